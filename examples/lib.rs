@@ -1,0 +1,1 @@
+//! Examples of Roundrock, one idea each: see the files beside this one.
