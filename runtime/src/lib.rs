@@ -1,1 +1,33 @@
 //! Roundrock.
+
+pub mod blocking;
+pub mod channel;
+pub mod error;
+pub mod process;
+mod scheduler;
+pub mod scope;
+mod signals;
+mod sync;
+pub mod system;
+mod task;
+pub mod time;
+
+pub use error::{Context, Error, Ok, Result};
+pub use process::{Exit, Fault};
+pub use scope::{ExitReport, Scope};
+pub use system::System;
+pub use task::{ProcessId, Task, WaitKind};
+
+/// Everything that a program of processes needs.
+pub mod prelude {
+    pub use crate::blocking::blocking;
+    pub use crate::channel::{
+        ChannelOptions, Overflow, Receiver, Sender, bounded, cancel_safe, rendezvous,
+    };
+    pub use crate::error::{Context, Error, Result};
+    pub use crate::process::Exit;
+    pub use crate::scope::Scope;
+    pub use crate::system::System;
+    pub use crate::task::Task;
+    pub use crate::time::{Within, interval, micros, millis, secs, sleep, timeout};
+}

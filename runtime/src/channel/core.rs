@@ -1,0 +1,817 @@
+//! The core of rendezvous, bounded and unbounded channels: buffer, hand-off, closing.
+//!
+//! One short lock protects a buffer and two lists of parked operations. A message goes straight into the place of a parked
+//! receiver; only without one it is buffered. The idea of writing into the waiting future is kanal's; the lists, the claims of
+//! `select!` and the rules below are ours.
+//!
+//! **Invariants** (true whenever the lock is free)
+//! - Messages in the buffer and a parked receiver that could take one exclude each other.
+//! - A parked sender and free room exclude each other: room that appears is given to the oldest sender at once, so nobody
+//!   overtakes it.
+//! - `queue.len() + permits <= capacity`, except for hand-offs that their receiver never saw: those go back to the head,
+//!   outside the bound.
+//! - On a rendezvous, `permits <=` parked receivers at the moment of the grant.
+//! - User code (destructors, foreign wakers) never runs under the lock.
+//!
+//! Type erasure: an endpoint of another type (a port of a struct's mailbox) reaches the core through [`VTable`]; the own
+//! path is one predictable branch away from a direct call.
+//!
+//! Model: `tests/loom_channel.rs`, `tests/loom_select.rs`.
+
+#![expect(
+    unsafe_code,
+    reason = "type-erased cores, and values that are moved between the places of parked operations"
+)]
+
+use std::collections::VecDeque;
+use std::panic::Location;
+use std::ptr::{self, NonNull};
+use std::task::Context;
+
+use crate::channel::policy::Overflow;
+use crate::channel::select::Token;
+use crate::channel::wait::{self, Claimed, List, Node, Offer, Wakes};
+use crate::sync::{AtomicU64, Lock, Ordering};
+use crate::task::current;
+use crate::task::waker::TaskWaker;
+
+/// Capacity of a channel without a bound.
+pub(crate) const UNBOUNDED: u32 = u32::MAX;
+
+const SENDER: u64 = 1;
+const RECEIVER: u64 = 1 << 24;
+const WEAK: u64 = 1 << 44;
+const SENDERS: u64 = RECEIVER - 1;
+const RECEIVERS: u64 = WEAK - RECEIVER;
+
+/// The part of a core that does not depend on the message type.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Head {
+    /// `weak:20 | receivers:20 | senders:24`; the core is freed when all are zero.
+    counts: AtomicU64,
+    pub(crate) vtable: &'static VTable,
+    pub(crate) site: &'static Location<'static>,
+}
+
+/// Which endpoint of a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Sender,
+    Receiver,
+    /// Keeps the memory alive, but not the channel open.
+    Weak,
+}
+
+impl Side {
+    fn unit(self) -> u64 {
+        match self {
+            Self::Sender => SENDER,
+            Self::Receiver => RECEIVER,
+            Self::Weak => WEAK,
+        }
+    }
+}
+
+/// What came of the attempt to send, or to get room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Started {
+    /// Sent, or granted.
+    Done,
+    /// There is no room, and nothing was parked.
+    Full,
+    /// No receiver is left, or the channel refuses new messages.
+    Closed,
+    /// The node is in the list.
+    Parked,
+    /// Another arm of the `select!` was faster.
+    Lost,
+}
+
+/// How an operation may park.
+pub(crate) struct Park<'a, 'b> {
+    pub(crate) node: &'a Node,
+    pub(crate) cx: &'a Context<'b>,
+    pub(crate) token: Option<&'a Token>,
+}
+
+/// The operations of a core for those who do not know its message type.
+#[derive(Debug)]
+pub(crate) struct VTable {
+    pub(crate) send: unsafe fn(NonNull<Head>, Offer, Option<Park<'_, '_>>) -> Started,
+    pub(crate) ready: unsafe fn(NonNull<Head>, Option<Park<'_, '_>>) -> Started,
+    pub(crate) use_permit: unsafe fn(NonNull<Head>, Option<Offer>) -> bool,
+    pub(crate) withdraw: unsafe fn(NonNull<Head>, &Node) -> u32,
+    pub(crate) renew: unsafe fn(NonNull<Head>, &Node, &Context<'_>),
+    pub(crate) refuses: unsafe fn(NonNull<Head>) -> bool,
+    pub(crate) stats: unsafe fn(NonNull<Head>) -> Stats,
+    close: unsafe fn(NonNull<Head>, Side),
+    free: unsafe fn(NonNull<Head>),
+}
+
+/// Numbers of a channel, kept under its lock.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Stats {
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+    /// Integral of the length over coarse milliseconds.
+    pub(crate) fill: u64,
+    pub(crate) last_ms: u32,
+    pub(crate) full_ms: u32,
+    pub(crate) high_water: u32,
+    pub(crate) dead: u32,
+    pub(crate) len: u32,
+    pub(crate) capacity: u32,
+    pub(crate) blocked_senders: u32,
+    pub(crate) waiting_receivers: u32,
+    pub(crate) name: Option<&'static str>,
+}
+
+/// A channel.
+#[repr(C)]
+pub(crate) struct Core<T> {
+    pub(crate) head: Head,
+    state: Lock<State<T>>,
+}
+
+struct State<T> {
+    queue: VecDeque<T>,
+    capacity: u32,
+    /// Room that was granted and not used yet.
+    permits: u32,
+    senders: List,
+    receivers: List,
+    no_senders: bool,
+    no_receivers: bool,
+    overflow: Overflow,
+    stats: Stats,
+    cold: Option<Box<Cold>>,
+}
+
+/// What few channels need.
+#[derive(Debug, Default)]
+struct Cold {
+    name: Option<&'static str>,
+    /// The stopping scope whose input this is.
+    closing: Option<u64>,
+}
+
+// SAFETY: all parts are behind the lock or atomic; messages move between threads, so they must be `Send`.
+unsafe impl<T: Send> Send for Core<T> {}
+// SAFETY: as above; nobody gets a shared reference to a message.
+unsafe impl<T: Send> Sync for Core<T> {}
+
+impl Head {
+    /// One more endpoint of a kind that already exists.
+    #[inline]
+    pub(crate) fn retain(&self, side: Side) {
+        // ORDERING: Relaxed: made from a living endpoint; nothing is published.
+        let before = self.counts.fetch_add(side.unit(), Ordering::Relaxed);
+        let (senders, receivers) = (before & SENDERS, (before & RECEIVERS) / RECEIVER);
+        if senders > SENDERS / 2 || receivers > 1 << 19 || before >> 63 != 0 {
+            too_many();
+        }
+    }
+
+    /// One more strong sender, if there is one.
+    pub(crate) fn upgrade(&self) -> bool {
+        // ORDERING: Relaxed: only the first guess.
+        let mut seen = self.counts.load(Ordering::Relaxed);
+        while seen & SENDERS != 0 {
+            // ORDERING: Relaxed: as in `retain`.
+            match self.counts.compare_exchange_weak(
+                seen,
+                seen + SENDER,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(now) => seen = now,
+            }
+        }
+        false
+    }
+
+    pub(crate) fn senders(&self) -> u64 {
+        // ORDERING: Acquire: for observers that go on to read the channel.
+        self.counts.load(Ordering::Acquire) & SENDERS
+    }
+
+    pub(crate) fn receivers(&self) -> u64 {
+        // ORDERING: as in `senders`.
+        (self.counts.load(Ordering::Acquire) & RECEIVERS) / RECEIVER
+    }
+}
+
+#[cold]
+fn too_many() -> ! {
+    // As for the standard library's reference counts: going on would be unsound, and nobody has that many endpoints.
+    std::process::abort()
+}
+
+/// Gives up an endpoint: the last one of its side closes that side, the last of all frees the core.
+///
+/// # Safety
+/// The caller owns an endpoint of this side and does not use it any more.
+pub(crate) unsafe fn release(head: NonNull<Head>, side: Side) {
+    // SAFETY: the endpoint keeps the core alive.
+    let shared = unsafe { head.as_ref() };
+    // ORDERING: Relaxed: only the first guess.
+    let mut seen = shared.counts.load(Ordering::Relaxed);
+    loop {
+        let last = match side {
+            Side::Sender => seen & SENDERS == SENDER,
+            Side::Receiver => seen & RECEIVERS == RECEIVER,
+            Side::Weak => false,
+        };
+        // The last of a side keeps the memory as a weak endpoint until it has closed its side.
+        let next = seen - side.unit() + if last { WEAK } else { 0 };
+        // ORDERING: Release: what this holder did comes before closing and freeing; Acquire: who closes or frees sees it.
+        match shared
+            .counts
+            .compare_exchange_weak(seen, next, Ordering::AcqRel, Ordering::Relaxed)
+        {
+            Ok(_) if last => {
+                // SAFETY: the weak count keeps the core alive.
+                unsafe { (shared.vtable.close)(head, side) };
+                // SAFETY: the weak count taken above is ours to give up.
+                return unsafe { release(head, Side::Weak) };
+            }
+            // SAFETY: nobody knows the core any more.
+            Ok(_) if next == 0 => return unsafe { (shared.vtable.free)(head) },
+            Ok(_) => return,
+            Err(now) => seen = now,
+        }
+    }
+}
+
+impl<T: Send + 'static> Core<T> {
+    const VTABLE: VTable = VTable {
+        // SAFETY: (here and below) called with the head of a `Core<T>` that an endpoint keeps alive, and by the rules of
+        // the method itself.
+        send: |head, offer, park| unsafe { Self::of(head).send(offer, park) },
+        // SAFETY: as above.
+        ready: |head, park| unsafe { Self::of(head) }.ready(park),
+        // SAFETY: as above.
+        use_permit: |head, offer| unsafe { Self::of(head).use_permit(offer) },
+        // SAFETY: as above.
+        withdraw: |head, node| unsafe { Self::of(head).withdraw_sender(node) },
+        // SAFETY: as above.
+        renew: |head, node, cx| unsafe { Self::of(head).renew_sender(node, cx) },
+        // SAFETY: as above.
+        refuses: |head| unsafe { Self::of(head) }.refuses(),
+        // SAFETY: as above.
+        stats: |head| unsafe { Self::of(head) }.stats(),
+        // SAFETY: as above.
+        close: |head, side| unsafe { Self::of(head) }.close(side),
+        // SAFETY: as above; the caller gave up the last endpoint.
+        free: |head| drop(unsafe { Box::from_raw(head.cast::<Self>().as_ptr()) }),
+    };
+
+    /// Makes a channel with one sender and one receiver.
+    pub(crate) fn create(capacity: u32, site: &'static Location<'static>) -> NonNull<Head> {
+        let core = Box::new(Self {
+            head: Head {
+                counts: AtomicU64::new(SENDER + RECEIVER),
+                vtable: &Self::VTABLE,
+                site,
+            },
+            state: Lock::new(State {
+                queue: VecDeque::new(),
+                capacity,
+                permits: 0,
+                senders: List::new(),
+                receivers: List::new(),
+                no_senders: false,
+                no_receivers: false,
+                overflow: Overflow::Wait,
+                stats: Stats::default(),
+                cold: None,
+            }),
+        });
+        NonNull::from(Box::leak(core)).cast()
+    }
+
+    /// # Safety
+    /// `head` belongs to a `Core<T>` that lives as long as the result is used.
+    #[inline]
+    pub(crate) unsafe fn of<'a>(head: NonNull<Head>) -> &'a Self {
+        // SAFETY: by contract; the head is the first field.
+        unsafe { head.cast::<Self>().as_ref() }
+    }
+
+    /// Sets options before the endpoints are used.
+    pub(crate) fn configure(&self, overflow: Option<Overflow>, name: Option<&'static str>) {
+        let mut state = self.state.lock();
+        if let Some(overflow) = overflow {
+            state.overflow = overflow;
+        }
+        if name.is_some() {
+            state.cold.get_or_insert_default().name = name;
+        }
+    }
+
+    /// Sends what `offer` holds: to a parked receiver, into the buffer, or by parking.
+    ///
+    /// # Safety
+    /// `offer` is a full [`Offer::Send`] or [`Offer::Convert`] for messages of type `T` that stays valid while parked.
+    #[inline]
+    pub(crate) unsafe fn send(&self, offer: Offer, park: Option<Park<'_, '_>>) -> Started {
+        let mut wakes = Wakes::default();
+        let mut discarded = None;
+        let mut state = self.state.lock();
+        if state.no_receivers || state.refuses() {
+            return Started::Closed;
+        }
+        // A rendezvous may not take a receiver that a permit counts on.
+        if !state.receivers.is_empty()
+            && (state.capacity != 0 || state.receivers.len() > state.permits)
+        {
+            // SAFETY: under the lock.
+            if let Some(receiver) = unsafe { state.receivers.claim_first() } {
+                // SAFETY: by contract the offer is full.
+                let message = unsafe { take(offer) };
+                state.stats.sent += 1;
+                wakes.add(state.deliver(receiver, message));
+                drop(state);
+                wakes.wake();
+                return Started::Done;
+            }
+        }
+        let room = state.has_room();
+        if room || state.overflow != Overflow::Wait {
+            if !room && state.overflow == Overflow::DropOldest {
+                discarded = state.queue.pop_front();
+            }
+            // SAFETY: by contract the offer is full.
+            let message = unsafe { take(offer) };
+            state.stats.sent += 1;
+            if room || discarded.is_some() {
+                state.push_back(message);
+            } else {
+                discarded = Some(message);
+            }
+            state.stats.dead += u32::from(discarded.is_some());
+            drop(state);
+            drop(discarded);
+            return Started::Done;
+        }
+        let Some(Park { node, cx, token }) = park else {
+            return Started::Full;
+        };
+        // SAFETY: the node is idle and pinned in the future of the caller, which withdraws it.
+        unsafe { state.senders.push(node, offer, TaskWaker::of(cx), token) };
+        Started::Parked
+    }
+
+    /// Asks for room: a permit counts against the capacity, or on a parked receiver of a rendezvous.
+    pub(crate) fn ready(&self, park: Option<Park<'_, '_>>) -> Started {
+        let mut state = self.state.lock();
+        let token = park.as_ref().and_then(|park| park.token);
+        let claim = || token.is_none_or(Token::claim);
+        if state.no_receivers || state.refuses() {
+            return if claim() {
+                Started::Closed
+            } else {
+                Started::Lost
+            };
+        }
+        if state.can_grant(token.map_or(ptr::null(), ptr::from_ref)) {
+            if !claim() {
+                return Started::Lost;
+            }
+            state.permits += 1;
+            return Started::Done;
+        }
+        let Some(Park { node, cx, token }) = park else {
+            return Started::Full;
+        };
+        // SAFETY: the node is idle and pinned in the future of the caller, which withdraws it.
+        unsafe {
+            state
+                .senders
+                .push(node, Offer::Ready, TaskWaker::of(cx), token)
+        };
+        Started::Parked
+    }
+
+    /// Uses a permit for a message, or gives it back. False if the message could not be sent: no receiver is left.
+    ///
+    /// # Safety
+    /// The caller owns a permit; a given offer is full, as for [`send`](Self::send).
+    pub(crate) unsafe fn use_permit(&self, offer: Option<Offer>) -> bool {
+        let mut wakes = Wakes::default();
+        let mut state = self.state.lock();
+        state.permits -= 1;
+        let mut sent = true;
+        if let Some(offer) = offer {
+            sent = !state.no_receivers;
+            if sent {
+                // SAFETY: by contract the offer is full.
+                let message = unsafe { take(offer) };
+                state.stats.sent += 1;
+                state.push_back(message);
+            }
+        }
+        state.match_up(&mut wakes);
+        drop(state);
+        wakes.wake();
+        sent
+    }
+
+    /// Takes a message, if there is one. `Err(true)`: none will come any more.
+    #[inline]
+    pub(crate) fn try_recv(&self, token: Option<&Token>) -> Result<T, bool> {
+        let mut wakes = Wakes::default();
+        let mut state = self.state.lock();
+        let result = state.take(&mut wakes, token, false);
+        drop(state);
+        wakes.wake();
+        result
+    }
+
+    /// Takes a message into `place`, or parks. `Ok` says whether a message was taken; `Err(true)`: none will come any more.
+    ///
+    /// # Safety
+    /// `place` is an `Option<T>` that stays valid while the node is parked.
+    #[inline]
+    pub(crate) unsafe fn recv(&self, place: NonNull<()>, park: Park<'_, '_>) -> Started {
+        let mut wakes = Wakes::default();
+        let mut state = self.state.lock();
+        let result = match state.take(&mut wakes, park.token, true) {
+            Ok(message) => {
+                // SAFETY: by contract the place is such an option, and nobody else knows it yet.
+                unsafe { *place.cast::<Option<T>>().as_mut() = Some(message) };
+                Started::Done
+            }
+            Err(true) => Started::Closed,
+            Err(false) if park.token.is_some_and(Token::is_claimed) => Started::Lost,
+            Err(false) => {
+                let Park { node, cx, token } = park;
+                // SAFETY: the node is idle and pinned in the future of the caller, which withdraws it.
+                unsafe {
+                    state
+                        .receivers
+                        .push(node, Offer::Recv(place), TaskWaker::of(cx), token)
+                };
+                // A sender that only waits for room may be waiting for just this receiver.
+                if !state.senders.is_empty() {
+                    state.match_up(&mut wakes);
+                }
+                Started::Parked
+            }
+        };
+        drop(state);
+        wakes.wake();
+        result
+    }
+
+    /// Takes up to `limit` further messages without waiting.
+    pub(crate) fn drain(&self, limit: usize, into: &mut Vec<T>) {
+        let mut wakes = Wakes::default();
+        let mut state = self.state.lock();
+        while into.len() < limit {
+            let Ok(message) = state.take(&mut wakes, None, false) else {
+                break;
+            };
+            into.push(message);
+        }
+        drop(state);
+        wakes.wake();
+    }
+
+    /// The owner of a parked send or ready takes it back. A permit that was granted and not seen is returned.
+    ///
+    /// # Safety
+    /// The node was used with this channel as a sender, or never.
+    pub(crate) unsafe fn withdraw_sender(&self, node: &Node) -> u32 {
+        let mut state = self.state.lock();
+        // SAFETY: by contract.
+        let (mark, waker) = unsafe { state.senders.withdraw(node) };
+        drop(state);
+        drop(waker);
+        mark
+    }
+
+    /// The owner of a parked receive takes it back; a message that was handed over and not seen goes to the head.
+    ///
+    /// # Safety
+    /// The node was used with this channel as a receiver with `place`, or never.
+    pub(crate) unsafe fn withdraw_receiver(&self, node: &Node, place: NonNull<()>) {
+        let mut wakes = Wakes::default();
+        let mut state = self.state.lock();
+        // SAFETY: by contract.
+        let (mark, waker) = unsafe { state.receivers.withdraw(node) };
+        let mut unseen = None;
+        if mark == wait::DONE {
+            // SAFETY: the peer has filled the place and left the node; the owner is here.
+            unseen = unsafe { place.cast::<Option<T>>().as_mut().take() };
+        }
+        if let Some(message) = unseen.take() {
+            if state.no_receivers {
+                state.stats.dead += 1;
+                unseen = Some(message);
+            } else {
+                state.stats.received -= 1;
+                state.queue.push_front(message);
+                state.match_up(&mut wakes);
+            }
+        }
+        drop(state);
+        drop(waker);
+        drop(unseen);
+        wakes.wake();
+    }
+
+    /// # Safety
+    /// As for [`withdraw_sender`](Self::withdraw_sender).
+    pub(crate) unsafe fn renew_sender(&self, node: &Node, cx: &Context<'_>) {
+        let mut state = self.state.lock();
+        // SAFETY: by contract.
+        let old = unsafe { state.senders.renew(node, cx) };
+        drop(state);
+        drop(old);
+    }
+
+    /// # Safety
+    /// As for [`withdraw_receiver`](Self::withdraw_receiver).
+    pub(crate) unsafe fn renew_receiver(&self, node: &Node, cx: &Context<'_>) {
+        let mut state = self.state.lock();
+        // SAFETY: by contract.
+        let old = unsafe { state.receivers.renew(node, cx) };
+        drop(state);
+        drop(old);
+    }
+
+    /// No endpoint of one side is left.
+    fn close(&self, side: Side) {
+        let mut wakes = Wakes::default();
+        let mut state = self.state.lock();
+        let queued = match side {
+            Side::Receiver => {
+                state.no_receivers = true;
+                let queued = std::mem::take(&mut state.queue);
+                state.stats.dead += queued.len() as u32;
+                queued
+            }
+            Side::Sender | Side::Weak => {
+                state.no_senders = true;
+                VecDeque::new()
+            }
+        };
+        loop {
+            let list = if side == Side::Receiver {
+                &mut state.senders
+            } else {
+                &mut state.receivers
+            };
+            if list.is_empty() {
+                break;
+            }
+            // SAFETY: under the lock.
+            wakes.add(unsafe { list.close_first() });
+        }
+        drop(state);
+        // Destructors of messages are user code, and run in queue order.
+        drop(queued);
+        wakes.wake();
+    }
+
+    /// A process of a stopping scope receives here: from now on processes outside of the scope are refused.
+    #[cold]
+    pub(crate) fn close_to_outside(&self) {
+        let Some(scope) = current::stopping_scope() else {
+            return;
+        };
+        let mut wakes = Wakes::default();
+        let mut state = self.state.lock();
+        let cold = state.cold.get_or_insert_default();
+        if cold.closing.is_none() {
+            cold.closing = Some(scope);
+            // Everybody looks again: those outside see that they are refused, the others wait on.
+            // SAFETY: under the lock.
+            unsafe { state.senders.wake_all(&mut wakes) };
+        }
+        drop(state);
+        wakes.wake();
+    }
+
+    /// Whether new messages of the current process are refused.
+    pub(crate) fn refuses(&self) -> bool {
+        let state = self.state.lock();
+        state.no_receivers || state.refuses()
+    }
+
+    /// Whether a receive of the current process must end: its input is empty and over.
+    pub(crate) fn is_over(&self) -> bool {
+        is_ended() && self.state.lock().queue.is_empty()
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let state = self.state.lock();
+        Stats {
+            len: state.queue.len() as u32,
+            capacity: state.capacity,
+            blocked_senders: state.senders.len(),
+            waiting_receivers: state.receivers.len(),
+            name: state.cold.as_ref().and_then(|cold| cold.name),
+            ..state.stats
+        }
+    }
+}
+
+impl<T> State<T> {
+    #[inline]
+    fn has_room(&self) -> bool {
+        self.queue.len() as u64 + u64::from(self.permits) < u64::from(self.capacity)
+    }
+
+    /// Whether a permit may be granted to an operation of the `select!` of `token` (or to any other one, if null).
+    fn can_grant(&self, token: *const Token) -> bool {
+        if self.capacity != 0 {
+            return self.has_room();
+        }
+        // A `select!` never meets itself.
+        // SAFETY: under the lock.
+        let own = if token.is_null() {
+            0
+        } else {
+            unsafe { self.receivers.count_of(token) }
+        };
+        self.receivers.len() - own > self.permits
+    }
+
+    /// Whether new messages of the current process are refused.
+    #[inline]
+    fn refuses(&self) -> bool {
+        self.cold
+            .as_ref()
+            .and_then(|cold| cold.closing)
+            .is_some_and(|scope| !current::is_within(scope))
+    }
+
+    /// Takes the next message for a receiver that runs.
+    #[inline]
+    fn take(
+        &mut self,
+        wakes: &mut Wakes,
+        token: Option<&Token>,
+        may_park: bool,
+    ) -> Result<T, bool> {
+        if !self.queue.is_empty() {
+            if !token.is_none_or(Token::claim) {
+                return Err(false);
+            }
+            self.note_level();
+            if let Some(message) = self.queue.pop_front() {
+                self.stats.received += 1;
+                if !self.senders.is_empty() {
+                    self.match_up(wakes);
+                }
+                return Ok(message);
+            }
+        }
+        if self.capacity == 0 && !self.senders.is_empty() {
+            return self.take_from_sender(wakes, token, may_park);
+        }
+        Err(self.no_senders || is_ended())
+    }
+
+    /// A rendezvous with the oldest parked sender. One that only waits for room needs a parked receiver: it comes first if
+    /// the caller can park, and is passed over otherwise.
+    fn take_from_sender(
+        &mut self,
+        wakes: &mut Wakes,
+        token: Option<&Token>,
+        may_park: bool,
+    ) -> Result<T, bool> {
+        // SAFETY: under the lock.
+        let only_waits = matches!(
+            unsafe { self.senders.first_offer() },
+            Some((Offer::Ready, _))
+        );
+        // SAFETY: under the lock.
+        let sender = if only_waits && may_park {
+            None
+        } else {
+            unsafe { self.senders.first_message() }
+        };
+        let Some(sender) = sender else {
+            return Err(is_ended());
+        };
+        if !token.is_none_or(Token::claim) {
+            return Err(false);
+        }
+        // SAFETY: a parked sender's offer is full.
+        let message = unsafe { take(sender.offer) };
+        self.stats.sent += 1;
+        self.stats.received += 1;
+        // SAFETY: under the lock; claimed above.
+        wakes.add(unsafe { self.senders.finish(sender, wait::DONE) });
+        Ok(message)
+    }
+
+    #[inline]
+    fn push_back(&mut self, message: T) {
+        self.note_level();
+        self.queue.push_back(message);
+        self.stats.high_water = self.stats.high_water.max(self.queue.len() as u32);
+    }
+
+    /// Puts a message into the place of a parked receiver.
+    #[inline]
+    fn deliver(&mut self, receiver: Claimed, message: T) -> Option<TaskWaker> {
+        if let Offer::Recv(place) = receiver.offer {
+            // SAFETY: a parked receiver's place is an `Option<T>`, and ours until the node is finished.
+            unsafe { *place.cast::<Option<T>>().as_mut() = Some(message) };
+        }
+        self.stats.received += 1;
+        // SAFETY: under the lock; claimed by the caller.
+        unsafe { self.receivers.finish(receiver, wait::DONE) }
+    }
+
+    /// Restores the invariants after room, messages or receivers appeared.
+    fn match_up(&mut self, wakes: &mut Wakes) {
+        loop {
+            if !self.queue.is_empty() && !self.receivers.is_empty() {
+                // SAFETY: under the lock.
+                let Some(receiver) = (unsafe { self.receivers.claim_first() }) else {
+                    continue;
+                };
+                if let Some(message) = self.queue.pop_front() {
+                    wakes.add(self.deliver(receiver, message));
+                }
+                continue;
+            }
+            // SAFETY: under the lock.
+            let Some((_, token)) = (unsafe { self.senders.first_offer() }) else {
+                return;
+            };
+            if !self.can_grant(token) {
+                return;
+            }
+            // SAFETY: under the lock.
+            let Some(sender) = (unsafe { self.senders.claim_first() }) else {
+                return;
+            };
+            match sender.offer {
+                Offer::Ready | Offer::Recv(_) => self.permits += 1,
+                offer @ (Offer::Send(_) | Offer::Convert(..)) => {
+                    // SAFETY: a parked sender's offer is full.
+                    let message = unsafe { take(offer) };
+                    self.stats.sent += 1;
+                    // On a rendezvous the next round hands it to the parked receiver.
+                    self.push_back(message);
+                }
+            }
+            // SAFETY: under the lock; claimed above.
+            wakes.add(unsafe { self.senders.finish(sender, wait::DONE) });
+        }
+    }
+
+    /// Charges the time at the present length, if a tick of the coarse clock passed over it.
+    #[inline]
+    fn note_level(&mut self) {
+        let now = current::coarse_ms();
+        if now != self.stats.last_ms && now != 0 {
+            let passed = now.wrapping_sub(self.stats.last_ms);
+            if self.stats.last_ms != 0 {
+                self.stats.fill += u64::from(passed) * self.queue.len() as u64;
+                if !self.has_room() {
+                    self.stats.full_ms += passed;
+                }
+            }
+            self.stats.last_ms = now;
+        }
+    }
+}
+
+/// Whether the current process was told that its empty inputs are over.
+#[inline]
+fn is_ended() -> bool {
+    current::flags() & current::ENDED != 0
+}
+
+/// Moves the message out of a sender's place.
+///
+/// # Safety
+/// The offer is a full `Send` or `Convert` for messages of type `T`.
+#[inline]
+unsafe fn take<T>(offer: Offer) -> T {
+    match offer {
+        Offer::Send(place) => {
+            // SAFETY: by contract the place is a full `Option<T>`.
+            let message = unsafe { place.cast::<Option<T>>().as_mut() }.take();
+            // SAFETY: as above.
+            unsafe { message.unwrap_unchecked() }
+        }
+        Offer::Convert(place, convert) => {
+            let mut message = None::<T>;
+            // SAFETY: by contract `convert` fills an `Option<T>` from that place.
+            unsafe { convert(place, NonNull::from(&mut message).cast()) };
+            // SAFETY: as above.
+            unsafe { message.unwrap_unchecked() }
+        }
+        Offer::Recv(_) | Offer::Ready => unreachable!("only senders offer messages"),
+    }
+}

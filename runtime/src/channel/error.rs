@@ -1,0 +1,206 @@
+//! What can go wrong on a channel. Every error of a send gives the message back.
+
+use std::error::Error;
+use std::fmt;
+
+/// The message could not be sent, because nobody can receive it any more. Gives it back.
+pub struct SendError<T>(pub(crate) T);
+
+impl<T> SendError<T> {
+    /// Returns the message.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+/// Marks errors that mean nothing worse than "the other side is gone". A process whose outermost error has this as its
+/// source ends as a normal stop.
+#[derive(Debug)]
+pub(crate) struct ClosedMark;
+
+impl fmt::Display for ClosedMark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the other side is gone")
+    }
+}
+
+impl Error for ClosedMark {}
+
+impl<T> fmt::Debug for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SendError(..)")
+    }
+}
+
+impl<T> fmt::Display for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the channel is closed: no receiver is left")
+    }
+}
+
+impl<T> Error for SendError<T> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&ClosedMark)
+    }
+}
+
+#[expect(unsafe_code, reason = "the message is only reachable by value")]
+// SAFETY: no shared reference to the message can be had from a shared error, so sharing the error shares nothing.
+unsafe impl<T: Send> Sync for SendError<T> {}
+
+/// The message could not be sent at once. Gives it back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TrySendError<T> {
+    /// There is no room now.
+    Full(T),
+    /// No receiver is left.
+    Closed(T),
+}
+
+impl<T> TrySendError<T> {
+    /// Returns the message.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Full(message) | Self::Closed(message) => message,
+        }
+    }
+
+    /// Whether there was no room.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Full(_))
+    }
+
+    /// Whether no receiver is left.
+    pub fn is_closed(&self) -> bool {
+        matches!(self, Self::Closed(_))
+    }
+}
+
+impl<T> fmt::Debug for TrySendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_full() {
+            "Full(..)"
+        } else {
+            "Closed(..)"
+        })
+    }
+}
+
+impl<T> fmt::Display for TrySendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_full() {
+            "the channel is full"
+        } else {
+            "the channel is closed: no receiver is left"
+        })
+    }
+}
+
+impl<T> Error for TrySendError<T> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        if self.is_closed() {
+            Some(&ClosedMark)
+        } else {
+            None
+        }
+    }
+}
+
+/// The message could not be sent in time. Gives it back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendTimeoutError<T> {
+    /// The time was up.
+    Elapsed(T),
+    /// No receiver is left.
+    Closed(T),
+}
+
+impl<T> SendTimeoutError<T> {
+    /// Returns the message.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Elapsed(message) | Self::Closed(message) => message,
+        }
+    }
+
+    /// Whether the time was up.
+    pub fn is_elapsed(&self) -> bool {
+        matches!(self, Self::Elapsed(_))
+    }
+}
+
+impl<T> fmt::Debug for SendTimeoutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_elapsed() {
+            "Elapsed(..)"
+        } else {
+            "Closed(..)"
+        })
+    }
+}
+
+impl<T> fmt::Display for SendTimeoutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_elapsed() {
+            "the time was up before the message was sent"
+        } else {
+            "the channel is closed: no receiver is left"
+        })
+    }
+}
+
+impl<T> Error for SendTimeoutError<T> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        if self.is_elapsed() {
+            None
+        } else {
+            Some(&ClosedMark)
+        }
+    }
+}
+
+/// No message could be received at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TryRecvError {
+    /// There is none now.
+    Empty,
+    /// There is none, and no sender is left.
+    Closed,
+}
+
+impl fmt::Display for TryRecvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "the channel is empty",
+            Self::Closed => "the channel is empty and closed: no sender is left",
+        })
+    }
+}
+
+impl Error for TryRecvError {}
+
+/// The other side of the channel is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Closed(pub(crate) ());
+
+impl Closed {
+    /// Makes the error of a send out of the message that could not be sent.
+    pub fn with<T>(self, message: T) -> SendError<T> {
+        SendError(message)
+    }
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the channel is closed: the other side is gone")
+    }
+}
+
+impl Error for Closed {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&ClosedMark)
+    }
+}

@@ -1,0 +1,114 @@
+//! Typed channels between processes.
+//!
+//! | event | what the other side sees |
+//! |---|---|
+//! | last sender dropped | receivers get what is queued, then `None` for ever |
+//! | last receiver dropped | parked and later senders get their message back; queued messages are dropped in order, at once |
+//! | a `send` future dropped | nothing was sent, unless it had completed |
+//! | a `recv` future dropped | nothing was received; a message handed over at that moment goes back to the head |
+//! | a permit dropped | its room goes to the next sender in line |
+//! | the scope stops | senders outside of it get their message back; the scope's receivers drain, then get `None` |
+//!
+//! Read in this order: [`core`] (buffer, hand-off, closing), [`wait`] (parked operations), [`sender`], [`receiver`], [`select`].
+
+pub(crate) mod core;
+pub(crate) mod error;
+pub(crate) mod policy;
+pub(crate) mod receiver;
+pub(crate) mod select;
+pub(crate) mod sender;
+pub(crate) mod wait;
+
+use std::fmt;
+use std::panic::Location;
+use std::ptr::NonNull;
+
+pub use error::{Closed, SendError, SendTimeoutError, TryRecvError, TrySendError};
+pub use policy::{ChannelOptions, Overflow};
+pub use receiver::{Receiver, Recv};
+pub use select::{CancelSafe, Event, cancel_safe};
+pub use sender::{OwnedPermit, Permit, Ready, Sender, Sending, SendingWithin, WeakSender};
+
+use self::core::{Core, Head, UNBOUNDED};
+
+/// What may be sent to another process: owned data that is `Send`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be sent between processes",
+    label = "not a message",
+    note = "a message is owned data: `Send + 'static`",
+    note = "send an owned value, or put shared data in an `Arc`"
+)]
+pub trait Message: Send + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Send + 'static> Message for T {}
+
+/// The largest capacity of a bounded channel.
+pub const MAX_CAPACITY: usize = u32::MAX as usize - 1;
+
+/// Makes a channel without a buffer: a `send` completes when a parked receiver has taken the message.
+#[track_caller]
+pub fn rendezvous<T: Message>() -> (Sender<T>, Receiver<T>) {
+    create(0)
+}
+
+/// Makes a channel that holds up to `capacity` messages; a `send` waits for room. A capacity of 0 is a [`rendezvous`].
+///
+/// The buffer is allocated when it is first used, and grows as needed.
+///
+/// # Panics
+/// If `capacity` is larger than [`MAX_CAPACITY`].
+#[track_caller]
+pub fn bounded<T: Message>(capacity: usize) -> (Sender<T>, Receiver<T>) {
+    assert!(
+        capacity <= MAX_CAPACITY,
+        "the capacity of a channel is 0 to {MAX_CAPACITY}, not {capacity}; see `roundrock::unbounded` for one without a bound"
+    );
+    create(capacity as u32)
+}
+
+/// Channels without a bound. A sender that is faster than its receiver fills the memory: prefer [`bounded`](super::bounded).
+pub mod unbounded {
+    use super::{Message, Receiver, Sender, UNBOUNDED, create};
+
+    /// Makes a channel whose `send` never waits, however far behind the receiver is.
+    #[track_caller]
+    pub fn channel<T: Message>() -> (Sender<T>, Receiver<T>) {
+        create(UNBOUNDED)
+    }
+}
+
+#[track_caller]
+#[expect(
+    unsafe_code,
+    reason = "hands out the two endpoints that the core counts from the start"
+)]
+fn create<T: Message>(capacity: u32) -> (Sender<T>, Receiver<T>) {
+    let head = Core::<T>::create(capacity, Location::caller());
+    // SAFETY: `create` counted one sender for a core of this type.
+    let sender = unsafe { Sender::from_raw(head) };
+    // SAFETY: and one receiver.
+    let receiver = unsafe { Receiver::from_raw(head) };
+    (sender, receiver)
+}
+
+/// Shows an endpoint with the numbers of its channel.
+#[expect(
+    unsafe_code,
+    reason = "reads the numbers of a core that the caller's endpoint keeps alive"
+)]
+fn describe(f: &mut fmt::Formatter<'_>, endpoint: &str, head: NonNull<Head>) -> fmt::Result {
+    // SAFETY: the caller holds an endpoint.
+    let shared = unsafe { head.as_ref() };
+    // SAFETY: as above.
+    let stats = unsafe { (shared.vtable.stats)(head) };
+    f.debug_struct(endpoint)
+        .field("channel", &format_args!("{}", stats.name.unwrap_or("-")))
+        .field(
+            "site",
+            &format_args!("{}:{}", shared.site.file(), shared.site.line()),
+        )
+        .field("len", &stats.len)
+        .field("capacity", &stats.capacity)
+        .finish()
+}

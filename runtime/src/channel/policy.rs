@@ -1,0 +1,52 @@
+//! Options of a channel as values on the pair: `bounded(64).overflow(DropOldest).named("jobs")`.
+
+use crate::channel::{Message, Receiver, Sender};
+
+/// What a full channel does with a new message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Overflow {
+    /// The sender waits: back-pressure, the default.
+    #[default]
+    Wait,
+    /// The oldest queued message is discarded and counted as dead.
+    DropOldest,
+    /// The new message is discarded and counted as dead; `send` returns `Ok`.
+    DropNewest,
+}
+
+mod sealed {
+    /// Only the pair of a new channel takes options.
+    pub trait Sealed {}
+    impl<T> Sealed for (super::Sender<T>, super::Receiver<T>) {}
+}
+
+/// Options of a new channel, given on the pair of its endpoints.
+pub trait ChannelOptions: sealed::Sealed + Sized {
+    /// Chooses what happens to a message that finds the channel full.
+    ///
+    /// # Panics
+    /// On a rendezvous: it holds no messages, so there is nothing to drop.
+    #[must_use]
+    fn overflow(self, policy: Overflow) -> Self;
+
+    /// Names the channel in reports.
+    #[must_use]
+    fn named(self, name: &'static str) -> Self;
+}
+
+impl<T: Message> ChannelOptions for (Sender<T>, Receiver<T>) {
+    fn overflow(self, policy: Overflow) -> Self {
+        assert!(
+            self.0.capacity() != Some(0) || policy == Overflow::Wait,
+            "a rendezvous holds no messages, so it has none to drop: use `bounded(n)` with n of at least 1"
+        );
+        self.1.configure(Some(policy), None);
+        self
+    }
+
+    fn named(self, name: &'static str) -> Self {
+        self.1.configure(None, Some(name));
+        self
+    }
+}

@@ -1,0 +1,309 @@
+//! The receiving side: [`Receiver`] and its operations.
+
+#![expect(
+    unsafe_code,
+    reason = "endpoints are counted pointers; operations are pinned while parked"
+)]
+
+use std::cell::UnsafeCell;
+use std::fmt;
+use std::future::Future;
+use std::marker::{PhantomData, PhantomPinned};
+use std::pin::Pin;
+use std::ptr::NonNull;
+use std::task::{Context, Poll, ready};
+
+use crate::channel::Message;
+use crate::channel::core::{self, Core, Head, Park, Side, Started};
+use crate::channel::error::TryRecvError;
+use crate::channel::policy::Overflow;
+use crate::channel::select::{ArmPoll, Event, Token};
+use crate::channel::wait::{self, Node};
+use crate::task::current;
+use crate::task::registry::WaitKind;
+
+/// The receiving side of a channel. Clones compete: each message goes to one of them, as in Go.
+///
+/// Dropping the last receiver closes the channel: senders get their messages back, and queued messages are dropped.
+pub struct Receiver<T> {
+    head: NonNull<Head>,
+    message: PhantomData<fn() -> T>,
+}
+
+// SAFETY: the core is `Sync` for messages that are `Send`, which every constructor demands.
+unsafe impl<T> Send for Receiver<T> {}
+// SAFETY: as above.
+unsafe impl<T> Sync for Receiver<T> {}
+
+impl<T> Receiver<T> {
+    /// # Safety
+    /// `head` belongs to a `Core<T>`, and the caller hands over one receiver.
+    pub(crate) unsafe fn from_raw(head: NonNull<Head>) -> Self {
+        Self {
+            head,
+            message: PhantomData,
+        }
+    }
+
+    pub(crate) fn raw(&self) -> NonNull<Head> {
+        self.head
+    }
+
+    #[inline]
+    fn head(&self) -> &Head {
+        // SAFETY: this endpoint keeps the core alive.
+        unsafe { self.head.as_ref() }
+    }
+
+    pub(crate) fn object(&self) -> u64 {
+        self.head.as_ptr().addr() as u64
+    }
+
+    /// Returns how many messages are queued now.
+    pub fn len(&self) -> usize {
+        // SAFETY: this endpoint keeps the core alive.
+        unsafe { (self.head().vtable.stats)(self.head) }.len as usize
+    }
+
+    /// Returns whether no message is queued. A rendezvous is always empty.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns whether no sender is left. Queued messages may still be received.
+    pub fn is_closed(&self) -> bool {
+        self.head().senders() == 0
+    }
+
+    /// Drops this endpoint: it reads better than `drop(receiver)` where a stage has heard enough.
+    pub fn finish(self) {}
+}
+
+impl<T: Message> Receiver<T> {
+    #[inline]
+    fn core(&self) -> &Core<T> {
+        // SAFETY: receivers are made for the core's own type, and keep it alive.
+        unsafe { Core::of(self.head) }
+    }
+
+    pub(crate) fn configure(&self, overflow: Option<Overflow>, name: Option<&'static str>) {
+        self.core().configure(overflow, name);
+    }
+
+    /// Receives the next message: waits for one. `None`: no sender is left and everything was received.
+    ///
+    /// Cancellation: dropping the future loses nothing. A message that was handed to it at that very moment goes back to the
+    /// head of the channel. Receivers that wait are served in order.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # roundrock::System::builder().workers(1).run(async |scope| {
+    /// let (numbers, inbox) = rendezvous();
+    /// let _producer = scope.task("producer", async move {
+    ///     for n in 0..3 {
+    ///         numbers.send(n).await?;
+    ///     }
+    ///     roundrock::Ok(())
+    /// });
+    /// let mut sum = 0;
+    /// while let Some(n) = inbox.recv().await {
+    ///     sum += n;
+    /// }
+    /// assert_eq!(sum, 3);
+    /// # Ok(()) }).unwrap();
+    /// ```
+    #[inline]
+    pub fn recv(&self) -> Recv<'_, T> {
+        Recv {
+            receiver: self,
+            message: UnsafeCell::new(None),
+            node: Node::new(),
+            _pinned: PhantomPinned,
+        }
+    }
+
+    /// Receives a message if one is there.
+    ///
+    /// # Errors
+    /// [`TryRecvError::Empty`] when there is none now, [`TryRecvError::Closed`] when none will come.
+    pub fn try_recv(&self) -> Result<T, TryRecvError> {
+        if current::flags() != 0 {
+            self.core().close_to_outside();
+        }
+        self.core().try_recv(None).map_err(|closed| {
+            if closed {
+                TryRecvError::Closed
+            } else {
+                TryRecvError::Empty
+            }
+        })
+    }
+
+    /// Waits for a message, and takes up to `limit` of them at once. Empty: no sender is left and everything was received.
+    ///
+    /// Cancellation: as for [`recv`](Self::recv). One turn at the lock for all of them makes this the fastest way to
+    /// receive from a buffer.
+    ///
+    /// # Panics
+    /// If `limit` is zero.
+    pub async fn recv_many(&self, limit: usize) -> Vec<T> {
+        assert!(
+            limit > 0,
+            "`recv_many(0)` would never receive anything: give at least 1"
+        );
+        match self.recv().await {
+            None => Vec::new(),
+            Some(first) => {
+                let mut messages = Vec::with_capacity(limit.min(self.len() + 1));
+                messages.push(first);
+                self.core().drain(limit, &mut messages);
+                messages
+            }
+        }
+    }
+
+    /// Receives the next message on a plain thread, which sleeps meanwhile.
+    ///
+    /// # Panics
+    /// In a process: it would block its worker. Use `recv().await`.
+    pub fn blocking_recv(&self) -> Option<T> {
+        crate::blocking::block_on(self.recv())
+    }
+}
+
+impl<T> Clone for Receiver<T> {
+    fn clone(&self) -> Self {
+        self.head().retain(Side::Receiver);
+        Self {
+            head: self.head,
+            message: PhantomData,
+        }
+    }
+}
+
+impl<T> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        // SAFETY: this endpoint is not used any more.
+        unsafe { core::release(self.head, Side::Receiver) };
+    }
+}
+
+impl<T> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        super::describe(f, "Receiver", self.head)
+    }
+}
+
+/// Receives one message; see [`Receiver::recv`]. May be a branch of `select!`.
+#[must_use = "a message is received only when this is awaited"]
+pub struct Recv<'a, T: Message> {
+    receiver: &'a Receiver<T>,
+    /// The place that a sender puts the message into while this is parked.
+    message: UnsafeCell<Option<T>>,
+    node: Node,
+    _pinned: PhantomPinned,
+}
+
+// SAFETY: the message is `Send`; the place is shared with the one peer that completes the node, under the channel's lock.
+unsafe impl<T: Message> Send for Recv<'_, T> {}
+// SAFETY: a shared `Recv` offers nothing.
+unsafe impl<T: Message> Sync for Recv<'_, T> {}
+
+impl<T: Message> Recv<'_, T> {
+    /// `Ready(None)`: the channel is closed.
+    #[inline]
+    fn poll_recv(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        token: Option<&Token>,
+    ) -> Poll<Option<T>> {
+        // SAFETY: nothing is moved out of its place while the node is parked.
+        let this = unsafe { self.get_unchecked_mut() };
+        let core = this.receiver.core();
+        if current::flags() != 0 {
+            core.close_to_outside();
+        }
+        match this.node.mark() {
+            wait::IDLE => {
+                let park = Park {
+                    node: &this.node,
+                    cx,
+                    token,
+                };
+                // SAFETY: the place is pinned with this future, which withdraws the node before it goes.
+                match unsafe { core.recv(NonNull::from(&this.message).cast(), park) } {
+                    Started::Done => return Poll::Ready(this.message.get_mut().take()),
+                    Started::Closed => return Poll::Ready(None),
+                    Started::Parked | Started::Full | Started::Lost => {}
+                }
+            }
+            wait::DONE => {
+                this.node.reset();
+                return Poll::Ready(this.message.get_mut().take());
+            }
+            wait::CLOSED => {
+                this.node.reset();
+                return Poll::Ready(None);
+            }
+            _ => {
+                // SAFETY: the node is used with this channel's receivers only.
+                unsafe { core.renew_receiver(&this.node, cx) };
+                if core.is_over() {
+                    this.withdraw();
+                    return Poll::Ready(this.message.get_mut().take());
+                }
+            }
+        }
+        current::waits_for(WaitKind::Recv, this.receiver.object());
+        Poll::Pending
+    }
+
+    fn withdraw(&self) {
+        // SAFETY: the node is used with this channel's receivers and this place only.
+        unsafe {
+            self.receiver
+                .core()
+                .withdraw_receiver(&self.node, NonNull::from(&self.message).cast())
+        };
+    }
+}
+
+impl<T: Message> Future for Recv<'_, T> {
+    type Output = Option<T>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        ready!(current::spend(cx));
+        self.poll_recv(cx, None)
+    }
+}
+
+impl<T: Message> Event for Recv<'_, T> {
+    type Output = T;
+
+    fn poll_arm(self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<T> {
+        match self.poll_recv(cx, Some(token)) {
+            Poll::Ready(Some(message)) => ArmPoll::Ready(message),
+            Poll::Ready(None) => ArmPoll::Disabled,
+            Poll::Pending => ArmPoll::Pending,
+        }
+    }
+}
+
+impl<T: Message> Drop for Recv<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        if matches!(self.node.mark(), wait::WAITING | wait::DONE) {
+            self.withdraw();
+        }
+    }
+}
+
+impl<T: Message> fmt::Debug for Recv<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recv")
+            .field("receiver", self.receiver)
+            .finish_non_exhaustive()
+    }
+}

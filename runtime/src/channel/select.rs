@@ -1,0 +1,371 @@
+//! `select!`: several operations, of which exactly one takes effect.
+//!
+//! The idea is Go's: every parked arm of one `select!` points to one [`Token`], and whoever completes an arm, a peer or the
+//! process itself, must claim the token first. So a loser never exchanged anything, and nothing has to be undone.
+//!
+//! **Invariants**
+//! - An arm that returned [`ArmPoll::Ready`] has claimed the token.
+//! - The token outlives the arms: they are fields of one future, the arms first, and leave their lists when dropped.
+//!
+//! Model: `tests/loom_select.rs`.
+
+#![expect(unsafe_code, reason = "structural pinning of the arms")]
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomPinned;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use crate::scheduler::worker;
+use crate::sync::{AtomicU32, Ordering};
+use crate::task::current;
+
+/// One `select!` while it waits: 0 until somebody completes one of its arms.
+#[derive(Debug)]
+pub struct Token(AtomicU32);
+
+impl Token {
+    pub(crate) fn new() -> Self {
+        Self(AtomicU32::new(0))
+    }
+
+    /// Wins the right to complete one arm; granted once.
+    #[inline]
+    pub(crate) fn claim(&self) -> bool {
+        // ORDERING: AcqRel: the winner's exchange happens under a channel's lock, which orders the data; the loser only needs to
+        // know that it lost.
+        self.0
+            .compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+
+    /// Claims for an operation that has completed without effect, and can complete again.
+    pub(crate) fn claimed<T>(&self, poll: Poll<T>) -> ArmPoll<T> {
+        match poll {
+            Poll::Ready(value) if self.claim() => ArmPoll::Ready(value),
+            _ => ArmPoll::Pending,
+        }
+    }
+
+    pub(crate) fn is_claimed(&self) -> bool {
+        // ORDERING: Acquire: as above.
+        self.0.load(Ordering::Acquire) != 0
+    }
+}
+
+/// What came of polling one arm.
+#[derive(Debug)]
+pub enum ArmPoll<T> {
+    /// The arm won.
+    Ready(T),
+    /// The arm waits, or another one won.
+    Pending,
+    /// The arm can never win: its channel is closed.
+    Disabled,
+}
+
+impl<T> From<Poll<T>> for ArmPoll<T> {
+    fn from(poll: Poll<T>) -> Self {
+        match poll {
+            Poll::Ready(value) => Self::Ready(value),
+            Poll::Pending => Self::Pending,
+        }
+    }
+}
+
+impl<T> ArmPoll<T> {
+    fn map<U>(self, f: impl FnOnce(T) -> U) -> ArmPoll<U> {
+        match self {
+            Self::Ready(value) => ArmPoll::Ready(f(value)),
+            Self::Pending => ArmPoll::Pending,
+            Self::Disabled => ArmPoll::Disabled,
+        }
+    }
+}
+
+/// An operation that may be a branch of `select!`: losing it loses nothing.
+///
+/// Implemented by Roundrock's own operations only. A future of another kind goes through [`cancel_safe`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a branch of `select!`",
+    label = "not known to be cancel-safe: if another branch wins, this work would be lost half way",
+    note = "branches are `recv()`, `ready()`, `send(v)`, `next()` of an interval, `sleep(..)`, `done()`, `closed()`, `stopping()`",
+    note = "run other work as its own process and select on its `done()`, or vouch for it with `cancel_safe(...)`"
+)]
+pub trait Event: sealed::Sealed {
+    /// What the branch binds.
+    type Output;
+
+    /// Tries the operation, or registers it. Must claim the token before it has any effect.
+    #[doc(hidden)]
+    fn poll_arm(self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token)
+    -> ArmPoll<Self::Output>;
+}
+
+mod sealed {
+    /// Keeps the contract of `poll_arm` inside the crate.
+    pub trait Sealed {}
+    use std::future::Future;
+    impl<T: crate::channel::Message> Sealed for crate::channel::receiver::Recv<'_, T> {}
+    impl<T: crate::channel::Message> Sealed for crate::channel::sender::Ready<'_, T> {}
+    impl Sealed for crate::task::Done {}
+    impl Sealed for crate::time::Sleep {}
+    impl Sealed for crate::time::Tick<'_> {}
+    impl Sealed for crate::scope::Stopping {}
+    impl<F: Future> Sealed for super::CancelSafe<F> {}
+}
+
+/// Vouches that dropping `future` half way loses nothing, so that it may be a branch of `select!`.
+///
+/// If another branch wins, the future is dropped at its current await: whatever it had read or taken by then is gone.
+pub fn cancel_safe<F: Future>(future: F) -> CancelSafe<F> {
+    CancelSafe {
+        future,
+        output: None,
+    }
+}
+
+/// A future that its user vouches for; see [`cancel_safe`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct CancelSafe<F: Future> {
+    future: F,
+    output: Option<F::Output>,
+}
+
+impl<F: Future> Event for CancelSafe<F> {
+    type Output = F::Output;
+
+    fn poll_arm(self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<F::Output> {
+        // SAFETY: `future` is pinned with this and never moved; `output` is not pinned.
+        let this = unsafe { self.get_unchecked_mut() };
+        if this.output.is_none() {
+            // SAFETY: as above.
+            let future = unsafe { Pin::new_unchecked(&mut this.future) };
+            match future.poll(cx) {
+                Poll::Ready(output) => this.output = Some(output),
+                Poll::Pending => return ArmPoll::Pending,
+            }
+        }
+        if !token.claim() {
+            return ArmPoll::Pending;
+        }
+        this.output.take().map_or(ArmPoll::Pending, ArmPoll::Ready)
+    }
+}
+
+/// The arms of a `select!`, as a list of pairs.
+pub trait Arms {
+    /// Which arm won, and with what: nested [`Either`]s.
+    type Output;
+    /// The number of arms.
+    const COUNT: usize;
+    #[doc(hidden)]
+    fn poll_at(
+        self: Pin<&mut Self>,
+        at: usize,
+        cx: &mut Context<'_>,
+        token: &Token,
+    ) -> ArmPoll<Self::Output>;
+}
+
+/// One arm and those after it.
+#[derive(Debug)]
+pub struct Cons<E, R> {
+    /// `None` if its guard was false.
+    pub event: Option<E>,
+    /// The arms after it.
+    pub rest: R,
+}
+
+/// The end of the arms.
+#[derive(Debug)]
+pub struct Nil;
+
+/// The arm here, or one after it.
+#[derive(Debug)]
+pub enum Either<A, B> {
+    /// This arm won.
+    Here(A),
+    /// A later one did.
+    There(B),
+}
+
+impl<E: Event, R: Arms> Arms for Cons<E, R> {
+    type Output = Either<E::Output, R::Output>;
+    const COUNT: usize = R::COUNT + 1;
+
+    fn poll_at(
+        self: Pin<&mut Self>,
+        at: usize,
+        cx: &mut Context<'_>,
+        token: &Token,
+    ) -> ArmPoll<Self::Output> {
+        // SAFETY: both fields are pinned with this value and never moved.
+        let Self { event, rest } = unsafe { self.get_unchecked_mut() };
+        if at > 0 {
+            // SAFETY: as above.
+            return unsafe { Pin::new_unchecked(rest) }
+                .poll_at(at - 1, cx, token)
+                .map(Either::There);
+        }
+        match event {
+            // SAFETY: as above.
+            Some(event) => unsafe { Pin::new_unchecked(event) }
+                .poll_arm(cx, token)
+                .map(Either::Here),
+            None => ArmPoll::Disabled,
+        }
+    }
+}
+
+impl Arms for Nil {
+    type Output = std::convert::Infallible;
+    const COUNT: usize = 0;
+
+    fn poll_at(
+        self: Pin<&mut Self>,
+        _at: usize,
+        _cx: &mut Context<'_>,
+        _token: &Token,
+    ) -> ArmPoll<Self::Output> {
+        ArmPoll::Disabled
+    }
+}
+
+/// How a `select!` ended.
+#[derive(Debug)]
+pub enum Selected<T> {
+    /// An arm won.
+    Arm(T),
+    /// Nothing was ready, and there is a `default`.
+    Default,
+    /// Every arm is closed or guarded off, and there is an `else`.
+    Else,
+}
+
+/// What a `select!` has beside its arms.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// The source of each arm, for the panic when none is left.
+    pub arms: &'static [&'static str],
+    /// Arms are tried in the order in which they are written.
+    pub biased: bool,
+    /// There is a `default`.
+    pub has_default: bool,
+    /// There is an `else`.
+    pub has_else: bool,
+}
+
+/// Waits for the first of several arms.
+pub fn select<A: Arms>(shape: Shape, arms: A) -> Select<A> {
+    Select {
+        arms,
+        token: Token::new(),
+        shape,
+        _pinned: PhantomPinned,
+    }
+}
+
+/// Checks that a branch of `select!` is an [`Event`], where the error is best shown.
+pub fn event<E: Event>(event: E) -> E {
+    event
+}
+
+/// Waits for the first of several arms; made by `select!`.
+#[must_use = "futures do nothing unless awaited"]
+pub struct Select<A> {
+    // Dropped before the token, which their parked nodes point to.
+    arms: A,
+    token: Token,
+    shape: Shape,
+    _pinned: PhantomPinned,
+}
+
+impl<A> fmt::Debug for Select<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Select")
+            .field("shape", &self.shape)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<A: Arms> Future for Select<A> {
+    type Output = Selected<A::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        ready!(current::spend(cx));
+        // SAFETY: `arms` and `token` stay in place; only `arms` is pinned further.
+        let this = unsafe { self.get_unchecked_mut() };
+        loop {
+            let start = if this.shape.biased {
+                0
+            } else {
+                choose(A::COUNT)
+            };
+            let mut open = 0;
+            for step in 0..A::COUNT {
+                let at = if start + step < A::COUNT {
+                    start + step
+                } else {
+                    start + step - A::COUNT
+                };
+                // SAFETY: as above.
+                match unsafe { Pin::new_unchecked(&mut this.arms) }.poll_at(at, cx, &this.token) {
+                    ArmPoll::Ready(output) => return Poll::Ready(Selected::Arm(output)),
+                    ArmPoll::Pending => open += 1,
+                    ArmPoll::Disabled => {}
+                }
+            }
+            // A peer completed an arm that this round had passed already: the next round finds it.
+            if this.token.is_claimed() {
+                continue;
+            }
+            if open == 0 {
+                return match this.shape {
+                    Shape { has_else: true, .. } => Poll::Ready(Selected::Else),
+                    Shape {
+                        has_default: true, ..
+                    } => Poll::Ready(Selected::Default),
+                    Shape { arms, .. } => none_left(arms),
+                };
+            }
+            if this.shape.has_default {
+                if this.token.claim() {
+                    return Poll::Ready(Selected::Default);
+                }
+                continue;
+            }
+            current::waits_for_any(A::COUNT);
+            return Poll::Pending;
+        }
+    }
+}
+
+/// A fair start: every arm is equally likely.
+fn choose(arms: usize) -> usize {
+    if arms < 2 {
+        return 0;
+    }
+    worker::with(|worker| {
+        worker.map_or_else(
+            || outside_choice(arms),
+            |worker| worker.random_below(arms as u32) as usize,
+        )
+    })
+}
+
+/// Outside of a worker there is no generator; the address of a fresh stack variable would repeat, a hash of a counter does not.
+fn outside_choice(arms: usize) -> usize {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(arms) as usize % arms
+}
+
+#[cold]
+fn none_left(arms: &[&str]) -> ! {
+    panic!(
+        "no branch of this `select!` can ever win: all are closed or guarded off ({}); add an `else =>` branch",
+        arms.join(", ")
+    )
+}

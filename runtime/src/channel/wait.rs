@@ -1,0 +1,427 @@
+//! Parked operations: intrusive, first-in first-out, cancel-safe.
+//!
+//! A [`Node`] lies in the future that waits. Its peer finds it under the channel's lock, does its work for it (puts a value
+//! into its place, or takes one out), and marks it; the woken side sees the mark without touching the channel again.
+//!
+//! | mark | set by | meaning |
+//! |---|---|---|
+//! | `IDLE` | owner | not registered |
+//! | `WAITING` | owner, under the lock | in the list |
+//! | `DONE` | peer, under the lock | the exchange has happened; the owner collects the result |
+//! | `CLOSED` | peer, under the lock | the other side is gone; nothing was exchanged |
+//! | `LOST` | peer, under the lock | another arm of the same `select!` won first; nothing was exchanged |
+//!
+//! **Invariants**
+//! - A node is in a list exactly while it is `WAITING`; lists change under the lock of their channel only.
+//! - A peer takes the waker out before it sets a mark, and touches the node no more afterwards: from then on it belongs to the
+//!   owner, who may free it at once.
+//! - A node that belongs to a `select!` is completed only by a peer that claimed its [`Token`] first.
+
+#![expect(
+    unsafe_code,
+    reason = "intrusive lists of nodes that lie in waiting futures"
+)]
+
+use std::marker::PhantomPinned;
+use std::ptr::{self, NonNull};
+
+use crate::channel::select::Token;
+use crate::sync::{AtomicU32, Ordering, UnsafeCell};
+use crate::task::waker::TaskWaker;
+
+pub(crate) const IDLE: u32 = 0;
+pub(crate) const WAITING: u32 = 1;
+pub(crate) const DONE: u32 = 2;
+pub(crate) const CLOSED: u32 = 3;
+pub(crate) const LOST: u32 = 4;
+
+/// What a parked operation offers to its peer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Offer {
+    /// A place for a message of the channel's type.
+    Recv(NonNull<()>),
+    /// A message of the channel's type, to be moved out.
+    Send(NonNull<()>),
+    /// A message of another type, and the function that moves it out as the channel's type into a place.
+    Convert(NonNull<()>, unsafe fn(NonNull<()>, NonNull<()>)),
+    /// Waits for room only.
+    Ready,
+}
+
+/// One parked operation.
+#[derive(Debug)]
+pub(crate) struct Node {
+    mark: AtomicU32,
+    inner: UnsafeCell<Inner>,
+    _pinned: PhantomPinned,
+}
+
+#[derive(Debug)]
+struct Inner {
+    previous: *const Node,
+    next: *const Node,
+    waker: Option<TaskWaker>,
+    offer: Offer,
+    token: *const Token,
+}
+
+// SAFETY: everything but the mark is touched under the lock of the node's channel, or by the owner while it is in no list.
+unsafe impl Send for Node {}
+// SAFETY: as above.
+unsafe impl Sync for Node {}
+
+impl Node {
+    pub(crate) fn new() -> Self {
+        Self {
+            mark: AtomicU32::new(IDLE),
+            inner: UnsafeCell::new(Inner {
+                previous: ptr::null(),
+                next: ptr::null(),
+                waker: None,
+                offer: Offer::Ready,
+                token: ptr::null(),
+            }),
+            _pinned: PhantomPinned,
+        }
+    }
+
+    /// The mark, as the owner sees it without the lock.
+    #[inline]
+    pub(crate) fn mark(&self) -> u32 {
+        // ORDERING: Acquire pairs with the Release in `List::finish`: what the peer exchanged is visible.
+        self.mark.load(Ordering::Acquire)
+    }
+
+    /// Makes a node that is in no list ready for another use.
+    pub(crate) fn reset(&self) {
+        debug_assert_ne!(
+            self.mark(),
+            WAITING,
+            "a node in a list cannot be used again"
+        );
+        // ORDERING: Relaxed: only the owner knows a node that is in no list.
+        self.mark.store(IDLE, Ordering::Relaxed);
+    }
+
+    /// # Safety
+    /// Under the lock of the node's channel, or by the owner while it is in no list.
+    unsafe fn inner<R>(&self, f: impl FnOnce(&mut Inner) -> R) -> R {
+        // SAFETY: by contract nobody else touches the inner part now.
+        self.inner.with_mut(|inner| f(unsafe { &mut *inner }))
+    }
+
+    /// Wins the right to complete this node; always granted outside of a `select!`.
+    ///
+    /// # Safety
+    /// Under the lock, and the node is in a list.
+    unsafe fn claim(&self) -> bool {
+        // SAFETY: by contract.
+        let token = unsafe { self.inner(|inner| inner.token) };
+        // SAFETY: a token outlives the nodes of its `select!`, which leave the list under this lock.
+        unsafe { token.as_ref() }.is_none_or(Token::claim)
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // The futures that own nodes withdraw them; this is the last line of defence against a dangling list.
+        assert_ne!(
+            self.mark(),
+            WAITING,
+            "a parked operation was dropped without being withdrawn"
+        );
+    }
+}
+
+/// A list of parked operations, under the lock of their channel.
+#[derive(Debug)]
+pub(crate) struct List {
+    first: *const Node,
+    last: *const Node,
+    len: u32,
+}
+
+// SAFETY: the list is only touched under its channel's lock, and nodes are `Sync`.
+unsafe impl Send for List {}
+
+impl List {
+    pub(crate) const fn new() -> Self {
+        Self {
+            first: ptr::null(),
+            last: ptr::null(),
+            len: 0,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_null()
+    }
+
+    #[inline]
+    pub(crate) fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Appends a node of the calling operation.
+    ///
+    /// # Safety
+    /// Under the lock; the node is in no list and stays in place until it is withdrawn or marked; `offer` and `token` stay
+    /// valid as long.
+    pub(crate) unsafe fn push(
+        &mut self,
+        node: &Node,
+        offer: Offer,
+        waker: TaskWaker,
+        token: Option<&Token>,
+    ) {
+        let last = self.last;
+        // SAFETY: the node is in no list, and the caller owns it.
+        let old = unsafe {
+            node.inner(|inner| {
+                inner.previous = last;
+                inner.next = ptr::null();
+                inner.offer = offer;
+                inner.token = token.map_or(ptr::null(), ptr::from_ref);
+                inner.waker.replace(waker)
+            })
+        };
+        debug_assert!(old.is_none(), "a node that is in no list has no waker");
+        // SAFETY: a node in the list is alive, and we hold the lock.
+        match unsafe { last.as_ref() } {
+            None => self.first = node,
+            // SAFETY: as above.
+            Some(last) => unsafe { last.inner(|inner| inner.next = node) },
+        }
+        self.last = node;
+        self.len += 1;
+        // ORDERING: Relaxed: set by the owner, and read by peers under the lock.
+        node.mark.store(WAITING, Ordering::Relaxed);
+    }
+
+    /// Takes a node out of the list.
+    ///
+    /// # Safety
+    /// Under the lock, and the node is in this list.
+    unsafe fn unlink(&mut self, node: &Node) -> Option<TaskWaker> {
+        // SAFETY: by contract.
+        let (previous, next, waker) =
+            unsafe { node.inner(|inner| (inner.previous, inner.next, inner.waker.take())) };
+        // SAFETY: the neighbours are in the list, so they are alive.
+        match unsafe { previous.as_ref() } {
+            None => self.first = next,
+            // SAFETY: as above.
+            Some(previous) => unsafe { previous.inner(|inner| inner.next = next) },
+        }
+        // SAFETY: as above.
+        match unsafe { next.as_ref() } {
+            None => self.last = previous,
+            // SAFETY: as above.
+            Some(next) => unsafe { next.inner(|inner| inner.previous = previous) },
+        }
+        self.len -= 1;
+        waker
+    }
+
+    /// The oldest node that may still be completed; those whose `select!` was won elsewhere leave the list. With the claim
+    /// the caller must go on to [`finish`](Self::finish) the node.
+    ///
+    /// # Safety
+    /// Under the lock.
+    pub(crate) unsafe fn claim_first(&mut self) -> Option<Claimed> {
+        loop {
+            // SAFETY: a node in the list is alive.
+            let node = unsafe { self.first.as_ref() }?;
+            // SAFETY: it is in the list, under the lock.
+            if unsafe { node.claim() } {
+                // SAFETY: as above.
+                let offer = unsafe { node.inner(|inner| inner.offer) };
+                return Some(Claimed {
+                    node: NonNull::from(node),
+                    offer,
+                });
+            }
+            // SAFETY: as above.
+            unsafe {
+                self.finish(
+                    Claimed {
+                        node: NonNull::from(node),
+                        offer: Offer::Ready,
+                    },
+                    LOST,
+                )
+            };
+        }
+    }
+
+    /// The oldest node that offers a message, skipping those that only wait for room. Such nodes belong to no `select!`.
+    ///
+    /// # Safety
+    /// Under the lock.
+    pub(crate) unsafe fn first_message(&self) -> Option<Claimed> {
+        let mut at = self.first;
+        loop {
+            // SAFETY: nodes in the list are alive, under the lock.
+            let node = unsafe { at.as_ref() }?;
+            // SAFETY: as above.
+            let (offer, next) = unsafe { node.inner(|inner| (inner.offer, inner.next)) };
+            if matches!(offer, Offer::Send(_) | Offer::Convert(..)) {
+                return Some(Claimed {
+                    node: NonNull::from(node),
+                    offer,
+                });
+            }
+            at = next;
+        }
+    }
+
+    /// What the oldest node offers, without claiming it.
+    ///
+    /// # Safety
+    /// Under the lock.
+    pub(crate) unsafe fn first_offer(&self) -> Option<(Offer, *const Token)> {
+        // SAFETY: a node in the list is alive, under the lock.
+        unsafe { self.first.as_ref() }
+            .map(|node| unsafe { node.inner(|inner| (inner.offer, inner.token)) })
+    }
+
+    /// How many nodes belong to the `select!` of `token`.
+    ///
+    /// # Safety
+    /// Under the lock.
+    pub(crate) unsafe fn count_of(&self, token: *const Token) -> u32 {
+        let (mut count, mut at) = (0, self.first);
+        // SAFETY: nodes in the list are alive, under the lock.
+        while let Some(node) = unsafe { at.as_ref() } {
+            // SAFETY: as above.
+            let (same, next) =
+                unsafe { node.inner(|inner| (ptr::eq(inner.token, token), inner.next)) };
+            count += u32::from(same);
+            at = next;
+        }
+        count
+    }
+
+    /// Takes the node out, marks it, and returns whom to wake. The node belongs to its owner then.
+    ///
+    /// # Safety
+    /// Under the lock, and the node is in this list.
+    pub(crate) unsafe fn finish(&mut self, claimed: Claimed, mark: u32) -> Option<TaskWaker> {
+        // SAFETY: by contract the node is in the list, so it is alive.
+        let node = unsafe { claimed.node.as_ref() };
+        // SAFETY: by contract.
+        let waker = unsafe { self.unlink(node) };
+        // ORDERING: Release pairs with the Acquire in `Node::mark`. The last access to the node.
+        node.mark.store(mark, Ordering::Release);
+        // Who lost is awake already.
+        if mark == LOST { None } else { waker }
+    }
+
+    /// Marks the oldest node as closed, whoever it belongs to.
+    ///
+    /// # Safety
+    /// Under the lock.
+    pub(crate) unsafe fn close_first(&mut self) -> Option<TaskWaker> {
+        let node = NonNull::new(self.first.cast_mut())?;
+        // SAFETY: the first node is in the list.
+        unsafe {
+            self.finish(
+                Claimed {
+                    node,
+                    offer: Offer::Ready,
+                },
+                CLOSED,
+            )
+        }
+    }
+
+    /// Wakes every waiting node without completing it: its owner looks again.
+    ///
+    /// # Safety
+    /// Under the lock.
+    pub(crate) unsafe fn wake_all(&mut self, wakes: &mut Wakes) {
+        let mut at = self.first;
+        // SAFETY: nodes in the list are alive, under the lock.
+        while let Some(node) = unsafe { at.as_ref() } {
+            // SAFETY: as above.
+            let (waker, next) = unsafe { node.inner(|inner| (inner.waker.take(), inner.next)) };
+            wakes.add(waker);
+            at = next;
+        }
+    }
+
+    /// The owner takes its node out, if no peer has done so. Returns the mark that it found.
+    ///
+    /// # Safety
+    /// Under the lock; the node is idle, was in this list, or still is.
+    pub(crate) unsafe fn withdraw(&mut self, node: &Node) -> (u32, Option<TaskWaker>) {
+        // ORDERING: Relaxed: marks change under the lock.
+        let mark = node.mark.load(Ordering::Relaxed);
+        if mark != WAITING {
+            return (mark, None);
+        }
+        // SAFETY: it is waiting, so it is in the list.
+        let waker = unsafe { self.unlink(node) };
+        // ORDERING: Relaxed: it is in no list now, so only the owner knows it.
+        node.mark.store(IDLE, Ordering::Relaxed);
+        (WAITING, waker)
+    }
+
+    /// Replaces the waker of a waiting node, for an operation that moved to another process.
+    ///
+    /// # Safety
+    /// Under the lock; the node is idle, was in this list, or still is.
+    pub(crate) unsafe fn renew(
+        &mut self,
+        node: &Node,
+        cx: &std::task::Context<'_>,
+    ) -> Option<TaskWaker> {
+        // ORDERING: Relaxed: marks change under the lock.
+        if node.mark.load(Ordering::Relaxed) != WAITING {
+            return None;
+        }
+        // SAFETY: under the lock.
+        unsafe {
+            node.inner(|inner| match &inner.waker {
+                Some(waker) if waker.is(cx) => None,
+                _ => inner.waker.replace(TaskWaker::of(cx)),
+            })
+        }
+    }
+}
+
+/// A node that the caller may complete.
+#[derive(Debug)]
+pub(crate) struct Claimed {
+    node: NonNull<Node>,
+    pub(crate) offer: Offer,
+}
+
+/// Wakers that are called after the lock is released.
+#[derive(Debug, Default)]
+pub(crate) struct Wakes {
+    first: Option<TaskWaker>,
+    more: Vec<TaskWaker>,
+}
+
+impl Wakes {
+    #[inline]
+    pub(crate) fn add(&mut self, waker: Option<TaskWaker>) {
+        if let Some(waker) = waker {
+            match self.first {
+                None => self.first = Some(waker),
+                Some(_) => self.more.push(waker),
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn wake(self) {
+        if let Some(waker) = self.first {
+            waker.wake();
+            for waker in self.more {
+                waker.wake();
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The error of processes: [`Error`] takes any error by `?`, and [`Context`] says what was being done.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use crate::channel::error::ClosedMark;
+
+/// The result of a process; `?` turns any error into [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+type Boxed = Box<dyn StdError + Send + Sync + 'static>;
+
+/// Any error, with what was being done when it happened.
+///
+/// Like `anyhow::Error` it takes every standard error by `?`, and therefore does not implement `std::error::Error` itself;
+/// `Box<dyn Error + Send + Sync>` can be made from it. Errors of other such types come in through [`Error::new`] or
+/// [`Context::context`].
+pub struct Error {
+    source: Boxed,
+}
+
+impl Error {
+    /// Makes an error from anything that can be a boxed error: a string, another crate's error type, a box.
+    pub fn new(source: impl Into<Boxed>) -> Self {
+        Self {
+            source: source.into(),
+        }
+    }
+
+    /// Makes an error from a text.
+    pub fn msg(text: impl fmt::Display) -> Self {
+        Self::new(text.to_string())
+    }
+
+    /// Says what was being done; the previous text becomes the cause.
+    #[must_use]
+    pub fn context(self, what: impl fmt::Display) -> Self {
+        Self {
+            source: Box::new(WithContext {
+                what: what.to_string(),
+                source: self.source,
+            }),
+        }
+    }
+
+    /// Returns the error inside, if it has this type.
+    pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
+        self.source.downcast_ref()
+    }
+
+    /// Returns this error and its causes, from the outermost.
+    pub fn chain(&self) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+        let first: &(dyn StdError + 'static) = &*self.source;
+        std::iter::successors(Some(first), |&error| error.source())
+    }
+
+    /// Whether the outermost error says that the other side of a channel is gone, which ends a process normally.
+    pub fn is_closed(&self) -> bool {
+        is_closed(&*self.source)
+    }
+}
+
+pub(crate) fn is_closed(error: &(dyn StdError + 'static)) -> bool {
+    error.source().is_some_and(<dyn StdError>::is::<ClosedMark>)
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.source, f)?;
+        if f.alternate() {
+            for cause in self
+                .chain()
+                .skip(1)
+                .filter(|cause| !cause.is::<ClosedMark>())
+            {
+                write!(f, ": {cause}")?;
+            }
+        }
+        fmt::Result::Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.source)?;
+        let mut causes = self
+            .chain()
+            .skip(1)
+            .filter(|cause| !cause.is::<ClosedMark>())
+            .peekable();
+        if causes.peek().is_some() {
+            f.write_str("\n\nCaused by:")?;
+        }
+        for cause in causes {
+            write!(f, "\n    {cause}")?;
+        }
+        fmt::Result::Ok(())
+    }
+}
+
+impl<E: StdError + Send + Sync + 'static> From<E> for Error {
+    fn from(error: E) -> Self {
+        Self {
+            source: Box::new(error),
+        }
+    }
+}
+
+impl From<Error> for Boxed {
+    fn from(error: Error) -> Self {
+        error.source
+    }
+}
+
+/// Adds what was being done to the error of a result.
+pub trait Context<T>: Sized {
+    /// Says what was being done.
+    ///
+    /// # Errors
+    /// The error of the result, with this text before it.
+    fn context(self, what: impl fmt::Display) -> Result<T>;
+
+    /// Says what was being done, with a text that is made only if it is needed.
+    ///
+    /// # Errors
+    /// The error of the result, with this text before it.
+    fn with_context<D: fmt::Display>(self, what: impl FnOnce() -> D) -> Result<T>;
+}
+
+impl<T, E: Into<Boxed>> Context<T> for std::result::Result<T, E> {
+    fn context(self, what: impl fmt::Display) -> Result<T> {
+        self.map_err(|error| Error::new(error).context(what))
+    }
+
+    fn with_context<D: fmt::Display>(self, what: impl FnOnce() -> D) -> Result<T> {
+        self.map_err(|error| Error::new(error).context(what()))
+    }
+}
+
+impl<T> Context<T> for Option<T> {
+    fn context(self, what: impl fmt::Display) -> Result<T> {
+        self.ok_or_else(|| Error::msg(what))
+    }
+
+    fn with_context<D: fmt::Display>(self, what: impl FnOnce() -> D) -> Result<T> {
+        self.ok_or_else(|| Error::msg(what()))
+    }
+}
+
+#[derive(Debug)]
+struct WithContext {
+    what: String,
+    source: Boxed,
+}
+
+impl fmt::Display for WithContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl StdError for WithContext {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&*self.source)
+    }
+}
+
+/// `Ok` with the error type of processes, for the last line of a block whose error type nothing else says.
+#[expect(non_snake_case, reason = "stands where `Ok` stands")]
+pub fn Ok<T>(value: T) -> Result<T> {
+    Result::Ok(value)
+}

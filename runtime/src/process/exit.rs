@@ -1,0 +1,254 @@
+//! How a process ends, as data.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::{Error, is_closed};
+use crate::task::current::{self, PanicSite};
+
+/// How a process ended.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Exit {
+    /// It returned.
+    Ok,
+    /// It returned an error.
+    Failed(Arc<Fault>),
+    /// It panicked.
+    Panicked(Arc<Fault>),
+    /// It stopped because its work was over: the other side of a channel was gone.
+    Stopped,
+    /// Its future was dropped: by `kill`, or because it did not end within the grace of a stop.
+    Killed,
+}
+
+/// [`Exit`] without its details, as stored in the task cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum ExitKind {
+    Ok,
+    Failed,
+    Panicked,
+    Stopped,
+    Killed,
+}
+
+impl Exit {
+    pub(crate) fn new(kind: ExitKind, fault: Option<Arc<Fault>>) -> Self {
+        match (kind, fault) {
+            (ExitKind::Failed, Some(fault)) => Self::Failed(fault),
+            (ExitKind::Panicked, Some(fault)) => Self::Panicked(fault),
+            (ExitKind::Ok, _) => Self::Ok,
+            (ExitKind::Stopped, _) => Self::Stopped,
+            _ => Self::Killed,
+        }
+    }
+
+    /// Whether the process returned or stopped, as opposed to failed, panicked or was killed.
+    pub fn is_normal(&self) -> bool {
+        matches!(self, Self::Ok | Self::Stopped)
+    }
+
+    /// Whether the process returned an error or panicked.
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::Panicked(_))
+    }
+
+    /// The error or panic, if there was one.
+    pub fn fault(&self) -> Option<&Arc<Fault>> {
+        match self {
+            Self::Failed(fault) | Self::Panicked(fault) => Some(fault),
+            _ => None,
+        }
+    }
+
+    /// The word for this exit in reports: `ok`, `failed`, `panicked`, `stopped` or `killed`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed(_) => "failed",
+            Self::Panicked(_) => "panicked",
+            Self::Stopped => "stopped",
+            Self::Killed => "killed",
+        }
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ok => f.write_str("it returned"),
+            Self::Stopped => {
+                f.write_str("it stopped, because the other side of a channel was gone")
+            }
+            Self::Killed => f.write_str("it was killed"),
+            Self::Failed(fault) => write!(f, "it failed: {fault}"),
+            Self::Panicked(fault) => write!(f, "it {fault}"),
+        }
+    }
+}
+
+impl fmt::Debug for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.fault() {
+            Some(fault) => write!(f, "{}({fault:?})", self.kind()),
+            None => f.write_str(self.kind()),
+        }
+    }
+}
+
+impl StdError for Exit {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self.fault().map(|fault| &**fault) {
+            Some(Fault::Error(error)) => error.chain().next(),
+            _ => None,
+        }
+    }
+}
+
+/// What went wrong in a process.
+#[non_exhaustive]
+pub enum Fault {
+    /// The other side of a channel was gone: a normal stop.
+    Closed,
+    /// An error that was returned.
+    Error(Error),
+    /// A panic.
+    Panic(Panic),
+}
+
+/// A panic: its text and place.
+#[derive(Clone)]
+pub struct Panic {
+    text: String,
+    site: Option<PanicSite>,
+}
+
+impl Panic {
+    /// The text of the panic, or the type of its payload if it was not a text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// File (its last 96 bytes), line and column of the panic, if the panic hook saw it.
+    pub fn location(&self) -> Option<(&str, u32, u32)> {
+        let site = self.site.as_ref()?;
+        let file = std::str::from_utf8(&site.file[..usize::from(site.length)]).unwrap_or("?");
+        Some((file, site.line, site.column))
+    }
+}
+
+impl fmt::Debug for Panic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Panic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.location() {
+            Some((file, line, column)) => {
+                write!(f, "panicked at {file}:{line}:{column}: {}", self.text)
+            }
+            None => write!(f, "panicked: {}", self.text),
+        }
+    }
+}
+
+impl Fault {
+    /// Makes a fault of an error; one that only says "closed" is a normal stop.
+    pub fn error(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        let error = error.into();
+        if is_closed(&*error) {
+            Self::Closed
+        } else {
+            Self::Error(Error::new(error))
+        }
+    }
+
+    pub(crate) fn panic(payload: Box<dyn Any + Send>) -> Self {
+        let site = current::take_panic_site();
+        let text = match payload.downcast::<&'static str>() {
+            Ok(text) => (*text).to_owned(),
+            Err(payload) => match payload.downcast::<String>() {
+                Ok(text) => *text,
+                Err(payload) => {
+                    // A payload of another type runs its destructor here; a panic in it must not escape.
+                    let dropped =
+                        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(payload)));
+                    if dropped.is_ok() {
+                        "a payload that is not a text"
+                    } else {
+                        "a payload whose destructor panicked"
+                    }
+                    .to_owned()
+                }
+            },
+        };
+        Self::Panic(Panic { text, site })
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("the other side of a channel was gone"),
+            Self::Error(error) => write!(f, "{error:#}"),
+            Self::Panic(panic) => fmt::Display::fmt(panic, f),
+        }
+    }
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What a process may return: `()`, `!`, or a `Result` whose error can be boxed.
+#[diagnostic::on_unimplemented(
+    message = "a process cannot return `{Self}`",
+    label = "must be `()`, `!` or `Result<_, E>`",
+    note = "return `Result<{Self}>` and await the `Task`"
+)]
+pub trait IntoOutcome {
+    /// What awaiting the `Task` gives.
+    type Value: Send + 'static;
+
+    #[doc(hidden)]
+    #[expect(
+        clippy::missing_errors_doc,
+        reason = "hidden: called by the task cell only"
+    )]
+    fn into_outcome(self) -> Result<Self::Value, Fault>;
+}
+
+impl IntoOutcome for () {
+    type Value = ();
+
+    fn into_outcome(self) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+impl IntoOutcome for Infallible {
+    type Value = ();
+
+    fn into_outcome(self) -> Result<(), Fault> {
+        match self {}
+    }
+}
+
+impl<T, E> IntoOutcome for Result<T, E>
+where
+    T: Send + 'static,
+    E: Into<Box<dyn StdError + Send + Sync>>,
+{
+    type Value = T;
+
+    fn into_outcome(self) -> Result<T, Fault> {
+        self.map_err(Fault::error)
+    }
+}

@@ -1,0 +1,289 @@
+//! How a worker parks: on its own, or inside the shared tokio reactor, of which there is one and which one idle worker at
+//! a time drives.
+//!
+//! [`Parker`] is the same for both. The worker that gets the [`Driver`] is also the *keeper*: it sleeps no longer than the
+//! next timer. All others sleep until somebody wakes them.
+
+use std::sync::OnceLock;
+use std::task::Waker;
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use crate::sync::{AtomicU32, Lock, Ordering};
+
+#[cfg(feature = "tokio")]
+pub(crate) use with_tokio::{Driver, Reactor};
+#[cfg(not(feature = "tokio"))]
+pub(crate) use without_tokio::{Driver, Reactor};
+
+const EMPTY: u32 = 0;
+const PARKED: u32 = 1;
+const DRIVING: u32 = 2;
+const NOTIFIED: u32 = 3;
+
+/// Where one worker sleeps. A wake that comes early is kept: the next sleep returns at once.
+#[derive(Debug, Default)]
+pub(crate) struct Parker {
+    state: AtomicU32,
+    thread: OnceLock<Thread>,
+    driving: Lock<Option<Waker>>,
+}
+
+impl Default for Lock<Option<Waker>> {
+    fn default() -> Self {
+        Self::new(None)
+    }
+}
+
+impl Parker {
+    /// Must be called once by the thread that will park here.
+    pub(crate) fn attach(&self) {
+        let _ = self.thread.set(thread::current());
+    }
+
+    /// Wakes the worker, or keeps the wake for its next sleep.
+    pub(crate) fn unpark(&self) {
+        // ORDERING: AcqRel: what the waker did before is visible to the worker, which reads NOTIFIED with Acquire.
+        match self.state.swap(NOTIFIED, Ordering::AcqRel) {
+            PARKED => {
+                if let Some(thread) = self.thread.get() {
+                    thread.unpark();
+                }
+            }
+            DRIVING => {
+                let waker = self.driving.lock().take();
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Announces a sleep; false if a wake was kept (and is used up).
+    fn announce(&self, how: u32) -> bool {
+        // ORDERING: Acquire on both: pairs with the swap in `unpark`.
+        if self
+            .state
+            .compare_exchange(EMPTY, how, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+        {
+            return true;
+        }
+        // ORDERING: Relaxed: only this thread leaves NOTIFIED, and the Acquire above has read it.
+        self.state.store(EMPTY, Ordering::Relaxed);
+        false
+    }
+
+    fn is_notified(&self) -> bool {
+        // ORDERING: Acquire: pairs with the swap in `unpark`.
+        self.state.load(Ordering::Acquire) == NOTIFIED
+    }
+
+    fn reset(&self) {
+        // ORDERING: Acquire: pairs with a swap in `unpark` that came just now and is used up here.
+        self.state.swap(EMPTY, Ordering::Acquire);
+    }
+
+    /// Sleeps on this thread until a wake, at most for `limit`.
+    pub(crate) fn park(&self, limit: Option<Duration>) {
+        if !self.announce(PARKED) {
+            return;
+        }
+        match limit {
+            None => {
+                while !self.is_notified() {
+                    thread::park();
+                }
+            }
+            Some(limit) => {
+                let end = std::time::Instant::now() + limit;
+                while !self.is_notified() {
+                    let left = end.saturating_duration_since(std::time::Instant::now());
+                    if left.is_zero() {
+                        break;
+                    }
+                    thread::park_timeout(left);
+                }
+            }
+        }
+        self.reset();
+    }
+}
+
+/// Workers park on their own; there is no I/O.
+#[cfg(not(feature = "tokio"))]
+mod without_tokio {
+    use super::Parker;
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    /// No reactor can be chosen without the feature `tokio`.
+    #[derive(Debug, Clone, Default)]
+    pub(crate) struct Reactor;
+
+    /// Proof that a thread has entered the reactor: nothing here.
+    #[derive(Debug)]
+    pub(crate) struct Entered;
+
+    /// Held by the keeper.
+    #[derive(Debug)]
+    pub(crate) struct Driver(Mutex<()>);
+
+    impl Driver {
+        pub(crate) fn new(_reactor: Reactor) -> std::io::Result<Self> {
+            Ok(Self(Mutex::new(())))
+        }
+
+        pub(crate) fn enter(&self) -> Entered {
+            Entered
+        }
+
+        /// Sleeps as the keeper; false if another worker is.
+        pub(crate) fn try_park(
+            &self,
+            parker: &Parker,
+            keep: impl FnOnce() -> Option<Duration>,
+        ) -> bool {
+            let Ok(_keeper) = self.0.try_lock() else {
+                return false;
+            };
+            parker.park(keep());
+            true
+        }
+
+        pub(crate) fn poll(&self) {}
+
+        pub(crate) fn shutdown(&self) {}
+    }
+}
+
+/// One current-thread tokio runtime, entered by every worker and driven by the idle one.
+#[cfg(feature = "tokio")]
+mod with_tokio {
+    use super::{DRIVING, Parker};
+    use std::future::Future;
+    use std::pin::{Pin, pin};
+    use std::task::{Context, Poll};
+    use std::time::Duration;
+
+    use parking_lot::Mutex;
+    use tokio::runtime::{EnterGuard, Handle, Runtime};
+
+    /// Where tokio's I/O comes from.
+    #[derive(Debug, Clone, Default)]
+    pub(crate) enum Reactor {
+        /// A runtime of our own, driven by an idle worker.
+        #[default]
+        Own,
+        /// A runtime that exists already and is driven by itself.
+        Given(Handle),
+    }
+
+    /// Proof that a thread has entered the reactor.
+    #[expect(dead_code, reason = "held for its destructor")]
+    pub(crate) struct Entered<'a>(EnterGuard<'a>);
+
+    /// The reactor, and the right to drive it.
+    #[derive(Debug)]
+    pub(crate) struct Driver {
+        handle: Handle,
+        /// Held by the one worker that drives; empty when the reactor is not ours, or after shutdown.
+        own: Mutex<Option<Runtime>>,
+    }
+
+    impl Driver {
+        pub(crate) fn new(reactor: Reactor) -> std::io::Result<Self> {
+            match reactor {
+                Reactor::Given(handle) => Ok(Self {
+                    handle,
+                    own: Mutex::new(None),
+                }),
+                Reactor::Own => {
+                    // An event interval of one: the driver is here to serve processes, tasks of tokio's own are rare.
+                    let runtime = tokio::runtime::Builder::new_current_thread()
+                        .enable_all()
+                        .event_interval(1)
+                        .build()?;
+                    Ok(Self {
+                        handle: runtime.handle().clone(),
+                        own: Mutex::new(Some(runtime)),
+                    })
+                }
+            }
+        }
+
+        pub(crate) fn enter(&self) -> Entered<'_> {
+            Entered(self.handle.enter())
+        }
+
+        /// Sleeps as the keeper, inside the reactor if it is ours; false if another worker does.
+        pub(crate) fn try_park(
+            &self,
+            parker: &Parker,
+            keep: impl FnOnce() -> Option<Duration>,
+        ) -> bool {
+            let Some(own) = self.own.try_lock() else {
+                return false;
+            };
+            let limit = keep();
+            let Some(runtime) = &*own else {
+                parker.park(limit);
+                return true;
+            };
+            if !parker.announce(DRIVING) {
+                return true;
+            }
+            runtime.block_on(async {
+                let sleep = async {
+                    match limit {
+                        // tokio rounds up to its tick of one millisecond: a timer is late rather than early.
+                        Some(limit) => tokio::time::sleep(limit).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                let mut sleep = pin!(sleep);
+                std::future::poll_fn(|cx| {
+                    if Pin::new(&mut Notified(parker)).poll(cx).is_ready() {
+                        return Poll::Ready(());
+                    }
+                    sleep.as_mut().poll(cx)
+                })
+                .await;
+            });
+            parker.reset();
+            true
+        }
+
+        /// Looks for I/O without waiting, if nobody drives.
+        pub(crate) fn poll(&self) {
+            if let Some(own) = self.own.try_lock()
+                && let Some(runtime) = &*own
+            {
+                runtime.block_on(tokio::task::yield_now());
+            }
+        }
+
+        pub(crate) fn shutdown(&self) {
+            if let Some(runtime) = self.own.lock().take() {
+                runtime.shutdown_background();
+            }
+        }
+    }
+
+    struct Notified<'a>(&'a Parker);
+
+    impl Future for Notified<'_> {
+        type Output = ();
+
+        fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+            // The waker is stored before the state is read: a wake that comes between finds it.
+            *self.0.driving.lock() = Some(cx.waker().clone());
+            if self.0.is_notified() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The monitor thread: it writes the coarse clock, and sees workers that do not come back.
+//!
+//! Awake only while some worker is: it sleeps 20 ms after the last activity, and the first worker that leaves its park
+//! wakes it. Its period is jittered (0.5 to 1.5 times 5 ms), so that work in step with the clock cannot hide from it.
+//!
+//! A step that runs longer than [`worker::PATIENCE`] while tasks wait for its worker is a *stall*: the process is reported by
+//! name and another worker is woken, or a spare one started, which takes over the queue, the run-next slot and the timers.
+
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::scheduler::driver::Parker;
+use crate::scheduler::{Scheduler, worker};
+use crate::sync::{AtomicU32, AtomicUsize, Lock, Ordering};
+use crate::task::ProcessId;
+
+const PERIOD: Duration = Duration::from_millis(5);
+const LINGER: Duration = Duration::from_millis(20);
+
+/// The monitor of a scheduler.
+#[derive(Debug)]
+pub(crate) struct Monitor {
+    parker: Arc<Parker>,
+    /// 1 while the thread sleeps because all workers do.
+    asleep: AtomicU32,
+    stuck: AtomicUsize,
+    thread: Lock<Option<JoinHandle<()>>>,
+    remotes: usize,
+}
+
+/// What the monitor remembers of one worker between two looks.
+#[derive(Debug, Clone, Copy, Default)]
+struct Look {
+    steps: u64,
+    since: Option<Instant>,
+    reported: bool,
+}
+
+impl Monitor {
+    pub(crate) fn new(remotes: usize) -> Self {
+        Self {
+            parker: Arc::default(),
+            asleep: AtomicU32::new(0),
+            stuck: AtomicUsize::new(0),
+            thread: Lock::new(None),
+            remotes,
+        }
+    }
+
+    pub(crate) fn start(&self, scheduler: &Arc<Scheduler>, name: &str) -> std::io::Result<()> {
+        let weak = Arc::downgrade(scheduler);
+        let parker = Arc::clone(&self.parker);
+        let looks = vec![Look::default(); self.remotes];
+        let thread = std::thread::Builder::new()
+            .name(format!("{name}-monitor"))
+            .spawn(move || watch(&weak, &parker, looks))?;
+        *self.thread.lock() = Some(thread);
+        Ok(())
+    }
+
+    /// Called by a worker that leaves its park.
+    #[inline]
+    pub(crate) fn worker_woke(&self) {
+        // ORDERING: SeqCst: the monitor sets the flag, then counts the sleepers; a worker leaves the sleepers, then reads the flag.
+        // One of the two sees the other.
+        if self.asleep.load(Ordering::SeqCst) != 0 {
+            self.parker.unpark();
+        }
+    }
+
+    /// Workers whose step does not end.
+    pub(crate) fn stuck(&self) -> usize {
+        // ORDERING: Relaxed: a number for decisions that are looked at again.
+        self.stuck.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn shutdown(&self) {
+        self.parker.unpark();
+        let thread = self.thread.lock().take();
+        if let Some(thread) = thread
+            && thread.thread().id() != std::thread::current().id()
+        {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn watch(scheduler: &Weak<Scheduler>, parker: &Parker, mut looks: Vec<Look>) {
+    parker.attach();
+    let mut quiet_since = None::<Instant>;
+    let mut jitter = 0x2545_f491_u32;
+    loop {
+        let Some(scheduler) = scheduler
+            .upgrade()
+            .filter(|scheduler| !scheduler.is_shut_down())
+        else {
+            return;
+        };
+        let now = scheduler.clock.write_coarse();
+        look(&scheduler, &mut looks, now);
+        let busy = scheduler.idle.sleeping() < scheduler.threads();
+        let quiet = match quiet_since {
+            _ if busy => {
+                quiet_since = None;
+                false
+            }
+            None => {
+                quiet_since = Some(now);
+                false
+            }
+            Some(since) => now - since >= LINGER,
+        };
+        if quiet {
+            let monitor = &scheduler.monitor;
+            // ORDERING: SeqCst: see `worker_woke`.
+            monitor.asleep.store(1, Ordering::SeqCst);
+            let all_asleep =
+                scheduler.idle.sleeping() >= scheduler.threads() && !scheduler.is_shut_down();
+            let shared = Arc::downgrade(&scheduler);
+            drop(scheduler);
+            if all_asleep {
+                parker.park(None);
+            }
+            let Some(scheduler) = shared.upgrade() else {
+                return;
+            };
+            // ORDERING: SeqCst: see `worker_woke`.
+            scheduler.monitor.asleep.store(0, Ordering::SeqCst);
+            quiet_since = None;
+            continue;
+        }
+        drop(scheduler);
+        jitter ^= jitter << 13;
+        jitter ^= jitter >> 17;
+        jitter ^= jitter << 5;
+        parker.park(Some(
+            PERIOD / 2 + PERIOD.mul_f64(f64::from(jitter % 1024) / 1024.0),
+        ));
+    }
+}
+
+/// Compares every worker with the last look.
+fn look(scheduler: &Arc<Scheduler>, looks: &mut [Look], now: Instant) {
+    let mut stuck = 0;
+    let mut waiting = false;
+    for (remote, look) in scheduler.active_remotes().iter().zip(looks) {
+        // ORDERING: Relaxed: see `worker::Counters`.
+        let steps = remote.counters.steps.load(Ordering::Relaxed);
+        let running = steps % 2 == 1;
+        if !running || steps != look.steps {
+            *look = Look {
+                steps,
+                since: running.then_some(now),
+                reported: false,
+            };
+            continue;
+        }
+        let ran = look.since.map_or(Duration::ZERO, |since| now - since);
+        if ran < worker::PATIENCE {
+            continue;
+        }
+        stuck += 1;
+        // What waits in the slot of a worker that does not come back is given to the others.
+        if let Some(task) = remote.take_next() {
+            scheduler.injector.push(task);
+        }
+        let queued = remote.thief.len();
+        if !look.reported && (queued > 0 || !scheduler.injector.is_empty()) {
+            look.reported = true;
+            // ORDERING: Relaxed: see `worker::Counters`.
+            report(
+                scheduler,
+                remote.counters.current.load(Ordering::Relaxed),
+                ran,
+                queued,
+            );
+        }
+        waiting = true;
+    }
+    // ORDERING: Relaxed: see `Monitor::stuck`.
+    scheduler.monitor.stuck.store(stuck, Ordering::Relaxed);
+    if waiting && (scheduler.has_queued_work() || scheduler.timers.overdue(&scheduler.clock)) {
+        rescue(scheduler, stuck);
+    }
+}
+
+/// Work waits behind a stuck worker: wakes a sleeping worker, or starts a spare if all others are stuck.
+fn rescue(scheduler: &Arc<Scheduler>, stuck: usize) {
+    if scheduler.idle.sleeping() > 0 {
+        scheduler.wake_for_surplus();
+    } else if scheduler.idle.searching() == 0
+        && scheduler.threads() <= stuck + scheduler.workers() - 1
+    {
+        scheduler.start_spare();
+    }
+}
+
+fn report(scheduler: &Scheduler, current: u64, ran: Duration, waiting: usize) {
+    let process = ProcessId::from_raw(current).and_then(|id| scheduler.registry.find(id));
+    let name = process
+        .as_ref()
+        .map_or("?", |process| process.slot().about().name);
+    tracing::warn!(
+        target: "roundrock::scheduler",
+        process = name,
+        process.id = current,
+        running_ms = ran.as_millis() as u64,
+        waiting,
+        "stall"
+    );
+}

@@ -1,0 +1,219 @@
+//! The threads of a system, the entry of a task, spare workers, and shutdown.
+
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crate::scheduler::driver::{Driver, Reactor};
+use crate::scheduler::idle::Idle;
+use crate::scheduler::monitor::Monitor;
+use crate::scheduler::queue::{Injector, Local, Runnable};
+use crate::scheduler::worker::{self, Remote, Worker};
+use crate::sync::{AtomicU32, AtomicUsize, Lock, Ordering};
+use crate::task::cell::Header;
+use crate::task::registry::Registry;
+use crate::time::clock::Clock;
+use crate::time::queue::Timers;
+
+/// Spare workers that may stand in for workers that do not come back.
+const SPARES: usize = 64;
+
+/// Everything that the workers of a system share.
+#[derive(Debug)]
+pub(crate) struct Scheduler {
+    pub(crate) registry: Registry,
+    pub(crate) clock: Clock,
+    pub(crate) timers: Timers,
+    pub(crate) injector: Injector,
+    pub(crate) idle: Idle,
+    pub(crate) driver: Driver,
+    pub(crate) monitor: Monitor,
+    /// One entry per worker and possible spare; those below `active` may have work.
+    pub(crate) remotes: Box<[Remote]>,
+    active: AtomicUsize,
+    /// Threads that run: workers and spares.
+    threads: AtomicUsize,
+    workers: usize,
+    /// Queues of workers that do not run, by index.
+    unused: Lock<Vec<(usize, Local)>>,
+    joins: Lock<Vec<JoinHandle<()>>>,
+    shut_down: AtomicU32,
+    seed: u64,
+}
+
+impl Scheduler {
+    /// Starts `workers` threads.
+    pub(crate) fn start(
+        workers: usize,
+        reactor: Reactor,
+        name: &str,
+    ) -> std::io::Result<Arc<Self>> {
+        let (locals, thieves): (Vec<_>, Vec<_>) =
+            (0..workers + SPARES).map(|_| Local::new()).unzip();
+        let scheduler = Arc::new(Self {
+            registry: Registry::new(),
+            clock: Clock::start(),
+            timers: Timers::new(workers + SPARES),
+            injector: Injector::new(),
+            idle: Idle::new(),
+            driver: Driver::new(reactor)?,
+            monitor: Monitor::new(workers + SPARES),
+            remotes: thieves.into_iter().map(Remote::new).collect(),
+            active: AtomicUsize::new(workers),
+            threads: AtomicUsize::new(0),
+            workers,
+            unused: Lock::new(locals.into_iter().enumerate().rev().collect()),
+            joins: Lock::new(Vec::new()),
+            shut_down: AtomicU32::new(0),
+            seed: std::process::id().into(),
+        });
+        for _ in 0..workers {
+            scheduler.start_worker(name, false)?;
+        }
+        scheduler.monitor.start(&scheduler, name)?;
+        Ok(scheduler)
+    }
+
+    /// Starts a thread on an unused queue; false if there is none left.
+    fn start_worker(self: &Arc<Self>, name: &str, spare: bool) -> std::io::Result<bool> {
+        let Some((index, local)) = self.unused.lock().pop() else {
+            return Ok(false);
+        };
+        // ORDERING: Relaxed: a count; the thread that is started sees everything before its start.
+        self.threads.fetch_add(1, Ordering::Relaxed);
+        self.active.fetch_max(index + 1, Ordering::Relaxed);
+        let scheduler = Arc::clone(self);
+        let kind = if spare { "spare" } else { "worker" };
+        let thread = std::thread::Builder::new()
+            .name(format!("{name}-{kind}-{index}"))
+            .spawn(move || {
+                let worker = Worker::new(Arc::clone(&scheduler), index, local);
+                worker.run(spare);
+                scheduler.unused.lock().push((index, worker.into_local()));
+            })?;
+        self.joins.lock().push(thread);
+        Ok(true)
+    }
+
+    /// Puts a task that was just notified into a queue.
+    #[inline]
+    pub(crate) fn schedule(&self, task: NonNull<Header>) {
+        self.note_ready(task);
+        worker::with(|worker| match worker {
+            Some(worker) if ptr::eq(worker.scheduler(), self) => worker.push_woken(Runnable(task)),
+            _ => self.schedule_from_outside(Runnable(task)),
+        });
+    }
+
+    #[cold]
+    fn schedule_from_outside(&self, task: Runnable) {
+        self.injector.push(task);
+        self.wake_for_surplus();
+    }
+
+    #[inline]
+    fn note_ready(&self, task: NonNull<Header>) {
+        let now = self.clock.coarse_ms();
+        crate::task::cell::slot_of_queued(task)
+            .line
+            .ready_ms
+            .store(now, Ordering::Relaxed);
+    }
+
+    /// Wakes a worker, if nobody searches and somebody sleeps.
+    #[inline]
+    pub(crate) fn wake_for_surplus(&self) {
+        if let Some(worker) = self.idle.worker_to_wake() {
+            self.remotes[worker].parker.unpark();
+        }
+    }
+
+    /// Wakes one sleeping worker in any case: the timers changed, or a slot must be given away.
+    pub(crate) fn unpark(&self, worker: usize) {
+        self.remotes[worker].parker.unpark();
+    }
+
+    pub(crate) fn has_queued_work(&self) -> bool {
+        !self.injector.is_empty()
+            || self
+                .active_remotes()
+                .iter()
+                .any(|remote| !remote.thief.is_empty())
+    }
+
+    pub(crate) fn active_remotes(&self) -> &[Remote] {
+        // ORDERING: Relaxed: the entries exist from the start; the number only limits the search.
+        &self.remotes[..self.active.load(Ordering::Relaxed)]
+    }
+
+    /// Workers that are not asleep.
+    pub(crate) fn awake(&self) -> usize {
+        // ORDERING: Relaxed: an estimate.
+        self.threads
+            .load(Ordering::Relaxed)
+            .saturating_sub(self.idle.sleeping())
+    }
+
+    /// Threads that run, spares included.
+    pub(crate) fn threads(&self) -> usize {
+        // ORDERING: Relaxed: for observers.
+        self.threads.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn workers(&self) -> usize {
+        self.workers
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// A worker does not come back: starts a spare for it.
+    pub(crate) fn start_spare(self: &Arc<Self>) -> bool {
+        self.start_worker("roundrock", true).unwrap_or(false)
+    }
+
+    /// Whether a spare that found nothing to do may end: when as many others run as were asked for.
+    pub(crate) fn retire(&self, _index: usize) -> bool {
+        let stuck = self.monitor.stuck();
+        let mut threads = self.threads();
+        while threads > self.workers + stuck {
+            // ORDERING: Relaxed: a count.
+            match self.threads.compare_exchange(
+                threads,
+                threads - 1,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(now) => threads = now,
+            }
+        }
+        false
+    }
+
+    pub(crate) fn is_shut_down(&self) -> bool {
+        // ORDERING: Acquire pairs with the Release in `shutdown`.
+        self.shut_down.load(Ordering::Acquire) != 0
+    }
+
+    /// Ends all threads and waits for those that are not stuck. Every task must have ended before.
+    pub(crate) fn shutdown(&self) {
+        // ORDERING: Release: see `is_shut_down`; the unparks below make every worker look.
+        self.shut_down.store(1, Ordering::Release);
+        for remote in &self.remotes {
+            remote.parker.unpark();
+        }
+        self.monitor.shutdown();
+        let joins = std::mem::take(&mut *self.joins.lock());
+        let me = std::thread::current().id();
+        let stuck = self.monitor.stuck();
+        for join in joins {
+            // A thread cannot wait for itself, and a stuck worker is left behind (it was reported).
+            if join.thread().id() != me && (stuck == 0 || join.is_finished()) {
+                let _ = join.join();
+            }
+        }
+        self.driver.shutdown();
+    }
+}

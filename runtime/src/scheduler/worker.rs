@@ -1,0 +1,347 @@
+//! The loop of one worker: next slot, local queue, injector, steal, park.
+//!
+//! Fairness: at most [`STREAK`] tasks in a row come from the run-next slot; every [`TICK`] steps the worker looks at the
+//! injector and the timers, so neither can starve behind a busy local queue.
+//!
+//! **Invariants**
+//! - Only the worker itself stores tasks into its run-next slot; anybody may take them out.
+//! - A worker parks only after it counted itself asleep and then found all queues empty.
+
+#![expect(
+    unsafe_code,
+    reason = "a thread-local pointer to the worker of this thread"
+)]
+
+use std::cell::{Cell, RefCell, RefMut};
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_utils::CachePadded;
+
+use crate::scheduler::Scheduler;
+use crate::scheduler::driver::Parker;
+use crate::scheduler::queue::{Local, Runnable, Thief};
+use crate::sync::{AtomicPtr, AtomicU64, Ordering};
+use crate::task::cell::{self, Header, Step};
+use crate::task::registry::FreeCache;
+
+/// Tasks in a row from the run-next slot before the queue gets a turn.
+const STREAK: u32 = 32;
+/// Steps between looks at the injector and the clock.
+const TICK: u64 = 64;
+/// Steps between looks at the reactor while nobody drives it.
+const DRIVE_TICK: u64 = 256;
+
+/// What others see of a worker.
+#[derive(Debug)]
+pub(crate) struct Remote {
+    /// What the worker woke last, and will run next.
+    next: CachePadded<AtomicPtr<Header>>,
+    pub(crate) thief: Thief,
+    pub(crate) parker: Parker,
+    pub(crate) counters: CachePadded<Counters>,
+}
+
+/// Counters of a worker; one writer, relaxed.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    /// Steps begun. Odd while a step runs.
+    pub(crate) steps: AtomicU64,
+    /// Id of the process whose step runs or ran last.
+    pub(crate) current: AtomicU64,
+    pub(crate) steals: AtomicU64,
+    pub(crate) parks: AtomicU64,
+}
+
+impl Remote {
+    pub(crate) fn new(thief: Thief) -> Self {
+        Self {
+            next: CachePadded::new(AtomicPtr::new(ptr::null_mut())),
+            thief,
+            parker: Parker::default(),
+            counters: CachePadded::new(Counters::default()),
+        }
+    }
+
+    /// Takes the task in the run-next slot.
+    #[inline]
+    pub(crate) fn take_next(&self) -> Option<Runnable> {
+        // ORDERING: Relaxed: a hint; null is the common case for a thief.
+        if self.next.load(Ordering::Relaxed).is_null() {
+            return None;
+        }
+        // ORDERING: Acquire pairs with the Release in `put_next`: the task's cell is visible to a thief.
+        NonNull::new(self.next.swap(ptr::null_mut(), Ordering::Acquire)).map(Runnable)
+    }
+
+    /// Stores a task and returns the one that it displaces. By the owner only.
+    #[inline]
+    fn put_next(&self, task: Runnable) -> Option<Runnable> {
+        // ORDERING: Relaxed: only the owner stores tasks; a thief can only make it null.
+        if self.next.load(Ordering::Relaxed).is_null() {
+            // ORDERING: Release: see `take_next`.
+            self.next.store(task.0.as_ptr(), Ordering::Release);
+            return None;
+        }
+        // ORDERING: AcqRel: Release as above; Acquire because the displaced task was stored by this thread or is null.
+        NonNull::new(self.next.swap(task.0.as_ptr(), Ordering::AcqRel)).map(Runnable)
+    }
+
+    /// Whether tasks wait for this worker.
+    pub(crate) fn has_work(&self) -> bool {
+        // ORDERING: Relaxed: a hint for the monitor.
+        !self.next.load(Ordering::Relaxed).is_null() || !self.thief.is_empty()
+    }
+}
+
+/// The worker of this thread.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    scheduler: Arc<Scheduler>,
+    index: usize,
+    local: Local,
+    free: RefCell<FreeCache>,
+    steps: Cell<u64>,
+    streak: Cell<u32>,
+    random: Cell<u64>,
+    searching: Cell<bool>,
+    /// True between `fall_asleep` and `wake_up`: a task that becomes ready on this thread must end the sleep.
+    parking: Cell<bool>,
+}
+
+thread_local! {
+    static WORKER: Cell<*const Worker> = const { Cell::new(ptr::null()) };
+}
+
+/// Calls `f` with the worker of this thread, if it is one.
+#[inline]
+pub(crate) fn with<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
+    WORKER.with(|worker| {
+        // SAFETY: the pointer is set for the length of `run` only, by the thread that owns the worker.
+        f(unsafe { worker.get().as_ref() })
+    })
+}
+
+impl Worker {
+    pub(crate) fn new(scheduler: Arc<Scheduler>, index: usize, local: Local) -> Self {
+        let seed = scheduler.seed() ^ (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        Self {
+            scheduler,
+            index,
+            local,
+            free: RefCell::default(),
+            steps: Cell::new(0),
+            streak: Cell::new(0),
+            random: Cell::new(seed | 1),
+            searching: Cell::new(false),
+            parking: Cell::new(false),
+        }
+    }
+
+    pub(crate) fn scheduler(&self) -> &Scheduler {
+        &self.scheduler
+    }
+
+    pub(crate) fn share_scheduler(&self) -> Arc<Scheduler> {
+        Arc::clone(&self.scheduler)
+    }
+
+    pub(crate) fn free_slots(&self) -> RefMut<'_, FreeCache> {
+        self.free.borrow_mut()
+    }
+
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Gives back the owner's side of the queue when the thread ends.
+    pub(crate) fn into_local(self) -> Local {
+        self.local
+    }
+
+    /// A number below `n` from this worker's generator (xorshift64*, Vigna 2016).
+    pub(crate) fn random_below(&self, n: u32) -> u32 {
+        let mut x = self.random.get();
+        x ^= x >> 12;
+        x ^= x << 25;
+        x ^= x >> 27;
+        self.random.set(x);
+        let high = (x.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) * u64::from(n);
+        (high >> 32) as u32
+    }
+
+    fn remote(&self) -> &Remote {
+        &self.scheduler.remotes[self.index]
+    }
+
+    /// Queues a task that this worker woke: it runs next.
+    #[inline]
+    pub(crate) fn push_woken(&self, task: Runnable) {
+        if let Some(displaced) = self.remote().put_next(task) {
+            self.push_surplus(displaced);
+        }
+        if self.parking.get() {
+            self.remote().parker.unpark();
+        }
+    }
+
+    /// Queues a task behind the others.
+    #[inline]
+    fn push_surplus(&self, task: Runnable) {
+        self.local.push(task);
+        self.scheduler.wake_for_surplus();
+    }
+
+    /// Runs until the scheduler shuts down or, for a spare, until it is not needed.
+    pub(crate) fn run(&self, spare: bool) {
+        struct Reset;
+        impl Drop for Reset {
+            fn drop(&mut self) {
+                WORKER.with(|worker| worker.set(ptr::null()));
+            }
+        }
+        WORKER.with(|worker| worker.set(self));
+        let _reset = Reset;
+        self.remote().parker.attach();
+        let _entered = self.scheduler.driver.enter();
+        loop {
+            match self.next() {
+                Some(task) => self.step(task),
+                None if self.scheduler.is_shut_down() => break,
+                None if spare && self.scheduler.retire(self.index) => break,
+                None => self.sleep(),
+            }
+        }
+        self.stop_searching();
+        while let Some(task) = self.remote().take_next().or_else(|| self.local.pop()) {
+            self.scheduler.injector.push(task);
+            self.scheduler.wake_for_surplus();
+        }
+    }
+
+    #[inline]
+    fn step(&self, task: Runnable) {
+        let steps = self.steps.get() + 1;
+        self.steps.set(steps);
+        let counters = &self.remote().counters;
+        // SAFETY: a queued task is not done, so its cell lives.
+        let id = unsafe { task.0.as_ref() }.slot().id().raw();
+        // ORDERING: Relaxed: counters for the monitor, each meaningful alone; it compares `steps` with its last look.
+        counters.current.store(id, Ordering::Relaxed);
+        counters.steps.store(2 * steps + 1, Ordering::Relaxed);
+        let outcome = cell::step(task.0);
+        // ORDERING: as above.
+        counters.steps.store(2 * steps + 2, Ordering::Relaxed);
+        if outcome == Step::Again {
+            self.push_surplus(task);
+        }
+        if steps.is_multiple_of(TICK) {
+            self.maintain(steps);
+        }
+    }
+
+    /// The timers, and now and then the reactor.
+    #[cold]
+    fn maintain(&self, steps: u64) {
+        self.scheduler.timers.fire(&self.scheduler.clock);
+        if steps.is_multiple_of(DRIVE_TICK) {
+            self.scheduler.driver.poll();
+        }
+        if let Some(task) = self.scheduler.injector.steal(&self.local) {
+            self.push_surplus(task);
+        }
+    }
+
+    /// The next task, without waiting.
+    #[inline]
+    fn next(&self) -> Option<Runnable> {
+        if let Some(task) = self.remote().take_next() {
+            if self.streak.get() < STREAK {
+                self.streak.set(self.streak.get() + 1);
+                return Some(task);
+            }
+            self.local.push(task);
+        }
+        self.streak.set(0);
+        self.local.pop().or_else(|| self.search())
+    }
+
+    #[cold]
+    fn search(&self) -> Option<Runnable> {
+        if let Some(task) = self.scheduler.injector.steal(&self.local) {
+            return Some(self.found(task));
+        }
+        self.scheduler.timers.fire(&self.scheduler.clock);
+        if let Some(task) = self.remote().take_next().or_else(|| self.local.pop()) {
+            return Some(self.found(task));
+        }
+        if !self.searching.get() {
+            if !self.scheduler.idle.start_searching(self.scheduler.awake()) {
+                return None;
+            }
+            self.searching.set(true);
+        }
+        self.steal().map(|task| self.found(task))
+    }
+
+    /// One round over the other workers, from a random one.
+    fn steal(&self) -> Option<Runnable> {
+        let remotes = self.scheduler.active_remotes();
+        let start = self.random_below(remotes.len() as u32) as usize;
+        for offset in 0..remotes.len() {
+            let victim = (start + offset) % remotes.len();
+            if victim == self.index {
+                continue;
+            }
+            if let Some(task) = remotes[victim].thief.steal(&self.local) {
+                let steals = &self.remote().counters.steals;
+                // ORDERING: Relaxed: a counter with one writer.
+                steals.store(steals.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+                return Some(task);
+            }
+        }
+        None
+    }
+
+    /// A searcher that found work wakes the next searcher, if it was the last one: there may be more.
+    fn found(&self, task: Runnable) -> Runnable {
+        if self.stop_searching() {
+            self.scheduler.wake_for_surplus();
+        }
+        task
+    }
+
+    fn stop_searching(&self) -> bool {
+        self.searching.replace(false) && self.scheduler.idle.stop_searching()
+    }
+
+    /// Parks until somebody wakes this worker, or the next timer is due and this worker keeps the time.
+    fn sleep(&self) {
+        let scheduler = &*self.scheduler;
+        self.parking.set(true);
+        scheduler
+            .idle
+            .fall_asleep(self.index, self.searching.replace(false));
+        if !scheduler.has_queued_work() && !scheduler.is_shut_down() {
+            let parks = &self.remote().counters.parks;
+            // ORDERING: Relaxed: a counter with one writer.
+            parks.store(parks.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+            let parker = &self.remote().parker;
+            let keep = || scheduler.timers.keep(&scheduler.clock, self.index);
+            if scheduler.driver.try_park(parker, keep) {
+                scheduler.timers.release(self.index);
+            } else {
+                parker.park(None);
+            }
+            scheduler.monitor.worker_woke();
+        }
+        self.parking.set(false);
+        if scheduler.idle.wake_up(self.index) {
+            self.searching.set(true);
+        }
+    }
+}
+
+/// How long a thief leaves a task in another worker's run-next slot before the monitor gives it away.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(10);

@@ -1,0 +1,37 @@
+//! A nursery: a body with a scope of its own, that ends when everything in it has ended.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::scope::{Scope, ScopeInner, stop};
+
+/// Stops the group's scope if the body's future is dropped half way.
+struct Guard(Arc<ScopeInner>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if self.0.alive() > 0 {
+            self.0.begin_stop(self.0.system.grace);
+        }
+    }
+}
+
+pub(crate) async fn run<T, F>(scope: &Scope, body: impl FnOnce(Scope) -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    let child = scope.child("group");
+    let guard = Guard(Arc::clone(&child.inner));
+    let value = body(child).await;
+    if value.is_err() {
+        guard.0.begin_stop(guard.0.system.grace);
+    }
+    stop::over(&guard.0).await;
+    match (value, guard.0.result()) {
+        // What failed first is the cause: a body often fails because its child did, by a closed channel or a join.
+        (Err(error), Err(child)) => Err(if error.is_closed() { child } else { error }),
+        (Err(error), Ok(())) | (Ok(_), Err(error)) => Err(error),
+        (Ok(value), Ok(())) => Ok(value),
+    }
+}

@@ -1,0 +1,537 @@
+//! Scopes: who owns processes, when they are stopped, and what became of them.
+//!
+//! A scope does not end before its children. Its default meaning is errgroup's: the first failure stops the siblings and is
+//! what the scope returns. [`stop`] says how a scope stops; [`group`] runs a body with a scope of its own.
+//!
+//! **Invariants**
+//! - `alive` counts the processes and child scopes that have not ended; it only grows while the scope is not `ENDED`.
+//! - A process that is spawned after the scope began to stop is killed before its first poll.
+//! - The first failure is recorded before the siblings learn of the stop.
+
+pub(crate) mod group;
+pub(crate) mod stop;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use crate::channel::select::{ArmPoll, Event, Token};
+use crate::error::{Error, Result};
+use crate::process::Exit;
+use crate::process::exit::{Fault, IntoOutcome};
+use crate::process::spawn::{Pool, Spawn, SpawnOptions};
+use crate::sync::{AtomicU32, AtomicUsize, Lock, Ordering};
+use crate::system::{System, SystemInner};
+use crate::task::cell::{self, Home};
+use crate::task::current;
+use crate::task::registry::{About, WaitKind};
+use crate::task::{Task, TaskRef, Watchers};
+
+pub use stop::{ExitReport, Late};
+
+const RUNNING: u32 = 0;
+const STOPPING: u32 = 1;
+
+/// Owns processes: spawn into it, stop it, wait for it.
+///
+/// A cheap handle; clones mean the same scope.
+#[derive(Clone)]
+pub struct Scope {
+    pub(crate) inner: Arc<ScopeInner>,
+}
+
+pub(crate) struct ScopeInner {
+    pub(crate) id: u64,
+    name: Box<str>,
+    pub(crate) system: Arc<SystemInner>,
+    parent: Option<Arc<ScopeInner>>,
+    deadline: Option<Instant>,
+    /// Processes and child scopes that have not ended.
+    alive: AtomicUsize,
+    phase: AtomicU32,
+    pub(crate) state: Lock<State>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// Those who wait for the last child to end.
+    ended: Watchers,
+    /// Those who wait for the scope to stop.
+    stopping: Watchers,
+    children: Vec<Weak<ScopeInner>>,
+    pub(crate) failures: Vec<Failure>,
+    pub(crate) report: ExitReport,
+    /// The report is written.
+    stopped: bool,
+    /// When a stop was asked for, and how long it may take.
+    pub(crate) stop: Option<(Instant, Duration)>,
+}
+
+/// A process that failed, for the scope's book.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    pub(crate) process: String,
+    pub(crate) fault: Arc<Fault>,
+}
+
+/// Failures that a scope remembers beside the first one.
+const REMEMBERED: usize = 16;
+
+impl ScopeInner {
+    pub(crate) fn new(
+        system: Arc<SystemInner>,
+        name: &str,
+        parent: Option<Arc<Self>>,
+        deadline: Option<Instant>,
+    ) -> Arc<Self> {
+        let deadline = match (deadline, parent.as_ref().and_then(|parent| parent.deadline)) {
+            (Some(own), Some(inherited)) => Some(own.min(inherited)),
+            (own, inherited) => own.or(inherited),
+        };
+        let scope = Arc::new(Self {
+            id: system.next_scope_id(),
+            name: name.into(),
+            system,
+            parent,
+            deadline,
+            alive: AtomicUsize::new(0),
+            phase: AtomicU32::new(RUNNING),
+            state: Lock::new(State::default()),
+        });
+        if let Some(parent) = &scope.parent {
+            let mut state = parent.state.lock();
+            state.children.retain(|child| child.strong_count() > 0);
+            state.children.push(Arc::downgrade(&scope));
+            drop(state);
+            if let Some((_, grace)) = parent.stop_asked() {
+                scope.begin_stop(grace);
+            }
+        }
+        scope
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// One more child. Returns whether the scope has begun to stop.
+    pub(crate) fn enter(&self) -> bool {
+        // ORDERING: SeqCst on both: a stop sets the phase and then looks for processes; a spawn counts itself and then reads the
+        // phase. One of the two sees the other.
+        if self.alive.fetch_add(1, Ordering::SeqCst) == 0
+            && let Some(parent) = &self.parent
+        {
+            // A scope with children is one child of its parent.
+            parent.enter();
+        }
+        self.is_stopping()
+    }
+
+    /// One child less.
+    pub(crate) fn leave(&self) {
+        // ORDERING: AcqRel: what the child did comes before what the one who waited for it does.
+        if self.alive.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let watchers = std::mem::take(&mut self.state.lock().ended);
+            watchers.wake_all();
+            if let Some(parent) = &self.parent {
+                parent.leave();
+            }
+        }
+    }
+
+    pub(crate) fn alive(&self) -> usize {
+        // ORDERING: Acquire: pairs with the Release in `leave`.
+        self.alive.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        // ORDERING: SeqCst: see `enter`.
+        self.phase.load(Ordering::SeqCst) != RUNNING
+    }
+
+    fn stop_asked(&self) -> Option<(Instant, Duration)> {
+        self.state.lock().stop
+    }
+
+    /// Whether this scope is `id` or lies inside it.
+    pub(crate) fn is_within(&self, id: u64) -> bool {
+        let mut scope = Some(self);
+        while let Some(at) = scope {
+            if at.id == id {
+                return true;
+            }
+            scope = at.parent.as_deref();
+        }
+        false
+    }
+
+    /// The farthest scope around this one, itself included, that has begun to stop.
+    pub(crate) fn outermost_stopping(&self) -> Option<u64> {
+        let above = self
+            .parent
+            .as_ref()
+            .and_then(|parent| parent.outermost_stopping());
+        above.or_else(|| self.is_stopping().then_some(self.id))
+    }
+
+    /// Records the failure of a child and stops the others.
+    pub(crate) fn fail(self: &Arc<Self>, process: &str, fault: &Arc<Fault>) {
+        {
+            let mut state = self.state.lock();
+            if state.failures.len() < REMEMBERED {
+                state.failures.push(Failure {
+                    process: process.to_owned(),
+                    fault: Arc::clone(fault),
+                });
+            }
+        }
+        self.begin_stop(self.system.grace);
+    }
+
+    /// Says once that the scope stops: to the processes inside, and to the scopes below.
+    pub(crate) fn begin_stop(self: &Arc<Self>, grace: Duration) {
+        let watchers;
+        let children;
+        {
+            let mut state = self.state.lock();
+            if state.stop.is_some() {
+                return;
+            }
+            state.stop = Some((Instant::now(), grace));
+            // ORDERING: SeqCst: see `enter`.
+            self.phase.store(STOPPING, Ordering::SeqCst);
+            watchers = std::mem::take(&mut state.stopping);
+            children = std::mem::take(&mut state.children);
+        }
+        tracing::info!(target: "roundrock::scope", scope = self.name(), grace_ms = grace.as_millis() as u64, "scope.stop");
+        watchers.wake_all();
+        for child in children.iter().filter_map(Weak::upgrade) {
+            child.begin_stop(grace);
+        }
+        stop::coordinate(self, grace);
+    }
+
+    /// Waits for the last child.
+    pub(crate) async fn ended(&self) {
+        std::future::poll_fn(|cx| self.poll_ended(cx)).await;
+    }
+
+    fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.state.lock();
+        if self.alive() == 0 {
+            return Poll::Ready(());
+        }
+        state.ended.add(cx);
+        current::waits_for(WaitKind::Scope, self.id);
+        Poll::Pending
+    }
+
+    /// The first failure as the scope's own error, with the others below it.
+    pub(crate) fn result(&self) -> Result<()> {
+        let mut failures = std::mem::take(&mut self.state.lock().failures).into_iter();
+        match failures.next() {
+            None => Ok(()),
+            Some(first) => Err(Error::new(stop::ScopeError::new(
+                &self.name,
+                first,
+                failures.collect(),
+            ))),
+        }
+    }
+
+    /// Spawns a future. The name must be known for as long as the system lives.
+    pub(crate) fn spawn<F>(
+        self: &Arc<Self>,
+        future: F,
+        options: &SpawnOptions,
+    ) -> Task<<F::Output as IntoOutcome>::Value>
+    where
+        F: Future + Send + 'static,
+        F::Output: IntoOutcome,
+    {
+        let stopping = self.enter();
+        let now = self.system.scheduler.clock.coarse_ms();
+        let about = |about: &mut About| {
+            about.name = options.name;
+            about.site = Some(options.site);
+            about.scope = self.id;
+            about.born_ms = now;
+            about.ports = options.ports;
+        };
+        let (task, handle) = if options.isolated {
+            cell::create(
+                future,
+                Isolated(Member {
+                    scope: Arc::clone(self),
+                }),
+                about,
+            )
+        } else {
+            cell::create(
+                future,
+                Member {
+                    scope: Arc::clone(self),
+                },
+                about,
+            )
+        };
+        if stopping {
+            // It drops the future instead of polling it; the task is queued here for the first time.
+            task.kill();
+        }
+        task.schedule_new();
+        handle
+    }
+}
+
+impl fmt::Debug for ScopeInner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope")
+            .field("name", &self.name)
+            .field("alive", &self.alive())
+            .field("stopping", &self.is_stopping())
+            .finish()
+    }
+}
+
+/// The home of a process whose failure is its scope's.
+pub(crate) struct Member {
+    scope: Arc<ScopeInner>,
+}
+
+/// The home of a process whose failure is only reported.
+pub(crate) struct Isolated(Member);
+
+impl Member {
+    fn report(&self, task: &TaskRef, exit: &Exit) {
+        let about = task.slot().about();
+        let ran_ms = self
+            .scope
+            .system
+            .scheduler
+            .clock
+            .coarse_ms()
+            .wrapping_sub(about.born_ms);
+        match exit {
+            Exit::Ok | Exit::Stopped => tracing::debug!(
+                target: "roundrock::process", process = about.name, process.id = task.id().raw(), reason = exit.kind(), ran_ms,
+                "process.exit"
+            ),
+            _ => tracing::warn!(
+                target: "roundrock::process", process = about.name, process.id = task.id().raw(), reason = exit.kind(), ran_ms,
+                cause = %exit, "process.exit"
+            ),
+        }
+    }
+}
+
+impl Home for Member {
+    fn system(&self) -> &Arc<SystemInner> {
+        &self.scope.system
+    }
+
+    fn scope(&self) -> Option<&Arc<ScopeInner>> {
+        Some(&self.scope)
+    }
+
+    fn exited(&self, task: &TaskRef, exit: &Exit) {
+        self.report(task, exit);
+        if let Some(fault) = exit.fault() {
+            let about = task.slot().about();
+            self.scope
+                .fail(&format!("{}{}", about.name, task.id()), fault);
+        }
+        self.scope.leave();
+    }
+}
+
+impl Home for Isolated {
+    fn system(&self) -> &Arc<SystemInner> {
+        self.0.system()
+    }
+
+    fn scope(&self) -> Option<&Arc<ScopeInner>> {
+        self.0.scope()
+    }
+
+    fn exited(&self, task: &TaskRef, exit: &Exit) {
+        self.0.report(task, exit);
+        self.0.scope.leave();
+    }
+}
+
+impl Scope {
+    pub(crate) fn from_inner(inner: Arc<ScopeInner>) -> Self {
+        Self { inner }
+    }
+
+    /// Starts a process and returns what leads to it: a handle for a struct, a [`Task`] for a function.
+    ///
+    /// A failure of the process fails the scope. In a scope that is stopping the process ends at once.
+    #[track_caller]
+    pub fn spawn<P: Spawn>(&self, process: P) -> P::Spawned {
+        process.spawn_in(self, SpawnOptions::here())
+    }
+
+    /// Starts a process whose failure is reported, but does not fail the scope.
+    #[track_caller]
+    pub fn spawn_isolated<P: Spawn>(&self, process: P) -> P::Spawned {
+        process.spawn_in(self, SpawnOptions::here().isolated())
+    }
+
+    /// Starts a future that is not worth a function of its own.
+    #[track_caller]
+    pub fn task<F>(&self, name: &'static str, future: F) -> Task<<F::Output as IntoOutcome>::Value>
+    where
+        F: Future + Send + 'static,
+        F::Output: IntoOutcome,
+    {
+        self.inner.spawn(future, &SpawnOptions::here().named(name))
+    }
+
+    /// Starts `workers` processes that share their lent arguments, and returns what leads to all of them.
+    ///
+    /// # Panics
+    /// If `workers` is zero.
+    #[track_caller]
+    pub fn pool<P: Pool>(&self, workers: usize, process: P) -> P::Pooled {
+        assert!(
+            workers > 0,
+            "a pool of 0 workers would never do anything: give at least 1"
+        );
+        process.pool_in(self, workers, SpawnOptions::here())
+    }
+
+    /// Makes a scope inside this one. This scope does not end before it.
+    #[must_use]
+    pub fn child(&self, name: &str) -> Self {
+        let inner = ScopeInner::new(
+            Arc::clone(&self.inner.system),
+            name,
+            Some(Arc::clone(&self.inner)),
+            None,
+        );
+        Self { inner }
+    }
+
+    /// Makes a scope inside this one with a deadline that calls made in it inherit.
+    #[must_use]
+    pub fn within(&self, limit: Duration) -> Self {
+        let deadline = Instant::now().checked_add(limit);
+        let inner = ScopeInner::new(
+            Arc::clone(&self.inner.system),
+            self.name(),
+            Some(Arc::clone(&self.inner)),
+            deadline,
+        );
+        Self { inner }
+    }
+
+    /// Runs `body` with a scope of its own and waits for everything that was spawned there: a nursery.
+    ///
+    /// Children own what they use; clone an `Arc` for what is shared. Cancellation: dropping the future stops the group's scope,
+    /// which this scope still waits for.
+    ///
+    /// # Errors
+    /// The error of the body, or the first failure of a child.
+    pub async fn group<T, F>(&self, body: impl FnOnce(Self) -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        group::run(self, body).await
+    }
+
+    /// Returns the deadline that calls made in this scope inherit.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.inner.deadline()
+    }
+
+    /// Returns the name of the scope.
+    pub fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    /// Returns the system that this scope belongs to.
+    pub fn system(&self) -> System {
+        System::from_inner(Arc::clone(&self.inner.system))
+    }
+
+    /// Returns how many processes and child scopes have not ended.
+    pub fn alive(&self) -> usize {
+        self.inner.alive()
+    }
+
+    /// Returns whether the scope has begun to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.inner.is_stopping()
+    }
+
+    /// Waits until the scope begins to stop. May be a branch of `select!`.
+    pub fn stopping(&self) -> Stopping {
+        Stopping {
+            scope: Arc::clone(&self.inner),
+        }
+    }
+
+    /// Stops the scope: no new input from outside, what was accepted is drained stage by stage, and what has not ended after
+    /// `grace` is dropped at its current await and named in the report.
+    ///
+    /// May be called again, and by several: all get the report of the one stop. Called by a process of this scope, it
+    /// begins the stop and returns at once, since that process cannot wait for its own end. Cancellation: dropping the future
+    /// does not end the stop.
+    pub async fn stop(&self, grace: Duration) -> ExitReport {
+        self.inner.begin_stop(grace);
+        if !current::is_within(self.inner.id) {
+            stop::over(&self.inner).await;
+        }
+        self.inner.state.lock().report.clone()
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.inner, f)
+    }
+}
+
+/// Waits until a scope begins to stop; see [`Scope::stopping`].
+#[must_use = "futures do nothing unless awaited"]
+#[derive(Debug, Clone)]
+pub struct Stopping {
+    scope: Arc<ScopeInner>,
+}
+
+impl Stopping {
+    fn poll_stopping(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.scope.state.lock();
+        if state.stop.is_some() {
+            return Poll::Ready(());
+        }
+        state.stopping.add(cx);
+        current::waits_for(WaitKind::Stopping, self.scope.id);
+        Poll::Pending
+    }
+}
+
+impl Future for Stopping {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_stopping(cx)
+    }
+}
+
+impl Event for Stopping {
+    type Output = ();
+
+    fn poll_arm(self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<()> {
+        token.claimed(self.poll_stopping(cx))
+    }
+}

@@ -1,0 +1,391 @@
+//! How a scope stops: closing inputs, draining, and the grace.
+//!
+//! Stopping never drops a future before the grace is over. Each process of the scope is marked and woken. From then on
+//!
+//! 1. a channel that it receives from refuses messages of processes outside of the scope, who get them back;
+//! 2. processes of the scope may still send to each other, so one stage drains into the next, and ends when its own senders
+//!    are gone;
+//! 3. when all processes that are left are parked, and so nobody could send anything any more, those that wait to receive and
+//!    that nobody left holds a port to see the end of their input; if all feed each other, the ones spawned last do. Then
+//!    the next look.
+//!
+//! After the grace, what is left is dropped at its current await and named in the [`ExitReport`].
+//!
+//! The coordinator is one future per stop, which looks at the registry from time to time. A look reads every process twice:
+//! if nobody was polled between the two, all were parked at the same moment.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use crate::process::exit::Fault;
+use crate::scope::{Failure, ScopeInner};
+use crate::sync::Ordering;
+use crate::task::TaskRef;
+use crate::task::current;
+use crate::task::registry::{About, ProcessId, Slot, WaitKind};
+use crate::time::sleep::timeout;
+
+/// How long a process that was killed may take to come to its next await before it counts as stuck.
+const PATIENCE: Duration = Duration::from_millis(1000);
+const FIRST_LOOK: Duration = Duration::from_millis(1);
+const LAST_LOOK: Duration = Duration::from_millis(10);
+
+/// What became of the processes of a scope that stopped.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct ExitReport {
+    /// Processes that ended by themselves after the stop began.
+    pub drained: usize,
+    /// Processes that had not ended after the grace, and were dropped at their current await.
+    pub late: Vec<Late>,
+    /// Processes that could not be dropped, because their poll does not return. Their threads are left behind.
+    pub stuck: Vec<Late>,
+    /// How long the stop took.
+    pub took: Duration,
+}
+
+impl ExitReport {
+    /// Whether every process ended by itself.
+    pub fn is_clean(&self) -> bool {
+        self.late.is_empty() && self.stuck.is_empty()
+    }
+}
+
+impl fmt::Display for ExitReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} drained", self.drained)?;
+        for (what, list) in [("late", &self.late), ("stuck", &self.stuck)] {
+            for process in list {
+                write!(f, "\n{what}: {process}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A process that did not end in time.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Late {
+    /// Its id.
+    pub id: ProcessId,
+    /// Its name.
+    pub name: &'static str,
+    /// Where it was spawned: file and line.
+    pub site: Option<(&'static str, u32)>,
+    /// What it was waiting for.
+    pub waiting_for: WaitKind,
+}
+
+impl fmt::Display for Late {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.name, self.id)?;
+        if let Some((file, line)) = self.site {
+            write!(f, ", spawned at {file}:{line}")?;
+        }
+        match self.waiting_for {
+            WaitKind::Other => {
+                f.write_str(", was busy, or waiting for something that is not Roundrock's")
+            }
+            kind => write!(f, ", was waiting: {kind:?}"),
+        }
+    }
+}
+
+/// A process of the scope, as one look saw it.
+struct Seen {
+    id: ProcessId,
+    about: About,
+    task: TaskRef,
+    /// `seq` if the process was parked.
+    parked_at: Option<u64>,
+    kind: WaitKind,
+    object: u64,
+}
+
+/// Starts the coordinator of a stop.
+pub(super) fn coordinate(scope: &Arc<ScopeInner>, grace: Duration) {
+    mark(scope);
+    if scope.alive() == 0 {
+        return finish(scope, ExitReport::default());
+    }
+    let shared = Arc::clone(scope);
+    scope
+        .system
+        .run_internally("stop", async move { run(&shared, grace).await });
+}
+
+/// Waits until the scope is over: no child is left, and if it was stopped, the report is written.
+pub(crate) async fn over(scope: &ScopeInner) {
+    std::future::poll_fn(|cx| {
+        let mut state = scope.state.lock();
+        let over = if state.stop.is_some() {
+            state.stopped
+        } else {
+            scope.alive() == 0
+        };
+        if over {
+            return Poll::Ready(());
+        }
+        state.ended.add(cx);
+        current::waits_for(WaitKind::Scope, scope.id);
+        Poll::Pending
+    })
+    .await;
+}
+
+async fn run(scope: &Arc<ScopeInner>, grace: Duration) {
+    let begun = Instant::now();
+    let at_start = scope.alive();
+    let mut pause = FIRST_LOOK;
+    while begun.elapsed() < grace {
+        let left = grace.saturating_sub(begun.elapsed());
+        if timeout(pause.min(left), scope.ended()).await.is_ok() {
+            break;
+        }
+        mark(scope);
+        pause = if end_inputs(scope) {
+            FIRST_LOOK
+        } else {
+            (pause * 2).min(LAST_LOOK)
+        };
+    }
+    let late = if scope.alive() == 0 {
+        Vec::new()
+    } else {
+        kill(scope)
+    };
+    let stuck = if timeout(PATIENCE, scope.ended()).await.is_ok() {
+        Vec::new()
+    } else {
+        remaining(scope)
+    };
+    if !late.is_empty() {
+        let names: Vec<_> = late.iter().map(ToString::to_string).collect();
+        tracing::warn!(target: "roundrock::scope", scope = scope.name(), late = names.join("; "), stuck = stuck.len(), "scope.late");
+    }
+    let drained = at_start.saturating_sub(late.len());
+    finish(
+        scope,
+        ExitReport {
+            drained,
+            late,
+            stuck,
+            took: begun.elapsed(),
+        },
+    );
+}
+
+fn finish(scope: &ScopeInner, report: ExitReport) {
+    let watchers;
+    {
+        let mut state = scope.state.lock();
+        state.report = report;
+        state.stopped = true;
+        watchers = std::mem::take(&mut state.ended);
+    }
+    watchers.wake_all();
+}
+
+/// Tells every process of the scope that it stops, once.
+fn mark(scope: &Arc<ScopeInner>) {
+    for_each(scope, |_, _, slot, task| {
+        // ORDERING: AcqRel: the phase of the scope was set before; the process reads the flag at its next poll.
+        if slot
+            .line
+            .flags
+            .fetch_or(current::STOPPING, Ordering::AcqRel)
+            & current::STOPPING
+            == 0
+        {
+            task.wake();
+        }
+    });
+}
+
+fn for_each(scope: &Arc<ScopeInner>, mut visit: impl FnMut(ProcessId, &About, &Slot, TaskRef)) {
+    scope
+        .system
+        .scheduler
+        .registry
+        .for_each(|id, about, slot, task| {
+            if task.is_within(scope.id) {
+                visit(id, about, slot, task);
+            }
+        });
+}
+
+/// If all processes that are left are parked: shows the end of their input to those that nobody can feed any more. True if
+/// somebody was told.
+fn end_inputs(scope: &Arc<ScopeInner>) -> bool {
+    let seen = look(scope);
+    if seen.is_empty()
+        || seen
+            .iter()
+            .any(|process| process.parked_at.is_none() || !process.is_passive())
+    {
+        return false;
+    }
+    // Nobody was polled between the two looks: all were parked at the same moment, with nothing under way between them.
+    let again = look(scope);
+    let same = seen.len() == again.len()
+        && seen
+            .iter()
+            .zip(&again)
+            .all(|(first, second)| first.id == second.id && first.parked_at == second.parked_at);
+    if !same {
+        return false;
+    }
+    let open = |process: &&Seen| process.receives() && !process.was_told();
+    let fed = |process: &Seen| {
+        process.object != 0
+            && seen
+                .iter()
+                .any(|other| other.id != process.id && other.about.ports.sends_to(process.object))
+    };
+    let mut told: Vec<&Seen> = seen
+        .iter()
+        .filter(open)
+        .filter(|process| !fed(process))
+        .collect();
+    if told.is_empty() {
+        // All feed each other: the ones that were spawned last, as their kind, go first.
+        let Some(last) = seen
+            .iter()
+            .filter(open)
+            .max_by_key(|process| (process.about.born_ms, process.id))
+        else {
+            return false;
+        };
+        told = seen
+            .iter()
+            .filter(open)
+            .filter(|process| same_site(process, last))
+            .collect();
+    }
+    for process in &told {
+        // ORDERING: AcqRel: read by the process at its next poll.
+        process
+            .task
+            .slot()
+            .line
+            .flags
+            .fetch_or(current::ENDED, Ordering::AcqRel);
+        process.task.clone().wake();
+    }
+    !told.is_empty()
+}
+
+fn same_site(one: &Seen, other: &Seen) -> bool {
+    match (one.about.site, other.about.site) {
+        (Some(one), Some(other)) => std::ptr::eq(one, other),
+        _ => false,
+    }
+}
+
+impl Seen {
+    /// Whether only another process of the scope, or the end of its input, can wake it.
+    fn is_passive(&self) -> bool {
+        use WaitKind as K;
+        matches!(
+            self.kind,
+            K::Recv | K::Select | K::Send | K::Reply | K::Join | K::Scope | K::Lock
+        )
+    }
+
+    fn receives(&self) -> bool {
+        matches!(self.kind, WaitKind::Recv | WaitKind::Select)
+    }
+
+    fn was_told(&self) -> bool {
+        // ORDERING: Relaxed: only the coordinator sets the flag.
+        self.task.slot().line.flags.load(Ordering::Relaxed) & current::ENDED != 0
+    }
+}
+
+fn look(scope: &Arc<ScopeInner>) -> Vec<Seen> {
+    let mut seen = Vec::new();
+    for_each(scope, |id, about, slot, task| {
+        // ORDERING: Acquire: see `registry::Line`.
+        let seq = slot.line.seq.load(Ordering::Acquire);
+        let parked = task.state.is_parked() && task.state.outside() == 0;
+        // ORDERING: Relaxed: see `registry::Line`; a change shows in `seq`.
+        let word = slot.line.wait.load(Ordering::Relaxed);
+        let object = slot.line.object.load(Ordering::Relaxed);
+        let kind = WaitKind::from_u8((word >> 16) as u8);
+        seen.push(Seen {
+            id,
+            about: *about,
+            task,
+            parked_at: parked.then_some(seq),
+            kind,
+            object,
+        });
+    });
+    seen
+}
+
+/// Drops what is left at its current await.
+fn kill(scope: &Arc<ScopeInner>) -> Vec<Late> {
+    let mut late = Vec::new();
+    for process in look(scope) {
+        late.push(process.late());
+        process.task.kill();
+    }
+    late
+}
+
+fn remaining(scope: &Arc<ScopeInner>) -> Vec<Late> {
+    look(scope).iter().map(Seen::late).collect()
+}
+
+impl Seen {
+    fn late(&self) -> Late {
+        let site = self.about.site.map(|site| (site.file(), site.line()));
+        Late {
+            id: self.id,
+            name: self.about.name,
+            site,
+            waiting_for: self.kind,
+        }
+    }
+}
+
+/// The error of a scope: its first failure, with the others named.
+#[derive(Debug)]
+pub(crate) struct ScopeError {
+    text: String,
+    first: Arc<Fault>,
+}
+
+impl ScopeError {
+    pub(super) fn new(scope: &str, first: Failure, others: Vec<Failure>) -> Self {
+        let mut text = format!("`{}` failed in scope `{scope}`", first.process);
+        for other in others {
+            text.push_str(&format!("; then `{}`: {}", other.process, other.fault));
+        }
+        Self {
+            text,
+            first: first.fault,
+        }
+    }
+}
+
+impl fmt::Display for ScopeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for ScopeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &*self.first {
+            Fault::Error(error) => error.chain().next(),
+            fault => Some(fault),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}

@@ -1,0 +1,67 @@
+//! Ctrl-C and SIGTERM stop the root scope; a second signal aborts.
+
+use std::sync::Arc;
+
+use crate::scope::ScopeInner;
+
+#[cfg(feature = "signals")]
+pub(crate) use with_signals::watch;
+#[cfg(not(feature = "signals"))]
+pub(crate) use without_signals::watch;
+
+#[cfg(not(feature = "signals"))]
+mod without_signals {
+    use super::{Arc, ScopeInner};
+
+    /// Nothing is watched without the feature.
+    #[derive(Debug)]
+    pub(crate) struct Watch;
+
+    pub(crate) fn watch(_root: &Arc<ScopeInner>) -> Watch {
+        Watch
+    }
+}
+
+#[cfg(feature = "signals")]
+mod with_signals {
+    use super::{Arc, ScopeInner};
+
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    use signal_hook::iterator::{Handle, Signals};
+
+    /// Ends the watching thread when dropped.
+    #[derive(Debug)]
+    pub(crate) struct Watch(Option<Handle>);
+
+    impl Drop for Watch {
+        fn drop(&mut self) {
+            if let Some(handle) = &self.0 {
+                handle.close();
+            }
+        }
+    }
+
+    pub(crate) fn watch(root: &Arc<ScopeInner>) -> Watch {
+        let root = Arc::downgrade(root);
+        let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else {
+            return Watch(None);
+        };
+        let handle = signals.handle();
+        let wait = move || {
+            let mut first = true;
+            for signal in signals.forever() {
+                let Some(root) = root.upgrade().filter(|_| first) else {
+                    // The one way to end at once and still say why: the default action of the signal.
+                    let _ = signal_hook::low_level::emulate_default_handler(signal);
+                    return;
+                };
+                first = false;
+                root.begin_stop(root.system.grace);
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name("roundrock-signals".to_owned())
+            .spawn(wait);
+        Watch(thread.is_ok().then_some(handle))
+    }
+}

@@ -1,0 +1,208 @@
+//! How a system is started: options, the body of `main`, shutdown, exit codes.
+
+use std::convert::Infallible;
+use std::future::{Future, IntoFuture};
+use std::process::ExitCode;
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use crate::blocking::{self, Threads};
+use crate::error::{Error, Result};
+use crate::process::Exit;
+use crate::scheduler::Scheduler;
+use crate::scheduler::driver::Reactor;
+use crate::scope::{ExitReport, Scope, ScopeInner, stop};
+use crate::sync::AtomicU64;
+use crate::system::SystemInner;
+use crate::task::current;
+
+/// The most workers that a system may have.
+pub const MAX_WORKERS: usize = 1024;
+
+/// Describes a system to be started; see [`System::builder`](super::System::builder).
+#[derive(Debug, Clone)]
+#[must_use = "nothing starts before `run`"]
+pub struct Builder {
+    workers: Option<usize>,
+    grace: Duration,
+    name: String,
+    reactor: Reactor,
+    signals: bool,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Builder {
+    /// The default options.
+    pub fn new() -> Self {
+        Self {
+            workers: None,
+            grace: Duration::from_secs(10),
+            name: "roundrock".to_owned(),
+            reactor: Reactor::default(),
+            signals: false,
+        }
+    }
+
+    /// Sets the number of worker threads. The default is what the process may use: its CPU affinity and cgroup quota.
+    ///
+    /// # Panics
+    /// Outside of 1 to [`MAX_WORKERS`].
+    pub fn workers(mut self, workers: usize) -> Self {
+        assert!(
+            (1..=MAX_WORKERS).contains(&workers),
+            "`workers` is 1 to {MAX_WORKERS}, not {workers}"
+        );
+        self.workers = Some(workers);
+        self
+    }
+
+    /// Sets how long a stop waits before it drops what is left. The default is 10 s; zero drops at once.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Names the system: in the names of its threads, and in reports. The default is `roundrock`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Lets Ctrl-C and SIGTERM stop the root scope; a second signal aborts the program. Off by default, on in
+    /// `#[roundrock::main]`. Without the feature `signals` it has no effect.
+    pub fn signals(mut self, on: bool) -> Self {
+        self.signals = on;
+        self
+    }
+
+    /// Uses a tokio runtime that exists already, and drives itself, instead of one of our own.
+    #[cfg(feature = "tokio")]
+    pub fn tokio(mut self, handle: tokio::runtime::Handle) -> Self {
+        self.reactor = Reactor::Given(handle);
+        self
+    }
+
+    /// Starts the system, runs `body` with its root scope, waits for everything that was spawned there, and shuts down.
+    ///
+    /// Blocks the calling thread. The body is a process of its own; when it returns an error, the scope is stopped.
+    ///
+    /// # Errors
+    /// The error of the body, or the first failure of a process; an error of the operating system when no thread can be
+    /// started.
+    ///
+    /// # Panics
+    /// On a worker of a Roundrock system: it would block that worker. Use a child scope there.
+    pub fn run<T, F>(self, body: impl FnOnce(Scope) -> F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        self.run_and_report(body).0
+    }
+
+    fn run_and_report<T, F>(self, body: impl FnOnce(Scope) -> F) -> (Result<T>, ExitReport)
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        blocking::refuse_on_worker("System::run");
+        install_panic_hook();
+        let workers = self.workers.unwrap_or_else(default_workers);
+        let scheduler = match Scheduler::start(workers, self.reactor, &self.name) {
+            Ok(scheduler) => scheduler,
+            Err(error) => {
+                return (
+                    Err(Error::from(error).context("cannot start the system")),
+                    ExitReport::default(),
+                );
+            }
+        };
+        let system = Arc::new(SystemInner {
+            scheduler,
+            blocking: Threads::new(&self.name),
+            grace: self.grace,
+            name: self.name,
+            next_scope: AtomicU64::new(1),
+        });
+        let root = ScopeInner::new(Arc::clone(&system), "main", None, None);
+        let _signals = self.signals.then(|| crate::signals::watch(&root));
+        let main = body(Scope::from_inner(Arc::clone(&root)));
+        // A panic is caught by the task cell; an error travels by value, so that the caller gets its own.
+        let main = system.run_internally("main", async move { Ok::<_, Infallible>(main.await) });
+        let shared = Arc::clone(&root);
+        let whole = system.run_internally("root", async move {
+            let value = main.await;
+            if !matches!(value, Ok(Ok(_))) {
+                shared.begin_stop(shared.system.grace);
+            }
+            stop::over(&shared).await;
+            Ok::<_, Infallible>(value)
+        });
+        let value = blocking::block_on(whole.into_future());
+        let report = root.state.lock().report.clone();
+        let failed = root.result();
+        system.blocking.shutdown();
+        system.scheduler.shutdown();
+        (settle(value, failed), report)
+    }
+}
+
+/// What `run` returns, from what the body and the scope say.
+fn settle<T>(
+    value: std::result::Result<std::result::Result<Result<T>, Exit>, Exit>,
+    failed: Result<()>,
+) -> Result<T> {
+    match (value.and_then(|value| value), failed) {
+        (Ok(Ok(value)), Ok(())) => Ok(value),
+        (Ok(Ok(_)), Err(failure)) => Err(failure),
+        // A body often fails because a process did, by a closed channel: then that process is the cause.
+        (Ok(Err(error)), Err(failure)) if error.is_closed() => Err(failure),
+        (Ok(Err(error)), _) => Err(error),
+        (Err(exit), _) => Err(Error::new(exit).context("`main` did not return")),
+    }
+}
+
+/// What the process may use: its affinity mask and cgroup quota, which the standard library reads.
+fn default_workers() -> usize {
+    std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(MAX_WORKERS)
+}
+
+/// Lets a panic in a process carry its place into the exit. Installed once; forwards to the hook that was there.
+fn install_panic_hook() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let previous = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            current::note_panic(info.location());
+            previous(info);
+        }));
+    });
+}
+
+/// The body of `#[roundrock::main]`: exit code 1 when something failed, 3 when a process was stuck.
+pub fn run_main<F>(builder: Builder, body: impl FnOnce(Scope) -> F) -> ExitCode
+where
+    F: Future<Output = Result<()>> + Send + 'static,
+{
+    let (result, report) = builder.signals(true).run_and_report(body);
+    if !report.is_clean() {
+        eprintln!("{report}");
+    }
+    match result {
+        // The other side of a channel was gone: a normal stop, as for every process.
+        Err(error) if error.is_closed() && report.stuck.is_empty() => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("Error: {error:?}");
+            ExitCode::FAILURE
+        }
+        Ok(()) if !report.stuck.is_empty() => ExitCode::from(3),
+        Ok(()) => ExitCode::SUCCESS,
+    }
+}

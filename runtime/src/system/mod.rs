@@ -1,0 +1,127 @@
+//! A system: one scheduler, one root scope, and everything that belongs to them.
+//!
+//! Several systems may run in one program; none of their state is static.
+
+mod builder;
+
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::blocking::Threads;
+use crate::process::Exit;
+use crate::scheduler::Scheduler;
+use crate::scope::ScopeInner;
+use crate::sync::{AtomicU64, Ordering};
+use crate::task::cell::{self, Home};
+use crate::task::{Task, TaskRef};
+
+pub use builder::Builder;
+
+/// A running system; a cheap handle.
+#[derive(Clone)]
+pub struct System {
+    inner: Arc<SystemInner>,
+}
+
+pub(crate) struct SystemInner {
+    pub(crate) scheduler: Arc<Scheduler>,
+    pub(crate) blocking: Threads,
+    /// How long a stop waits before it drops what is left.
+    pub(crate) grace: Duration,
+    name: String,
+    next_scope: AtomicU64,
+}
+
+impl SystemInner {
+    pub(crate) fn next_scope_id(&self) -> u64 {
+        // ORDERING: Relaxed: a counter; uniqueness is all that is asked.
+        self.next_scope.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Runs a future of the runtime's own, outside of all scopes.
+    #[track_caller]
+    pub(crate) fn run_internally<F>(
+        self: &Arc<Self>,
+        name: &'static str,
+        future: F,
+    ) -> Task<<F::Output as crate::process::exit::IntoOutcome>::Value>
+    where
+        F: Future + Send + 'static,
+        F::Output: crate::process::exit::IntoOutcome,
+    {
+        let site = Location::caller();
+        let born_ms = self.scheduler.clock.coarse_ms();
+        let (task, handle) = cell::create(future, Internal(Arc::clone(self)), |about| {
+            about.name = name;
+            about.site = Some(site);
+            about.scope = 0;
+            about.born_ms = born_ms;
+            about.ports = Default::default();
+        });
+        task.schedule_new();
+        handle
+    }
+}
+
+impl fmt::Debug for SystemInner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("System")
+            .field("name", &self.name)
+            .field("workers", &self.scheduler.workers())
+            .finish()
+    }
+}
+
+/// The home of the runtime's own tasks.
+struct Internal(Arc<SystemInner>);
+
+impl Home for Internal {
+    fn system(&self) -> &Arc<SystemInner> {
+        &self.0
+    }
+
+    fn scope(&self) -> Option<&Arc<ScopeInner>> {
+        None
+    }
+
+    fn exited(&self, task: &TaskRef, exit: &Exit) {
+        if exit.is_failure() {
+            tracing::debug!(target: "roundrock::process", process = task.slot().about().name, reason = %exit, "process.exit");
+        }
+    }
+}
+
+impl System {
+    pub(crate) fn from_inner(inner: Arc<SystemInner>) -> Self {
+        Self { inner }
+    }
+
+    /// Describes a system to be started.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// Returns the name of the system.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// Returns the number of workers.
+    pub fn workers(&self) -> usize {
+        self.inner.scheduler.workers()
+    }
+
+    /// Returns how long ago the system was started.
+    pub fn uptime(&self) -> Duration {
+        self.inner.scheduler.clock.uptime()
+    }
+}
+
+impl fmt::Debug for System {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.inner, f)
+    }
+}

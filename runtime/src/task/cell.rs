@@ -1,0 +1,444 @@
+//! The task cell: one allocation with the header that every part of the runtime knows and the future that only one worker
+//! touches.
+//!
+//! Our own cell instead of `async-task`: a wait that parks costs no reference count of its own, the number of wakers outside
+//! is visible to the leak detector, and a kill can drop the future at its next step (see `state.rs`).
+//!
+//! **Who may touch what, and when**
+//!
+//! | field | who |
+//! |---|---|
+//! | `state` | anyone |
+//! | `watch` | anyone, under its lock |
+//! | `slot`, `vtable`, `scheduler` | anyone, read only; `scheduler` and `slot` live as long as `home`, which the cell owns |
+//! | `stage` | before `DONE`: the worker that moved the task to `RUNNING`; after `DONE`: the one owner of the [`Task`](super::Task), then whoever frees the cell |
+//!
+//! **Invariants**
+//! - The future is dropped before `DONE` is set, so what a process owned is closed before anybody can see its exit.
+//! - `Home::exited` runs exactly once, after `DONE`.
+
+#![expect(
+    unsafe_code,
+    reason = "a type-erased allocation whose parts are owned by different threads in turn"
+)]
+
+use std::future::Future;
+use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use crate::process::exit::{Exit, ExitKind, Fault, IntoOutcome};
+use crate::scheduler::Scheduler;
+use crate::scope::ScopeInner;
+use crate::sync::{Lock, UnsafeCell};
+use crate::system::SystemInner;
+use crate::task::current;
+use crate::task::registry::{About, Slot};
+use crate::task::state::State;
+use crate::task::waker;
+use crate::task::{Task, TaskRef, Watchers};
+
+/// What owns a task: its scope.
+pub(crate) trait Home: Send + Sync + 'static {
+    /// The system that runs the task. It lives as long as the home.
+    fn system(&self) -> &Arc<SystemInner>;
+    /// The scope, if the task belongs to one: the runtime's own tasks and the body of `main` do not.
+    fn scope(&self) -> Option<&Arc<ScopeInner>>;
+    /// Called once when the task has ended.
+    fn exited(&self, task: &TaskRef, exit: &Exit);
+}
+
+/// The part of a task that does not depend on its future.
+#[repr(C)]
+pub(crate) struct Header {
+    pub(crate) state: State,
+    vtable: &'static VTable,
+    pub(crate) scheduler: NonNull<Scheduler>,
+    slot: NonNull<Slot>,
+    pub(crate) watch: Lock<Watch>,
+}
+
+/// Who waits for the end of the task, and how it ended.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    pub(crate) watchers: Watchers,
+    pub(crate) kind: Option<ExitKind>,
+    pub(crate) fault: Option<Arc<Fault>>,
+}
+
+// SAFETY: every field is either read only or has its own synchronisation, see the table in the file's header.
+unsafe impl Sync for Header {}
+// SAFETY: as above.
+unsafe impl Send for Header {}
+
+impl Header {
+    pub(crate) fn slot(&self) -> &Slot {
+        // SAFETY: the registry frees its slots with the system, which the cell keeps alive through its home.
+        unsafe { self.slot.as_ref() }
+    }
+
+    pub(crate) fn scheduler(&self) -> &Scheduler {
+        // SAFETY: the cell keeps the scheduler alive through its home.
+        unsafe { self.scheduler.as_ref() }
+    }
+
+    /// The scope of the task, if it belongs to one.
+    pub(crate) fn scope(&self) -> Option<&Arc<ScopeInner>> {
+        // SAFETY: this is the header of a living cell.
+        let scope = unsafe { (self.vtable.scope)(NonNull::from(self)) };
+        // SAFETY: the scope lies in the cell's home, which lives as long as the cell.
+        scope.map(|scope| unsafe { scope.as_ref() })
+    }
+
+    /// The system of the task.
+    pub(crate) fn system(&self) -> &SystemInner {
+        // SAFETY: this is the header of a living cell.
+        let system = unsafe { (self.vtable.system)(NonNull::from(self)) };
+        // SAFETY: the cell's home keeps the system alive.
+        unsafe { system.as_ref() }
+    }
+
+    /// Whether the task belongs to the scope `id`, or to one inside it.
+    pub(crate) fn is_within(&self, id: u64) -> bool {
+        self.scope().is_some_and(|scope| scope.is_within(id))
+    }
+
+    /// How the task ended, if it has.
+    pub(crate) fn exit(&self) -> Option<Exit> {
+        if !self.state.is_done() {
+            return None;
+        }
+        let watch = self.watch.lock();
+        watch.kind.map(|kind| Exit::new(kind, watch.fault.clone()))
+    }
+}
+
+impl std::fmt::Debug for Header {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Task")
+            .field("id", &self.slot().id())
+            .field("state", &self.state)
+            .finish()
+    }
+}
+
+/// The operations that know the type of the future.
+struct VTable {
+    /// Polls the future; `Ready` carries how it ended, and the future is gone then.
+    poll: unsafe fn(NonNull<Header>, &mut Context<'_>) -> Poll<(ExitKind, Option<Arc<Fault>>)>,
+    /// Drops the future without polling it.
+    drop_future: unsafe fn(NonNull<Header>) -> Option<Arc<Fault>>,
+    /// Moves the value, if there is one, to a place of type `Option<Value>`.
+    take: unsafe fn(NonNull<Header>, *mut ()),
+    scope: unsafe fn(NonNull<Header>) -> Option<NonNull<Arc<ScopeInner>>>,
+    system: unsafe fn(NonNull<Header>) -> NonNull<SystemInner>,
+    exited: unsafe fn(NonNull<Header>, &TaskRef, &Exit),
+    free: unsafe fn(NonNull<Header>),
+}
+
+#[repr(C)]
+struct Cell<F: Future, H: Home>
+where
+    F::Output: IntoOutcome,
+{
+    header: Header,
+    home: ManuallyDrop<H>,
+    stage: UnsafeCell<Stage<F>>,
+}
+
+enum Stage<F: Future>
+where
+    F::Output: IntoOutcome,
+{
+    Future(F),
+    Output(<F::Output as IntoOutcome>::Value),
+    Gone,
+}
+
+/// Makes a task. It is notified but in no queue: the caller schedules the returned reference once.
+pub(crate) fn create<F, H>(
+    future: F,
+    home: H,
+    about: impl FnOnce(&mut About),
+) -> (TaskRef, Task<<F::Output as IntoOutcome>::Value>)
+where
+    F: Future + Send + 'static,
+    F::Output: IntoOutcome,
+    H: Home,
+{
+    let scheduler = NonNull::from(&*home.system().scheduler);
+    let registry = &home.system().scheduler.registry;
+    let slot = current::with_free_cache(scheduler, |cache| registry.take(cache));
+    let cell = Box::new(Cell {
+        header: Header {
+            state: State::new(2),
+            vtable: &Cell::<F, H>::VTABLE,
+            scheduler,
+            slot: NonNull::from(slot),
+            watch: Lock::new(Watch::default()),
+        },
+        home: ManuallyDrop::new(home),
+        stage: UnsafeCell::new(Stage::Future(future)),
+    });
+    let header = NonNull::from(Box::leak(cell)).cast::<Header>();
+    // SAFETY: the cell was just made and nobody else knows it; its slot belongs to a registry that its home keeps alive.
+    let shared = unsafe { header.as_ref() };
+    shared
+        .scheduler()
+        .registry
+        .publish(shared.slot(), header, about);
+    // SAFETY: `State::new(2)` counted two references beside the life reference: these two.
+    unsafe { (TaskRef::from_raw(header), Task::from_raw(header)) }
+}
+
+impl<F, H> Cell<F, H>
+where
+    F: Future + Send + 'static,
+    F::Output: IntoOutcome,
+    H: Home,
+{
+    const VTABLE: VTable = VTable {
+        poll: Self::poll,
+        drop_future: Self::drop_future,
+        take: Self::take,
+        scope: Self::scope,
+        system: Self::system,
+        exited: Self::exited,
+        free: Self::free,
+    };
+
+    /// # Safety
+    /// `header` is the header of a `Cell<F, H>`, and the caller moved the task to `RUNNING`.
+    unsafe fn poll(
+        header: NonNull<Header>,
+        cx: &mut Context<'_>,
+    ) -> Poll<(ExitKind, Option<Arc<Fault>>)> {
+        // SAFETY: by contract the header is the first field of such a cell.
+        let cell = unsafe { header.cast::<Self>().as_ref() };
+        let polled = cell.stage.with_mut(|stage| {
+            // SAFETY: only the worker that holds `RUNNING` comes here, so the stage is ours.
+            let stage = unsafe { &mut *stage };
+            let Stage::Future(future) = stage else {
+                return None;
+            };
+            // SAFETY: the future stays in the cell until it is dropped there: it is pinned.
+            let future = unsafe { Pin::new_unchecked(future) };
+            // UNWIND: a future that panicked is never polled again, only dropped.
+            match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+                Ok(Poll::Pending) => None,
+                Ok(Poll::Ready(output)) => Some(Ok(output)),
+                Err(payload) => Some(Err(payload)),
+            }
+        });
+        let Some(result) = polled else {
+            return Poll::Pending;
+        };
+        // SAFETY: as above.
+        let in_drop = unsafe { Self::drop_future(header) };
+        Poll::Ready(match result {
+            Err(payload) => (ExitKind::Panicked, Some(Arc::new(Fault::panic(payload)))),
+            Ok(output) => match (output.into_outcome(), in_drop) {
+                (_, Some(fault)) => (ExitKind::Panicked, Some(fault)),
+                (Ok(value), None) => {
+                    // SAFETY: as above: the stage is ours until `DONE`.
+                    cell.stage
+                        .with_mut(|stage| unsafe { *stage = Stage::Output(value) });
+                    (ExitKind::Ok, None)
+                }
+                (Err(Fault::Closed), None) => (ExitKind::Stopped, None),
+                (Err(fault), None) => (ExitKind::Failed, Some(Arc::new(fault))),
+            },
+        })
+    }
+
+    /// # Safety
+    /// As for `poll`.
+    unsafe fn drop_future(header: NonNull<Header>) -> Option<Arc<Fault>> {
+        // SAFETY: by contract the header is the first field of such a cell.
+        let cell = unsafe { header.cast::<Self>().as_ref() };
+        // UNWIND: a destructor that panics has run; the place is marked as gone before, so nothing is dropped twice.
+        let dropped = catch_unwind(AssertUnwindSafe(|| {
+            // SAFETY: only the worker that holds `RUNNING` comes here, so the stage is ours.
+            cell.stage
+                .with_mut(|stage| unsafe { drop_in_place_and_forget(&mut *stage) });
+        }));
+        dropped.err().map(|payload| Arc::new(Fault::panic(payload)))
+    }
+
+    /// # Safety
+    /// `header` is the header of a `Cell<F, H>` that is done, `place` is a valid `Option` of its value, and the caller owns
+    /// the only [`Task`].
+    unsafe fn take(header: NonNull<Header>, place: *mut ()) {
+        // SAFETY: by contract the header is the first field of such a cell.
+        let cell = unsafe { header.cast::<Self>().as_ref() };
+        cell.stage.with_mut(|stage| {
+            // SAFETY: after `DONE` the stage belongs to the owner of the only `Task`.
+            let stage = unsafe { &mut *stage };
+            if matches!(stage, Stage::Output(_))
+                && let Stage::Output(value) = std::mem::replace(stage, Stage::Gone)
+            {
+                // SAFETY: by contract the place is such an option.
+                unsafe { *place.cast::<Option<<F::Output as IntoOutcome>::Value>>() = Some(value) };
+            }
+        });
+    }
+
+    /// # Safety
+    /// `header` is the header of a living `Cell<F, H>`.
+    unsafe fn system(header: NonNull<Header>) -> NonNull<SystemInner> {
+        // SAFETY: by contract the header is the first field of such a cell.
+        NonNull::from(&**unsafe { header.cast::<Self>().as_ref() }.home.system())
+    }
+
+    /// # Safety
+    /// `header` is the header of a living `Cell<F, H>`.
+    unsafe fn scope(header: NonNull<Header>) -> Option<NonNull<Arc<ScopeInner>>> {
+        // SAFETY: by contract the header is the first field of such a cell.
+        let cell = unsafe { header.cast::<Self>().as_ref() };
+        cell.home.scope().map(NonNull::from)
+    }
+
+    /// # Safety
+    /// `header` is the header of a living `Cell<F, H>` whose home was not dropped.
+    unsafe fn exited(header: NonNull<Header>, task: &TaskRef, exit: &Exit) {
+        // SAFETY: by contract the header is the first field of such a cell.
+        let cell = unsafe { header.cast::<Self>().as_ref() };
+        cell.home.exited(task, exit);
+    }
+
+    /// # Safety
+    /// `header` is the header of a `Cell<F, H>` and the caller released the last reference.
+    unsafe fn free(header: NonNull<Header>) {
+        // SAFETY: the allocation came from a box of this type, and nobody else knows it any more.
+        let mut cell = unsafe { Box::from_raw(header.cast::<Self>().as_ptr()) };
+        let scheduler = cell.header.scheduler;
+        let slot = cell.header.slot();
+        current::with_free_cache(scheduler, |cache| {
+            cell.header.scheduler().registry.release(slot, cache)
+        });
+        // SAFETY: the home is dropped once, here, and last: nothing uses the scheduler or the slot after it.
+        let home = unsafe { ManuallyDrop::take(&mut cell.home) };
+        // UNWIND: an output that nobody took may panic in its destructor; there is nobody left to tell.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(cell)));
+        drop(home);
+    }
+}
+
+/// Drops the future where it lies, and leaves `Gone` behind even if a destructor panics.
+fn drop_in_place_and_forget<F: Future>(stage: &mut Stage<F>)
+where
+    F::Output: IntoOutcome,
+{
+    struct Mark<F: Future>(*mut Stage<F>)
+    where
+        F::Output: IntoOutcome;
+    impl<F: Future> Drop for Mark<F>
+    where
+        F::Output: IntoOutcome,
+    {
+        fn drop(&mut self) {
+            // SAFETY: the pointer comes from the exclusive reference below; what was there is dropped already, so it is
+            // overwritten without being dropped.
+            unsafe { self.0.write(Stage::Gone) };
+        }
+    }
+    let mark = Mark(std::ptr::from_mut(stage));
+    // SAFETY: `mark` overwrites the place afterwards, so nothing is dropped twice. In place, because the future is pinned.
+    unsafe { std::ptr::drop_in_place(mark.0) };
+}
+
+/// The registry slot of a task that was just notified by the caller and is not queued yet.
+#[inline]
+pub(crate) fn slot_of_queued<'a>(task: NonNull<Header>) -> &'a Slot {
+    // SAFETY: a notified task is not done, so its life reference keeps the cell, and the cell its registry.
+    unsafe { task.as_ref().slot.as_ref() }
+}
+
+/// What came of one step of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Parked, or done: the worker has nothing more to do with it.
+    Left,
+    /// It must be queued again.
+    Again,
+}
+
+/// Runs one step of a task that was taken from a queue.
+pub(crate) fn step(header: NonNull<Header>) -> Step {
+    use super::state::{Begin, Parked};
+    // SAFETY: a queued task is not done, so it holds its life reference until `finish` below.
+    let task = unsafe { header.as_ref() };
+    let begin = task.state.begin();
+    let frame = current::Frame::enter(task);
+    let outcome = match begin {
+        Begin::Poll => {
+            let waker = waker::borrowed(header);
+            // SAFETY: `begin` made this thread the only one that may poll.
+            unsafe { (task.vtable.poll)(header, &mut Context::from_waker(&waker)) }
+        }
+        Begin::Drop => Poll::Pending,
+    };
+    let outcome = match outcome {
+        Poll::Pending if task.state.is_killed() => {
+            // SAFETY: as above.
+            let fault = unsafe { (task.vtable.drop_future)(header) };
+            Poll::Ready((ExitKind::Killed, fault))
+        }
+        outcome => outcome,
+    };
+    let registered = frame.leave();
+    match outcome {
+        Poll::Pending => match task.state.park(registered) {
+            Parked::Asleep => Step::Left,
+            Parked::Again => Step::Again,
+        },
+        Poll::Ready((kind, fault)) => {
+            finish(header, registered, kind, fault);
+            Step::Left
+        }
+    }
+}
+
+fn finish(header: NonNull<Header>, registered: i64, kind: ExitKind, fault: Option<Arc<Fault>>) {
+    // SAFETY: the life reference is still held; it becomes this one and is dropped at the end.
+    let task = unsafe { TaskRef::from_raw(header) };
+    let exit = Exit::new(kind, fault.clone());
+    {
+        let mut watch = task.watch.lock();
+        watch.kind = Some(kind);
+        watch.fault = fault;
+    }
+    task.slot().hide();
+    task.state.finish(registered);
+    let watchers = std::mem::take(&mut task.watch.lock().watchers);
+    watchers.wake_all();
+    // SAFETY: this is the last step of a living cell, so its home was not dropped.
+    unsafe { (task.vtable.exited)(header, &task, &exit) };
+}
+
+/// Frees a cell whose last reference was released.
+///
+/// # Safety
+/// The caller released the last reference, and `header` was made by [`create`].
+pub(crate) unsafe fn free(header: NonNull<Header>) {
+    // SAFETY: by contract nobody else knows the cell; the vtable fits its type.
+    let free = unsafe { header.as_ref() }.vtable.free;
+    // SAFETY: as above.
+    unsafe { free(header) };
+}
+
+/// Takes the output of a task that is done.
+///
+/// # Safety
+/// The task is done, `T` is the type of its value, and the caller owns its only [`Task`].
+pub(crate) unsafe fn take_output<T>(header: NonNull<Header>) -> Option<T> {
+    let mut output = None::<T>;
+    // SAFETY: the caller holds a reference, so the cell lives.
+    let take = unsafe { header.as_ref() }.vtable.take;
+    // SAFETY: by contract `T` is the value's type and the stage is the caller's.
+    unsafe { take(header, std::ptr::from_mut(&mut output).cast()) };
+    output
+}

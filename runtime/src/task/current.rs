@@ -1,0 +1,298 @@
+//! What the running thread is doing: the process it polls, its budget, and what that process said it waits for.
+//!
+//! All cells are constant-initialised and need no destructor, so that an access is one load.
+
+#![expect(
+    unsafe_code,
+    reason = "a thread-local pointer to the task that this thread polls"
+)]
+
+use std::cell::Cell;
+use std::panic::Location;
+use std::ptr::{self, NonNull};
+use std::task::{Context, Poll};
+
+use crate::scheduler::Scheduler;
+use crate::scheduler::worker;
+use crate::sync::Ordering;
+use crate::task::TaskRef;
+use crate::task::cell::Header;
+use crate::task::registry::{FreeCache, WaitKind};
+
+/// Operations that a process may complete in one poll before it yields.
+pub(crate) const BUDGET: u32 = 128;
+
+/// The scope of the process stops.
+pub(crate) const STOPPING: u32 = 1;
+/// The process sees the end of its empty inputs: nobody can feed them any more.
+pub(crate) const ENDED: u32 = 2;
+
+struct Current {
+    task: Cell<*const Header>,
+    /// Waits that were registered in this poll and not yet published in the task's state word.
+    registered: Cell<i64>,
+    budget: Cell<u32>,
+    wait: Cell<WaitKind>,
+    arms: Cell<u8>,
+    object: Cell<u64>,
+    flags: Cell<u32>,
+    coarse_ms: Cell<u32>,
+    /// Where the last panic of this thread came from, and the text that the hook saw.
+    panicked_at: Cell<Option<PanicSite>>,
+}
+
+/// A source location that a panic hook saw.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PanicSite {
+    pub(crate) file: [u8; 96],
+    pub(crate) length: u8,
+    pub(crate) line: u32,
+    pub(crate) column: u32,
+}
+
+thread_local! {
+    static CURRENT: Current = const {
+        Current {
+            task: Cell::new(ptr::null()),
+            registered: Cell::new(0),
+            budget: Cell::new(0),
+            wait: Cell::new(WaitKind::Other),
+            arms: Cell::new(0),
+            object: Cell::new(0),
+            flags: Cell::new(0),
+            coarse_ms: Cell::new(0),
+            panicked_at: Cell::new(None),
+        }
+    };
+}
+
+/// One step of a task on this thread, with its bracket of counters.
+pub(crate) struct Frame<'a> {
+    task: &'a Header,
+    outer: *const Header,
+    started_ms: u32,
+}
+
+impl<'a> Frame<'a> {
+    #[inline]
+    pub(crate) fn enter(task: &'a Header) -> Self {
+        let now = task.scheduler().clock.coarse_ms();
+        let line = &task.slot().line;
+        // ORDERING: see `registry::Line`: Release, so that an observer who sees this `seq` knows that the poll may have begun.
+        line.seq
+            .store(line.seq.load(Ordering::Relaxed) + 1, Ordering::Release);
+        charge_wait(task, now);
+        CURRENT.with(|current| {
+            let outer = current.task.replace(task);
+            current.registered.set(0);
+            current.budget.set(BUDGET);
+            current.wait.set(WaitKind::Other);
+            current.object.set(0);
+            // ORDERING: Acquire: pairs with the coordinator of the stop that set the flag.
+            current.flags.set(line.flags.load(Ordering::Acquire));
+            current.coarse_ms.set(now);
+            Self {
+                task,
+                outer,
+                started_ms: now,
+            }
+        })
+    }
+
+    /// Ends the step and returns the waits that it registered.
+    #[inline]
+    pub(crate) fn leave(self) -> i64 {
+        let now = self.task.scheduler().clock.coarse_ms();
+        let line = &self.task.slot().line;
+        CURRENT.with(|current| {
+            current.task.set(self.outer);
+            current.flags.set(0);
+            let word = (u64::from(now) << 24)
+                | ((current.wait.get() as u64) << 16)
+                | (u64::from(current.arms.get()) << 8);
+            // ORDERING: see `registry::Line`.
+            line.wait.store(word, Ordering::Relaxed);
+            line.object.store(current.object.get(), Ordering::Relaxed);
+            if now != self.started_ms {
+                add(&line.busy_ms, now.wrapping_sub(self.started_ms));
+            }
+            current.registered.get()
+        })
+    }
+}
+
+/// Adds to a counter that only this thread writes.
+fn add(counter: &crate::sync::AtomicU32, by: u32) {
+    // ORDERING: see `registry::Line`.
+    counter.store(
+        counter.load(Ordering::Relaxed).wrapping_add(by),
+        Ordering::Relaxed,
+    );
+}
+
+/// Charges the time since the process parked, if a tick of the coarse clock passed over it.
+#[inline]
+fn charge_wait(task: &Header, now: u32) {
+    let line = &task.slot().line;
+    // ORDERING: see `registry::Line`.
+    let word = line.wait.load(Ordering::Relaxed);
+    let since = (word >> 24) as u32;
+    if since != now && word != 0 {
+        charge_wait_slow(task, now, since, WaitKind::from_u8((word >> 16) as u8));
+    }
+}
+
+#[cold]
+fn charge_wait_slow(task: &Header, now: u32, since: u32, kind: WaitKind) {
+    let line = &task.slot().line;
+    // ORDERING: see `registry::Line`.
+    let ready = line.ready_ms.load(Ordering::Relaxed).clamp(since, now);
+    let class = match kind {
+        WaitKind::Recv | WaitKind::Select | WaitKind::Stopping => &line.idle_ms,
+        WaitKind::Send => &line.pushed_ms,
+        WaitKind::Reply | WaitKind::Join | WaitKind::Scope => &line.calling_ms,
+        WaitKind::Other | WaitKind::Lock | WaitKind::Timer | WaitKind::Blocking => &line.extern_ms,
+    };
+    add(class, ready - since);
+    add(&line.ready_wait_ms, now - ready);
+}
+
+/// A reference to the task that a wait of ours will hold. Free of charge if that task is the one that this thread polls.
+#[inline]
+pub(crate) fn reference(header: NonNull<Header>) -> TaskRef {
+    CURRENT.with(|current| {
+        if ptr::eq(current.task.get(), header.as_ptr()) {
+            current.registered.set(current.registered.get() + 1);
+        } else {
+            // SAFETY: whoever asks holds a waker or a pointer of this task, so it lives.
+            unsafe { header.as_ref() }.state.retain();
+        }
+    });
+    // SAFETY: the reference was counted above: in the plain counter, or in the state word.
+    unsafe { TaskRef::from_raw(header) }
+}
+
+/// Gives a reference back without touching the state word, if the task is the one that this thread polls.
+#[inline]
+pub(crate) fn give_back(header: NonNull<Header>) -> bool {
+    CURRENT.with(|current| {
+        let own = ptr::eq(current.task.get(), header.as_ptr());
+        if own {
+            current.registered.set(current.registered.get() - 1);
+        }
+        own
+    })
+}
+
+/// Notes what the current process waits for, in case this poll parks it.
+#[inline]
+pub(crate) fn waits_for(kind: WaitKind, object: u64) {
+    CURRENT.with(|current| {
+        current.wait.set(kind);
+        current.object.set(object);
+    });
+}
+
+/// Notes a wait of several arms.
+pub(crate) fn waits_for_any(arms: usize) {
+    CURRENT.with(|current| {
+        current.wait.set(WaitKind::Select);
+        current.arms.set(arms.min(255) as u8);
+        current.object.set(0);
+    });
+}
+
+/// Spends one unit of the process's budget; when it is used up, the process is queued again behind the others and `Pending`
+/// is returned. Without a current process there is no budget.
+#[inline]
+pub(crate) fn spend(cx: &Context<'_>) -> Poll<()> {
+    CURRENT.with(|current| {
+        let left = current.budget.get();
+        if left > 0 {
+            current.budget.set(left - 1);
+            return Poll::Ready(());
+        }
+        if current.task.get().is_null() {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+}
+
+/// The process that this thread polls.
+pub(crate) fn task() -> Option<TaskRef> {
+    CURRENT.with(|current| NonNull::new(current.task.get().cast_mut()).map(reference))
+}
+
+/// What a stop told the current process: [`STOPPING`], [`ENDED`].
+#[inline]
+pub(crate) fn flags() -> u32 {
+    CURRENT.with(|current| current.flags.get())
+}
+
+/// The coarse time at which the current step began; 0 on a thread that never ran one.
+#[inline]
+pub(crate) fn coarse_ms() -> u32 {
+    CURRENT.with(|current| current.coarse_ms.get())
+}
+
+/// Whether the current process belongs to this scope, or to one inside it.
+pub(crate) fn is_within(scope: u64) -> bool {
+    with_task(|task| task.is_some_and(|task| task.is_within(scope)))
+}
+
+/// The stopping scope of the current process that is farthest out, if a stop has reached it.
+pub(crate) fn stopping_scope() -> Option<u64> {
+    with_task(|task| {
+        task.and_then(Header::scope)
+            .and_then(|scope| scope.outermost_stopping())
+    })
+}
+
+/// Calls `f` with the header of the process that this thread polls.
+#[inline]
+pub(crate) fn with_task<R>(f: impl FnOnce(Option<&Header>) -> R) -> R {
+    CURRENT.with(|current| {
+        let task = current.task.get();
+        // SAFETY: a task that is being polled by this thread holds its life reference.
+        f(unsafe { task.as_ref() })
+    })
+}
+
+/// Calls `f` with the running worker's own list of free slots, if this thread is a worker of that scheduler.
+pub(crate) fn with_free_cache<R>(
+    scheduler: NonNull<Scheduler>,
+    f: impl FnOnce(Option<&mut FreeCache>) -> R,
+) -> R {
+    worker::with(|worker| match worker {
+        Some(worker) if ptr::eq(worker.scheduler(), scheduler.as_ptr()) => {
+            f(Some(&mut worker.free_slots()))
+        }
+        _ => f(None),
+    })
+}
+
+/// Remembers where a panic happened; called by the panic hook.
+pub(crate) fn note_panic(location: Option<&Location<'_>>) {
+    let site = location.map(|location| {
+        let mut site = PanicSite {
+            file: [0; 96],
+            length: 0,
+            line: location.line(),
+            column: location.column(),
+        };
+        // The end of a path says more than its beginning.
+        let name = location.file().as_bytes();
+        let name = &name[name.len().saturating_sub(site.file.len())..];
+        site.file[..name.len()].copy_from_slice(name);
+        site.length = name.len() as u8;
+        site
+    });
+    CURRENT.with(|current| current.panicked_at.set(site));
+}
+
+/// Takes what [`note_panic`] remembered.
+pub(crate) fn take_panic_site() -> Option<PanicSite> {
+    CURRENT.with(|current| current.panicked_at.take())
+}

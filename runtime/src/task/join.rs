@@ -1,0 +1,291 @@
+//! References to a task: [`Task`] awaits its value, [`Done`] its end, [`TaskRef`] is the runtime's own.
+
+#![expect(unsafe_code, reason = "a counted pointer to a type-erased cell")]
+
+use std::future::{Future, IntoFuture};
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::ptr::NonNull;
+use std::task::{Context, Poll, ready};
+
+use crate::channel::select::{ArmPoll, Event, Token};
+use crate::process::exit::Exit;
+use crate::task::cell::{self, Header};
+use crate::task::current;
+use crate::task::registry::{ProcessId, WaitKind};
+use crate::task::state::Notify;
+use crate::task::waker::TaskWaker;
+
+/// A counted reference to a task, of the runtime's own.
+pub(crate) struct TaskRef(NonNull<Header>);
+
+// SAFETY: the header is `Sync` and the count is atomic.
+unsafe impl Send for TaskRef {}
+// SAFETY: as above.
+unsafe impl Sync for TaskRef {}
+
+impl TaskRef {
+    /// # Safety
+    /// `header` lives, and the caller hands over one counted reference.
+    pub(crate) unsafe fn from_raw(header: NonNull<Header>) -> Self {
+        Self(header)
+    }
+
+    /// # Safety
+    /// `header` lives during the call.
+    pub(crate) unsafe fn retained(header: NonNull<Header>) -> Self {
+        // SAFETY: by contract.
+        unsafe { header.as_ref() }.state.retain();
+        Self(header)
+    }
+
+    #[inline]
+    pub(crate) fn header(&self) -> NonNull<Header> {
+        self.0
+    }
+
+    /// Puts the task into a queue for the first time.
+    pub(crate) fn schedule_new(&self) {
+        self.scheduler().schedule(self.0);
+    }
+
+    /// Wakes the task and gives up this reference.
+    #[inline]
+    pub(crate) fn wake(self) {
+        let header = std::mem::ManuallyDrop::new(self).0;
+        // SAFETY: the reference that is being given up keeps the cell alive until the state has changed.
+        let task = unsafe { header.as_ref() };
+        match task.state.notify_and_release() {
+            // Nobody else may run or finish it before it is queued, so it still lives.
+            Notify::Queue => task.scheduler().schedule(header),
+            Notify::Nothing => {}
+            // SAFETY: that was the last reference.
+            Notify::Free => unsafe { cell::free(header) },
+        }
+    }
+
+    /// Asks for the future to be dropped at its next step.
+    pub(crate) fn kill(&self) {
+        if self.state.kill() == Notify::Queue {
+            self.scheduler().schedule(self.0);
+        }
+    }
+
+    pub(crate) fn id(&self) -> ProcessId {
+        self.slot().id()
+    }
+}
+
+impl Deref for TaskRef {
+    type Target = Header;
+
+    #[inline]
+    fn deref(&self) -> &Header {
+        // SAFETY: this reference keeps the cell alive.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Clone for TaskRef {
+    fn clone(&self) -> Self {
+        self.state.retain();
+        Self(self.0)
+    }
+}
+
+impl Drop for TaskRef {
+    #[inline]
+    fn drop(&mut self) {
+        if !current::give_back(self.0) && self.state.release() {
+            // SAFETY: that was the last reference.
+            unsafe { cell::free(self.0) };
+        }
+    }
+}
+
+impl std::fmt::Debug for TaskRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TaskRef({})", self.id())
+    }
+}
+
+/// Those who wait for the end of a task.
+#[derive(Debug, Default)]
+pub(crate) enum Watchers {
+    #[default]
+    None,
+    One(TaskWaker),
+    // Boxed, so that the common cases keep the cell small.
+    #[expect(
+        clippy::box_collection,
+        reason = "one word in every task cell instead of three"
+    )]
+    Many(Box<Vec<TaskWaker>>),
+}
+
+impl Watchers {
+    /// Adds whoever polls now, once.
+    pub(crate) fn add(&mut self, cx: &Context<'_>) {
+        match self {
+            Self::None => *self = Self::One(TaskWaker::of(cx)),
+            Self::One(waker) if waker.is(cx) => {}
+            Self::One(_) => {
+                if let Self::One(first) = std::mem::take(self) {
+                    *self = Self::Many(Box::new(vec![first, TaskWaker::of(cx)]));
+                }
+            }
+            Self::Many(wakers) => {
+                if !wakers.iter().any(|waker| waker.is(cx)) {
+                    wakers.push(TaskWaker::of(cx));
+                }
+            }
+        }
+    }
+
+    pub(crate) fn wake_all(self) {
+        match self {
+            Self::None => {}
+            Self::One(waker) => waker.wake(),
+            Self::Many(wakers) => wakers.into_iter().for_each(TaskWaker::wake),
+        }
+    }
+}
+
+impl Header {
+    /// Registers whoever polls now for the end of this task.
+    fn poll_done(&self, cx: &mut Context<'_>) -> Poll<Exit> {
+        if let Some(exit) = self.exit() {
+            return Poll::Ready(exit);
+        }
+        {
+            let mut watch = self.watch.lock();
+            // `finish` sets `DONE` before it takes the watchers under this lock, so either it finds us, or we see `DONE` here.
+            if !self.state.is_done() {
+                watch.watchers.add(cx);
+                current::waits_for(WaitKind::Join, self.slot().id().raw());
+                return Poll::Pending;
+            }
+        }
+        self.exit().map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+/// A running process and the value it will return.
+///
+/// Awaiting it gives the value, or the [`Exit`] that kept the process from returning one. Dropping a `Task` neither detaches
+/// nor kills the process: it belongs to its scope.
+///
+/// Cancellation: dropping the future of an `.await` has no effect on the process; the value is then lost.
+#[must_use = "a process belongs to its scope even if nobody holds its task; write `let _ =` if the value is not needed"]
+pub struct Task<T> {
+    task: TaskRef,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<T> Task<T> {
+    /// # Safety
+    /// As for [`TaskRef::from_raw`]; `T` is the type of the task's value, and this is the only `Task` of it.
+    pub(crate) unsafe fn from_raw(header: NonNull<Header>) -> Self {
+        // SAFETY: by contract.
+        Self {
+            task: unsafe { TaskRef::from_raw(header) },
+            value: PhantomData,
+        }
+    }
+
+    pub(crate) fn task(&self) -> &TaskRef {
+        &self.task
+    }
+
+    /// Returns the id of the process.
+    pub fn id(&self) -> ProcessId {
+        self.task.id()
+    }
+
+    /// Returns the name of the process.
+    pub fn name(&self) -> &'static str {
+        self.task.slot().about().name
+    }
+
+    /// Returns how the process ended, if it has.
+    pub fn exit(&self) -> Option<Exit> {
+        self.task.exit()
+    }
+
+    /// Waits until the process has ended, and says how. May be used any number of times, also as a branch of `select!`.
+    pub fn done(&self) -> Done {
+        Done {
+            task: self.task.clone(),
+        }
+    }
+
+    /// Drops the process's future at its current or next await, without waiting for it.
+    pub fn kill(&self) {
+        self.task.kill();
+    }
+}
+
+impl<T> std::fmt::Debug for Task<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Task")
+            .field("id", &self.id())
+            .field("name", &self.name())
+            .field("exit", &self.exit())
+            .finish()
+    }
+}
+
+impl<T> IntoFuture for Task<T> {
+    type Output = Result<T, Exit>;
+    type IntoFuture = Join<T>;
+
+    fn into_future(self) -> Join<T> {
+        Join { task: self }
+    }
+}
+
+/// Waits for the value of a [`Task`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct Join<T> {
+    task: Task<T>,
+}
+
+impl<T> Future for Join<T> {
+    type Output = Result<T, Exit>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        ready!(current::spend(cx));
+        let exit = ready!(self.task.task.poll_done(cx));
+        // SAFETY: the task is done, and `Task` was made for its value's type and is the only one.
+        let value = unsafe { cell::take_output::<T>(self.task.task.header()) };
+        Poll::Ready(match (exit, value) {
+            (Exit::Ok, Some(value)) => Ok(value),
+            (exit, _) => Err(exit),
+        })
+    }
+}
+
+/// Waits for the end of a process.
+#[derive(Debug, Clone)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct Done {
+    task: TaskRef,
+}
+
+impl Future for Done {
+    type Output = Exit;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Exit> {
+        self.task.poll_done(cx)
+    }
+}
+
+impl Event for Done {
+    type Output = Exit;
+
+    fn poll_arm(self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<Exit> {
+        token.claimed(self.task.poll_done(cx))
+    }
+}

@@ -1,0 +1,15 @@
+//! The task cell and what the runtime knows of each process.
+//!
+//! Read in this order: [`state`] (the word that decides who may do what), [`cell`] (the allocation and one step of it),
+//! [`waker`] (who wakes whom), [`current`] (the running step), [`registry`] (all processes of a system).
+
+pub(crate) mod cell;
+pub(crate) mod current;
+mod join;
+pub(crate) mod registry;
+pub(crate) mod state;
+pub(crate) mod waker;
+
+pub use join::{Done, Task};
+pub(crate) use join::{TaskRef, Watchers};
+pub use registry::{ProcessId, WaitKind};

@@ -1,0 +1,408 @@
+//! The registry of processes: type-stable slots, ids never reused, readable at any time without a pause.
+//!
+//! A slot is one 64-byte line of counters with a single writer (the worker that polls the process) and a second line of
+//! what is known at spawn. Slots live in buckets that are never freed while the system lives, so a reader may look at
+//! any of them at any moment; the generation tells whether it still speaks of the same process. Index and generation
+//! together are the id.
+//!
+//! Layout of the buckets: bucket `b` holds `FIRST << b` slots, so an index finds its slot with one `leading_zeros`.
+//!
+//! **Invariants**
+//! - Between `take` and `release` exactly one cell owns the slot; its generation is odd from `publish` to `release`.
+//! - `handle` points to a task with a reference of its own to give away, or is null; it is read under the slot's lock only.
+
+#![expect(
+    unsafe_code,
+    reason = "a slot hands out references to a task that its lock keeps alive"
+)]
+
+use std::num::NonZeroU64;
+use std::panic::Location;
+use std::ptr::{self, NonNull};
+use std::sync::OnceLock;
+
+use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering};
+use crate::task::TaskRef;
+use crate::task::cell::Header;
+
+const FIRST: u32 = 1024;
+const BUCKETS: usize = 22;
+
+/// Identifies a process; never reused while its system lives.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProcessId(NonZeroU64);
+
+impl ProcessId {
+    fn new(index: u32, generation: u32) -> Self {
+        let raw = (u64::from(generation) << 32) | u64::from(index);
+        Self(NonZeroU64::new(raw).unwrap_or(NonZeroU64::MIN))
+    }
+
+    pub(crate) fn index(self) -> u32 {
+        self.0.get() as u32
+    }
+
+    pub(crate) fn raw(self) -> u64 {
+        self.0.get()
+    }
+
+    pub(crate) fn from_raw(raw: u64) -> Option<Self> {
+        NonZeroU64::new(raw).map(Self)
+    }
+}
+
+impl std::fmt::Display for ProcessId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (index, generation) = (self.0.get() as u32, (self.0.get() >> 33) as u32);
+        if generation == 0 {
+            write!(f, "#{index}")
+        } else {
+            write!(f, "#{index}.{generation}")
+        }
+    }
+}
+
+impl std::fmt::Debug for ProcessId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ProcessId({self})")
+    }
+}
+
+/// What a parked process waits for. The numbers are part of the wait word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum WaitKind {
+    /// Not known: a future that is not Roundrock's, such as I/O or another crate's lock.
+    #[default]
+    Other = 0,
+    /// For a message.
+    Recv = 1,
+    /// For room in a channel, or for a receiver.
+    Send = 2,
+    /// For a reply to a call.
+    Reply = 3,
+    /// For the end of another process.
+    Join = 4,
+    /// For a lock or a permit.
+    Lock = 5,
+    /// For a timer.
+    Timer = 6,
+    /// For several of these at once.
+    Select = 7,
+    /// For its scope to stop.
+    Stopping = 8,
+    /// For the children of a scope to end.
+    Scope = 9,
+    /// For a job on the blocking pool.
+    Blocking = 10,
+}
+
+impl WaitKind {
+    pub(crate) fn from_u8(kind: u8) -> Self {
+        use WaitKind as K;
+        [
+            K::Other,
+            K::Recv,
+            K::Send,
+            K::Reply,
+            K::Join,
+            K::Lock,
+            K::Timer,
+            K::Select,
+            K::Stopping,
+            K::Scope,
+            K::Blocking,
+        ]
+        .get(usize::from(kind))
+        .copied()
+        .unwrap_or(K::Other)
+    }
+}
+
+/// The counters of one process. Written only by the worker that polls it, except `ready_ms` (the waker); all relaxed.
+///
+/// ORDERING of this file: every counter is Relaxed, because each is a single number that is read by observers who accept
+/// a value of a moment ago; `seq` is stored with Release before a poll starts, and read with Acquire, so that an observer who
+/// sees the same `seq` twice knows that no poll ran between. `generation` is Release on change and Acquire on read.
+#[derive(Debug, Default)]
+#[repr(C, align(64))]
+pub(crate) struct Line {
+    /// Polls.
+    pub(crate) seq: AtomicU64,
+    /// `since_ms:40 | kind:8 | arms:8 | handler:8`, in one word so that kind and age cannot be torn apart.
+    pub(crate) wait: AtomicU64,
+    /// The channel, process or lock waited for.
+    pub(crate) object: AtomicU64,
+    /// Milliseconds spent running, waiting in `recv`, in `send`, for the outside, for a call, and runnable.
+    pub(crate) busy_ms: AtomicU32,
+    pub(crate) idle_ms: AtomicU32,
+    pub(crate) pushed_ms: AtomicU32,
+    pub(crate) extern_ms: AtomicU32,
+    pub(crate) calling_ms: AtomicU32,
+    pub(crate) ready_wait_ms: AtomicU32,
+    /// When the process was made runnable.
+    pub(crate) ready_ms: AtomicU32,
+    pub(crate) incarnation: AtomicU32,
+    /// What a stop told the process: `current::STOPPING`, `current::ENDED`. Set by the coordinator of the stop.
+    pub(crate) flags: AtomicU32,
+}
+
+/// The ports that a process was lent, by the number of their channel; the first two are kept in place.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Ports {
+    sends: [u64; 2],
+}
+
+impl Ports {
+    pub(crate) fn add_sender(&mut self, object: u64) {
+        if let Some(place) = self.sends.iter_mut().find(|place| **place == 0) {
+            *place = object;
+        }
+    }
+
+    pub(crate) fn sends_to(&self, object: u64) -> bool {
+        self.sends.contains(&object)
+    }
+}
+
+/// A slot: the line of counters, and what is known at spawn.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Slot {
+    pub(crate) line: Line,
+    /// Odd while a process owns the slot.
+    generation: AtomicU32,
+    index: u32,
+    about: Lock<About>,
+}
+
+/// What is known of a process at spawn, under the slot's lock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct About {
+    pub(crate) name: &'static str,
+    pub(crate) site: Option<&'static Location<'static>>,
+    pub(crate) scope: u64,
+    pub(crate) born_ms: u32,
+    pub(crate) ports: Ports,
+    task: *const Header,
+}
+
+// SAFETY: the pointer is only followed under the slot's lock, while it is not null, and `Header` is `Sync`.
+unsafe impl Send for About {}
+
+impl Slot {
+    fn new(index: u32) -> Self {
+        let about = About {
+            name: "",
+            site: None,
+            scope: 0,
+            born_ms: 0,
+            ports: Ports::default(),
+            task: ptr::null(),
+        };
+        Self {
+            line: Line::default(),
+            generation: AtomicU32::new(0),
+            index,
+            about: Lock::new(about),
+        }
+    }
+
+    pub(crate) fn id(&self) -> ProcessId {
+        // ORDERING: see `Line`.
+        ProcessId::new(self.index, self.generation.load(Ordering::Acquire))
+    }
+
+    /// What was said of the process at spawn. Valid as long as the caller holds a reference to its task.
+    pub(crate) fn about(&self) -> About {
+        *self.about.lock()
+    }
+
+    /// Takes the process out of sight: it has ended. The slot stays its own until its cell is freed.
+    pub(crate) fn hide(&self) {
+        self.about.lock().task = ptr::null();
+    }
+
+    /// Reads what is known of the process, if it lives, with a new reference to its task.
+    pub(crate) fn read(&self) -> Option<(ProcessId, About, TaskRef)> {
+        let about = self.about.lock();
+        let task = NonNull::new(about.task.cast_mut())?;
+        // SAFETY: the pointer is not null under the slot's lock, so the task has not left the registry and lives.
+        let task = unsafe { TaskRef::retained(task) };
+        Some((self.id(), *about, task))
+    }
+}
+
+/// All slots of a system.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    buckets: [OnceLock<Box<[Slot]>>; BUCKETS],
+    /// Indices that are free, and the first index never used.
+    free: Lock<Free>,
+}
+
+#[derive(Debug)]
+struct Free {
+    indices: Vec<u32>,
+    next: u32,
+}
+
+/// Free indices kept by one worker, so that spawn and exit touch nothing shared.
+#[derive(Debug, Default)]
+pub(crate) struct FreeCache(Vec<u32>);
+
+const BATCH: usize = 64;
+
+impl Registry {
+    pub(crate) fn new() -> Self {
+        Self {
+            buckets: [const { OnceLock::new() }; BUCKETS],
+            free: Lock::new(Free {
+                indices: Vec::new(),
+                next: 0,
+            }),
+        }
+    }
+
+    /// Takes a slot for a new process. `cache` is the worker's own list, if the caller is a worker.
+    pub(crate) fn take(&self, cache: Option<&mut FreeCache>) -> &Slot {
+        let index = match cache {
+            Some(FreeCache(list)) => match list.pop() {
+                Some(index) => index,
+                None => {
+                    self.free.lock().pop_into(list, BATCH);
+                    list.pop().unwrap_or_else(|| self.free.lock().fresh())
+                }
+            },
+            None => {
+                let mut free = self.free.lock();
+                free.indices.pop().unwrap_or_else(|| free.fresh())
+            }
+        };
+        self.slot_or_grow(index)
+    }
+
+    /// Makes the process visible.
+    pub(crate) fn publish(
+        &self,
+        slot: &Slot,
+        task: NonNull<Header>,
+        about: impl FnOnce(&mut About),
+    ) {
+        let line = &slot.line;
+        for counter in [
+            &line.busy_ms,
+            &line.idle_ms,
+            &line.pushed_ms,
+            &line.extern_ms,
+            &line.calling_ms,
+            &line.ready_wait_ms,
+            &line.incarnation,
+            &line.flags,
+        ] {
+            // ORDERING: see `Line`.
+            counter.store(0, Ordering::Relaxed);
+        }
+        for word in [&line.seq, &line.wait, &line.object] {
+            // ORDERING: see `Line`.
+            word.store(0, Ordering::Relaxed);
+        }
+        let mut entry = slot.about.lock();
+        about(&mut entry);
+        entry.task = task.as_ptr();
+        // ORDERING: see `Line`; only the owner of the slot writes it, under the lock.
+        let generation = slot.generation.load(Ordering::Relaxed);
+        slot.generation
+            .store(generation.wrapping_add(1), Ordering::Release);
+    }
+
+    /// Frees a slot whose task is gone, for another process.
+    pub(crate) fn release(&self, slot: &Slot, cache: Option<&mut FreeCache>) {
+        // ORDERING: see `Line`; only the owner of the slot writes it.
+        let generation = slot.generation.load(Ordering::Relaxed);
+        slot.generation
+            .store(generation.wrapping_add(1), Ordering::Release);
+        match cache {
+            Some(FreeCache(list)) => {
+                list.push(slot.index);
+                if list.len() > 2 * BATCH {
+                    self.free.lock().indices.extend(list.drain(BATCH..));
+                }
+            }
+            None => self.free.lock().indices.push(slot.index),
+        }
+    }
+
+    /// The slot at `index`, if it was ever used.
+    pub(crate) fn slot(&self, index: u32) -> Option<&Slot> {
+        let (bucket, offset) = place(index);
+        self.buckets[bucket].get()?.get(offset)
+    }
+
+    /// The living process with this id.
+    pub(crate) fn find(&self, id: ProcessId) -> Option<TaskRef> {
+        let (found, _, task) = self.slot(id.index())?.read()?;
+        (found == id).then_some(task)
+    }
+
+    /// Visits every living process, in the order of their slots. Processes that start or end meanwhile may be missed.
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(ProcessId, &About, &Slot, TaskRef)) {
+        for bucket in &self.buckets {
+            let Some(slots) = bucket.get() else { break };
+            for slot in slots {
+                if let Some((id, about, task)) = slot.read() {
+                    visit(id, &about, slot, task);
+                }
+            }
+        }
+    }
+
+    fn slot_or_grow(&self, index: u32) -> &Slot {
+        let (bucket, offset) = place(index);
+        let slots = self.buckets[bucket].get_or_init(|| {
+            let first = (FIRST << bucket) - FIRST;
+            (0..FIRST << bucket)
+                .map(|offset| Slot::new(first + offset))
+                .collect()
+        });
+        &slots[offset]
+    }
+}
+
+impl Free {
+    fn fresh(&mut self) -> u32 {
+        self.next += 1;
+        self.next - 1
+    }
+
+    fn pop_into(&mut self, list: &mut Vec<u32>, count: usize) {
+        let keep = self.indices.len().saturating_sub(count);
+        list.extend(self.indices.drain(keep..));
+        while list.len() < count {
+            list.push(self.fresh());
+        }
+        list.reverse();
+    }
+}
+
+/// The bucket of an index, and its place there.
+fn place(index: u32) -> (usize, usize) {
+    let shifted = index + FIRST;
+    let bucket = (shifted.ilog2() - FIRST.ilog2()) as usize;
+    (bucket, (shifted - (FIRST << bucket)) as usize)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::place;
+
+    #[test]
+    fn every_index_has_one_place_and_buckets_double() {
+        assert_eq!(place(0), (0, 0));
+        assert_eq!(place(1023), (0, 1023));
+        assert_eq!(place(1024), (1, 0));
+        assert_eq!(place(3071), (1, 2047));
+        assert_eq!(place(3072), (2, 0));
+    }
+}

@@ -1,0 +1,261 @@
+//! The state word of a task: its phase, its references, and how many wakers live outside the runtime.
+//!
+//! ```text
+//!  63        40 39         8 7      0
+//! +------------+------------+--------+
+//! |  outside   | references | flags  |
+//! +------------+------------+--------+
+//! ```
+//!
+//! | flags | meaning |
+//! |---|---|
+//! | none | parked: nobody polls it and it is in no queue |
+//! | `NOTIFIED` | in exactly one queue, or about to be put there by the one who set the flag |
+//! | `RUNNING` | polled by exactly one worker |
+//! | `RUNNING + NOTIFIED` | polled, and will be queued again by that worker |
+//! | `DONE` | the future is gone; the output (if any) belongs to whoever holds the `Task` |
+//! | `KILLED` | the next step of a worker drops the future instead of polling it |
+//!
+//! **References.** The task itself holds one from spawn to the end of its last step (the *life* reference), so a queue and
+//! a worker need none. Every waker, every `TaskRef` and every parked wait holds one. A wait that is registered during a
+//! poll is counted by the worker in a plain counter and published by [`State::park`]; a waker consumes its reference
+//! in the same compare-exchange that notifies. The field may therefore be "negative" for a moment (a wait consumed before
+//! it was published): the sum is taken modulo 2^32, the life reference keeps the cell alive meanwhile, and nobody frees
+//! before [`State::finish`] has published everything.
+//!
+//! **Invariants**
+//! - Exactly one thread moves a task from `NOTIFIED` to `RUNNING`.
+//! - Whoever sets `NOTIFIED` on a task that is neither `RUNNING` nor `DONE` must queue it.
+//! - After `DONE` no flag changes again.
+//!
+//! Model: `tests/loom_task.rs` (a wake is never lost; one poller; the cell is freed once).
+
+use crate::sync::{AtomicU64, Ordering};
+
+const NOTIFIED: u64 = 1;
+const RUNNING: u64 = 1 << 1;
+const DONE: u64 = 1 << 2;
+const KILLED: u64 = 1 << 3;
+const FLAGS: u64 = 0xff;
+const REFERENCE: u64 = 1 << 8;
+const REFERENCES: u64 = 0xffff_ffff << 8;
+const OUTSIDE: u64 = 1 << 40;
+
+/// What the caller of [`State::notify`] has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Notify {
+    /// Put the task into a queue.
+    Queue,
+    /// Nothing: it is queued, will be queued by its worker, or is done.
+    Nothing,
+    /// Nothing to queue, but the consumed reference was the last one: free the cell.
+    Free,
+}
+
+/// What a worker does with a task that it took from a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begin {
+    Poll,
+    Drop,
+}
+
+/// What a worker does after a poll that returned `Pending`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Parked {
+    /// The task sleeps; the worker must not touch it any more.
+    Asleep,
+    /// It was notified meanwhile: queue it again.
+    Again,
+}
+
+/// The word described in the header of this file.
+#[derive(Debug)]
+pub(crate) struct State(AtomicU64);
+
+impl State {
+    /// A new task: notified (its spawner queues it), with the life reference and `extra` more.
+    pub(crate) fn new(extra: u64) -> Self {
+        Self(AtomicU64::new(NOTIFIED | (1 + extra) * REFERENCE))
+    }
+
+    /// Notifies without giving up a reference.
+    #[inline]
+    pub(crate) fn notify(&self) -> Notify {
+        // ORDERING: Release publishes what the waker wrote to the poll that follows (Acquire in `begin` or `park`); Acquire
+        // orders this read-modify-write after a previous `park`, so that the task's own last writes are visible to the thread
+        // that will run it.
+        let before = self.0.fetch_or(NOTIFIED, Ordering::AcqRel);
+        if before & (NOTIFIED | RUNNING | DONE) == 0 {
+            Notify::Queue
+        } else {
+            Notify::Nothing
+        }
+    }
+
+    /// Notifies and gives up one reference in the same step.
+    #[inline]
+    pub(crate) fn notify_and_release(&self) -> Notify {
+        // ORDERING: Relaxed: only the first guess for the compare-exchange.
+        let mut seen = self.0.load(Ordering::Relaxed);
+        loop {
+            let done = seen & DONE != 0;
+            let next = Self::minus_reference(seen) | if done { 0 } else { NOTIFIED };
+            // ORDERING: as in `notify`; Acquire also covers `Free`, where the caller goes on to destroy the cell.
+            match self
+                .0
+                .compare_exchange_weak(seen, next, Ordering::AcqRel, Ordering::Relaxed)
+            {
+                Ok(_) if done && next & REFERENCES == 0 => return Notify::Free,
+                Ok(_) if seen & (NOTIFIED | RUNNING | DONE) == 0 => return Notify::Queue,
+                Ok(_) => return Notify::Nothing,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// Asks that the future be dropped at the next step.
+    pub(crate) fn kill(&self) -> Notify {
+        // ORDERING: as in `notify`.
+        let before = self.0.fetch_or(NOTIFIED | KILLED, Ordering::AcqRel);
+        if before & (NOTIFIED | RUNNING | DONE) == 0 {
+            Notify::Queue
+        } else {
+            Notify::Nothing
+        }
+    }
+
+    /// `NOTIFIED` to `RUNNING`, by the worker that took the task from a queue.
+    #[inline]
+    pub(crate) fn begin(&self) -> Begin {
+        // ORDERING: AcqRel: Acquire pairs with the Release of every `notify` before this step; a notification that comes later
+        // finds `RUNNING` and sets the flag again. A plain store would lose one that comes between a load and the store.
+        let before = self.0.fetch_add(RUNNING - NOTIFIED, Ordering::AcqRel);
+        debug_assert_eq!(
+            before & (NOTIFIED | RUNNING | DONE),
+            NOTIFIED,
+            "a queued task is notified and not running"
+        );
+        if before & KILLED == 0 {
+            Begin::Poll
+        } else {
+            Begin::Drop
+        }
+    }
+
+    /// Ends a poll that returned `Pending`, publishing the `registered` waits (may be negative).
+    #[inline]
+    pub(crate) fn park(&self, registered: i64) -> Parked {
+        // ORDERING: Relaxed: only the first guess.
+        let mut seen = self.0.load(Ordering::Relaxed);
+        loop {
+            let next = Self::plus_references(seen, registered) & !RUNNING;
+            // ORDERING: Release publishes this poll to the next poller; Acquire makes the writes of a waker that notified during
+            // the poll visible when the task goes on at once.
+            match self
+                .0
+                .compare_exchange_weak(seen, next, Ordering::AcqRel, Ordering::Relaxed)
+            {
+                Ok(_) if seen & NOTIFIED == 0 => return Parked::Asleep,
+                Ok(_) => return Parked::Again,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// Whether a kill was asked for.
+    pub(crate) fn is_killed(&self) -> bool {
+        // ORDERING: Relaxed: the flag carries no data.
+        self.0.load(Ordering::Relaxed) & KILLED != 0
+    }
+
+    /// `RUNNING` to `DONE`: the future is gone and the output is stored. Publishes the `registered` waits.
+    pub(crate) fn finish(&self, registered: i64) {
+        // ORDERING: Relaxed: only the first guess.
+        let mut seen = self.0.load(Ordering::Relaxed);
+        loop {
+            let next = Self::plus_references(seen, registered) & !(RUNNING | NOTIFIED) | DONE;
+            // ORDERING: Release publishes the output and the exit to whoever sees `DONE`.
+            match self
+                .0
+                .compare_exchange_weak(seen, next, Ordering::AcqRel, Ordering::Relaxed)
+            {
+                Ok(_) => return,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// Whether the future is gone.
+    #[inline]
+    pub(crate) fn is_done(&self) -> bool {
+        // ORDERING: Acquire pairs with the Release in `finish`: output and exit are visible.
+        self.0.load(Ordering::Acquire) & DONE != 0
+    }
+
+    /// Whether the task is neither running nor in a queue nor done.
+    pub(crate) fn is_parked(&self) -> bool {
+        // ORDERING: Acquire: what the task wrote before it parked is visible to the observer.
+        self.0.load(Ordering::Acquire) & (NOTIFIED | RUNNING | DONE) == 0
+    }
+
+    /// Live clones of the task's waker that no wait of ours accounts for.
+    pub(crate) fn outside(&self) -> u64 {
+        // ORDERING: Acquire: the observer's later reads come after this one.
+        self.0.load(Ordering::Acquire) >> 40
+    }
+
+    /// One more reference.
+    #[inline]
+    pub(crate) fn retain(&self) {
+        // ORDERING: Relaxed: a new reference is made from a living one, nothing is published.
+        self.0.fetch_add(REFERENCE, Ordering::Relaxed);
+    }
+
+    /// One reference less; true if the caller must free the cell.
+    #[inline]
+    pub(crate) fn release(&self) -> bool {
+        self.release_by(0)
+    }
+
+    /// One more waker outside the runtime.
+    pub(crate) fn retain_outside(&self) {
+        // ORDERING: Relaxed: as in `retain`.
+        self.0.fetch_add(REFERENCE + OUTSIDE, Ordering::Relaxed);
+    }
+
+    /// One waker outside less; true if the caller must free the cell.
+    pub(crate) fn release_outside(&self) -> bool {
+        self.release_by(OUTSIDE)
+    }
+
+    #[inline]
+    fn release_by(&self, outside: u64) -> bool {
+        // ORDERING: Relaxed: only the first guess.
+        let mut seen = self.0.load(Ordering::Relaxed);
+        loop {
+            let next = Self::minus_reference(seen - outside);
+            // ORDERING: Release: everything this holder did comes before the destruction; Acquire: the destroyer sees it.
+            match self
+                .0
+                .compare_exchange_weak(seen, next, Ordering::AcqRel, Ordering::Relaxed)
+            {
+                // Before `DONE` the life reference is counted, so zero can only mean a wait that is not published yet.
+                Ok(_) => return next & DONE != 0 && next & REFERENCES == 0,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    #[inline]
+    fn minus_reference(word: u64) -> u64 {
+        Self::plus_references(word, -1)
+    }
+
+    #[inline]
+    fn plus_references(word: u64, by: i64) -> u64 {
+        let references = (word & REFERENCES).wrapping_add_signed(by << 8) & REFERENCES;
+        (word & !REFERENCES) | references
+    }
+}
+
+const _: () = assert!(FLAGS < REFERENCE, "flags and references do not overlap");

@@ -1,0 +1,115 @@
+//! Ticks at a fixed period, without drift.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use crate::channel::select::{ArmPoll, Event, Token};
+use crate::time::sleep::{Sleep, sleep_until};
+
+/// What an interval does about ticks that passed while nobody waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum MissedTick {
+    /// Leaves them out and goes on at the next multiple of the period.
+    #[default]
+    Skip,
+    /// Delivers them at once, one after another, until it has caught up.
+    Burst,
+    /// Delivers one at once and counts the period anew from there.
+    Delay,
+}
+
+/// Makes a ticker: the k-th tick comes at k periods from now, however long the ticks between were handled.
+///
+/// # Panics
+/// If `period` is zero: that would never let the process rest.
+pub fn interval(period: Duration) -> Interval {
+    assert!(
+        !period.is_zero(),
+        "the period of an interval is zero: it would never let the process rest; give at least 1 ns"
+    );
+    let first = Instant::now() + period;
+    Interval {
+        period,
+        due: first,
+        missed: MissedTick::Skip,
+        sleep: Box::pin(sleep_until(first)),
+    }
+}
+
+/// Ticks at a fixed period; see [`interval`].
+#[derive(Debug)]
+pub struct Interval {
+    period: Duration,
+    due: Instant,
+    missed: MissedTick,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Interval {
+    /// Chooses what happens to ticks that passed while nobody waited. The default is [`MissedTick::Skip`].
+    #[must_use]
+    pub fn missed(mut self, policy: MissedTick) -> Self {
+        self.missed = policy;
+        self
+    }
+
+    /// Waits for the next tick and returns when it was due. May be a branch of `select!`.
+    ///
+    /// Cancellation: dropping the future before it completes loses no tick.
+    pub fn next(&mut self) -> Tick<'_> {
+        Tick { interval: self }
+    }
+
+    /// The period.
+    pub fn period(&self) -> Duration {
+        self.period
+    }
+
+    fn poll_tick(&mut self, cx: &mut Context<'_>, token: Option<&Token>) -> Poll<Instant> {
+        ready!(self.sleep.as_mut().poll(cx));
+        // A tick that loses a `select!` stays due.
+        if !token.is_none_or(Token::claim) {
+            return Poll::Pending;
+        }
+        let tick = self.due;
+        let now = Instant::now();
+        self.due = match self.missed {
+            MissedTick::Burst => tick + self.period,
+            MissedTick::Delay => now.max(tick) + self.period,
+            MissedTick::Skip => {
+                let passed =
+                    now.saturating_duration_since(tick).as_nanos() / self.period.as_nanos();
+                let step = self.period.as_nanos().saturating_mul(passed + 1);
+                tick + Duration::from_nanos(u64::try_from(step).unwrap_or(u64::MAX))
+            }
+        };
+        self.sleep.as_mut().reset(self.due);
+        Poll::Ready(tick)
+    }
+}
+
+/// Waits for the next tick; see [`Interval::next`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct Tick<'a> {
+    interval: &'a mut Interval,
+}
+
+impl Future for Tick<'_> {
+    type Output = Instant;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Instant> {
+        self.interval.poll_tick(cx, None)
+    }
+}
+
+impl Event for Tick<'_> {
+    type Output = Instant;
+
+    fn poll_arm(mut self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<Instant> {
+        ArmPoll::from(self.interval.poll_tick(cx, Some(token)))
+    }
+}

@@ -1,0 +1,288 @@
+//! Waiting for a moment: [`sleep`], [`sleep_until`], and [`timeout`] around other futures.
+
+#![expect(
+    unsafe_code,
+    reason = "a sleep is pinned while the timer queue points to it"
+)]
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomPinned;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use crate::channel::select::{ArmPoll, Event, Token};
+use crate::scheduler::{Scheduler, worker};
+use crate::task::registry::WaitKind;
+use crate::task::waker::TaskWaker;
+use crate::task::{TaskRef, current};
+use crate::time::queue::Entry;
+
+/// Waits for at least `duration`. Zero completes at once, after giving others a turn.
+///
+/// Cancellation: dropping the future forgets the timer. A timer never fires early; it is late by what the machine is
+/// busy with, and by up to two milliseconds when the process was parked.
+///
+/// # Panics
+/// When polled outside of a Roundrock system (on a thread that is not one of its workers).
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # roundrock::System::builder().workers(1).run(async |_scope| {
+/// sleep(millis(2)).await;
+/// # Ok(()) }).unwrap();
+/// ```
+pub fn sleep(duration: Duration) -> Sleep {
+    Sleep::new(When::After(duration))
+}
+
+/// Waits until `deadline`. One that has passed completes at once, after giving others a turn.
+///
+/// Cancellation and panics: as for [`sleep`].
+pub fn sleep_until(deadline: Instant) -> Sleep {
+    Sleep::new(When::At(deadline))
+}
+
+#[derive(Debug, Clone, Copy)]
+enum When {
+    /// The clock is read at the first poll: a sleep that is never polled costs nothing.
+    After(Duration),
+    At(Instant),
+}
+
+/// Waits for a moment; see [`sleep`]. May be a branch of `select!`.
+#[must_use = "futures do nothing unless awaited"]
+pub struct Sleep {
+    when: When,
+    state: State,
+    /// Keeps the scheduler alive where the entry is registered, once it is.
+    anchor: Option<Anchor>,
+    entry: Entry,
+    _pinned: PhantomPinned,
+}
+
+/// What keeps a scheduler alive: the process that sleeps (which costs nothing), or a count on the scheduler.
+enum Anchor {
+    Task(TaskRef),
+    Scheduler(Arc<Scheduler>),
+}
+
+impl Anchor {
+    fn scheduler(&self) -> &Scheduler {
+        match self {
+            Self::Task(task) => task.scheduler(),
+            Self::Scheduler(scheduler) => scheduler,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    New,
+    /// Due at the first poll: gives others a turn before it completes.
+    Yielding,
+    Waiting,
+    Done,
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sleep")
+            .field("when", &self.when)
+            .field("state", &self.state)
+            .finish()
+    }
+}
+
+impl Sleep {
+    fn new(when: When) -> Self {
+        Self {
+            when,
+            state: State::New,
+            anchor: None,
+            entry: Entry::new(),
+            _pinned: PhantomPinned,
+        }
+    }
+
+    /// Sets a new deadline; the sleep may be awaited again.
+    pub(crate) fn reset(self: Pin<&mut Self>, deadline: Instant) {
+        self.as_ref().get_ref().forget();
+        // SAFETY: the entry was just taken out of the queue, and the fields that change are not pinned.
+        let this = unsafe { self.get_unchecked_mut() };
+        this.when = When::At(deadline);
+        this.state = State::New;
+        this.anchor = None;
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    fn forget(&self) {
+        if let Some(anchor) = &self.anchor {
+            anchor.scheduler().timers.remove(&self.entry);
+        }
+    }
+
+    fn poll_sleep(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // SAFETY: nothing is moved out; `entry` keeps its place.
+        let this = unsafe { self.get_unchecked_mut() };
+        match this.state {
+            State::Done => return Poll::Ready(()),
+            State::Yielding => {
+                this.state = State::Done;
+                return Poll::Ready(());
+            }
+            State::New => this.register(cx),
+            State::Waiting => {
+                let waiting = |anchor: &Anchor| {
+                    anchor
+                        .scheduler()
+                        .timers
+                        .renew(&this.entry, TaskWaker::of(cx))
+                };
+                if !this.anchor.as_ref().is_some_and(waiting) {
+                    this.state = State::Done;
+                    return Poll::Ready(());
+                }
+            }
+        }
+        current::waits_for(WaitKind::Timer, 0);
+        Poll::Pending
+    }
+
+    fn register(&mut self, cx: &Context<'_>) {
+        worker::with(|worker| {
+            let Some(worker) = worker else { no_system() };
+            let scheduler = worker.scheduler();
+            let now = scheduler.clock.now();
+            let deadline = match self.when {
+                When::At(deadline) => deadline,
+                When::After(duration) => now.checked_add(duration).unwrap_or_else(|| now + FAR),
+            };
+            self.when = When::At(deadline);
+            if deadline <= now {
+                self.state = State::Yielding;
+                cx.waker().wake_by_ref();
+                return;
+            }
+            self.state = State::Waiting;
+            self.anchor = Some(match current::task() {
+                Some(task) if std::ptr::eq(task.scheduler(), scheduler) => Anchor::Task(task),
+                _ => Anchor::Scheduler(worker.share_scheduler()),
+            });
+            let nanos = scheduler.clock.nanos(deadline);
+            // SAFETY: the entry is pinned with this future, whose destructor and `reset` take it out.
+            let keeper = unsafe {
+                scheduler
+                    .timers
+                    .insert(worker.index(), &self.entry, nanos, TaskWaker::of(cx))
+            };
+            if let Some(keeper) = keeper {
+                scheduler.unpark(keeper);
+            }
+        });
+    }
+}
+
+/// Farther than any program runs: a duration that overflows the clock sleeps this long.
+const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+#[cold]
+fn no_system() -> ! {
+    panic!(
+        "a timer needs a Roundrock system: poll it in a process, or use `std::thread::sleep` on a thread of your own"
+    )
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        self.forget();
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_sleep(cx)
+    }
+}
+
+impl Event for Sleep {
+    type Output = ();
+
+    fn poll_arm(self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<()> {
+        token.claimed(self.poll_sleep(cx))
+    }
+}
+
+/// The time was up before the operation was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Elapsed(pub(crate) ());
+
+impl fmt::Display for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the time was up before the operation was done")
+    }
+}
+
+impl std::error::Error for Elapsed {}
+
+/// Gives `future` at most `limit`; afterwards drops it.
+///
+/// The future is polled first, so one that is ready at the deadline wins.
+///
+/// # Errors
+/// [`Elapsed`] when the time is up. What a dropped future did half way is lost, unless it is cancel-safe, as all operations
+/// of Roundrock are except a started call.
+pub async fn timeout<F: Future>(limit: Duration, future: F) -> Result<F::Output, Elapsed> {
+    Timeout {
+        future,
+        sleep: sleep(limit),
+    }
+    .await
+}
+
+/// Gives an operation a limit of time: `jobs.recv().within(secs(1))`.
+pub trait Within: Future + Sized {
+    /// Gives this operation at most `limit`; see [`timeout`].
+    fn within(self, limit: Duration) -> Timeout<Self> {
+        Timeout {
+            future: self,
+            sleep: sleep(limit),
+        }
+    }
+}
+
+impl<F: Future> Within for F {}
+
+/// A future with a limit of time; see [`Within::within`] and [`timeout`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct Timeout<F> {
+    future: F,
+    sleep: Sleep,
+}
+
+impl<F: Future> Future for Timeout<F> {
+    type Output = Result<F::Output, Elapsed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // SAFETY: structural pinning: both fields are pinned with this future and never moved out.
+        let this = unsafe { self.get_unchecked_mut() };
+        // SAFETY: as above.
+        let future = unsafe { Pin::new_unchecked(&mut this.future) };
+        if let Poll::Ready(output) = future.poll(cx) {
+            return Poll::Ready(Ok(output));
+        }
+        // SAFETY: as above.
+        let sleep = unsafe { Pin::new_unchecked(&mut this.sleep) };
+        ready!(sleep.poll_sleep(cx));
+        Poll::Ready(Err(Elapsed(())))
+    }
+}
