@@ -24,6 +24,15 @@ pub const MAX_THREADS: usize = 512;
 
 const KEEP: Duration = Duration::from_secs(10);
 
+/// Which threads a job runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// As many as needed: the jobs wait most of the time.
+    Blocking,
+    /// As many as there are cores: the jobs compute.
+    Cpu,
+}
+
 type Job = Box<dyn FnOnce() + Send>;
 
 /// The threads for blocking jobs of one system.
@@ -33,6 +42,7 @@ pub(crate) struct Threads {
     queue: Receiver<Job>,
     counts: Arc<Counts>,
     name: String,
+    limit: usize,
 }
 
 #[derive(Debug, Default)]
@@ -42,13 +52,22 @@ struct Counts {
 }
 
 impl Threads {
-    pub(crate) fn new(system: &str) -> Self {
+    pub(crate) fn new(system: &str, lane: Lane) -> Self {
         let (jobs, queue) = crossbeam_channel::unbounded();
+        let (kind, limit) = match lane {
+            Lane::Blocking => ("blocking", MAX_THREADS),
+            // More threads than cores would only take turns.
+            Lane::Cpu => (
+                "cpu",
+                thread::available_parallelism().map_or(1, usize::from),
+            ),
+        };
         Self {
             jobs: Lock::new(Some(jobs)),
             queue,
             counts: Arc::default(),
-            name: format!("{system}-blocking"),
+            name: format!("{system}-{kind}"),
+            limit,
         }
     }
 
@@ -60,7 +79,7 @@ impl Threads {
         let queued = jobs.send(job).is_ok();
         // ORDERING: Relaxed: estimates; a thread too many ends again, and a job that finds all busy waits for one of them.
         let free = self.counts.free.load(Ordering::Relaxed);
-        if free < self.queue.len() && self.counts.threads.load(Ordering::Relaxed) < MAX_THREADS {
+        if free < self.queue.len() && self.counts.threads.load(Ordering::Relaxed) < self.limit {
             self.start_thread();
         }
         queued
@@ -107,6 +126,8 @@ struct Slot<T> {
 struct SlotState<T> {
     result: Option<thread::Result<T>>,
     waker: Option<TaskWaker>,
+    /// The thread that runs the job, if it does.
+    thread: Option<Thread>,
 }
 
 /// Runs code that blocks on a thread of its own, and waits for its result.
@@ -124,16 +145,46 @@ struct SlotState<T> {
 /// # let _ = text; Ok(()) }).unwrap();
 /// ```
 pub async fn blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
+    let waiting = submit(Lane::Blocking, job);
+    match waiting.await {
+        Ok(value) => value,
+        Err(payload) => resume_unwind(payload),
+    }
+}
+
+/// Runs a future of the current process on a thread of its own, where it may block. `None`: the system has shut down.
+///
+/// While it runs there, operations of that thread count as the process's: a stop of its scope reaches them. If the process
+/// is killed, the thread sees the end of its empty inputs and is left to itself.
+pub(crate) async fn process_job<T: Send + 'static>(
+    lane: Lane,
+    future: impl Future<Output = T> + Send + 'static,
+) -> Option<T> {
+    let process = current::task()?;
+    let waiting = submit(lane, move || {
+        let _attached = current::attach(process);
+        block_on(future)
+    });
+    match waiting.await {
+        Ok(value) => Some(value),
+        Err(payload) => resume_unwind(payload),
+    }
+}
+
+fn submit<T: Send + 'static>(lane: Lane, job: impl FnOnce() -> T + Send + 'static) -> Waiting<T> {
     let slot = Arc::new(Slot {
         state: Lock::new(SlotState {
             result: None,
             waker: None,
+            thread: None,
         }),
     });
     let shared = Arc::clone(&slot);
     let run: Job = Box::new(move || {
+        shared.state.lock().thread = Some(thread::current());
         let result = catch_unwind(AssertUnwindSafe(job));
         let mut state = shared.state.lock();
+        state.thread = None;
         state.result = Some(result);
         let waker = state.waker.take();
         drop(state);
@@ -142,7 +193,7 @@ pub async fn blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'stati
         }
     });
     let submitted = current::with_task(|task| {
-        match task.map(|task| task.system().blocking.submit(run)) {
+        match task.map(|task| task.system().threads(lane).submit(run)) {
             Some(submitted) => submitted,
             None => panic!(
                 "`blocking` needs a Roundrock system: await it in a process, or just call the function"
@@ -153,10 +204,7 @@ pub async fn blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'stati
         submitted,
         "`blocking` was awaited after the system has shut down"
     );
-    match (Waiting { slot }).await {
-        Ok(value) => value,
-        Err(payload) => resume_unwind(payload),
-    }
+    Waiting { slot }
 }
 
 struct Waiting<T> {
@@ -172,10 +220,22 @@ impl<T> Future for Waiting<T> {
             return Poll::Ready(result);
         }
         let old = state.waker.replace(TaskWaker::of(cx));
+        // The process was woken for another reason, perhaps a stop: what the thread waits for may have changed too.
+        if let (Some(thread), true) = (&state.thread, current::flags() != 0) {
+            thread.unpark();
+        }
         drop(state);
         drop(old);
         current::waits_for(WaitKind::Blocking, 0);
         Poll::Pending
+    }
+}
+
+impl<T> Drop for Waiting<T> {
+    fn drop(&mut self) {
+        if let Some(thread) = &self.slot.state.lock().thread {
+            thread.unpark();
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Roundrock.
 
+#[doc(hidden)]
+pub mod __private;
 pub mod blocking;
 pub mod channel;
 pub mod error;
@@ -13,7 +15,7 @@ mod task;
 pub mod time;
 
 pub use error::{Context, Error, Ok, Result};
-pub use process::{Exit, Fault};
+pub use process::{Call, CallError, Cx, Exit, Fault, Handle, Process, Reply, WeakHandle};
 pub use scope::{ExitReport, Scope};
 pub use system::System;
 pub use task::{ProcessId, Task, WaitKind};
@@ -25,7 +27,7 @@ pub mod prelude {
         ChannelOptions, Overflow, Receiver, Sender, bounded, cancel_safe, rendezvous,
     };
     pub use crate::error::{Context, Error, Result};
-    pub use crate::process::Exit;
+    pub use crate::process::{Call, CallError, Cx, Exit, Handle, Process, Reply};
     pub use crate::scope::Scope;
     pub use crate::system::System;
     pub use crate::task::Task;

@@ -32,8 +32,11 @@ use crate::channel::policy::Overflow;
 use crate::channel::select::Token;
 use crate::channel::wait::{self, Claimed, List, Node, Offer, Wakes};
 use crate::sync::{AtomicU64, Lock, Ordering};
-use crate::task::current;
 use crate::task::waker::TaskWaker;
+use crate::task::{TaskRef, current};
+
+/// A scope that nobody is in.
+const NOBODY: u64 = u64::MAX;
 
 /// Capacity of a channel without a bound.
 pub(crate) const UNBOUNDED: u32 = u32::MAX;
@@ -104,6 +107,9 @@ pub(crate) struct VTable {
     pub(crate) withdraw: unsafe fn(NonNull<Head>, &Node) -> u32,
     pub(crate) renew: unsafe fn(NonNull<Head>, &Node, &Context<'_>),
     pub(crate) refuses: unsafe fn(NonNull<Head>) -> bool,
+    pub(crate) refuse_all: unsafe fn(NonNull<Head>),
+    pub(crate) owner: unsafe fn(NonNull<Head>) -> Option<TaskRef>,
+    pub(crate) set_owner: unsafe fn(NonNull<Head>, TaskRef),
     pub(crate) stats: unsafe fn(NonNull<Head>) -> Stats,
     close: unsafe fn(NonNull<Head>, Side),
     free: unsafe fn(NonNull<Head>),
@@ -144,6 +150,8 @@ struct State<T> {
     no_senders: bool,
     no_receivers: bool,
     overflow: Overflow,
+    /// The process whose mailbox this is.
+    owner: Option<TaskRef>,
     stats: Stats,
     cold: Option<Box<Cold>>,
 }
@@ -261,6 +269,12 @@ impl<T: Send + 'static> Core<T> {
         // SAFETY: as above.
         refuses: |head| unsafe { Self::of(head) }.refuses(),
         // SAFETY: as above.
+        refuse_all: |head| unsafe { Self::of(head) }.close_to(NOBODY),
+        // SAFETY: as above.
+        owner: |head| unsafe { Self::of(head) }.state.lock().owner.clone(),
+        // SAFETY: as above.
+        set_owner: |head, owner| unsafe { Self::of(head) }.set_owner(owner),
+        // SAFETY: as above.
         stats: |head| unsafe { Self::of(head) }.stats(),
         // SAFETY: as above.
         close: |head, side| unsafe { Self::of(head) }.close(side),
@@ -285,6 +299,7 @@ impl<T: Send + 'static> Core<T> {
                 no_senders: false,
                 no_receivers: false,
                 overflow: Overflow::Wait,
+                owner: None,
                 stats: Stats::default(),
                 cold: None,
             }),
@@ -580,13 +595,22 @@ impl<T: Send + 'static> Core<T> {
     /// A process of a stopping scope receives here: from now on processes outside of the scope are refused.
     #[cold]
     pub(crate) fn close_to_outside(&self) {
-        let Some(scope) = current::stopping_scope() else {
-            return;
-        };
+        if let Some(scope) = current::stopping_scope() {
+            self.close_to(scope);
+        }
+    }
+
+    fn set_owner(&self, owner: TaskRef) {
+        let old = self.state.lock().owner.replace(owner);
+        drop(old);
+    }
+
+    /// Refuses messages of processes outside of `scope`.
+    fn close_to(&self, scope: u64) {
         let mut wakes = Wakes::default();
         let mut state = self.state.lock();
         let cold = state.cold.get_or_insert_default();
-        if cold.closing.is_none() {
+        if cold.closing.is_none() || scope == NOBODY {
             cold.closing = Some(scope);
             // Everybody looks again: those outside see that they are refused, the others wait on.
             // SAFETY: under the lock.

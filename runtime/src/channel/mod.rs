@@ -12,6 +12,7 @@
 //! Read in this order: [`core`] (buffer, hand-off, closing), [`wait`] (parked operations), [`sender`], [`receiver`], [`select`].
 
 pub(crate) mod core;
+pub(crate) mod endpoint;
 pub(crate) mod error;
 pub(crate) mod policy;
 pub(crate) mod receiver;
@@ -79,12 +80,19 @@ pub mod unbounded {
 }
 
 #[track_caller]
+fn create<T: Message>(capacity: u32) -> (Sender<T>, Receiver<T>) {
+    create_at(capacity, Location::caller())
+}
+
 #[expect(
     unsafe_code,
     reason = "hands out the two endpoints that the core counts from the start"
 )]
-fn create<T: Message>(capacity: u32) -> (Sender<T>, Receiver<T>) {
-    let head = Core::<T>::create(capacity, Location::caller());
+pub(crate) fn create_at<T: Message>(
+    capacity: u32,
+    site: &'static Location<'static>,
+) -> (Sender<T>, Receiver<T>) {
+    let head = Core::<T>::create(capacity, site);
     // SAFETY: `create` counted one sender for a core of this type.
     let sender = unsafe { Sender::from_raw(head) };
     // SAFETY: and one receiver.

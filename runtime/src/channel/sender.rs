@@ -62,6 +62,10 @@ impl<T> Sender<T> {
         self.head
     }
 
+    pub(crate) fn is_port(&self) -> bool {
+        self.convert.is_some()
+    }
+
     /// The number that reports know this channel by.
     pub(crate) fn object(&self) -> u64 {
         self.head.as_ptr().addr() as u64
@@ -115,7 +119,7 @@ impl<T> Sender<T> {
     }
 }
 
-impl<T: Message> Sender<T> {
+impl<T: 'static> Sender<T> {
     /// A port: a sender of `T` into a channel of `U`, by way of `F`, which must not capture anything.
     pub(crate) fn port<U: Message, F: Fn(T) -> U + Copy>(inner: Sender<U>, _convert: F) -> Self {
         unsafe fn convert<T, U, F: Fn(T) -> U>(from: NonNull<()>, to: NonNull<()>) {
@@ -143,7 +147,9 @@ impl<T: Message> Sender<T> {
             message: PhantomData,
         }
     }
+}
 
+impl<T: Message> Sender<T> {
     /// Sends a message: waits for room, or on a rendezvous for a parked receiver to take it. `Ok` means accepted.
     ///
     /// Cancellation: dropping the future before it completes sends nothing. Senders that wait are served in order.
@@ -405,10 +411,10 @@ impl<'a, T: Message> Sending<'a, T> {
 
     /// The error with the message, which is still here.
     fn give_back(&mut self) -> Result<(), SendError<T>> {
-        match self.message.get_mut().take() {
-            Some(message) => Err(SendError(message)),
-            None => Ok(()),
-        }
+        self.message
+            .get_mut()
+            .take()
+            .map_or(Ok(()), |message| Err(SendError(message)))
     }
 }
 
@@ -470,6 +476,99 @@ impl<T: Message> Future for SendingWithin<'_, T> {
                 None => Ok(()),
             }),
         }
+    }
+}
+
+/// The send of a message whose channel is known to its owner: a call's way into a mailbox.
+pub(crate) struct SendOp<T> {
+    message: UnsafeCell<Option<T>>,
+    node: Node,
+    _pinned: PhantomPinned,
+}
+
+// SAFETY: as for `Sending`.
+unsafe impl<T: Send> Send for SendOp<T> {}
+// SAFETY: as for `Sending`.
+unsafe impl<T: Send> Sync for SendOp<T> {}
+
+impl<T: Message> SendOp<T> {
+    pub(crate) fn new(message: T) -> Self {
+        Self {
+            message: UnsafeCell::new(Some(message)),
+            node: Node::new(),
+            _pinned: PhantomPinned,
+        }
+    }
+
+    pub(crate) fn try_send(core: &Core<T>, message: T) -> Result<(), TrySendError<T>> {
+        let mut message = Some(message);
+        // SAFETY: the place is full, and nothing parks.
+        let started = unsafe { core.send(Offer::Send(NonNull::from(&mut message).cast()), None) };
+        match (started, message) {
+            (Started::Closed, Some(message)) => Err(TrySendError::Closed(message)),
+            (Started::Done, _) | (_, None) => Ok(()),
+            (_, Some(message)) => Err(TrySendError::Full(message)),
+        }
+    }
+
+    /// Must be polled with the same core until it is ready, or withdrawn from it.
+    pub(crate) fn poll(
+        self: Pin<&mut Self>,
+        core: &Core<T>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), SendError<T>>> {
+        // SAFETY: nothing is moved out of its place while the node is parked.
+        let this = unsafe { self.get_unchecked_mut() };
+        match this.node.mark() {
+            wait::IDLE => {
+                ready!(current::spend(cx));
+                let park = Park {
+                    node: &this.node,
+                    cx,
+                    token: None,
+                };
+                // SAFETY: the place is pinned with this operation, whose owner withdraws it before it goes.
+                match unsafe {
+                    core.send(Offer::Send(NonNull::from(&this.message).cast()), Some(park))
+                } {
+                    Started::Done => return Poll::Ready(Ok(())),
+                    Started::Closed => return Poll::Ready(this.give_back()),
+                    Started::Parked | Started::Full | Started::Lost => {}
+                }
+            }
+            wait::DONE => {
+                this.node.reset();
+                return Poll::Ready(Ok(()));
+            }
+            wait::CLOSED => {
+                this.node.reset();
+                return Poll::Ready(this.give_back());
+            }
+            _ => {
+                // SAFETY: the node is used with this core's senders only.
+                unsafe { core.renew_sender(&this.node, cx) };
+                // SAFETY: as above.
+                if core.refuses() && unsafe { core.withdraw_sender(&this.node) } == wait::WAITING {
+                    return Poll::Ready(this.give_back());
+                }
+            }
+        }
+        current::waits_for(WaitKind::Send, NonNull::from(core).as_ptr().addr() as u64);
+        Poll::Pending
+    }
+
+    pub(crate) fn withdraw(&self, core: &Core<T>) {
+        if self.node.mark() == wait::WAITING {
+            // SAFETY: the node is used with this core's senders only.
+            unsafe { core.withdraw_sender(&self.node) };
+        }
+    }
+
+    fn give_back(&mut self) -> Result<(), SendError<T>> {
+        self.message
+            .get_mut()
+            .take()
+            .map_or(Ok(()), |message| Err(SendError(message)))
     }
 }
 

@@ -252,3 +252,15 @@ where
         self.map_err(Fault::error)
     }
 }
+
+/// An outcome that is one already.
+#[derive(Debug)]
+pub(crate) struct Outcome<T>(pub(crate) Result<T, Fault>);
+
+impl<T: Send + 'static> IntoOutcome for Outcome<T> {
+    type Value = T;
+
+    fn into_outcome(self) -> Result<T, Fault> {
+        self.0
+    }
+}

@@ -1,7 +1,22 @@
-//! Processes.
+//! Processes: functions and structs that run in a scope.
+//!
+//! Read in this order: [`spawn`] (what can be started), [`function`], [`handle`] and [`structure`] (structs and their
+//! loop), [`call`] (messages and replies), [`context`], [`port`] (lent endpoints), [`exit`], and [`meta`] (what the macros
+//! say).
 
+pub(crate) mod call;
+pub(crate) mod context;
 pub(crate) mod exit;
+pub(crate) mod function;
+pub(crate) mod handle;
+pub(crate) mod meta;
+pub(crate) mod port;
 pub(crate) mod spawn;
+pub(crate) mod structure;
 
+pub use call::{Call, CallError, CallFuture, CallSend, Reply};
+pub use context::Cx;
 pub use exit::{Exit, Fault, IntoOutcome, Panic};
+pub use function::{FnHandle, Process};
+pub use handle::{Handle, Handlers, StructProcess, WeakHandle};
 pub use spawn::{Pool, Spawn, SpawnOptions};

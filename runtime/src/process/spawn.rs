@@ -21,13 +21,32 @@ pub trait Spawn: Sized {
 }
 
 /// What can be started several times: a process that takes all its arguments by reference, or a struct that is `Clone`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a process",
+    label = "expected a process",
+    note = "mark the function with `#[process]`, or use `scope.task(\"name\", future)` for a one-off future",
+    note = "put `#[process]` on the struct, which must be `Clone` for a pool, and `#[handlers]` on the `impl` whose methods other processes may call"
+)]
 pub trait Pool: Sized {
     /// What leads to the workers.
     type Pooled;
+    /// For the message about arguments by value: the function and the argument.
+    type Function;
+    /// See [`Function`](Self::Function).
+    type Argument;
 
     #[doc(hidden)]
     fn pool_in(self, scope: &Scope, workers: usize, options: SpawnOptions) -> Self::Pooled;
 }
+
+/// Holds for what can be started more than once.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be started twice: it takes `{A}` by value",
+    label = "can be started once only",
+    note = "take it by reference (`{A}: &…`) so that the process keeps it, or pass a factory: `supervise(move || {Self}({A}.clone()))`"
+)]
+pub trait StartTwice<A> {}
+impl StartTwice<()> for () {}
 
 /// What is known of a process before it runs.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +72,15 @@ impl SpawnOptions {
         Self {
             isolated: true,
             ..self
+        }
+    }
+
+    /// The name of the process's type, unless it was given one of its own.
+    pub(crate) fn or_named(self, name: &'static str) -> Self {
+        if self.name.is_empty() {
+            self.named(name)
+        } else {
+            self
         }
     }
 

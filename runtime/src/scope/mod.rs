@@ -22,7 +22,7 @@ use crate::channel::select::{ArmPoll, Event, Token};
 use crate::error::{Error, Result};
 use crate::process::Exit;
 use crate::process::exit::{Fault, IntoOutcome};
-use crate::process::spawn::{Pool, Spawn, SpawnOptions};
+use crate::process::spawn::{Pool, Spawn, SpawnOptions, StartTwice};
 use crate::sync::{AtomicU32, AtomicUsize, Lock, Ordering};
 use crate::system::{System, SystemInner};
 use crate::task::cell::{self, Home};
@@ -246,7 +246,7 @@ impl ScopeInner {
         }
     }
 
-    /// Spawns a future. The name must be known for as long as the system lives.
+    /// Spawns a future.
     pub(crate) fn spawn<F>(
         self: &Arc<Self>,
         future: F,
@@ -256,7 +256,22 @@ impl ScopeInner {
         F: Future + Send + 'static,
         F::Output: IntoOutcome,
     {
-        let stopping = self.enter();
+        let task = self.create(future, options);
+        Self::launch(&task);
+        task
+    }
+
+    /// Makes a process that does not run yet; [`launch`](Self::launch) must follow.
+    pub(crate) fn create<F>(
+        self: &Arc<Self>,
+        future: F,
+        options: &SpawnOptions,
+    ) -> Task<<F::Output as IntoOutcome>::Value>
+    where
+        F: Future + Send + 'static,
+        F::Output: IntoOutcome,
+    {
+        self.enter();
         let now = self.system.scheduler.clock.coarse_ms();
         let about = |about: &mut About| {
             about.name = options.name;
@@ -265,7 +280,7 @@ impl ScopeInner {
             about.born_ms = now;
             about.ports = options.ports;
         };
-        let (task, handle) = if options.isolated {
+        if options.isolated {
             cell::create(
                 future,
                 Isolated(Member {
@@ -281,13 +296,17 @@ impl ScopeInner {
                 },
                 about,
             )
-        };
-        if stopping {
-            // It drops the future instead of polling it; the task is queued here for the first time.
+        }
+    }
+
+    /// Lets a process run that was just created.
+    pub(crate) fn launch<T>(task: &Task<T>) {
+        let task = task.task();
+        if task.scope().is_some_and(|scope| scope.is_stopping()) {
+            // Its future is dropped instead of polled.
             task.kill();
         }
         task.schedule_new();
-        handle
     }
 }
 
@@ -401,7 +420,10 @@ impl Scope {
     /// # Panics
     /// If `workers` is zero.
     #[track_caller]
-    pub fn pool<P: Pool>(&self, workers: usize, process: P) -> P::Pooled {
+    pub fn pool<P: Pool>(&self, workers: usize, process: P) -> P::Pooled
+    where
+        P::Function: StartTwice<P::Argument>,
+    {
         assert!(
             workers > 0,
             "a pool of 0 workers would never do anything: give at least 1"
@@ -478,6 +500,15 @@ impl Scope {
         Stopping {
             scope: Arc::clone(&self.inner),
         }
+    }
+
+    /// Waits until everything in the scope has ended.
+    ///
+    /// # Errors
+    /// The first failure of a process in it. Reported once.
+    pub async fn join(&self) -> Result<()> {
+        stop::over(&self.inner).await;
+        self.inner.result()
     }
 
     /// Stops the scope: no new input from outside, what was accepted is drained stage by stage, and what has not ended after

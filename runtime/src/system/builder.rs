@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use crate::blocking::{self, Threads};
+use crate::blocking::{self, Lane, Threads};
 use crate::error::{Error, Result};
-use crate::process::Exit;
+use crate::process::exit::{Exit, Fault, IntoOutcome};
 use crate::scheduler::Scheduler;
 use crate::scheduler::driver::Reactor;
 use crate::scope::{ExitReport, Scope, ScopeInner, stop};
@@ -124,7 +124,8 @@ impl Builder {
         };
         let system = Arc::new(SystemInner {
             scheduler,
-            blocking: Threads::new(&self.name),
+            blocking: Threads::new(&self.name, Lane::Blocking),
+            cpu: Threads::new(&self.name, Lane::Cpu),
             grace: self.grace,
             name: self.name,
             next_scope: AtomicU64::new(1),
@@ -147,6 +148,7 @@ impl Builder {
         let report = root.state.lock().report.clone();
         let failed = root.result();
         system.blocking.shutdown();
+        system.cpu.shutdown();
         system.scheduler.shutdown();
         (settle(value, failed), report)
     }
@@ -189,20 +191,28 @@ fn install_panic_hook() {
 /// The body of `#[roundrock::main]`: exit code 1 when something failed, 3 when a process was stuck.
 pub fn run_main<F>(builder: Builder, body: impl FnOnce(Scope) -> F) -> ExitCode
 where
-    F: Future<Output = Result<()>> + Send + 'static,
+    F: Future<Output: IntoOutcome> + Send + 'static,
 {
-    let (result, report) = builder.signals(true).run_and_report(body);
+    let (result, report) = builder.signals(true).run_and_report(|scope| {
+        let main = body(scope);
+        async move { Ok(main.await.into_outcome().map(drop)) }
+    });
     if !report.is_clean() {
         eprintln!("{report}");
     }
-    match result {
+    let failed = match result {
+        Err(error) => Some(error),
         // The other side of a channel was gone: a normal stop, as for every process.
-        Err(error) if error.is_closed() && report.stuck.is_empty() => ExitCode::SUCCESS,
-        Err(error) => {
+        Ok(Ok(()) | Err(Fault::Closed)) => None,
+        Ok(Err(Fault::Error(error))) => Some(error),
+        Ok(Err(fault @ Fault::Panic(_))) => Some(Error::new(fault)),
+    };
+    match failed {
+        Some(error) => {
             eprintln!("Error: {error:?}");
             ExitCode::FAILURE
         }
-        Ok(()) if !report.stuck.is_empty() => ExitCode::from(3),
-        Ok(()) => ExitCode::SUCCESS,
+        None if !report.stuck.is_empty() => ExitCode::from(3),
+        None => ExitCode::SUCCESS,
     }
 }

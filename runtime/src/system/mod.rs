@@ -10,7 +10,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::blocking::Threads;
+use crate::blocking::{Lane, Threads};
 use crate::process::Exit;
 use crate::scheduler::Scheduler;
 use crate::scope::ScopeInner;
@@ -18,7 +18,9 @@ use crate::sync::{AtomicU64, Ordering};
 use crate::task::cell::{self, Home};
 use crate::task::{Task, TaskRef};
 
-pub use builder::Builder;
+#[doc(hidden)]
+pub use builder::run_main;
+pub use builder::{Builder, MAX_WORKERS};
 
 /// A running system; a cheap handle.
 #[derive(Clone)]
@@ -29,6 +31,7 @@ pub struct System {
 pub(crate) struct SystemInner {
     pub(crate) scheduler: Arc<Scheduler>,
     pub(crate) blocking: Threads,
+    pub(crate) cpu: Threads,
     /// How long a stop waits before it drops what is left.
     pub(crate) grace: Duration,
     name: String,
@@ -39,6 +42,13 @@ impl SystemInner {
     pub(crate) fn next_scope_id(&self) -> u64 {
         // ORDERING: Relaxed: a counter; uniqueness is all that is asked.
         self.next_scope.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn threads(&self, lane: Lane) -> &Threads {
+        match lane {
+            Lane::Blocking => &self.blocking,
+            Lane::Cpu => &self.cpu,
+        }
     }
 
     /// Runs a future of the runtime's own, outside of all scopes.
@@ -54,15 +64,15 @@ impl SystemInner {
     {
         let site = Location::caller();
         let born_ms = self.scheduler.clock.coarse_ms();
-        let (task, handle) = cell::create(future, Internal(Arc::clone(self)), |about| {
+        let task = cell::create(future, Internal(Arc::clone(self)), |about| {
             about.name = name;
             about.site = Some(site);
             about.scope = 0;
             about.born_ms = born_ms;
             about.ports = Default::default();
         });
-        task.schedule_new();
-        handle
+        task.task().schedule_new();
+        task
     }
 }
 

@@ -158,12 +158,12 @@ where
     Gone,
 }
 
-/// Makes a task. It is notified but in no queue: the caller schedules the returned reference once.
+/// Makes a task. It is notified but in no queue: the caller schedules it once.
 pub(crate) fn create<F, H>(
     future: F,
     home: H,
     about: impl FnOnce(&mut About),
-) -> (TaskRef, Task<<F::Output as IntoOutcome>::Value>)
+) -> Task<<F::Output as IntoOutcome>::Value>
 where
     F: Future + Send + 'static,
     F::Output: IntoOutcome,
@@ -174,7 +174,7 @@ where
     let slot = current::with_free_cache(scheduler, |cache| registry.take(cache));
     let cell = Box::new(Cell {
         header: Header {
-            state: State::new(2),
+            state: State::new(1),
             vtable: &Cell::<F, H>::VTABLE,
             scheduler,
             slot: NonNull::from(slot),
@@ -190,8 +190,8 @@ where
         .scheduler()
         .registry
         .publish(shared.slot(), header, about);
-    // SAFETY: `State::new(2)` counted two references beside the life reference: these two.
-    unsafe { (TaskRef::from_raw(header), Task::from_raw(header)) }
+    // SAFETY: `State::new(1)` counted one reference beside the life reference: this one.
+    unsafe { Task::from_raw(header) }
 }
 
 impl<F, H> Cell<F, H>

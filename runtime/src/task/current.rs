@@ -11,6 +11,7 @@ use std::cell::Cell;
 use std::panic::Location;
 use std::ptr::{self, NonNull};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use crate::scheduler::Scheduler;
 use crate::scheduler::worker;
@@ -29,6 +30,8 @@ pub(crate) const ENDED: u32 = 2;
 
 struct Current {
     task: Cell<*const Header>,
+    /// The process that this thread runs a blocking job of.
+    attached: Cell<*const Header>,
     /// Waits that were registered in this poll and not yet published in the task's state word.
     registered: Cell<i64>,
     budget: Cell<u32>,
@@ -37,6 +40,8 @@ struct Current {
     object: Cell<u64>,
     flags: Cell<u32>,
     coarse_ms: Cell<u32>,
+    /// When the message that is being handled must have been handled.
+    deadline: Cell<Option<Instant>>,
     /// Where the last panic of this thread came from, and the text that the hook saw.
     panicked_at: Cell<Option<PanicSite>>,
 }
@@ -54,6 +59,7 @@ thread_local! {
     static CURRENT: Current = const {
         Current {
             task: Cell::new(ptr::null()),
+            attached: Cell::new(ptr::null()),
             registered: Cell::new(0),
             budget: Cell::new(0),
             wait: Cell::new(WaitKind::Other),
@@ -61,6 +67,7 @@ thread_local! {
             object: Cell::new(0),
             flags: Cell::new(0),
             coarse_ms: Cell::new(0),
+            deadline: Cell::new(None),
             panicked_at: Cell::new(None),
         }
     };
@@ -228,13 +235,53 @@ pub(crate) fn task() -> Option<TaskRef> {
 /// What a stop told the current process: [`STOPPING`], [`ENDED`].
 #[inline]
 pub(crate) fn flags() -> u32 {
-    CURRENT.with(|current| current.flags.get())
+    CURRENT.with(|current| {
+        let attached = current.attached.get();
+        if attached.is_null() {
+            return current.flags.get();
+        }
+        // SAFETY: an attached process is kept alive by its [`Attached`].
+        let task = unsafe { &*attached };
+        // ORDERING: Acquire: pairs with the coordinator of the stop that set the flag. A killed process is over too.
+        let flags = task.slot().line.flags.load(Ordering::Acquire);
+        if task.state.is_killed() {
+            flags | STOPPING | ENDED
+        } else {
+            flags
+        }
+    })
+}
+
+/// Lets operations of this thread count as those of a process, until it is dropped.
+pub(crate) fn attach(task: TaskRef) -> Attached {
+    CURRENT.with(|current| current.attached.set(&*task));
+    Attached(task)
+}
+
+/// See [`attach`].
+#[expect(dead_code, reason = "keeps the process's cell alive")]
+pub(crate) struct Attached(TaskRef);
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        CURRENT.with(|current| current.attached.set(ptr::null()));
+    }
 }
 
 /// The coarse time at which the current step began; 0 on a thread that never ran one.
 #[inline]
 pub(crate) fn coarse_ms() -> u32 {
     CURRENT.with(|current| current.coarse_ms.get())
+}
+
+/// The deadline of the message that is being handled.
+pub(crate) fn deadline() -> Option<Instant> {
+    CURRENT.with(|current| current.deadline.get())
+}
+
+/// Sets the deadline of the message that is being handled, and returns the one before.
+pub(crate) fn set_deadline(deadline: Option<Instant>) -> Option<Instant> {
+    CURRENT.with(|current| current.deadline.replace(deadline))
 }
 
 /// Whether the current process belongs to this scope, or to one inside it.
@@ -254,8 +301,12 @@ pub(crate) fn stopping_scope() -> Option<u64> {
 #[inline]
 pub(crate) fn with_task<R>(f: impl FnOnce(Option<&Header>) -> R) -> R {
     CURRENT.with(|current| {
-        let task = current.task.get();
-        // SAFETY: a task that is being polled by this thread holds its life reference.
+        let task = if current.task.get().is_null() {
+            current.attached.get()
+        } else {
+            current.task.get()
+        };
+        // SAFETY: a task that is being polled by this thread holds its life reference; an attached one is kept alive.
         f(unsafe { task.as_ref() })
     })
 }

@@ -3,7 +3,6 @@
 #![expect(unsafe_code, reason = "a counted pointer to a type-erased cell")]
 
 use std::future::{Future, IntoFuture};
-use std::marker::PhantomData;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::ptr::NonNull;
@@ -180,18 +179,19 @@ impl Header {
 #[must_use = "a process belongs to its scope even if nobody holds its task; write `let _ =` if the value is not needed"]
 pub struct Task<T> {
     task: TaskRef,
-    value: PhantomData<fn() -> T>,
+    /// How to get the value once the task is done.
+    take: fn(&TaskRef) -> Option<T>,
 }
 
 impl<T> Task<T> {
     /// # Safety
     /// As for [`TaskRef::from_raw`]; `T` is the type of the task's value, and this is the only `Task` of it.
     pub(crate) unsafe fn from_raw(header: NonNull<Header>) -> Self {
+        // SAFETY: the task is done when this is called, `T` is the type of its value, and this is the only `Task` of it.
+        let take = |task: &TaskRef| unsafe { cell::take_output::<T>(task.header()) };
         // SAFETY: by contract.
-        Self {
-            task: unsafe { TaskRef::from_raw(header) },
-            value: PhantomData,
-        }
+        let task = unsafe { TaskRef::from_raw(header) };
+        Self { task, take }
     }
 
     pub(crate) fn task(&self) -> &TaskRef {
@@ -215,14 +215,22 @@ impl<T> Task<T> {
 
     /// Waits until the process has ended, and says how. May be used any number of times, also as a branch of `select!`.
     pub fn done(&self) -> Done {
-        Done {
-            task: self.task.clone(),
-        }
+        Done::new(Some(self.task.clone()))
     }
 
     /// Drops the process's future at its current or next await, without waiting for it.
     pub fn kill(&self) {
         self.task.kill();
+    }
+}
+
+impl Task<()> {
+    /// A task for the end of a process, which any number may watch.
+    pub(crate) fn watching(task: TaskRef) -> Self {
+        Self {
+            task,
+            take: |_| Some(()),
+        }
     }
 }
 
@@ -258,9 +266,7 @@ impl<T> Future for Join<T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         ready!(current::spend(cx));
         let exit = ready!(self.task.task.poll_done(cx));
-        // SAFETY: the task is done, and `Task` was made for its value's type and is the only one.
-        let value = unsafe { cell::take_output::<T>(self.task.task.header()) };
-        Poll::Ready(match (exit, value) {
+        Poll::Ready(match (exit, (self.task.take)(&self.task.task)) {
             (Exit::Ok, Some(value)) => Ok(value),
             (exit, _) => Err(exit),
         })
@@ -271,14 +277,27 @@ impl<T> Future for Join<T> {
 #[derive(Debug, Clone)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Done {
-    task: TaskRef,
+    /// `None`: there is no such process, so it has ended.
+    task: Option<TaskRef>,
+}
+
+impl Done {
+    pub(crate) fn new(task: Option<TaskRef>) -> Self {
+        Self { task }
+    }
+
+    fn poll_done(&self, cx: &mut Context<'_>) -> Poll<Exit> {
+        self.task
+            .as_ref()
+            .map_or(Poll::Ready(Exit::Killed), |task| task.poll_done(cx))
+    }
 }
 
 impl Future for Done {
     type Output = Exit;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Exit> {
-        self.task.poll_done(cx)
+        self.poll_done(cx)
     }
 }
 
@@ -286,6 +305,6 @@ impl Event for Done {
     type Output = Exit;
 
     fn poll_arm(self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<Exit> {
-        token.claimed(self.task.poll_done(cx))
+        token.claimed(self.poll_done(cx))
     }
 }

@@ -1,0 +1,124 @@
+//! An endpoint whose message type was forgotten: what a handle holds, so that it needs no bound on its process.
+
+#![expect(unsafe_code, reason = "a counted pointer to a type-erased core")]
+
+use std::fmt;
+use std::ptr::NonNull;
+
+use crate::channel::Message;
+use crate::channel::core::{self, Core, Head, Side};
+use crate::channel::sender::Sender;
+use crate::sync::Ordering;
+use crate::task::{TaskRef, current};
+
+/// A strong or weak sender of some message type.
+pub(crate) struct Endpoint {
+    head: NonNull<Head>,
+    side: Side,
+}
+
+// SAFETY: the core is `Sync` for messages that are `Send`, which every constructor demands.
+unsafe impl Send for Endpoint {}
+// SAFETY: as above.
+unsafe impl Sync for Endpoint {}
+
+impl Endpoint {
+    /// Forgets the message type of a sender that is not a port.
+    pub(crate) fn from_sender<T>(sender: Sender<T>) -> Self {
+        debug_assert!(!sender.is_port(), "a mailbox is not a port");
+        let sender = std::mem::ManuallyDrop::new(sender);
+        Self {
+            head: sender.raw(),
+            side: Side::Sender,
+        }
+    }
+
+    fn head(&self) -> &Head {
+        // SAFETY: this endpoint keeps the core alive.
+        unsafe { self.head.as_ref() }
+    }
+
+    pub(crate) fn raw(&self) -> NonNull<Head> {
+        self.head
+    }
+
+    /// # Safety
+    /// The core is one for messages of type `T`.
+    #[inline]
+    pub(crate) unsafe fn core<T: Message>(&self) -> &Core<T> {
+        // SAFETY: by contract; this endpoint keeps the core alive.
+        unsafe { Core::of(self.head) }
+    }
+
+    /// # Safety
+    /// The core is one for messages of type `T`, and this is a strong sender.
+    pub(crate) unsafe fn sender<T: Message>(&self) -> Sender<T> {
+        self.head().retain(Side::Sender);
+        // SAFETY: by contract; counted above.
+        unsafe { Sender::from_raw(self.head) }
+    }
+
+    /// Another endpoint of the same channel; a strong one may only be made from a strong one.
+    pub(crate) fn duplicate(&self, side: Side) -> Self {
+        debug_assert!(
+            side == Side::Weak || self.side == Side::Sender,
+            "a weak endpoint is upgraded, not duplicated"
+        );
+        self.head().retain(side);
+        Self {
+            head: self.head,
+            side,
+        }
+    }
+
+    /// A strong endpoint, if there still is one.
+    pub(crate) fn upgrade(&self) -> Option<Self> {
+        self.head().upgrade().then_some(Self {
+            head: self.head,
+            side: Side::Sender,
+        })
+    }
+
+    pub(crate) fn object(&self) -> u64 {
+        self.head.as_ptr().addr() as u64
+    }
+
+    /// The process whose mailbox this is.
+    pub(crate) fn owner(&self) -> Option<TaskRef> {
+        // SAFETY: this endpoint keeps the core alive.
+        unsafe { (self.head().vtable.owner)(self.head) }
+    }
+
+    pub(crate) fn set_owner(&self, owner: TaskRef) {
+        // SAFETY: this endpoint keeps the core alive.
+        unsafe { (self.head().vtable.set_owner)(self.head, owner) };
+    }
+
+    /// Refuses new messages from everybody, and lets the owner see the end of its input when it has drained it.
+    pub(crate) fn stop_owner(&self) {
+        // SAFETY: this endpoint keeps the core alive.
+        unsafe { (self.head().vtable.refuse_all)(self.head) };
+        if let Some(owner) = self.owner() {
+            // ORDERING: AcqRel: read by the process at its next poll.
+            owner
+                .slot()
+                .line
+                .flags
+                .fetch_or(current::STOPPING | current::ENDED, Ordering::AcqRel);
+            owner.wake();
+        }
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        // SAFETY: this endpoint is not used any more.
+        unsafe { core::release(self.head, self.side) };
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        super::describe(f, "Endpoint", self.head)
+    }
+}

@@ -1,0 +1,594 @@
+//! Calls: what a handle method returns, the way of the reply, and what can go wrong.
+//!
+//! A call is a message whose variant carries a [`ReplySlot`]. The slot and the caller share one small cell; the slot is used up
+//! by the answer, and whatever becomes of it otherwise completes the call too: dropped with the queue it means `Gone`, by a
+//! panic `Crashed`, by a handler that forgot its [`Reply`] `NoReply`. So a call always completes.
+//!
+//! **Invariants**
+//! - A slot is answered at most once: answering takes it by value.
+//! - A caller that has gone is the only owner less: the slot then is the sole owner of the cell, and is skipped if its
+//!   handler has not started.
+
+#![expect(
+    unsafe_code,
+    reason = "a call is pinned while its message waits for room"
+)]
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use crate::channel::error::{SendError, TrySendError};
+use crate::channel::sender::{SendOp, Sender};
+use crate::process::handle::{Handle, Handlers};
+use crate::sync::Lock;
+use crate::task::current;
+use crate::task::registry::WaitKind;
+use crate::task::waker::TaskWaker;
+use crate::time::sleep::{Sleep, sleep_until};
+
+/// A message on its way to a struct process, with what belongs to it.
+#[derive(Debug)]
+pub(crate) struct Envelope<M> {
+    pub(crate) message: M,
+    /// When it must have been handled.
+    pub(crate) deadline: Option<Instant>,
+    /// The process that sent it; 0 from outside.
+    pub(crate) sender: u64,
+}
+
+impl<M> Envelope<M> {
+    pub(crate) fn new(message: M, deadline: Option<Instant>) -> Self {
+        let sender = current::with_task(|task| task.map_or(0, |task| task.slot().id().raw()));
+        Self {
+            message,
+            deadline,
+            sender,
+        }
+    }
+}
+
+/// Why a call gave no value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CallError<E = Infallible> {
+    /// The process has ended, or ended before it handled the message.
+    Gone,
+    /// The process panicked while it handled the message.
+    Crashed,
+    /// The handler dropped its [`Reply`] without an answer.
+    NoReply,
+    /// The call would have closed a cycle of calls that wait for each other: the names of the processes in it.
+    Cycle(Vec<String>),
+    /// The time was up.
+    Deadline,
+    /// The mailbox was full, and the call was not to wait.
+    Full,
+    /// The handler returned this error.
+    Failed(E),
+}
+
+impl<E: fmt::Display> fmt::Display for CallError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone => f.write_str("the called process has ended"),
+            Self::Crashed => {
+                f.write_str("the called process panicked while it handled the message")
+            }
+            Self::NoReply => f.write_str("the handler dropped its `Reply` without an answer"),
+            Self::Cycle(path) => write!(f, "the call would wait for itself: {}", path.join(" -> ")),
+            Self::Deadline => f.write_str("the time was up before the call was answered"),
+            Self::Full => f.write_str("the mailbox of the called process is full"),
+            Self::Failed(error) => write!(f, "{error:#}"),
+        }
+    }
+}
+
+impl<E: fmt::Debug + fmt::Display> std::error::Error for CallError<E> {}
+
+struct ReplyCell<R, E>(Lock<ReplyState<R, E>>);
+
+struct ReplyState<R, E> {
+    result: Option<Result<R, CallError<E>>>,
+    waker: Option<TaskWaker>,
+}
+
+impl<R, E> ReplyCell<R, E> {
+    fn complete(&self, result: Result<R, CallError<E>>) {
+        let mut state = self.0.lock();
+        state.result = Some(result);
+        let waker = state.waker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// The caller's side of a reply, in the message.
+pub struct ReplySlot<R, E> {
+    /// Empty for messages that are sent without waiting for them.
+    cell: Option<Arc<ReplyCell<R, E>>>,
+}
+
+// SAFETY: a slot is made by `slot` only, which demands that both are messages and so `Send`; the bound is not repeated here so
+// that a type that is no message is one error.
+unsafe impl<R, E> Send for ReplySlot<R, E> {}
+
+/// Makes an empty slot.
+pub fn slot<R: crate::channel::Message, E: crate::channel::Message>() -> ReplySlot<R, E> {
+    ReplySlot { cell: None }
+}
+
+impl<R, E> ReplySlot<R, E> {
+    /// Whether the caller has gone.
+    pub fn abandoned(&self) -> bool {
+        // The caller is the only other owner, and nobody can make another one: so one owner means that it has gone.
+        self.cell
+            .as_ref()
+            .is_some_and(|cell| Arc::strong_count(cell) == 1)
+    }
+
+    /// Answers the call.
+    pub fn answer(mut self, result: Result<R, E>) {
+        if let Some(cell) = self.cell.take() {
+            cell.complete(result.map_err(CallError::Failed));
+        }
+    }
+
+    fn fail(&mut self, error: CallError<E>) {
+        if let Some(cell) = self.cell.take() {
+            cell.complete(Err(error));
+        }
+    }
+}
+
+impl<R, E> Drop for ReplySlot<R, E> {
+    fn drop(&mut self) {
+        if self.cell.is_some() {
+            self.fail(if std::thread::panicking() {
+                CallError::Crashed
+            } else {
+                CallError::Gone
+            });
+        }
+    }
+}
+
+impl<R, E> fmt::Debug for ReplySlot<R, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReplySlot")
+    }
+}
+
+/// The right and duty to answer a call later, from anywhere. Dropping it completes the call with `NoReply`.
+pub struct Reply<T, E = Infallible> {
+    slot: ReplySlot<T, E>,
+}
+
+/// Makes a [`Reply`] of a slot.
+pub fn reply<R, E>(slot: ReplySlot<R, E>) -> Reply<R, E> {
+    Reply { slot }
+}
+
+impl<T, E> Reply<T, E> {
+    /// Answers the call. An answer to a caller that has gone is dropped.
+    pub fn send(mut self, value: T) {
+        if let Some(cell) = self.slot.cell.take() {
+            cell.complete(Ok(value));
+        }
+    }
+
+    /// Answers the call with an error.
+    pub fn fail(mut self, error: E) {
+        self.slot.fail(CallError::Failed(error));
+    }
+
+    /// Returns whether the caller still waits.
+    pub fn is_wanted(&self) -> bool {
+        self.slot.cell.is_some() && !self.slot.abandoned()
+    }
+}
+
+impl<T, E> Drop for Reply<T, E> {
+    fn drop(&mut self) {
+        self.slot.fail(if std::thread::panicking() {
+            CallError::Crashed
+        } else {
+            CallError::NoReply
+        });
+    }
+}
+
+impl<T, E> fmt::Debug for Reply<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply")
+            .field("is_wanted", &self.is_wanted())
+            .finish()
+    }
+}
+
+/// A value inside a message. It can be made only of a message, so it is `Send` whatever `T` is: a `T` that is no message then
+/// is one error, at the user's type.
+#[repr(transparent)]
+pub struct Parcel<T>(T, PhantomData<*const ()>);
+
+// SAFETY: `parcel` is the only constructor, and it demands `T: Message`, which is `T: Send`.
+unsafe impl<T> Send for Parcel<T> {}
+
+/// Packs a value.
+pub fn parcel<T: crate::channel::Message>(value: T) -> Parcel<T> {
+    Parcel(value, PhantomData)
+}
+
+impl<T> Parcel<T> {
+    /// Unpacks the value.
+    pub fn open(self) -> T {
+        self.0
+    }
+
+    /// Looks at the value.
+    pub fn peek(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> fmt::Debug for Parcel<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Parcel")
+    }
+}
+
+/// Calls whose reply may be thrown away without a word: those that have none.
+#[diagnostic::on_unimplemented(
+    message = "the reply of this call (`{Self}`) would be lost",
+    label = "this handler returns something",
+    note = "`.await` the call to get it, or throw it away on purpose with `.send_and_forget()`"
+)]
+pub trait NoReply<E> {}
+impl NoReply<Infallible> for () {}
+
+/// How a call finds the reply slot in its message.
+type FindSlot<M, R, E> = fn(&mut M) -> Option<&mut ReplySlot<R, E>>;
+
+/// A call that was not made yet: what a handle method returns.
+///
+/// - `.await`: waits until the message is handled, and gives the reply, as `Result<T, CallError<E>>`.
+/// - [`.send().await`](Self::send): waits for room in the mailbox only.
+/// - [`.try_send()`](Self::try_send): does not wait at all.
+/// - [`.within(d)`](Self::within): the same as `.await`, with a limit of time that travels with the message.
+/// - [`.send_and_forget().await`](Self::send_and_forget): waits for room, and throws the reply away.
+///
+/// Cancellation: a call dropped before its handler started is withdrawn; afterwards the handler runs to its end and the reply
+/// is dropped.
+#[must_use = "a call does nothing until it is awaited: `.await` waits for the reply, `.send().await` only for room in the mailbox"]
+pub struct Call<'h, P: Handlers, R, E> {
+    handle: HandleRef<'h, P>,
+    message: P::Message,
+    slot: FindSlot<P::Message, R, E>,
+    limit: Option<Duration>,
+}
+
+enum HandleRef<'h, P> {
+    Borrowed(&'h Handle<P>),
+    Owned(Handle<P>),
+}
+
+impl<P> HandleRef<'_, P> {
+    #[inline]
+    fn get(&self) -> &Handle<P> {
+        match self {
+            Self::Borrowed(handle) => handle,
+            Self::Owned(handle) => handle,
+        }
+    }
+}
+
+/// Makes a call; `slot` finds the reply slot in the message.
+pub fn call<P: Handlers, R, E>(
+    handle: &Handle<P>,
+    message: P::Message,
+    slot: FindSlot<P::Message, R, E>,
+) -> Call<'_, P, R, E> {
+    Call {
+        handle: HandleRef::Borrowed(handle),
+        message,
+        slot,
+        limit: None,
+    }
+}
+
+/// Makes a port of a handler: a sender into the mailbox.
+pub fn port<P: Handlers, T: 'static, F: Fn(T) -> P::Message + Copy>(
+    handle: &Handle<P>,
+    wrap: F,
+) -> Sender<T> {
+    // SAFETY: the mailbox of a `P` holds envelopes of its messages, and a handle is a strong sender.
+    let mailbox = unsafe { handle.mailbox.sender::<Envelope<P::Message>>() };
+    Sender::port(mailbox, move |value| Envelope::new(wrap(value), None))
+}
+
+impl<'h, P: Handlers, R, E> Call<'h, P, R, E> {
+    /// Gives the call a limit of time. It travels with the message: a call that has expired when its turn comes is not
+    /// handled, and calls made by the handler inherit what is left.
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.limit = Some(self.limit.map_or(limit, |before| before.min(limit)));
+        self
+    }
+
+    /// Makes the call independent of the handle that it was made from.
+    pub fn owned(self) -> Call<'static, P, R, E> {
+        let handle = match self.handle {
+            HandleRef::Borrowed(handle) => handle.clone(),
+            HandleRef::Owned(handle) => handle,
+        };
+        Call {
+            handle: HandleRef::Owned(handle),
+            message: self.message,
+            slot: self.slot,
+            limit: self.limit,
+        }
+    }
+
+    /// Waits until the mailbox has accepted the message, and not for its handling.
+    ///
+    /// # Errors
+    /// [`SendError`] with the call, which can be made again, when the process has ended.
+    pub fn send(self) -> CallSend<'h, P, R, E>
+    where
+        R: NoReply<E>,
+    {
+        CallSend::new(self)
+    }
+
+    /// Waits until the mailbox has accepted the message; the reply will be thrown away.
+    ///
+    /// # Errors
+    /// [`SendError`] with the call, which can be made again, when the process has ended.
+    pub fn send_and_forget(self) -> CallSend<'h, P, R, E> {
+        CallSend::new(self)
+    }
+
+    /// Puts the message into the mailbox, if that has room now.
+    ///
+    /// # Errors
+    /// [`TrySendError`] with the call, which can be made again, when the mailbox is full or the process has ended.
+    pub fn try_send(self) -> Result<(), TrySendError<Self>>
+    where
+        R: NoReply<E>,
+    {
+        let Self {
+            handle,
+            message,
+            slot,
+            limit,
+        } = self;
+        // SAFETY: the mailbox of a `P` holds envelopes of its messages.
+        let core = unsafe { handle.get().mailbox.core::<Envelope<P::Message>>() };
+        let sent = SendOp::try_send(core, Envelope::new(message, deadline(limit)));
+        let again = |envelope: Envelope<P::Message>, handle| Self {
+            handle,
+            message: envelope.message,
+            slot,
+            limit,
+        };
+        match sent {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(envelope)) => Err(TrySendError::Full(again(envelope, handle))),
+            Err(TrySendError::Closed(envelope)) => {
+                Err(TrySendError::Closed(again(envelope, handle)))
+            }
+        }
+    }
+}
+
+/// The earliest of the call's own limit, the deadline of the message that is being handled, and the scope's.
+fn deadline(limit: Option<Duration>) -> Option<Instant> {
+    let own = limit.and_then(|limit| Instant::now().checked_add(limit));
+    let inherited = current::with_task(|task| {
+        let scope = task
+            .and_then(|task| task.scope())
+            .and_then(|scope| scope.deadline());
+        [scope, current::deadline()].into_iter().flatten().min()
+    });
+    [own, inherited].into_iter().flatten().min()
+}
+
+impl<P: Handlers, R, E> fmt::Debug for Call<'_, P, R, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let handler = P::HANDLERS
+            .get(usize::from(P::index(&self.message)))
+            .map_or("?", |handler| handler.name);
+        f.debug_struct("Call")
+            .field("handler", &handler)
+            .field("handle", self.handle.get())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'h, P: Handlers, R, E> IntoFuture for Call<'h, P, R, E> {
+    type Output = Result<R, CallError<E>>;
+    type IntoFuture = CallFuture<'h, P, R, E>;
+
+    fn into_future(self) -> CallFuture<'h, P, R, E> {
+        let Self {
+            handle,
+            mut message,
+            slot,
+            limit,
+        } = self;
+        let cell = Arc::new(ReplyCell(Lock::new(ReplyState {
+            result: None,
+            waker: None,
+        })));
+        if let Some(slot) = slot(&mut message) {
+            slot.cell = Some(Arc::clone(&cell));
+        }
+        let deadline = deadline(limit);
+        let sleep = deadline.map(|deadline| Box::pin(sleep_until(deadline)));
+        let op = SendOp::new(Envelope::new(message, deadline));
+        CallFuture {
+            handle,
+            op,
+            reply: cell,
+            sleep,
+            accepted: false,
+        }
+    }
+}
+
+/// Waits for the reply to a call; see [`Call`].
+#[must_use = "a call does nothing until it is awaited"]
+pub struct CallFuture<'h, P: Handlers, R, E> {
+    handle: HandleRef<'h, P>,
+    op: SendOp<Envelope<P::Message>>,
+    reply: Arc<ReplyCell<R, E>>,
+    sleep: Option<Pin<Box<Sleep>>>,
+    accepted: bool,
+}
+
+// SAFETY: like `ReplySlot`: reply and error are messages, which `slot` has checked where the message was made.
+unsafe impl<P: Handlers, R, E> Send for CallFuture<'_, P, R, E> {}
+
+impl<P: Handlers, R, E> CallFuture<'_, P, R, E> {
+    fn poll_call(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<R, CallError<E>>> {
+        // SAFETY: `op` stays in its place and is polled pinned; the other fields are not pinned.
+        let this = unsafe { self.get_unchecked_mut() };
+        if !this.accepted {
+            // SAFETY: the mailbox of a `P` holds envelopes of its messages.
+            let core = unsafe { this.handle.get().mailbox.core::<Envelope<P::Message>>() };
+            // SAFETY: as above.
+            match unsafe { Pin::new_unchecked(&mut this.op) }.poll(core, cx) {
+                Poll::Ready(Ok(())) => this.accepted = true,
+                Poll::Ready(Err(_)) => return Poll::Ready(Err(CallError::Gone)),
+                Poll::Pending => return this.poll_deadline(cx),
+            }
+        }
+        {
+            let mut state = this.reply.0.lock();
+            if let Some(result) = state.result.take() {
+                return Poll::Ready(result);
+            }
+            match &state.waker {
+                Some(waker) if waker.is(cx) => {}
+                _ => {
+                    let old = state.waker.replace(TaskWaker::of(cx));
+                    drop(state);
+                    drop(old);
+                }
+            }
+        }
+        current::waits_for(WaitKind::Reply, this.handle.get().mailbox.object());
+        this.poll_deadline(cx)
+    }
+
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Result<R, CallError<E>>> {
+        match &mut self.sleep {
+            None => Poll::Pending,
+            Some(sleep) => sleep.as_mut().poll(cx).map(|()| Err(CallError::Deadline)),
+        }
+    }
+}
+
+impl<P: Handlers, R, E> Future for CallFuture<'_, P, R, E> {
+    type Output = Result<R, CallError<E>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.poll_call(cx)
+    }
+}
+
+impl<P: Handlers, R, E> Drop for CallFuture<'_, P, R, E> {
+    fn drop(&mut self) {
+        if !self.accepted {
+            // SAFETY: the mailbox of a `P` holds envelopes of its messages.
+            self.op
+                .withdraw(unsafe { self.handle.get().mailbox.core::<Envelope<P::Message>>() });
+        }
+    }
+}
+
+impl<P: Handlers, R, E> fmt::Debug for CallFuture<'_, P, R, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallFuture")
+            .field("handle", self.handle.get())
+            .field("accepted", &self.accepted)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Waits until a mailbox has accepted a message; see [`Call::send`].
+#[must_use = "a message is sent only when this is awaited"]
+pub struct CallSend<'h, P: Handlers, R, E> {
+    handle: Option<HandleRef<'h, P>>,
+    op: SendOp<Envelope<P::Message>>,
+    slot: FindSlot<P::Message, R, E>,
+    limit: Option<Duration>,
+}
+
+impl<'h, P: Handlers, R, E> CallSend<'h, P, R, E> {
+    fn new(call: Call<'h, P, R, E>) -> Self {
+        let Call {
+            handle,
+            message,
+            slot,
+            limit,
+        } = call;
+        let op = SendOp::new(Envelope::new(message, deadline(limit)));
+        Self {
+            handle: Some(handle),
+            op,
+            slot,
+            limit,
+        }
+    }
+}
+
+impl<'h, P: Handlers, R, E> Future for CallSend<'h, P, R, E> {
+    type Output = Result<(), SendError<Call<'h, P, R, E>>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // SAFETY: `op` stays in its place and is polled pinned; the other fields are not pinned.
+        let this = unsafe { self.get_unchecked_mut() };
+        let Some(handle) = &this.handle else {
+            return Poll::Ready(Ok(()));
+        };
+        // SAFETY: the mailbox of a `P` holds envelopes of its messages.
+        let core = unsafe { handle.get().mailbox.core::<Envelope<P::Message>>() };
+        // SAFETY: as above.
+        let sent = ready!(unsafe { Pin::new_unchecked(&mut this.op) }.poll(core, cx));
+        Poll::Ready(match (sent, this.handle.take()) {
+            (Err(error), Some(handle)) => {
+                let message = error.into_inner().message;
+                Err(SendError(Call {
+                    handle,
+                    message,
+                    slot: this.slot,
+                    limit: this.limit,
+                }))
+            }
+            _ => Ok(()),
+        })
+    }
+}
+
+impl<P: Handlers, R, E> Drop for CallSend<'_, P, R, E> {
+    fn drop(&mut self) {
+        if let Some(handle) = &self.handle {
+            // SAFETY: the mailbox of a `P` holds envelopes of its messages.
+            self.op
+                .withdraw(unsafe { handle.get().mailbox.core::<Envelope<P::Message>>() });
+        }
+    }
+}
+
+impl<P: Handlers, R, E> fmt::Debug for CallSend<'_, P, R, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallSend").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,132 @@
+//! The context of a process: what its body or its handlers may ask of their surroundings.
+
+#![expect(
+    unsafe_code,
+    reason = "the untyped view of a context is the same value"
+)]
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::process::exit::Fault;
+use crate::process::handle::{StructProcess, WeakHandle};
+use crate::scope::{Scope, ScopeInner};
+use crate::task::{ProcessId, current};
+
+/// The context of a process. Handlers take it as `cx: &mut Cx`, or as `cx: &mut Cx<Self>` where they need their own handle.
+#[repr(transparent)]
+pub struct Cx<P = ()> {
+    inner: Inner,
+    process: PhantomData<fn() -> P>,
+}
+
+struct Inner {
+    scope: Arc<ScopeInner>,
+    id: Option<ProcessId>,
+    deadline: Option<Instant>,
+    incarnation: u32,
+    stop: bool,
+    fault: Option<Fault>,
+    /// A [`WeakHandle`] of the process, if it is a struct.
+    me: Option<WeakHandle<()>>,
+}
+
+impl<P> Cx<P> {
+    pub(crate) fn new(scope: Arc<ScopeInner>, me: Option<WeakHandle<()>>) -> Self {
+        let id = current::with_task(|task| task.map(|task| task.slot().id()));
+        let inner = Inner {
+            scope,
+            id,
+            deadline: None,
+            incarnation: 0,
+            stop: false,
+            fault: None,
+            me,
+        };
+        Self {
+            inner,
+            process: PhantomData,
+        }
+    }
+
+    /// The same context without the type of the process.
+    pub fn untyped(&mut self) -> &mut Cx<()> {
+        // SAFETY: `Cx` is transparent over `Inner` whatever `P` is, and the borrow is handed on.
+        unsafe { &mut *std::ptr::from_mut(self).cast::<Cx<()>>() }
+    }
+
+    /// Returns the scope that the process belongs to.
+    pub fn scope(&self) -> Scope {
+        Scope::from_inner(Arc::clone(&self.inner.scope))
+    }
+
+    /// Ends the process after the present handler: messages that are queued then go back to their callers as `Gone`.
+    pub fn stop(&mut self) {
+        self.inner.stop = true;
+    }
+
+    /// Fails the process after the present handler.
+    pub fn fail(&mut self, fault: Fault) {
+        self.inner.fault.get_or_insert(fault);
+        self.inner.stop = true;
+    }
+
+    /// Returns when the present message must have been handled, if its caller or the scope said so.
+    pub fn deadline(&self) -> Option<Instant> {
+        match (self.inner.deadline, self.inner.scope.deadline()) {
+            (Some(message), Some(scope)) => Some(message.min(scope)),
+            (message, scope) => message.or(scope),
+        }
+    }
+
+    /// Returns the id of the process.
+    ///
+    /// # Panics
+    /// If the context was taken out of its process.
+    pub fn id(&self) -> ProcessId {
+        self.inner
+            .id
+            .unwrap_or_else(|| panic!("a context belongs to a running process"))
+    }
+
+    /// Returns how often the process was restarted.
+    pub fn incarnation(&self) -> u32 {
+        self.inner.incarnation
+    }
+
+    pub(crate) fn set_deadline(&mut self, deadline: Option<Instant>) {
+        self.inner.deadline = deadline;
+    }
+
+    /// Whether the scope has begun to stop, as a question that can be asked later.
+    pub(crate) fn stopping(&self) -> impl Fn() -> bool + Send + use<P> {
+        let scope = Arc::clone(&self.inner.scope);
+        move || scope.is_stopping() || current::flags() & current::STOPPING != 0
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.inner.stop
+    }
+
+    pub(crate) fn take_fault(&mut self) -> Option<Fault> {
+        self.inner.fault.take()
+    }
+}
+
+impl<P: StructProcess> Cx<P> {
+    /// Returns a handle to this very process; `None` if the last handle outside is gone and only the queue is left.
+    pub fn handle(&self) -> Option<P::Handle> {
+        self.inner.me.as_ref()?.retype::<P>().upgrade()
+    }
+}
+
+impl<P> fmt::Debug for Cx<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cx")
+            .field("id", &self.inner.id)
+            .field("scope", &self.inner.scope.name())
+            .finish_non_exhaustive()
+    }
+}

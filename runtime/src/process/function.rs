@@ -1,0 +1,504 @@
+//! Function processes: what the constructor that the macro makes returns, and how it is started.
+//!
+//! A plain `spawn` keeps all arguments inside the one future. A pool puts what is lent into an `Arc`, which its workers share.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::blocking::{self, Lane};
+use crate::channel::{Message, Receiver, Sender};
+use crate::process::context::Cx;
+use crate::process::exit::{Exit, Fault, IntoOutcome, Outcome};
+use crate::process::meta::{Direct, FnMeta, Kind, Never, NoType};
+use crate::process::port::Visitor;
+use crate::process::spawn::{Pool, Spawn, SpawnOptions};
+use crate::scope::{Scope, ScopeInner};
+use crate::task::{Done, ProcessId, Task, TaskRef};
+
+/// The arguments that a process keeps and lends to its body.
+#[derive(Debug)]
+pub enum Lent<L> {
+    /// Inside the future of the one process.
+    Inline(L),
+    /// Shared by the workers of a pool.
+    Shared(Arc<L>),
+}
+
+impl<L> Deref for Lent<L> {
+    type Target = L;
+
+    #[inline]
+    fn deref(&self) -> &L {
+        match self {
+            Self::Inline(lent) => lent,
+            Self::Shared(lent) => lent,
+        }
+    }
+}
+
+/// What a body may ask of its surroundings.
+#[derive(Debug)]
+pub struct Env {
+    scope: Arc<ScopeInner>,
+    name: &'static str,
+}
+
+impl Env {
+    /// A scope for children of the process.
+    pub fn scope(&self) -> Scope {
+        Scope::from_inner(Arc::clone(&self.scope)).child(self.name)
+    }
+
+    /// The context of the process.
+    pub fn cx(&self) -> Cx {
+        Cx::new(Arc::clone(&self.scope), None)
+    }
+}
+
+/// Something that a process can run.
+pub trait Body: Send + 'static {
+    /// What it returns.
+    type Output;
+
+    /// Makes the future of the one process.
+    #[doc(hidden)]
+    fn start(self, env: Env) -> impl Future<Output = Self::Output> + Send + 'static;
+
+    /// Shows the lent endpoints.
+    #[doc(hidden)]
+    fn visit(&self, visitor: &mut Visitor<'_>);
+}
+
+/// A process function that was called and not spawned yet.
+///
+/// `M` is [`Shared`] or [`Once`]; `H` is `()`, or the generated handle of a function with an `#[inbox]`.
+#[must_use = "a process does nothing until it is spawned: scope.spawn(...)"]
+pub struct Process<B, M = Shared, H: PortsOf = ()> {
+    meta: &'static FnMeta,
+    body: B,
+    ports: H::Ports,
+    mode: PhantomData<fn() -> M>,
+}
+
+impl<B, M, H: PortsOf> fmt::Debug for Process<B, M, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Process")
+            .field("name", &self.meta.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// No argument goes in by value: can be started any number of times.
+#[derive(Debug)]
+pub struct Shared;
+
+/// Argument `A` of function `P` goes in by value: can be started once. Both are types that carry a name.
+#[derive(Debug)]
+pub struct Once<P, A>(PhantomData<fn() -> (P, A)>);
+
+/// The senders that a process with inputs of its own gives to its handle.
+pub trait PortsOf {
+    /// A tuple of senders.
+    type Ports: Send + Sync + 'static;
+}
+
+impl PortsOf for () {
+    type Ports = ();
+}
+
+impl<H: InboxHandle> PortsOf for H {
+    type Ports = H::Ports;
+}
+
+/// A body whose arguments are all lent.
+pub struct SharedBody<L, F> {
+    lent: Lent<L>,
+    visit: fn(&L, &mut Visitor<'_>),
+    run: F,
+}
+
+impl<L, F: Copy> SharedBody<L, F> {
+    /// A second body with the same arguments.
+    fn share(self) -> (Arc<L>, impl Fn(&Arc<L>) -> Self) {
+        let Self { lent, visit, run } = self;
+        let lent = match lent {
+            Lent::Inline(lent) => Arc::new(lent),
+            Lent::Shared(lent) => lent,
+        };
+        (lent, move |lent| Self {
+            lent: Lent::Shared(Arc::clone(lent)),
+            visit,
+            run,
+        })
+    }
+}
+
+impl<L, F, Fut> Body for SharedBody<L, F>
+where
+    L: Send + Sync + 'static,
+    F: Fn(Lent<L>, Env) -> Fut + Copy + Send + Sync + 'static,
+    Fut: Future + Send + 'static,
+{
+    type Output = Fut::Output;
+
+    fn start(self, env: Env) -> impl Future<Output = Fut::Output> + Send + 'static {
+        (self.run)(self.lent, env)
+    }
+
+    fn visit(&self, visitor: &mut Visitor<'_>) {
+        (self.visit)(&self.lent, visitor);
+    }
+}
+
+/// A body with arguments by value.
+pub struct OnceBody<L, O, F> {
+    lent: L,
+    owned: O,
+    visit: fn(&L, &mut Visitor<'_>),
+    run: F,
+}
+
+impl<L, O, F, Fut> Body for OnceBody<L, O, F>
+where
+    L: Send + Sync + 'static,
+    O: Send + 'static,
+    F: FnOnce(Lent<L>, O, Env) -> Fut + Send + Sync + 'static,
+    Fut: Future + Send + 'static,
+{
+    type Output = Fut::Output;
+
+    fn start(self, env: Env) -> impl Future<Output = Fut::Output> + Send + 'static {
+        (self.run)(Lent::Inline(self.lent), self.owned, env)
+    }
+
+    fn visit(&self, visitor: &mut Visitor<'_>) {
+        (self.visit)(&self.lent, visitor);
+    }
+}
+
+impl<L, F> fmt::Debug for SharedBody<L, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SharedBody")
+    }
+}
+
+impl<L, O, F> fmt::Debug for OnceBody<L, O, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnceBody")
+    }
+}
+
+/// What a process function is called with: `L` the tuple of lent arguments, `O` of those by value.
+#[derive(Debug)]
+pub struct Arguments<L, O> {
+    lent: L,
+    owned: O,
+}
+
+/// [`Arguments`] of tuples whose parts are all known; see the header of `meta`.
+pub trait Fit<Via> {
+    /// `Arguments<L, O>`.
+    type Arguments;
+    /// Puts the two tuples together.
+    fn fit(self) -> Self::Arguments;
+}
+
+impl<L: Send + Sync + 'static, O: Send + 'static> Fit<Direct> for (L, O) {
+    type Arguments = Arguments<L, O>;
+    fn fit(self) -> Arguments<L, O> {
+        Arguments {
+            lent: self.0,
+            owned: self.1,
+        }
+    }
+}
+
+impl<L: NoType, O> Fit<Never> for (L, O) {
+    type Arguments = Arguments<L, O>;
+    fn fit(self) -> Arguments<L, O> {
+        Arguments {
+            lent: self.0,
+            owned: self.1,
+        }
+    }
+}
+
+/// Puts lent arguments and those by value together.
+pub fn arguments<L, O, Via>(lent: L, owned: O) -> <(L, O) as Fit<Via>>::Arguments
+where
+    (L, O): Fit<Via>,
+{
+    (lent, owned).fit()
+}
+
+impl<L: Send + Sync + 'static> Arguments<L, ()> {
+    /// A function process whose arguments are all lent.
+    pub fn shared<F, Fut>(
+        self,
+        meta: &'static FnMeta,
+        visit: fn(&L, &mut Visitor<'_>),
+        run: F,
+    ) -> Process<SharedBody<L, F>>
+    where
+        F: Fn(Lent<L>, Env) -> Fut + Copy + Send + Sync + 'static,
+        Fut: Future + Send + 'static,
+    {
+        let body = SharedBody {
+            lent: Lent::Inline(self.lent),
+            visit,
+            run,
+        };
+        Process {
+            meta,
+            body,
+            ports: (),
+            mode: PhantomData,
+        }
+    }
+}
+
+impl<L: Send + Sync + 'static, O: Send + 'static> Arguments<L, O> {
+    /// A function process with arguments by value.
+    pub fn once<P, A, F, Fut>(
+        self,
+        meta: &'static FnMeta,
+        visit: fn(&L, &mut Visitor<'_>),
+        run: F,
+    ) -> Process<OnceBody<L, O, F>, Once<P, A>>
+    where
+        F: FnOnce(Lent<L>, O, Env) -> Fut + Copy + Send + Sync + 'static,
+        Fut: Future + Send + 'static,
+    {
+        let body = OnceBody {
+            lent: self.lent,
+            owned: self.owned,
+            visit,
+            run,
+        };
+        Process {
+            meta,
+            body,
+            ports: (),
+            mode: PhantomData,
+        }
+    }
+}
+
+/// Stands for a process in stubs beside an error; never called.
+pub fn stub_process<O: 'static>() -> Process<StubBody<O>> {
+    unreachable!("a stub stands beside a compile error")
+}
+
+/// The body of a stub.
+#[derive(Debug)]
+pub struct StubBody<O>(PhantomData<fn() -> O>);
+
+impl<O: 'static> Body for StubBody<O> {
+    type Output = O;
+
+    fn start(self, _env: Env) -> impl Future<Output = O> + Send + 'static {
+        std::future::pending()
+    }
+
+    fn visit(&self, _visitor: &mut Visitor<'_>) {}
+}
+
+/// Makes the input of a process that has its own.
+#[track_caller]
+pub fn inbox<T: Message>(name: &'static str, capacity: usize) -> (Sender<T>, Receiver<T>) {
+    use crate::channel::{ChannelOptions, bounded};
+    bounded(capacity).named(name)
+}
+
+impl<B, M> Process<B, M, ()> {
+    /// Keeps the senders of the inputs until the handle is made.
+    #[doc(hidden)]
+    pub fn with_inbox<H: InboxHandle>(self, ports: H::Ports) -> Process<B, M, H> {
+        Process {
+            meta: self.meta,
+            body: self.body,
+            ports,
+            mode: PhantomData,
+        }
+    }
+}
+
+/// Implemented by the generated handle of a function with an `#[inbox]`.
+pub trait InboxHandle: Sized {
+    /// A tuple of senders.
+    type Ports: Send + Sync + 'static;
+    /// What the function returns.
+    type Output;
+    /// Makes the handle.
+    fn wrap(inner: FnHandle<Self::Ports, Self::Output>) -> Self;
+}
+
+/// What every handle to a function process can do beside its ports.
+pub struct FnHandle<Ports, Output> {
+    ports: Arc<Ports>,
+    task: TaskRef,
+    output: PhantomData<fn() -> Output>,
+}
+
+impl<P, O> FnHandle<P, O> {
+    /// Drops the process at its current or next await.
+    pub fn kill(&self) {
+        self.task.kill();
+    }
+
+    /// Waits until the process has ended, and says how. May be a branch of `select!`.
+    pub fn done(&self) -> Done {
+        Done::new(Some(self.task.clone()))
+    }
+
+    /// The same as [`done`](Self::done).
+    pub fn closed(&self) -> Done {
+        self.done()
+    }
+
+    /// Returns a task that can be awaited for the end of the process.
+    pub fn task(&self) -> Task<()> {
+        Task::watching(self.task.clone())
+    }
+
+    /// Returns the id of the process.
+    pub fn id(&self) -> ProcessId {
+        self.task.id()
+    }
+
+    /// Returns the name of the process.
+    pub fn name(&self) -> &'static str {
+        self.task.slot().about().name
+    }
+
+    /// Returns how the process ended, if it has.
+    pub fn exit(&self) -> Option<Exit> {
+        self.task.exit()
+    }
+}
+
+impl<P, O> Clone for FnHandle<P, O> {
+    fn clone(&self) -> Self {
+        Self {
+            ports: Arc::clone(&self.ports),
+            task: self.task.clone(),
+            output: PhantomData,
+        }
+    }
+}
+
+impl<P, O> fmt::Debug for FnHandle<P, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FnHandle")
+            .field("process", &self.name())
+            .field("id", &self.id())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The senders of a handle. A function, so that it is no method of the handle.
+pub fn ports<P, O>(handle: &FnHandle<P, O>) -> &P {
+    &handle.ports
+}
+
+/// Starts a body where its kind says.
+fn start<B>(
+    meta: &'static FnMeta,
+    body: B,
+    scope: &Scope,
+    options: SpawnOptions,
+) -> Task<<B::Output as IntoOutcome>::Value>
+where
+    B: Body<Output: IntoOutcome>,
+{
+    let mut options = options.or_named(meta.name);
+    body.visit(&mut Visitor {
+        ports: &mut options.ports,
+    });
+    let env = Env {
+        scope: Arc::clone(&scope.inner),
+        name: meta.name,
+    };
+    let lane = match meta.kind {
+        Kind::Async => return scope.inner.spawn(body.start(env), &options),
+        Kind::Blocking => Lane::Blocking,
+        Kind::Cpu => Lane::Cpu,
+    };
+    let future = body.start(env);
+    let job = async move { future.await.into_outcome() };
+    scope.inner.spawn(
+        async move {
+            Outcome(
+                blocking::process_job(lane, job)
+                    .await
+                    .unwrap_or(Err(Fault::Closed)),
+            )
+        },
+        &options,
+    )
+}
+
+impl<B: Body<Output: IntoOutcome>, M> Spawn for Process<B, M, ()> {
+    type Spawned = Task<<B::Output as IntoOutcome>::Value>;
+
+    fn spawn_in(self, scope: &Scope, options: SpawnOptions) -> Self::Spawned {
+        start(self.meta, self.body, scope, options)
+    }
+}
+
+impl<B, M, H> Spawn for Process<B, M, H>
+where
+    B: Body<Output = H::Output>,
+    H: InboxHandle<Output: IntoOutcome>,
+{
+    type Spawned = H;
+
+    fn spawn_in(self, scope: &Scope, options: SpawnOptions) -> H {
+        let task = start(self.meta, self.body, scope, options);
+        H::wrap(FnHandle {
+            ports: Arc::new(self.ports),
+            task: task.task().clone(),
+            output: PhantomData,
+        })
+    }
+}
+
+impl<L, F, Fut> Pool for Process<SharedBody<L, F>, Shared, ()>
+where
+    L: Send + Sync + 'static,
+    F: Fn(Lent<L>, Env) -> Fut + Copy + Send + Sync + 'static,
+    Fut: Future<Output: IntoOutcome> + Send + 'static,
+{
+    type Pooled = Task<()>;
+    type Function = ();
+    type Argument = ();
+
+    fn pool_in(self, scope: &Scope, workers: usize, options: SpawnOptions) -> Task<()> {
+        let pool = scope.child(self.meta.name);
+        let (lent, body) = self.body.share();
+        for _ in 0..workers {
+            // A failure of a worker is the pool's, which hands it to its scope below.
+            let _ = start(self.meta, body(&lent), &pool, options);
+        }
+        drop(lent);
+        let options = options.named(self.meta.name);
+        scope
+            .inner
+            .spawn(async move { pool.join().await }, &options)
+    }
+}
+
+impl<B, P, A, H: PortsOf> Pool for Process<B, Once<P, A>, H> {
+    type Pooled = Task<()>;
+    type Function = P;
+    type Argument = A;
+
+    fn pool_in(self, _scope: &Scope, _workers: usize, _options: SpawnOptions) -> Task<()> {
+        unreachable!(
+            "`pool` asks for `StartTwice`, which no function with an argument by value has"
+        )
+    }
+}

@@ -1,0 +1,220 @@
+//! Handles to struct processes, and what the macros implement for them.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use crate::channel::core::Side;
+use crate::channel::endpoint::Endpoint;
+use crate::process::context::Cx;
+use crate::process::exit::{Exit, Fault};
+use crate::process::meta::{HandleKind, HandlerMeta, StructMeta};
+use crate::process::port::{Trace, Visitor};
+use crate::task::{Done, ProcessId, Task};
+
+/// What `#[process]` implements for a struct.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a process",
+    label = "`#[process]` is missing on the struct",
+    note = "put `#[process]` on the struct and `#[handlers]` on the `impl` whose methods other processes may call"
+)]
+pub trait StructProcess: Sized {
+    /// The generated handle.
+    type Handle: HandleKind;
+    /// What the attribute says.
+    const META: StructMeta;
+    /// Makes the generated handle.
+    fn wrap(inner: Handle<Self>) -> Self::Handle;
+    /// Shows the endpoints in the state.
+    fn trace(&self, visitor: &mut Visitor<'_>);
+}
+
+/// What `#[handlers]` implements for a struct.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a process",
+    label = "expected a process",
+    note = "mark the function with `#[process]`, or use `scope.task(\"name\", future)` for a one-off future",
+    note = "put `#[process]` on the struct and `#[handlers]` on the `impl` whose methods other processes may call"
+)]
+pub trait Handlers: Sized + Send + 'static {
+    /// One variant per handler.
+    type Message: Send + 'static;
+    /// All handlers, by number.
+    const HANDLERS: &'static [HandlerMeta];
+    /// Handlers that run at an interval: number and period.
+    const EVERY: &'static [(u8, Duration)] = &[];
+    /// Whether there is a `#[recv]`.
+    const INPUTS: bool = false;
+    /// Whether there is an `#[on_start]`.
+    const ON_START: bool = false;
+    /// Whether there is an `#[on_stop]`.
+    const ON_STOP: bool = false;
+
+    /// The number of the handler of a message.
+    fn index(message: &Self::Message) -> u8;
+    /// Whether the caller has gone: the message is skipped.
+    fn abandoned(_message: &Self::Message) -> bool {
+        false
+    }
+    /// The hash of the `#[key]` argument.
+    fn key(_message: &Self::Message) -> Option<u64> {
+        None
+    }
+    /// Handles one message.
+    fn dispatch(
+        &mut self,
+        message: Self::Message,
+        cx: &mut Cx<Self>,
+    ) -> impl Future<Output = ()> + Send;
+    /// Runs one handler of `EVERY`.
+    fn every(&mut self, _index: u8, _cx: &mut Cx<Self>) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+    /// Waits for a message on one of the `#[recv]` fields; `None` when all are closed. Cancel-safe.
+    fn next_input(&self, _turn: usize) -> impl Future<Output = Option<Self::Message>> + Send {
+        std::future::ready(None)
+    }
+    /// Runs before the first message.
+    fn on_start(&mut self, _cx: &mut Cx<Self>) -> impl Future<Output = Result<(), Fault>> + Send {
+        std::future::ready(Ok(()))
+    }
+    /// Runs after the last one.
+    fn on_stop(&mut self, _cx: &mut Cx<Self>) -> impl Future<Output = Result<(), Fault>> + Send {
+        std::future::ready(Ok(()))
+    }
+}
+
+/// What every generated handle can do beside its handlers. A strong handle keeps its process alive.
+pub struct Handle<P> {
+    pub(crate) mailbox: Endpoint,
+    process: PhantomData<fn() -> P>,
+}
+
+impl<P> Handle<P> {
+    pub(crate) fn new(mailbox: Endpoint) -> Self {
+        Self {
+            mailbox,
+            process: PhantomData,
+        }
+    }
+
+    /// Ends the process when it has handled what is queued now: new messages are refused.
+    pub fn stop(&self) {
+        self.mailbox.stop_owner();
+    }
+
+    /// Drops the process at its current or next await.
+    pub fn kill(&self) {
+        if let Some(task) = self.mailbox.owner() {
+            task.kill();
+        }
+    }
+
+    /// Waits until the process has ended, and says how. May be a branch of `select!`.
+    pub fn done(&self) -> Done {
+        Done::new(self.mailbox.owner())
+    }
+
+    /// The same as [`done`](Self::done).
+    pub fn closed(&self) -> Done {
+        self.done()
+    }
+
+    /// Returns a task that can be awaited for the end of the process.
+    ///
+    /// # Panics
+    /// If the handle belongs to no process of this system.
+    pub fn task(&self) -> Task<()> {
+        match self.mailbox.owner() {
+            Some(task) => Task::watching(task),
+            None => panic!("this handle belongs to no process of this system"),
+        }
+    }
+
+    /// Returns the id of the process, if it is one of this system.
+    pub fn id(&self) -> Option<ProcessId> {
+        self.mailbox.owner().map(|task| task.id())
+    }
+
+    /// Returns the name of the process.
+    pub fn name(&self) -> &'static str {
+        self.mailbox
+            .owner()
+            .map_or("?", |task| task.slot().about().name)
+    }
+
+    /// Returns how the process ended, if it has.
+    pub fn exit(&self) -> Option<Exit> {
+        self.mailbox.owner().and_then(|task| task.exit())
+    }
+
+    /// Returns a handle that does not keep the process alive.
+    pub fn downgrade(&self) -> WeakHandle<P> {
+        WeakHandle {
+            mailbox: self.mailbox.duplicate(Side::Weak),
+            process: PhantomData,
+        }
+    }
+}
+
+impl<P> Clone for Handle<P> {
+    fn clone(&self) -> Self {
+        Self::new(self.mailbox.duplicate(Side::Sender))
+    }
+}
+
+impl<P> fmt::Debug for Handle<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("process", &self.name())
+            .field("id", &self.id())
+            .field("mailbox", &self.mailbox)
+            .finish()
+    }
+}
+
+impl<P> Trace for Handle<P> {
+    fn trace(&self, _name: &'static str, visitor: &mut Visitor<'_>) {
+        visitor.ports.add_sender(self.mailbox.object());
+    }
+}
+
+/// A handle that does not keep its process alive; see [`Handle::downgrade`].
+pub struct WeakHandle<P> {
+    mailbox: Endpoint,
+    process: PhantomData<fn() -> P>,
+}
+
+impl<P> WeakHandle<P> {
+    /// The same handle for a process whose type was forgotten.
+    pub(crate) fn retype<Q>(&self) -> WeakHandle<Q> {
+        WeakHandle {
+            mailbox: self.mailbox.duplicate(Side::Weak),
+            process: PhantomData,
+        }
+    }
+}
+
+impl<P: StructProcess> WeakHandle<P> {
+    /// Returns a handle, if another one has kept the process alive.
+    pub fn upgrade(&self) -> Option<P::Handle> {
+        self.mailbox
+            .upgrade()
+            .map(|mailbox| P::wrap(Handle::new(mailbox)))
+    }
+}
+
+impl<P> Clone for WeakHandle<P> {
+    fn clone(&self) -> Self {
+        self.retype()
+    }
+}
+
+impl<P> fmt::Debug for WeakHandle<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakHandle")
+            .field("mailbox", &self.mailbox)
+            .finish()
+    }
+}

@@ -1,0 +1,261 @@
+//! What the macros say about a process, and the small traits that give a mistake one good error.
+//!
+//! Several functions here return a projection through a parameter that only a fitting impl can decide (`Via`). If none fits,
+//! their type stays unknown, and rustc reports the failed bound and nothing of what would follow from it. Two impls are
+//! needed for that, so the second one is for types that do not exist ([`NoType`]).
+
+use std::convert::Infallible;
+use std::error::Error as StdError;
+
+use crate::process::context::Cx;
+use crate::process::exit::Fault;
+
+/// On which threads a process runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// On the workers.
+    Async,
+    /// On a thread of its own, which it may block.
+    Blocking,
+    /// On one of as many threads as there are cores.
+    Cpu,
+}
+
+/// What `#[process]` says about a struct.
+#[derive(Debug)]
+pub struct StructMeta {
+    /// The name of the process.
+    pub name: &'static str,
+    /// The file of the struct.
+    pub file: &'static str,
+    /// Its line.
+    pub line: u32,
+    /// The capacity of the mailbox, 1 to 65,536.
+    pub mailbox: u32,
+    /// Where it runs.
+    pub kind: Kind,
+    /// How many may live before an alarm.
+    pub budget: Option<u32>,
+}
+
+/// What `#[process]` says about a function.
+#[derive(Debug)]
+pub struct FnMeta {
+    /// The name of the process.
+    pub name: &'static str,
+    /// The file of the function.
+    pub file: &'static str,
+    /// Its line.
+    pub line: u32,
+    /// The names of the lent arguments, in order.
+    pub ports: &'static [&'static str],
+    /// Where it runs.
+    pub kind: Kind,
+    /// How many may live before an alarm.
+    pub budget: Option<u32>,
+}
+
+/// One handler; its index is its number.
+#[derive(Debug)]
+pub struct HandlerMeta {
+    /// Its name.
+    pub name: &'static str,
+    /// FNV-1a 64 of the name: stable whatever the order of declaration.
+    pub wire: u64,
+    /// The file of the handler.
+    pub file: &'static str,
+    /// Its line.
+    pub line: u32,
+}
+
+/// The kind of a struct process as a type, so that `#[handlers]` can check it.
+pub trait ProcessKind {
+    /// The kind as a value.
+    const KIND: Kind;
+}
+
+/// Runs on the workers.
+#[derive(Debug)]
+pub struct AsyncKind;
+/// Runs on a thread that it may block.
+#[derive(Debug)]
+pub struct BlockingKind;
+/// Runs on a thread for computing.
+#[derive(Debug)]
+pub struct CpuKind;
+
+impl ProcessKind for AsyncKind {
+    const KIND: Kind = Kind::Async;
+}
+impl ProcessKind for BlockingKind {
+    const KIND: Kind = Kind::Blocking;
+}
+impl ProcessKind for CpuKind {
+    const KIND: Kind = Kind::Cpu;
+}
+
+/// Kinds whose handlers may wait.
+#[diagnostic::on_unimplemented(
+    message = "a `blocking` or `cpu` process cannot have an `async` handler",
+    label = "this handler is `async`",
+    note = "make it a plain `fn`, which may block its thread, or take the option off `#[process]`"
+)]
+pub trait AwaitingKind: ProcessKind {}
+impl AwaitingKind for AsyncKind {}
+
+/// The kind of process behind a generated handle.
+pub trait HandleKind {
+    /// The kind as a type.
+    type Kind: ProcessKind;
+}
+
+/// Checks that an `async` handler may wait.
+pub const fn async_handler<H: HandleKind<Kind: AwaitingKind>>() {}
+
+/// `Result` whatever its alias: `io::Result<u32>` gives `u32` and `io::Error`.
+pub trait ResultLike {
+    /// The value.
+    type Ok;
+    /// The error.
+    type Err;
+    /// The result itself.
+    #[expect(clippy::missing_errors_doc, reason = "the identity")]
+    fn into_result(self) -> Result<Self::Ok, Self::Err>;
+}
+
+impl<T, E> ResultLike for Result<T, E> {
+    type Ok = T;
+    type Err = E;
+    fn into_result(self) -> Self {
+        self
+    }
+}
+
+/// Results of `#[on_start]`, `#[on_stop]`, `#[every]` and `#[recv]` methods.
+#[diagnostic::on_unimplemented(
+    message = "nobody would see the `{Self}` that this method returns",
+    label = "must be `()` or `Result<(), E>`",
+    note = "the runtime calls this method: an `Err` fails the process, anything else has no reader"
+)]
+pub trait HookOutput {
+    /// The fault, if there was one.
+    #[expect(clippy::missing_errors_doc, reason = "the identity")]
+    fn into_outcome(self) -> Result<(), Fault>;
+}
+
+impl HookOutput for () {
+    fn into_outcome(self) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+impl<E: Into<Box<dyn StdError + Send + Sync>>> HookOutput for Result<(), E> {
+    fn into_outcome(self) -> Result<(), Fault> {
+        self.map_err(Fault::error)
+    }
+}
+
+/// The result of a start or stop hook.
+///
+/// # Errors
+/// What the hook returned.
+pub fn outcome<O: HookOutput>(output: O) -> Result<(), Fault> {
+    output.into_outcome()
+}
+
+/// The result of an `#[every]` or `#[recv]` method: an error fails the process.
+pub fn settle<P, O: HookOutput>(cx: &mut Cx<P>, output: O) {
+    if let Err(fault) = output.into_outcome() {
+        cx.fail(fault);
+    }
+}
+
+/// Checks the return type of a process function, at its span.
+pub const fn returns<O: crate::process::exit::IntoOutcome>() {}
+
+/// `!` as a type that can be written.
+pub fn never(never: Infallible) -> Infallible {
+    never
+}
+
+/// Stands for nothing in stubs beside an error; never called.
+pub fn stub<T>() -> T {
+    unreachable!("a stub stands beside a compile error")
+}
+
+/// Types that do not exist; see the module's header.
+pub trait NoType {}
+/// The way of the fitting impl.
+#[derive(Debug)]
+pub struct Direct;
+/// The way of the impl for types that do not exist.
+#[derive(Debug)]
+pub struct Never;
+
+/// Lent arguments.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be lent to a process: workers may share it",
+    label = "not `Send + Sync + 'static`",
+    note = "take it by value, or use a type that is `Sync`"
+)]
+pub trait Lend<Via>: Sized {
+    /// `Self`.
+    type Kept;
+    /// The value itself.
+    fn keep(self) -> Self::Kept;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Send + Sync + 'static> Lend<Direct> for T {
+    type Kept = T;
+    fn keep(self) -> T {
+        self
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: NoType> Lend<Never> for T {
+    type Kept = T;
+    fn keep(self) -> T {
+        self
+    }
+}
+
+/// Takes a lent argument.
+pub fn lend<T: Lend<Via>, Via>(value: T) -> T::Kept {
+    value.keep()
+}
+
+/// Arguments by value.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be given to a process: it may run on another thread",
+    label = "not `Send + 'static`",
+    note = "give an owned value that is `Send`, or build it inside the process"
+)]
+pub trait Own<Via>: Sized {
+    /// `Self`.
+    type Kept;
+    /// The value itself.
+    fn keep(self) -> Self::Kept;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Send + 'static> Own<Direct> for T {
+    type Kept = T;
+    fn keep(self) -> T {
+        self
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: NoType> Own<Never> for T {
+    type Kept = T;
+    fn keep(self) -> T {
+        self
+    }
+}
+
+/// Takes an argument by value.
+pub fn own<T: Own<Via>, Via>(value: T) -> T::Kept {
+    value.keep()
+}

@@ -1,0 +1,319 @@
+//! The life of a struct process: its mailbox, its loop, its timers and inputs.
+//!
+//! The loop serves timers first, then the mailbox and the `#[recv]` inputs in turn. It ends when the mailbox is closed
+//! and drained (no strong handle is left, or it was stopped) and all inputs are closed, or when a handler asked for it.
+
+use std::future::{Future, poll_fn};
+use std::panic::Location;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use crate::blocking::{self, Lane};
+use crate::channel::Receiver;
+use crate::channel::endpoint::Endpoint;
+use crate::process::call::Envelope;
+use crate::process::context::Cx;
+use crate::process::exit::{Fault, Outcome};
+use crate::process::handle::{Handle, Handlers, StructProcess};
+use crate::process::meta::{HandleKind, Kind, ProcessKind};
+use crate::process::port::Visitor;
+use crate::process::spawn::{Spawn, SpawnOptions};
+use crate::scope::{Scope, ScopeInner};
+use crate::task::current;
+use crate::time::interval::{Interval, interval};
+
+/// Messages that a loop handles between two looks at its timers.
+const LOOK: u32 = 32;
+
+impl<P: Handlers + StructProcess> Spawn for P {
+    type Spawned = P::Handle;
+
+    fn spawn_in(self, scope: &Scope, options: SpawnOptions) -> P::Handle {
+        let (sender, mailbox) = mailbox::<P>(options.site);
+        P::wrap(start(
+            self,
+            scope,
+            options,
+            Endpoint::from_sender(sender),
+            mailbox,
+        ))
+    }
+}
+
+type Mailbox<P> = Receiver<Envelope<<P as Handlers>::Message>>;
+type MailboxSender<P> = crate::channel::Sender<Envelope<<P as Handlers>::Message>>;
+
+/// Makes the mailbox of a process; its creation site is where the process was spawned.
+pub(crate) fn mailbox<P: Handlers + StructProcess>(
+    site: &'static Location<'static>,
+) -> (MailboxSender<P>, Mailbox<P>) {
+    crate::channel::create_at(P::META.mailbox, site)
+}
+
+/// Starts a process on a mailbox.
+pub(crate) fn start<P: Handlers + StructProcess>(
+    state: P,
+    scope: &Scope,
+    options: SpawnOptions,
+    endpoint: Endpoint,
+    mailbox: Mailbox<P>,
+) -> Handle<P> {
+    let mut options = options.or_named(P::META.name);
+    state.trace(&mut Visitor {
+        ports: &mut options.ports,
+    });
+    let handle = Handle::new(endpoint);
+    let me = handle.downgrade().retype::<()>();
+    let inner = Arc::clone(&scope.inner);
+    let kind = <<P::Handle as HandleKind>::Kind as ProcessKind>::KIND;
+    let task = if kind == Kind::Async && P::EVERY.is_empty() && !P::INPUTS {
+        scope.inner.create(
+            async move { Outcome(simple(state, mailbox, Cx::new(inner, Some(me))).await) },
+            &options,
+        )
+    } else {
+        scope.inner.create(
+            async move { Outcome(full(state, mailbox, Cx::new(inner, Some(me)), kind).await) },
+            &options,
+        )
+    };
+    // The owner is known before the process runs: a handler may ask for its own handle's id.
+    handle.mailbox.set_owner(task.task().clone());
+    ScopeInner::launch(&task);
+    handle
+}
+
+/// The loop of a process that has nothing but its mailbox.
+async fn simple<P: Handlers + StructProcess>(
+    mut state: P,
+    mailbox: Mailbox<P>,
+    mut cx: Cx<P>,
+) -> Result<(), Fault> {
+    if P::ON_START {
+        state.on_start(&mut cx).await?;
+    }
+    while !cx.is_stopped()
+        && let Some(envelope) = mailbox.recv().await
+    {
+        if wanted::<P>(&envelope) {
+            handle(&mut state, envelope, &mut cx).await;
+        }
+    }
+    finish(state, cx).await
+}
+
+/// Whether a message is still to be handled: its caller waits, and its time is not up.
+fn wanted<P: Handlers>(envelope: &Envelope<P::Message>) -> bool {
+    !P::abandoned(&envelope.message)
+        && envelope
+            .deadline
+            .is_none_or(|deadline| deadline > Instant::now())
+}
+
+async fn handle<P: Handlers>(state: &mut P, envelope: Envelope<P::Message>, cx: &mut Cx<P>) {
+    cx.set_deadline(envelope.deadline);
+    match envelope.deadline {
+        None => state.dispatch(envelope.message, cx).await,
+        Some(deadline) => under_deadline(deadline, state.dispatch(envelope.message, cx)).await,
+    }
+}
+
+/// Lets calls that are made while `future` runs inherit `deadline`.
+async fn under_deadline<F: Future>(deadline: Instant, future: F) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        let outer = current::set_deadline(Some(deadline));
+        let polled = future.as_mut().poll(cx);
+        current::set_deadline(outer);
+        polled
+    })
+    .await
+}
+
+async fn finish<P: Handlers>(mut state: P, mut cx: Cx<P>) -> Result<(), Fault> {
+    if let Some(fault) = cx.take_fault() {
+        return Err(fault);
+    }
+    if P::ON_STOP {
+        state.on_stop(&mut cx).await?;
+    }
+    cx.take_fault().map_or(Ok(()), Err)
+}
+
+/// What a loop does next.
+enum Next<M> {
+    Tick(u8),
+    Message(Envelope<M>),
+    Input(M),
+    End,
+}
+
+/// The loop of a process with timers, inputs, or handlers that block.
+async fn full<P: Handlers + StructProcess>(
+    mut state: P,
+    mailbox: Mailbox<P>,
+    mut cx: Cx<P>,
+    kind: Kind,
+) -> Result<(), Fault> {
+    if P::ON_START {
+        state.on_start(&mut cx).await?;
+    }
+    let mut sources = Sources {
+        ticks: P::EVERY
+            .iter()
+            .map(|&(index, period)| (index, interval(period)))
+            .collect(),
+        mailbox_open: true,
+        inputs_open: P::INPUTS,
+        turn: 0,
+    };
+    while !cx.is_stopped() {
+        let turn = sources.turn();
+        match sources
+            .next(state.next_input(turn), &mailbox, cx.stopping())
+            .await
+        {
+            Next::End => break,
+            Next::Tick(index) => state.every(index, &mut cx).await,
+            Next::Input(message) => {
+                (state, cx) = run(
+                    state,
+                    Envelope {
+                        message,
+                        deadline: None,
+                        sender: 0,
+                    },
+                    cx,
+                    kind,
+                )
+                .await?;
+            }
+            Next::Message(envelope) if wanted::<P>(&envelope) => {
+                (state, cx) = run(state, envelope, cx, kind).await?
+            }
+            Next::Message(_) => {}
+        }
+    }
+    finish(state, cx).await
+}
+
+/// Handles a message where the process's kind says.
+async fn run<P: Handlers>(
+    mut state: P,
+    envelope: Envelope<P::Message>,
+    mut cx: Cx<P>,
+    kind: Kind,
+) -> Result<(P, Cx<P>), Fault> {
+    let lane = match kind {
+        Kind::Async => {
+            handle(&mut state, envelope, &mut cx).await;
+            return Ok((state, cx));
+        }
+        Kind::Blocking => Lane::Blocking,
+        Kind::Cpu => Lane::Cpu,
+    };
+    blocking::process_job(lane, async move {
+        handle(&mut state, envelope, &mut cx).await;
+        (state, cx)
+    })
+    .await
+    .ok_or(Fault::Closed)
+}
+
+/// Where the next thing to do may come from.
+struct Sources {
+    ticks: Vec<(u8, Interval)>,
+    mailbox_open: bool,
+    inputs_open: bool,
+    /// Alternates between mailbox and inputs.
+    turn: usize,
+}
+
+impl Sources {
+    fn turn(&mut self) -> usize {
+        self.turn = self.turn.wrapping_add(1);
+        self.turn
+    }
+
+    async fn next<M: Send + 'static>(
+        &mut self,
+        input: impl Future<Output = Option<M>>,
+        mailbox: &Receiver<Envelope<M>>,
+        is_stopping: impl Fn() -> bool,
+    ) -> Next<M> {
+        let mut message = pin!(mailbox.recv());
+        let mut input = pin!(input);
+        poll_fn(|task| {
+            let stopping = is_stopping();
+            // Timers come first, but only now and then while messages keep coming.
+            if !stopping
+                && (self.turn as u32).is_multiple_of(LOOK)
+                && let Poll::Ready(tick) = self.poll_tick(task)
+            {
+                return Poll::Ready(tick);
+            }
+            for side in [self.turn, self.turn + 1] {
+                let polled = if side % 2 == 0 {
+                    self.poll_mailbox(message.as_mut(), task)
+                } else {
+                    self.poll_input(input.as_mut(), task)
+                };
+                if polled.is_ready() {
+                    return polled;
+                }
+            }
+            if !stopping && !self.ticks.is_empty() {
+                return self.poll_tick(task);
+            }
+            if self.mailbox_open || self.inputs_open {
+                Poll::Pending
+            } else {
+                Poll::Ready(Next::End)
+            }
+        })
+        .await
+    }
+
+    fn poll_tick<M>(&mut self, task: &mut Context<'_>) -> Poll<Next<M>> {
+        for (index, ticks) in &mut self.ticks {
+            if Pin::new(&mut ticks.next()).poll(task).is_ready() {
+                return Poll::Ready(Next::Tick(*index));
+            }
+        }
+        Poll::Pending
+    }
+
+    fn poll_mailbox<M>(
+        &mut self,
+        message: Pin<&mut impl Future<Output = Option<Envelope<M>>>>,
+        task: &mut Context<'_>,
+    ) -> Poll<Next<M>> {
+        if self.mailbox_open
+            && let Poll::Ready(received) = message.poll(task)
+        {
+            match received {
+                Some(envelope) => return Poll::Ready(Next::Message(envelope)),
+                None => self.mailbox_open = false,
+            }
+        }
+        Poll::Pending
+    }
+
+    fn poll_input<M>(
+        &mut self,
+        input: Pin<&mut impl Future<Output = Option<M>>>,
+        task: &mut Context<'_>,
+    ) -> Poll<Next<M>> {
+        if self.inputs_open
+            && let Poll::Ready(received) = input.poll(task)
+        {
+            match received {
+                Some(message) => return Poll::Ready(Next::Input(message)),
+                None => self.inputs_open = false,
+            }
+        }
+        Poll::Pending
+    }
+}
