@@ -21,6 +21,8 @@ mod fallback;
 mod model;
 mod parse;
 mod pipeline;
+#[cfg(test)]
+mod tests;
 
 use proc_macro::TokenStream;
 

@@ -2,9 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident};
-use syn::{
-    Attribute, FnArg, GenericParam, Ident, Meta, PatType, ReturnType, Safety, Signature, Type,
-};
+use syn::{Attribute, FnArg, Ident, Meta, PatType, ReturnType, Safety, Signature, Type};
 
 use super::{options, types};
 use crate::errors::{Errors, with_help};
@@ -45,16 +43,18 @@ pub(crate) fn check(
         return None;
     }
     qualifiers(&function.sig, &options, errors);
-    for parameter in &function.sig.generics.params {
-        if let GenericParam::Lifetime(parameter) = parameter {
-            lent_for_life(&parameter.lifetime, "rules: &Rules", errors);
-        }
-    }
+    let before = errors.count();
     let mut arguments = Vec::new();
     for (position, parameter) in function.sig.inputs.iter_mut().enumerate() {
         if let FnArg::Typed(parameter) = parameter {
             arguments.push(argument(parameter, position, &function.sig.ident, errors));
         }
+    }
+    if errors.none_since(before)
+        && let Some(parameter) = function.sig.generics.lifetimes().next()
+    {
+        let lifetime = &parameter.lifetime;
+        lent_for_life(lifetime, &format!("remove `{lifetime}`"), errors);
     }
     let output = match &function.sig.output {
         ReturnType::Default => Output::Unit,
@@ -138,22 +138,17 @@ fn argument(
 
 fn plain(parameter: &PatType, name: &Ident, errors: &mut Errors) -> Argument {
     let ty = &*parameter.ty;
+    let owns = format!("take a `{name}` that owns its data");
     let Some(reference) = types::reference(ty) else {
         if let Some(borrow) = types::borrow(ty) {
-            lent_for_life(
-                borrow,
-                &format!(
-                    "{name}: &T` with a `T` that owns its data, or take owned data: `{name}: T"
-                ),
-                errors,
-            );
+            lent_for_life(borrow, &owns, errors);
         }
         return Argument::Owned {
             name: name.clone(),
             ty: types::bare(ty).clone(),
         };
     };
-    let lent = &*reference.elem;
+    let lent = types::bare(&reference.elem);
     if reference.mutability.is_some() && types::named(lent, "Cx").is_some() {
         return Argument::Context;
     }
@@ -166,7 +161,7 @@ fn plain(parameter: &PatType, name: &Ident, errors: &mut Errors) -> Argument {
     } else if reference.mutability.is_some() || reference.lifetime.is_some() {
         lent_for_life(
             reference.and_token,
-            &format!("{name}: &{}", types::source(lent)),
+            &format!("write `{name}: &{}`", types::source(lent)),
             errors,
         );
     } else if let Some((owned, shared)) = types::owned_form(lent) {
@@ -178,27 +173,18 @@ fn plain(parameter: &PatType, name: &Ident, errors: &mut Errors) -> Argument {
     } else if types::named(lent, "Scope").is_some() {
         return Argument::Scope;
     } else if let Some(borrow) = types::borrow(lent) {
-        lent_for_life(
-            borrow,
-            &format!("{name}: &T` with a `T` that owns its data"),
-            errors,
-        );
+        lent_for_life(borrow, &owns, errors);
     }
     Argument::Lent {
         name: name.clone(),
-        ty: types::bare(lent).clone(),
+        ty: lent.clone(),
     }
 }
 
-fn lent_for_life(tokens: impl ToTokens, example: &str, errors: &mut Errors) {
-    let end = if example.contains('`') && !example.ends_with('T') {
-        ""
-    } else {
-        "`"
-    };
+fn lent_for_life(tokens: impl ToTokens, instead: &str, errors: &mut Errors) {
     errors.at(
         tokens,
-        format!("a process is lent its arguments for its whole life: write `{example}{end}"),
+        format!("a process is lent its arguments for its whole life: {instead}"),
     );
 }
 

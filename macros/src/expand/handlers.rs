@@ -125,7 +125,7 @@ fn handle_methods(message: &Message<'_>, number: usize, handler: &Handler) -> To
     let port = format_ident!("{}_port", name);
     let cfgs = &handler.hook.cfgs;
     let doc = format!(
-        "A sender whose messages call [`{name}`](Self::{name}): the same mailbox and order."
+        " A sender whose messages call [`{name}`](Self::{name}): the same mailbox and order."
     );
     generated! {
         #call

@@ -116,7 +116,7 @@ pub(crate) fn handle(process: &FunctionProcess) -> Option<TokenStream> {
         .enumerate()
         .map(|(position, (name, item, _))| {
             let position = syn::Index::from(position);
-            let doc = format!("Sends into the input `{name}`.");
+            let doc = format!(" Sends into the input `{name}`.");
             generated! {
                 #[doc = #doc]
                 #[must_use]
@@ -126,7 +126,7 @@ pub(crate) fn handle(process: &FunctionProcess) -> Option<TokenStream> {
             }
         });
     let cfgs = types::only(&process.function.attrs, &["cfg"]);
-    let doc = format!("Handle to a `{}` process.", process.function.sig.ident);
+    let doc = format!(" Handle to a `{}` process.", process.function.sig.ident);
     let lints = attributes::lints();
     Some(generated! {
         #(#cfgs)*

@@ -39,7 +39,7 @@ pub(crate) fn expand(process: &StateProcess) -> TokenStream {
     let lints = attributes::lints();
     let handle = format_ident!("{}Handle", name);
     let (_, types, where_clause) = generics.split_for_impl();
-    let first_line = format!("Handle to a `{name}` process.");
+    let first_line = format!(" Handle to a `{name}` process.");
     let blank = (!docs.is_empty()).then(|| generated!(#[doc = ""]));
     let traits = handle_traits(
         &handle,
