@@ -1,1 +1,221 @@
-//! The attribute macros of Roundrock.
+//! The macros of [Roundrock](https://docs.rs/roundrock): use them through that crate, which
+//! re-exports them.
+//!
+//! Each macro goes the same way, in `pipeline`: `parse` turns tokens into syntax, `check` turns
+//! syntax into a model and owns every rule and message, `expand` turns the model into tokens and
+//! cannot fail, `fallback` stands in where there is a mistake.
+//!
+//! # Invariants
+//!
+//! - Bodies of functions are never parsed, so half-typed code completes in an IDE.
+//! - Expanded code contains no `unsafe`; it names `::roundrock::__private`, `::core` and what the
+//!   user named; it makes no public name but `<Type>Handle`.
+//! - One mistake gives one error, at the user's token. No input makes a macro panic.
+
+#![forbid(unsafe_code)]
+
+mod check;
+mod errors;
+mod expand;
+mod fallback;
+mod model;
+mod parse;
+mod pipeline;
+#[cfg(test)]
+mod tests;
+
+use proc_macro::TokenStream;
+
+/// Makes a process of a struct or of an `async fn`.
+///
+/// # On a struct
+///
+/// The struct is the state; the methods in its [`#[handlers]`](macro@handlers) block are what other
+/// processes may call. The macro makes `<Type>Handle`, which `scope.spawn(..)` returns: cheap to
+/// clone, `Send` and `Sync`, with one method per handler.
+///
+/// ```ignore
+/// #[process(mailbox = 16)]
+/// struct Counter { n: i64 }
+///
+/// #[handlers]
+/// impl Counter {
+///     fn add(&mut self, by: i64) { self.n += by; }
+///     fn get(&self) -> i64 { self.n }
+/// }
+///
+/// let counter = scope.spawn(Counter { n: 0 });
+/// counter.add(5).await?;
+/// ```
+///
+/// # On a function
+///
+/// The function becomes a constructor of the same name that takes the arguments *owned* and starts
+/// nothing. What the signature takes by reference the process keeps and lends to the body; what it
+/// takes by value the body owns, and such a process can be started once only.
+///
+/// ```ignore
+/// #[process]
+/// async fn route(raw: &Receiver<Event>, rules: &Rules, out: &Sender<Routed>) -> Result<()> {
+///     while let Some(event) = raw.recv().await {
+///         out.send(rules.apply(event)).await?;
+///     }
+///     Ok(())
+/// }
+///
+/// scope.spawn(route(raw, rules, out));
+/// ```
+///
+/// - `scope: &Scope` and `cx: &mut Cx` come from the runtime and are no arguments of the constructor.
+/// - `#[inbox(8)] raw: &Receiver<T>` is made by the process itself: `spawn` then returns a
+///   `RouteHandle` with `raw()`, the sender. The size is 8 if none is given, at most 65536, and 0 is
+///   a rendezvous.
+/// - It returns `()`, `!` or `Result<T, E>`.
+///
+/// # Options
+///
+/// | option | on | default | |
+/// |---|---|---|---|
+/// | `mailbox = 8` | structs | 8 | calls that wait before the next has to: 1 to 65536 |
+/// | `name = "…"` | both | the type or function | name in reports |
+/// | `blocking` | both | | runs on a thread where it may block; all plain `fn` |
+/// | `cpu` | both | | runs on a thread per core, for long computations; all plain `fn` |
+/// | `budget = 64` | both | the system's | messages in a row before others get their turn |
+#[proc_macro_attribute]
+pub fn process(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    pipeline::process(arguments.into(), item.into()).into()
+}
+
+/// Makes every method of an `impl` block a handler: a message other processes may send.
+///
+/// A handler takes `&self` or `&mut self`, is `fn` or `async fn`, and its arguments and its reply are
+/// owned. Other functions go in a plain `impl` block. For each handler the handle gets a method with
+/// the same name, visibility and documentation that returns a `Call`; and if it takes one argument
+/// and returns nothing, a port: `counter.add_port()` is a `Sender<i64>`.
+///
+/// Parameters known by their type, in any place, that are no part of the message:
+/// - `cx: &mut Cx` or `cx: &mut Cx<Self>`: the context;
+/// - `reply: Reply<T>`: answers later, from anywhere; the method then returns nothing.
+///
+/// Attributes in the block: [`#[every]`](macro@every), [`#[recv]`](macro@recv),
+/// [`#[on_start]`](macro@on_start), [`#[on_stop]`](macro@on_stop), [`#[handler]`](macro@handler) and,
+/// on an argument, [`#[key]`](macro@key).
+///
+/// # Examples
+///
+/// ```ignore
+/// #[handlers]
+/// impl Store {
+///     /// Remembers a value.
+///     pub fn put(&mut self, #[key] key: String, value: u64) -> Option<u64> {
+///         self.values.insert(key, value)
+///     }
+///     pub async fn load(&mut self, path: PathBuf) -> io::Result<usize> { .. }
+///     #[every("1s")]
+///     fn report(&mut self) { .. }
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn handlers(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    pipeline::handlers(arguments.into(), item.into()).into()
+}
+
+/// Starts a system, runs the function as its first process, and stops it when that returns.
+///
+/// Options: `workers = 2`, threads that run processes, 1 to 1024, by default as many as the machine
+/// gives this program; `grace = "5s"`, how long processes may take to end, by default 10 s.
+///
+/// # Examples
+///
+/// ```ignore
+/// #[roundrock::main(workers = 2, grace = "5s")]
+/// async fn main(scope: &Scope) -> Result<()> {
+///     scope.spawn(route(raw, rules, out));
+///     Ok(())
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    pipeline::entry(arguments.into(), item.into()).into()
+}
+
+/// Waits for the first of several events and runs its branch.
+///
+/// A branch is `pattern = event => body`, `pattern = event, if condition => body`, or
+/// `sender.send(value) => body`, whose value is evaluated only if the branch is taken. The events of
+/// the other branches are dropped before the body runs, and none loses anything by it: a plain
+/// future is no event. The first branch to be looked at changes from wait to wait, unless the first
+/// line is `biased;`. `default => body` runs if nothing is ready, `else => body` if every branch is
+/// closed or guarded off.
+///
+/// # Panics
+///
+/// If every branch is closed or guarded off and there is no `else`.
+///
+/// # Examples
+///
+/// ```ignore
+/// select! {
+///     job  = jobs.recv()                         => work(job).await,
+///     _    = tick.next()                         => flush().await,
+///     room = out.ready(), if !backlog.is_empty() => room?.send(backlog.remove(0))?,
+///     _    = scope.stopping()                    => break,
+/// }
+/// ```
+#[proc_macro]
+pub fn select(tokens: TokenStream) -> TokenStream {
+    pipeline::select(tokens.into()).into()
+}
+
+/// In a [`#[handlers]`](macro@handlers) block: calls the method at an interval.
+///
+/// `#[every("250ms")]`, with `us`, `ms`, `s`, `m` or `h`. The method takes `&mut self` and perhaps
+/// `cx: &mut Cx`; if it returns an `Err`, the process fails.
+#[proc_macro_attribute]
+pub fn every(_arguments: TokenStream, item: TokenStream) -> TokenStream {
+    pipeline::misplaced("every", item.into()).into()
+}
+
+/// In a [`#[handlers]`](macro@handlers) block: calls the method with each message of a field.
+///
+/// `#[recv(jobs)]` names a field that is a `Receiver<T>`; the method takes `&mut self`, a `T` and
+/// perhaps `cx: &mut Cx`. If it returns an `Err`, the process fails.
+#[proc_macro_attribute]
+pub fn recv(_arguments: TokenStream, item: TokenStream) -> TokenStream {
+    pipeline::misplaced("recv", item.into()).into()
+}
+
+/// In a [`#[handlers]`](macro@handlers) block: calls the method before the first message.
+///
+/// If it returns an `Err`, the start has failed.
+#[proc_macro_attribute]
+pub fn on_start(_arguments: TokenStream, item: TokenStream) -> TokenStream {
+    pipeline::misplaced("on_start", item.into()).into()
+}
+
+/// In a [`#[handlers]`](macro@handlers) block: calls the method after the last message, not after a
+/// panic.
+#[proc_macro_attribute]
+pub fn on_stop(_arguments: TokenStream, item: TokenStream) -> TokenStream {
+    pipeline::misplaced("on_stop", item.into()).into()
+}
+
+/// In a [`#[handlers]`](macro@handlers) block: gives the message another name than the method,
+/// `#[handler(name = halt)]`.
+#[proc_macro_attribute]
+pub fn handler(_arguments: TokenStream, item: TokenStream) -> TokenStream {
+    pipeline::misplaced("handler", item.into()).into()
+}
+
+/// On an argument of a handler: calls with equal keys go to the same worker of a pool.
+#[proc_macro_attribute]
+pub fn key(_arguments: TokenStream, item: TokenStream) -> TokenStream {
+    pipeline::misplaced("key", item.into()).into()
+}
+
+/// On an argument of a process function: the process makes this input itself. See
+/// [`#[process]`](macro@process).
+#[proc_macro_attribute]
+pub fn inbox(_arguments: TokenStream, item: TokenStream) -> TokenStream {
+    pipeline::misplaced("inbox", item.into()).into()
+}

@@ -1,0 +1,232 @@
+//! `#[process]` on a function.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, format_ident};
+use syn::{Attribute, FnArg, Ident, Meta, PatType, ReturnType, Safety, Signature, Type};
+
+use super::{options, types};
+use crate::errors::{Errors, with_help};
+use crate::model::{Argument, FunctionProcess, Kind, Options, Output};
+use crate::parse::item::Function;
+
+/// Messages that an inbox holds if nothing is said.
+const INBOX_DEFAULT: u32 = 8;
+
+/// Names that the handle of an `#[inbox]` function has already.
+pub(crate) const BUILT_IN: [&str; 11] = [
+    "clone",
+    "stop",
+    "kill",
+    "done",
+    "closed",
+    "task",
+    "id",
+    "name",
+    "downgrade",
+    "link",
+    "owned",
+];
+
+/// Checks a process function. `None`: it is a method, and no stub can stand in for it.
+pub(crate) fn check(
+    options: TokenStream,
+    mut function: Function,
+    errors: &mut Errors,
+) -> Option<FunctionProcess> {
+    let options = options::process(options, false, errors);
+    if let Some(receiver) = function.sig.receiver() {
+        errors.help(
+            receiver.self_token,
+            "a process function cannot take `self`",
+            "put `#[handlers]` on the `impl` block: every method in it is a handler",
+        );
+        return None;
+    }
+    qualifiers(&function.sig, &options, errors);
+    let before = errors.count();
+    let mut arguments = Vec::new();
+    for (position, parameter) in function.sig.inputs.iter_mut().enumerate() {
+        if let FnArg::Typed(parameter) = parameter {
+            arguments.push(argument(parameter, position, &function.sig.ident, errors));
+        }
+    }
+    if errors.none_since(before)
+        && let Some(parameter) = function.sig.generics.lifetimes().next()
+    {
+        let lifetime = &parameter.lifetime;
+        lent_for_life(lifetime, &format!("remove `{lifetime}`"), errors);
+    }
+    let output = match &function.sig.output {
+        ReturnType::Default => Output::Unit,
+        ReturnType::Type(_, ty) if matches!(types::bare(ty), Type::Never(_)) => Output::Never,
+        ReturnType::Type(_, ty) => Output::Type((**ty).clone()),
+    };
+    Some(FunctionProcess {
+        function,
+        options,
+        arguments,
+        output,
+    })
+}
+
+fn qualifiers(sig: &Signature, options: &Options, errors: &mut Errors) {
+    let name = &sig.ident;
+    match (options.kind, sig.asyncness) {
+        (Kind::Async, None) => errors.help(
+            sig.fn_token,
+            "a process function is `async`",
+            &format!("write `async fn {name}(..)`, or `#[process(blocking)]` for code that blocks its thread"),
+        ),
+        (Kind::Blocking | Kind::Cpu, Some(token)) => errors.help(
+            token,
+            "a `blocking` or `cpu` process is a plain `fn`: it has a thread of its own",
+            &format!("write `fn {name}(..)`, and `blocking_recv` and `blocking_send` in it"),
+        ),
+        _ => {}
+    }
+    if let Some(token) = sig.constness {
+        errors.at(token, "a process function cannot be `const`");
+    }
+    if let Safety::Unsafe(token) = sig.safety {
+        errors.at(
+            token,
+            "a process function cannot be `unsafe`: the runtime calls it",
+        );
+    }
+    if let Some(abi) = &sig.abi {
+        errors.at(
+            abi,
+            "a process function cannot be `extern`: the runtime calls it",
+        );
+    }
+    if let Some(variadic) = &sig.variadic {
+        errors.at(
+            variadic,
+            "a process function has a fixed number of arguments",
+        );
+    }
+}
+
+/// Checks one parameter and takes `#[inbox]` off it.
+fn argument(
+    parameter: &mut PatType,
+    position: usize,
+    function: &Ident,
+    errors: &mut Errors,
+) -> Argument {
+    let before = errors.count();
+    let mut name = types::binding(&parameter.pat, position);
+    if name == *function {
+        // In the constructor the name means the function.
+        name = format_ident!("{}_argument", name);
+    }
+    let is_inbox = |attribute: &Attribute| types::is_helper(attribute, "inbox");
+    let inboxes: Vec<Attribute> = parameter
+        .attrs
+        .extract_if(.., |attribute| is_inbox(attribute))
+        .collect();
+    let argument = match inboxes.first() {
+        Some(attribute) => inbox(attribute, parameter, &name, errors),
+        None => plain(parameter, &name, errors),
+    };
+    if errors.none_since(before) {
+        argument
+    } else {
+        Argument::Broken { name }
+    }
+}
+
+fn plain(parameter: &PatType, name: &Ident, errors: &mut Errors) -> Argument {
+    let ty = &*parameter.ty;
+    let owns = format!("take a `{name}` that owns its data");
+    let Some(reference) = types::reference(ty) else {
+        if let Some(borrow) = types::borrow(ty) {
+            lent_for_life(borrow, &owns, errors);
+        }
+        return Argument::Owned {
+            name: name.clone(),
+            ty: types::bare(ty).clone(),
+        };
+    };
+    let lent = types::bare(&reference.elem);
+    if reference.mutability.is_some() && types::named(lent, "Cx").is_some() {
+        return Argument::Context;
+    }
+    if reference.mutability.is_none() && types::named(lent, "Cx").is_some() {
+        errors.help(
+            reference.and_token,
+            "the context is lent to one body at a time",
+            &format!("write `{name}: &mut Cx`"),
+        );
+    } else if reference.mutability.is_some() || reference.lifetime.is_some() {
+        lent_for_life(
+            reference.and_token,
+            &format!("write `{name}: &{}`", types::source(lent)),
+            errors,
+        );
+    } else if let Some((owned, shared)) = types::owned_form(lent) {
+        let lent = types::source(lent);
+        errors.at(
+            ty,
+            format!("`&{lent}` is unsized, and a process keeps what it is lent: write `&{owned}` or `&{shared}`"),
+        );
+    } else if types::named(lent, "Scope").is_some() {
+        return Argument::Scope;
+    } else if let Some(borrow) = types::borrow(lent) {
+        lent_for_life(borrow, &owns, errors);
+    }
+    Argument::Lent {
+        name: name.clone(),
+        ty: lent.clone(),
+    }
+}
+
+fn lent_for_life(tokens: impl ToTokens, instead: &str, errors: &mut Errors) {
+    errors.at(
+        tokens,
+        format!("a process is lent its arguments for its whole life: {instead}"),
+    );
+}
+
+fn inbox(
+    attribute: &Attribute,
+    parameter: &PatType,
+    name: &Ident,
+    errors: &mut Errors,
+) -> Argument {
+    let lent = types::reference(&parameter.ty).filter(|reference| reference.mutability.is_none());
+    let item = lent.and_then(|reference| types::named(&reference.elem, "Receiver"));
+    let Some([item]) = item.as_deref() else {
+        errors.at(
+            parameter,
+            format!("`#[inbox]` makes the process's own input: write `{name}: &Receiver<T>`"),
+        );
+        return Argument::Broken { name: name.clone() };
+    };
+    let spelled = name.to_string();
+    if BUILT_IN.contains(&spelled.as_str()) {
+        errors.help(
+            name,
+            format!("an inbox cannot be called `{name}`: every handle has `{name}()` already"),
+            "rename it",
+        );
+    }
+    let size = errors.keep(size(attribute)).unwrap_or(INBOX_DEFAULT);
+    Argument::Inbox {
+        name: name.clone(),
+        item: (*item).clone(),
+        capacity: size,
+    }
+}
+
+fn size(attribute: &Attribute) -> syn::Result<u32> {
+    match &attribute.meta {
+        Meta::Path(_) => Ok(INBOX_DEFAULT),
+        Meta::List(list) => options::capacity(list.tokens.clone(), "#[inbox(8)]"),
+        Meta::NameValue(_) => Err(with_help(
+            attribute,
+            "`#[inbox]` takes its size in parentheses",
+            "write `#[inbox(8)]`",
+        )),
+    }
+}

@@ -1,0 +1,250 @@
+//! `#[handlers]` on an `impl`.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, format_ident, quote_spanned};
+use syn::{Attribute, Ident, Type};
+
+use super::method::{self, Purpose};
+use super::{options, state, types};
+use crate::errors::Errors;
+use crate::fallback;
+use crate::model::{Answer, Block, Handler, Hook, Parameter, Role};
+use crate::parse::item::{Function, Impl, Item, Member};
+
+/// Handlers are numbered in a byte, and 255 of them are enough.
+const HANDLERS_MAX: usize = 255;
+
+/// `#[handlers]` on something that is no `impl`.
+pub(crate) fn wrong_item(item: &Item, errors: &mut Errors) {
+    let (keyword, what) = match item {
+        Item::Struct(item) => (item.struct_token.to_token_stream(), "a struct"),
+        Item::Function(function) => (function.sig.fn_token.to_token_stream(), "a function"),
+        Item::Impl(item) => (item.impl_token.to_token_stream(), "a trait impl"),
+        Item::Other(keyword, what) => (keyword.clone(), what.as_str()),
+    };
+    let message = format!("`#[handlers]` goes on the `impl` of a struct, not on {what}");
+    let help = match item {
+        Item::Struct(_) | Item::Function(_) => "write `#[process]` here",
+        _ => "put the methods that other processes may call into `impl Name { }`",
+    };
+    errors.help(keyword, message, help);
+}
+
+/// Checks a block. `None`: it is not the `impl` of a struct.
+pub(crate) fn check(arguments: TokenStream, block: Impl, errors: &mut Errors) -> Option<Block> {
+    options::none(arguments, errors);
+    state::no_lifetimes(&block.generics, errors);
+    let Some((name, handle)) = handle(&block.self_ty) else {
+        errors.at(
+            &block.self_ty,
+            "`#[handlers]` goes on the `impl` of a struct",
+        );
+        return None;
+    };
+    let mut checked = Block {
+        item: TokenStream::new(),
+        cfgs: types::only(&block.attrs, &["cfg"]),
+        generics: block.generics.clone(),
+        self_ty: block.self_ty.clone(),
+        handle,
+        name,
+        handlers: Vec::new(),
+        on_start: None,
+        on_stop: None,
+        stubs: Vec::new(),
+        full: false,
+    };
+    let mut members = Vec::new();
+    for member in block.members {
+        match member {
+            Member::Method(mut method) => {
+                checked.method(&mut method, errors);
+                members.push(method.to_token_stream());
+            }
+            Member::Other(tokens) => members.push(tokens),
+        }
+    }
+    checked.item = item(&block.attrs, &block.generics, &block.self_ty, &members);
+    Some(checked)
+}
+
+fn item(
+    attrs: &[Attribute],
+    generics: &syn::Generics,
+    self_ty: &Type,
+    members: &[TokenStream],
+) -> TokenStream {
+    let where_clause = &generics.where_clause;
+    quote_spanned! {Span::mixed_site()=>
+        #[allow(
+            clippy::missing_const_for_fn,
+            clippy::must_use_candidate,
+            clippy::needless_pass_by_value,
+            clippy::needless_pass_by_ref_mut,
+            clippy::unused_self,
+            reason = "a handler has the shape of its message"
+        )]
+        #(#attrs)*
+        impl #generics #self_ty #where_clause { #(#members)* }
+    }
+}
+
+/// `path::Counter<T>` gives `Counter` and `path::CounterHandle<T>`.
+fn handle(self_ty: &Type) -> Option<(Ident, TokenStream)> {
+    let Type::Path(path) = types::bare(self_ty) else {
+        return None;
+    };
+    let mut path = path.clone();
+    let last = path.path.segments.last_mut()?;
+    let name = last.ident.clone();
+    last.ident = format_ident!("{}Handle", name);
+    Some((name, path.into_token_stream()))
+}
+
+impl Block {
+    /// Checks one method and files it under its role.
+    fn method(&mut self, method: &mut Function, errors: &mut Errors) {
+        let before = errors.count();
+        let purpose = method::purpose(method, errors);
+        method::shape(method, errors);
+        let (parameters, reply) = method::parameters(method, errors);
+        let hook = Hook {
+            cfgs: types::only(&method.attrs, &["cfg"]),
+            method: method.sig.ident.clone(),
+            asynchronous: method.sig.asyncness.map(|token| token.span),
+            parameters,
+        };
+        let Some(purpose) = purpose else { return };
+        if let Purpose::Call(name) = purpose {
+            method::name(&name, errors);
+            let answer = method::answer(&method.sig.output, reply, errors);
+            if errors.none_since(before) {
+                self.call(name, hook, method, answer, errors);
+            } else if !method::is_taken(&name) {
+                self.stubs
+                    .push(fallback::handle_method(&name, method, &hook, &answer));
+            }
+            return;
+        }
+        method::runtime_calls(&purpose, &hook, method, errors);
+        if errors.none_since(before) {
+            self.hook(purpose, hook, method, errors);
+        }
+    }
+
+    fn call(
+        &mut self,
+        name: Ident,
+        hook: Hook,
+        method: &Function,
+        answer: Answer,
+        errors: &mut Errors,
+    ) {
+        let twin = self.handlers.iter().find(|other| {
+            other.name == name
+                && other.hook.cfgs.is_empty()
+                && hook.cfgs.is_empty()
+                && other.is_call()
+        });
+        if let Some(twin) = twin {
+            // Two methods of one name are rustc's to report.
+            if twin.hook.method != hook.method {
+                errors.help(
+                    &name,
+                    format!("two handlers are called `{name}`"),
+                    "rename one of them",
+                );
+            }
+            return;
+        }
+        let vis = method.vis.clone();
+        let attrs = types::only(&method.attrs, &["doc", "deprecated", "cfg"]);
+        self.number(
+            Handler {
+                hook,
+                name,
+                role: Role::Call { vis, attrs, answer },
+            },
+            errors,
+        );
+    }
+
+    fn hook(&mut self, purpose: Purpose, hook: Hook, method: &Function, errors: &mut Errors) {
+        let name = method.sig.ident.clone();
+        match purpose {
+            Purpose::Input(field, span) => {
+                self.number(
+                    Handler {
+                        hook,
+                        name,
+                        role: Role::Input { field, span },
+                    },
+                    errors,
+                );
+            }
+            Purpose::Every(nanos) => {
+                self.number(
+                    Handler {
+                        hook,
+                        name,
+                        role: Role::Every { nanos },
+                    },
+                    errors,
+                );
+            }
+            Purpose::OnStart => once(&mut self.on_start, hook, &name, "#[on_start]", errors),
+            Purpose::OnStop | Purpose::Call(_) => {
+                once(&mut self.on_stop, hook, &name, "#[on_stop]", errors)
+            }
+        }
+    }
+
+    fn number(&mut self, handler: Handler, errors: &mut Errors) {
+        // One too many is reported; it and all after it are left out.
+        if self.handlers.len() == HANDLERS_MAX && !self.full {
+            self.full = true;
+            errors.help(
+                &handler.hook.method,
+                format!("a process has at most {HANDLERS_MAX} handlers"),
+                "split it into processes with one responsibility each",
+            );
+        }
+        if !self.full {
+            self.handlers.push(handler);
+        }
+    }
+}
+
+impl Handler {
+    /// Whether messages call it.
+    pub(crate) fn is_call(&self) -> bool {
+        matches!(self.role, Role::Call { .. })
+    }
+
+    /// The parameters that are part of the message.
+    pub(crate) fn values(&self) -> impl Iterator<Item = (&Ident, &Type, bool)> {
+        self.hook
+            .parameters
+            .iter()
+            .filter_map(|parameter| match parameter {
+                Parameter::Value { name, ty, key } => Some((name, ty, *key)),
+                _ => None,
+            })
+    }
+}
+
+fn once(slot: &mut Option<Hook>, hook: Hook, name: &Ident, attribute: &str, errors: &mut Errors) {
+    if slot.is_some() && hook.cfgs.is_empty() {
+        errors.help(
+            name,
+            format!("`{attribute}` is on another method already"),
+            "call one from the other",
+        );
+    }
+    *slot = Some(hook);
+}
+
+/// Whether a method that returns this gives the caller nothing but the fact that it is done.
+pub(crate) fn gives_nothing(answer: &Answer) -> bool {
+    matches!(answer, Answer::Value(None))
+}

@@ -1,0 +1,382 @@
+//! One method in a `#[handlers]` block: its attributes, its signature, its role.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote};
+use syn::{
+    Attribute, FnArg, GenericParam, Ident, Member, Meta, PatType, ReceiverKind, ReturnType, Safety,
+    Type,
+};
+
+use super::function::BUILT_IN;
+use super::{options, types};
+use crate::errors::{Errors, with_help};
+use crate::model::{Answer, Hook, Parameter};
+use crate::parse::arguments::arguments;
+use crate::parse::item::Function;
+
+/// What the attributes of a method say it is.
+pub(crate) enum Purpose {
+    /// Called by message, under this name.
+    Call(Ident),
+    Input(Member, Span),
+    Every(u64),
+    OnStart,
+    OnStop,
+}
+
+impl Purpose {
+    fn attribute(&self) -> &'static str {
+        match self {
+            Self::Call(_) => "#[handler]",
+            Self::Input(..) => "#[recv]",
+            Self::Every(_) => "#[every]",
+            Self::OnStart => "#[on_start]",
+            Self::OnStop => "#[on_stop]",
+        }
+    }
+}
+
+/// Takes our attributes off a method and says what they mean. `None`: they make no sense.
+pub(crate) fn purpose(method: &mut Function, errors: &mut Errors) -> Option<Purpose> {
+    const HELPERS: [&str; 5] = ["handler", "recv", "every", "on_start", "on_stop"];
+    let is_ours =
+        |attribute: &mut Attribute| HELPERS.iter().any(|name| types::is_helper(attribute, name));
+    let ours: Vec<Attribute> = method.attrs.extract_if(.., is_ours).collect();
+    if let [first, second, ..] = ours.as_slice() {
+        errors.help(
+            second,
+            format!(
+                "a method has one role, and this one has `{}` already",
+                types::source(first)
+            ),
+            "write a second method that calls the first",
+        );
+    }
+    let Some(attribute) = ours.first() else {
+        return Some(Purpose::Call(method.sig.ident.clone()));
+    };
+    let purpose = match attribute.path().segments.last()?.ident.to_string().as_str() {
+        "handler" => renamed(attribute).map(Purpose::Call),
+        "recv" => field(attribute).map(|(field, span)| Purpose::Input(field, span)),
+        "every" => every(attribute).map(Purpose::Every),
+        "on_start" => no_arguments(attribute).map(|()| Purpose::OnStart),
+        _ => no_arguments(attribute).map(|()| Purpose::OnStop),
+    };
+    errors.keep(purpose)
+}
+
+fn content(attribute: &Attribute) -> TokenStream {
+    match &attribute.meta {
+        Meta::List(list) => list.tokens.clone(),
+        _ => TokenStream::new(),
+    }
+}
+
+fn renamed(attribute: &Attribute) -> syn::Result<Ident> {
+    let wrong = |tokens: &dyn ToTokens| {
+        with_help(
+            tokens.to_token_stream(),
+            "`#[handler]` gives the message another name",
+            "write `#[handler(name = halt)]`",
+        )
+    };
+    match arguments(content(attribute)).as_slice() {
+        [argument] if argument.name.as_ref().is_some_and(|name| name == "name") => {
+            let value = argument
+                .value
+                .clone()
+                .ok_or_else(|| wrong(&argument.tokens))?;
+            syn::parse2(value.clone()).map_err(|_| wrong(&value))
+        }
+        _ => Err(wrong(attribute)),
+    }
+}
+
+fn field(attribute: &Attribute) -> syn::Result<(Member, Span)> {
+    let tokens = content(attribute);
+    match syn::parse2::<Member>(tokens.clone()) {
+        Ok(member) => {
+            let span = tokens
+                .into_iter()
+                .next()
+                .map_or_else(Span::call_site, |token| token.span());
+            Ok((member, span))
+        }
+        Err(_) => Err(with_help(
+            attribute,
+            "`#[recv]` names a field that holds a `Receiver<_>`",
+            "write `#[recv(field)]`",
+        )),
+    }
+}
+
+fn every(attribute: &Attribute) -> syn::Result<u64> {
+    let tokens = content(attribute);
+    if tokens.is_empty() {
+        return Err(with_help(
+            attribute,
+            "`#[every]` needs an interval",
+            "write `#[every(\"1s\")]`",
+        ));
+    }
+    options::period(tokens)
+}
+
+fn no_arguments(attribute: &Attribute) -> syn::Result<()> {
+    match &attribute.meta {
+        Meta::Path(_) => Ok(()),
+        _ => Err(with_help(
+            attribute,
+            "this attribute takes no arguments",
+            "remove the parentheses",
+        )),
+    }
+}
+
+/// Whether every handle has a method of this name.
+pub(crate) fn is_taken(name: &Ident) -> bool {
+    let name = name.to_string();
+    BUILT_IN.contains(&name.as_str()) || name.ends_with("_port")
+}
+
+/// Names a message cannot have.
+pub(crate) fn name(name: &Ident, errors: &mut Errors) {
+    if !is_taken(name) {
+        return;
+    }
+    let already = if name.to_string().ends_with("_port") {
+        "names that end in `_port` are senders on the handle".to_owned()
+    } else {
+        format!("every handle has `{name}()` already")
+    };
+    errors.help(
+        name,
+        format!("a handler cannot be called `{name}`: {already}"),
+        "rename it, or give the message another name: `#[handler(name = halt)]`",
+    );
+}
+
+/// Receiver, qualifiers and generics.
+pub(crate) fn shape(method: &Function, errors: &mut Errors) {
+    let sig = &method.sig;
+    let borrowed = sig.receiver().is_some_and(|receiver| match &receiver.kind {
+        ReceiverKind::Reference(..) => true,
+        ReceiverKind::Typed(_, ty) => types::reference(ty)
+            .is_some_and(|reference| types::named(&reference.elem, "Self").is_some()),
+        _ => false,
+    });
+    if !borrowed {
+        let parameters = proc_macro2::Group::new(
+            proc_macro2::Delimiter::Parenthesis,
+            sig.inputs.to_token_stream(),
+        );
+        let mut parameters = parameters;
+        parameters.set_span(sig.paren_token.span.join());
+        errors.help(
+            parameters,
+            "a handler takes `&self` or `&mut self`",
+            "put other functions in a plain `impl` block; to end the process call `cx.stop()`",
+        );
+    }
+    if let Safety::Unsafe(token) = sig.safety {
+        errors.at(
+            token,
+            "a handler cannot be `unsafe`: other processes call it",
+        );
+    }
+    for parameter in &sig.generics.params {
+        match parameter {
+            GenericParam::Type(parameter) => {
+                one_type(parameter, &parameter.ident.to_string(), errors)
+            }
+            GenericParam::Const(parameter) => {
+                one_type(parameter, &parameter.ident.to_string(), errors)
+            }
+            GenericParam::Lifetime(_) => {}
+        }
+    }
+    if let ReturnType::Type(_, ty) = &sig.output
+        && let Some(opaque) = types::impl_trait(ty)
+    {
+        one_type(opaque, &types::source(opaque), errors);
+    }
+}
+
+fn one_type(tokens: impl ToTokens, name: &str, errors: &mut Errors) {
+    errors.help(
+        tokens,
+        format!("a handler is one message with one type; `{name}` would make it many"),
+        "make the process generic (`struct Store<T>`) or take `Box<dyn Trait + Send>`",
+    );
+}
+
+/// The parameters after `self`, and the types of a `Reply<T, E>` among them.
+pub(crate) fn parameters(
+    method: &mut Function,
+    errors: &mut Errors,
+) -> (Vec<Parameter>, Option<(Type, Option<Type>)>) {
+    let mut reply = None;
+    let mut parameters = Vec::new();
+    for (position, input) in method.sig.inputs.iter_mut().enumerate() {
+        let FnArg::Typed(typed) = input else { continue };
+        let key = key(typed, errors);
+        if let Some(context) = context(&typed.ty) {
+            parameters.push(context);
+        } else if let Some(types) =
+            types::named(&typed.ty, "Reply").filter(|types| !types.is_empty())
+        {
+            if reply.is_some() {
+                errors.at(&*typed, "a call is answered once: take one `Reply`");
+            } else {
+                reply = Some((types[0].clone(), types.get(1).map(|ty| (*ty).clone())));
+                parameters.push(Parameter::Reply);
+            }
+        } else {
+            value(typed, errors);
+            let name = types::binding(&typed.pat, position);
+            parameters.push(Parameter::Value {
+                name,
+                ty: (*typed.ty).clone(),
+                key,
+            });
+        }
+    }
+    (parameters, reply)
+}
+
+fn key(typed: &mut PatType, errors: &mut Errors) -> bool {
+    let is_key = |attribute: &mut Attribute| types::is_helper(attribute, "key");
+    let keys: Vec<Attribute> = typed.attrs.extract_if(.., is_key).collect();
+    for attribute in &keys {
+        if errors.keep(no_arguments(attribute)).is_none() {
+            return false;
+        }
+    }
+    !keys.is_empty()
+}
+
+fn context(ty: &Type) -> Option<Parameter> {
+    let reference = types::reference(ty).filter(|reference| reference.mutability.is_some())?;
+    let arguments = types::named(&reference.elem, "Cx")?;
+    match arguments.first() {
+        Some(ty) if !types::is_unit(ty) => Some(Parameter::TypedContext),
+        _ => Some(Parameter::Context),
+    }
+}
+
+/// An argument goes into a message: owned, one type.
+fn value(typed: &PatType, errors: &mut Errors) {
+    if let Some(opaque) = types::impl_trait(&typed.ty) {
+        return one_type(opaque, &types::source(opaque), errors);
+    }
+    let Some(borrow) = types::borrow(&typed.ty) else {
+        return;
+    };
+    let name = types::source(&typed.pat);
+    let whole = format!("{name}: {}", types::source(&typed.ty));
+    let help = match types::reference(&typed.ty).map(|reference| &*reference.elem) {
+        Some(lent) if types::named(lent, "Cx").is_some() => format!("write `{name}: &mut Cx`"),
+        Some(lent) if types::named(lent, "Scope").is_some() => {
+            "take `cx: &mut Cx` and call `cx.scope()`".to_owned()
+        }
+        Some(lent) => match types::owned_form(lent) {
+            Some((owned, shared)) => format!("take `{owned}` (or `{shared}`)"),
+            None => {
+                let lent = types::source(lent);
+                format!("take `{lent}` (or `Arc<{lent}>`)")
+            }
+        },
+        None => "take a type that owns its data".to_owned(),
+    };
+    let message =
+        format!("`{whole}` borrows from the caller, but the call is sent to another process");
+    errors.help(borrow, message, &help);
+}
+
+/// How the caller gets its answer.
+pub(crate) fn answer(
+    output: &ReturnType,
+    reply: Option<(Type, Option<Type>)>,
+    errors: &mut Errors,
+) -> Answer {
+    let ty = match output {
+        ReturnType::Default => None,
+        ReturnType::Type(_, ty) if types::is_unit(ty) => None,
+        ReturnType::Type(_, ty) => Some(&**ty),
+    };
+    match (reply, ty) {
+        (Some((value, error)), None) => Answer::Later(value, error),
+        (Some((value, error)), Some(ty)) => {
+            let (taken, given) = (types::source(&value), types::source(ty));
+            errors.at(
+                ty,
+                format!("answer once: take `Reply<{taken}>` or return `{given}`, not both"),
+            );
+            Answer::Later(value, error)
+        }
+        (None, Some(ty)) => {
+            if types::borrow(ty).is_some() {
+                let owned = match types::reference(ty).map(|reference| &*reference.elem) {
+                    Some(lent) => types::owned_form(lent)
+                        .map_or_else(|| types::source(lent), |(owned, _)| owned),
+                    None => "owned data".to_owned(),
+                };
+                let owned = if owned == "owned data" {
+                    owned
+                } else {
+                    format!("`{owned}`")
+                };
+                errors.at(
+                    ty,
+                    format!("a reply is sent to another process and cannot borrow: return {owned}"),
+                );
+            }
+            match types::named(ty, "Result") {
+                Some(_) => Answer::Fallible(ty.clone()),
+                None => Answer::Value(Some(ty.clone())),
+            }
+        }
+        (None, None) => Answer::Value(None),
+    }
+}
+
+/// Methods the runtime calls itself take only what it can give.
+pub(crate) fn runtime_calls(
+    purpose: &Purpose,
+    hook: &Hook,
+    method: &Function,
+    errors: &mut Errors,
+) {
+    let values = hook
+        .parameters
+        .iter()
+        .filter(|parameter| matches!(parameter, Parameter::Value { .. }))
+        .count();
+    let replies = hook
+        .parameters
+        .iter()
+        .any(|parameter| matches!(parameter, Parameter::Reply));
+    let attribute = purpose.attribute();
+    let expected = usize::from(matches!(purpose, Purpose::Input(..)));
+    if values != expected || replies {
+        let takes = if expected == 1 {
+            "one message"
+        } else {
+            "no message"
+        };
+        errors.help(
+            quote_inputs(method),
+            format!("a method with `{attribute}` takes {takes}: nobody calls it but the runtime"),
+            if expected == 1 {
+                "write `(&mut self, message: T)`; `cx: &mut Cx` may follow"
+            } else {
+                "write `(&mut self)`; `cx: &mut Cx` may follow"
+            },
+        );
+    }
+}
+
+fn quote_inputs(method: &Function) -> TokenStream {
+    let inputs = &method.sig.inputs;
+    quote!(#inputs)
+}

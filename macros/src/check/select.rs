@@ -1,0 +1,143 @@
+//! `select!`.
+
+use proc_macro2::TokenStream;
+
+use super::types;
+use crate::errors::Errors;
+use crate::model::{Branch, Select, Wait};
+use crate::parse::select::{Arm, Arms, Head, as_send};
+
+/// Checks the arms.
+pub(crate) fn check(arms: Arms, errors: &mut Errors) -> Select {
+    let mut select = Select {
+        biased: arms.biased,
+        branches: Vec::new(),
+        default: None,
+        otherwise: None,
+    };
+    for Arm { head, body } in arms.arms {
+        let tokens = head.tokens();
+        match head {
+            Head::Default(_) => {
+                once(
+                    &mut select.default,
+                    body,
+                    tokens,
+                    "`default` is there already",
+                    errors,
+                );
+            }
+            Head::Else(_) => once(
+                &mut select.otherwise,
+                body,
+                tokens,
+                "`else` is there already",
+                errors,
+            ),
+            Head::Event {
+                pattern,
+                event,
+                guard,
+            } => {
+                if let Some(branch) = branch(pattern, event, guard, body, errors) {
+                    reachable(&select.branches, &branch, tokens, errors);
+                    select.branches.push(branch);
+                }
+            }
+        }
+    }
+    if select.branches.is_empty() && errors.none_since(0) {
+        errors.push(syn::Error::new(
+            proc_macro2::Span::call_site(),
+            "`select!` has nothing to wait for\n\n  = help: write `message = input.recv() => ...`",
+        ));
+    }
+    select
+}
+
+fn once(
+    slot: &mut Option<TokenStream>,
+    body: TokenStream,
+    word: TokenStream,
+    message: &str,
+    errors: &mut Errors,
+) {
+    if slot.is_some() {
+        errors.help(
+            word,
+            message,
+            "one wait has one such branch: put both bodies into the first",
+        );
+    } else {
+        *slot = Some(body);
+    }
+}
+
+fn branch(
+    pattern: Option<TokenStream>,
+    event: TokenStream,
+    guard: Option<TokenStream>,
+    body: TokenStream,
+    errors: &mut Errors,
+) -> Option<Branch> {
+    let before = errors.count();
+    if pattern.as_ref().is_some_and(TokenStream::is_empty) {
+        errors.help(
+            &event,
+            "a branch binds what its event gives",
+            "write `pattern = event => body`",
+        );
+    }
+    if event.is_empty() {
+        let tokens = pattern.clone().unwrap_or_else(|| body.clone());
+        errors.help(
+            tokens,
+            "this branch waits for nothing",
+            "write `pattern = event => body`",
+        );
+    }
+    if guard.as_ref().is_some_and(TokenStream::is_empty) {
+        errors.help(
+            &event,
+            "the guard of this branch is empty",
+            "write `pattern = event, if condition => body`",
+        );
+    }
+    let send = as_send(&event);
+    if pattern.is_none() && send.is_none() && !event.is_empty() {
+        errors.help(
+            &event,
+            "this branch binds nothing",
+            "write `_ = event => body`; only `sender.send(value) => body` stands alone",
+        );
+    }
+    let source = types::source(&event);
+    let wait = match send {
+        Some((sender, value)) => Wait::Send { sender, value },
+        None => Wait::Event(event),
+    };
+    errors.none_since(before).then_some(Branch {
+        pattern,
+        wait,
+        guard,
+        body,
+        source,
+    })
+}
+
+/// The same event twice: the second could only steal from the first.
+fn reachable(branches: &[Branch], branch: &Branch, tokens: TokenStream, errors: &mut Errors) {
+    let always = |branch: &&Branch| branch.guard.is_none();
+    let twin = branches
+        .iter()
+        .filter(always)
+        .any(|other| other.source == branch.source);
+    let receives = matches!(branch.wait, Wait::Event(_));
+    if twin && receives && branch.guard.is_none() {
+        errors.help(
+            tokens,
+            format!("`{}` is a branch already", branch.source),
+            "put both bodies into the first, or give one of them a guard: `, if condition`",
+        );
+    }
+}

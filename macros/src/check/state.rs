@@ -1,0 +1,71 @@
+//! `#[process]` on a struct, and on what it does not go on.
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::spanned::Spanned;
+use syn::{GenericParam, Generics, Index, ItemStruct, Member};
+
+use super::{options, types};
+use crate::errors::Errors;
+use crate::model::{Field, StateProcess};
+
+/// Checks a struct process.
+pub(crate) fn check(options: TokenStream, item: &ItemStruct, errors: &mut Errors) -> StateProcess {
+    let options = options::process(options, true, errors);
+    no_lifetimes(&item.generics, errors);
+    let fields = item
+        .fields
+        .iter()
+        .enumerate()
+        .map(|(position, field)| Field {
+            cfgs: types::only(&field.attrs, &["cfg"]),
+            span: field
+                .ident
+                .as_ref()
+                .map_or_else(|| field.ty.span(), |name| name.span()),
+            member: field
+                .ident
+                .clone()
+                .map_or_else(|| Index::from(position).into(), Member::Named),
+        });
+    StateProcess {
+        item: item.to_token_stream(),
+        cfgs: types::only(&item.attrs, &["cfg"]),
+        docs: types::only(&item.attrs, &["doc", "deprecated"]),
+        vis: item.vis.clone(),
+        name: item.ident.clone(),
+        generics: item.generics.clone(),
+        fields: fields.collect(),
+        options,
+    }
+}
+
+/// A process outlives whoever starts it, so its state cannot borrow.
+pub(crate) fn no_lifetimes(generics: &Generics, errors: &mut Errors) {
+    for parameter in &generics.params {
+        if let GenericParam::Lifetime(parameter) = parameter {
+            let lifetime = &parameter.lifetime;
+            errors.help(
+                lifetime,
+                format!(
+                    "a process keeps its state for its whole life: `{lifetime}` would end before it"
+                ),
+                "hold owned values, or share them in an `Arc`",
+            );
+        }
+    }
+}
+
+/// `#[process]` on something else.
+pub(crate) fn wrong_item(keyword: TokenStream, what: &str, errors: &mut Errors) {
+    let message = format!("`#[process]` goes on a struct or an `async fn`, not on {what}");
+    if what.contains("impl") {
+        errors.help(
+            keyword,
+            message,
+            "write `#[handlers]` here and `#[process]` on the struct",
+        );
+    } else {
+        errors.at(keyword, message);
+    }
+}

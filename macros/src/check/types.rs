@@ -1,0 +1,237 @@
+//! Questions about types as the user wrote them. By name: a macro sees no more than that.
+
+use proc_macro2::{Spacing, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::{
+    Attribute, GenericArgument, Ident, Pat, PathArguments, PathSegment, Type, TypeParamBound,
+    TypeReference,
+};
+
+/// The last segment of a path type.
+pub(crate) fn last_segment(ty: &Type) -> Option<&PathSegment> {
+    match ty {
+        Type::Path(path) => path.path.segments.last(),
+        Type::Group(group) => last_segment(&group.elem),
+        Type::Paren(paren) => last_segment(&paren.elem),
+        _ => None,
+    }
+}
+
+/// The type inside invisible or redundant parentheses.
+pub(crate) fn bare(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => bare(&group.elem),
+        Type::Paren(paren) => bare(&paren.elem),
+        _ => ty,
+    }
+}
+
+/// The reference a type is.
+pub(crate) fn reference(ty: &Type) -> Option<&TypeReference> {
+    match bare(ty) {
+        Type::Reference(reference) => Some(reference),
+        _ => None,
+    }
+}
+
+/// Whether the type is a path that ends in `name`, and its type arguments.
+pub(crate) fn named<'a>(ty: &'a Type, name: &str) -> Option<Vec<&'a Type>> {
+    let segment = last_segment(ty)?;
+    (segment.ident == name).then(|| type_arguments(segment))
+}
+
+fn type_arguments(segment: &PathSegment) -> Vec<&Type> {
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else {
+        return Vec::new();
+    };
+    let types = arguments.args.iter().filter_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    });
+    types.collect()
+}
+
+/// Whether the type is `()`.
+pub(crate) fn is_unit(ty: &Type) -> bool {
+    matches!(bare(ty), Type::Tuple(tuple) if tuple.elems.is_empty())
+}
+
+/// The owned type that a type without a size stands for, and its shared form.
+pub(crate) fn owned_form(ty: &Type) -> Option<(String, String)> {
+    match bare(ty) {
+        Type::Slice(slice) => {
+            let elem = source(&slice.elem);
+            Some((format!("Vec<{elem}>"), format!("Arc<[{elem}]>")))
+        }
+        Type::TraitObject(object) => {
+            let object = source(object);
+            Some((format!("Box<{object}>"), format!("Arc<{object}>")))
+        }
+        Type::Path(path) if path.qself.is_none() => {
+            let segment = path.path.segments.last()?;
+            let owned = match segment.ident.to_string().as_str() {
+                "str" => "String",
+                "Path" => "PathBuf",
+                "OsStr" => "OsString",
+                "CStr" => "CString",
+                _ => return None,
+            };
+            segment
+                .arguments
+                .is_none()
+                .then(|| (owned.to_owned(), format!("Arc<{}>", segment.ident)))
+        }
+        _ => None,
+    }
+}
+
+/// The first `&` or lifetime in a type that borrows from somebody. What is `'static` does not, nor
+/// do the arguments of function types.
+pub(crate) fn borrow(ty: &Type) -> Option<TokenStream> {
+    match ty {
+        Type::Reference(reference) => match &reference.lifetime {
+            Some(lifetime) if lifetime.ident == "static" && reference.mutability.is_none() => {
+                borrow(&reference.elem)
+            }
+            _ => Some(reference.and_token.to_token_stream()),
+        },
+        Type::Group(group) => borrow(&group.elem),
+        Type::Paren(paren) => borrow(&paren.elem),
+        Type::Array(array) => borrow(&array.elem),
+        Type::Slice(slice) => borrow(&slice.elem),
+        Type::Tuple(tuple) => tuple.elems.iter().find_map(borrow),
+        Type::Path(path) => {
+            let qself = path.qself.as_ref().and_then(|qself| borrow(&qself.ty));
+            qself.or_else(|| path.path.segments.iter().find_map(borrow_in_segment))
+        }
+        Type::ImplTrait(object) => object.bounds.iter().find_map(borrow_in_bound),
+        Type::TraitObject(object) => object.bounds.iter().find_map(borrow_in_bound),
+        _ => None,
+    }
+}
+
+fn borrow_in_bound(bound: &TypeParamBound) -> Option<TokenStream> {
+    match bound {
+        TypeParamBound::Trait(bound) => bound.path.segments.iter().find_map(borrow_in_segment),
+        TypeParamBound::Lifetime(lifetime) if lifetime.ident != "static" => {
+            Some(lifetime.to_token_stream())
+        }
+        _ => None,
+    }
+}
+
+fn borrow_in_segment(segment: &PathSegment) -> Option<TokenStream> {
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else {
+        return None;
+    };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(ty) => borrow(ty),
+        GenericArgument::AssocType(assoc) => borrow(&assoc.ty),
+        GenericArgument::Lifetime(lifetime) if lifetime.ident != "static" => {
+            Some(lifetime.to_token_stream())
+        }
+        _ => None,
+    })
+}
+
+/// The first `impl Trait` in a type.
+pub(crate) fn impl_trait(ty: &Type) -> Option<&Type> {
+    match ty {
+        Type::ImplTrait(_) => Some(ty),
+        Type::Reference(reference) => impl_trait(&reference.elem),
+        Type::Group(group) => impl_trait(&group.elem),
+        Type::Paren(paren) => impl_trait(&paren.elem),
+        Type::Array(array) => impl_trait(&array.elem),
+        Type::Slice(slice) => impl_trait(&slice.elem),
+        Type::Tuple(tuple) => tuple.elems.iter().find_map(impl_trait),
+        Type::Path(path) => path
+            .path
+            .segments
+            .iter()
+            .flat_map(type_arguments)
+            .find_map(impl_trait),
+        _ => None,
+    }
+}
+
+/// The name a pattern binds, if it binds one; `_name` for others.
+pub(crate) fn binding(pat: &Pat, position: usize) -> Ident {
+    match pat {
+        Pat::Ident(pat) if pat.ident != "_" => pat.ident.clone(),
+        Pat::Type(pat) => binding(&pat.pat, position),
+        Pat::Paren(pat) => binding(&pat.pat, position),
+        _ => Ident::new(
+            &format!("argument_{}", position + 1),
+            proc_macro2::Span::mixed_site(),
+        ),
+    }
+}
+
+/// Whether an attribute is the helper called `name`: `#[name]` or `#[roundrock::name]`.
+pub(crate) fn is_helper(attribute: &Attribute, name: &str) -> bool {
+    let segments = &attribute.path().segments;
+    let qualified = segments.len() == 2 && segments[0].ident == "roundrock";
+    (segments.len() == 1 || qualified)
+        && segments.last().is_some_and(|segment| segment.ident == name)
+}
+
+/// Attributes with one of these names.
+pub(crate) fn only(attributes: &[Attribute], names: &[&str]) -> Vec<Attribute> {
+    let wanted = |attribute: &&Attribute| names.iter().any(|name| attribute.path().is_ident(name));
+    attributes.iter().filter(wanted).cloned().collect()
+}
+
+/// Tokens as a person would write them, for messages.
+pub(crate) fn source(tokens: impl ToTokens) -> String {
+    let mut text = String::new();
+    write(tokens.to_token_stream(), &mut text);
+    text
+}
+
+fn write(tokens: TokenStream, text: &mut String) {
+    let mut joint = false;
+    for token in tokens {
+        match token {
+            TokenTree::Group(group) => {
+                let (open, close) = match group.delimiter() {
+                    proc_macro2::Delimiter::Parenthesis => ("(", ")"),
+                    proc_macro2::Delimiter::Bracket => ("[", "]"),
+                    proc_macro2::Delimiter::Brace => (" { ", " }"),
+                    proc_macro2::Delimiter::None => ("", ""),
+                };
+                text.push_str(open);
+                write(group.stream(), text);
+                text.push_str(close);
+                joint = false;
+            }
+            TokenTree::Punct(punct) => {
+                let symbol = punct.as_char();
+                joint = joint || (symbol == '-' && punct.spacing() == Spacing::Alone);
+                if !joint
+                    && "+=|-".contains(symbol)
+                    && !text.is_empty()
+                    && !text.ends_with(['(', ' ', '|'])
+                {
+                    text.push(' ');
+                }
+                text.push(symbol);
+                let arrow = symbol == '>' && text.ends_with("->");
+                joint = punct.spacing() == Spacing::Joint;
+                if !joint
+                    && ("+=,;".contains(symbol)
+                        || arrow
+                        || (symbol == ':' && !text.ends_with("::")))
+                {
+                    text.push(' ');
+                }
+            }
+            word => {
+                if text.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '"') {
+                    text.push(' ');
+                }
+                text.push_str(&word.to_string());
+                joint = false;
+            }
+        }
+    }
+}

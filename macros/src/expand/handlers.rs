@@ -1,0 +1,340 @@
+//! `#[handlers]` on the `impl` of a struct process.
+//!
+//! ```text
+//! Input:   #[handlers] impl Counter {
+//!              fn add(&mut self, by: i64) { self.n += by; }
+//!          }
+//!
+//! Output:  impl Counter { fn add(&mut self, by: i64) { self.n += by; } }
+//!          const _: () = {
+//!              pub enum __CounterMessage { H0((i64,), ReplySlot<(), Infallible>) }
+//!              impl CounterHandle {
+//!                  fn add(&self, by: i64) -> Call<'_, Counter, (), Infallible> { call(..) }
+//!                  fn add_port(&self) -> Sender<i64> { port(..) }
+//!              }
+//!              impl Handlers for Counter {
+//!                  HANDLERS, index, abandoned
+//!                  fn dispatch(..) { match message { H0((by,), slot) => slot.answer(Ok(Self::add(self, by))) } }
+//!              }
+//!          };
+//! ```
+
+use proc_macro2::{Ident, Literal, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote_spanned};
+use syn::spanned::Spanned;
+
+use super::message::Message;
+use super::{at, attributes, hygienic, input, private, private_at};
+use crate::check::handlers::gives_nothing;
+use crate::fallback;
+use crate::model::{Answer, Block, Handler, Hook, Parameter, Role};
+
+/// Expands a block.
+pub(crate) fn expand(block: &Block) -> TokenStream {
+    let private = private();
+    let message = Message::new(block);
+    let Block {
+        item,
+        cfgs,
+        generics,
+        self_ty,
+        handle,
+        ..
+    } = block;
+    let (params, _, where_clause) = generics.split_for_impl();
+    let lints = attributes::lints();
+    let definition = message.definition();
+    let methods = message
+        .messages()
+        .map(|(number, handler)| handle_methods(&message, number, handler));
+    let stubs = block
+        .stubs
+        .iter()
+        .map(|stub| fallback::expand_handle_method(stub, &message));
+    let name = &message.name;
+    let (_, types, _) = generics.split_for_impl();
+    let table = table(block);
+    let questions = message.questions();
+    let dispatch = dispatch(&message);
+    let every = every(block);
+    let inputs = input::inputs(&message);
+    let hooks = hooks(block);
+    let methods: TokenStream = methods.chain(stubs).collect();
+    let methods =
+        (!methods.is_empty()).then(|| generated!(impl #params #handle #where_clause { #methods }));
+    let span = at(self_ty.span());
+    let process = quote_spanned!(span=> impl #params #private::Handlers for #self_ty #where_clause);
+    generated! {
+        #item
+        #(#cfgs)*
+        #lints
+        const _: () = {
+            #definition
+            #methods
+            #[automatically_derived]
+            #process {
+                type Message = #name #types;
+                #table
+                #questions
+                #dispatch
+                #every
+                #inputs
+                #hooks
+            }
+        };
+    }
+}
+
+/// The method of the handle that calls a handler, and its port.
+fn handle_methods(message: &Message<'_>, number: usize, handler: &Handler) -> TokenStream {
+    let private = private();
+    let Role::Call { vis, attrs, answer } = &handler.role else {
+        return TokenStream::new();
+    };
+    let name = &handler.name;
+    let variant = message.variant(number);
+    let self_ty = &message.block.self_ty;
+    let (reply, error) = message.reply(handler).unwrap_or_default();
+    let names: Vec<Ident> = handler.values().map(|(name, ..)| hygienic(name)).collect();
+    let types: Vec<TokenStream> = handler
+        .values()
+        .map(|(_, ty, _)| message.resolve(ty.to_token_stream()))
+        .collect();
+    let parcels: Vec<TokenStream> = handler
+        .values()
+        .map(|(_, ty, _)| message.parcel(ty))
+        .collect();
+    let slot = message.empty_slot(handler);
+    let call = generated! {
+        #(#attrs)*
+        #vis fn #name(&self, #(#names: #types),*) -> #private::Call<'_, #self_ty, #reply, #error> {
+            #private::call(
+                ::core::ops::Deref::deref(self),
+                #variant((#(#parcels(#names),)*), #slot),
+                |message| match message {
+                    #variant(_, slot) => ::core::option::Option::Some(slot),
+                    _ => ::core::option::Option::None,
+                },
+            )
+        }
+    };
+    let ([parcel], [ty], true) = (parcels.as_slice(), types.as_slice(), gives_nothing(answer))
+    else {
+        return call;
+    };
+    let port = format_ident!("{}_port", name);
+    let cfgs = &handler.hook.cfgs;
+    let doc = format!(
+        " A sender whose messages call [`{name}`](Self::{name}): the same mailbox and order."
+    );
+    generated! {
+        #call
+        #(#cfgs)*
+        #[doc = #doc]
+        #[must_use]
+        #vis fn #port(&self) -> #private::Sender<#ty> {
+            #private::port(::core::ops::Deref::deref(self), |value| #variant((#parcel(value),), #slot))
+        }
+    }
+}
+
+/// `HANDLERS` and `EVERY`.
+fn table(block: &Block) -> TokenStream {
+    let private = private();
+    let rows = block.handlers.iter().map(|handler| {
+        let name = handler.name.to_string();
+        let name = name.trim_start_matches("r#");
+        let wire = Literal::u64_unsuffixed(fnv1a(name));
+        let line = quote_spanned!(handler.hook.method.span()=> ::core::line!());
+        generated! {
+            #private::HandlerMeta { name: #name, wire: #wire, file: ::core::file!(), line: #line }
+        }
+    });
+    let periods = block
+        .handlers
+        .iter()
+        .enumerate()
+        .filter_map(|(number, handler)| {
+            let Role::Every { nanos } = handler.role else {
+                return None;
+            };
+            let (number, nanos) = (
+                Literal::usize_unsuffixed(number),
+                Literal::u64_unsuffixed(nanos),
+            );
+            let cfgs = &handler.hook.cfgs;
+            Some(generated! {
+                #(#cfgs)* (#number, ::core::time::Duration::from_nanos(#nanos))
+            })
+        });
+    let periods: Vec<TokenStream> = periods.collect();
+    let every = (!periods.is_empty()).then(|| {
+        generated! {
+            const EVERY: &'static [(u8, ::core::time::Duration)] = &[#(#periods),*];
+        }
+    });
+    generated! {
+        const HANDLERS: &'static [#private::HandlerMeta] = &[#(#rows),*];
+        #every
+    }
+}
+
+/// FNV-1a, 64 bits: names stay what they are when handlers are added or moved.
+pub(crate) fn fnv1a(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+fn dispatch(message: &Message<'_>) -> TokenStream {
+    let private = private_at(message.block.self_ty.span());
+    let arms = message.messages().map(|(number, handler)| {
+        let variant = message.variant(number);
+        let cfgs = &handler.hook.cfgs;
+        let values = handler.values().map(|(name, ..)| hygienic(name));
+        let slot = handler.is_call().then(|| generated!(, slot));
+        let body = answered(handler);
+        generated!(#(#cfgs)* #variant((#(#values,)*) #slot) => { #body })
+    });
+    let arms: TokenStream = arms.chain(message.impossible(&generated!(never))).collect();
+    let waits = message
+        .messages()
+        .filter_map(|(_, handler)| may_wait(&handler.hook, &message.block.handle));
+    // The first label of an error about `Send` falls on this function.
+    let span = at(message.block.self_ty.span());
+    quote_spanned! {span=>
+        fn dispatch(&mut self, message: Self::Message, cx: &mut #private::Cx<Self>)
+            -> impl ::core::future::Future<Output = ()> + ::core::marker::Send
+        {
+            #(#waits)*
+            async move { match message { #arms } }
+        }
+    }
+}
+
+/// Calls the method and answers.
+fn answered(handler: &Handler) -> TokenStream {
+    let private = private();
+    let call = method_call(&handler.hook);
+    match &handler.role {
+        Role::Call {
+            answer: Answer::Value(_),
+            ..
+        } => generated! {
+            let answer = #call;
+            slot.answer(::core::result::Result::Ok(answer));
+        },
+        Role::Call {
+            answer: Answer::Fallible(_),
+            ..
+        } => generated! {
+            let answer = #call;
+            slot.answer(#private::ResultLike::into_result(answer));
+        },
+        Role::Call {
+            answer: Answer::Later(..),
+            ..
+        } => generated!(#call;),
+        Role::Input { .. } | Role::Every { .. } => generated! {
+            let output = #call;
+            #private::settle(cx, output);
+        },
+    }
+}
+
+/// `Self::add(self, by)`, awaited if it is `async`.
+fn method_call(hook: &Hook) -> TokenStream {
+    let private = private();
+    let parameters = hook.parameters.iter().map(|parameter| match parameter {
+        Parameter::Value { name, .. } => {
+            let name = hygienic(name);
+            generated!(#name.open())
+        }
+        Parameter::Context => generated!(&mut cx.untyped()),
+        Parameter::TypedContext => generated!(cx),
+        Parameter::Reply => generated!(#private::reply(slot)),
+    });
+    let method = &hook.method;
+    let wait = hook.asynchronous.map(|_| generated!(.await));
+    generated!(Self::#method(self, #(#parameters),*) #wait)
+}
+
+/// The check that this kind of process may wait, at the word `async`.
+fn may_wait(hook: &Hook, handle: &TokenStream) -> Option<TokenStream> {
+    let span = hook.asynchronous?;
+    let private = private_at(span);
+    let cfgs = &hook.cfgs;
+    let handle: TokenStream = handle
+        .clone()
+        .into_iter()
+        .map(|mut token| {
+            token.set_span(token.span().located_at(span));
+            token
+        })
+        .collect();
+    Some(quote_spanned!(at(span)=> #(#cfgs)* #private::async_handler::<#handle>();))
+}
+
+fn every(block: &Block) -> Option<TokenStream> {
+    let private = private();
+    let is_every = |handler: &Handler| matches!(handler.role, Role::Every { .. });
+    let timed = block
+        .handlers
+        .iter()
+        .enumerate()
+        .filter(|(_, handler)| is_every(handler));
+    let arms: Vec<TokenStream> = timed
+        .map(|(number, handler)| {
+            let number = Literal::usize_unsuffixed(number);
+            let cfgs = &handler.hook.cfgs;
+            let body = answered(handler);
+            generated!(#(#cfgs)* #number => { #body })
+        })
+        .collect();
+    let waits = block
+        .handlers
+        .iter()
+        .filter(|handler| is_every(handler))
+        .filter_map(|handler| may_wait(&handler.hook, &block.handle));
+    (!arms.is_empty()).then(|| {
+        generated! {
+            fn every(&mut self, index: u8, cx: &mut #private::Cx<Self>)
+                -> impl ::core::future::Future<Output = ()> + ::core::marker::Send
+            {
+                #(#waits)*
+                async move { match index { #(#arms)* _ => {} } }
+            }
+        }
+    })
+}
+
+/// `on_start` and `on_stop`.
+fn hooks(block: &Block) -> TokenStream {
+    let private = private();
+    let hook = |hook: &Option<Hook>, constant: &str, name: &str| {
+        let hook = hook.as_ref()?;
+        let (constant, name) = (
+            Ident::new(constant, Span::mixed_site()),
+            Ident::new(name, Span::mixed_site()),
+        );
+        let cfgs = &hook.cfgs;
+        let (call, wait) = (method_call(hook), may_wait(hook, &block.handle));
+        Some(generated! {
+            #(#cfgs)*
+            const #constant: bool = true;
+            #(#cfgs)*
+            fn #name(&mut self, cx: &mut #private::Cx<Self>)
+                -> impl ::core::future::Future<Output = ::core::result::Result<(), #private::Fault>> + ::core::marker::Send
+            {
+                #wait
+                async move {
+                    let output = #call;
+                    #private::outcome(output)
+                }
+            }
+        })
+    };
+    let start = hook(&block.on_start, "ON_START", "on_start");
+    let stop = hook(&block.on_stop, "ON_STOP", "on_stop");
+    generated!(#start #stop)
+}

@@ -1,0 +1,234 @@
+//! The message enum of a struct process: one variant per handler that is called by message or
+//! input, with the arguments and the reply slot kept apart.
+//!
+//! ```text
+//! Input:   fn add(&mut self, by: i64) { .. }        fn get(&self) -> i64 { .. }
+//!
+//! Output:  pub enum __CounterMessage {
+//!              H0((Parcel<i64>,), ReplySlot<(), Infallible>),
+//!              H1((), ReplySlot<i64, Infallible>),
+//!          }
+//! ```
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{GenericParam, Ident};
+
+use super::{at, private, private_at};
+use crate::model::{Answer, Block, Handler, Role};
+
+/// Names of the enum and its variants.
+pub(crate) struct Message<'a> {
+    pub(crate) block: &'a Block,
+    pub(crate) name: Ident,
+}
+
+impl<'a> Message<'a> {
+    pub(crate) fn new(block: &'a Block) -> Self {
+        Self {
+            block,
+            name: format_ident!("__{}Message", block.name, span = Span::mixed_site()),
+        }
+    }
+
+    /// The variant of a handler.
+    pub(crate) fn variant(&self, number: usize) -> TokenStream {
+        let (name, variant) = (&self.name, format_ident!("H{}", number));
+        generated!(#name::#variant)
+    }
+
+    /// The enum.
+    pub(crate) fn definition(&self) -> TokenStream {
+        let private = private();
+        let name = &self.name;
+        let (params, _, where_clause) = self.block.generics.split_for_impl();
+        let variants = self.messages().map(|(number, handler)| {
+            let variant = format_ident!("H{}", number);
+            let cfgs = &handler.hook.cfgs;
+            let types = handler
+                .values()
+                .map(|(_, ty, _)| self.resolve(ty.to_token_stream()));
+            let slot = self
+                .reply(handler)
+                .map(|(value, error)| generated!(, #private::ReplySlot<#value, #error>));
+            generated!(#(#cfgs)* #variant((#(#private::Parcel<#types>,)*) #slot))
+        });
+        let generics = self.generics().map(|types| {
+            generated! {
+                __Generics(::core::marker::PhantomData<#types>, ::core::convert::Infallible)
+            }
+        });
+        let variants = variants.chain(generics);
+        generated! {
+            #[doc(hidden)]
+            pub enum #name #params #where_clause {
+                #(#variants,)*
+            }
+        }
+    }
+
+    /// A type that mentions all parameters, for a variant that never is; so that none is unused.
+    fn generics(&self) -> Option<TokenStream> {
+        let mut types = self
+            .block
+            .generics
+            .params
+            .iter()
+            .filter_map(|parameter| match parameter {
+                GenericParam::Type(parameter) => Some(&parameter.ident),
+                _ => None,
+            })
+            .peekable();
+        types.peek()?;
+        Some(generated!((#(fn() -> *const #types,)*)))
+    }
+
+    /// `fn index`, `fn abandoned`, `fn key`.
+    pub(crate) fn questions(&self) -> TokenStream {
+        let private = private();
+        let index = self.by_variant(|number, _| {
+            let number = proc_macro2::Literal::usize_unsuffixed(number);
+            (generated!(..), generated!(#number))
+        });
+        let abandoned = self.by_variant(|_, handler| match self.reply(handler) {
+            Some(_) => (generated!(_, slot), generated!(slot.abandoned())),
+            None => (generated!(..), generated!(false)),
+        });
+        let has_key = self
+            .messages()
+            .any(|(_, handler)| handler.values().any(|(.., key)| key));
+        let key = has_key.then(|| {
+            let key = self.by_variant(|_, handler| {
+                let keys = handler.values().enumerate().filter(|(_, (.., key))| *key);
+                let keys: Vec<_> = keys
+                    .map(|(position, _)| syn::Index::from(position))
+                    .collect();
+                if keys.is_empty() {
+                    return (generated!(..), generated!(::core::option::Option::None));
+                }
+                (
+                    generated!(values, ..),
+                    generated!(::core::option::Option::Some(#private::key_hash(&(#(values.#keys.peek(),)*)))),
+                )
+            });
+            generated! {
+                fn key(message: &Self::Message) -> ::core::option::Option<u64> { #key }
+            }
+        });
+        generated! {
+            fn index(message: &Self::Message) -> u8 { #index }
+            fn abandoned(message: &Self::Message) -> bool { #abandoned }
+            #key
+        }
+    }
+
+    /// `match message { H0(pattern) => value, … }`
+    fn by_variant(
+        &self,
+        arm: impl Fn(usize, &Handler) -> (TokenStream, TokenStream),
+    ) -> TokenStream {
+        let arms = self.messages().map(|(number, handler)| {
+            let variant = self.variant(number);
+            let cfgs = &handler.hook.cfgs;
+            let (pattern, value) = arm(number, handler);
+            generated!(#(#cfgs)* #variant(#pattern) => #value,)
+        });
+        let rest = self.impossible(&generated!(*never));
+        let arms: TokenStream = arms.chain(rest).collect();
+        if arms.is_empty() {
+            return generated!(match *message {});
+        }
+        generated!(match message { #arms })
+    }
+
+    /// The arm of the variant that never is; `never` is its uninhabited field.
+    pub(crate) fn impossible(&self, never: &TokenStream) -> Option<TokenStream> {
+        let name = &self.name;
+        self.generics()
+            .map(|_| generated!(#name::__Generics(_, never) => match #never {},))
+    }
+
+    /// The handlers that messages call, with their numbers.
+    pub(crate) fn messages(&self) -> impl Iterator<Item = (usize, &Handler)> {
+        let handlers = self.block.handlers.iter().enumerate();
+        handlers.filter(|(_, handler)| !matches!(handler.role, Role::Every { .. }))
+    }
+
+    /// `parcel::<i64>`, at the type: that is where an argument that is no message is reported.
+    pub(crate) fn parcel(&self, ty: &syn::Type) -> TokenStream {
+        let private = private_at(ty.span());
+        let span = at(ty.span());
+        let ty = self.resolve(ty.to_token_stream());
+        quote_spanned!(span=> #private::parcel::<#ty>)
+    }
+
+    /// `slot::<i64, Infallible>()`, at the return type.
+    pub(crate) fn empty_slot(&self, handler: &Handler) -> TokenStream {
+        let span = match &handler.role {
+            Role::Call {
+                answer: Answer::Value(Some(ty)) | Answer::Fallible(ty) | Answer::Later(ty, _),
+                ..
+            } => ty.span(),
+            _ => Span::mixed_site(),
+        };
+        let private = private_at(span);
+        let (reply, error) = self.reply(handler).unwrap_or_default();
+        quote_spanned!(at(span)=> #private::slot::<#reply, #error>())
+    }
+
+    /// The types of the answer and its error; none for an input.
+    pub(crate) fn reply(&self, handler: &Handler) -> Option<(TokenStream, TokenStream)> {
+        let private = private();
+        let Role::Call { answer, .. } = &handler.role else {
+            return None;
+        };
+        let infallible = || generated!(::core::convert::Infallible);
+        Some(match answer {
+            Answer::Value(None) => (generated!(()), infallible()),
+            Answer::Value(Some(syn::Type::Never(_))) => (infallible(), infallible()),
+            Answer::Value(Some(ty)) => (self.resolve(ty.to_token_stream()), infallible()),
+            Answer::Fallible(ty) => {
+                let span = at(ty.span());
+                let ty = self.resolve(ty.to_token_stream());
+                (
+                    quote_spanned!(span=> <#ty as #private::ResultLike>::Ok),
+                    quote_spanned!(span=> <#ty as #private::ResultLike>::Err),
+                )
+            }
+            Answer::Later(value, error) => (
+                self.resolve(value.to_token_stream()),
+                error
+                    .as_ref()
+                    .map_or_else(infallible, |ty| self.resolve(ty.to_token_stream())),
+            ),
+        })
+    }
+
+    /// The user's type outside the user's `impl`: `Self` is spelled out.
+    pub(crate) fn resolve(&self, tokens: TokenStream) -> TokenStream {
+        let self_ty = &self.block.self_ty;
+        let mut tokens = tokens.into_iter().peekable();
+        let mut resolved = TokenStream::new();
+        while let Some(token) = tokens.next() {
+            match token {
+                TokenTree::Ident(name) if name == "Self" => {
+                    let in_path = matches!(tokens.peek(), Some(TokenTree::Punct(next)) if next.as_char() == ':');
+                    resolved.extend(if in_path {
+                        generated!(<#self_ty>)
+                    } else {
+                        generated!(#self_ty)
+                    });
+                }
+                TokenTree::Group(group) => {
+                    let mut inner =
+                        proc_macro2::Group::new(group.delimiter(), self.resolve(group.stream()));
+                    inner.set_span(group.span());
+                    resolved.extend([TokenTree::Group(inner)]);
+                }
+                other => resolved.extend([other]),
+            }
+        }
+        resolved
+    }
+}

@@ -1,0 +1,209 @@
+//! What expansion needs to know: valid by construction, with the spans of the user's tokens kept.
+//!
+//! `check` makes these from syntax. Where the user made a mistake it still makes the nearest valid
+//! model, so that the rest of the program sees the names it expects.
+
+#![expect(
+    clippy::large_enum_variant,
+    reason = "a model lives for one expansion and is never in bulk"
+)]
+
+use proc_macro2::{Span, TokenStream};
+use syn::{Attribute, Generics, Ident, Member, Type, Visibility};
+
+use crate::parse::item::Function;
+
+/// On which threads a process runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Kind {
+    #[default]
+    Async,
+    Blocking,
+    Cpu,
+}
+
+/// The options of `#[process]`, with their defaults.
+#[derive(Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) mailbox: Option<u32>,
+    pub(crate) name: Option<String>,
+    pub(crate) kind: Kind,
+    pub(crate) budget: Option<u32>,
+}
+
+/// `#[process]` on a struct.
+pub(crate) struct StateProcess {
+    /// The struct itself.
+    pub(crate) item: TokenStream,
+    pub(crate) cfgs: Vec<Attribute>,
+    pub(crate) docs: Vec<Attribute>,
+    pub(crate) vis: Visibility,
+    pub(crate) name: Ident,
+    pub(crate) generics: Generics,
+    pub(crate) fields: Vec<Field>,
+    pub(crate) options: Options,
+}
+
+/// A field of a struct process.
+pub(crate) struct Field {
+    pub(crate) cfgs: Vec<Attribute>,
+    pub(crate) member: Member,
+    pub(crate) span: Span,
+}
+
+/// `#[process]` on a function.
+pub(crate) struct FunctionProcess {
+    /// The user's function, our attributes removed.
+    pub(crate) function: Function,
+    pub(crate) options: Options,
+    pub(crate) arguments: Vec<Argument>,
+    pub(crate) output: Output,
+}
+
+/// One parameter of a process function.
+pub(crate) enum Argument {
+    /// `rules: &Rules`: the process keeps it and lends it to the body.
+    Lent { name: Ident, ty: Type },
+    /// `#[inbox(8)] raw: &Receiver<T>`: like `Lent`, made by the constructor.
+    Inbox {
+        name: Ident,
+        item: Type,
+        capacity: u32,
+    },
+    /// `out: Sender<T>`: the body owns it.
+    Owned { name: Ident, ty: Type },
+    /// `scope: &Scope`.
+    Scope,
+    /// `cx: &mut Cx`.
+    Context,
+    /// A parameter with a mistake: the constructor takes anything there.
+    Broken { name: Ident },
+}
+
+/// What a process function returns.
+pub(crate) enum Output {
+    /// Nothing is written.
+    Unit,
+    /// `!`
+    Never,
+    Type(Type),
+}
+
+/// `#[handlers]` on an `impl`.
+pub(crate) struct Block {
+    /// The user's `impl`, our attributes removed.
+    pub(crate) item: TokenStream,
+    pub(crate) cfgs: Vec<Attribute>,
+    pub(crate) generics: Generics,
+    pub(crate) self_ty: Type,
+    /// `path::CounterHandle<T>`
+    pub(crate) handle: TokenStream,
+    /// Name of the type, for the message enum.
+    pub(crate) name: Ident,
+    /// In the order of their numbers.
+    pub(crate) handlers: Vec<Handler>,
+    pub(crate) on_start: Option<Hook>,
+    pub(crate) on_stop: Option<Hook>,
+    /// Handle methods without a handler: they have a mistake.
+    pub(crate) stubs: Vec<Stub>,
+    /// There were more handlers than numbers.
+    pub(crate) full: bool,
+}
+
+/// A method of the user's that the runtime calls.
+pub(crate) struct Hook {
+    pub(crate) cfgs: Vec<Attribute>,
+    pub(crate) method: Ident,
+    /// The span of `async`, if it is.
+    pub(crate) asynchronous: Option<Span>,
+    pub(crate) parameters: Vec<Parameter>,
+}
+
+/// A method that gets a number: called by message, by input or by time.
+pub(crate) struct Handler {
+    pub(crate) hook: Hook,
+    /// Name of the message: the method's, unless `#[handler(name = …)]` says otherwise.
+    pub(crate) name: Ident,
+    pub(crate) role: Role,
+}
+
+/// What calls a numbered method.
+pub(crate) enum Role {
+    /// A message with a reply.
+    Call {
+        vis: Visibility,
+        attrs: Vec<Attribute>,
+        answer: Answer,
+    },
+    /// `#[recv(field)]`
+    Input { field: Member, span: Span },
+    /// `#[every("1s")]`
+    Every { nanos: u64 },
+}
+
+/// One parameter of a handler, in the user's order.
+pub(crate) enum Parameter {
+    /// Part of the message.
+    Value { name: Ident, ty: Type, key: bool },
+    /// `&mut Cx`
+    Context,
+    /// `&mut Cx<Self>`
+    TypedContext,
+    /// `Reply<T>`
+    Reply,
+}
+
+/// How a call is answered.
+pub(crate) enum Answer {
+    /// With what the method returns; `()` if nothing is written.
+    Value(Option<Type>),
+    /// The method returns a `Result`, perhaps through an alias.
+    Fallible(Type),
+    /// Later, through `Reply<T, E>`.
+    Later(Type, Option<Type>),
+}
+
+/// The signature of a handle method whose handler has a mistake.
+pub(crate) struct Stub {
+    pub(crate) vis: Visibility,
+    pub(crate) name: Ident,
+    pub(crate) generics: TokenStream,
+    pub(crate) parameters: Vec<Ident>,
+    pub(crate) reply: TokenStream,
+    pub(crate) error: TokenStream,
+}
+
+/// `#[roundrock::main]`.
+pub(crate) struct Entry {
+    pub(crate) function: Function,
+    pub(crate) workers: Option<u32>,
+    pub(crate) grace: Option<u64>,
+}
+
+/// `select!`.
+pub(crate) struct Select {
+    pub(crate) biased: bool,
+    pub(crate) branches: Vec<Branch>,
+    pub(crate) default: Option<TokenStream>,
+    pub(crate) otherwise: Option<TokenStream>,
+}
+
+/// One branch of `select!`.
+pub(crate) struct Branch {
+    pub(crate) pattern: Option<TokenStream>,
+    pub(crate) wait: Wait,
+    pub(crate) guard: Option<TokenStream>,
+    pub(crate) body: TokenStream,
+    /// The branch as the user wrote it, for reports.
+    pub(crate) source: String,
+}
+
+/// What a branch waits for.
+pub(crate) enum Wait {
+    Event(TokenStream),
+    /// `sender.send(value)`
+    Send {
+        sender: TokenStream,
+        value: TokenStream,
+    },
+}

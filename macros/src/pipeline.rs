@@ -1,0 +1,133 @@
+//! parse → check → expand, one function per macro.
+//!
+//! A mistake in the grammar ends here with its error. Any other comes with the nearest valid
+//! expansion or a stub, so that the rest of the program sees the names it expects.
+//!
+//! Input: the tokens rustc gives. Output: the tokens that replace them.
+
+use proc_macro2::TokenStream;
+
+use crate::errors::Errors;
+use crate::expand::generated;
+use crate::parse::item::{self, Item};
+use crate::parse::select::Arms;
+use crate::{check, expand, fallback};
+
+/// `#[process]`
+pub(crate) fn process(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let expanded = match item::item(item.clone()) {
+        Ok(Item::Struct(parsed)) => {
+            expand::state::expand(&check::state::check(arguments, &parsed, &mut errors))
+        }
+        Ok(Item::Function(function)) => {
+            match check::function::check(arguments, *function, &mut errors) {
+                Some(process) if errors.is_empty() => expand::function::expand(&process),
+                Some(process) => fallback::constructor(&process),
+                None => item,
+            }
+        }
+        Ok(Item::Impl(parsed)) => {
+            let what = if parsed.of_trait.is_some() {
+                "a trait `impl`"
+            } else {
+                "an `impl`"
+            };
+            check::state::wrong_item(
+                quote::ToTokens::to_token_stream(&parsed.impl_token),
+                what,
+                &mut errors,
+            );
+            item
+        }
+        Ok(Item::Other(keyword, what)) => {
+            check::state::wrong_item(keyword, &what, &mut errors);
+            item
+        }
+        Err(error) => unparsed(error, item, &mut errors),
+    };
+    with(errors, expanded)
+}
+
+/// `#[handlers]`
+pub(crate) fn handlers(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let expanded = match item::item(item.clone()) {
+        Ok(Item::Impl(block)) if block.of_trait.is_none() => {
+            check::handlers::check(arguments, *block, &mut errors)
+                .map_or(item, |block| expand::handlers::expand(&block))
+        }
+        Ok(other) => {
+            check::handlers::wrong_item(&other, &mut errors);
+            item
+        }
+        Err(error) => unparsed(error, item, &mut errors),
+    };
+    with(errors, expanded)
+}
+
+/// `#[roundrock::main]`
+pub(crate) fn entry(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let expanded = match item::item(item.clone()) {
+        Ok(Item::Function(function)) => {
+            let entry = check::entry::check(arguments, *function, &mut errors);
+            if errors.is_empty() {
+                expand::entry::expand(&entry)
+            } else {
+                expand::entry::stub(&entry)
+            }
+        }
+        Ok(other) => {
+            check::entry::wrong_item(&other, &mut errors);
+            item
+        }
+        Err(error) => unparsed(error, item, &mut errors),
+    };
+    with(errors, expanded)
+}
+
+/// `select!`
+pub(crate) fn select(tokens: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let select = match syn::parse2::<Arms>(tokens) {
+        Ok(arms) => check::select::check(arms, &mut errors),
+        Err(error) => {
+            errors.push(error);
+            return stand_in(errors);
+        }
+    };
+    if errors.is_empty() {
+        expand::select::expand(&select)
+    } else {
+        stand_in(errors)
+    }
+}
+
+/// An attribute that has a meaning in `#[handlers]` only.
+pub(crate) fn misplaced(name: &str, item: TokenStream) -> TokenStream {
+    let errors = syn::Error::new(
+        proc_macro2::Span::call_site(),
+        format!("`#[{name}]` only works inside `#[handlers] impl ... {{ }}`"),
+    );
+    let errors = errors.into_compile_error();
+    generated!(#errors #item)
+}
+
+/// Keeps an item that could not be parsed: rustc has parsed it, so it is new syntax.
+fn unparsed(error: syn::Error, item: TokenStream, errors: &mut Errors) -> TokenStream {
+    errors.push(error);
+    item
+}
+
+fn with(errors: Errors, expanded: TokenStream) -> TokenStream {
+    let errors = errors.into_tokens();
+    generated!(#errors #expanded)
+}
+
+/// An expression of any type.
+fn stand_in(errors: Errors) -> TokenStream {
+    let errors = errors.into_tokens();
+    let private = expand::private();
+    generated!({ #errors #private::stub() })
+}
