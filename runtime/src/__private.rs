@@ -2,23 +2,27 @@
 
 #![allow(missing_docs, reason = "documented where it is defined")]
 
-pub use crate::channel::select::{Cons, Either, Event, Nil, Selected, Shape, event, select};
+pub use crate::channel::select::{
+    Cons, Either, Event, Input, IntoEvent, Nil, Select, Selected, event, input, no_input,
+    not_selected, send_ready,
+};
 pub use crate::channel::{Closed, Message, Permit, Receiver, SendError, Sender};
 pub use crate::process::call::{Call, Parcel, Reply, ReplySlot, call, parcel, port, reply, slot};
 pub use crate::process::context::Cx;
 pub use crate::process::exit::{Fault, IntoOutcome as ProcessOutput};
 pub use crate::process::function::{
-    Arguments, Body, Env, FnHandle, InboxHandle, Lent, Once, Process, Shared, arguments, inbox,
-    ports, stub_process,
+    Arguments, Body, Env, FnHandle, Give, Inbox, InboxHandle, Lend, Lent, Once, Process, Shared,
+    arguments, inbox, ports, stub_process,
 };
-pub use crate::process::handle::{Handle, Handlers, StructProcess};
+pub use crate::process::handle::{Handle, Handled, Handlers, No, StructProcess, Yes};
 pub use crate::process::meta::{
     AsyncKind, AwaitingKind, BlockingKind, CpuKind, Direct, FnMeta, HandleKind, HandlerMeta,
-    HookOutput, Kind, Lend, Never, NoType, Own, ProcessKind, ResultLike, StructMeta, async_handler,
-    lend, never, outcome, own, returns, settle, stub,
+    HookOutput, Kind, Never, NoType, ProcessKind, ResultLike, StructMeta, async_handler, never,
+    outcome, returns, settle, stub,
 };
 pub use crate::process::port::{Probe, Trace, ViaNothing, ViaTrace, Visitor};
 pub use crate::process::spawn::{Pool, Spawn, SpawnOptions};
+pub use crate::process::structure::spawn_struct;
 pub use crate::scope::Scope;
 pub use crate::system::{Builder, run_main};
 pub use crate::task::Task;

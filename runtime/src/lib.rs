@@ -14,6 +14,10 @@ pub mod system;
 mod task;
 pub mod time;
 
+pub use roundrock_macros::{
+    every, handler, handlers, inbox, key, main, on_start, on_stop, process, recv, select,
+};
+
 pub use error::{Context, Error, Ok, Result};
 pub use process::{Call, CallError, Cx, Exit, Fault, Handle, Process, Reply, WeakHandle};
 pub use scope::{ExitReport, Scope};
@@ -22,6 +26,10 @@ pub use task::{ProcessId, Task, WaitKind};
 
 /// Everything that a program of processes needs.
 pub mod prelude {
+    pub use crate::{
+        every, handler, handlers, inbox, key, on_start, on_stop, process, recv, select,
+    };
+
     pub use crate::blocking::blocking;
     pub use crate::channel::{
         ChannelOptions, Overflow, Receiver, Sender, bounded, cancel_safe, rendezvous,

@@ -6,19 +6,25 @@
 //! Output:  const INPUTS: bool = true;
 //!          fn next_input(&self, turn: usize) -> impl Future<Output = Option<Message>> + Send {
 //!              let input_0 = input(&self.jobs);
-//!              async move { .. Select::new(&["jobs"]).starting_at(turn).with_else().run(..) .. }
+//!              async move {
+//!                  match Select::new(&["jobs"]).starting_at(turn).with_else()
+//!                      .run(Cons { event: Some(input_0), rest: Nil }).await {
+//!                      Selected::Arm(Either::Here(value)) => Some(Message::H0((parcel(value),))),
+//!                      _ => None,
+//!                  }
+//!              }
 //!          }
 //! ```
 //!
 //! The future holds the events and not `self`, so the state need not be `Sync`.
 
-use proc_macro2::{Ident, Literal, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
 use syn::Member;
 use syn::spanned::Spanned;
 
 use super::message::Message;
-use super::{at, private, private_at};
+use super::{at, private, private_at, select};
 use crate::model::{Handler, Role};
 
 /// `INPUTS` and `next_input`.
@@ -32,7 +38,10 @@ pub(crate) fn inputs(message: &Message<'_>) -> Option<TokenStream> {
         .iter()
         .map(|input| input.field.to_token_stream().to_string());
     let events = inputs.iter().map(Input::event);
-    let pins = inputs.iter().map(Input::pin);
+    let list = select::list(inputs.iter().map(|input| {
+        let local = &input.local;
+        generated!(::core::option::Option::Some(#local))
+    }));
     let arms = inputs
         .iter()
         .enumerate()
@@ -44,14 +53,13 @@ pub(crate) fn inputs(message: &Message<'_>) -> Option<TokenStream> {
         {
             #(#events)*
             async move {
-                #(#pins)*
                 let selected = #private::Select::new(&[#(#names),*])
                     .starting_at(turn)
                     .with_else()
-                    .run(|arm, cx| match arm { #(#arms)* _ => #private::ArmPoll::Disabled })
+                    .run(#list)
                     .await;
                 match selected {
-                    #private::Selected::Arm(message) => ::core::option::Option::Some(message),
+                    #(#arms)*
                     _ => ::core::option::Option::None,
                 }
             }
@@ -83,27 +91,38 @@ impl<'a> Input<'a> {
         })
     }
 
-    /// `let input_2 = input(&self.jobs);`, at the field's name in the attribute.
+    /// `let input_2 = input(&self.jobs);`, at the field's name in the attribute. A method that is `cfg`ed out leaves an
+    /// input that never has anything.
     fn event(&self) -> TokenStream {
         let Self { field, local, .. } = self;
         let (cfgs, private) = (&self.handler.hook.cfgs, private_at(self.span));
-        quote_spanned!(at(self.span)=> #(#cfgs)* let #local = #private::input(&self.#field);)
+        let otherwise = self
+            .without()
+            .map(|without| generated!(#without let #local = #private::no_input();));
+        quote_spanned!(at(self.span)=> #(#cfgs)* let #local = #private::input(&self.#field); #otherwise)
     }
 
-    fn pin(&self) -> TokenStream {
-        let (cfgs, local) = (&self.handler.hook.cfgs, &self.local);
-        generated!(#(#cfgs)* let mut #local = ::core::pin::pin!(::core::option::Option::Some(#local));)
+    /// The attribute for the case that the method is `cfg`ed out.
+    fn without(&self) -> Option<TokenStream> {
+        let lists = self.handler.hook.cfgs.iter();
+        let conditions: Vec<_> = lists
+            .filter_map(|cfg| cfg.meta.require_list().ok())
+            .collect();
+        let conditions = conditions.iter().map(|list| &list.tokens);
+        (conditions.len() > 0).then(|| generated!(#[cfg(not(all(#(#conditions),*)))]))
     }
 
     fn arm(&self, arm: usize, message: &Message<'_>) -> TokenStream {
-        let (private, local) = (private(), &self.local);
+        let private = private();
         let cfgs = &self.handler.hook.cfgs;
-        let arm = Literal::usize_unsuffixed(arm);
+        let place = select::arm_pattern(arm, &generated!(value));
         let variant = message.variant(self.number);
         let parcels = self.handler.values().map(|(_, ty, _)| {
             let parcel = message.parcel(ty);
             quote_spanned!(at(ty.span())=> #parcel(value))
         });
-        generated!(#(#cfgs)* #arm => #private::poll_arm(#local.as_mut(), cx).map(|value| #variant((#(#parcels,)*))),)
+        generated! {
+            #(#cfgs)* #private::Selected::Arm(#place) => ::core::option::Option::Some(#variant((#(#parcels,)*))),
+        }
     }
 }

@@ -4,28 +4,24 @@
 //! Input:   job = jobs.recv(), if ready => work(job).await,
 //!          else => break,
 //!
-//! Output:  {
-//!              enum __Arm<A0> { A0(A0) }
-//!              match {
-//!                  let mut e0 = pin!(if ready { Some(event(jobs.recv())) } else { None });
-//!                  let selected = Select::new(&["jobs.recv()"]).with_else()
-//!                      .run(|arm, cx| match arm { 0 => poll_arm(e0.as_mut(), cx).map(__Arm::A0), .. })
-//!                      .await;
-//!                  selected
-//!              } {
-//!                  Selected::Arm(__Arm::A0(value)) => { let job = value; work(job).await }
-//!                  Selected::Default => not_selected(),
-//!                  Selected::Else => break,
-//!              }
+//! Output:  match {
+//!              let selected = Select::new(&["jobs.recv()"]).with_else()
+//!                  .run(Cons { event: if ready { Some(event(jobs.recv())) } else { None }, rest: Nil })
+//!                  .await;
+//!              selected
+//!          } {
+//!              Selected::Arm(Either::Here(value)) => { let job = value; work(job).await }
+//!              Selected::Arm(Either::There(never)) => match never {},
+//!              Selected::Default => not_selected(),
+//!              Selected::Else => break,
 //!          }
 //! ```
 //!
 //! Bodies are in the outer match: all events are dropped before one runs, and `break`, `?` and
 //! `.await` in it mean what they mean outside.
 
-use proc_macro2::{Literal, Span, TokenStream};
-use quote::{format_ident, quote_spanned};
-use syn::Ident;
+use proc_macro2::TokenStream;
+use quote::quote_spanned;
 use syn::spanned::Spanned;
 
 use super::{at, private, private_at};
@@ -34,50 +30,57 @@ use crate::model::{Branch, Select, Wait};
 /// Expands a selection.
 pub(crate) fn expand(select: &Select) -> TokenStream {
     let private = private();
-    let letters: Vec<Ident> = (0..select.branches.len()).map(variant).collect();
-    let events = select
-        .branches
-        .iter()
-        .enumerate()
-        .map(|(number, branch)| event(number, branch));
     let run = run(select);
     let arms = select
         .branches
         .iter()
         .enumerate()
         .map(|(number, branch)| arm(number, branch));
+    let end = place(select.branches.len(), generated!(never));
     let other = |body: &Option<TokenStream>| match body {
         Some(body) => body.clone(),
         None => generated!(#private::not_selected()),
     };
     let (default, otherwise) = (other(&select.default), other(&select.otherwise));
     generated! {
-        {
-            enum __Arm<#(#letters),*> { #(#letters(#letters)),* }
-            match {
-                #(#events)*
-                let selected = #run;
-                selected
-            } {
-                #(#arms)*
-                #private::Selected::Default => #default,
-                #private::Selected::Else => #otherwise,
-            }
+        match {
+            let selected = #run;
+            selected
+        } {
+            #(#arms)*
+            #private::Selected::Arm(#end) => match never {},
+            #private::Selected::Default => #default,
+            #private::Selected::Else => #otherwise,
         }
     }
 }
 
-fn variant(number: usize) -> Ident {
-    format_ident!("A{}", number)
+/// The pattern of the branch with this number: `There(There(Here(inner)))`.
+pub(super) fn arm_pattern(number: usize, inner: &TokenStream) -> TokenStream {
+    let private = private();
+    place(number, generated!(#private::Either::Here(#inner)))
 }
 
-fn local(number: usize) -> Ident {
-    format_ident!("event_{}", number, span = Span::mixed_site())
+/// What lies behind the first `number` branches.
+fn place(number: usize, inner: TokenStream) -> TokenStream {
+    let private = private();
+    (0..number).fold(
+        inner,
+        |inner, _| generated!(#private::Either::There(#inner)),
+    )
 }
 
-/// `let mut event_0 = pin!(Some(event(jobs.recv())));`
-fn event(number: usize, branch: &Branch) -> TokenStream {
-    let name = local(number);
+/// `Cons { event: e0, rest: Cons { event: e1, rest: Nil } }`
+pub(super) fn list(events: impl DoubleEndedIterator<Item = TokenStream>) -> TokenStream {
+    let private = private();
+    events.rev().fold(
+        generated!(#private::Nil),
+        |rest, event| generated!(#private::Cons { event: #event, rest: #rest }),
+    )
+}
+
+/// `Some(event(jobs.recv()))`
+fn event(branch: &Branch) -> TokenStream {
     let event = match &branch.wait {
         Wait::Event(event) => {
             let private = private_at(event.span());
@@ -89,30 +92,19 @@ fn event(number: usize, branch: &Branch) -> TokenStream {
         }
     };
     let some = generated!(::core::option::Option::Some(#event));
-    let event = match &branch.guard {
+    match &branch.guard {
         Some(guard) => {
             generated!(if #guard { #some } else { ::core::option::Option::None })
         }
         None => some,
-    };
-    generated!(let mut #name = ::core::pin::pin!(#event);)
+    }
 }
 
 /// The wait itself.
 fn run(select: &Select) -> TokenStream {
     let private = private();
     let sources = select.branches.iter().map(|branch| &branch.source);
-    let last = select.branches.len().saturating_sub(1);
-    let polls = (0..select.branches.len()).map(|number| {
-        let (name, variant) = (local(number), variant(number));
-        let literal = Literal::usize_unsuffixed(number);
-        let pattern = if number == last {
-            generated!(_)
-        } else {
-            generated!(#literal)
-        };
-        generated!(#pattern => #private::poll_arm(#name.as_mut(), cx).map(__Arm::#variant),)
-    });
+    let list = list(select.branches.iter().map(event));
     let biased = select.biased.then(|| generated!(.biased()));
     let default = select
         .default
@@ -121,7 +113,7 @@ fn run(select: &Select) -> TokenStream {
     let otherwise = select.otherwise.is_some().then(|| generated!(.with_else()));
     generated! {
         #private::Select::new(&[#(#sources),*]) #biased #default #otherwise
-            .run(|arm, cx| match arm { #(#polls)* })
+            .run(#list)
             .await
     }
 }
@@ -129,7 +121,7 @@ fn run(select: &Select) -> TokenStream {
 /// What happens when a branch is taken.
 fn arm(number: usize, branch: &Branch) -> TokenStream {
     let private = private();
-    let variant = variant(number);
+    let place = arm_pattern(number, &generated!(value));
     let Branch {
         pattern,
         wait,
@@ -148,6 +140,6 @@ fn arm(number: usize, branch: &Branch) -> TokenStream {
         }
     };
     generated! {
-        #private::Selected::Arm(__Arm::#variant(value)) => { #bind #body }
+        #private::Selected::Arm(#place) => { #bind #body }
     }
 }

@@ -17,9 +17,15 @@ use std::marker::PhantomPinned;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use crate::channel::Message;
+use crate::channel::error::{Closed, SendError};
+use crate::channel::receiver::{Receiver, Recv};
+use crate::channel::sender::Permit;
+use crate::process::meta::{Direct, Never, NoType};
 use crate::scheduler::worker;
 use crate::sync::{AtomicU32, Ordering};
 use crate::task::current;
+use crate::time::Sleep;
 
 /// One `select!` while it waits: 0 until somebody completes one of its arms.
 #[derive(Debug)]
@@ -114,6 +120,7 @@ mod sealed {
     impl Sealed for crate::time::Tick<'_> {}
     impl Sealed for crate::scope::Stopping {}
     impl<F: Future> Sealed for super::CancelSafe<F> {}
+    impl Sealed for super::NoInput {}
 }
 
 /// Vouches that dropping `future` half way loses nothing, so that it may be a branch of `select!`.
@@ -247,51 +254,214 @@ pub enum Selected<T> {
 
 /// What a `select!` has beside its arms.
 #[derive(Debug, Clone, Copy)]
-pub struct Shape {
+pub struct Select {
     /// The source of each arm, for the panic when none is left.
-    pub arms: &'static [&'static str],
-    /// Arms are tried in the order in which they are written.
-    pub biased: bool,
-    /// There is a `default`.
-    pub has_default: bool,
-    /// There is an `else`.
-    pub has_else: bool,
+    arms: &'static [&'static str],
+    start: Start,
+    has_default: bool,
+    has_else: bool,
 }
 
-/// Waits for the first of several arms.
-pub fn select<A: Arms>(shape: Shape, arms: A) -> Select<A> {
-    Select {
-        arms,
-        token: Token::new(),
-        shape,
-        _pinned: PhantomPinned,
+#[derive(Debug, Clone, Copy)]
+enum Start {
+    /// Every arm is equally likely to be tried first.
+    Fair,
+    At(usize),
+}
+
+impl Select {
+    /// Describes a wait over these arms, given by their sources.
+    #[must_use]
+    pub const fn new(arms: &'static [&'static str]) -> Self {
+        Self {
+            arms,
+            start: Start::Fair,
+            has_default: false,
+            has_else: false,
+        }
+    }
+
+    /// Tries the arms in the order in which they are written.
+    #[must_use]
+    pub const fn biased(self) -> Self {
+        self.starting_at(0)
+    }
+
+    /// Tries the arms from this one on, modulo their number.
+    #[must_use]
+    pub const fn starting_at(self, turn: usize) -> Self {
+        Self {
+            start: Start::At(turn),
+            ..self
+        }
+    }
+
+    /// Does not wait.
+    #[must_use]
+    pub const fn with_default(self) -> Self {
+        Self {
+            has_default: true,
+            ..self
+        }
+    }
+
+    /// Ends when no arm can win any more.
+    #[must_use]
+    pub const fn with_else(self) -> Self {
+        Self {
+            has_else: true,
+            ..self
+        }
+    }
+
+    /// Waits for the first of the arms.
+    pub fn run<A: Arms>(self, arms: A) -> Selecting<A> {
+        Selecting {
+            arms,
+            token: Token::new(),
+            shape: self,
+            _pinned: PhantomPinned,
+        }
+    }
+}
+
+/// Takes a branch of `select!`; a projection, see the header of `process::meta`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a branch of `select!`",
+    label = "not known to be cancel-safe: if another branch wins, this work would be lost half way",
+    note = "branches are events: `recv()`, `ready()`, `send(..)`, `next()`, `sleep(..)`, `done()`, `stopping()`",
+    note = "run other work as its own process and select on its `done()`, or vouch for it with `cancel_safe(...)`"
+)]
+pub trait IntoEvent<Via> {
+    /// `Self`.
+    type Event: Event;
+    /// The event itself.
+    fn into_event(self) -> Self::Event;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Event> IntoEvent<Direct> for E {
+    type Event = E;
+    fn into_event(self) -> E {
+        self
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: NoType + Event> IntoEvent<Never> for E {
+    type Event = E;
+    fn into_event(self) -> E {
+        self
     }
 }
 
 /// Checks that a branch of `select!` is an [`Event`], where the error is best shown.
-pub fn event<E: Event>(event: E) -> E {
-    event
+pub fn event<E: IntoEvent<Via>, Via>(event: E) -> E::Event {
+    event.into_event()
+}
+
+/// The arm `default` or `else` where there is none: cannot happen.
+pub fn not_selected() -> ! {
+    unreachable!("a `select!` ends in one of its own arms")
+}
+
+/// Ends a `sender.send(value)` arm.
+///
+/// # Errors
+/// [`SendError`] with the value when no receiver is left.
+pub fn send_ready<T: Message>(
+    room: Result<Permit<'_, T>, Closed>,
+    value: T,
+) -> Result<(), SendError<T>> {
+    match room {
+        Ok(permit) => permit.send(value),
+        Err(closed) => Err(closed.with(value)),
+    }
+}
+
+/// Fields that `#[recv]` may name.
+#[diagnostic::on_unimplemented(
+    message = "`#[recv]` needs an input, but this field is `{Self}`",
+    label = "not a `Receiver<_>`"
+)]
+pub trait Input<Via>: Sync {
+    /// What is received.
+    type Item;
+    /// The wait for it.
+    type Event<'a>: Event<Output = Self::Item> + Send
+    where
+        Self: 'a;
+    /// Makes the wait.
+    fn event(&self) -> Self::Event<'_>;
+}
+
+impl<T: Message> Input<Direct> for Receiver<T> {
+    type Item = T;
+    type Event<'a>
+        = Recv<'a, T>
+    where
+        T: 'a;
+    fn event(&self) -> Recv<'_, T> {
+        self.recv()
+    }
+}
+
+impl<T: NoType + Sync> Input<Never> for T {
+    type Item = ();
+    type Event<'a>
+        = Sleep
+    where
+        T: 'a;
+    fn event(&self) -> Sleep {
+        unreachable!("a type that does not exist has no value")
+    }
+}
+
+/// The wait for an input.
+pub fn input<I: Input<Via>, Via>(field: &I) -> I::Event<'_> {
+    field.event()
+}
+
+/// An input that never has anything.
+#[derive(Debug)]
+pub struct NoInput(());
+
+/// Makes an input that never has anything.
+pub fn no_input() -> NoInput {
+    NoInput(())
+}
+
+impl Event for NoInput {
+    type Output = std::convert::Infallible;
+
+    fn poll_arm(
+        self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+        _token: &Token,
+    ) -> ArmPoll<Self::Output> {
+        ArmPoll::Disabled
+    }
 }
 
 /// Waits for the first of several arms; made by `select!`.
 #[must_use = "futures do nothing unless awaited"]
-pub struct Select<A> {
+pub struct Selecting<A> {
     // Dropped before the token, which their parked nodes point to.
     arms: A,
     token: Token,
-    shape: Shape,
+    shape: Select,
     _pinned: PhantomPinned,
 }
 
-impl<A> fmt::Debug for Select<A> {
+impl<A> fmt::Debug for Selecting<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Select")
+        f.debug_struct("Selecting")
             .field("shape", &self.shape)
             .finish_non_exhaustive()
     }
 }
 
-impl<A: Arms> Future for Select<A> {
+impl<A: Arms> Future for Selecting<A> {
     type Output = Selected<A::Output>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -299,10 +469,9 @@ impl<A: Arms> Future for Select<A> {
         // SAFETY: `arms` and `token` stay in place; only `arms` is pinned further.
         let this = unsafe { self.get_unchecked_mut() };
         loop {
-            let start = if this.shape.biased {
-                0
-            } else {
-                choose(A::COUNT)
+            let start = match this.shape.start {
+                Start::Fair => choose(A::COUNT),
+                Start::At(turn) => turn.checked_rem(A::COUNT).unwrap_or(0),
             };
             let mut open = 0;
             for step in 0..A::COUNT {
@@ -324,11 +493,11 @@ impl<A: Arms> Future for Select<A> {
             }
             if open == 0 {
                 return match this.shape {
-                    Shape { has_else: true, .. } => Poll::Ready(Selected::Else),
-                    Shape {
+                    Select { has_else: true, .. } => Poll::Ready(Selected::Else),
+                    Select {
                         has_default: true, ..
                     } => Poll::Ready(Selected::Default),
-                    Shape { arms, .. } => none_left(arms),
+                    Select { arms, .. } => none_left(arms),
                 };
             }
             if this.shape.has_default {

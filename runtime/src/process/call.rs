@@ -280,6 +280,13 @@ enum HandleRef<'h, P> {
 }
 
 impl<P> HandleRef<'_, P> {
+    fn owned(self) -> HandleRef<'static, P> {
+        HandleRef::Owned(match self {
+            Self::Borrowed(handle) => handle.clone(),
+            Self::Owned(handle) => handle,
+        })
+    }
+
     #[inline]
     fn get(&self) -> &Handle<P> {
         match self {
@@ -323,12 +330,8 @@ impl<'h, P: Handlers, R, E> Call<'h, P, R, E> {
 
     /// Makes the call independent of the handle that it was made from.
     pub fn owned(self) -> Call<'static, P, R, E> {
-        let handle = match self.handle {
-            HandleRef::Borrowed(handle) => handle.clone(),
-            HandleRef::Owned(handle) => handle,
-        };
         Call {
-            handle: HandleRef::Owned(handle),
+            handle: self.handle.owned(),
             message: self.message,
             slot: self.slot,
             limit: self.limit,
@@ -358,7 +361,7 @@ impl<'h, P: Handlers, R, E> Call<'h, P, R, E> {
     ///
     /// # Errors
     /// [`TrySendError`] with the call, which can be made again, when the mailbox is full or the process has ended.
-    pub fn try_send(self) -> Result<(), TrySendError<Self>>
+    pub fn try_send(self) -> Result<(), TrySendError<Call<'static, P, R, E>>>
     where
         R: NoReply<E>,
     {
@@ -371,8 +374,8 @@ impl<'h, P: Handlers, R, E> Call<'h, P, R, E> {
         // SAFETY: the mailbox of a `P` holds envelopes of its messages.
         let core = unsafe { handle.get().mailbox.core::<Envelope<P::Message>>() };
         let sent = SendOp::try_send(core, Envelope::new(message, deadline(limit)));
-        let again = |envelope: Envelope<P::Message>, handle| Self {
-            handle,
+        let again = |envelope: Envelope<P::Message>, handle: HandleRef<'_, P>| Call {
+            handle: handle.owned(),
             message: envelope.message,
             slot,
             limit,
@@ -549,8 +552,8 @@ impl<'h, P: Handlers, R, E> CallSend<'h, P, R, E> {
     }
 }
 
-impl<'h, P: Handlers, R, E> Future for CallSend<'h, P, R, E> {
-    type Output = Result<(), SendError<Call<'h, P, R, E>>>;
+impl<P: Handlers, R, E> Future for CallSend<'_, P, R, E> {
+    type Output = Result<(), SendError<Call<'static, P, R, E>>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // SAFETY: `op` stays in its place and is polled pinned; the other fields are not pinned.
@@ -566,7 +569,7 @@ impl<'h, P: Handlers, R, E> Future for CallSend<'h, P, R, E> {
             (Err(error), Some(handle)) => {
                 let message = error.into_inner().message;
                 Err(SendError(Call {
-                    handle,
+                    handle: handle.owned(),
                     message,
                     slot: this.slot,
                     limit: this.limit,

@@ -70,6 +70,16 @@ pub trait Body: Send + 'static {
     /// Shows the lent endpoints.
     #[doc(hidden)]
     fn visit(&self, visitor: &mut Visitor<'_>);
+
+    /// Moves what is lent to where several bodies can share it.
+    #[doc(hidden)]
+    fn shared(self) -> Self;
+
+    /// Another body with the same arguments, if they are shared.
+    #[doc(hidden)]
+    fn again(&self) -> Option<Self>
+    where
+        Self: Sized;
 }
 
 /// A process function that was called and not spawned yet.
@@ -109,7 +119,11 @@ impl PortsOf for () {
     type Ports = ();
 }
 
-impl<H: InboxHandle> PortsOf for H {
+/// What `spawn` gives is an `H`.
+#[derive(Debug)]
+pub struct Inbox<H>(PhantomData<fn() -> H>);
+
+impl<H: InboxHandle> PortsOf for Inbox<H> {
     type Ports = H::Ports;
 }
 
@@ -118,22 +132,6 @@ pub struct SharedBody<L, F> {
     lent: Lent<L>,
     visit: fn(&L, &mut Visitor<'_>),
     run: F,
-}
-
-impl<L, F: Copy> SharedBody<L, F> {
-    /// A second body with the same arguments.
-    fn share(self) -> (Arc<L>, impl Fn(&Arc<L>) -> Self) {
-        let Self { lent, visit, run } = self;
-        let lent = match lent {
-            Lent::Inline(lent) => Arc::new(lent),
-            Lent::Shared(lent) => lent,
-        };
-        (lent, move |lent| Self {
-            lent: Lent::Shared(Arc::clone(lent)),
-            visit,
-            run,
-        })
-    }
 }
 
 impl<L, F, Fut> Body for SharedBody<L, F>
@@ -150,6 +148,28 @@ where
 
     fn visit(&self, visitor: &mut Visitor<'_>) {
         (self.visit)(&self.lent, visitor);
+    }
+
+    fn shared(self) -> Self {
+        let lent = match self.lent {
+            Lent::Inline(lent) => Arc::new(lent),
+            Lent::Shared(lent) => lent,
+        };
+        Self {
+            lent: Lent::Shared(lent),
+            ..self
+        }
+    }
+
+    fn again(&self) -> Option<Self> {
+        match &self.lent {
+            Lent::Inline(_) => None,
+            Lent::Shared(lent) => Some(Self {
+                lent: Lent::Shared(Arc::clone(lent)),
+                visit: self.visit,
+                run: self.run,
+            }),
+        }
     }
 }
 
@@ -177,6 +197,14 @@ where
     fn visit(&self, visitor: &mut Visitor<'_>) {
         (self.visit)(&self.lent, visitor);
     }
+
+    fn shared(self) -> Self {
+        self
+    }
+
+    fn again(&self) -> Option<Self> {
+        None
+    }
 }
 
 impl<L, F> fmt::Debug for SharedBody<L, F> {
@@ -191,47 +219,92 @@ impl<L, O, F> fmt::Debug for OnceBody<L, O, F> {
     }
 }
 
-/// What a process function is called with: `L` the tuple of lent arguments, `O` of those by value.
+/// What a process function is called with: `L` the lent arguments, as pairs `(((), raw), rules)`, `O` those by value,
+/// the same way.
 #[derive(Debug)]
 pub struct Arguments<L, O> {
     lent: L,
     owned: O,
 }
 
-/// [`Arguments`] of tuples whose parts are all known; see the header of `meta`.
-pub trait Fit<Via> {
-    /// `Arguments<L, O>`.
-    type Arguments;
-    /// Puts the two tuples together.
-    fn fit(self) -> Self::Arguments;
+/// No arguments yet; expansions are `arguments().lend(raw).lend(rules).give(out).once(..)`.
+pub const fn arguments() -> Arguments<(), ()> {
+    Arguments {
+        lent: (),
+        owned: (),
+    }
 }
 
-impl<L: Send + Sync + 'static, O: Send + 'static> Fit<Direct> for (L, O) {
-    type Arguments = Arguments<L, O>;
-    fn fit(self) -> Arguments<L, O> {
+impl<L, O> Arguments<L, O> {
+    /// Adds an argument that the process keeps and lends to its body.
+    pub fn lend<T: Lend<Via>, Via>(self, value: T) -> T::Added<L, O> {
+        value.add(self)
+    }
+
+    /// Adds an argument that the body takes by value.
+    pub fn give<T: Give<Via>, Via>(self, value: T) -> T::Added<L, O> {
+        value.add(self)
+    }
+}
+
+/// What can be lent; see the header of `meta` for `Via`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be lent to a process: workers may share it",
+    label = "not `Send + Sync + 'static`",
+    note = "take it by value, or use a type that is `Sync`"
+)]
+pub trait Lend<Via>: Sized {
+    /// `Arguments<(L, Self), O>`.
+    type Added<L, O>;
+    /// Adds this argument.
+    fn add<L, O>(self, arguments: Arguments<L, O>) -> Self::Added<L, O>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Send + Sync + 'static> Lend<Direct> for T {
+    type Added<L, O> = Arguments<(L, T), O>;
+    fn add<L, O>(self, arguments: Arguments<L, O>) -> Arguments<(L, T), O> {
         Arguments {
-            lent: self.0,
-            owned: self.1,
+            lent: (arguments.lent, self),
+            owned: arguments.owned,
         }
     }
 }
 
-impl<L: NoType, O> Fit<Never> for (L, O) {
-    type Arguments = Arguments<L, O>;
-    fn fit(self) -> Arguments<L, O> {
+#[diagnostic::do_not_recommend]
+impl<T: NoType> Lend<Never> for T {
+    type Added<L, O> = ();
+    fn add<L, O>(self, _arguments: Arguments<L, O>) {}
+}
+
+/// What can be given by value; see the header of `meta` for `Via`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be given to a process: it may run on another thread",
+    label = "not `Send + 'static`",
+    note = "give an owned value that is `Send`, or build it inside the process"
+)]
+pub trait Give<Via>: Sized {
+    /// `Arguments<L, (O, Self)>`.
+    type Added<L, O>;
+    /// Adds this argument.
+    fn add<L, O>(self, arguments: Arguments<L, O>) -> Self::Added<L, O>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Send + 'static> Give<Direct> for T {
+    type Added<L, O> = Arguments<L, (O, T)>;
+    fn add<L, O>(self, arguments: Arguments<L, O>) -> Arguments<L, (O, T)> {
         Arguments {
-            lent: self.0,
-            owned: self.1,
+            lent: arguments.lent,
+            owned: (arguments.owned, self),
         }
     }
 }
 
-/// Puts lent arguments and those by value together.
-pub fn arguments<L, O, Via>(lent: L, owned: O) -> <(L, O) as Fit<Via>>::Arguments
-where
-    (L, O): Fit<Via>,
-{
-    (lent, owned).fit()
+#[diagnostic::do_not_recommend]
+impl<T: NoType> Give<Never> for T {
+    type Added<L, O> = ();
+    fn add<L, O>(self, _arguments: Arguments<L, O>) {}
 }
 
 impl<L: Send + Sync + 'static> Arguments<L, ()> {
@@ -304,6 +377,14 @@ impl<O: 'static> Body for StubBody<O> {
     }
 
     fn visit(&self, _visitor: &mut Visitor<'_>) {}
+
+    fn shared(self) -> Self {
+        self
+    }
+
+    fn again(&self) -> Option<Self> {
+        None
+    }
 }
 
 /// Makes the input of a process that has its own.
@@ -316,7 +397,7 @@ pub fn inbox<T: Message>(name: &'static str, capacity: usize) -> (Sender<T>, Rec
 impl<B, M> Process<B, M, ()> {
     /// Keeps the senders of the inputs until the handle is made.
     #[doc(hidden)]
-    pub fn with_inbox<H: InboxHandle>(self, ports: H::Ports) -> Process<B, M, H> {
+    pub fn with_inbox<H: InboxHandle>(self, ports: H::Ports) -> Process<B, M, Inbox<H>> {
         Process {
             meta: self.meta,
             body: self.body,
@@ -449,7 +530,7 @@ impl<B: Body<Output: IntoOutcome>, M> Spawn for Process<B, M, ()> {
     }
 }
 
-impl<B, M, H> Spawn for Process<B, M, H>
+impl<B, M, H> Spawn for Process<B, M, Inbox<H>>
 where
     B: Body<Output = H::Output>,
     H: InboxHandle<Output: IntoOutcome>,
@@ -466,28 +547,23 @@ where
     }
 }
 
-impl<L, F, Fut> Pool for Process<SharedBody<L, F>, Shared, ()>
-where
-    L: Send + Sync + 'static,
-    F: Fn(Lent<L>, Env) -> Fut + Copy + Send + Sync + 'static,
-    Fut: Future<Output: IntoOutcome> + Send + 'static,
-{
+impl<B: Body<Output: IntoOutcome>> Pool for Process<B, Shared, ()> {
     type Pooled = Task<()>;
     type Function = ();
     type Argument = ();
 
     fn pool_in(self, scope: &Scope, workers: usize, options: SpawnOptions) -> Task<()> {
         let pool = scope.child(self.meta.name);
-        let (lent, body) = self.body.share();
-        for _ in 0..workers {
-            // A failure of a worker is the pool's, which hands it to its scope below.
-            let _ = start(self.meta, body(&lent), &pool, options);
+        let first = self.body.shared();
+        let others: Vec<B> = (1..workers).map_while(|_| first.again()).collect();
+        for body in std::iter::once(first).chain(others) {
+            // A failure of a worker is the pool's, which hands it on when all have ended.
+            let _ = start(self.meta, body, &pool, options);
         }
-        drop(lent);
-        let options = options.named(self.meta.name);
-        scope
-            .inner
-            .spawn(async move { pool.join().await }, &options)
+        scope.inner.spawn(
+            async move { pool.join().await },
+            &options.named(self.meta.name),
+        )
     }
 }
 

@@ -85,6 +85,25 @@ pub trait Handlers: Sized + Send + 'static {
     }
 }
 
+/// The condition of the `Spawn` impl that `#[process]` on a struct emits: `for<'h> Counter: Handled<'h, Is = Yes>`. The
+/// lifetime lets rustc check it where the struct is spawned, and not where it is declared; a second impl with `Is = No`, which
+/// never holds, lets it report the argument of `spawn` itself.
+pub trait Handled<'h>: Handlers + StructProcess {
+    /// Always [`Yes`].
+    type Is;
+}
+
+impl<P: Handlers + StructProcess> Handled<'_> for P {
+    type Is = Yes;
+}
+
+/// See [`Handled`].
+#[derive(Debug)]
+pub struct Yes;
+/// See [`Handled`].
+#[derive(Debug)]
+pub struct No;
+
 /// What every generated handle can do beside its handlers. A strong handle keeps its process alive.
 pub struct Handle<P> {
     pub(crate) mailbox: Endpoint,

@@ -61,7 +61,7 @@ impl SpawnOptions {
     #[track_caller]
     pub(crate) fn here() -> Self {
         Self {
-            name: "process",
+            name: "",
             site: Location::caller(),
             isolated: false,
             ports: Ports::default(),

@@ -19,7 +19,7 @@ use crate::process::exit::{Fault, Outcome};
 use crate::process::handle::{Handle, Handlers, StructProcess};
 use crate::process::meta::{HandleKind, Kind, ProcessKind};
 use crate::process::port::Visitor;
-use crate::process::spawn::{Spawn, SpawnOptions};
+use crate::process::spawn::SpawnOptions;
 use crate::scope::{Scope, ScopeInner};
 use crate::task::current;
 use crate::time::interval::{Interval, interval};
@@ -27,19 +27,20 @@ use crate::time::interval::{Interval, interval};
 /// Messages that a loop handles between two looks at its timers.
 const LOOK: u32 = 32;
 
-impl<P: Handlers + StructProcess> Spawn for P {
-    type Spawned = P::Handle;
-
-    fn spawn_in(self, scope: &Scope, options: SpawnOptions) -> P::Handle {
-        let (sender, mailbox) = mailbox::<P>(options.site);
-        P::wrap(start(
-            self,
-            scope,
-            options,
-            Endpoint::from_sender(sender),
-            mailbox,
-        ))
-    }
+/// Starts a struct process; what the generated `Spawn` calls.
+pub fn spawn_struct<P: Handlers + StructProcess>(
+    process: P,
+    scope: &Scope,
+    options: SpawnOptions,
+) -> Handle<P> {
+    let (sender, mailbox) = mailbox::<P>(options.site);
+    start(
+        process,
+        scope,
+        options,
+        Endpoint::from_sender(sender),
+        mailbox,
+    )
 }
 
 type Mailbox<P> = Receiver<Envelope<<P as Handlers>::Message>>;
