@@ -9,6 +9,7 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
 use syn::{GenericParam, Ident, Lifetime, Type};
 
+use crate::check::types;
 use crate::expand::message::Message;
 use crate::expand::{attributes, generated, private};
 use crate::model::{Answer, Argument, FunctionProcess, Hook, Output, Parameter, Stub};
@@ -67,8 +68,15 @@ pub(crate) fn handle_method(name: &Ident, method: &Function, hook: &Hook, answer
     let values = hook
         .parameters
         .iter()
-        .filter(|parameter| matches!(parameter, Parameter::Value { .. }));
-    let parameters = (0..values.count()).map(|position| format_ident!("Argument{}", position));
+        .filter_map(|parameter| match parameter {
+            Parameter::Value { ty, .. } => Some(ty),
+            _ => None,
+        });
+    // What the user is told to take instead of a borrow may be anything.
+    let parameters = values.map(|ty| match types::borrow(ty) {
+        Some(_) => generated!(impl ::core::marker::Sized),
+        None => ty.to_token_stream(),
+    });
     let generics = method.sig.generics.params.iter();
     let generics = generics.filter(|parameter| !matches!(parameter, GenericParam::Lifetime(_)));
     let unit = generated!(());
@@ -106,19 +114,16 @@ pub(crate) fn expand_handle_method(stub: &Stub, message: &Message<'_>) -> TokenS
         vis,
         name,
         generics,
-        parameters,
         ..
     } = stub;
     let (reply, error) = (
         message.resolve(stub.reply.clone()),
         message.resolve(stub.error.clone()),
     );
-    let comma = (!generics.is_empty()).then(|| generated!(,));
-    let names: Vec<Ident> = (0..parameters.len())
-        .map(|position| format_ident!("_argument_{}", position))
-        .collect();
+    let types = stub.parameters.iter().map(|ty| message.resolve(ty.clone()));
+    let names = (0..stub.parameters.len()).map(|position| format_ident!("argument_{}", position));
     generated! {
-        #vis fn #name<#generics #comma #(#parameters),*>(&self, #(#names: #parameters),*) -> #private::Call<'_, #self_ty, #reply, #error> {
+        #vis fn #name<#generics>(&self, #(#names: #types),*) -> #private::Call<'_, #self_ty, #reply, #error> {
             #private::stub()
         }
     }

@@ -168,7 +168,7 @@ pub(crate) struct Stub {
     pub(crate) vis: Visibility,
     pub(crate) name: Ident,
     pub(crate) generics: TokenStream,
-    pub(crate) parameters: Vec<Ident>,
+    pub(crate) parameters: Vec<TokenStream>,
     pub(crate) reply: TokenStream,
     pub(crate) error: TokenStream,
 }

@@ -24,7 +24,7 @@ use syn::spanned::Spanned;
 use syn::{GenericParam, Ident};
 
 use super::state::{kind, option};
-use super::{at, attributes, hygienic, inbox, private, private_at};
+use super::{at, attributes, inbox, private, private_at};
 use crate::check::types;
 use crate::model::{Argument, FunctionProcess, Kind, Output};
 
@@ -49,7 +49,6 @@ fn constructor(process: &FunctionProcess, markers: Option<&TokenStream>) -> Toke
         .iter()
         .filter_map(|argument| match argument {
             Argument::Lent { name, ty } | Argument::Owned { name, ty } => {
-                let name = hygienic(name);
                 Some(generated!(#name: #ty))
             }
             _ => None,
@@ -121,7 +120,7 @@ fn make(process: &FunctionProcess) -> TokenStream {
     } else {
         generated!(lent)
     };
-    let owned: Vec<Ident> = owned(process).map(hygienic).collect();
+    let owned: Vec<Ident> = owned(process).cloned().collect();
     let (method, parameter, take) = if owned.is_empty() {
         ("shared", None, None)
     } else {
@@ -148,7 +147,7 @@ fn make(process: &FunctionProcess) -> TokenStream {
 /// `.lend(rules)`, at the type, so that what is wrong with it is reported there.
 fn pass(method: &str, name: &Ident, span: Span) -> TokenStream {
     let (method, mut name) = (Ident::new(method, at(span)), name.clone());
-    name.set_span(at(span));
+    name.set_span(name.span().located_at(span));
     quote_spanned!(at(span)=> .#method(#name))
 }
 
@@ -170,9 +169,7 @@ fn call(process: &FunctionProcess) -> TokenStream {
             position += 1;
             generated!(&#place)
         }
-        Argument::Owned { name, .. } | Argument::Broken { name } => {
-            hygienic(name).into_token_stream()
-        }
+        Argument::Owned { name, .. } | Argument::Broken { name } => name.into_token_stream(),
         Argument::Scope => generated!(&env.scope()),
         Argument::Context => generated!(&mut env.cx()),
     });

@@ -24,7 +24,7 @@ use quote::{ToTokens, format_ident, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::message::Message;
-use super::{at, attributes, hygienic, input, private, private_at};
+use super::{at, attributes, input, private, private_at};
 use crate::check::handlers::gives_nothing;
 use crate::fallback;
 use crate::model::{Answer, Block, Handler, Hook, Parameter, Role};
@@ -95,7 +95,7 @@ fn handle_methods(message: &Message<'_>, number: usize, handler: &Handler) -> To
     let variant = message.variant(number);
     let self_ty = &message.block.self_ty;
     let (reply, error) = message.reply(handler).unwrap_or_default();
-    let names: Vec<Ident> = handler.values().map(|(name, ..)| hygienic(name)).collect();
+    let names: Vec<Ident> = handler.values().map(|(name, ..)| name.clone()).collect();
     let types: Vec<TokenStream> = handler
         .values()
         .map(|(_, ty, _)| message.resolve(ty.to_token_stream()))
@@ -191,7 +191,7 @@ fn dispatch(message: &Message<'_>) -> TokenStream {
     let arms = message.messages().map(|(number, handler)| {
         let variant = message.variant(number);
         let cfgs = &handler.hook.cfgs;
-        let values = handler.values().map(|(name, ..)| hygienic(name));
+        let values = handler.values().map(|(name, ..)| name.clone());
         let slot = handler.is_call().then(|| generated!(, slot));
         let body = answered(handler);
         generated!(#(#cfgs)* #variant((#(#values,)*) #slot) => { #body })
@@ -247,7 +247,6 @@ fn method_call(hook: &Hook) -> TokenStream {
     let private = private();
     let parameters = hook.parameters.iter().map(|parameter| match parameter {
         Parameter::Value { name, .. } => {
-            let name = hygienic(name);
             generated!(#name.open())
         }
         Parameter::Context => generated!(&mut cx.untyped()),

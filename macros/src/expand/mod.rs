@@ -25,7 +25,6 @@ pub(crate) mod select;
 pub(crate) mod state;
 
 use proc_macro2::{Span, TokenStream};
-use syn::Ident;
 
 /// The module of the runtime that is made for expanded code.
 pub(crate) fn private() -> TokenStream {
@@ -35,13 +34,6 @@ pub(crate) fn private() -> TokenStream {
 /// The same, so that an error about a call falls on the user's token alone.
 pub(crate) fn private_at(span: Span) -> TokenStream {
     quote::quote_spanned!(at(span)=> ::roundrock::__private)
-}
-
-/// The user's name as a local of ours: shown as written, and never mixed up with the user's own.
-pub(crate) fn hygienic(name: &Ident) -> Ident {
-    let mut name = name.clone();
-    name.set_span(at(name.span()));
-    name
 }
 
 /// Where the user's token is, resolved as ours.
