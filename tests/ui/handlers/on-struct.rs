@@ -1,0 +1,8 @@
+//! `#[handlers]` on the struct.
+
+use roundrock::prelude::*;
+
+#[handlers]
+struct Counter;
+
+fn main() {}

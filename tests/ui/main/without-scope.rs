@@ -1,0 +1,8 @@
+//! `main` without its scope.
+
+use roundrock::prelude::*;
+
+#[roundrock::main]
+async fn main() -> Result<()> {
+    Ok(())
+}

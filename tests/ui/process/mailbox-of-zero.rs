@@ -1,0 +1,10 @@
+//! A mailbox without room.
+
+use roundrock::prelude::*;
+
+#[process(mailbox = 0)]
+struct Counter {
+    n: i64,
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+//! `#[process]` on an impl.
+
+use roundrock::prelude::*;
+
+struct Job;
+
+#[process]
+impl Job {
+    fn run(&self) {}
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+//! `#[process]` on a trait.
+
+use roundrock::prelude::*;
+
+#[process]
+trait Job {
+    fn run(&self);
+}
+
+fn main() {}
