@@ -397,25 +397,23 @@ const _: () = {
         > + ::core::marker::Send {
             let input_3 = ::roundrock::__private::input(&self.jobs);
             async move {
-                let mut input_3 = ::core::pin::pin!(
-                    ::core::option::Option::Some(input_3)
-                );
                 let selected = ::roundrock::__private::Select::new(&["jobs"])
                     .starting_at(turn)
                     .with_else()
-                    .run(|arm, cx| match arm {
-                        0 => {
-                            ::roundrock::__private::poll_arm(input_3.as_mut(), cx)
-                                .map(|value| __CounterMessage::H3((
-                                    ::roundrock::__private::parcel::<i64>(value),
-                                )))
-                        }
-                        _ => ::roundrock::__private::ArmPoll::Disabled,
+                    .run(::roundrock::__private::Cons {
+                        event: ::core::option::Option::Some(input_3),
+                        rest: ::roundrock::__private::Nil,
                     })
                     .await;
                 match selected {
-                    ::roundrock::__private::Selected::Arm(message) => {
-                        ::core::option::Option::Some(message)
+                    ::roundrock::__private::Selected::Arm(
+                        ::roundrock::__private::Either::Here(value),
+                    ) => {
+                        ::core::option::Option::Some(
+                            __CounterMessage::H3((
+                                ::roundrock::__private::parcel::<i64>(value),
+                            )),
+                        )
                     }
                     _ => ::core::option::Option::None,
                 }
