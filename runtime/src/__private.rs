@@ -20,6 +20,7 @@ pub use crate::process::meta::{
     HookOutput, Kind, Never, NoType, ProcessKind, ResultLike, StructMeta, async_handler, never,
     outcome, returns, settle, stub,
 };
+pub use crate::process::pool::key_hash;
 pub use crate::process::port::{Probe, Trace, ViaNothing, ViaTrace, Visitor};
 pub use crate::process::spawn::{Pool, Spawn, SpawnOptions};
 pub use crate::process::structure::spawn_struct;

@@ -166,6 +166,9 @@ impl StdError for WithContext {
 }
 
 /// `Ok` with the error type of processes, for the last line of a block whose error type nothing else says.
+///
+/// # Errors
+/// Never.
 #[expect(non_snake_case, reason = "stands where `Ok` stands")]
 pub fn Ok<T>(value: T) -> Result<T> {
     Result::Ok(value)

@@ -5,10 +5,12 @@ pub mod __private;
 pub mod blocking;
 pub mod channel;
 pub mod error;
+pub mod observe;
 pub mod process;
 mod scheduler;
 pub mod scope;
 mod signals;
+pub mod supervise;
 mod sync;
 pub mod system;
 mod task;
@@ -22,7 +24,7 @@ pub use error::{Context, Error, Ok, Result};
 pub use process::{Call, CallError, Cx, Exit, Fault, Handle, Process, Reply, WeakHandle};
 pub use scope::{ExitReport, Scope};
 pub use system::System;
-pub use task::{ProcessId, Task, WaitKind};
+pub use task::{Done, Join, ProcessId, Task, WaitKind};
 
 /// Everything that a program of processes needs.
 pub mod prelude {
@@ -35,7 +37,7 @@ pub mod prelude {
         ChannelOptions, Overflow, Receiver, Sender, bounded, cancel_safe, rendezvous,
     };
     pub use crate::error::{Context, Error, Result};
-    pub use crate::process::{Call, CallError, Cx, Exit, Handle, Process, Reply};
+    pub use crate::process::{Call, CallError, Cx, Exit, Handle, PoolPolicy, Process, Reply};
     pub use crate::scope::Scope;
     pub use crate::system::System;
     pub use crate::task::Task;

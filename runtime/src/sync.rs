@@ -46,11 +46,6 @@ mod real {
         pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
             f(self.0.get())
         }
-
-        #[inline]
-        pub(crate) fn into_inner(self) -> T {
-            self.0.into_inner()
-        }
     }
 }
 
@@ -128,13 +123,6 @@ impl<T> Lock<T> {
             wait_a_moment(round);
             round += 1;
         }
-    }
-
-    /// Access without locking: `&mut self` proves that nobody else can hold it.
-    #[inline]
-    pub(crate) fn get_mut(&mut self) -> &mut T {
-        // SAFETY: `&mut self` is exclusive.
-        self.value.with_mut(|value| unsafe { &mut *value })
     }
 }
 

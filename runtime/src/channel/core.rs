@@ -29,8 +29,10 @@ use std::ptr::{self, NonNull};
 use std::task::Context;
 
 use crate::channel::policy::Overflow;
+use crate::channel::registry::Place;
 use crate::channel::select::Token;
 use crate::channel::wait::{self, Claimed, List, Node, Offer, Wakes};
+use crate::scheduler::worker;
 use crate::sync::{AtomicU64, Lock, Ordering};
 use crate::task::waker::TaskWaker;
 use crate::task::{TaskRef, current};
@@ -55,6 +57,8 @@ pub(crate) struct Head {
     counts: AtomicU64,
     pub(crate) vtable: &'static VTable,
     pub(crate) site: &'static Location<'static>,
+    /// Where the channel is listed for observers.
+    pub(crate) place: Option<Place>,
 }
 
 /// Which endpoint of a channel.
@@ -255,18 +259,14 @@ pub(crate) unsafe fn release(head: NonNull<Head>, side: Side) {
 
 impl<T: Send + 'static> Core<T> {
     const VTABLE: VTable = VTable {
-        // SAFETY: (here and below) called with the head of a `Core<T>` that an endpoint keeps alive, and by the rules of
-        // the method itself.
-        send: |head, offer, park| unsafe { Self::of(head).send(offer, park) },
-        // SAFETY: as above.
+        // In all entries `head` is that of a `Core<T>` which an endpoint keeps alive, by the contract of the table.
+        send: Self::erased_send,
+        // SAFETY: as said above.
         ready: |head, park| unsafe { Self::of(head) }.ready(park),
-        // SAFETY: as above.
-        use_permit: |head, offer| unsafe { Self::of(head).use_permit(offer) },
-        // SAFETY: as above.
-        withdraw: |head, node| unsafe { Self::of(head).withdraw_sender(node) },
-        // SAFETY: as above.
-        renew: |head, node, cx| unsafe { Self::of(head).renew_sender(node, cx) },
-        // SAFETY: as above.
+        use_permit: Self::erased_use_permit,
+        withdraw: Self::erased_withdraw,
+        renew: Self::erased_renew,
+        // SAFETY: as said above.
         refuses: |head| unsafe { Self::of(head) }.refuses(),
         // SAFETY: as above.
         refuse_all: |head| unsafe { Self::of(head) }.close_to(NOBODY),
@@ -279,8 +279,48 @@ impl<T: Send + 'static> Core<T> {
         // SAFETY: as above.
         close: |head, side| unsafe { Self::of(head) }.close(side),
         // SAFETY: as above; the caller gave up the last endpoint.
-        free: |head| drop(unsafe { Box::from_raw(head.cast::<Self>().as_ptr()) }),
+        free: |head| Self::free(unsafe { Box::from_raw(head.cast::<Self>().as_ptr()) }),
     };
+
+    /// # Safety
+    /// As for [`send`](Self::send); `head` is that of a living `Core<T>`.
+    unsafe fn erased_send(
+        head: NonNull<Head>,
+        offer: Offer,
+        park: Option<Park<'_, '_>>,
+    ) -> Started {
+        // SAFETY: by contract.
+        let core = unsafe { Self::of(head) };
+        // SAFETY: by contract.
+        unsafe { core.send(offer, park) }
+    }
+
+    /// # Safety
+    /// As for [`use_permit`](Self::use_permit); `head` is that of a living `Core<T>`.
+    unsafe fn erased_use_permit(head: NonNull<Head>, offer: Option<Offer>) -> bool {
+        // SAFETY: by contract.
+        let core = unsafe { Self::of(head) };
+        // SAFETY: by contract.
+        unsafe { core.use_permit(offer) }
+    }
+
+    /// # Safety
+    /// As for [`withdraw_sender`](Self::withdraw_sender); `head` is that of a living `Core<T>`.
+    unsafe fn erased_withdraw(head: NonNull<Head>, node: &Node) -> u32 {
+        // SAFETY: by contract.
+        let core = unsafe { Self::of(head) };
+        // SAFETY: by contract.
+        unsafe { core.withdraw_sender(node) }
+    }
+
+    /// # Safety
+    /// As for [`renew_sender`](Self::renew_sender); `head` is that of a living `Core<T>`.
+    unsafe fn erased_renew(head: NonNull<Head>, node: &Node, cx: &Context<'_>) {
+        // SAFETY: by contract.
+        let core = unsafe { Self::of(head) };
+        // SAFETY: by contract.
+        unsafe { core.renew_sender(node, cx) };
+    }
 
     /// Makes a channel with one sender and one receiver.
     pub(crate) fn create(capacity: u32, site: &'static Location<'static>) -> NonNull<Head> {
@@ -289,6 +329,7 @@ impl<T: Send + 'static> Core<T> {
                 counts: AtomicU64::new(SENDER + RECEIVER),
                 vtable: &Self::VTABLE,
                 site,
+                place: worker::with(|worker| worker.map(|worker| worker.channels().place())),
             },
             state: Lock::new(State {
                 queue: VecDeque::new(),
@@ -304,7 +345,18 @@ impl<T: Send + 'static> Core<T> {
                 cold: None,
             }),
         });
-        NonNull::from(Box::leak(core)).cast()
+        let core = Box::leak(core);
+        let head = NonNull::from(&mut *core).cast();
+        if let Some(place) = &core.head.place {
+            place.enter(head);
+        }
+        head
+    }
+
+    fn free(core: Box<Self>) {
+        if let Some(place) = &core.head.place {
+            place.leave();
+        }
     }
 
     /// # Safety
@@ -656,11 +708,10 @@ impl<T> State<T> {
             return self.has_room();
         }
         // A `select!` never meets itself.
-        // SAFETY: under the lock.
-        let own = if token.is_null() {
-            0
-        } else {
-            unsafe { self.receivers.count_of(token) }
+        let own = match token.is_null() {
+            true => 0,
+            // SAFETY: under the lock.
+            false => unsafe { self.receivers.count_of(token) },
         };
         self.receivers.len() - own > self.permits
     }
@@ -714,13 +765,11 @@ impl<T> State<T> {
             unsafe { self.senders.first_offer() },
             Some((Offer::Ready, _))
         );
+        if only_waits && may_park {
+            return Err(is_ended());
+        }
         // SAFETY: under the lock.
-        let sender = if only_waits && may_park {
-            None
-        } else {
-            unsafe { self.senders.first_message() }
-        };
-        let Some(sender) = sender else {
+        let Some(sender) = (unsafe { self.senders.first_message() }) else {
             return Err(is_ended());
         };
         if !token.is_none_or(Token::claim) {

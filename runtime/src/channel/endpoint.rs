@@ -38,10 +38,6 @@ impl Endpoint {
         unsafe { self.head.as_ref() }
     }
 
-    pub(crate) fn raw(&self) -> NonNull<Head> {
-        self.head
-    }
-
     /// # Safety
     /// The core is one for messages of type `T`.
     #[inline]

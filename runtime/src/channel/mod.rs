@@ -16,6 +16,7 @@ pub(crate) mod endpoint;
 pub(crate) mod error;
 pub(crate) mod policy;
 pub(crate) mod receiver;
+pub(crate) mod registry;
 pub(crate) mod select;
 pub(crate) mod sender;
 pub(crate) mod wait;

@@ -45,10 +45,6 @@ impl<T> Receiver<T> {
         }
     }
 
-    pub(crate) fn raw(&self) -> NonNull<Head> {
-        self.head
-    }
-
     #[inline]
     fn head(&self) -> &Head {
         // SAFETY: this endpoint keeps the core alive.

@@ -22,7 +22,6 @@ use crate::channel::error::{Closed, SendError};
 use crate::channel::receiver::{Receiver, Recv};
 use crate::channel::sender::Permit;
 use crate::process::meta::{Direct, Never, NoType};
-use crate::scheduler::worker;
 use crate::sync::{AtomicU32, Ordering};
 use crate::task::current;
 use crate::time::Sleep;
@@ -515,20 +514,10 @@ impl<A: Arms> Future for Selecting<A> {
 /// A fair start: every arm is equally likely.
 fn choose(arms: usize) -> usize {
     if arms < 2 {
-        return 0;
+        0
+    } else {
+        current::random_below(arms as u32) as usize
     }
-    worker::with(|worker| {
-        worker.map_or_else(
-            || outside_choice(arms),
-            |worker| worker.random_below(arms as u32) as usize,
-        )
-    })
-}
-
-/// Outside of a worker there is no generator; the address of a fresh stack variable would repeat, a hash of a counter does not.
-fn outside_choice(arms: usize) -> usize {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(arms) as usize % arms
 }
 
 #[cold]

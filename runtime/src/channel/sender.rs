@@ -237,8 +237,12 @@ impl<T: Message> Sender<T> {
     #[inline]
     unsafe fn start(&self, place: NonNull<()>, park: Option<Park<'_, '_>>) -> Started {
         match self.convert {
-            // SAFETY: without a conversion the core is a `Core<T>`; the offer is full by contract.
-            None => unsafe { Core::<T>::of(self.head).send(Offer::Send(place), park) },
+            None => {
+                // SAFETY: without a conversion the core is a `Core<T>`, which this endpoint keeps alive.
+                let core = unsafe { Core::<T>::of(self.head) };
+                // SAFETY: the offer is full by contract.
+                unsafe { core.send(Offer::Send(place), park) }
+            }
             // SAFETY: the conversion fits the core, by construction of the port.
             Some(convert) => unsafe {
                 (self.head().vtable.send)(self.head, Offer::Convert(place, convert), park)
@@ -260,10 +264,11 @@ impl<T: Message> Sender<T> {
     fn use_permit(&self, message: Option<T>) -> Option<T> {
         let mut message = message;
         let place = NonNull::from(&mut message).cast();
-        let offer = message.is_some().then(|| match self.convert {
-            None => Offer::Send(place),
-            Some(convert) => Offer::Convert(place, convert),
-        });
+        let offer = match (&message, self.convert) {
+            (None, _) => None,
+            (Some(_), None) => Some(Offer::Send(place)),
+            (Some(_), Some(convert)) => Some(Offer::Convert(place, convert)),
+        };
         // SAFETY: the caller owns a permit; the offer is full and fits the core, as in `start`.
         unsafe { (self.head().vtable.use_permit)(self.head, offer) };
         message

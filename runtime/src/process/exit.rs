@@ -123,7 +123,7 @@ pub enum Fault {
 #[derive(Clone)]
 pub struct Panic {
     text: String,
-    site: Option<PanicSite>,
+    site: Option<Box<PanicSite>>,
 }
 
 impl Panic {
@@ -169,7 +169,7 @@ impl Fault {
     }
 
     pub(crate) fn panic(payload: Box<dyn Any + Send>) -> Self {
-        let site = current::take_panic_site();
+        let site = current::take_panic_site().map(Box::new);
         let text = match payload.downcast::<&'static str>() {
             Ok(text) => (*text).to_owned(),
             Err(payload) => match payload.downcast::<String>() {
@@ -218,10 +218,6 @@ pub trait IntoOutcome {
     type Value: Send + 'static;
 
     #[doc(hidden)]
-    #[expect(
-        clippy::missing_errors_doc,
-        reason = "hidden: called by the task cell only"
-    )]
     fn into_outcome(self) -> Result<Self::Value, Fault>;
 }
 

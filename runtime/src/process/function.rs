@@ -395,6 +395,10 @@ pub fn inbox<T: Message>(name: &'static str, capacity: usize) -> (Sender<T>, Rec
 }
 
 impl<B, M> Process<B, M, ()> {
+    pub(crate) fn into_parts(self) -> (&'static FnMeta, B) {
+        (self.meta, self.body)
+    }
+
     /// Keeps the senders of the inputs until the handle is made.
     #[doc(hidden)]
     pub fn with_inbox<H: InboxHandle>(self, ports: H::Ports) -> Process<B, M, Inbox<H>> {
@@ -486,7 +490,7 @@ pub fn ports<P, O>(handle: &FnHandle<P, O>) -> &P {
 }
 
 /// Starts a body where its kind says.
-fn start<B>(
+pub(crate) fn start<B>(
     meta: &'static FnMeta,
     body: B,
     scope: &Scope,

@@ -206,6 +206,13 @@ pub struct WeakHandle<P> {
 }
 
 impl<P> WeakHandle<P> {
+    pub(crate) fn new(mailbox: Endpoint) -> Self {
+        Self {
+            mailbox,
+            process: PhantomData,
+        }
+    }
+
     /// The same handle for a process whose type was forgotten.
     pub(crate) fn retype<Q>(&self) -> WeakHandle<Q> {
         WeakHandle {

@@ -12,16 +12,17 @@ use std::time::Instant;
 
 use crate::blocking::{self, Lane};
 use crate::channel::Receiver;
+use crate::channel::core::Side;
 use crate::channel::endpoint::Endpoint;
 use crate::process::call::Envelope;
 use crate::process::context::Cx;
 use crate::process::exit::{Fault, Outcome};
-use crate::process::handle::{Handle, Handlers, StructProcess};
+use crate::process::handle::{Handle, Handlers, StructProcess, WeakHandle};
 use crate::process::meta::{HandleKind, Kind, ProcessKind};
 use crate::process::port::Visitor;
 use crate::process::spawn::SpawnOptions;
 use crate::scope::{Scope, ScopeInner};
-use crate::task::current;
+use crate::task::{Task, current};
 use crate::time::interval::{Interval, interval};
 
 /// Messages that a loop handles between two looks at its timers.
@@ -34,13 +35,9 @@ pub fn spawn_struct<P: Handlers + StructProcess>(
     options: SpawnOptions,
 ) -> Handle<P> {
     let (sender, mailbox) = mailbox::<P>(options.site);
-    start(
-        process,
-        scope,
-        options,
-        Endpoint::from_sender(sender),
-        mailbox,
-    )
+    let endpoint = Endpoint::from_sender(sender);
+    let _ = start(process, scope, options, &endpoint, mailbox);
+    Handle::new(endpoint)
 }
 
 type Mailbox<P> = Receiver<Envelope<<P as Handlers>::Message>>;
@@ -58,15 +55,14 @@ pub(crate) fn start<P: Handlers + StructProcess>(
     state: P,
     scope: &Scope,
     options: SpawnOptions,
-    endpoint: Endpoint,
+    endpoint: &Endpoint,
     mailbox: Mailbox<P>,
-) -> Handle<P> {
+) -> Task<()> {
     let mut options = options.or_named(P::META.name);
     state.trace(&mut Visitor {
         ports: &mut options.ports,
     });
-    let handle = Handle::new(endpoint);
-    let me = handle.downgrade().retype::<()>();
+    let me = WeakHandle::new(endpoint.duplicate(Side::Weak));
     let inner = Arc::clone(&scope.inner);
     let kind = <<P::Handle as HandleKind>::Kind as ProcessKind>::KIND;
     let task = if kind == Kind::Async && P::EVERY.is_empty() && !P::INPUTS {
@@ -81,9 +77,9 @@ pub(crate) fn start<P: Handlers + StructProcess>(
         )
     };
     // The owner is known before the process runs: a handler may ask for its own handle's id.
-    handle.mailbox.set_owner(task.task().clone());
+    endpoint.set_owner(task.task().clone());
     ScopeInner::launch(&task);
-    handle
+    task
 }
 
 /// The loop of a process that has nothing but its mailbox.

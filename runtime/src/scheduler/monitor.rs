@@ -189,9 +189,7 @@ fn look(scheduler: &Arc<Scheduler>, looks: &mut [Look], now: Instant) {
 fn rescue(scheduler: &Arc<Scheduler>, stuck: usize) {
     if scheduler.idle.sleeping() > 0 {
         scheduler.wake_for_surplus();
-    } else if scheduler.idle.searching() == 0
-        && scheduler.threads() <= stuck + scheduler.workers() - 1
-    {
+    } else if scheduler.idle.searching() == 0 && scheduler.threads() < stuck + scheduler.workers() {
         scheduler.start_spare();
     }
 }

@@ -40,10 +40,6 @@ impl Local {
     pub(crate) fn pop(&self) -> Option<Runnable> {
         self.0.pop()
     }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 impl Thief {

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 
+use crate::channel::registry::Shard;
 use crate::scheduler::Scheduler;
 use crate::scheduler::driver::Parker;
 use crate::scheduler::queue::{Local, Runnable, Thief};
@@ -40,6 +41,8 @@ pub(crate) struct Remote {
     next: CachePadded<AtomicPtr<Header>>,
     pub(crate) thief: Thief,
     pub(crate) parker: Parker,
+    /// The channels that this worker made.
+    pub(crate) channels: Arc<Shard>,
     pub(crate) counters: CachePadded<Counters>,
 }
 
@@ -60,6 +63,7 @@ impl Remote {
             next: CachePadded::new(AtomicPtr::new(ptr::null_mut())),
             thief,
             parker: Parker::default(),
+            channels: Shard::new(),
             counters: CachePadded::new(Counters::default()),
         }
     }
@@ -86,12 +90,6 @@ impl Remote {
         }
         // ORDERING: AcqRel: Release as above; Acquire because the displaced task was stored by this thread or is null.
         NonNull::new(self.next.swap(task.0.as_ptr(), Ordering::AcqRel)).map(Runnable)
-    }
-
-    /// Whether tasks wait for this worker.
-    pub(crate) fn has_work(&self) -> bool {
-        // ORDERING: Relaxed: a hint for the monitor.
-        !self.next.load(Ordering::Relaxed).is_null() || !self.thief.is_empty()
     }
 }
 
@@ -145,6 +143,10 @@ impl Worker {
 
     pub(crate) fn share_scheduler(&self) -> Arc<Scheduler> {
         Arc::clone(&self.scheduler)
+    }
+
+    pub(crate) fn channels(&self) -> &Arc<Shard> {
+        &self.remote().channels
     }
 
     pub(crate) fn free_slots(&self) -> RefMut<'_, FreeCache> {

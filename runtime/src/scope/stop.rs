@@ -112,7 +112,7 @@ pub(super) fn coordinate(scope: &Arc<ScopeInner>, grace: Duration) {
         return finish(scope, ExitReport::default());
     }
     let shared = Arc::clone(scope);
-    scope
+    let _coordinator = scope
         .system
         .run_internally("stop", async move { run(&shared, grace).await });
 }

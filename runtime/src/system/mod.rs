@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::blocking::{Lane, Threads};
+use crate::observe::Snapshot;
 use crate::process::Exit;
 use crate::scheduler::Scheduler;
 use crate::scope::ScopeInner;
@@ -39,6 +40,10 @@ pub(crate) struct SystemInner {
 }
 
 impl SystemInner {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(crate) fn next_scope_id(&self) -> u64 {
         // ORDERING: Relaxed: a counter; uniqueness is all that is asked.
         self.next_scope.fetch_add(1, Ordering::Relaxed)
@@ -117,6 +122,11 @@ impl System {
     /// Returns the name of the system.
     pub fn name(&self) -> &str {
         &self.inner.name
+    }
+
+    /// Returns what runs now: processes and what they wait for, channels, workers. Nothing is paused for it.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::take(&self.inner)
     }
 
     /// Returns the number of workers.

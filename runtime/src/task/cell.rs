@@ -125,10 +125,13 @@ impl std::fmt::Debug for Header {
     }
 }
 
+/// How a poll ended the task.
+type Ended = (ExitKind, Option<Arc<Fault>>);
+
 /// The operations that know the type of the future.
 struct VTable {
     /// Polls the future; `Ready` carries how it ended, and the future is gone then.
-    poll: unsafe fn(NonNull<Header>, &mut Context<'_>) -> Poll<(ExitKind, Option<Arc<Fault>>)>,
+    poll: unsafe fn(NonNull<Header>, &mut Context<'_>) -> Poll<Ended>,
     /// Drops the future without polling it.
     drop_future: unsafe fn(NonNull<Header>) -> Option<Arc<Fault>>,
     /// Moves the value, if there is one, to a place of type `Option<Value>`.
@@ -212,10 +215,7 @@ where
 
     /// # Safety
     /// `header` is the header of a `Cell<F, H>`, and the caller moved the task to `RUNNING`.
-    unsafe fn poll(
-        header: NonNull<Header>,
-        cx: &mut Context<'_>,
-    ) -> Poll<(ExitKind, Option<Arc<Fault>>)> {
+    unsafe fn poll(header: NonNull<Header>, cx: &mut Context<'_>) -> Poll<Ended> {
         // SAFETY: by contract the header is the first field of such a cell.
         let cell = unsafe { header.cast::<Self>().as_ref() };
         let polled = cell.stage.with_mut(|stage| {
@@ -353,8 +353,10 @@ where
 /// The registry slot of a task that was just notified by the caller and is not queued yet.
 #[inline]
 pub(crate) fn slot_of_queued<'a>(task: NonNull<Header>) -> &'a Slot {
-    // SAFETY: a notified task is not done, so its life reference keeps the cell, and the cell its registry.
-    unsafe { task.as_ref().slot.as_ref() }
+    // SAFETY: a notified task is not done, so its life reference keeps the cell.
+    let slot = unsafe { task.as_ref() }.slot;
+    // SAFETY: and the cell keeps its registry.
+    unsafe { slot.as_ref() }
 }
 
 /// What came of one step of a task.

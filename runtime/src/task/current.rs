@@ -347,3 +347,13 @@ pub(crate) fn note_panic(location: Option<&Location<'_>>) {
 pub(crate) fn take_panic_site() -> Option<PanicSite> {
     CURRENT.with(|current| current.panicked_at.take())
 }
+
+/// A number below `n` from the generator of this worker.
+pub(crate) fn random_below(n: u32) -> u32 {
+    use std::hash::{BuildHasher, RandomState};
+    worker::with(|worker| match worker {
+        Some(worker) => worker.random_below(n),
+        // Outside of a worker there is no generator; a fresh random state is slow, and good enough.
+        None => (RandomState::new().hash_one(n) % u64::from(n)) as u32,
+    })
+}

@@ -10,6 +10,6 @@ pub(crate) mod registry;
 pub(crate) mod state;
 pub(crate) mod waker;
 
-pub use join::{Done, Task};
+pub use join::{Done, Join, Task};
 pub(crate) use join::{TaskRef, Watchers};
 pub use registry::{ProcessId, WaitKind};

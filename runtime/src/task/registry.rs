@@ -70,6 +70,7 @@ impl std::fmt::Debug for ProcessId {
 
 /// What a parked process waits for. The numbers are part of the wait word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 #[repr(u8)]
 pub enum WaitKind {

@@ -75,7 +75,7 @@ pub(crate) struct State(AtomicU64);
 impl State {
     /// A new task: notified (its spawner queues it), with the life reference and `extra` more.
     pub(crate) fn new(extra: u64) -> Self {
-        Self(AtomicU64::new(NOTIFIED | (1 + extra) * REFERENCE))
+        Self(AtomicU64::new(NOTIFIED | ((1 + extra) * REFERENCE)))
     }
 
     /// Notifies without giving up a reference.

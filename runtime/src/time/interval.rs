@@ -59,6 +59,10 @@ impl Interval {
     /// Waits for the next tick and returns when it was due. May be a branch of `select!`.
     ///
     /// Cancellation: dropping the future before it completes loses no tick.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "the field's word for the next tick; this is no iterator"
+    )]
     pub fn next(&mut self) -> Tick<'_> {
         Tick { interval: self }
     }

@@ -118,10 +118,6 @@ impl Sleep {
         this.anchor = None;
     }
 
-    pub(crate) fn is_done(&self) -> bool {
-        self.state == State::Done
-    }
-
     fn forget(&self) {
         if let Some(anchor) = &self.anchor {
             anchor.scheduler().timers.remove(&self.entry);

@@ -1,0 +1,148 @@
+//! Pools of struct processes behind one handle.
+//!
+//! By default the workers share one mailbox: whoever is free takes the next message, so the least loaded worker is always the
+//! one that gets it, without a process in between. The other policies put a process in front, which sends each message to
+//! the mailbox of the worker that the policy names.
+
+use crate::channel::core::Side;
+use crate::channel::endpoint::Endpoint;
+use crate::channel::{Receiver, Sender};
+use crate::process::call::Envelope;
+use crate::process::exit::{Fault, Outcome};
+use crate::process::handle::{Handle, Handlers, StructProcess};
+use crate::process::spawn::{Pool, SpawnOptions};
+use crate::process::structure;
+use crate::scope::{Scope, ScopeInner};
+
+/// Which worker of a pool gets a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Policy {
+    /// Whoever is free. The default.
+    #[default]
+    LeastLoaded,
+    /// Each in turn.
+    RoundRobin,
+    /// The same worker for the same `#[key]` argument; messages without one go to each in turn.
+    ByKey,
+}
+
+/// A struct process with the policy of its pool.
+#[derive(Debug, Clone)]
+pub struct Routed<P> {
+    process: P,
+    policy: Policy,
+}
+
+/// Chooses the policy of a pool: `scope.pool(4, Cache::new().by_key())`.
+pub trait PoolPolicy: Handlers + StructProcess + Clone {
+    /// Whoever is free gets the next message. The default.
+    fn least_loaded(self) -> Routed<Self> {
+        Routed {
+            process: self,
+            policy: Policy::LeastLoaded,
+        }
+    }
+
+    /// Each worker in turn.
+    fn round_robin(self) -> Routed<Self> {
+        Routed {
+            process: self,
+            policy: Policy::RoundRobin,
+        }
+    }
+
+    /// The same worker for the same `#[key]` argument.
+    fn by_key(self) -> Routed<Self> {
+        Routed {
+            process: self,
+            policy: Policy::ByKey,
+        }
+    }
+}
+
+impl<P: Handlers + StructProcess + Clone> PoolPolicy for P {}
+
+impl<P: Handlers + StructProcess + Clone> Pool for P {
+    type Pooled = P::Handle;
+    type Function = ();
+    type Argument = ();
+
+    fn pool_in(self, scope: &Scope, workers: usize, options: SpawnOptions) -> P::Handle {
+        self.least_loaded().pool_in(scope, workers, options)
+    }
+}
+
+impl<P: Handlers + StructProcess + Clone> Pool for Routed<P> {
+    type Pooled = P::Handle;
+    type Function = ();
+    type Argument = ();
+
+    fn pool_in(self, scope: &Scope, workers: usize, options: SpawnOptions) -> P::Handle {
+        let pool = scope.child(P::META.name);
+        let (sender, mailbox) = structure::mailbox::<P>(options.site);
+        let endpoint = Endpoint::from_sender(sender);
+        let weak = endpoint.duplicate(Side::Weak);
+        let processes = std::iter::repeat_n(self.process, workers);
+        if self.policy == Policy::LeastLoaded {
+            for process in processes {
+                let _ = structure::start(process, &pool, options, &weak, mailbox.clone());
+            }
+        } else {
+            let senders: Vec<_> = processes
+                .map(|process| {
+                    let (sender, own) = structure::mailbox::<P>(options.site);
+                    let own_endpoint = Endpoint::from_sender(sender.clone()).duplicate(Side::Weak);
+                    let _ = structure::start(process, &pool, options, &own_endpoint, own);
+                    sender
+                })
+                .collect();
+            let policy = self.policy;
+            let router = options.named("router");
+            let _router = pool.inner.spawn(
+                async move { Outcome(route::<P>(policy, mailbox, senders).await) },
+                &router,
+            );
+        }
+        let whole = scope.inner.create(
+            async move { pool.join().await },
+            &options.named(P::META.name),
+        );
+        endpoint.set_owner(whole.task().clone());
+        ScopeInner::launch(&whole);
+        P::wrap(Handle::new(endpoint))
+    }
+}
+
+async fn route<P: Handlers>(
+    policy: Policy,
+    mailbox: Receiver<Envelope<P::Message>>,
+    workers: Vec<Sender<Envelope<P::Message>>>,
+) -> Result<(), Fault> {
+    let mut turn = 0;
+    while let Some(envelope) = mailbox.recv().await {
+        let key = if policy == Policy::ByKey {
+            P::key(&envelope.message)
+        } else {
+            None
+        };
+        let worker = match key {
+            Some(key) => (key % workers.len() as u64) as usize,
+            None => {
+                turn = (turn + 1) % workers.len();
+                turn
+            }
+        };
+        workers[worker]
+            .send(envelope)
+            .await
+            .map_err(|_| Fault::Closed)?;
+    }
+    Ok(())
+}
+
+/// The hash of a `#[key]` argument. It is the same in every run: routing by key can be replayed.
+pub fn key_hash<K: std::hash::Hash + ?Sized>(key: &K) -> u64 {
+    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(key)
+}
