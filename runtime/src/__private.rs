@@ -17,8 +17,8 @@ pub use crate::process::function::{
 pub use crate::process::handle::{Handle, Handled, Handlers, No, StructProcess, Yes};
 pub use crate::process::meta::{
     AsyncKind, AwaitingKind, BlockingKind, CpuKind, Direct, FnMeta, HandleKind, HandlerMeta,
-    HookOutput, Kind, Never, NoType, ProcessKind, ResultLike, StructMeta, async_handler, never,
-    outcome, returns, settle, stub,
+    HookOutput, Kind, Never, NeverEver, NoType, ProcessKind, ResultLike, StructMeta, async_handler,
+    never, outcome, returns, settle, stub,
 };
 pub use crate::process::pool::key_hash;
 pub use crate::process::port::{Probe, Trace, ViaNothing, ViaTrace, Visitor};

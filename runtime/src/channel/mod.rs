@@ -27,7 +27,7 @@ use std::ptr::NonNull;
 
 pub use error::{Closed, SendError, SendTimeoutError, TryRecvError, TrySendError};
 pub use policy::{ChannelOptions, Overflow};
-pub use receiver::{Receiver, Recv};
+pub use receiver::Receiver;
 pub use select::{CancelSafe, Event, cancel_safe};
 pub use sender::{OwnedPermit, Permit, Ready, Sender, Sending, SendingWithin, WeakSender};
 

@@ -109,8 +109,14 @@ impl<T: Message> Receiver<T> {
     /// assert_eq!(sum, 3);
     /// # Ok(()) }).unwrap();
     /// ```
+    // An opaque type, so that the compiler suggests the `.await` that was forgotten.
     #[inline]
-    pub fn recv(&self) -> Recv<'_, T> {
+    pub fn recv(&self) -> impl Future<Output = Option<T>> + Event<Output = T> + Send + fmt::Debug {
+        self.receive()
+    }
+
+    #[inline]
+    pub(crate) fn receive(&self) -> Recv<'_, T> {
         Recv {
             receiver: self,
             message: UnsafeCell::new(None),

@@ -21,7 +21,7 @@ use crate::channel::Message;
 use crate::channel::error::{Closed, SendError};
 use crate::channel::receiver::{Receiver, Recv};
 use crate::channel::sender::Permit;
-use crate::process::meta::{Direct, Never, NoType};
+use crate::process::meta::{Direct, Never, NeverEver, NoType};
 use crate::sync::{AtomicU32, Ordering};
 use crate::task::current;
 use crate::time::Sleep;
@@ -394,6 +394,7 @@ pub trait Input<Via>: Sync {
     fn event(&self) -> Self::Event<'_>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Message> Input<Direct> for Receiver<T> {
     type Item = T;
     type Event<'a>
@@ -401,20 +402,27 @@ impl<T: Message> Input<Direct> for Receiver<T> {
     where
         T: 'a;
     fn event(&self) -> Recv<'_, T> {
-        self.recv()
+        self.receive()
     }
 }
 
-impl<T: NoType + Sync> Input<Never> for T {
-    type Item = ();
-    type Event<'a>
-        = Sleep
-    where
-        T: 'a;
-    fn event(&self) -> Sleep {
-        unreachable!("a type that does not exist has no value")
-    }
+/// Two impls that never hold: with several that seem possible rustc reports `Input` itself, once.
+macro_rules! never_an_input {
+    ($($via:ty),*) => {$(
+        #[diagnostic::do_not_recommend]
+        impl<T: NoType + Sync> Input<$via> for T {
+            type Item = ();
+            type Event<'a>
+                = Sleep
+            where
+                T: 'a;
+            fn event(&self) -> Sleep {
+                unreachable!("a type that does not exist has no value")
+            }
+        }
+    )*};
 }
+never_an_input!(Never, NeverEver);
 
 /// The wait for an input.
 pub fn input<I: Input<Via>, Via>(field: &I) -> I::Event<'_> {

@@ -2,4 +2,4 @@
 
 pub(crate) mod snapshot;
 
-pub use snapshot::{Channel, Process, Site, Snapshot, State, Times, Wait, Worker};
+pub use snapshot::{ChannelInfo, ProcessInfo, Site, Snapshot, State, Times, Wait, WorkerInfo};

@@ -28,11 +28,11 @@ pub struct Snapshot {
     /// The name of the system.
     pub system: String,
     /// Its workers, spares included.
-    pub workers: Vec<Worker>,
+    pub workers: Vec<WorkerInfo>,
     /// Its living processes.
-    pub processes: Vec<Process>,
+    pub processes: Vec<ProcessInfo>,
     /// Its channels, mailboxes included.
-    pub channels: Vec<Channel>,
+    pub channels: Vec<ChannelInfo>,
     /// Timers that wait to fire.
     pub timers: usize,
 }
@@ -41,7 +41,7 @@ pub struct Snapshot {
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
-pub struct Worker {
+pub struct WorkerInfo {
     /// Its number.
     pub index: usize,
     /// Steps of processes that it ran.
@@ -68,7 +68,7 @@ pub struct Site {
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
-pub struct Process {
+pub struct ProcessInfo {
     /// Its id, as a number that is never used again in this system.
     pub id: u64,
     /// Its name.
@@ -136,7 +136,7 @@ pub struct Times {
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
-pub struct Channel {
+pub struct ChannelInfo {
     /// Its number; unique among living channels.
     pub id: u64,
     /// Its name, if it was given one.
@@ -197,10 +197,10 @@ fn site(location: &Location<'_>) -> Site {
     }
 }
 
-fn workers(scheduler: &Scheduler) -> Vec<Worker> {
+fn workers(scheduler: &Scheduler) -> Vec<WorkerInfo> {
     let remotes = scheduler.active_remotes().iter().enumerate();
     remotes
-        .map(|(index, remote)| Worker {
+        .map(|(index, remote)| WorkerInfo {
             index,
             // ORDERING: Relaxed (all three): counters with one writer, for observers.
             steps: remote.counters.steps.load(Ordering::Relaxed) / 2,
@@ -211,7 +211,7 @@ fn workers(scheduler: &Scheduler) -> Vec<Worker> {
         .collect()
 }
 
-fn process(id: ProcessId, about: &About, slot: &Slot, task: &TaskRef, now_ms: u32) -> Process {
+fn process(id: ProcessId, about: &About, slot: &Slot, task: &TaskRef, now_ms: u32) -> ProcessInfo {
     let line = &slot.line;
     // ORDERING: Acquire here and Relaxed below: see `registry::Line`; a poll that ran meanwhile shows in `seq`.
     let seq = line.seq.load(Ordering::Acquire);
@@ -238,7 +238,7 @@ fn process(id: ProcessId, about: &About, slot: &Slot, task: &TaskRef, now_ms: u3
     };
     // ORDERING: Acquire: as above.
     let moving = line.seq.load(Ordering::Acquire) != seq;
-    Process {
+    ProcessInfo {
         id: id.raw(),
         name: about.name.to_owned(),
         site: about.site.map(site),
@@ -256,7 +256,7 @@ fn process(id: ProcessId, about: &About, slot: &Slot, task: &TaskRef, now_ms: u3
 }
 
 #[expect(unsafe_code, reason = "reads channels that their list keeps alive")]
-fn channels(scheduler: &Scheduler) -> Vec<Channel> {
+fn channels(scheduler: &Scheduler) -> Vec<ChannelInfo> {
     let mut channels = Vec::new();
     for remote in scheduler.active_remotes() {
         remote.channels.for_each(|head| {
@@ -266,7 +266,7 @@ fn channels(scheduler: &Scheduler) -> Vec<Channel> {
             let stats = unsafe { (shared.vtable.stats)(head) };
             let mean_wait = (stats.received > 0)
                 .then(|| Duration::from_millis(stats.fill).div_f64(stats.received as f64));
-            channels.push(Channel {
+            channels.push(ChannelInfo {
                 id: head.as_ptr().addr() as u64,
                 name: stats.name.map(str::to_owned),
                 site: site(shared.site),

@@ -26,6 +26,7 @@ struct Inner {
     scope: Arc<ScopeInner>,
     id: Option<ProcessId>,
     deadline: Option<Instant>,
+    caller: Option<ProcessId>,
     incarnation: u32,
     stop: bool,
     fault: Option<Fault>,
@@ -40,6 +41,7 @@ impl<P> Cx<P> {
             scope,
             id,
             deadline: None,
+            caller: None,
             incarnation: 0,
             stop: false,
             fault: None,
@@ -96,8 +98,15 @@ impl<P> Cx<P> {
         self.inner.incarnation
     }
 
-    pub(crate) fn set_deadline(&mut self, deadline: Option<Instant>) {
+    /// Returns the process that sent the present message; `None` if it came from outside, or through a port.
+    pub fn caller(&self) -> Option<ProcessId> {
+        self.inner.caller
+    }
+
+    /// Notes what belongs to the message that is about to be handled.
+    pub(crate) fn begin(&mut self, deadline: Option<Instant>, sender: u64) {
         self.inner.deadline = deadline;
+        self.inner.caller = ProcessId::from_raw(sender);
     }
 
     /// Whether the scope has begun to stop, as a question that can be asked later.

@@ -2,11 +2,13 @@
 //!
 //! A plain `spawn` keeps all arguments inside the one future. A pool puts what is lent into an `Arc`, which its workers share.
 
+#![expect(unsafe_code, reason = "a handle knows the type of its process's value")]
+
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::blocking::{self, Lane};
 use crate::channel::{Message, Receiver, Sender};
@@ -16,7 +18,8 @@ use crate::process::meta::{Direct, FnMeta, Kind, Never, NoType};
 use crate::process::port::Visitor;
 use crate::process::spawn::{Pool, Spawn, SpawnOptions};
 use crate::scope::{Scope, ScopeInner};
-use crate::task::{Done, ProcessId, Task, TaskRef};
+use crate::sync::Ordering;
+use crate::task::{Done, ProcessId, Task, TaskRef, current};
 
 /// The arguments that a process keeps and lends to its body.
 #[derive(Debug)]
@@ -429,6 +432,17 @@ pub struct FnHandle<Ports, Output> {
 }
 
 impl<P, O> FnHandle<P, O> {
+    /// Shows the process the end of its inputs, once they are empty.
+    pub fn stop(&self) {
+        // ORDERING: AcqRel: read by the process at its next poll.
+        self.task
+            .slot()
+            .line
+            .flags
+            .fetch_or(current::STOPPING | current::ENDED, Ordering::AcqRel);
+        self.task.clone().wake();
+    }
+
     /// Drops the process at its current or next await.
     pub fn kill(&self) {
         self.task.kill();
@@ -444,9 +458,22 @@ impl<P, O> FnHandle<P, O> {
         self.done()
     }
 
-    /// Returns a task that can be awaited for the end of the process.
-    pub fn task(&self) -> Task<()> {
-        Task::watching(self.task.clone())
+    /// Returns a task that can be awaited for the value of the process, which goes to the first who does.
+    pub fn task(&self) -> Task<O::Value>
+    where
+        O: IntoOutcome,
+    {
+        // SAFETY: the process's body returns an `O`, by the bound of `Spawn`.
+        unsafe { Task::from_ref(self.task.clone()) }
+    }
+
+    /// Returns a handle that keeps no input open.
+    pub fn downgrade(&self) -> WeakFnHandle<P, O> {
+        WeakFnHandle {
+            ports: Arc::downgrade(&self.ports),
+            task: self.task.clone(),
+            output: PhantomData,
+        }
     }
 
     /// Returns the id of the process.
@@ -480,6 +507,33 @@ impl<P, O> fmt::Debug for FnHandle<P, O> {
         f.debug_struct("FnHandle")
             .field("process", &self.name())
             .field("id", &self.id())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A handle that keeps no input open; see [`FnHandle::downgrade`].
+pub struct WeakFnHandle<Ports, Output> {
+    ports: Weak<Ports>,
+    task: TaskRef,
+    output: PhantomData<fn() -> Output>,
+}
+
+impl<P, O> WeakFnHandle<P, O> {
+    /// Returns a handle, if another one has kept the inputs open.
+    pub fn upgrade(&self) -> Option<FnHandle<P, O>> {
+        let ports = self.ports.upgrade()?;
+        Some(FnHandle {
+            ports,
+            task: self.task.clone(),
+            output: PhantomData,
+        })
+    }
+}
+
+impl<P, O> fmt::Debug for WeakFnHandle<P, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakFnHandle")
+            .field("id", &self.task.id())
             .finish_non_exhaustive()
     }
 }

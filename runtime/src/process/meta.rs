@@ -191,3 +191,6 @@ pub struct Direct;
 /// The way of an impl for types that do not exist.
 #[derive(Debug)]
 pub struct Never;
+/// The way of another one.
+#[derive(Debug)]
+pub struct NeverEver;

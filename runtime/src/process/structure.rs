@@ -110,7 +110,7 @@ fn wanted<P: Handlers>(envelope: &Envelope<P::Message>) -> bool {
 }
 
 async fn handle<P: Handlers>(state: &mut P, envelope: Envelope<P::Message>, cx: &mut Cx<P>) {
-    cx.set_deadline(envelope.deadline);
+    cx.begin(envelope.deadline, envelope.sender);
     match envelope.deadline {
         None => state.dispatch(envelope.message, cx).await,
         Some(deadline) => under_deadline(deadline, state.dispatch(envelope.message, cx)).await,

@@ -11,7 +11,7 @@
 //! | `state` | anyone |
 //! | `watch` | anyone, under its lock |
 //! | `slot`, `vtable`, `scheduler` | anyone, read only; `scheduler` and `slot` live as long as `home`, which the cell owns |
-//! | `stage` | before `DONE`: the worker that moved the task to `RUNNING`; after `DONE`: the one owner of the [`Task`](super::Task), then whoever frees the cell |
+//! | `stage` | before `DONE`: the worker that moved the task to `RUNNING`; after `DONE`: whoever holds the lock of `watch`, then whoever frees the cell |
 //!
 //! **Invariants**
 //! - The future is dropped before `DONE` is set, so what a process owned is closed before anybody can see its exit.
@@ -269,13 +269,13 @@ where
     }
 
     /// # Safety
-    /// `header` is the header of a `Cell<F, H>` that is done, `place` is a valid `Option` of its value, and the caller owns
-    /// the only [`Task`].
+    /// `header` is the header of a `Cell<F, H>` that is done, `place` is a valid `Option` of its value, and the caller holds
+    /// the lock of `watch`.
     unsafe fn take(header: NonNull<Header>, place: *mut ()) {
         // SAFETY: by contract the header is the first field of such a cell.
         let cell = unsafe { header.cast::<Self>().as_ref() };
         cell.stage.with_mut(|stage| {
-            // SAFETY: after `DONE` the stage belongs to the owner of the only `Task`.
+            // SAFETY: after `DONE` the stage belongs to whoever holds the lock of `watch`.
             let stage = unsafe { &mut *stage };
             if matches!(stage, Stage::Output(_))
                 && let Stage::Output(value) = std::mem::replace(stage, Stage::Gone)
@@ -435,12 +435,15 @@ pub(crate) unsafe fn free(header: NonNull<Header>) {
 /// Takes the output of a task that is done.
 ///
 /// # Safety
-/// The task is done, `T` is the type of its value, and the caller owns its only [`Task`].
+/// The task is done, and `T` is the type of its value.
 pub(crate) unsafe fn take_output<T>(header: NonNull<Header>) -> Option<T> {
     let mut output = None::<T>;
     // SAFETY: the caller holds a reference, so the cell lives.
-    let take = unsafe { header.as_ref() }.vtable.take;
-    // SAFETY: by contract `T` is the value's type and the stage is the caller's.
+    let task = unsafe { header.as_ref() };
+    // Several may ask for the value; the lock decides who gets it.
+    let _guard = task.watch.lock();
+    let take = task.vtable.take;
+    // SAFETY: by contract `T` is the value's type; the task is done, and the lock makes the stage ours.
     unsafe { take(header, std::ptr::from_mut(&mut output).cast()) };
     output
 }

@@ -176,7 +176,6 @@ impl Header {
 /// nor kills the process: it belongs to its scope.
 ///
 /// Cancellation: dropping the future of an `.await` has no effect on the process; the value is then lost.
-#[must_use = "a process belongs to its scope even if nobody holds its task; write `let _ =` if the value is not needed"]
 pub struct Task<T> {
     task: TaskRef,
     /// How to get the value once the task is done.
@@ -185,12 +184,19 @@ pub struct Task<T> {
 
 impl<T> Task<T> {
     /// # Safety
-    /// As for [`TaskRef::from_raw`]; `T` is the type of the task's value, and this is the only `Task` of it.
+    /// As for [`TaskRef::from_raw`]; `T` is the type of the task's value.
     pub(crate) unsafe fn from_raw(header: NonNull<Header>) -> Self {
-        // SAFETY: the task is done when this is called, `T` is the type of its value, and this is the only `Task` of it.
-        let take = |task: &TaskRef| unsafe { cell::take_output::<T>(task.header()) };
         // SAFETY: by contract.
         let task = unsafe { TaskRef::from_raw(header) };
+        // SAFETY: by contract.
+        unsafe { Self::from_ref(task) }
+    }
+
+    /// # Safety
+    /// `T` is the type of the task's value.
+    pub(crate) unsafe fn from_ref(task: TaskRef) -> Self {
+        // SAFETY: the task is done when this is called, and `T` is the type of its value.
+        let take = |task: &TaskRef| unsafe { cell::take_output::<T>(task.header()) };
         Self { task, take }
     }
 
