@@ -1,0 +1,17 @@
+//! The behaviour that Roundrock promises, through its public API, one module per subject.
+//!
+//! A test named `p05_…` states that promise; the other names say the behaviour. Nothing here passes by the clock: the 10 s
+//! of the watchdog only turn a hang into a failure.
+
+//mod cancel;
+mod channel;
+//mod close;
+//mod model;
+//mod order;
+//mod panic;
+//mod scheduling;
+//mod scope;
+//mod shutdown;
+//mod spawn;
+//mod timers;
+mod traffic;
