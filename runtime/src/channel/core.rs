@@ -846,18 +846,24 @@ impl<T> State<T> {
     #[inline]
     fn note_level(&mut self) {
         let now = current::coarse_ms();
-        if now != self.stats.last_ms && now != 0 {
-            let passed = now.wrapping_sub(self.stats.last_ms);
-            if self.stats.last_ms != 0 {
-                self.stats.fill += u64::from(passed) * self.queue.len() as u64;
-                if !self.has_room() {
-                    self.stats.full_ms += passed;
-                }
-            }
-            self.stats.last_ms = now;
+        let last = self.stats.last_ms;
+        // Workers read the clock at different moments: this one may be behind the worker that was here last.
+        if now == 0 || last != 0 && last.wrapping_sub(now) < MAX_LAG_MS {
+            return;
         }
+        if last != 0 {
+            let passed = now.wrapping_sub(last);
+            self.stats.fill += u64::from(passed) * self.queue.len() as u64;
+            if !self.has_room() {
+                self.stats.full_ms = self.stats.full_ms.wrapping_add(passed);
+            }
+        }
+        self.stats.last_ms = now;
     }
 }
+
+/// How far the coarse clock of one worker may be behind that of another; farther back is a clock that wrapped around.
+const MAX_LAG_MS: u32 = 3_600_000;
 
 /// Whether the current process was told that its empty inputs are over.
 #[inline]
