@@ -20,7 +20,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use roundrock::channel::{Message, Receiver, Sender, bounded, rendezvous, unbounded};
-use roundrock::{Result, Scope, System};
+use roundrock::process::IntoOutcome;
+use roundrock::{Result, Scope, System, Task};
 
 /// How long a test may take before it counts as hanging. Never what decides that a test passes.
 pub const LIMIT: Duration = Duration::from_secs(10);
@@ -197,6 +198,16 @@ impl<F: Future> Debug for Step<F> {
 #[track_caller]
 pub fn now<F: Future>(future: F) -> F::Output {
     Step::new(future).ready()
+}
+
+/// Starts a process whose failure is nobody's but its own: in a child scope made for it.
+#[track_caller]
+pub fn isolated<F>(scope: &Scope, future: F) -> Task<<F::Output as IntoOutcome>::Value>
+where
+    F: Future + Send + 'static,
+    F::Output: IntoOutcome,
+{
+    scope.child("isolated").task("process", future)
 }
 
 /// Lets the polling process go to the end of the queue once, with no help from the runtime.

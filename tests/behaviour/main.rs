@@ -3,15 +3,17 @@
 //! A test named `p05_…` states that promise; the other names say the behaviour. Nothing here passes by the clock: the 10 s
 //! of the watchdog only turn a hang into a failure.
 
-//mod cancel;
+mod cancel;
 mod channel;
-//mod close;
+mod close;
+mod foreign;
 //mod model;
 //mod order;
 //mod panic;
-//mod scheduling;
+mod scheduling;
 //mod scope;
 //mod shutdown;
 //mod spawn;
 //mod timers;
 mod traffic;
+mod workers;

@@ -1,0 +1,325 @@
+//! Dropping an operation before it completes: no effect, nothing lost. Case X04; P12.
+//!
+//! Each operation is dropped at each stage: never polled, parked, completed by a peer and not yet seen by its owner. The
+//! futures are polled by hand, so every stage is exact.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use roundrock::channel::{TryRecvError, TrySendError};
+use roundrock::prelude::*;
+use roundrock_tests::{Random, Step, Tally, channel_of, now, on, on_workers, yield_now};
+
+/// P12: a `send` that was never polled, or is parked, and is dropped, sent nothing.
+#[test]
+fn p12_send_dropped_before_completion_sends_nothing() {
+    for capacity in [0, 1, 3] {
+        let tally = Tally::new();
+        let (sender, receiver) = bounded(capacity);
+        drop(Step::new(sender.send(tally.token(100))));
+        for n in 0..capacity {
+            sender.try_send(tally.token(n as u64)).unwrap();
+        }
+        let parked = Step::parked(sender.send(tally.token(200)));
+        let mut next = Step::parked(sender.send(tally.token(300)));
+        drop(parked);
+        assert_eq!(tally.dropped(), [100, 200]);
+        next.pending();
+        let expected = (0..capacity as u64).chain([300]);
+        for n in expected {
+            assert_eq!(receiver.try_recv().unwrap().number(), n);
+        }
+        assert_eq!(receiver.try_recv().unwrap_err(), TryRecvError::Empty);
+        assert!(next.ready().is_ok());
+        drop(next);
+        tally.assert_balanced();
+    }
+}
+
+/// P12: a parked `send` that a receiver has served was sent, whether or not its future is polled again.
+#[test]
+fn p12_send_dropped_after_completion_has_sent() {
+    for capacity in [0, 1] {
+        let tally = Tally::new();
+        let (sender, receiver) = bounded(capacity);
+        if capacity == 1 {
+            sender.try_send(tally.token(0)).unwrap();
+        }
+        let send = Step::parked(sender.send(tally.token(1)));
+        assert_eq!(receiver.try_recv().unwrap().number(), 1 - capacity as u64);
+        assert_eq!(send.wakes(), 1);
+        drop(send);
+        if capacity == 1 {
+            assert_eq!(receiver.try_recv().unwrap().number(), 1);
+        }
+        tally.assert_balanced();
+    }
+}
+
+/// P12: a `recv` that was never polled, or is parked, and is dropped, received nothing and stands in nobody's way.
+#[test]
+fn p12_recv_dropped_before_completion_receives_nothing() {
+    for capacity in [Some(0), Some(1), None] {
+        let (sender, receiver) = channel_of(capacity);
+        drop(Step::new(receiver.recv()));
+        let first = Step::parked(receiver.recv());
+        let mut second = Step::parked(receiver.recv());
+        drop(first);
+        sender.try_send(1).unwrap();
+        assert_eq!(second.wakes(), 1);
+        assert_eq!(second.ready(), Some(1));
+    }
+}
+
+/// P12: a message that was handed to a parked `recv` and never seen goes back to the head.
+#[test]
+fn p12_unseen_message_goes_back_to_the_head() {
+    for capacity in [Some(1), Some(3), None] {
+        let tally = Tally::new();
+        let (sender, receiver) = channel_of(capacity);
+        let recv = Step::parked(receiver.recv());
+        sender.try_send(tally.token(0)).unwrap();
+        let queued = capacity.unwrap_or(5) as u64;
+        (1..=queued).for_each(|n| sender.try_send(tally.token(n)).unwrap());
+        drop(recv);
+        if capacity.is_some() {
+            let refused = sender.try_send(tally.token(99)).unwrap_err();
+            assert!(refused.is_full(), "what came back leaves no more room");
+        }
+        let blocked = Step::new(sender.send(tally.token(queued + 1)));
+        for n in 0..=queued {
+            assert_eq!(receiver.try_recv().unwrap().number(), n);
+        }
+        drop(blocked);
+        assert_eq!(receiver.try_recv().unwrap_err(), TryRecvError::Empty);
+        tally.assert_balanced();
+    }
+}
+
+/// P5, P12: on a rendezvous too: the send has returned, so the message waits at the head, and no other may join it.
+#[test]
+fn p12_unseen_message_of_a_rendezvous_waits_for_the_next_recv() {
+    let (sender, receiver) = rendezvous();
+    let recv = Step::parked(receiver.recv());
+    now(sender.send(1)).unwrap();
+    let mut behind = Step::parked(sender.send(2));
+    drop(recv);
+    behind.pending();
+    assert_eq!(sender.try_send(3), Err(TrySendError::Full(3)));
+    assert_eq!(now(receiver.recv()), Some(1));
+    behind.pending();
+    assert_eq!(now(receiver.recv()), Some(2));
+    assert!(behind.ready().is_ok());
+    assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+}
+
+/// P12: with several receivers parked, an unseen message goes on to the next of them at once.
+#[test]
+fn p12_unseen_message_goes_to_the_next_parked_receiver() {
+    for capacity in [Some(0), Some(1), None] {
+        let (sender, receiver) = channel_of(capacity);
+        let other = receiver.clone();
+        let first = Step::parked(receiver.recv());
+        let second = Step::parked(other.recv());
+        let mut third = Step::parked(receiver.recv());
+        sender.try_send(1).unwrap();
+        assert_eq!((first.wakes(), second.wakes()), (1, 0));
+        drop(first);
+        assert_eq!((second.wakes(), third.wakes()), (1, 0));
+        drop(second);
+        assert_eq!(third.wakes(), 1);
+        assert_eq!(third.ready(), Some(1));
+    }
+}
+
+/// P12: two unseen messages come back in their order, however their receivers are dropped.
+#[test]
+fn p12_several_unseen_messages_keep_their_order() {
+    for newest_first in [true, false] {
+        let (sender, receiver) = bounded(4);
+        let mut parked: Vec<_> = (0..3).map(|_| Step::parked(receiver.recv())).collect();
+        (0..5).for_each(|n| sender.try_send(n).unwrap());
+        while !parked.is_empty() {
+            let at = if newest_first { parked.len() - 1 } else { 0 };
+            drop(parked.remove(at));
+        }
+        let all: Vec<_> = std::iter::from_fn(|| receiver.try_recv().ok()).collect();
+        assert_eq!(all, [0, 1, 2, 3, 4], "newest first: {newest_first}");
+    }
+}
+
+/// P12, P8: an unseen message survives the last sender; it is dropped with the last receiver and nobody else.
+#[test]
+fn p12_unseen_message_and_the_close() {
+    for capacity in [Some(0), Some(1), None] {
+        let tally = Tally::new();
+        let (sender, receiver) = channel_of(capacity);
+        let recv = Step::parked(receiver.recv());
+        sender.try_send(tally.token(1)).unwrap();
+        drop(sender);
+        drop(recv);
+        assert_eq!(now(receiver.recv()).unwrap().number(), 1);
+        assert!(now(receiver.recv()).is_none());
+
+        let (sender, receiver) = channel_of(capacity);
+        let recv = Step::parked(receiver.recv());
+        sender.try_send(tally.token(2)).unwrap();
+        drop(recv);
+        assert_eq!(tally.dropped(), [1]);
+        drop(receiver);
+        assert_eq!(tally.dropped(), [1, 2]);
+        assert!(sender.is_closed());
+    }
+}
+
+/// P12: room that was granted to a `ready`, and a permit, go to the next in line when dropped.
+#[test]
+fn p12_ready_dropped_at_each_stage_gives_its_room_on() {
+    let (sender, receiver) = bounded(1);
+    drop(Step::new(sender.ready()));
+    sender.try_send(0).unwrap();
+    let parked = Step::parked(sender.ready());
+    let granted = Step::parked(sender.ready());
+    let mut owned = Step::new(sender.clone().ready_owned());
+    assert!(owned.poll().is_pending());
+    let mut last = Step::parked(sender.send(1));
+    drop(parked);
+    assert_eq!(receiver.try_recv(), Ok(0));
+    assert_eq!((granted.wakes(), owned.wakes()), (1, 0));
+    drop(granted);
+    assert_eq!((owned.wakes(), last.wakes()), (1, 0));
+    let permit = owned.ready().unwrap();
+    last.pending();
+    drop(permit);
+    assert_eq!(last.wakes(), 1);
+    assert!(last.ready().is_ok());
+    assert_eq!(receiver.try_recv(), Ok(1));
+}
+
+/// P12: the same on a rendezvous: the parked receiver goes to the next in line.
+#[test]
+fn p12_rendezvous_permit_gives_its_receiver_on() {
+    let (sender, receiver) = rendezvous();
+    let granted = Step::parked(sender.ready());
+    let mut next = Step::parked(sender.send(1));
+    let mut recv = Step::parked(receiver.recv());
+    assert_eq!((granted.wakes(), next.wakes()), (1, 0));
+    drop(granted);
+    assert!(next.ready().is_ok());
+    assert_eq!(recv.ready(), Some(1));
+}
+
+/// P12: a `recv` or `send` that runs out of time has no effect; a message that came first wins.
+#[test]
+fn p12_time_limits_lose_nothing() {
+    on_workers(|_scope| async move {
+        let (sender, receiver) = bounded(1);
+        assert!(receiver.recv().within(millis(1)).await.is_err());
+        sender.send(1).within(secs(5)).await?;
+        let late = sender.send(2).within(millis(1)).await.unwrap_err();
+        assert!(late.is_elapsed());
+        assert_eq!(late.into_inner(), 2);
+        assert_eq!(receiver.recv().within(secs(5)).await, Ok(Some(1)));
+        assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+        assert!(timeout(millis(1), receiver.recv()).await.is_err());
+        sender.try_send(3)?;
+        assert_eq!(timeout(millis(0), receiver.recv()).await, Ok(Some(3)));
+        Ok(())
+    });
+}
+
+/// P12: limits that run out while messages fly: each message is received once, or comes back to its sender.
+#[test]
+fn p12_time_limits_race_with_messages() {
+    for capacity in [0, 1, 4] {
+        on(2, move |scope| async move {
+            let (sender, receiver) = bounded(capacity);
+            let producer = scope.task("producer", async move {
+                let mut random = Random::new(1);
+                for n in 0..3000 {
+                    let mut message = n;
+                    loop {
+                        let limit = micros(random.below(50) as u64);
+                        match sender.send(message).within(limit).await {
+                            Ok(()) => break,
+                            Err(error) => message = error.into_inner(),
+                        }
+                    }
+                }
+            });
+            let (mut random, mut next) = (Random::new(2), 0);
+            loop {
+                match receiver
+                    .recv()
+                    .within(micros(random.below(50) as u64))
+                    .await
+                {
+                    Ok(Some(n)) => {
+                        assert_eq!(n, next);
+                        next += 1;
+                    }
+                    Ok(None) => break,
+                    Err(_) => {}
+                }
+            }
+            assert_eq!(next, 3000);
+            Ok(producer.await?)
+        });
+    }
+}
+
+/// Whichever of two futures is ready first; a combinator that knows nothing of Roundrock.
+struct Race<A, B>(Pin<Box<A>>, Pin<Box<B>>);
+
+impl<A: Future, B: Future<Output = A::Output>> Future for Race<A, B> {
+    type Output = A::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<A::Output> {
+        match self.0.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(output),
+            Poll::Pending => self.1.as_mut().poll(cx),
+        }
+    }
+}
+
+/// P12: the loser of a race that somebody else's combinator makes keeps its message in the channel.
+#[test]
+fn p12_the_loser_of_a_foreign_race_loses_nothing() {
+    on_workers(|scope| async move {
+        let (left, left_in) = rendezvous();
+        let (right, right_in) = bounded(2);
+        for n in 0..2000 {
+            let (left, right) = (left.clone(), right.clone());
+            let _ = scope.task("sender", async move {
+                if n % 2 == 0 {
+                    left.send(n).await
+                } else {
+                    right.send(n).await
+                }
+            });
+        }
+        drop((left, right));
+        let (mut seen, mut open) = (Vec::new(), 2);
+        while open > 0 {
+            match Race(Box::pin(left_in.recv()), Box::pin(right_in.recv())).await {
+                Some(n) => seen.push(n),
+                None => {
+                    open = usize::from(!left_in.is_closed()) + usize::from(!right_in.is_closed())
+                }
+            }
+            while let Ok(n) = right_in.try_recv() {
+                seen.push(n);
+            }
+            while let Ok(n) = left_in.try_recv() {
+                seen.push(n);
+            }
+            if seen.len() % 7 == 0 {
+                yield_now().await;
+            }
+        }
+        seen.sort_unstable();
+        assert!(seen.into_iter().eq(0..2000));
+        Ok(())
+    });
+}

@@ -1,0 +1,255 @@
+//! Who runs, when, and that nobody is forgotten. Cases F01 to F11; P16, P17, P18.
+
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
+use std::thread;
+
+use roundrock::channel::unbounded;
+use roundrock::prelude::*;
+use roundrock_tests::{on, on_workers, yield_now};
+
+/// P16: a process is never polled by two workers at once, however many threads wake it. Case F08.
+#[test]
+fn p16_a_process_is_polled_by_one_worker_at_a_time() {
+    for workers in [1, 2, 4] {
+        on(workers, |scope| async move {
+            let inside = AtomicBool::new(false);
+            let waker = Arc::new(Mutex::new(None::<Waker>));
+            let over = Arc::new(AtomicBool::new(false));
+            let polls = Arc::new(AtomicUsize::new(0));
+            let threads: Vec<_> = (0..8)
+                .map(|_| {
+                    let (waker, over) = (Arc::clone(&waker), Arc::clone(&over));
+                    thread::spawn(move || {
+                        while !over.load(Ordering::SeqCst) {
+                            let woken = waker.lock().unwrap().clone();
+                            woken.iter().for_each(Waker::wake_by_ref);
+                        }
+                    })
+                })
+                .collect();
+            let counted = Arc::clone(&polls);
+            let process = scope.task("polled", async move {
+                poll_fn(move |cx| {
+                    assert!(!inside.swap(true, Ordering::SeqCst), "polled twice at once");
+                    *waker.lock().unwrap() = Some(cx.waker().clone());
+                    let polls = counted.fetch_add(1, Ordering::SeqCst);
+                    std::hint::spin_loop();
+                    inside.store(false, Ordering::SeqCst);
+                    if polls < 5000 {
+                        Poll::Pending
+                    } else {
+                        Poll::Ready(())
+                    }
+                })
+                .await;
+            });
+            process.await?;
+            over.store(true, Ordering::SeqCst);
+            threads
+                .into_iter()
+                .for_each(|thread| thread.join().unwrap());
+            Ok(())
+        });
+    }
+}
+
+/// P17: a wake during the poll is not lost, nor one before it: each leads to one more poll.
+#[test]
+fn p17_wakes_during_a_poll_lead_to_another_one() {
+    on_workers(|scope| async move {
+        let process = scope.task("wakes itself", async move {
+            for round in 0..1000 {
+                let mut polls = 0;
+                poll_fn(|cx| {
+                    polls += 1;
+                    match (polls, round % 3) {
+                        (3, _) => return Poll::Ready(()),
+                        (_, 0) => cx.waker().wake_by_ref(),
+                        (_, 1) => cx.waker().clone().wake(),
+                        _ => {
+                            let waker = cx.waker().clone();
+                            thread::spawn(move || waker.wake());
+                        }
+                    }
+                    Poll::Pending
+                })
+                .await;
+            }
+        });
+        process.await?;
+        Ok(())
+    });
+}
+
+/// P18: processes that always have a message do not keep others from running, whatever they loop over.
+#[test]
+fn p18_busy_message_loops_starve_nobody() {
+    for kind in [
+        "buffered",
+        "rendezvous",
+        "to itself",
+        "permits",
+        "yields",
+        "joins",
+    ] {
+        for workers in [1, 2] {
+            on(workers, move |scope| async move {
+                let over = Arc::new(AtomicBool::new(false));
+                // Enough of them to keep every worker busy.
+                for _ in 0..workers {
+                    busy(&scope, kind, &over);
+                }
+                for _ in 0..20 {
+                    yield_now().await;
+                }
+                sleep(millis(1)).await;
+                let other = scope.task("other", async {
+                    yield_now().await;
+                    5.to_string();
+                });
+                other.await?;
+                over.store(true, Ordering::SeqCst);
+                Ok(())
+            });
+        }
+    }
+}
+
+/// Starts processes that are busy until `over`.
+fn busy(scope: &Scope, kind: &'static str, over: &Arc<AtomicBool>) {
+    let over = Arc::clone(over);
+    let go_on = move || !over.load(Ordering::SeqCst);
+    let (sender, receiver) = match kind {
+        "rendezvous" => rendezvous(),
+        _ => bounded(16),
+    };
+    match kind {
+        "buffered" | "rendezvous" => {
+            let consumer = receiver.clone();
+            let _ = scope.task("producer", async move {
+                while go_on() {
+                    sender.send(1).await?;
+                }
+                roundrock::Ok(())
+            });
+            let _ = scope.task("consumer", async move {
+                while consumer.recv().await.is_some() {}
+            });
+        }
+        _ => {
+            let scope = scope.clone();
+            let _ = scope.clone().task("alone", async move {
+                let ended = scope.task("ended", async {});
+                while go_on() {
+                    match kind {
+                        "to itself" => {
+                            sender.send(1).await?;
+                            receiver.recv().await;
+                        }
+                        "permits" => {
+                            sender.ready().await?.send(1)?;
+                            receiver.recv_many(4).await;
+                        }
+                        "joins" => drop(ended.done().await),
+                        _ => yield_now().await,
+                    }
+                }
+                roundrock::Ok(())
+            });
+        }
+    }
+}
+
+/// P18: two processes that wake each other without end leave room for a third, although each is run next.
+#[test]
+fn p18_a_ping_pong_does_not_keep_the_worker() {
+    on_workers(|scope| async move {
+        let over = Arc::new(AtomicBool::new(false));
+        let (ping, pings) = rendezvous();
+        let (pong, pongs) = rendezvous();
+        let stop = Arc::clone(&over);
+        let first = scope.task("ping", async move {
+            while !stop.load(Ordering::SeqCst) {
+                ping.send(1).await?;
+                pongs.recv().await;
+            }
+            roundrock::Ok(())
+        });
+        let _ = scope.task("pong", async move {
+            while pings.recv().await.is_some() {
+                pong.send(1).await?;
+            }
+            roundrock::Ok(())
+        });
+        for _ in 0..100 {
+            scope.task("third", yield_now()).await?;
+        }
+        over.store(true, Ordering::SeqCst);
+        first.await?;
+        Ok(())
+    });
+}
+
+/// Case F01: very many processes, from one and from many.
+#[test]
+fn thirty_thousand_processes_come_and_go() {
+    on_workers(|scope| async move {
+        let ran = Arc::new(AtomicUsize::new(0));
+        scope
+            .group(async |group: Scope| {
+                for _ in 0..100 {
+                    let (scope, ran) = (group.clone(), Arc::clone(&ran));
+                    let _ = group.task("spawns", async move {
+                        for _ in 0..300 {
+                            let ran = Arc::clone(&ran);
+                            let _ = scope.task("leaf", async move {
+                                ran.fetch_add(1, Ordering::SeqCst);
+                            });
+                        }
+                    });
+                }
+                Ok(())
+            })
+            .await?;
+        assert_eq!(ran.load(Ordering::SeqCst), 30_000);
+        Ok(())
+    });
+}
+
+/// Case F11: a token goes round a ring of processes and ends at the right one.
+#[test]
+fn thread_ring_ends_at_the_right_node() {
+    on_workers(|scope| async move {
+        const NODES: usize = 503;
+        let hops = 20_000;
+        let (result, results) = bounded(1);
+        let (first, mut input) = unbounded::channel::<usize>();
+        for node in 1..=NODES {
+            let (next, next_input) = if node == NODES {
+                (first.clone(), None)
+            } else {
+                let (next, input) = unbounded::channel();
+                (next, Some(input))
+            };
+            let (from, result) = (input, result.clone());
+            let _ = scope.task("node", async move {
+                while let Some(left) = from.recv().await {
+                    if left == 0 {
+                        result.send(node).await?;
+                        break;
+                    }
+                    next.send(left - 1).await?;
+                }
+                roundrock::Ok(())
+            });
+            let Some(next_input) = next_input else { break };
+            input = next_input;
+        }
+        first.send(hops).await?;
+        assert_eq!(results.recv().await, Some(hops % NODES + 1));
+        Ok(())
+    });
+}
