@@ -4,7 +4,6 @@
 //! [`Parker`] is the same for both. The worker that gets the [`Driver`] is also the *keeper*: it sleeps no longer than the
 //! next timer. All others sleep until somebody wakes them.
 
-use std::sync::OnceLock;
 use std::task::Waker;
 use std::thread::{self, Thread};
 use std::time::Duration;
@@ -25,20 +24,21 @@ const NOTIFIED: u32 = 3;
 #[derive(Debug, Default)]
 pub(crate) struct Parker {
     state: AtomicU32,
-    thread: OnceLock<Thread>,
+    /// Who sleeps here now: a spare worker takes over the place of one that has ended.
+    thread: Lock<Option<Thread>>,
     driving: Lock<Option<Waker>>,
 }
 
-impl Default for Lock<Option<Waker>> {
+impl<T> Default for Lock<Option<T>> {
     fn default() -> Self {
         Self::new(None)
     }
 }
 
 impl Parker {
-    /// Must be called once by the thread that will park here.
+    /// Must be called by each thread that will park here, before it does.
     pub(crate) fn attach(&self) {
-        let _ = self.thread.set(thread::current());
+        *self.thread.lock() = Some(thread::current());
     }
 
     /// Wakes the worker, or keeps the wake for its next sleep.
@@ -46,7 +46,8 @@ impl Parker {
         // ORDERING: AcqRel: what the waker did before is visible to the worker, which reads NOTIFIED with Acquire.
         match self.state.swap(NOTIFIED, Ordering::AcqRel) {
             PARKED => {
-                if let Some(thread) = self.thread.get() {
+                let thread = self.thread.lock().clone();
+                if let Some(thread) = thread {
                     thread.unpark();
                 }
             }
