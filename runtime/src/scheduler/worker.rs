@@ -220,6 +220,8 @@ impl Worker {
             self.scheduler.injector.push(task);
             self.scheduler.wake_for_surplus();
         }
+        // This one may have kept the time and driven the reactor while the others slept: one of them must take over.
+        self.scheduler.wake_for_surplus();
     }
 
     #[inline]
