@@ -263,12 +263,15 @@ impl Worker {
         if let Some(task) = self.remote().take_next() {
             if self.streak.get() < STREAK {
                 self.streak.set(self.streak.get() + 1);
-                return Some(task);
+                return Some(self.found(task));
             }
             self.local.push(task);
         }
         self.streak.set(0);
-        self.local.pop().or_else(|| self.search())
+        match self.local.pop() {
+            Some(task) => Some(self.found(task)),
+            None => self.search(),
+        }
     }
 
     #[cold]
@@ -308,7 +311,9 @@ impl Worker {
         None
     }
 
-    /// A searcher that found work wakes the next searcher, if it was the last one: there may be more.
+    /// A searcher that found work wakes the next searcher, if it was the last one: there may be more. A worker that was woken
+    /// counts as searching, so this holds for its own queue too.
+    #[inline]
     fn found(&self, task: Runnable) -> Runnable {
         if self.stop_searching() {
             self.scheduler.wake_for_surplus();
