@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "RawWaker is an unsafe interface")]
 
 use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::task::{Context, RawWaker, RawWakerVTable, Waker};
 
@@ -62,13 +63,22 @@ impl TaskWaker {
         }
     }
 
-    /// Wakes and is used up.
+    /// Wakes and is used up. Never panics.
     #[inline]
     pub(crate) fn wake(self) {
         match self {
             Self::Task(task) => task.wake(),
-            Self::Other(waker) => waker.wake(),
+            Self::Other(waker) => wake_foreign(waker),
         }
+    }
+}
+
+/// Wakes somebody else's waker, which may be any code: its panic must not reach the worker, nor keep others from being woken.
+#[cold]
+fn wake_foreign(waker: Waker) {
+    // UNWIND: the waker is used up either way; the panic was reported by the panic hook.
+    if catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err() {
+        tracing::error!(target: "roundrock::process", "a waker that is not Roundrock's panicked");
     }
 }
 
