@@ -639,9 +639,9 @@ impl<T: Send + 'static> Core<T> {
             wakes.add(unsafe { list.close_first() });
         }
         drop(state);
-        // Destructors of messages are user code, and run in queue order.
-        drop(queued);
         wakes.wake();
+        // Destructors of messages are user code, and run in queue order. Last, for they may panic.
+        drop(queued);
     }
 
     /// A process of a stopping scope receives here: from now on processes outside of the scope are refused.
