@@ -39,6 +39,8 @@ pub(crate) struct Scheduler {
     joins: Lock<Vec<JoinHandle<()>>>,
     shut_down: AtomicU32,
     seed: u64,
+    /// The name of the system, for the names of threads.
+    name: String,
 }
 
 impl Scheduler {
@@ -66,16 +68,17 @@ impl Scheduler {
             joins: Lock::new(Vec::new()),
             shut_down: AtomicU32::new(0),
             seed: std::process::id().into(),
+            name: name.to_owned(),
         });
         for _ in 0..workers {
-            scheduler.start_worker(name, false)?;
+            scheduler.start_worker(false)?;
         }
         scheduler.monitor.start(&scheduler, name)?;
         Ok(scheduler)
     }
 
     /// Starts a thread on an unused queue; false if there is none left.
-    fn start_worker(self: &Arc<Self>, name: &str, spare: bool) -> std::io::Result<bool> {
+    fn start_worker(self: &Arc<Self>, spare: bool) -> std::io::Result<bool> {
         let Some((index, local)) = self.unused.lock().pop() else {
             return Ok(false);
         };
@@ -85,7 +88,7 @@ impl Scheduler {
         let scheduler = Arc::clone(self);
         let kind = if spare { "spare" } else { "worker" };
         let thread = std::thread::Builder::new()
-            .name(format!("{name}-{kind}-{index}"))
+            .name(format!("{}-{kind}-{index}", self.name))
             .spawn(move || {
                 let worker = Worker::new(Arc::clone(&scheduler), index, local);
                 worker.run(spare);
@@ -170,7 +173,7 @@ impl Scheduler {
 
     /// A worker does not come back: starts a spare for it.
     pub(crate) fn start_spare(self: &Arc<Self>) -> bool {
-        self.start_worker("roundrock", true).unwrap_or(false)
+        self.start_worker(true).unwrap_or(false)
     }
 
     /// Whether a spare that found nothing to do may end: when as many others run as were asked for.
