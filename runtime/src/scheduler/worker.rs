@@ -23,7 +23,7 @@ use crate::channel::registry::Shard;
 use crate::scheduler::Scheduler;
 use crate::scheduler::driver::Parker;
 use crate::scheduler::queue::{Local, Runnable, Thief};
-use crate::sync::{AtomicPtr, AtomicU64, Ordering};
+use crate::sync::{AtomicPtr, AtomicU64, Ordering, thread_local};
 use crate::task::cell::{self, Header, Step};
 use crate::task::registry::FreeCache;
 

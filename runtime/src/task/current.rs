@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use crate::scheduler::Scheduler;
 use crate::scheduler::worker;
-use crate::sync::Ordering;
+use crate::sync::{Ordering, thread_local};
 use crate::task::TaskRef;
 use crate::task::cell::Header;
 use crate::task::registry::{FreeCache, WaitKind};

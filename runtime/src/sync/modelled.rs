@@ -1,0 +1,69 @@
+//! What the models use: loom, with our own interface where the two differ.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::PoisonError;
+
+pub(crate) use loom::cell::UnsafeCell;
+pub(crate) use loom::sync::atomic::{
+    AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+};
+
+/// `std::thread` as far as the crate's protocols use it. Threads that a model does not start itself are the system's: no
+/// model starts a whole system.
+pub(crate) mod thread {
+    pub(crate) use loom::thread::{Thread, current, park, yield_now};
+    use std::time::Duration;
+
+    /// Time does not pass in a model: a sleep with a limit may end at any moment.
+    pub(crate) fn park_timeout(_limit: Duration) {
+        yield_now();
+    }
+}
+
+/// The threads of a model take turns on one thread of the system, so their locals are loom's too.
+macro_rules! thread_local_of_the_model {
+    ($(#[$attribute:meta])* static $name:ident: $type:ty = const { $init:expr };) => {
+        loom::thread_local! { $(#[$attribute])* static $name: $type = $init; }
+    };
+    ($(#[$attribute:meta])* static $name:ident: $type:ty = const $init:block;) => {
+        loom::thread_local! { $(#[$attribute])* static $name: $type = $init; }
+    };
+}
+pub(crate) use thread_local_of_the_model as thread_local;
+
+/// [`lock::Lock`](super::lock::Lock) as every other model sees it: a mutex that blocks, so that waiting costs no states.
+#[derive(Debug)]
+pub(crate) struct Lock<T>(loom::sync::Mutex<T>);
+
+impl<T> Lock<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(loom::sync::Mutex::new(value))
+    }
+
+    pub(crate) fn lock(&self) -> Guard<'_, T> {
+        Guard(self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Access to what a [`Lock`] protects; dropping it unlocks.
+#[derive(Debug)]
+pub(crate) struct Guard<'a, T>(loom::sync::MutexGuard<'a, T>);
+
+impl<T> Deref for Guard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> DerefMut for Guard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
+
+/// One step of waiting for a lock: lets the others go on.
+pub(crate) fn wait_a_moment(_round: u32) {
+    thread::yield_now();
+}

@@ -1,0 +1,49 @@
+//! What production uses: the standard library, with loom's interface where the two differ.
+
+use std::time::Duration;
+
+pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+pub(crate) use std::{thread, thread_local};
+
+/// `std`'s cell with loom's interface.
+#[derive(Debug, Default)]
+#[repr(transparent)]
+pub(crate) struct UnsafeCell<T: ?Sized>(std::cell::UnsafeCell<T>);
+
+impl<T> UnsafeCell<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(std::cell::UnsafeCell::new(value))
+    }
+
+    /// Calls `f` with a pointer for reading.
+    #[inline]
+    pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+        f(self.0.get())
+    }
+
+    /// Calls `f` with a pointer for writing.
+    #[inline]
+    pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        f(self.0.get())
+    }
+
+    #[inline]
+    pub(crate) fn into_inner(self) -> T {
+        self.0.into_inner()
+    }
+}
+
+/// One step of waiting for a lock: spins for about a microsecond in all, then sleeps of 1 µs to 1 ms.
+pub(crate) fn wait_a_moment(round: u32) {
+    match round {
+        // The holder is running and will be done.
+        0..40 => {
+            for _ in 0..8 {
+                std::hint::spin_loop();
+            }
+        }
+        40..44 => thread::yield_now(),
+        // The holder was preempted.
+        _ => thread::sleep(Duration::from_micros(1 << (round - 44).min(10))),
+    }
+}
