@@ -5,9 +5,9 @@
 //! next timer. All others sleep until somebody wakes them.
 
 use std::task::Waker;
-use std::thread::{self, Thread};
 use std::time::Duration;
 
+use crate::sync::thread::{self, Thread};
 use crate::sync::{AtomicU32, Lock, Ordering};
 
 #[cfg(feature = "tokio")]
@@ -21,22 +21,26 @@ const DRIVING: u32 = 2;
 const NOTIFIED: u32 = 3;
 
 /// Where one worker sleeps. A wake that comes early is kept: the next sleep returns at once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Parker {
     state: AtomicU32,
-    /// Who sleeps here now: a spare worker takes over the place of one that has ended.
+    /// The thread that sleeps here.
     thread: Lock<Option<Thread>>,
     driving: Lock<Option<Waker>>,
 }
 
-impl<T> Default for Lock<Option<T>> {
+impl Default for Parker {
     fn default() -> Self {
-        Self::new(None)
+        Self {
+            state: AtomicU32::new(EMPTY),
+            thread: Lock::new(None),
+            driving: Lock::new(None),
+        }
     }
 }
 
 impl Parker {
-    /// Must be called by each thread that will park here, before it does.
+    /// Must be called by each thread that will park here, before it does; a spare worker takes the place of one that ended.
     pub(crate) fn attach(&self) {
         *self.thread.lock() = Some(thread::current());
     }
