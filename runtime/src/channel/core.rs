@@ -500,15 +500,15 @@ impl<T: Send + 'static> Core<T> {
     /// Takes a message into `place`, or parks. `Ok` says whether a message was taken; `Err(true)`: none will come any more.
     ///
     /// # Safety
-    /// `place` is an `Option<T>` that stays valid while the node is parked.
+    /// `place` is a [`wait::Place<T>`] that stays valid while the node is parked.
     #[inline]
     pub(crate) unsafe fn recv(&self, place: NonNull<()>, park: Park<'_, '_>) -> Started {
         let mut wakes = Wakes::default();
         let mut state = self.state.lock();
         let result = match state.take(&mut wakes, park.token, true) {
             Ok(message) => {
-                // SAFETY: by contract the place is such an option, and nobody else knows it yet.
-                unsafe { *place.cast::<Option<T>>().as_mut() = Some(message) };
+                // SAFETY: by contract the place is such a one, and nobody else knows it yet.
+                unsafe { wait::fill(place, message) };
                 Started::Done
             }
             Err(true) => Started::Closed,
@@ -572,7 +572,7 @@ impl<T: Send + 'static> Core<T> {
         let mut unseen = None;
         if mark == wait::DONE {
             // SAFETY: the peer has filled the place and left the node; the owner is here.
-            unseen = unsafe { place.cast::<Option<T>>().as_mut().take() };
+            unseen = unsafe { wait::empty::<T>(place) };
         }
         if let Some(message) = unseen.take() {
             if state.no_receivers {
@@ -795,8 +795,8 @@ impl<T> State<T> {
     #[inline]
     fn deliver(&mut self, receiver: Claimed, message: T) -> Option<TaskWaker> {
         if let Offer::Recv(place) = receiver.offer {
-            // SAFETY: a parked receiver's place is an `Option<T>`, and ours until the node is finished.
-            unsafe { *place.cast::<Option<T>>().as_mut() = Some(message) };
+            // SAFETY: a parked receiver's place is a `Place<T>`, and ours until the node is finished.
+            unsafe { wait::fill(place, message) };
         }
         self.stats.received += 1;
         // SAFETY: under the lock; claimed by the caller.
@@ -879,14 +879,14 @@ fn is_ended() -> bool {
 unsafe fn take<T>(offer: Offer) -> T {
     match offer {
         Offer::Send(place) => {
-            // SAFETY: by contract the place is a full `Option<T>`.
-            let message = unsafe { place.cast::<Option<T>>().as_mut() }.take();
+            // SAFETY: by contract the place is a full `Place<T>`, and ours.
+            let message = unsafe { wait::empty::<T>(place) };
             // SAFETY: as above.
             unsafe { message.unwrap_unchecked() }
         }
         Offer::Convert(place, convert) => {
             let mut message = None::<T>;
-            // SAFETY: by contract `convert` fills an `Option<T>` from that place.
+            // SAFETY: by contract `convert` fills an `Option<T>` from that full place.
             unsafe { convert(place, NonNull::from(&mut message).cast()) };
             // SAFETY: as above.
             unsafe { message.unwrap_unchecked() }

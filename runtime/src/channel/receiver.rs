@@ -5,7 +5,6 @@
     reason = "endpoints are counted pointers; operations are pinned while parked"
 )]
 
-use std::cell::UnsafeCell;
 use std::fmt;
 use std::future::Future;
 use std::marker::{PhantomData, PhantomPinned};
@@ -18,7 +17,7 @@ use crate::channel::core::{self, Core, Head, Park, Side, Started};
 use crate::channel::error::TryRecvError;
 use crate::channel::policy::Overflow;
 use crate::channel::select::{ArmPoll, Event, Token};
-use crate::channel::wait::{self, Node};
+use crate::channel::wait::{self, Node, Place};
 use crate::task::current;
 use crate::task::registry::WaitKind;
 
@@ -119,7 +118,7 @@ impl<T: Message> Receiver<T> {
     pub(crate) fn receive(&self) -> Recv<'_, T> {
         Recv {
             receiver: self,
-            message: UnsafeCell::new(None),
+            message: Place::new(None),
             node: Node::new(),
             _pinned: PhantomPinned,
         }
@@ -202,7 +201,7 @@ impl<T> fmt::Debug for Receiver<T> {
 pub struct Recv<'a, T: Message> {
     receiver: &'a Receiver<T>,
     /// The place that a sender puts the message into while this is parked.
-    message: UnsafeCell<Option<T>>,
+    message: Place<T>,
     node: Node,
     _pinned: PhantomPinned,
 }
@@ -235,14 +234,14 @@ impl<T: Message> Recv<'_, T> {
                 };
                 // SAFETY: the place is pinned with this future, which withdraws the node before it goes.
                 match unsafe { core.recv(NonNull::from(&this.message).cast(), park) } {
-                    Started::Done => return Poll::Ready(this.message.get_mut().take()),
+                    Started::Done => return Poll::Ready(this.collect()),
                     Started::Closed => return Poll::Ready(None),
                     Started::Parked | Started::Full | Started::Lost => {}
                 }
             }
             wait::DONE => {
                 this.node.reset();
-                return Poll::Ready(this.message.get_mut().take());
+                return Poll::Ready(this.collect());
             }
             wait::CLOSED => {
                 this.node.reset();
@@ -253,12 +252,18 @@ impl<T: Message> Recv<'_, T> {
                 unsafe { core.renew_receiver(&this.node, cx) };
                 if core.is_over() {
                     this.withdraw();
-                    return Poll::Ready(this.message.get_mut().take());
+                    return Poll::Ready(this.collect());
                 }
             }
         }
         current::waits_for(WaitKind::Recv, this.receiver.object());
         Poll::Pending
+    }
+
+    /// The message that a sender put here, if it did.
+    fn collect(&mut self) -> Option<T> {
+        // SAFETY: the node is in no list, so the place is the owner's, who is here.
+        unsafe { wait::empty(NonNull::from(&self.message).cast()) }
     }
 
     fn withdraw(&self) {

@@ -5,7 +5,6 @@
     reason = "endpoints are counted pointers; operations are pinned while parked"
 )]
 
-use std::cell::UnsafeCell;
 use std::fmt;
 use std::future::Future;
 use std::marker::{PhantomData, PhantomPinned};
@@ -18,12 +17,12 @@ use crate::channel::Message;
 use crate::channel::core::{self, Core, Head, Park, Side, Started};
 use crate::channel::error::{Closed, SendError, SendTimeoutError, TrySendError};
 use crate::channel::select::{ArmPoll, Event, Token};
-use crate::channel::wait::{self, Node, Offer};
+use crate::channel::wait::{self, Node, Offer, Place};
 use crate::task::current;
 use crate::task::registry::WaitKind;
 use crate::time::sleep::{Sleep, sleep};
 
-/// Moves a message of another type out of its place, as the channel's own type, into another place.
+/// Moves a message of another type out of its [`Place`], as the channel's own type, into an `Option`.
 type Convert = unsafe fn(NonNull<()>, NonNull<()>);
 
 /// The sending side of a channel. Clones send into the same queue; dropping the last one closes the channel.
@@ -125,9 +124,9 @@ impl<T: 'static> Sender<T> {
         unsafe fn convert<T, U, F: Fn(T) -> U>(from: NonNull<()>, to: NonNull<()>) {
             // SAFETY: `F` has no size, which is checked below, so a dangling pointer is a valid one to it.
             let f = unsafe { NonNull::<F>::dangling().as_ref() };
-            // SAFETY: by the contract of `Convert` the places are a full `Option<T>` and an `Option<U>`.
-            let message = unsafe { from.cast::<Option<T>>().as_mut() }.take();
-            // SAFETY: as above.
+            // SAFETY: by the contract of `Convert` this is a full `Place<T>`, and ours.
+            let message = unsafe { wait::empty::<T>(from) };
+            // SAFETY: by the contract of `Convert` this is an `Option<U>`.
             unsafe { *to.cast::<Option<U>>().as_mut() = message.map(f) };
         }
         const {
@@ -170,7 +169,7 @@ impl<T: Message> Sender<T> {
     pub fn send(&self, message: T) -> Sending<'_, T> {
         Sending {
             sender: self,
-            message: UnsafeCell::new(Some(message)),
+            message: Place::new(Some(message)),
             node: Node::new(),
             _pinned: PhantomPinned,
         }
@@ -181,10 +180,10 @@ impl<T: Message> Sender<T> {
     /// # Errors
     /// [`TrySendError`] with the message when there is no room, or no receiver is left.
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
-        let mut message = Some(message);
+        let message = Place::new(Some(message));
         // SAFETY: the offer points to a full place of this sender's type and nothing parks.
-        let started = unsafe { self.start(NonNull::from(&mut message).cast(), None) };
-        match (started, message) {
+        let started = unsafe { self.start(NonNull::from(&message).cast(), None) };
+        match (started, message.into_inner()) {
             (Started::Done, _) => Ok(()),
             (Started::Closed, Some(message)) => Err(TrySendError::Closed(message)),
             (_, Some(message)) => Err(TrySendError::Full(message)),
@@ -233,7 +232,7 @@ impl<T: Message> Sender<T> {
     pub async fn flush(&self) {}
 
     /// # Safety
-    /// `place` is a full `Option<T>` that stays valid while the operation is parked.
+    /// `place` is a full [`Place<T>`](Place) that stays valid while the operation is parked.
     #[inline]
     unsafe fn start(&self, place: NonNull<()>, park: Option<Park<'_, '_>>) -> Started {
         match self.convert {
@@ -262,16 +261,17 @@ impl<T: Message> Sender<T> {
 
     /// Uses or gives back one permit; the message again if it could not be sent.
     fn use_permit(&self, message: Option<T>) -> Option<T> {
-        let mut message = message;
-        let place = NonNull::from(&mut message).cast();
-        let offer = match (&message, self.convert) {
-            (None, _) => None,
-            (Some(_), None) => Some(Offer::Send(place)),
-            (Some(_), Some(convert)) => Some(Offer::Convert(place, convert)),
+        let full = message.is_some();
+        let message = Place::new(message);
+        let place = NonNull::from(&message).cast();
+        let offer = match (full, self.convert) {
+            (false, _) => None,
+            (true, None) => Some(Offer::Send(place)),
+            (true, Some(convert)) => Some(Offer::Convert(place, convert)),
         };
         // SAFETY: the caller owns a permit; the offer is full and fits the core, as in `start`.
         unsafe { (self.head().vtable.use_permit)(self.head, offer) };
-        message
+        message.into_inner()
     }
 }
 
@@ -354,7 +354,7 @@ impl<T> fmt::Debug for WeakSender<T> {
 pub struct Sending<'a, T: Message> {
     sender: &'a Sender<T>,
     /// The place that a receiver takes the message from while this is parked.
-    message: UnsafeCell<Option<T>>,
+    message: Place<T>,
     node: Node,
     _pinned: PhantomPinned,
 }
@@ -416,10 +416,14 @@ impl<'a, T: Message> Sending<'a, T> {
 
     /// The error with the message, which is still here.
     fn give_back(&mut self) -> Result<(), SendError<T>> {
-        self.message
-            .get_mut()
-            .take()
+        self.take_back()
             .map_or(Ok(()), |message| Err(SendError(message)))
+    }
+
+    /// The message, if no receiver took it.
+    fn take_back(&mut self) -> Option<T> {
+        // SAFETY: the node is in no list, so the place is the owner's, who is here.
+        unsafe { wait::empty(NonNull::from(&self.message).cast()) }
     }
 }
 
@@ -476,7 +480,7 @@ impl<T: Message> Future for SendingWithin<'_, T> {
                 this.send.node.reset();
                 Poll::Ready(Ok(()))
             }
-            _ => Poll::Ready(match this.send.message.get_mut().take() {
+            _ => Poll::Ready(match this.send.take_back() {
                 Some(message) => Err(SendTimeoutError::Elapsed(message)),
                 None => Ok(()),
             }),
@@ -486,7 +490,7 @@ impl<T: Message> Future for SendingWithin<'_, T> {
 
 /// The send of a message whose channel is known to its owner: a call's way into a mailbox.
 pub(crate) struct SendOp<T> {
-    message: UnsafeCell<Option<T>>,
+    message: Place<T>,
     node: Node,
     _pinned: PhantomPinned,
 }
@@ -499,17 +503,17 @@ unsafe impl<T: Send> Sync for SendOp<T> {}
 impl<T: Message> SendOp<T> {
     pub(crate) fn new(message: T) -> Self {
         Self {
-            message: UnsafeCell::new(Some(message)),
+            message: Place::new(Some(message)),
             node: Node::new(),
             _pinned: PhantomPinned,
         }
     }
 
     pub(crate) fn try_send(core: &Core<T>, message: T) -> Result<(), TrySendError<T>> {
-        let mut message = Some(message);
+        let message = Place::new(Some(message));
         // SAFETY: the place is full, and nothing parks.
-        let started = unsafe { core.send(Offer::Send(NonNull::from(&mut message).cast()), None) };
-        match (started, message) {
+        let started = unsafe { core.send(Offer::Send(NonNull::from(&message).cast()), None) };
+        match (started, message.into_inner()) {
             (Started::Closed, Some(message)) => Err(TrySendError::Closed(message)),
             (Started::Done, _) | (_, None) => Ok(()),
             (_, Some(message)) => Err(TrySendError::Full(message)),
@@ -570,9 +574,8 @@ impl<T: Message> SendOp<T> {
     }
 
     fn give_back(&mut self) -> Result<(), SendError<T>> {
-        self.message
-            .get_mut()
-            .take()
+        // SAFETY: the node is in no list, so the place is the owner's, who is here.
+        unsafe { wait::empty(NonNull::from(&self.message).cast()) }
             .map_or(Ok(()), |message| Err(SendError(message)))
     }
 }

@@ -35,7 +35,35 @@ pub(crate) const DONE: u32 = 2;
 pub(crate) const CLOSED: u32 = 3;
 pub(crate) const LOST: u32 = 4;
 
-/// What a parked operation offers to its peer.
+/// Where an operation keeps its message. While the operation is parked, only the peer that completes it comes here, under the
+/// lock; before and after, only its owner.
+pub(crate) type Place<T> = UnsafeCell<Option<T>>;
+
+/// Puts a message into a place.
+///
+/// # Safety
+/// `place` is a living `Place<T>` that nobody else touches now.
+#[inline]
+pub(crate) unsafe fn fill<T>(place: NonNull<()>, message: T) {
+    // SAFETY: by contract.
+    let place = unsafe { place.cast::<Place<T>>().as_ref() };
+    // SAFETY: as above.
+    place.with_mut(|place| unsafe { *place = Some(message) });
+}
+
+/// Takes the message out of a place.
+///
+/// # Safety
+/// As for [`fill`].
+#[inline]
+pub(crate) unsafe fn empty<T>(place: NonNull<()>) -> Option<T> {
+    // SAFETY: by contract.
+    let place = unsafe { place.cast::<Place<T>>().as_ref() };
+    // SAFETY: as above.
+    place.with_mut(|place| unsafe { (*place).take() })
+}
+
+/// What a parked operation offers to its peer. The first pointer is to a [`Place`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Offer {
     /// A place for a message of the channel's type.

@@ -16,7 +16,10 @@ use crate::time::clock::Clock;
 use crate::time::queue::Timers;
 
 /// Spare workers that may stand in for workers that do not come back.
+#[cfg(not(loom))]
 const SPARES: usize = 64;
+#[cfg(loom)]
+const SPARES: usize = 0;
 
 /// Everything that the workers of a system share.
 #[derive(Debug)]
@@ -44,15 +47,11 @@ pub(crate) struct Scheduler {
 }
 
 impl Scheduler {
-    /// Starts `workers` threads.
-    pub(crate) fn start(
-        workers: usize,
-        reactor: Reactor,
-        name: &str,
-    ) -> std::io::Result<Arc<Self>> {
+    /// Makes a scheduler for `workers` threads, none of which runs yet.
+    pub(crate) fn new(workers: usize, reactor: Reactor, name: &str) -> std::io::Result<Arc<Self>> {
         let (locals, thieves): (Vec<_>, Vec<_>) =
             (0..workers + SPARES).map(|_| Local::new()).unzip();
-        let scheduler = Arc::new(Self {
+        Ok(Arc::new(Self {
             registry: Registry::new(),
             clock: Clock::start(),
             timers: Timers::new(workers + SPARES),
@@ -69,7 +68,16 @@ impl Scheduler {
             shut_down: AtomicU32::new(0),
             seed: std::process::id().into(),
             name: name.to_owned(),
-        });
+        }))
+    }
+
+    /// Starts `workers` threads.
+    pub(crate) fn start(
+        workers: usize,
+        reactor: Reactor,
+        name: &str,
+    ) -> std::io::Result<Arc<Self>> {
+        let scheduler = Self::new(workers, reactor, name)?;
         for _ in 0..workers {
             scheduler.start_worker(false)?;
         }

@@ -6,13 +6,12 @@ use std::process::ExitCode;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use crate::blocking::{self, Lane, Threads};
+use crate::blocking;
 use crate::error::{Error, Result};
 use crate::process::exit::{Exit, Fault, IntoOutcome};
 use crate::scheduler::Scheduler;
 use crate::scheduler::driver::Reactor;
 use crate::scope::{ExitReport, Scope, ScopeInner, stop};
-use crate::sync::AtomicU64;
 use crate::system::SystemInner;
 use crate::task::current;
 
@@ -122,14 +121,7 @@ impl Builder {
                 );
             }
         };
-        let system = Arc::new(SystemInner {
-            scheduler,
-            blocking: Threads::new(&self.name, Lane::Blocking),
-            cpu: Threads::new(&self.name, Lane::Cpu),
-            grace: self.grace,
-            name: self.name,
-            next_scope: AtomicU64::new(1),
-        });
+        let system = SystemInner::new(scheduler, self.name, self.grace);
         let root = ScopeInner::new(Arc::clone(&system), "main", None, None);
         let _signals = self.signals.then(|| crate::signals::watch(&root));
         let main = body(Scope::from_inner(Arc::clone(&root)));

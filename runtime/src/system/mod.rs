@@ -40,6 +40,17 @@ pub(crate) struct SystemInner {
 }
 
 impl SystemInner {
+    pub(crate) fn new(scheduler: Arc<Scheduler>, name: String, grace: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            scheduler,
+            blocking: Threads::new(&name, Lane::Blocking),
+            cpu: Threads::new(&name, Lane::Cpu),
+            grace,
+            name,
+            next_scope: AtomicU64::new(1),
+        })
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }

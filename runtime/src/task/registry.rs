@@ -25,7 +25,11 @@ use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering};
 use crate::task::TaskRef;
 use crate::task::cell::Header;
 
+/// Slots in the first bucket.
+#[cfg(not(loom))]
 const FIRST: u32 = 1024;
+#[cfg(loom)]
+const FIRST: u32 = 4;
 const BUCKETS: usize = 22;
 
 /// Identifies a process; never reused while its system lives.
