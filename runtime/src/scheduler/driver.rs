@@ -75,8 +75,8 @@ impl Parker {
         {
             return true;
         }
-        // ORDERING: Relaxed: only this thread leaves NOTIFIED, and the Acquire above has read it.
-        self.state.store(EMPTY, Ordering::Relaxed);
+        // A second wake may have come since, which found NOTIFIED and left it: a plain store would use it up unseen.
+        self.reset();
         false
     }
 
@@ -86,7 +86,7 @@ impl Parker {
     }
 
     fn reset(&self) {
-        // ORDERING: Acquire: pairs with a swap in `unpark` that came just now and is used up here.
+        // ORDERING: Acquire: pairs with the last swap in `unpark`, which is used up here: what its sender wrote is visible.
         self.state.swap(EMPTY, Ordering::Acquire);
     }
 
