@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::scheduler::driver::Parker;
 use crate::scheduler::{Scheduler, worker};
-use crate::sync::{AtomicU32, AtomicUsize, Lock, Ordering};
+use crate::sync::{AtomicU32, AtomicUsize, Lock, Ordering, fence};
 use crate::task::ProcessId;
 
 const PERIOD: Duration = Duration::from_millis(5);
@@ -21,9 +21,7 @@ const LINGER: Duration = Duration::from_millis(20);
 /// The monitor of a scheduler.
 #[derive(Debug)]
 pub(crate) struct Monitor {
-    parker: Arc<Parker>,
-    /// 1 while the thread sleeps because all workers do.
-    asleep: AtomicU32,
+    pub(crate) rest: Arc<Rest>,
     stuck: AtomicUsize,
     thread: Lock<Option<JoinHandle<()>>>,
     remotes: usize,
@@ -40,8 +38,7 @@ struct Look {
 impl Monitor {
     pub(crate) fn new(remotes: usize) -> Self {
         Self {
-            parker: Arc::default(),
-            asleep: AtomicU32::new(0),
+            rest: Arc::default(),
             stuck: AtomicUsize::new(0),
             thread: Lock::new(None),
             remotes,
@@ -50,23 +47,13 @@ impl Monitor {
 
     pub(crate) fn start(&self, scheduler: &Arc<Scheduler>, name: &str) -> std::io::Result<()> {
         let weak = Arc::downgrade(scheduler);
-        let parker = Arc::clone(&self.parker);
+        let rest = Arc::clone(&self.rest);
         let looks = vec![Look::default(); self.remotes];
         let thread = std::thread::Builder::new()
             .name(format!("{name}-monitor"))
-            .spawn(move || watch(&weak, &parker, looks))?;
+            .spawn(move || watch(&weak, &rest, looks))?;
         *self.thread.lock() = Some(thread);
         Ok(())
-    }
-
-    /// Called by a worker that leaves its park.
-    #[inline]
-    pub(crate) fn worker_woke(&self) {
-        // ORDERING: SeqCst: the monitor sets the flag, then counts the sleepers; a worker leaves the sleepers, then reads the flag.
-        // One of the two sees the other.
-        if self.asleep.load(Ordering::SeqCst) != 0 {
-            self.parker.unpark();
-        }
     }
 
     /// Workers whose step does not end.
@@ -76,7 +63,7 @@ impl Monitor {
     }
 
     pub(crate) fn shutdown(&self) {
-        self.parker.unpark();
+        self.rest.parker.unpark();
         let thread = self.thread.lock().take();
         if let Some(thread) = thread
             && thread.thread().id() != std::thread::current().id()
@@ -86,8 +73,47 @@ impl Monitor {
     }
 }
 
-fn watch(scheduler: &Weak<Scheduler>, parker: &Parker, mut looks: Vec<Look>) {
-    parker.attach();
+/// Where the monitor sleeps while all workers do.
+#[derive(Debug, Default)]
+pub(crate) struct Rest {
+    parker: Parker,
+    /// 1 while the monitor sleeps, or is about to.
+    asleep: AtomicU32,
+}
+
+impl Rest {
+    /// Must be called by the monitor before it sleeps.
+    pub(crate) fn attach(&self) {
+        self.parker.attach();
+    }
+
+    /// Called by a worker after it has left the sleepers.
+    #[inline]
+    pub(crate) fn worker_woke(&self) {
+        // ORDERING: SeqCst fence: the monitor sets the flag, then counts the sleepers; a worker leaves the sleepers, then reads the
+        // flag. One of the two sees the other.
+        fence(Ordering::SeqCst);
+        // ORDERING: Relaxed: ordered by the fence.
+        if self.asleep.load(Ordering::Relaxed) != 0 {
+            self.parker.unpark();
+        }
+    }
+
+    /// Sleeps until a worker wakes, if all of them sleep.
+    pub(crate) fn sleep_while(&self, all_asleep: impl FnOnce() -> bool) {
+        // ORDERING: Relaxed, then the fence: see `worker_woke`.
+        self.asleep.store(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if all_asleep() {
+            self.parker.park(None);
+        }
+        // ORDERING: Relaxed: a worker that still reads 1 wakes the monitor for nothing.
+        self.asleep.store(0, Ordering::Relaxed);
+    }
+}
+
+fn watch(scheduler: &Weak<Scheduler>, rest: &Rest, mut looks: Vec<Look>) {
+    rest.attach();
     let mut quiet_since = None::<Instant>;
     let mut jitter = 0x2545_f491_u32;
     loop {
@@ -112,21 +138,10 @@ fn watch(scheduler: &Weak<Scheduler>, parker: &Parker, mut looks: Vec<Look>) {
             Some(since) => now - since >= LINGER,
         };
         if quiet {
-            let monitor = &scheduler.monitor;
-            // ORDERING: SeqCst: see `worker_woke`.
-            monitor.asleep.store(1, Ordering::SeqCst);
-            let all_asleep =
-                scheduler.idle.sleeping() >= scheduler.threads() && !scheduler.is_shut_down();
-            let shared = Arc::downgrade(&scheduler);
-            drop(scheduler);
-            if all_asleep {
-                parker.park(None);
-            }
-            let Some(scheduler) = shared.upgrade() else {
-                return;
-            };
-            // ORDERING: SeqCst: see `worker_woke`.
-            scheduler.monitor.asleep.store(0, Ordering::SeqCst);
+            // The monitor keeps no scheduler alive while it sleeps.
+            rest.sleep_while(move || {
+                scheduler.idle.sleeping() >= scheduler.threads() && !scheduler.is_shut_down()
+            });
             quiet_since = None;
             continue;
         }
@@ -134,7 +149,7 @@ fn watch(scheduler: &Weak<Scheduler>, parker: &Parker, mut looks: Vec<Look>) {
         jitter ^= jitter << 13;
         jitter ^= jitter >> 17;
         jitter ^= jitter << 5;
-        parker.park(Some(
+        rest.parker.park(Some(
             PERIOD / 2 + PERIOD.mul_f64(f64::from(jitter % 1024) / 1024.0),
         ));
     }

@@ -85,6 +85,13 @@ impl Scheduler {
         Ok(scheduler)
     }
 
+    /// A worker on an unused queue, for a model that runs it itself.
+    #[cfg(all(test, loom))]
+    pub(crate) fn worker(self: &Arc<Self>) -> Worker {
+        let (index, local) = self.unused.lock().pop().expect("an unused queue");
+        Worker::new(Arc::clone(self), index, local)
+    }
+
     /// Starts a thread on an unused queue; false if there is none left.
     fn start_worker(self: &Arc<Self>, spare: bool) -> std::io::Result<bool> {
         let Some((index, local)) = self.unused.lock().pop() else {

@@ -13,6 +13,7 @@
 )]
 
 use std::cell::{Cell, RefCell, RefMut};
+use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,7 +82,7 @@ impl Remote {
 
     /// Stores a task and returns the one that it displaces. By the owner only.
     #[inline]
-    fn put_next(&self, task: Runnable) -> Option<Runnable> {
+    pub(crate) fn put_next(&self, task: Runnable) -> Option<Runnable> {
         // ORDERING: Relaxed: only the owner stores tasks; a thief can only make it null.
         if self.next.load(Ordering::Relaxed).is_null() {
             // ORDERING: Release: see `take_next`.
@@ -108,6 +109,16 @@ pub(crate) struct Worker {
     parking: Cell<bool>,
 }
 
+/// While it lives, its worker is the worker of this thread.
+#[derive(Debug)]
+pub(crate) struct Here<'a>(PhantomData<&'a Worker>);
+
+impl Drop for Here<'_> {
+    fn drop(&mut self) {
+        WORKER.with(|worker| worker.set(ptr::null()));
+    }
+}
+
 thread_local! {
     static WORKER: Cell<*const Worker> = const { Cell::new(ptr::null()) };
 }
@@ -116,7 +127,7 @@ thread_local! {
 #[inline]
 pub(crate) fn with<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
     WORKER.with(|worker| {
-        // SAFETY: the pointer is set for the length of `run` only, by the thread that owns the worker.
+        // SAFETY: the pointer is set while a `Here` borrows the worker, on this thread.
         f(unsafe { worker.get().as_ref() })
     })
 }
@@ -195,16 +206,24 @@ impl Worker {
         self.scheduler.wake_for_surplus();
     }
 
+    /// Makes this the worker of this thread.
+    pub(crate) fn enter(&self) -> Here<'_> {
+        WORKER.with(|worker| worker.set(self));
+        Here(PhantomData)
+    }
+
+    /// Runs what is ready, without waiting.
+    #[cfg(all(test, loom))]
+    pub(crate) fn run_ready(&self) {
+        while let Some(task) = self.next() {
+            self.step(task);
+        }
+        self.stop_searching();
+    }
+
     /// Runs until the scheduler shuts down or, for a spare, until it is not needed.
     pub(crate) fn run(&self, spare: bool) {
-        struct Reset;
-        impl Drop for Reset {
-            fn drop(&mut self) {
-                WORKER.with(|worker| worker.set(ptr::null()));
-            }
-        }
-        WORKER.with(|worker| worker.set(self));
-        let _reset = Reset;
+        let _here = self.enter();
         self.remote().parker.attach();
         let _entered = self.scheduler.driver.enter();
         loop {
@@ -215,7 +234,10 @@ impl Worker {
                 None => self.sleep(),
             }
         }
-        self.stop_searching();
+        // Whoever pushed while this worker searched has woken nobody.
+        if self.stop_searching() {
+            self.scheduler.wake_for_surplus();
+        }
         while let Some(task) = self.remote().take_next().or_else(|| self.local.pop()) {
             self.scheduler.injector.push(task);
             self.scheduler.wake_for_surplus();
@@ -343,12 +365,12 @@ impl Worker {
             } else {
                 parker.park(None);
             }
-            scheduler.monitor.worker_woke();
         }
         self.parking.set(false);
         if scheduler.idle.wake_up(self.index) {
             self.searching.set(true);
         }
+        scheduler.monitor.rest.worker_woke();
     }
 }
 
