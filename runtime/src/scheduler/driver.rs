@@ -120,8 +120,9 @@ impl Parker {
 #[cfg(not(feature = "tokio"))]
 mod without_tokio {
     use super::Parker;
-    use std::sync::Mutex;
     use std::time::Duration;
+
+    use crate::sync::Lock;
 
     /// No reactor can be chosen without the feature `tokio`.
     #[derive(Debug, Clone, Default)]
@@ -133,27 +134,29 @@ mod without_tokio {
 
     /// Held by the keeper.
     #[derive(Debug)]
-    pub(crate) struct Driver(Mutex<()>);
+    pub(crate) struct Driver(Lock<()>);
 
     impl Driver {
         pub(crate) fn new(_reactor: Reactor) -> std::io::Result<Self> {
-            Ok(Self(Mutex::new(())))
+            Ok(Self(Lock::new(())))
         }
 
         pub(crate) fn enter(&self) -> Entered {
             Entered
         }
 
-        /// Sleeps as the keeper; false if another worker is.
+        /// Sleeps as the keeper, between `keep` and `release`; false if another worker does.
         pub(crate) fn try_park(
             &self,
             parker: &Parker,
             keep: impl FnOnce() -> Option<Duration>,
+            release: impl FnOnce(),
         ) -> bool {
-            let Ok(_keeper) = self.0.try_lock() else {
+            let Some(_keeper) = self.0.try_lock() else {
                 return false;
             };
             parker.park(keep());
+            release();
             true
         }
 
@@ -222,41 +225,22 @@ mod with_tokio {
             Entered(self.handle.enter())
         }
 
-        /// Sleeps as the keeper, inside the reactor if it is ours; false if another worker does.
+        /// Sleeps as the keeper, between `keep` and `release`, inside the reactor if it is ours; false if another worker does.
         pub(crate) fn try_park(
             &self,
             parker: &Parker,
             keep: impl FnOnce() -> Option<Duration>,
+            release: impl FnOnce(),
         ) -> bool {
             let Some(own) = self.own.try_lock() else {
                 return false;
             };
             let limit = keep();
-            let Some(runtime) = &*own else {
-                parker.park(limit);
-                return true;
-            };
-            if !parker.announce(DRIVING) {
-                return true;
+            match &*own {
+                Some(runtime) => drive(runtime, parker, limit),
+                None => parker.park(limit),
             }
-            runtime.block_on(async {
-                let sleep = async {
-                    match limit {
-                        // tokio rounds up to its tick of one millisecond: a timer is late rather than early.
-                        Some(limit) => tokio::time::sleep(limit).await,
-                        None => std::future::pending().await,
-                    }
-                };
-                let mut sleep = pin!(sleep);
-                std::future::poll_fn(|cx| {
-                    if Pin::new(&mut Notified(parker)).poll(cx).is_ready() {
-                        return Poll::Ready(());
-                    }
-                    sleep.as_mut().poll(cx)
-                })
-                .await;
-            });
-            parker.reset();
+            release();
             true
         }
 
@@ -274,6 +258,31 @@ mod with_tokio {
                 runtime.shutdown_background();
             }
         }
+    }
+
+    /// Sleeps inside the reactor.
+    fn drive(runtime: &Runtime, parker: &Parker, limit: Option<Duration>) {
+        if !parker.announce(DRIVING) {
+            return;
+        }
+        runtime.block_on(async {
+            let sleep = async {
+                match limit {
+                    // tokio rounds up to its tick of one millisecond: a timer is late rather than early.
+                    Some(limit) => tokio::time::sleep(limit).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let mut sleep = pin!(sleep);
+            std::future::poll_fn(|cx| {
+                if Pin::new(&mut Notified(parker)).poll(cx).is_ready() {
+                    return Poll::Ready(());
+                }
+                sleep.as_mut().poll(cx)
+            })
+            .await;
+        });
+        parker.reset();
     }
 
     struct Notified<'a>(&'a Parker);

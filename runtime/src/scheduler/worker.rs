@@ -360,9 +360,8 @@ impl Worker {
             parks.store(parks.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
             let parker = &self.remote().parker;
             let keep = || scheduler.timers.keep(&scheduler.clock, self.index);
-            if scheduler.driver.try_park(parker, keep) {
-                scheduler.timers.release(self.index);
-            } else {
+            let release = || scheduler.timers.release();
+            if !scheduler.driver.try_park(parker, keep, release) {
                 parker.park(None);
             }
         }

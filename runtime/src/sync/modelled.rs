@@ -8,15 +8,42 @@ pub(crate) use loom::sync::atomic::{
     AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
 
-/// `std::thread` as far as the crate's protocols use it. Threads that a model does not start itself are the system's: no
-/// model starts a whole system.
+/// `std::thread` as far as the crate's protocols use it.
 pub(crate) mod thread {
-    pub(crate) use loom::thread::{Thread, current, park, yield_now};
+    use std::sync::Arc;
     use std::time::Duration;
 
-    /// Time does not pass in a model: a sleep with a limit may end at any moment.
-    pub(crate) fn park_timeout(_limit: Duration) {
-        yield_now();
+    pub(crate) use loom::thread::yield_now;
+
+    /// The handle of a thread. Not loom's own: unparking that one also ends a wait for a mutex.
+    #[derive(Debug, Clone)]
+    pub(crate) struct Thread(Arc<loom::sync::Notify>);
+
+    loom::thread_local! {
+        static CURRENT: Thread = Thread(Arc::new(loom::sync::Notify::new()));
+    }
+
+    pub(crate) fn current() -> Thread {
+        CURRENT.with(Clone::clone)
+    }
+
+    pub(crate) fn park() {
+        current().0.wait();
+    }
+
+    /// Time stands still in a model: a limit that is farther than a second is none.
+    pub(crate) fn park_timeout(limit: Duration) {
+        if limit > Duration::from_secs(1) {
+            park();
+        } else {
+            yield_now();
+        }
+    }
+
+    impl Thread {
+        pub(crate) fn unpark(&self) {
+            self.0.notify();
+        }
     }
 }
 
@@ -42,6 +69,10 @@ impl<T> Lock<T> {
 
     pub(crate) fn lock(&self) -> Guard<'_, T> {
         Guard(self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
+        self.0.try_lock().ok().map(Guard)
     }
 }
 

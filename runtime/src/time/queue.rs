@@ -7,8 +7,11 @@
 //! - An entry is in a heap exactly while its `place` is not [`OUT`]; both change under the shard's lock only.
 //! - `earliest` is the smallest deadline in the heap, or `u64::MAX`.
 //! - Never early: an entry is fired only when the clock has reached its deadline.
+//! - There is one keeper at a time: `keep` and `release` are called by the holder of the driver.
 //! - No timer is forgotten: who registers an earlier deadline than the keeper's wakes the keeper. `earliest` is written before
-//!   the keeper's limit is read, and the keeper publishes its limit before it reads `earliest` again (both SeqCst).
+//!   the keeper's limit is read, and the keeper publishes its limit before it reads `earliest` again, with a fence on each side.
+//!
+//! Model: `tests/loom_timers.rs`.
 //!
 //! Rejected: a hashed wheel (its slots make "in order of deadline" an extra sort, and virtual time wants the exact next one).
 
@@ -19,7 +22,7 @@ use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 
-use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Lock, Ordering, UnsafeCell};
+use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Lock, Ordering, UnsafeCell, fence};
 use crate::task::waker::TaskWaker;
 use crate::time::clock::Clock;
 
@@ -126,13 +129,16 @@ impl Timers {
             self.publish(shard, &heap);
         }
         drop(old);
-        // ORDERING: SeqCst: whoever looks for a deadline after this also looks into this shard; see the header.
-        if self.used.load(Ordering::SeqCst) <= shard {
-            self.used.fetch_max(shard + 1, Ordering::SeqCst);
+        // ORDERING: Relaxed: ordered by the fence below: whoever looks for a deadline after it also looks into this shard.
+        if self.used.load(Ordering::Relaxed) <= shard {
+            self.used.fetch_max(shard + 1, Ordering::Relaxed);
         }
-        // ORDERING: SeqCst: see the header of this file.
-        let until = self.keeps_until.load(Ordering::SeqCst);
-        // ORDERING: Relaxed: a wrong worker wakes for nothing.
+        // ORDERING: SeqCst fence: the deadline and the shard were written before it, the keeper's limit is read after it; `keep` has
+        // its own fence between the two. One of the two sees the other.
+        fence(Ordering::SeqCst);
+        // ORDERING: Relaxed: ordered by the fence.
+        let until = self.keeps_until.load(Ordering::Relaxed);
+        // ORDERING: Relaxed: written before `keeps_until`, ordered by the same fences.
         (deadline < until)
             .then(|| self.keeper.load(Ordering::Relaxed))
             .filter(|&keeper| keeper != NOBODY)
@@ -213,29 +219,30 @@ impl Timers {
 
     fn publish(&self, shard: usize, heap: &Heap) {
         let earliest = heap.0.first().map_or(u64::MAX, |item| item.deadline);
-        // ORDERING: SeqCst: see the header of this file.
+        // ORDERING: Relaxed: `insert` has a fence after it; an earliest that was taken out is a hint that comes late.
         self.shards[shard]
             .earliest
-            .store(earliest, Ordering::SeqCst);
+            .store(earliest, Ordering::Relaxed);
     }
 
     fn earliest(&self) -> u64 {
-        // ORDERING: SeqCst: see the header of this file.
+        // ORDERING: Relaxed: `keep` has a fence before it; others only want a hint.
         self.used()
             .iter()
-            .map(|shard| shard.earliest.load(Ordering::SeqCst))
+            .map(|shard| shard.earliest.load(Ordering::Relaxed))
             .min()
             .unwrap_or(u64::MAX)
     }
 
     /// Becomes the keeper and says how long to sleep; `None` without a timer.
     pub(crate) fn keep(&self, clock: &Clock, worker: usize) -> Option<Duration> {
-        // ORDERING: Relaxed: published by the SeqCst store below.
+        // ORDERING: Relaxed: ordered by the fence below.
         self.keeper.store(worker, Ordering::Relaxed);
         let mut until = self.earliest();
         loop {
-            // ORDERING: SeqCst: see the header of this file.
-            self.keeps_until.store(until, Ordering::SeqCst);
+            // ORDERING: Relaxed, then the fence: see `insert`.
+            self.keeps_until.store(until, Ordering::Relaxed);
+            fence(Ordering::SeqCst);
             match self.earliest() {
                 earlier if earlier < until => until = earlier,
                 _ => break,
@@ -244,13 +251,10 @@ impl Timers {
         (until != u64::MAX).then(|| Duration::from_nanos(until.saturating_sub(clock.now_nanos())))
     }
 
-    /// The keeper is awake.
-    pub(crate) fn release(&self, worker: usize) {
-        // ORDERING: Relaxed: only a hint.
-        if self.keeper.load(Ordering::Relaxed) == worker {
-            // ORDERING: SeqCst: see the header of this file.
-            self.keeps_until.store(0, Ordering::SeqCst);
-        }
+    /// The keeper is awake, and will look at the timers before it sleeps again.
+    pub(crate) fn release(&self) {
+        // ORDERING: Relaxed: who still reads the old limit wakes a worker for nothing.
+        self.keeps_until.store(0, Ordering::Relaxed);
     }
 
     /// Whether a timer is due that nobody fired.
@@ -268,8 +272,8 @@ impl Timers {
     }
 
     fn used(&self) -> &[CachePadded<Shard>] {
-        // ORDERING: SeqCst: see `insert`.
-        &self.shards[..self.used.load(Ordering::SeqCst)]
+        // ORDERING: Relaxed: see `insert`; the shards exist from the start.
+        &self.shards[..self.used.load(Ordering::Relaxed)]
     }
 }
 
