@@ -14,6 +14,8 @@ pub mod supervise;
 mod sync;
 pub mod system;
 mod task;
+#[cfg(all(test, loom))]
+mod tests;
 pub mod time;
 
 pub use roundrock_macros::{
