@@ -7,6 +7,8 @@
 //! - `alive` counts the processes and child scopes that have not ended; it only grows while the scope is not `ENDED`.
 //! - A process that is spawned after the scope began to stop is killed before its first poll.
 //! - The first failure is recorded before the siblings learn of the stop.
+//!
+//! Model: `tests/loom_scope.rs`.
 
 pub(crate) mod group;
 pub(crate) mod stop;
@@ -23,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::process::Exit;
 use crate::process::exit::{Fault, IntoOutcome};
 use crate::process::spawn::{Pool, Spawn, SpawnOptions, StartTwice};
-use crate::sync::{AtomicU32, AtomicUsize, Lock, Ordering};
+use crate::sync::{AtomicUsize, Lock, Ordering};
 use crate::system::{System, SystemInner};
 use crate::task::cell::{self, Home};
 use crate::task::current;
@@ -32,8 +34,10 @@ use crate::task::{Task, TaskRef, Watchers};
 
 pub use stop::{ExitReport, Late};
 
-const RUNNING: u32 = 0;
-const STOPPING: u32 = 1;
+/// The flag in [`ScopeInner::life`] of a scope that has begun to stop.
+const STOPPING: usize = 1 << (usize::BITS - 1);
+/// The counter in it.
+const ALIVE: usize = STOPPING - 1;
 
 /// Owns processes: spawn into it, stop it, wait for it.
 ///
@@ -49,9 +53,9 @@ pub(crate) struct ScopeInner {
     pub(crate) system: Arc<SystemInner>,
     parent: Option<Arc<ScopeInner>>,
     deadline: Option<Instant>,
-    /// Processes and child scopes that have not ended.
-    alive: AtomicUsize,
-    phase: AtomicU32,
+    /// [`STOPPING`], and the number of processes and child scopes that have not ended. One word, so that a spawn and a stop
+    /// cannot miss each other: whichever comes second sees the first.
+    life: AtomicUsize,
     pub(crate) state: Lock<State>,
 }
 
@@ -80,6 +84,13 @@ pub(crate) struct Failure {
 /// Failures that a scope remembers beside the first one.
 const REMEMBERED: usize = 16;
 
+#[cfg(all(test, loom))]
+impl State {
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+}
+
 impl ScopeInner {
     pub(crate) fn new(
         system: Arc<SystemInner>,
@@ -97,8 +108,7 @@ impl ScopeInner {
             system,
             parent,
             deadline,
-            alive: AtomicUsize::new(0),
-            phase: AtomicU32::new(RUNNING),
+            life: AtomicUsize::new(0),
             state: Lock::new(State::default()),
         });
         if let Some(parent) = &scope.parent {
@@ -123,21 +133,21 @@ impl ScopeInner {
 
     /// One more child. Returns whether the scope has begun to stop.
     pub(crate) fn enter(&self) -> bool {
-        // ORDERING: SeqCst on both: a stop sets the phase and then looks for processes; a spawn counts itself and then reads the
-        // phase. One of the two sees the other.
-        if self.alive.fetch_add(1, Ordering::SeqCst) == 0
+        // ORDERING: AcqRel: what the stop did before it set the flag is visible to a spawn that sees it.
+        let before = self.life.fetch_add(1, Ordering::AcqRel);
+        if before & ALIVE == 0
             && let Some(parent) = &self.parent
         {
             // A scope with children is one child of its parent.
             parent.enter();
         }
-        self.is_stopping()
+        before & STOPPING != 0
     }
 
     /// One child less.
     pub(crate) fn leave(&self) {
         // ORDERING: AcqRel: what the child did comes before what the one who waited for it does.
-        if self.alive.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if self.life.fetch_sub(1, Ordering::AcqRel) & ALIVE == 1 {
             let watchers = std::mem::take(&mut self.state.lock().ended);
             watchers.wake_all();
             if let Some(parent) = &self.parent {
@@ -148,12 +158,12 @@ impl ScopeInner {
 
     pub(crate) fn alive(&self) -> usize {
         // ORDERING: Acquire: pairs with the Release in `leave`.
-        self.alive.load(Ordering::Acquire)
+        self.life.load(Ordering::Acquire) & ALIVE
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
-        // ORDERING: SeqCst: see `enter`.
-        self.phase.load(Ordering::SeqCst) != RUNNING
+        // ORDERING: Acquire pairs with the Release in `begin_stop`.
+        self.life.load(Ordering::Acquire) & STOPPING != 0
     }
 
     fn stop_asked(&self) -> Option<(Instant, Duration)> {
@@ -205,8 +215,8 @@ impl ScopeInner {
                 return;
             }
             state.stop = Some((Instant::now(), grace));
-            // ORDERING: SeqCst: see `enter`.
-            self.phase.store(STOPPING, Ordering::SeqCst);
+            // ORDERING: AcqRel: see `enter`; a process that was counted before is seen by the coordinator.
+            self.life.fetch_or(STOPPING, Ordering::AcqRel);
             watchers = std::mem::take(&mut state.stopping);
             children = std::mem::take(&mut state.children);
         }

@@ -192,7 +192,7 @@ fn finish(scope: &ScopeInner, report: ExitReport) {
 /// Tells every process of the scope that it stops, once.
 fn mark(scope: &Arc<ScopeInner>) {
     for_each(scope, |_, _, slot, task| {
-        // ORDERING: AcqRel: the phase of the scope was set before; the process reads the flag at its next poll.
+        // ORDERING: AcqRel: the scope's flag was set before; the process reads the flag at its next poll.
         if slot
             .line
             .flags
