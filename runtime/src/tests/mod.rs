@@ -86,7 +86,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
 
 /// A system of `workers` workers, none of which has a thread: the model runs them.
 fn system(workers: usize) -> Arc<SystemInner> {
-    let scheduler = Scheduler::new(workers, Reactor::default()).expect("a scheduler");
+    let scheduler = Scheduler::new(workers, Reactor::default(), "model").expect("a scheduler");
     SystemInner::new(scheduler, "model".to_owned(), Duration::ZERO)
 }
 
