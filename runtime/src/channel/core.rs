@@ -154,6 +154,8 @@ struct State<T> {
     no_senders: bool,
     no_receivers: bool,
     overflow: Overflow,
+    /// Messages that were handed to parked receivers: the next one's ticket.
+    handed: u64,
     /// The process whose mailbox this is.
     owner: Option<TaskRef>,
     stats: Stats,
@@ -166,6 +168,8 @@ struct Cold {
     name: Option<&'static str>,
     /// The stopping scope whose input this is.
     closing: Option<u64>,
+    /// The tickets of the messages at the head of the queue that came back from a receiver which never saw them.
+    returned: VecDeque<u64>,
 }
 
 // SAFETY: all parts are behind the lock or atomic; messages move between threads, so they must be `Send`.
@@ -257,7 +261,7 @@ pub(crate) unsafe fn release(head: NonNull<Head>, side: Side) {
     }
 }
 
-impl<T: Send + 'static> Core<T> {
+impl<T> Core<T> {
     const VTABLE: VTable = VTable {
         // In all entries `head` is that of a `Core<T>` which an endpoint keeps alive, by the contract of the table.
         send: Self::erased_send,
@@ -340,6 +344,7 @@ impl<T: Send + 'static> Core<T> {
                 no_senders: false,
                 no_receivers: false,
                 overflow: Overflow::Wait,
+                handed: 0,
                 owner: None,
                 stats: Stats::default(),
                 cold: None,
@@ -399,7 +404,7 @@ impl<T: Send + 'static> Core<T> {
                 // SAFETY: by contract the offer is full.
                 let message = unsafe { take(offer) };
                 state.stats.sent += 1;
-                wakes.add(state.deliver(receiver, message));
+                wakes.add(state.deliver(receiver, message, None));
                 drop(state);
                 wakes.wake();
                 return Started::Done;
@@ -408,7 +413,7 @@ impl<T: Send + 'static> Core<T> {
         let room = state.has_room();
         if room || state.overflow != Overflow::Wait {
             if !room && state.overflow == Overflow::DropOldest {
-                discarded = state.queue.pop_front();
+                discarded = state.pop_front().map(|(message, _)| message);
             }
             // SAFETY: by contract the offer is full.
             let message = unsafe { take(offer) };
@@ -579,8 +584,7 @@ impl<T: Send + 'static> Core<T> {
                 state.stats.dead += 1;
                 unseen = Some(message);
             } else {
-                state.stats.received -= 1;
-                state.queue.push_front(message);
+                state.put_back(message, node.ticket());
                 state.match_up(&mut wakes);
             }
         }
@@ -738,7 +742,7 @@ impl<T> State<T> {
                 return Err(false);
             }
             self.note_level();
-            if let Some(message) = self.queue.pop_front() {
+            if let Some((message, _)) = self.pop_front() {
                 self.stats.received += 1;
                 if !self.senders.is_empty() {
                     self.match_up(wakes);
@@ -793,14 +797,38 @@ impl<T> State<T> {
 
     /// Puts a message into the place of a parked receiver.
     #[inline]
-    fn deliver(&mut self, receiver: Claimed, message: T) -> Option<TaskWaker> {
+    fn deliver(&mut self, receiver: Claimed, message: T, ticket: Option<u64>) -> Option<TaskWaker> {
+        let ticket = ticket.unwrap_or_else(|| {
+            self.handed += 1;
+            self.handed
+        });
         if let Offer::Recv(place) = receiver.offer {
             // SAFETY: a parked receiver's place is a `Place<T>`, and ours until the node is finished.
             unsafe { wait::fill(place, message) };
         }
         self.stats.received += 1;
         // SAFETY: under the lock; claimed by the caller.
-        unsafe { self.receivers.finish(receiver, wait::DONE) }
+        unsafe { self.receivers.hand_over(receiver, ticket) }
+    }
+
+    /// Takes the oldest message, with its ticket if it was handed over before.
+    #[inline]
+    fn pop_front(&mut self) -> Option<(T, Option<u64>)> {
+        let ticket = self
+            .cold
+            .as_mut()
+            .and_then(|cold| cold.returned.pop_front());
+        self.queue.pop_front().map(|message| (message, ticket))
+    }
+
+    /// Puts a message that its receiver never saw back to the head, in the order in which such messages were handed over.
+    #[cold]
+    fn put_back(&mut self, message: T, ticket: u64) {
+        self.stats.received -= 1;
+        let returned = &mut self.cold.get_or_insert_default().returned;
+        let place = returned.partition_point(|&before| before < ticket);
+        returned.insert(place, ticket);
+        self.queue.insert(place, message);
     }
 
     /// Restores the invariants after room, messages or receivers appeared.
@@ -811,8 +839,8 @@ impl<T> State<T> {
                 let Some(receiver) = (unsafe { self.receivers.claim_first() }) else {
                     continue;
                 };
-                if let Some(message) = self.queue.pop_front() {
-                    wakes.add(self.deliver(receiver, message));
+                if let Some((message, ticket)) = self.pop_front() {
+                    wakes.add(self.deliver(receiver, message, ticket));
                 }
                 continue;
             }

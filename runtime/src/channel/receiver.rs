@@ -74,13 +74,15 @@ impl<T> Receiver<T> {
     pub fn finish(self) {}
 }
 
-impl<T: Message> Receiver<T> {
+impl<T> Receiver<T> {
     #[inline]
     fn core(&self) -> &Core<T> {
         // SAFETY: receivers are made for the core's own type, and keep it alive.
         unsafe { Core::of(self.head) }
     }
+}
 
+impl<T: Message> Receiver<T> {
     pub(crate) fn configure(&self, overflow: Option<Overflow>, name: Option<&'static str>) {
         self.core().configure(overflow, name);
     }
@@ -198,7 +200,7 @@ impl<T> fmt::Debug for Receiver<T> {
 
 /// Receives one message; see [`Receiver::recv`]. May be a branch of `select!`.
 #[must_use = "a message is received only when this is awaited"]
-pub struct Recv<'a, T: Message> {
+pub struct Recv<'a, T> {
     receiver: &'a Receiver<T>,
     /// The place that a sender puts the message into while this is parked.
     message: Place<T>,
@@ -207,11 +209,11 @@ pub struct Recv<'a, T: Message> {
 }
 
 // SAFETY: the message is `Send`; the place is shared with the one peer that completes the node, under the channel's lock.
-unsafe impl<T: Message> Send for Recv<'_, T> {}
+unsafe impl<T: Send> Send for Recv<'_, T> {}
 // SAFETY: a shared `Recv` offers nothing.
-unsafe impl<T: Message> Sync for Recv<'_, T> {}
+unsafe impl<T: Send> Sync for Recv<'_, T> {}
 
-impl<T: Message> Recv<'_, T> {
+impl<T> Recv<'_, T> {
     /// `Ready(None)`: the channel is closed.
     #[inline]
     fn poll_recv(
@@ -298,7 +300,7 @@ impl<T: Message> Event for Recv<'_, T> {
     }
 }
 
-impl<T: Message> Drop for Recv<'_, T> {
+impl<T> Drop for Recv<'_, T> {
     #[inline]
     fn drop(&mut self) {
         if matches!(self.node.mark(), wait::WAITING | wait::DONE) {
@@ -307,7 +309,7 @@ impl<T: Message> Drop for Recv<'_, T> {
     }
 }
 
-impl<T: Message> fmt::Debug for Recv<'_, T> {
+impl<T> fmt::Debug for Recv<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Recv")
             .field("receiver", self.receiver)

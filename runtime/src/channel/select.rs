@@ -112,8 +112,8 @@ mod sealed {
     /// Keeps the contract of `poll_arm` inside the crate.
     pub trait Sealed {}
     use std::future::Future;
-    impl<T: crate::channel::Message> Sealed for crate::channel::receiver::Recv<'_, T> {}
-    impl<T: crate::channel::Message> Sealed for crate::channel::sender::Ready<'_, T> {}
+    impl<T> Sealed for crate::channel::receiver::Recv<'_, T> {}
+    impl<T> Sealed for crate::channel::sender::Ready<'_, T> {}
     impl Sealed for crate::task::Done {}
     impl Sealed for crate::time::Sleep {}
     impl Sealed for crate::time::Tick<'_> {}

@@ -230,7 +230,9 @@ impl<T: Message> Sender<T> {
 
     /// Waits until everything sent so far has left this machine's side. On a local channel that is at once.
     pub async fn flush(&self) {}
+}
 
+impl<T> Sender<T> {
     /// # Safety
     /// `place` is a full [`Place<T>`](Place) that stays valid while the operation is parked.
     #[inline]
@@ -351,7 +353,7 @@ impl<T> fmt::Debug for WeakSender<T> {
 
 /// Sends one message; see [`Sender::send`].
 #[must_use = "a message is sent only when this is awaited"]
-pub struct Sending<'a, T: Message> {
+pub struct Sending<'a, T> {
     sender: &'a Sender<T>,
     /// The place that a receiver takes the message from while this is parked.
     message: Place<T>,
@@ -360,9 +362,9 @@ pub struct Sending<'a, T: Message> {
 }
 
 // SAFETY: the message is `Send`; the place is shared with the one peer that completes the node, under the channel's lock.
-unsafe impl<T: Message> Send for Sending<'_, T> {}
+unsafe impl<T: Send> Send for Sending<'_, T> {}
 // SAFETY: a shared `Sending` offers nothing.
-unsafe impl<T: Message> Sync for Sending<'_, T> {}
+unsafe impl<T: Send> Sync for Sending<'_, T> {}
 
 impl<'a, T: Message> Sending<'a, T> {
     /// Gives the send at most `limit`; the message comes back if the time is up.
@@ -436,7 +438,7 @@ impl<T: Message> Future for Sending<'_, T> {
     }
 }
 
-impl<T: Message> Drop for Sending<'_, T> {
+impl<T> Drop for Sending<'_, T> {
     fn drop(&mut self) {
         if self.node.mark() == wait::WAITING {
             self.sender.withdraw(&self.node);
@@ -444,7 +446,7 @@ impl<T: Message> Drop for Sending<'_, T> {
     }
 }
 
-impl<T: Message> fmt::Debug for Sending<'_, T> {
+impl<T> fmt::Debug for Sending<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sending")
             .field("sender", self.sender)
@@ -455,7 +457,7 @@ impl<T: Message> fmt::Debug for Sending<'_, T> {
 /// A send with a limit of time; see [`Sending::within`].
 #[must_use = "a message is sent only when this is awaited"]
 #[derive(Debug)]
-pub struct SendingWithin<'a, T: Message> {
+pub struct SendingWithin<'a, T> {
     send: Sending<'a, T>,
     sleep: Sleep,
 }
@@ -582,7 +584,7 @@ impl<T: Message> SendOp<T> {
 
 /// Waits for room; see [`Sender::ready`]. May be a branch of `select!`.
 #[must_use = "room is granted only when this is awaited"]
-pub struct Ready<'a, T: Message> {
+pub struct Ready<'a, T> {
     sender: &'a Sender<T>,
     node: Node,
     _pinned: PhantomPinned,
@@ -654,7 +656,7 @@ impl<'a, T: Message> Event for Ready<'a, T> {
     }
 }
 
-impl<T: Message> Drop for Ready<'_, T> {
+impl<T> Drop for Ready<'_, T> {
     fn drop(&mut self) {
         match self.node.mark() {
             wait::WAITING if self.sender.withdraw(&self.node) != wait::DONE => {}
@@ -665,7 +667,7 @@ impl<T: Message> Drop for Ready<'_, T> {
     }
 }
 
-impl<T: Message> fmt::Debug for Ready<'_, T> {
+impl<T> fmt::Debug for Ready<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ready")
             .field("sender", self.sender)
@@ -676,7 +678,7 @@ impl<T: Message> fmt::Debug for Ready<'_, T> {
 /// Room for one message; see [`Sender::ready`]. Dropping it gives the room to the next in line.
 #[must_use = "a permit that is dropped gives its room back"]
 #[derive(Debug)]
-pub struct Permit<'a, T: Message> {
+pub struct Permit<'a, T> {
     sender: &'a Sender<T>,
 }
 
@@ -693,7 +695,7 @@ impl<T: Message> Permit<'_, T> {
     }
 }
 
-impl<T: Message> Drop for Permit<'_, T> {
+impl<T> Drop for Permit<'_, T> {
     fn drop(&mut self) {
         self.sender.use_permit(None);
     }
@@ -702,7 +704,7 @@ impl<T: Message> Drop for Permit<'_, T> {
 /// Room for one message, with the sender it belongs to; see [`Sender::ready_owned`].
 #[must_use = "a permit that is dropped gives its room back"]
 #[derive(Debug)]
-pub struct OwnedPermit<T: Message> {
+pub struct OwnedPermit<T> {
     /// Empty only after the permit was used.
     sender: Option<Sender<T>>,
 }
@@ -723,7 +725,7 @@ impl<T: Message> OwnedPermit<T> {
     }
 }
 
-impl<T: Message> Drop for OwnedPermit<T> {
+impl<T> Drop for OwnedPermit<T> {
     fn drop(&mut self) {
         if let Some(sender) = &self.sender {
             sender.use_permit(None);

@@ -91,6 +91,8 @@ struct Inner {
     waker: Option<TaskWaker>,
     offer: Offer,
     token: *const Token,
+    /// In which order hand-offs happened, if this is a receiver that got one.
+    ticket: u64,
 }
 
 // SAFETY: everything but the mark is touched under the lock of the node's channel, or by the owner while it is in no list.
@@ -108,6 +110,7 @@ impl Node {
                 waker: None,
                 offer: Offer::Ready,
                 token: ptr::null(),
+                ticket: 0,
             }),
             _pinned: PhantomPinned,
         }
@@ -129,6 +132,12 @@ impl Node {
         );
         // ORDERING: Relaxed: only the owner knows a node that is in no list.
         self.mark.store(IDLE, Ordering::Relaxed);
+    }
+
+    /// The ticket of the hand-off that this node got. By the owner, of a node that is done.
+    pub(crate) fn ticket(&self) -> u64 {
+        // SAFETY: a done node is in no list, and belongs to its owner.
+        unsafe { self.inner(|inner| inner.ticket) }
     }
 
     /// # Safety
@@ -343,6 +352,19 @@ impl List {
         node.mark.store(mark, Ordering::Release);
         // Who lost is awake already.
         if mark == LOST { None } else { waker }
+    }
+
+    /// Finishes a receiver whose place was filled.
+    ///
+    /// # Safety
+    /// As for [`finish`](Self::finish).
+    pub(crate) unsafe fn hand_over(&mut self, claimed: Claimed, ticket: u64) -> Option<TaskWaker> {
+        // SAFETY: by contract the node is in the list, so it is alive.
+        let node = unsafe { claimed.node.as_ref() };
+        // SAFETY: under the lock.
+        unsafe { node.inner(|inner| inner.ticket = ticket) };
+        // SAFETY: by contract.
+        unsafe { self.finish(claimed, DONE) }
     }
 
     /// Marks the oldest node as closed, whoever it belongs to.

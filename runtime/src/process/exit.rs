@@ -237,6 +237,24 @@ impl IntoOutcome for Infallible {
     }
 }
 
+/// Names the type `!`, which cannot be written: it is what `fn() -> !` returns.
+pub trait Returns {
+    /// What the function returns.
+    type Output;
+}
+
+impl<T> Returns for fn() -> T {
+    type Output = T;
+}
+
+impl IntoOutcome for <fn() -> ! as Returns>::Output {
+    type Value = ();
+
+    fn into_outcome(self) -> Result<(), Fault> {
+        self
+    }
+}
+
 impl<T, E> IntoOutcome for Result<T, E>
 where
     T: Send + 'static,

@@ -78,11 +78,17 @@ impl Scheduler {
         name: &str,
     ) -> std::io::Result<Arc<Self>> {
         let scheduler = Self::new(workers, reactor, name)?;
+        let mut started = Ok(true);
         for _ in 0..workers {
-            scheduler.start_worker(false)?;
+            started = started.and_then(|_| scheduler.start_worker(false));
         }
-        scheduler.monitor.start(&scheduler, name)?;
-        Ok(scheduler)
+        match started.and_then(|_| scheduler.monitor.start(&scheduler, name)) {
+            Ok(()) => Ok(scheduler),
+            Err(error) => {
+                scheduler.shutdown(false);
+                Err(error)
+            }
+        }
     }
 
     /// A worker on an unused queue, for a model that runs it itself.
@@ -215,8 +221,9 @@ impl Scheduler {
         self.shut_down.load(Ordering::Acquire) != 0
     }
 
-    /// Ends all threads and waits for those that are not stuck. Every task must have ended before.
-    pub(crate) fn shutdown(&self) {
+    /// Ends all threads and waits for them; for those that are `stuck` only if they have ended. Every other task must have
+    /// ended before.
+    pub(crate) fn shutdown(&self, stuck: bool) {
         // ORDERING: Release: see `is_shut_down`; the unparks below make every worker look.
         self.shut_down.store(1, Ordering::Release);
         for remote in &self.remotes {
@@ -225,10 +232,9 @@ impl Scheduler {
         self.monitor.shutdown();
         let joins = std::mem::take(&mut *self.joins.lock());
         let me = std::thread::current().id();
-        let stuck = self.monitor.stuck();
         for join in joins {
             // A thread cannot wait for itself, and a stuck worker is left behind (it was reported).
-            if join.thread().id() != me && (stuck == 0 || join.is_finished()) {
+            if join.thread().id() != me && (!stuck || join.is_finished()) {
                 let _ = join.join();
             }
         }

@@ -113,7 +113,10 @@ impl ScopeInner {
         });
         if let Some(parent) = &scope.parent {
             let mut state = parent.state.lock();
-            state.children.retain(|child| child.strong_count() > 0);
+            if state.children.len() == state.children.capacity() {
+                // Those that are gone are cleared away before the list would grow.
+                state.children.retain(|child| child.strong_count() > 0);
+            }
             state.children.push(Arc::downgrade(&scope));
             drop(state);
             if let Some((_, grace)) = parent.stop_asked() {
@@ -565,6 +568,7 @@ impl Future for Stopping {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        std::task::ready!(current::spend(cx));
         self.poll_stopping(cx)
     }
 }

@@ -9,6 +9,8 @@
 //!    that nobody left holds a port to see the end of their input; if all feed each other, the ones spawned last do. Then
 //!    the next look.
 //!
+//! 4. When half of the grace is over, those that no port feeds see the end of their input whatever the others wait for.
+//!
 //! After the grace, what is left is dropped at its current await and named in the [`ExitReport`].
 //!
 //! The coordinator is one future per stop, which looks at the registry from time to time. A look reads every process twice:
@@ -146,7 +148,7 @@ async fn run(scope: &Arc<ScopeInner>, grace: Duration) {
             break;
         }
         mark(scope);
-        pause = if end_inputs(scope) {
+        pause = if end_inputs(scope, begun.elapsed() >= grace / 2) {
             FIRST_LOOK
         } else {
             (pause * 2).min(LAST_LOOK)
@@ -219,49 +221,57 @@ fn for_each(scope: &Arc<ScopeInner>, mut visit: impl FnMut(ProcessId, &About, &S
 
 /// If all processes that are left are parked: shows the end of their input to those that nobody can feed any more. True if
 /// somebody was told.
-fn end_inputs(scope: &Arc<ScopeInner>) -> bool {
+///
+/// When half of the grace is `over`, those that no port of a living process feeds are told whatever the others wait for: a
+/// timer or a connection elsewhere in the scope must not keep a stage from finishing its work.
+fn end_inputs(scope: &Arc<ScopeInner>, over: bool) -> bool {
     let seen = look(scope);
-    if seen.is_empty()
-        || seen
-            .iter()
-            .any(|process| process.parked_at.is_none() || !process.is_passive())
-    {
+    let all_parked = seen
+        .iter()
+        .all(|process| process.parked_at.is_some() && process.is_passive());
+    if seen.is_empty() || !(all_parked || over) {
         return false;
     }
     // Nobody was polled between the two looks: all were parked at the same moment, with nothing under way between them.
     let again = look(scope);
-    let same = seen.len() == again.len()
-        && seen
+    let same = |first: &Seen| {
+        again
             .iter()
-            .zip(&again)
-            .all(|(first, second)| first.id == second.id && first.parked_at == second.parked_at);
-    if !same {
+            .any(|second| second.id == first.id && second.parked_at == first.parked_at)
+    };
+    let quiet = all_parked && seen.len() == again.len() && seen.iter().all(same);
+    if !(quiet || over) {
         return false;
     }
-    let open = |process: &&Seen| process.receives() && !process.was_told();
+    let open: Vec<&Seen> = seen
+        .iter()
+        .filter(|process| {
+            process.receives()
+                && process.parked_at.is_some()
+                && !process.was_told()
+                && same(process)
+        })
+        .collect();
     let fed = |process: &Seen| {
         process.object != 0
             && seen
                 .iter()
                 .any(|other| other.id != process.id && other.about.ports.sends_to(process.object))
     };
-    let mut told: Vec<&Seen> = seen
+    let mut told: Vec<&Seen> = open
         .iter()
-        .filter(open)
+        .copied()
         .filter(|process| !fed(process))
         .collect();
-    if told.is_empty() {
+    if told.is_empty() && quiet {
         // All feed each other: the ones that were spawned last, as their kind, go first.
-        let Some(last) = seen
+        let last = open
             .iter()
-            .filter(open)
-            .max_by_key(|process| (process.about.born_ms, process.id))
-        else {
-            return false;
-        };
-        told = seen
+            .max_by_key(|process| (process.about.born_ms, process.id));
+        let Some(last) = last else { return false };
+        told = open
             .iter()
-            .filter(open)
+            .copied()
             .filter(|process| same_site(process, last))
             .collect();
     }
@@ -354,28 +364,52 @@ impl Seen {
 }
 
 /// The error of a scope: its first failure, with the others named.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ScopeError {
-    text: String,
+    process: String,
+    /// The scopes around the process, from the outside.
+    scopes: String,
+    others: String,
     first: Arc<Fault>,
 }
 
 impl ScopeError {
     pub(super) fn new(scope: &str, first: Failure, others: Vec<Failure>) -> Self {
-        let mut text = format!("`{}` failed in scope `{scope}`", first.process);
-        for other in others {
-            text.push_str(&format!("; then `{}`: {}", other.process, other.fault));
-        }
-        Self {
-            text,
-            first: first.fault,
+        let others = others
+            .iter()
+            .map(|other| format!("; then `{}`: {}", other.process, other.fault))
+            .collect::<String>();
+        let inner = match &*first.fault {
+            Fault::Error(error) => error.downcast_ref::<Self>(),
+            _ => None,
+        };
+        match inner {
+            // The process that failed only passed on what had failed in a scope of its own: name that.
+            Some(inner) => {
+                let scopes = format!("{scope}/{}", inner.scopes);
+                Self {
+                    scopes,
+                    others: format!("{}{others}", inner.others),
+                    ..inner.clone()
+                }
+            }
+            None => Self {
+                process: first.process,
+                scopes: scope.to_owned(),
+                others,
+                first: first.fault,
+            },
         }
     }
 }
 
 impl fmt::Display for ScopeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        write!(
+            f,
+            "`{}` failed in scope `{}`{}",
+            self.process, self.scopes, self.others
+        )
     }
 }
 

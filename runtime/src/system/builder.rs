@@ -141,7 +141,7 @@ impl Builder {
         let failed = root.result();
         system.blocking.shutdown();
         system.cpu.shutdown();
-        system.scheduler.shutdown();
+        system.scheduler.shutdown(!report.stuck.is_empty());
         (settle(value, failed), report)
     }
 }

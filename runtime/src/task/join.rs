@@ -303,6 +303,7 @@ impl Future for Done {
     type Output = Exit;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Exit> {
+        ready!(current::spend(cx));
         self.poll_done(cx)
     }
 }
