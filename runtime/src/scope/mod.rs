@@ -169,7 +169,7 @@ impl ScopeInner {
         self.life.load(Ordering::Acquire) & STOPPING != 0
     }
 
-    fn stop_asked(&self) -> Option<(Instant, Duration)> {
+    pub(crate) fn stop_asked(&self) -> Option<(Instant, Duration)> {
         self.state.lock().stop
     }
 
@@ -318,7 +318,15 @@ impl ScopeInner {
         if task.scope().is_some_and(|scope| scope.is_stopping()) {
             // Its future is dropped instead of polled.
             task.kill();
+            if task.scheduler().is_shut_down() {
+                // No worker is left to do it.
+                cell::step(task.header());
+                return;
+            }
         }
+        tracing::debug!(
+            target: "roundrock::process", process = task.slot().about().name, process.id = task.id().raw(), "process.spawn"
+        );
         task.schedule_new();
     }
 }

@@ -1,19 +1,23 @@
 //! How a system is started: options, the body of `main`, shutdown, exit codes.
 
 use std::convert::Infallible;
-use std::future::{Future, IntoFuture};
+use std::future::{Future, IntoFuture, poll_fn};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::{Arc, Once};
+use std::task::Poll;
 use std::time::Duration;
 
 use crate::blocking;
+use crate::channel::Closed;
 use crate::error::{Error, Result};
 use crate::process::exit::{Exit, Fault, IntoOutcome};
 use crate::scheduler::Scheduler;
 use crate::scheduler::driver::Reactor;
 use crate::scope::{ExitReport, Scope, ScopeInner, stop};
 use crate::system::SystemInner;
-use crate::task::current;
+use crate::task::{Task, current};
+use crate::time::sleep;
 
 /// The most workers that a system may have.
 pub const MAX_WORKERS: usize = 1024;
@@ -122,35 +126,73 @@ impl Builder {
             }
         };
         let system = SystemInner::new(scheduler, self.name, self.grace);
-        let root = ScopeInner::new(Arc::clone(&system), "main", None, None);
-        let _signals = self.signals.then(|| crate::signals::watch(&root));
-        let main = body(Scope::from_inner(Arc::clone(&root)));
+        let running = Running(
+            Arc::clone(&system),
+            ScopeInner::new(system, "main", None, None),
+        );
+        let Running(system, root) = &running;
+        let _signals = self.signals.then(|| crate::signals::watch(root));
+        let main = body(Scope::from_inner(Arc::clone(root)));
         // A panic is caught by the task cell; an error travels by value, so that the caller gets its own.
         let main = system.run_internally("main", async move { Ok::<_, Infallible>(main.await) });
-        let shared = Arc::clone(&root);
-        let whole = system.run_internally("root", async move {
-            let value = main.await;
-            if !matches!(value, Ok(Ok(_))) {
-                shared.begin_stop(shared.system.grace);
-            }
-            stop::over(&shared).await;
-            Ok::<_, Infallible>(value)
-        });
+        let whole = system.run_internally("root", oversee(Arc::clone(root), main));
         let value = blocking::block_on(whole.into_future());
         let report = root.state.lock().report.clone();
-        let failed = root.result();
-        system.blocking.shutdown();
-        system.cpu.shutdown();
-        system.scheduler.shutdown(!report.stuck.is_empty());
-        (settle(value, failed), report)
+        (settle(value, root.result()), report)
     }
 }
 
+/// A system that is shut down in any case, also when the caller's closure panics.
+struct Running(Arc<SystemInner>, Arc<ScopeInner>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let Self(system, root) = self;
+        // From now on nothing that is spawned through a forgotten handle of the scope runs.
+        root.begin_stop(Duration::ZERO);
+        let stuck = !root.state.lock().report.stuck.is_empty();
+        system.blocking.shutdown();
+        system.cpu.shutdown();
+        system.scheduler.shutdown(stuck);
+    }
+}
+
+/// What became of the body of `main`.
+type Returned<T> = std::result::Result<Result<T>, Exit>;
+
+/// Waits for the body of `main` and then for everything in its scope. A body that does not return after its scope has
+/// stopped is dropped when the grace is over, like any process.
+async fn oversee<T: Send + 'static>(
+    root: Arc<ScopeInner>,
+    main: Task<Result<T>>,
+) -> Result<Returned<T>, Infallible> {
+    let stopped = async {
+        Scope::from_inner(Arc::clone(&root)).stopping().await;
+        let grace = root.stop_asked().map_or(Duration::ZERO, |(_, grace)| grace);
+        sleep(grace).await;
+    };
+    let mut stopped = pin!(stopped);
+    let mut done = pin!(main.done());
+    let late = poll_fn(|cx| {
+        if done.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(false);
+        }
+        stopped.as_mut().poll(cx).map(|()| true)
+    })
+    .await;
+    if late {
+        main.kill();
+    }
+    let value = main.await;
+    if !matches!(value, Ok(Ok(_))) {
+        root.begin_stop(root.system.grace);
+    }
+    stop::over(&root).await;
+    Ok(value)
+}
+
 /// What `run` returns, from what the body and the scope say.
-fn settle<T>(
-    value: std::result::Result<std::result::Result<Result<T>, Exit>, Exit>,
-    failed: Result<()>,
-) -> Result<T> {
+fn settle<T>(value: std::result::Result<Returned<T>, Exit>, failed: Result<()>) -> Result<T> {
     match (value.and_then(|value| value), failed) {
         (Ok(Ok(value)), Ok(())) => Ok(value),
         (Ok(Ok(_)), Err(failure)) => Err(failure),
@@ -187,24 +229,27 @@ where
 {
     let (result, report) = builder.signals(true).run_and_report(|scope| {
         let main = body(scope);
-        async move { Ok(main.await.into_outcome().map(drop)) }
+        async move {
+            main.await
+                .into_outcome()
+                .map(drop)
+                .map_err(|fault| match fault {
+                    Fault::Error(error) => error,
+                    Fault::Closed => Closed(()).into(),
+                    fault @ Fault::Panic(_) => Error::new(fault),
+                })
+        }
     });
     if !report.is_clean() {
         eprintln!("{report}");
     }
-    let failed = match result {
-        Err(error) => Some(error),
+    match result {
         // The other side of a channel was gone: a normal stop, as for every process.
-        Ok(Ok(()) | Err(Fault::Closed)) => None,
-        Ok(Err(Fault::Error(error))) => Some(error),
-        Ok(Err(fault @ Fault::Panic(_))) => Some(Error::new(fault)),
-    };
-    match failed {
-        Some(error) => {
+        Err(error) if !error.is_closed() => {
             eprintln!("Error: {error:?}");
             ExitCode::FAILURE
         }
-        None if !report.stuck.is_empty() => ExitCode::from(3),
-        None => ExitCode::SUCCESS,
+        _ if !report.stuck.is_empty() => ExitCode::from(3),
+        _ => ExitCode::SUCCESS,
     }
 }
