@@ -30,7 +30,7 @@ use crate::task::registry::{About, ProcessId, Slot, WaitKind};
 use crate::time::sleep::timeout;
 
 /// How long a process that was killed may take to come to its next await before it counts as stuck.
-const PATIENCE: Duration = Duration::from_millis(1000);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(1000);
 const FIRST_LOOK: Duration = Duration::from_millis(1);
 const LAST_LOOK: Duration = Duration::from_millis(10);
 
@@ -353,12 +353,22 @@ fn remaining(scope: &Arc<ScopeInner>) -> Vec<Late> {
 
 impl Seen {
     fn late(&self) -> Late {
-        let site = self.about.site.map(|site| (site.file(), site.line()));
         Late {
-            id: self.id,
-            name: self.about.name,
-            site,
             waiting_for: self.kind,
+            ..Late::of(&self.task)
+        }
+    }
+}
+
+impl Late {
+    pub(crate) fn of(task: &TaskRef) -> Self {
+        let about = task.slot().about();
+        let site = about.site.map(|site| (site.file(), site.line()));
+        Self {
+            id: task.id(),
+            name: about.name,
+            site,
+            waiting_for: WaitKind::Other,
         }
     }
 }

@@ -14,10 +14,10 @@ use crate::error::{Error, Result};
 use crate::process::exit::{Exit, Fault, IntoOutcome};
 use crate::scheduler::Scheduler;
 use crate::scheduler::driver::Reactor;
-use crate::scope::{ExitReport, Scope, ScopeInner, stop};
+use crate::scope::{ExitReport, Late, Scope, ScopeInner, stop};
 use crate::system::SystemInner;
 use crate::task::{Task, current};
-use crate::time::sleep;
+use crate::time::{sleep, timeout};
 
 /// The most workers that a system may have.
 pub const MAX_WORKERS: usize = 1024;
@@ -100,6 +100,7 @@ impl Builder {
     ///
     /// # Panics
     /// On a worker of a Roundrock system: it would block that worker. Use a child scope there.
+    #[track_caller]
     pub fn run<T, F>(self, body: impl FnOnce(Scope) -> F) -> Result<T>
     where
         T: Send + 'static,
@@ -108,6 +109,7 @@ impl Builder {
         self.run_and_report(body).0
     }
 
+    #[track_caller]
     fn run_and_report<T, F>(self, body: impl FnOnce(Scope) -> F) -> (Result<T>, ExitReport)
     where
         T: Send + 'static,
@@ -182,6 +184,12 @@ async fn oversee<T: Send + 'static>(
     .await;
     if late {
         main.kill();
+        if timeout(stop::PATIENCE, main.done()).await.is_err() {
+            // It does not come to an await: its worker is left behind.
+            stop::over(&root).await;
+            root.state.lock().report.stuck.push(Late::of(main.task()));
+            return Ok(Err(Exit::Killed));
+        }
     }
     let value = main.await;
     if !matches!(value, Ok(Ok(_))) {
@@ -223,6 +231,7 @@ fn install_panic_hook() {
 }
 
 /// The body of `#[roundrock::main]`: exit code 1 when something failed, 3 when a process was stuck.
+#[track_caller]
 pub fn run_main<F>(builder: Builder, body: impl FnOnce(Scope) -> F) -> ExitCode
 where
     F: Future<Output: IntoOutcome> + Send + 'static,
@@ -247,7 +256,11 @@ where
         // The other side of a channel was gone: a normal stop, as for every process.
         Err(error) if !error.is_closed() => {
             eprintln!("Error: {error:?}");
-            ExitCode::FAILURE
+            if report.stuck.is_empty() {
+                ExitCode::FAILURE
+            } else {
+                ExitCode::from(3)
+            }
         }
         _ if !report.stuck.is_empty() => ExitCode::from(3),
         _ => ExitCode::SUCCESS,
