@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use crate::channel::error::ClosedMark;
+use crate::channel::error::{ClosedMark, GoneMark};
 
 /// The result of a process; `?` turns any error into [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -60,6 +60,20 @@ impl Error {
     }
 }
 
+/// Whether an error only says that another process has ended.
+pub(crate) fn is_consequence(error: &Error) -> bool {
+    error.is_closed()
+        || error
+            .source
+            .source()
+            .is_some_and(<dyn StdError>::is::<GoneMark>)
+}
+
+/// Whether an error is a mark for the runtime, and says nothing of its own.
+fn is_mark(error: &(dyn StdError + 'static)) -> bool {
+    error.is::<ClosedMark>() || error.is::<GoneMark>()
+}
+
 pub(crate) fn is_closed(error: &(dyn StdError + 'static)) -> bool {
     error.source().is_some_and(<dyn StdError>::is::<ClosedMark>)
 }
@@ -68,11 +82,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.source, f)?;
         if f.alternate() {
-            for cause in self
-                .chain()
-                .skip(1)
-                .filter(|cause| !cause.is::<ClosedMark>())
-            {
+            for cause in self.chain().skip(1).filter(|cause| !is_mark(*cause)) {
                 write!(f, ": {cause}")?;
             }
         }
@@ -86,7 +96,7 @@ impl fmt::Debug for Error {
         let mut causes = self
             .chain()
             .skip(1)
-            .filter(|cause| !cause.is::<ClosedMark>())
+            .filter(|cause| !is_mark(*cause))
             .peekable();
         if causes.peek().is_some() {
             f.write_str("\n\nCaused by:")?;
@@ -172,4 +182,22 @@ impl StdError for WithContext {
 #[expect(non_snake_case, reason = "stands where `Ok` stands")]
 pub fn Ok<T>(value: T) -> Result<T> {
     Result::Ok(value)
+}
+
+/// Returns from the process with an error made of a text: `bail!("no rule for {name}")`.
+#[macro_export]
+macro_rules! bail {
+    ($($text:tt)+) => {
+        return ::core::result::Result::Err($crate::Error::msg(::core::format_args!($($text)+)))
+    };
+}
+
+/// Returns from the process with an error unless a condition holds: `ensure!(sum == 3, "the sum is {sum}")`.
+#[macro_export]
+macro_rules! ensure {
+    ($condition:expr, $($text:tt)+) => {
+        if !$condition {
+            $crate::bail!($($text)+);
+        }
+    };
 }

@@ -22,6 +22,7 @@ pub use roundrock_macros::{
     every, handler, handlers, inbox, key, main, on_start, on_stop, process, recv, select,
 };
 
+pub use channel::unbounded;
 pub use error::{Context, Error, Ok, Result};
 pub use process::{Call, CallError, Cx, Exit, Fault, Handle, Process, Reply, WeakHandle};
 pub use scope::{ExitReport, Scope};
@@ -33,6 +34,8 @@ pub mod prelude {
     pub use crate::{
         every, handler, handlers, inbox, key, on_start, on_stop, process, recv, select,
     };
+
+    pub use crate::{bail, ensure};
 
     pub use crate::blocking::blocking;
     pub use crate::channel::{

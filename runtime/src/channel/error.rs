@@ -26,6 +26,18 @@ impl fmt::Display for ClosedMark {
 
 impl Error for ClosedMark {}
 
+/// Marks errors that follow from the end of another process: that end is the cause, if it was a failure.
+#[derive(Debug)]
+pub(crate) struct GoneMark;
+
+impl fmt::Display for GoneMark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the other process has ended")
+    }
+}
+
+impl Error for GoneMark {}
+
 impl<T> fmt::Debug for SendError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SendError(..)")

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use crate::channel::error::{SendError, TrySendError};
+use crate::channel::error::{GoneMark, SendError, TrySendError};
 use crate::channel::sender::{SendOp, Sender};
 use crate::process::handle::{Handle, Handlers};
 use crate::sync::Lock;
@@ -89,7 +89,14 @@ impl<E: fmt::Display> fmt::Display for CallError<E> {
     }
 }
 
-impl<E: fmt::Debug + fmt::Display> std::error::Error for CallError<E> {}
+impl<E: fmt::Debug + fmt::Display> std::error::Error for CallError<E> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Gone | Self::Crashed => Some(&GoneMark),
+            _ => None,
+        }
+    }
+}
 
 struct ReplyCell<R, E>(Lock<ReplyState<R, E>>);
 
@@ -273,6 +280,9 @@ pub struct Call<'h, P: Handlers, R, E> {
     slot: FindSlot<P::Message, R, E>,
     limit: Option<Duration>,
 }
+
+// SAFETY: a shared `Call` shows nothing of its message.
+unsafe impl<P: Handlers, R, E> Sync for Call<'_, P, R, E> {}
 
 enum HandleRef<'h, P> {
     Borrowed(&'h Handle<P>),

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{Result, is_consequence};
 use crate::scope::{Scope, ScopeInner, stop};
 
 /// Stops the group's scope if the body's future is dropped half way.
@@ -30,7 +30,7 @@ where
     stop::over(&guard.0).await;
     match (value, guard.0.result()) {
         // What failed first is the cause: a body often fails because its child did, by a closed channel or a join.
-        (Err(error), Err(child)) => Err(if error.is_closed() { child } else { error }),
+        (Err(error), Err(child)) => Err(if is_consequence(&error) { child } else { error }),
         (Err(error), Ok(())) | (Ok(_), Err(error)) => Err(error),
         (Ok(value), Ok(())) => Ok(value),
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::blocking;
 use crate::channel::Closed;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, is_consequence};
 use crate::process::exit::{Exit, Fault, IntoOutcome};
 use crate::scheduler::Scheduler;
 use crate::scheduler::driver::Reactor;
@@ -205,7 +205,7 @@ fn settle<T>(value: std::result::Result<Returned<T>, Exit>, failed: Result<()>) 
         (Ok(Ok(value)), Ok(())) => Ok(value),
         (Ok(Ok(_)), Err(failure)) => Err(failure),
         // A body often fails because a process did, by a closed channel: then that process is the cause.
-        (Ok(Err(error)), Err(failure)) if error.is_closed() => Err(failure),
+        (Ok(Err(error)), Err(failure)) if is_consequence(&error) => Err(failure),
         (Ok(Err(error)), _) => Err(error),
         (Err(exit), _) => Err(Error::new(exit).context("`main` did not return")),
     }
