@@ -34,18 +34,30 @@ use proc_macro::TokenStream;
 /// processes may call. The macro makes `<Type>Handle`, which `scope.spawn(..)` returns: cheap to
 /// clone, `Send` and `Sync`, with one method per handler.
 ///
-/// ```ignore
+/// ```
+/// use roundrock::prelude::*;
+///
+/// /// Counts.
 /// #[process(mailbox = 16)]
-/// struct Counter { n: i64 }
+/// pub struct Counter {
+///     n: i64,
+/// }
 ///
 /// #[handlers]
 /// impl Counter {
-///     fn add(&mut self, by: i64) { self.n += by; }
-///     fn get(&self) -> i64 { self.n }
+///     fn add(&mut self, by: i64) {
+///         self.n += by;
+///     }
+///     fn get(&self) -> i64 {
+///         self.n
+///     }
 /// }
 ///
-/// let counter = scope.spawn(Counter { n: 0 });
+/// # roundrock::System::builder().workers(1).run(async |scope| {
+/// let counter: CounterHandle = scope.spawn(Counter { n: 0 });
 /// counter.add(5).await?;
+/// assert_eq!(counter.get().await?, 5);
+/// # Ok(()) }).unwrap();
 /// ```
 ///
 /// # On a function
@@ -54,16 +66,24 @@ use proc_macro::TokenStream;
 /// nothing. What the signature takes by reference the process keeps and lends to the body; what it
 /// takes by value the body owns, and such a process can be started once only.
 ///
-/// ```ignore
+/// ```
+/// use roundrock::prelude::*;
+///
 /// #[process]
-/// async fn route(raw: &Receiver<Event>, rules: &Rules, out: &Sender<Routed>) -> Result<()> {
-///     while let Some(event) = raw.recv().await {
-///         out.send(rules.apply(event)).await?;
+/// async fn scale(raw: &Receiver<u64>, factor: &u64, out: Sender<u64>) -> Result<()> {
+///     while let Some(value) = raw.recv().await {
+///         out.send(value * factor).await?;
 ///     }
 ///     Ok(())
 /// }
 ///
-/// scope.spawn(route(raw, rules, out));
+/// # roundrock::System::builder().workers(1).run(async |scope| {
+/// let (numbers, raw) = rendezvous();
+/// let (out, scaled) = bounded(8);
+/// scope.spawn(scale(raw, 10, out));
+/// numbers.send(4).await?;
+/// assert_eq!(scaled.recv().await, Some(40));
+/// # Ok(()) }).unwrap();
 /// ```
 ///
 /// - `scope: &Scope` and `cx: &mut Cx` come from the runtime and are no arguments of the constructor.
@@ -80,7 +100,7 @@ use proc_macro::TokenStream;
 /// | `name = "…"` | both | the type or function | name in reports |
 /// | `blocking` | both | | runs on a thread where it may block; all plain `fn` |
 /// | `cpu` | both | | runs on a thread per core, for long computations; all plain `fn` |
-/// | `budget = 64` | both | the system's | messages in a row before others get their turn |
+/// | `budget = 1000` | both | none | how many may live at once before an alarm; kept, and not acted on yet |
 #[proc_macro_attribute]
 pub fn process(arguments: TokenStream, item: TokenStream) -> TokenStream {
     pipeline::process(arguments.into(), item.into()).into()
@@ -103,17 +123,37 @@ pub fn process(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
+/// use std::collections::HashMap;
+/// use roundrock::prelude::*;
+///
+/// #[process]
+/// struct Store {
+///     values: HashMap<String, u64>,
+/// }
+///
 /// #[handlers]
 /// impl Store {
 ///     /// Remembers a value.
 ///     pub fn put(&mut self, #[key] key: String, value: u64) -> Option<u64> {
 ///         self.values.insert(key, value)
 ///     }
-///     pub async fn load(&mut self, path: PathBuf) -> io::Result<usize> { .. }
+///     async fn slowly(&mut self) -> Result<usize, std::io::Error> {
+///         sleep(millis(1)).await;
+///         Ok(self.values.len())
+///     }
 ///     #[every("1s")]
-///     fn report(&mut self) { .. }
+///     fn report(&mut self) {
+///         println!("{} values", self.values.len());
+///     }
 /// }
+///
+/// # roundrock::System::builder().workers(1).run(async |scope| {
+/// let store = scope.spawn(Store { values: HashMap::new() });
+/// assert_eq!(store.put("a".to_owned(), 1).await?, None);
+/// assert_eq!(store.slowly().await?, 1);
+/// store.stop();
+/// # Ok(()) }).unwrap();
 /// ```
 #[proc_macro_attribute]
 pub fn handlers(arguments: TokenStream, item: TokenStream) -> TokenStream {
@@ -127,10 +167,13 @@ pub fn handlers(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
+/// use roundrock::prelude::*;
+///
 /// #[roundrock::main(workers = 2, grace = "5s")]
 /// async fn main(scope: &Scope) -> Result<()> {
-///     scope.spawn(route(raw, rules, out));
+///     let sum = scope.task("sum", async { roundrock::Ok(1 + 2) });
+///     ensure!(sum.await? == 3, "the sum is wrong");
 ///     Ok(())
 /// }
 /// ```
@@ -146,7 +189,7 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// the other branches are dropped before the body runs, and none loses anything by it: a plain
 /// future is no event. The first branch to be looked at changes from wait to wait, unless the first
 /// line is `biased;`. `default => body` runs if nothing is ready, `else => body` if every branch is
-/// closed or guarded off.
+/// closed or guarded off: a branch on `stopping()` brings no work, and does not keep `else` from running.
 ///
 /// # Panics
 ///
@@ -154,13 +197,30 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Examples
 ///
-/// ```ignore
-/// select! {
-///     job  = jobs.recv()                         => work(job).await,
-///     _    = tick.next()                         => flush().await,
-///     room = out.ready(), if !backlog.is_empty() => room?.send(backlog.remove(0))?,
-///     _    = scope.stopping()                    => break,
+/// ```
+/// use roundrock::prelude::*;
+///
+/// #[process]
+/// async fn collect(jobs: &Receiver<u32>, out: Sender<u32>, scope: &Scope) -> Result<()> {
+///     let mut backlog = Vec::new();
+///     loop {
+///         select! {
+///             job = jobs.recv() => backlog.push(job),
+///             room = out.ready(), if !backlog.is_empty() => room?.send(backlog.remove(0))?,
+///             _ = scope.stopping() => break,
+///             else => break,
+///         }
+///     }
+///     Ok(())
 /// }
+///
+/// # roundrock::System::builder().workers(1).run(async |scope| {
+/// let (jobs, inbox) = bounded(4);
+/// let (out, results) = bounded(4);
+/// scope.spawn(collect(inbox, out));
+/// jobs.send(7).await?;
+/// assert_eq!(results.recv().await, Some(7));
+/// # drop(jobs); Ok(()) }).unwrap();
 /// ```
 #[proc_macro]
 pub fn select(tokens: TokenStream) -> TokenStream {

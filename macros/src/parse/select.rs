@@ -103,12 +103,22 @@ fn event(input: ParseStream<'_>) -> Result<Head> {
     let mut pattern = None;
     let mut event = TokenStream::new();
     let mut guard: Option<TokenStream> = None;
+    if input.peek(Token![,]) {
+        return Err(
+            input.error("a branch is missing before this comma; write `pattern = event => body`")
+        );
+    }
     while !input.is_empty() && !input.peek(Token![=>]) {
         if guard.is_none() && input.peek(Token![,]) && input.peek2(Token![if]) {
             input.parse::<Token![,]>()?;
             input.parse::<Token![if]>()?;
             guard = Some(TokenStream::new());
             continue;
+        }
+        if guard.is_none() && input.peek(Token![if]) && ends_operand(&event) {
+            return Err(input.error(
+                "a guard stands behind a comma; write `pattern = event, if condition => body`",
+            ));
         }
         if pattern.is_none() && guard.is_none() && input.peek(Token![=]) && !input.peek(Token![==])
         {
@@ -124,6 +134,15 @@ fn event(input: ParseStream<'_>) -> Result<Head> {
         event,
         guard,
     })
+}
+
+/// Whether an expression may end here, so that an `if` cannot belong to it.
+fn ends_operand(tokens: &TokenStream) -> bool {
+    let last = tokens.clone().into_iter().last();
+    matches!(
+        last,
+        Some(TokenTree::Group(_) | TokenTree::Ident(_) | TokenTree::Literal(_))
+    )
 }
 
 /// Takes one token, or all of an operator such as `..=`, `<=`, `==`.

@@ -66,6 +66,8 @@ pub enum ArmPoll<T> {
     Ready(T),
     /// The arm waits, or another one won.
     Pending,
+    /// The arm waits for something that brings no work: the stop of a scope. It does not keep an `else` from running.
+    Passive,
     /// The arm can never win: its channel is closed.
     Disabled,
 }
@@ -84,6 +86,7 @@ impl<T> ArmPoll<T> {
         match self {
             Self::Ready(value) => ArmPoll::Ready(f(value)),
             Self::Pending => ArmPoll::Pending,
+            Self::Passive => ArmPoll::Passive,
             Self::Disabled => ArmPoll::Disabled,
         }
     }
@@ -480,7 +483,7 @@ impl<A: Arms> Future for Selecting<A> {
                 Start::Fair => choose(A::COUNT),
                 Start::At(turn) => turn.checked_rem(A::COUNT).unwrap_or(0),
             };
-            let mut open = 0;
+            let (mut open, mut passive) = (0, 0);
             for step in 0..A::COUNT {
                 let at = if start + step < A::COUNT {
                     start + step
@@ -491,6 +494,7 @@ impl<A: Arms> Future for Selecting<A> {
                 match unsafe { Pin::new_unchecked(&mut this.arms) }.poll_at(at, cx, &this.token) {
                     ArmPoll::Ready(output) => return Poll::Ready(Selected::Arm(output)),
                     ArmPoll::Pending => open += 1,
+                    ArmPoll::Passive => passive += 1,
                     ArmPoll::Disabled => {}
                 }
             }
@@ -498,7 +502,7 @@ impl<A: Arms> Future for Selecting<A> {
             if this.token.is_claimed() {
                 continue;
             }
-            if open == 0 {
+            if open == 0 && (passive == 0 || this.shape.has_else) {
                 return match this.shape {
                     Select { has_else: true, .. } => Poll::Ready(Selected::Else),
                     Select {

@@ -639,7 +639,7 @@ impl<'a, T: Message> Future for Ready<'a, T> {
         ready!(current::spend(cx));
         match self.poll_ready(cx, None) {
             ArmPoll::Ready(result) => Poll::Ready(result),
-            ArmPoll::Pending | ArmPoll::Disabled => Poll::Pending,
+            ArmPoll::Pending | ArmPoll::Passive | ArmPoll::Disabled => Poll::Pending,
         }
     }
 }

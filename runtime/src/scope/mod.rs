@@ -585,6 +585,9 @@ impl Event for Stopping {
     type Output = ();
 
     fn poll_arm(self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<()> {
-        token.claimed(self.poll_stopping(cx))
+        match token.claimed(self.poll_stopping(cx)) {
+            ArmPoll::Pending => ArmPoll::Passive,
+            polled => polled,
+        }
     }
 }
