@@ -1,0 +1,294 @@
+//! Scopes: who waits for whom, and what a failure does. Cases J05, J06, X01 to X03; P15.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use roundrock::prelude::*;
+use roundrock::time::Instant;
+use roundrock_tests::{Step, Tally, isolated, on, on_workers, watched, yield_now};
+
+/// P15: a scope does not end before its children, nor before theirs, also when nobody waits for them. Case J05.
+#[test]
+fn p15_a_scope_waits_for_its_children() {
+    let tally = Tally::new();
+    for workers in [1, 2, 4] {
+        let book = tally.clone();
+        on(workers, move |scope| async move {
+            for n in 0..3 {
+                let (token, scope) = (book.token(n), scope.clone());
+                let book = book.clone();
+                let _ = scope.clone().task("child", async move {
+                    for _ in 0..50 {
+                        yield_now().await;
+                    }
+                    let grandchild = book.token(10 + n);
+                    let _ = scope.child("below").task("grandchild", async move {
+                        sleep(millis(2)).await;
+                        drop(grandchild);
+                    });
+                    drop(token);
+                });
+            }
+            Ok(())
+        });
+        tally.assert_balanced();
+    }
+}
+
+/// The first failure stops the siblings, who end in their own time, and is what the system returns. Case J06.
+#[test]
+fn the_first_failure_stops_the_siblings_and_is_returned() {
+    for workers in [1, 2, 4] {
+        watched(move |_| {
+            let ended = Arc::new(AtomicUsize::new(0));
+            let count = Arc::clone(&ended);
+            let result = System::builder().workers(workers).run(|scope| async move {
+                for _ in 0..5 {
+                    let (stopping, count) = (scope.stopping(), Arc::clone(&count));
+                    let _ = scope.task("sibling", async move {
+                        stopping.await;
+                        sleep(millis(1)).await;
+                        count.fetch_add(1, Ordering::SeqCst);
+                    });
+                }
+                let (go, wait) = bounded::<()>(1);
+                let _ = scope.task("fails", async move {
+                    drop(go);
+                    Err::<(), _>(Error::msg("the first reason"))
+                });
+                let stopping = scope.stopping();
+                let _ = scope.task("fails later", async move {
+                    wait.recv().await;
+                    stopping.await;
+                    Err::<(), _>(Error::msg("the second reason"))
+                });
+                roundrock::Ok(())
+            });
+            let error = result.unwrap_err();
+            assert!(
+                error.to_string().contains("`fails#") || error.to_string().contains("fails"),
+                "{error}"
+            );
+            assert_eq!(
+                error.chain().last().unwrap().to_string(),
+                "the first reason"
+            );
+            assert_eq!(ended.load(Ordering::SeqCst), 5);
+        });
+    }
+}
+
+/// An error of the body stops the children, and is returned as it is.
+#[test]
+fn an_error_of_the_body_stops_the_children() {
+    #[derive(Debug)]
+    struct Own;
+    impl std::fmt::Display for Own {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("of its own type")
+        }
+    }
+    impl std::error::Error for Own {}
+    for workers in [1, 2] {
+        let result = System::builder().workers(workers).run(|scope| async move {
+            let stopping = scope.stopping();
+            let _ = scope.task("child", stopping);
+            if workers > 0 {
+                return Err(Own.into());
+            }
+            roundrock::Ok(())
+        });
+        assert!(result.unwrap_err().downcast_ref::<Own>().is_some());
+    }
+}
+
+/// "The other side is gone" through `?` is a normal stop: it fails nobody.
+#[test]
+fn closed_is_a_normal_stop() {
+    on_workers(|scope| async move {
+        let (sender, receiver) = bounded(1);
+        drop(receiver);
+        let (first, second) = (sender.clone(), sender.clone());
+        let stopped = scope.task("send", async move { first.send(1).await });
+        assert_eq!(stopped.await.unwrap_err().kind(), "stopped");
+        let stopped = scope.task("try_send", async move { second.try_send(1) });
+        assert_eq!(stopped.await.unwrap_err().kind(), "stopped");
+        let stopped = scope.task("ready", async move {
+            sender.ready().await?.send(1)?;
+            roundrock::Ok(())
+        });
+        assert_eq!(stopped.await.unwrap_err().kind(), "stopped");
+        assert!(!scope.is_stopping());
+        // With context it is an error like any other.
+        let wrapped = isolated(&scope, async {
+            let (sender, _) = bounded(1);
+            sender.send(1).await.context("the log must not be gone")
+        });
+        assert_eq!(wrapped.await.unwrap_err().kind(), "failed");
+        Ok(())
+    });
+}
+
+/// A group waits for everything in it, returns its body's value, and is over for the scope around it.
+#[test]
+fn a_group_waits_and_returns_the_value_of_its_body() {
+    on_workers(|scope| async move {
+        let tally = Tally::new();
+        let token = tally.token(1);
+        let value = scope.group(async move |group: Scope| {
+            let _ = group.task("child", async move {
+                sleep(millis(2)).await;
+                drop(token);
+            });
+            Ok(9)
+        });
+        assert_eq!(value.await?, 9);
+        tally.assert_balanced();
+        assert!(!scope.is_stopping());
+        let empty = scope.group(async |_group: Scope| Ok(()));
+        empty.await?;
+        Ok(())
+    });
+}
+
+/// A failure in a group, of a child or of the body, ends the group and nothing around it.
+#[test]
+fn a_failure_ends_its_group_only() {
+    on_workers(|scope| async move {
+        let bystander = scope.task("bystander", sleep(millis(20)));
+        for body_fails in [false, true] {
+            let tally = Tally::new();
+            let token = tally.token(1);
+            let group = scope.group(async move |group: Scope| {
+                let stopping = group.stopping();
+                let _ = group.task("sibling", async move {
+                    stopping.await;
+                    drop(token);
+                });
+                if body_fails {
+                    return Err(Error::msg("the reason"));
+                }
+                let _ = group.task("fails", async { Err::<(), _>(Error::msg("the reason")) });
+                group.stopping().await;
+                Ok(())
+            });
+            let error = group.await.unwrap_err();
+            assert!(format!("{error:?}").contains("the reason"), "{error:?}");
+            tally.assert_balanced();
+        }
+        assert!(!scope.is_stopping() && bystander.exit().is_none_or(|exit| exit.is_normal()));
+        Ok(())
+    });
+}
+
+/// P12: a group that is dropped half way stops its children; the scope around it still waits for them.
+#[test]
+fn p12_a_dropped_group_stops_its_children() {
+    let tally = Tally::new();
+    for workers in [1, 2, 4] {
+        let token = tally.token(1);
+        on(workers, move |scope| async move {
+            let group = scope.group(async move |group: Scope| {
+                let stopping = group.stopping();
+                let _ = group.task("child", async move {
+                    stopping.await;
+                    sleep(millis(2)).await;
+                    drop(token);
+                });
+                std::future::pending::<Result<()>>().await
+            });
+            assert!(timeout(millis(2), group).await.is_err());
+            assert!(!scope.is_stopping());
+            Ok(())
+        });
+        tally.assert_balanced();
+    }
+}
+
+/// Case X01, X03: stopping goes down the tree and nowhere else.
+#[test]
+fn stopping_goes_down_the_tree_only() {
+    on_workers(|scope| async move {
+        let trunk = scope.child("trunk");
+        let mut at = trunk.clone();
+        let heard = Arc::new(AtomicUsize::new(0));
+        let mut below = Vec::new();
+        for _ in 0..5 {
+            at = at.child("below");
+            let (stopping, heard) = (at.stopping(), Arc::clone(&heard));
+            let _ = at.task("listens", async move {
+                stopping.await;
+                heard.fetch_add(1, Ordering::SeqCst);
+            });
+            below.push(at.clone());
+        }
+        let aside = scope.child("aside");
+        let quiet = aside.task("quiet", std::future::pending::<()>());
+        // The deepest first: nobody above is touched.
+        let report = below[4].stop(secs(5)).await;
+        assert!(report.is_clean() && below[4].is_stopping());
+        assert_eq!(heard.load(Ordering::SeqCst), 1);
+        assert!(!below[3].is_stopping() && !trunk.is_stopping());
+        let report = trunk.stop(secs(5)).await;
+        assert!(report.is_clean());
+        assert!(below.iter().all(Scope::is_stopping));
+        assert_eq!(heard.load(Ordering::SeqCst), 5);
+        assert!(!aside.is_stopping() && !scope.is_stopping() && quiet.exit().is_none());
+        quiet.kill();
+        Ok(())
+    });
+}
+
+/// Case X02: who waits for a stop that has begun already is told at once; a scope made in a stopping one stops too.
+#[test]
+fn a_stop_that_has_begun_is_seen_at_once() {
+    on_workers(|scope| async move {
+        let child = scope.child("child");
+        let mut before = Step::parked(child.stopping());
+        child.stop(secs(5)).await;
+        assert_eq!(before.wakes(), 1);
+        before.ready();
+        Step::new(child.stopping()).ready();
+        let late = child.child("late");
+        assert!(late.is_stopping());
+        Step::new(late.stopping()).ready();
+        Ok(())
+    });
+}
+
+/// A process that is spawned on a stopping scope ends without being polled; its captures are dropped.
+#[test]
+fn spawning_on_a_stopping_scope_runs_nothing() {
+    on_workers(|scope| async move {
+        let tally = Tally::new();
+        let child = scope.child("child");
+        child.stop(secs(5)).await;
+        for target in [child.clone(), child.child("late")] {
+            let token = tally.token(1);
+            let task = target.task("late", async move {
+                assert_eq!(token.number(), 0, "it was polled");
+            });
+            let exit = task.done().await;
+            assert!(!exit.is_failure(), "{exit:?}");
+            assert!(task.await.is_err());
+        }
+        tally.assert_balanced();
+        Ok(())
+    });
+}
+
+/// A deadline is inherited, and only ever gets nearer.
+#[test]
+fn deadlines_are_inherited() {
+    on(1, |scope| async move {
+        assert_eq!(scope.deadline(), None);
+        let near = scope.within(secs(5));
+        let deadline = near.deadline().unwrap();
+        assert!(deadline <= Instant::now() + secs(5));
+        assert_eq!(near.child("below").deadline(), Some(deadline));
+        assert_eq!(near.within(secs(50)).deadline(), Some(deadline));
+        assert!(near.within(secs(1)).deadline().unwrap() < deadline);
+        assert_eq!((scope.name(), near.child("x").name()), ("main", "x"));
+        Ok(())
+    });
+}

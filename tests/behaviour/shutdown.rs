@@ -1,0 +1,131 @@
+//! Shutting down: the grace ends what is late, and nothing is left behind. Case D02; P33, P34.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+
+use roundrock::WaitKind;
+use roundrock::prelude::*;
+use roundrock::time::Duration;
+use roundrock_tests::{Tally, assert_no_threads_of, isolated, on, unique_name, watched, yield_now};
+
+/// P33: what does not end is dropped after the grace, and named with its site and what it waited for. Case D02.
+#[test]
+fn p33_the_grace_names_who_was_late() {
+    for workers in [1, 2, 4] {
+        for grace in [Duration::ZERO, millis(5)] {
+            on(workers, move |scope| async move {
+                let tally = Tally::new();
+                let child = scope.child("child");
+                let token = tally.token(1);
+                let line = line!() + 1;
+                let late = child.task("ignores the stop", async move {
+                    let _token = token;
+                    loop {
+                        sleep(secs(100)).await;
+                        if tally_is_poisoned() {
+                            break;
+                        }
+                    }
+                });
+                yield_now().await;
+                sleep(millis(1)).await;
+                let report = child.stop(grace).await;
+                assert!(!report.is_clean() && report.stuck.is_empty(), "{report}");
+                assert_eq!(report.late.len(), 1);
+                assert_eq!(report.late[0].name, "ignores the stop");
+                assert_eq!(report.late[0].id, late.id());
+                let (file, at) = report.late[0].site.unwrap();
+                assert!(file.ends_with("shutdown.rs") && at == line, "{file}:{at}");
+                assert_eq!(report.late[0].waiting_for, WaitKind::Timer);
+                assert!(report.to_string().contains("ignores the stop"));
+                assert_eq!(late.done().await.kind(), "killed");
+                tally.assert_balanced();
+                Ok(())
+            });
+        }
+    }
+}
+
+/// Never: only keeps the loop above from having no end.
+fn tally_is_poisoned() -> bool {
+    false
+}
+
+/// P33: a poll that does not return cannot be dropped: it is reported as stuck, and the stop returns all the same.
+#[test]
+fn p33_a_stuck_poll_is_reported() {
+    for workers in [1, 2] {
+        on(workers, |scope| async move {
+            let child = scope.child("child");
+            let (release, blocked) = mpsc::channel::<()>();
+            let task = child.task("stuck", async move {
+                let _ = blocked.recv();
+            });
+            while task.exit().is_none() && child.alive() == 0 {
+                yield_now().await;
+            }
+            sleep(millis(20)).await;
+            let report = child.stop(millis(1)).await;
+            assert_eq!(report.stuck.len(), 1, "{report}");
+            assert_eq!(report.stuck[0].name, "stuck");
+            release.send(()).unwrap();
+            let _ = task.done().await;
+            Ok(())
+        });
+    }
+}
+
+/// P34: when `run` has returned, no process is left, no thread, and every destructor has run.
+#[test]
+fn p34_nothing_is_left_after_run() {
+    for workers in [1, 2, 4] {
+        watched(move |stage| {
+            let tally = Tally::new();
+            let name = unique_name();
+            for round in 0..10 {
+                stage.set(format!("round {round}"));
+                let book = tally.clone();
+                let system = System::builder()
+                    .workers(workers)
+                    .name(&name)
+                    .grace(millis(5));
+                let result = system.run(|scope| async move {
+                    let (sender, receiver) = bounded(64);
+                    for n in 0..64 {
+                        sender.try_send(book.token(n))?;
+                        let (token, receiver) = (book.token(100 + n), receiver.clone());
+                        let _ = scope.task("held", async move {
+                            let _token = token;
+                            if n % 2 == 0 {
+                                std::future::pending::<()>().await;
+                            }
+                            let _kept = receiver.recv().await;
+                            sleep(secs(100)).await;
+                        });
+                    }
+                    let _ = blocking(|| 1).await;
+                    Err::<(), _>(Error::msg("stop, please"))
+                });
+                assert!(result.is_err());
+                tally.assert_balanced();
+                assert_no_threads_of(&name);
+            }
+        });
+    }
+}
+
+/// P33: a `Killed` process is not a failure of its scope; the body's value is returned.
+#[test]
+fn p33_killed_is_not_failed() {
+    let over = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&over);
+    let value = on(2, move |scope| async move {
+        let task = scope.task("killed", std::future::pending::<()>());
+        task.kill();
+        assert_eq!(task.done().await.kind(), "killed");
+        let _ = isolated(&scope, async {}).await;
+        flag.store(!scope.is_stopping(), Ordering::SeqCst);
+        Ok(3)
+    });
+    assert_eq!((value, over.load(Ordering::SeqCst)), (3, true));
+}

@@ -1,0 +1,230 @@
+//! Stopping a scope: inputs close, and stage drains into stage. Case D01; P9, P33.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use roundrock::channel::TrySendError;
+use roundrock::prelude::*;
+use roundrock::time::Duration;
+use roundrock_tests::{LIMIT, Step, Tally, on_workers, yield_now};
+
+/// P9, P33: what was accepted is handled, stage after stage, and nobody is late. Case D01.
+#[test]
+fn p33_a_stop_drains_stage_into_stage() {
+    on_workers(|scope| async move {
+        let tally = Tally::new();
+        let handled = Arc::new(AtomicUsize::new(0));
+        let child = scope.child("pipeline");
+        let (raw, raw_in) = bounded(1000);
+        let (cooked, cooked_in) = bounded(4);
+        let (served, served_in) = rendezvous();
+        for n in 0..1000 {
+            raw.try_send(tally.token(n)).unwrap();
+        }
+        for _ in 0..3 {
+            let (from, to) = (raw_in.clone(), cooked.clone());
+            let _ = child.task("first", async move {
+                while let Some(token) = from.recv().await {
+                    to.send(token).await?;
+                }
+                roundrock::Ok(())
+            });
+        }
+        drop((raw_in, cooked));
+        let _ = child.task("second", async move {
+            while let Some(token) = cooked_in.recv().await {
+                yield_now().await;
+                served.send(token).await?;
+            }
+            roundrock::Ok(())
+        });
+        let count = Arc::clone(&handled);
+        let _ = child.task("third", async move {
+            while served_in.recv().await.is_some() {
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        let report = child.stop(LIMIT).await;
+        assert!(report.is_clean(), "{report}");
+        assert_eq!(report.drained, 5);
+        assert_eq!(handled.load(Ordering::SeqCst), 1000);
+        tally.assert_balanced();
+        assert!(raw.try_send(tally.token(1)).unwrap_err().is_closed());
+        Ok(())
+    });
+}
+
+/// P9, P4: from the stop on, senders outside of the scope get their messages back: those that are parked, and later ones.
+#[test]
+fn p09_senders_outside_are_refused_with_their_message() {
+    on_workers(|scope| async move {
+        let child = scope.child("child");
+        let (sender, receiver) = bounded(1);
+        let (go, gate) = bounded::<()>(1);
+        let seen = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&seen);
+        let _ = child.task("slow", async move {
+            gate.recv().await;
+            while receiver.recv().await.is_some() {
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        sender.send(0).await?;
+        let parked = sender.clone();
+        let process = scope.task("outside", async move {
+            roundrock::Ok(parked.send(1).await.map_err(|error| error.into_inner()))
+        });
+        let blocked = sender.clone();
+        let thread =
+            thread::spawn(move || blocked.blocking_send(2).map_err(|error| error.into_inner()));
+        let mut by_hand = Step::new(sender.send(3));
+        assert!(by_hand.poll().is_pending());
+        let stopped = child.clone();
+        let stop = scope.task(
+            "stops",
+            async move { roundrock::Ok(stopped.stop(LIMIT).await) },
+        );
+        child.stopping().await;
+        drop(go);
+        let report = stop.await?;
+        assert!(report.is_clean(), "{report}");
+        // Each of the three was accepted before the input closed, or refused with its message.
+        let mut refused = 0;
+        for (result, message) in [
+            (process.await?, 1),
+            (blocking(move || thread.join()).await.unwrap(), 2),
+            (by_hand.ready().map_err(|error| error.into_inner()), 3),
+        ] {
+            if let Err(back) = result {
+                assert_eq!(back, message);
+                refused += 1;
+            }
+        }
+        assert_eq!(seen.load(Ordering::SeqCst) + refused, 4);
+        assert_eq!(sender.try_send(9), Err(TrySendError::Closed(9)));
+        Ok(())
+    });
+}
+
+/// P9: a permit that was granted before the stop is still honoured while the input drains.
+#[test]
+fn p09_granted_permits_drain() {
+    on_workers(|scope| async move {
+        let child = scope.child("child");
+        let (sender, receiver) = bounded(2);
+        let (go, gate) = bounded::<()>(1);
+        let reader = child.task("reader", async move {
+            gate.recv().await;
+            let mut all = Vec::new();
+            while let Some(n) = receiver.recv().await {
+                all.push(n);
+            }
+            roundrock::Ok(all)
+        });
+        let permit = sender.ready().await?;
+        let stopped = child.clone();
+        let stop = scope.task(
+            "stops",
+            async move { roundrock::Ok(stopped.stop(LIMIT).await) },
+        );
+        child.stopping().await;
+        permit.send(1)?;
+        drop(go);
+        assert_eq!(reader.await?, [1]);
+        assert!(stop.await?.is_clean());
+        Ok(())
+    });
+}
+
+/// P9: a stop may be asked for again, by several at once: all get the one report.
+#[test]
+fn p09_stopping_twice_is_stopping_once() {
+    on_workers(|scope| async move {
+        let child = scope.child("child");
+        let (sender, receiver) = bounded::<u8>(1);
+        let _ = child.task(
+            "reader",
+            async move { while receiver.recv().await.is_some() {} },
+        );
+        let stops: Vec<_> = (0..4)
+            .map(|_| {
+                let child = child.clone();
+                scope.task(
+                    "stops",
+                    async move { roundrock::Ok(child.stop(LIMIT).await) },
+                )
+            })
+            .collect();
+        for stop in stops {
+            let report = stop.await?;
+            assert_eq!((report.drained, report.is_clean()), (1, true), "{report}");
+        }
+        let again = child.stop(Duration::ZERO).await;
+        assert_eq!((again.drained, again.is_clean()), (1, true));
+        assert!(sender.is_closed());
+        assert!(scope.child("empty").stop(LIMIT).await.is_clean());
+        Ok(())
+    });
+}
+
+/// P9: a process that stops its own scope goes on to its natural end.
+#[test]
+fn p09_stop_from_inside_returns_at_once() {
+    on_workers(|scope| async move {
+        let child = scope.child("child");
+        let inner = child.clone();
+        let task = child.task("stops itself", async move {
+            inner.stop(LIMIT).await;
+            assert!(inner.is_stopping());
+            yield_now().await;
+            roundrock::Ok(6)
+        });
+        assert_eq!(task.await?, 6);
+        assert!(child.stop(LIMIT).await.is_clean());
+        Ok(())
+    });
+}
+
+/// P9: a receiver that is also held outside of the stopping scope keeps its channel: only the scope's own input ends.
+#[test]
+fn p09_a_receiver_outside_of_the_scope_goes_on() {
+    on_workers(|scope| async move {
+        let child = scope.child("child");
+        let (sender, receiver) = bounded(4);
+        let inside = receiver.clone();
+        let reader = child.task(
+            "inside",
+            async move { while inside.recv().await.is_some() {} },
+        );
+        yield_now().await;
+        assert!(child.stop(LIMIT).await.is_clean());
+        reader.await?;
+        sender.send(1).await?;
+        assert_eq!(receiver.recv().await, Some(1));
+        Ok(())
+    });
+}
+
+/// P9: processes that wait for each other in a ring, each holding the next one's sender, end together.
+#[test]
+fn p09_a_ring_of_waiting_processes_ends() {
+    on_workers(|scope| async move {
+        let child = scope.child("ring");
+        let channels: Vec<_> = (0..5).map(|_| bounded::<u32>(1)).collect();
+        for n in 0..5 {
+            let (from, to) = (channels[n].1.clone(), channels[(n + 1) % 5].0.clone());
+            let _ = child.task("node", async move {
+                while let Some(hops) = from.recv().await {
+                    to.send(hops + 1).await?;
+                }
+                roundrock::Ok(())
+            });
+        }
+        drop(channels);
+        let report = child.stop(LIMIT).await;
+        assert!(report.is_clean(), "{report}");
+        assert_eq!(report.drained, 5);
+        Ok(())
+    });
+}
