@@ -395,10 +395,13 @@ impl<T> Core<T> {
         if state.no_receivers || state.refuses() {
             return Started::Closed;
         }
-        // A rendezvous may not take a receiver that a permit counts on.
-        if !state.receivers.is_empty()
-            && (state.capacity != 0 || state.receivers.len() > state.permits)
-        {
+        // A rendezvous may not take a receiver that a permit counts on; and where permits are all the room, senders may be
+        // parked beside receivers, and come first.
+        let may_hand_over = match state.capacity {
+            0 => state.receivers.len() > state.permits,
+            _ => state.senders.is_empty(),
+        };
+        if may_hand_over && !state.receivers.is_empty() {
             // SAFETY: under the lock.
             if let Some(receiver) = unsafe { state.receivers.claim_first() } {
                 // SAFETY: by contract the offer is full.
