@@ -63,6 +63,9 @@ impl Tally {
     }
 
     /// Fails unless every token that was made was dropped, and none twice.
+    ///
+    /// # Panics
+    /// When that is not so.
     #[track_caller]
     pub fn assert_balanced(&self) {
         let book = self.book();
@@ -158,6 +161,9 @@ impl<F: Future> Step<F> {
     }
 
     /// Polls once; fails if the future is not ready.
+    ///
+    /// # Panics
+    /// When that is not so.
     #[track_caller]
     pub fn ready(&mut self) -> F::Output {
         match self.poll() {
@@ -167,6 +173,9 @@ impl<F: Future> Step<F> {
     }
 
     /// Polls once; fails if the future is ready.
+    ///
+    /// # Panics
+    /// When that is so.
     #[track_caller]
     pub fn pending(&mut self)
     where

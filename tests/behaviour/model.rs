@@ -28,6 +28,8 @@ pub(crate) struct Model {
     /// Parked operations that were completed by others, and not seen by their owner.
     pub(crate) done: BTreeMap<usize, Done>,
     pub(crate) dropped: Vec<u64>,
+    /// Which message was handed over when: what comes back unseen keeps this order.
+    pub(crate) handed: Vec<u64>,
 }
 
 impl Model {
@@ -44,6 +46,8 @@ impl Model {
         loop {
             if !self.queue.is_empty() && !self.receiving.is_empty() {
                 let (message, receiver) = (self.queue.pop_front(), self.receiving.pop_front());
+                self.handed
+                    .extend(message.filter(|message| !self.handed.contains(message)));
                 self.done.extend(receiver.zip(message.map(Done::Got)));
             } else if !self.sending.is_empty() && self.has_room() {
                 match self.sending.pop_front() {
@@ -120,7 +124,12 @@ impl Model {
         self.receiving.retain(|&other| other != id);
         self.sending.retain(|&(other, _)| other != id);
         match self.done.remove(&id) {
-            Some(Done::Got(unseen)) => self.queue.push_front(unseen),
+            Some(Done::Got(unseen)) => {
+                let turn = |message| self.handed.iter().position(|&other| other == message);
+                let earlier = |&other: &u64| turn(other).is_some_and(|at| Some(at) < turn(unseen));
+                let place = self.queue.partition_point(earlier);
+                self.queue.insert(place, unseen);
+            }
             Some(Done::Room) => self.permits -= 1,
             Some(Done::Sent) => {}
             _ => self.dropped.extend(message),

@@ -68,7 +68,11 @@ fn p17_wakes_during_a_poll_lead_to_another_one() {
                     match (polls, round % 3) {
                         (3, _) => return Poll::Ready(()),
                         (_, 0) => cx.waker().wake_by_ref(),
-                        (_, 1) => cx.waker().clone().wake(),
+                        (_, 1) => {
+                            let waker = cx.waker().clone();
+                            drop(waker.clone());
+                            waker.wake();
+                        }
                         _ => {
                             let waker = cx.waker().clone();
                             thread::spawn(move || waker.wake());
