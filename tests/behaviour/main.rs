@@ -16,6 +16,7 @@ mod panic;
 mod random;
 mod scheduling;
 mod scope;
+mod select;
 mod shutdown;
 mod spawn;
 mod stopping;

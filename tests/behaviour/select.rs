@@ -1,0 +1,144 @@
+//! `select!`: one arm, and only one, takes effect. Cases S01 to S09; P12, P13, P14.
+
+use std::time::Duration;
+
+use roundrock::prelude::*;
+use roundrock_tests::{Random, on, on_workers, yield_now};
+
+/// Cases S01, S02: the ready arm is taken, the other keeps its message; with none ready, the default is taken at once.
+#[test]
+fn p14_the_ready_arm_is_taken() {
+    on_workers(|_scope| async move {
+        let (left, left_in) = bounded(1);
+        let (right, right_in) = bounded(1);
+        right.send(2).await?;
+        let got = select! {
+            n = left_in.recv() => ("left", n),
+            n = right_in.recv() => ("right", n),
+        };
+        assert_eq!(got, ("right", 2));
+        let got = select! {
+            n = left_in.recv() => n,
+            default => 0,
+        };
+        assert_eq!(got, 0);
+        left.send(1).await?;
+        right.send(2).await?;
+        let (first, second) = select! {
+            n = left_in.recv() => (n, right_in.try_recv()),
+            n = right_in.recv() => (n, left_in.try_recv()),
+        };
+        assert_eq!(first + second.unwrap(), 3, "the loser keeps its message");
+        Ok(())
+    });
+}
+
+/// Case S04: send and receive on the same channel in one select never pair with each other.
+#[test]
+fn p14_a_select_never_meets_itself() {
+    on_workers(|scope| async move {
+        let (sender, receiver) = rendezvous();
+        let (own_sender, own_receiver) = (sender.clone(), receiver.clone());
+        let task = scope.task("both", async move {
+            let got = select! {
+                n = own_receiver.recv() => n,
+                room = own_sender.ready() => { room?.send(7)?; 0 }
+            };
+            roundrock::Ok(got)
+        });
+        yield_now().await;
+        assert!(
+            receiver.recv().within(Duration::from_millis(1)).await == Ok(Some(7))
+                || sender.send(8).await.is_ok()
+        );
+        let got = task.await?;
+        assert!(got == 0 || got == 8, "{got}");
+        Ok(())
+    });
+}
+
+/// P13: with four arms ready, each is taken at least 1/16 of the time. Case S06.
+#[test]
+fn p13_ready_arms_are_taken_fairly() {
+    on(1, |_scope| async move {
+        let channels: Vec<_> = (0..4).map(|_| bounded(1)).collect();
+        let mut taken = [0; 4];
+        for _ in 0..10_000 {
+            for (sender, _) in &channels {
+                let _ = sender.try_send(());
+            }
+            let arm = select! {
+                _ = channels[0].1.recv() => 0,
+                _ = channels[1].1.recv() => 1,
+                _ = channels[2].1.recv() => 2,
+                _ = channels[3].1.recv() => 3,
+            };
+            taken[arm] += 1;
+        }
+        assert!(taken.iter().all(|&count| count >= 10_000 / 16), "{taken:?}");
+        Ok(())
+    });
+}
+
+/// P12, P14: many selects race over the same channels: each message is received exactly once. Case S09.
+#[test]
+fn p12_losing_arms_lose_no_message() {
+    for capacity in [0, 1, 4] {
+        on_workers(move |scope| async move {
+            let (left, left_in) = bounded(capacity);
+            let (right, right_in) = bounded(capacity);
+            for side in [left, right] {
+                for producer in 0..2 {
+                    let side = side.clone();
+                    let _ = scope.task("producer", async move {
+                        for n in 0..1000_u32 {
+                            side.send(2 * n + producer).await?;
+                        }
+                        roundrock::Ok(())
+                    });
+                }
+            }
+            let consumers: Vec<_> = (0..3)
+                .map(|seed| {
+                    let (left, right) = (left_in.clone(), right_in.clone());
+                    scope.task("consumer", async move {
+                        let (mut random, mut seen) = (Random::new(seed), Vec::new());
+                        loop {
+                            let limit = Duration::from_micros(random.below(100) as u64);
+                            select! {
+                                n = left.recv() => seen.push((0, n)),
+                                n = right.recv() => seen.push((1, n)),
+                                _ = sleep(limit), if random.below(2) == 0 => {}
+                                else => break,
+                            }
+                            if left.is_closed()
+                                && right.is_closed()
+                                && left.is_empty()
+                                && right.is_empty()
+                            {
+                                break;
+                            }
+                        }
+                        roundrock::Ok(seen)
+                    })
+                })
+                .collect();
+            let mut all = Vec::new();
+            for consumer in consumers {
+                all.extend(consumer.await?);
+            }
+            while let Ok(n) = left_in.try_recv() {
+                all.push((0, n));
+            }
+            while let Ok(n) = right_in.try_recv() {
+                all.push((1, n));
+            }
+            all.sort_unstable();
+            assert!(
+                all.into_iter()
+                    .eq((0..2).flat_map(|side| (0..2000).map(move |n| (side, n))))
+            );
+            Ok(())
+        });
+    }
+}
