@@ -217,7 +217,7 @@ impl ScopeInner {
             if state.stop.is_some() {
                 return;
             }
-            state.stop = Some((Instant::now(), grace));
+            state.stop = Some((self.system.scheduler.clock.now(), grace));
             // ORDERING: AcqRel: see `enter`; a process that was counted before is seen by the coordinator.
             self.life.fetch_or(STOPPING, Ordering::AcqRel);
             watchers = std::mem::take(&mut state.stopping);

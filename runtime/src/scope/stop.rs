@@ -19,7 +19,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::process::exit::Fault;
 use crate::scope::{Failure, ScopeInner};
@@ -139,31 +139,23 @@ pub(crate) async fn over(scope: &ScopeInner) {
 }
 
 async fn run(scope: &Arc<ScopeInner>, grace: Duration) {
-    let begun = Instant::now();
+    let clock = &scope.system.scheduler.clock;
+    let begun = clock.now();
     let at_start = scope.alive();
     let mut pause = FIRST_LOOK;
-    while begun.elapsed() < grace {
-        let left = grace.saturating_sub(begun.elapsed());
+    while clock.now() - begun < grace {
+        let left = grace.saturating_sub(clock.now() - begun);
         if timeout(pause.min(left), scope.ended()).await.is_ok() {
             break;
         }
         mark(scope);
-        pause = if end_inputs(scope, begun.elapsed() >= grace / 2) {
+        pause = if end_inputs(scope, clock.now() - begun >= grace / 2) {
             FIRST_LOOK
         } else {
             (pause * 2).min(LAST_LOOK)
         };
     }
-    let late = if scope.alive() == 0 {
-        Vec::new()
-    } else {
-        kill(scope)
-    };
-    let stuck = if timeout(PATIENCE, scope.ended()).await.is_ok() {
-        Vec::new()
-    } else {
-        remaining(scope)
-    };
+    let (late, stuck) = drop_the_rest(scope).await;
     if !late.is_empty() {
         let names: Vec<_> = late.iter().map(ToString::to_string).collect();
         tracing::warn!(target: "roundrock::scope", scope = scope.name(), late = names.join("; "), stuck = stuck.len(), "scope.late");
@@ -175,9 +167,24 @@ async fn run(scope: &Arc<ScopeInner>, grace: Duration) {
             drained,
             late,
             stuck,
-            took: begun.elapsed(),
+            took: clock.now() - begun,
         },
     );
+}
+
+/// Drops what is left at its current await, and waits for that: who was late, and who cannot be dropped.
+async fn drop_the_rest(scope: &Arc<ScopeInner>) -> (Vec<Late>, Vec<Late>) {
+    let clock = &scope.system.scheduler.clock;
+    let begun = clock.now();
+    let mut late = Vec::new();
+    while scope.alive() > 0 {
+        // Again and again: a process that was counted before the stop may enter the registry only now.
+        kill(scope, &mut late);
+        if timeout(LAST_LOOK, scope.ended()).await.is_err() && clock.now() - begun >= PATIENCE {
+            return (late, remaining(scope));
+        }
+    }
+    (late, Vec::new())
 }
 
 fn finish(scope: &ScopeInner, report: ExitReport) {
@@ -337,14 +344,14 @@ fn look(scope: &Arc<ScopeInner>) -> Vec<Seen> {
     seen
 }
 
-/// Drops what is left at its current await.
-fn kill(scope: &Arc<ScopeInner>) -> Vec<Late> {
-    let mut late = Vec::new();
+/// Asks for the future of every process that is left to be dropped, once.
+fn kill(scope: &Arc<ScopeInner>, late: &mut Vec<Late>) {
     for process in look(scope) {
-        late.push(process.late());
-        process.task.kill();
+        if !process.task.state.is_killed() {
+            late.push(process.late());
+            process.task.kill();
+        }
     }
-    late
 }
 
 fn remaining(scope: &Arc<ScopeInner>) -> Vec<Late> {

@@ -1,4 +1,4 @@
-//! Atomics, cells, locks and threads: the standard library's, or loom's under `cfg(loom)`.
+//! Atomics, cells, locks, threads and the clock: the standard library's, or loom's under `cfg(loom)`.
 //!
 //! Everything that several threads share goes through this module, so that each protocol can be checked by a loom model in
 //! `src/tests/`. The two twins have the same interface; nothing else in the crate needs to know which one it uses.
@@ -19,11 +19,13 @@ mod real;
 pub(crate) use lock::Lock;
 #[cfg(loom)]
 pub(crate) use modelled::{
-    AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Lock, Ordering, UnsafeCell, fence, thread,
+    AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Lock, Ordering, UnsafeCell, fence, now, thread,
     thread_local, wait_a_moment,
 };
+#[cfg(all(loom, test))]
+pub(crate) use modelled::{advance, reset_clock};
 #[cfg(not(loom))]
 pub(crate) use real::{
-    AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, UnsafeCell, fence, thread,
+    AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, UnsafeCell, fence, now, thread,
     thread_local, wait_a_moment,
 };

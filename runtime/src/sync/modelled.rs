@@ -1,7 +1,9 @@
 //! What the models use: loom, with our own interface where the two differ.
 
+use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 use std::sync::PoisonError;
+use std::time::{Duration, Instant};
 
 pub(crate) use loom::cell::UnsafeCell;
 pub(crate) use loom::sync::atomic::{
@@ -92,6 +94,35 @@ impl<T> DerefMut for Guard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         &mut self.0
     }
+}
+
+std::thread_local! {
+    static TIME: Cell<(Option<Instant>, Duration)> = const { Cell::new((None, Duration::ZERO)) };
+}
+
+/// The clock of a model, which stands still unless the model moves it. The threads of a model share it.
+pub(crate) fn now() -> Instant {
+    TIME.with(|time| {
+        let (start, passed) = time.get();
+        let start = start.unwrap_or_else(Instant::now);
+        time.set((Some(start), passed));
+        start + passed
+    })
+}
+
+/// Moves the clock of the model.
+#[cfg(test)]
+pub(crate) fn advance(by: Duration) {
+    TIME.with(|time| {
+        let (start, passed) = time.get();
+        time.set((start, passed + by));
+    });
+}
+
+/// Starts the clock of the model anew.
+#[cfg(test)]
+pub(crate) fn reset_clock() {
+    TIME.with(|time| time.set((time.get().0, Duration::ZERO)));
 }
 
 /// One step of waiting for a lock: lets the others go on.

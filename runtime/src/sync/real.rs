@@ -1,6 +1,6 @@
 //! What production uses: the standard library, with loom's interface where the two differ.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 pub(crate) use std::{thread, thread_local};
@@ -31,6 +31,12 @@ impl<T> UnsafeCell<T> {
     pub(crate) fn into_inner(self) -> T {
         self.0.into_inner()
     }
+}
+
+/// The clock.
+#[inline]
+pub(crate) fn now() -> Instant {
+    Instant::now()
 }
 
 /// One step of waiting for a lock: spins for about a microsecond in all, then sleeps of 1 µs to 1 ms.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 
-use crate::sync::{AtomicU32, Ordering};
+use crate::sync::{AtomicU32, Ordering, now};
 
 /// The clock of one system.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(crate) struct Clock {
 impl Clock {
     pub(crate) fn start() -> Self {
         Self {
-            start: Instant::now(),
+            start: now(),
             coarse_ms: CachePadded::new(AtomicU32::new(1)),
         }
     }
@@ -43,7 +43,7 @@ impl Clock {
     }
 
     pub(crate) fn now(&self) -> Instant {
-        Instant::now()
+        now()
     }
 
     /// Nanoseconds from the system's start to `instant`; zero for what lies before.
