@@ -18,6 +18,7 @@ use super::{Drops, Race, block_on, model, system};
 use crate::process::spawn::SpawnOptions;
 use crate::scheduler::worker::Worker;
 use crate::scope::{Scope, ScopeInner, stop};
+use crate::sync::advance;
 
 fn scope() -> Arc<ScopeInner> {
     ScopeInner::new(system(1), "model", None, None)
@@ -101,7 +102,7 @@ fn a_scope_made_while_its_parent_stops_is_stopped() {
 
 #[test]
 fn a_process_that_is_spawned_while_the_scope_stops_is_dropped_in_time() {
-    model("spawn, begin_stop, over", 2, || {
+    model("spawn, begin_stop, over", 3, || {
         let scope = scope();
         let worker = worker(&scope);
         let _here = worker.enter();
@@ -134,7 +135,10 @@ fn a_process_that_is_spawned_while_the_scope_stops_is_dropped_in_time() {
         race.step();
         worker.run_ready();
         let late = spawner.join().unwrap();
-        worker.run_ready();
+        while !scope.state.lock().is_stopped() || scope.alive() > 0 {
+            advance(Duration::from_millis(100));
+            worker.run_ready();
+        }
         over.join().unwrap();
         assert_eq!(scope.alive(), 0);
         assert_eq!(drops.count(), 1);
@@ -144,7 +148,7 @@ fn a_process_that_is_spawned_while_the_scope_stops_is_dropped_in_time() {
 
 #[test]
 fn a_stop_ends_with_the_last_process() {
-    model("exit, begin_stop, over", 2, || {
+    model("exit, begin_stop, over", 3, || {
         let scope = scope();
         let worker = worker(&scope);
         let _here = worker.enter();
@@ -167,6 +171,7 @@ fn a_stop_ends_with_the_last_process() {
         // What the stopper queued from outside.
         while !scope.state.lock().is_stopped() {
             thread::yield_now();
+            advance(Duration::from_millis(100));
             worker.run_ready();
         }
         stopper.join().unwrap();

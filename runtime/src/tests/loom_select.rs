@@ -2,22 +2,17 @@
 //! the other message stays with its sender; two `select!`s that face each other both go on; a `select!` whose arms close while
 //! it parks sees that.
 //!
-//! Tried: a claim that is always granted (a message is lost); `Select::poll` without its second look at the token, and
+//! Tried: a claim that is always granted (a message is lost); `Selecting::poll` without its second look at the token, and
 //! `List::claim_first` that leaves a lost node in its list (a deadlock); a `select!` that withdraws nothing when it is dropped.
 
 use loom::thread;
 
 use super::{Counted, Drops, block_on, model};
-use crate::channel::select::{Cons, Either, Nil, Selected, Shape, select};
+use crate::channel::select::{Cons, Either, Nil, Select, Selected};
 use crate::channel::{Receiver, Sender, bounded};
 
 /// In the order in which they are written: the models must not depend on chance.
-const BIASED: Shape = Shape {
-    arms: &["one", "two"],
-    biased: true,
-    has_default: false,
-    has_else: true,
-};
+const BIASED: Select = Select::new(&["one", "two"]).biased().with_else();
 
 fn arm<E, R>(event: E, rest: R) -> Cons<E, R> {
     Cons {
@@ -28,7 +23,7 @@ fn arm<E, R>(event: E, rest: R) -> Cons<E, R> {
 
 /// Receives from one of two channels; `None` when both are closed.
 async fn either(one: &Receiver<Counted>, two: &Receiver<Counted>) -> Option<(usize, Counted)> {
-    match select(BIASED, arm(one.recv(), arm(two.recv(), Nil))).await {
+    match BIASED.run(arm(one.recv(), arm(two.recv(), Nil))).await {
         Selected::Arm(Either::Here(message)) => Some((1, message)),
         Selected::Arm(Either::There(Either::Here(message))) => Some((2, message)),
         Selected::Else => None,
@@ -108,7 +103,7 @@ fn a_select_that_loses_to_another_receiver_goes_on() {
 
 /// Receives from `from`, or sends to `to`, whichever comes first. True if it sent.
 async fn trade(from: Receiver<Counted>, to: Sender<Counted>, message: Counted) -> bool {
-    let sent = match select(BIASED, arm(from.recv(), arm(to.ready(), Nil))).await {
+    let sent = match BIASED.run(arm(from.recv(), arm(to.ready(), Nil))).await {
         Selected::Arm(Either::There(Either::Here(permit))) => {
             permit.is_ok_and(|permit| permit.send(message).is_ok())
         }

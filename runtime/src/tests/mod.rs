@@ -38,6 +38,7 @@ fn model(name: &str, preemptions: usize, body: impl Fn() + Send + Sync + 'static
     let begun = Instant::now();
     builder.check(move || {
         counter.fetch_add(1, Ordering::Relaxed);
+        crate::sync::reset_clock();
         body();
     });
     let executions = executions.load(Ordering::Relaxed);
