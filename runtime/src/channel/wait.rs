@@ -16,6 +16,8 @@
 //! - A peer takes the waker out before it sets a mark, and touches the node no more afterwards: from then on it belongs to the
 //!   owner, who may free it at once.
 //! - A node that belongs to a `select!` is completed only by a peer that claimed its [`Token`] first.
+//!
+//! Model: `tests/loom_channel.rs`, `tests/loom_select.rs`.
 
 #![expect(
     unsafe_code,

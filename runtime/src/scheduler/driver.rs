@@ -3,6 +3,8 @@
 //!
 //! [`Parker`] is the same for both. The worker that gets the [`Driver`] is also the *keeper*: it sleeps no longer than the
 //! next timer. All others sleep until somebody wakes them.
+//!
+//! Model: `tests/loom_idle.rs` (the parker), `tests/loom_timers.rs` (the keeper).
 
 use std::task::Waker;
 use std::time::Duration;

@@ -5,6 +5,8 @@
 //!
 //! A step that runs longer than [`worker::PATIENCE`] while tasks wait for its worker is a *stall*: the process is reported by
 //! name and another worker is woken, or a spare one started, which takes over the queue, the run-next slot and the timers.
+//!
+//! Model: `tests/loom_idle.rs` (the monitor sleeps only while all workers do).
 
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;

@@ -138,6 +138,7 @@ impl Scheduler {
     #[inline]
     fn note_ready(&self, task: NonNull<Header>) {
         let now = self.clock.coarse_ms();
+        // ORDERING: Relaxed: see `registry::Line`.
         crate::task::cell::slot_of_queued(task)
             .line
             .ready_ms

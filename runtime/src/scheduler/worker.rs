@@ -6,6 +6,8 @@
 //! **Invariants**
 //! - Only the worker itself stores tasks into its run-next slot; anybody may take them out.
 //! - A worker parks only after it counted itself asleep and then found all queues empty.
+//!
+//! Model: `tests/loom_queue.rs` (the run-next slot), `tests/loom_idle.rs` (the rest, with a loop like this one).
 
 #![expect(
     unsafe_code,
