@@ -128,7 +128,7 @@ mod without_tokio {
 
     /// No reactor can be chosen without the feature `tokio`.
     #[derive(Debug, Clone, Default)]
-    pub(crate) struct Reactor;
+    pub(crate) struct Reactor(());
 
     /// Proof that a thread has entered the reactor: nothing here.
     #[derive(Debug)]
