@@ -18,6 +18,11 @@ mod task;
 mod tests;
 pub mod time;
 
+/// The program in the README is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}
+
 pub use roundrock_macros::{
     every, handler, handlers, inbox, key, main, on_start, on_stop, process, recv, select,
 };
