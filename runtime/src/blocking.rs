@@ -1,7 +1,7 @@
 //! Code that blocks its thread: [`blocking`] runs it on threads of its own, and plain threads may wait for operations.
 //!
 //! Jobs travel over a crossbeam channel. A thread is started when a job finds none that is free, up to [`MAX_THREADS`];
-//! one that had nothing to do for [`KEEP`] ends.
+//! one that had nothing to do for `KEEP` ends.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -123,6 +123,21 @@ impl From<Error> for Boxed {
 }
 
 /// Adds what was being done to the error of a result.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// fn port(text: &str) -> Result<u16> {
+///     text.parse().with_context(|| format!("`{text}` is not a port"))
+/// }
+///
+/// let error = port("eighty").expect_err("a port is a number");
+/// assert_eq!(error.to_string(), "`eighty` is not a port");
+/// assert_eq!(format!("{error:#}"), "`eighty` is not a port: invalid digit found in string");
+///
+/// let missing: Option<u16> = None;
+/// assert!(missing.context("no port is set").is_err());
+/// ```
 pub trait Context<T>: Sized {
     /// Says what was being done.
     ///

@@ -9,7 +9,7 @@
 //! | a permit dropped | its room goes to the next sender in line |
 //! | the scope stops | senders outside of it get their message back; the scope's receivers drain, then get `None` |
 //!
-//! Read in this order: [`core`] (buffer, hand-off, closing), [`wait`] (parked operations), [`sender`], [`receiver`], [`select`].
+//! Read in this order: `core` (buffer, hand-off, closing), `wait` (parked operations), `sender`, `receiver`, `select`.
 
 pub(crate) mod core;
 pub(crate) mod endpoint;
@@ -49,6 +49,18 @@ impl<T: Send + 'static> Message for T {}
 pub const MAX_CAPACITY: usize = u32::MAX as usize - 1;
 
 /// Makes a channel without a buffer: a `send` completes when a parked receiver has taken the message.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// let (numbers, inbox) = rendezvous();
+/// assert!(numbers.try_send(1).is_err(), "nobody waits to receive");
+/// let receiver = scope.task("receiver", async move { roundrock::Ok(inbox.recv().await) });
+/// numbers.send(2).await?;
+/// assert_eq!(receiver.await?, Some(2));
+/// # Ok(()) }) }
+/// ```
 #[track_caller]
 pub fn rendezvous<T: Message>() -> (Sender<T>, Receiver<T>) {
     create(0)
@@ -60,6 +72,20 @@ pub fn rendezvous<T: Message>() -> (Sender<T>, Receiver<T>) {
 ///
 /// # Panics
 /// If `capacity` is larger than [`MAX_CAPACITY`].
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let (numbers, inbox) = bounded(2);
+/// numbers.send(1).await?;
+/// numbers.send(2).await?;
+/// assert!(numbers.try_send(3).is_err_and(|error| error.is_full()));
+/// numbers.finish();
+/// assert_eq!(inbox.recv_many(10).await, [1, 2]);
+/// assert_eq!(inbox.recv().await, None);
+/// # Ok(()) }) }
+/// ```
 #[track_caller]
 pub fn bounded<T: Message>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     assert!(
@@ -69,7 +95,7 @@ pub fn bounded<T: Message>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     create(capacity as u32)
 }
 
-/// Channels without a bound. A sender that is faster than its receiver fills the memory: prefer [`bounded`](super::bounded).
+/// Channels without a bound. A sender that is faster than its receiver fills the memory: prefer [`bounded`](fn@bounded).
 pub mod unbounded {
     use super::{Message, Receiver, Sender, UNBOUNDED, create};
 

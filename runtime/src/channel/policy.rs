@@ -22,6 +22,18 @@ mod sealed {
 }
 
 /// Options of a new channel, given on the pair of its endpoints.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let (prices, latest) = bounded(2).overflow(Overflow::DropOldest).named("prices");
+/// for price in [10, 11, 12] {
+///     prices.send(price).await?;      // never waits: the oldest goes
+/// }
+/// assert_eq!(latest.recv_many(10).await, [11, 12]);
+/// # Ok(()) }) }
+/// ```
 pub trait ChannelOptions: sealed::Sealed + Sized {
     /// Chooses what happens to a message that finds the channel full.
     ///

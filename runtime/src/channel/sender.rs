@@ -161,8 +161,8 @@ impl<T: Message> Sender<T> {
     /// # use roundrock::prelude::*;
     /// # roundrock::System::builder().workers(1).run(async |_scope| {
     /// let (jobs, inbox) = bounded(8);
-    /// jobs.send("work").await?;
-    /// assert_eq!(inbox.recv().await, Some("work"));
+    /// jobs.send(7).await?;
+    /// assert_eq!(inbox.recv().await, Some(7));
     /// # Ok(()) }).unwrap();
     /// ```
     #[inline]

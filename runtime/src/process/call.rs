@@ -174,6 +174,41 @@ impl<R, E> fmt::Debug for ReplySlot<R, E> {
 }
 
 /// The right and duty to answer a call later, from anywhere. Dropping it completes the call with `NoReply`.
+///
+/// A handler that takes a `Reply<T>` returns nothing; the call of it gives a `T` when the reply is sent.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// /// Answers everybody who asked when the door opens.
+/// #[process]
+/// struct Door { waiting: Vec<Reply<String>> }
+///
+/// #[handlers]
+/// impl Door {
+///     fn wait(&mut self, reply: Reply<String>) {
+///         self.waiting.push(reply);
+///     }
+///     fn open(&mut self) {
+///         for reply in self.waiting.drain(..) {
+///             reply.send("come in".to_owned());
+///         }
+///     }
+/// }
+///
+/// let door = scope.spawn(Door { waiting: Vec::new() });
+/// let guest = scope.task("guest", {
+///     let door = door.clone();
+///     async move { door.wait().await }
+/// });
+/// while !guest.exit().is_some_and(|exit| exit.is_normal()) {
+///     door.open().await?;
+///     sleep(millis(1)).await;
+/// }
+/// assert_eq!(guest.await?, "come in");
+/// # Ok(()) }) }
+/// ```
 pub struct Reply<T, E = Infallible> {
     slot: ReplySlot<T, E>,
 }
@@ -273,6 +308,31 @@ type FindSlot<M, R, E> = fn(&mut M) -> Option<&mut ReplySlot<R, E>>;
 ///
 /// Cancellation: a call dropped before its handler started is withdrawn; afterwards the handler runs to its end and the reply
 /// is dropped.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// #[process]
+/// struct Counter { n: i64 }
+///
+/// #[handlers]
+/// impl Counter {
+///     fn add(&mut self, by: i64) { self.n += by; }
+///     fn get(&self) -> i64 { self.n }
+///     fn divide(&self, by: i64) -> Result<i64, String> {
+///         self.n.checked_div(by).ok_or_else(|| "division by zero".to_owned())
+///     }
+/// }
+///
+/// let counter = scope.spawn(Counter { n: 0 });
+/// counter.add(2).send().await?;                               // accepted
+/// counter.add(2).await?;                                      // handled
+/// assert_eq!(counter.get().within(secs(1)).await?, 4);        // answered in time
+/// let failed = counter.divide(0).await;                       // answered with the handler's own error
+/// assert_eq!(failed, Err(CallError::Failed("division by zero".to_owned())));
+/// # Ok(()) }) }
+/// ```
 #[must_use = "a call does nothing until it is awaited: `.await` waits for the reply, `.send().await` only for room in the mailbox"]
 pub struct Call<'h, P: Handlers, R, E> {
     handle: HandleRef<'h, P>,

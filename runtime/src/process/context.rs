@@ -16,6 +16,32 @@ use crate::scope::{Scope, ScopeInner};
 use crate::task::{ProcessId, current};
 
 /// The context of a process. Handlers take it as `cx: &mut Cx`, or as `cx: &mut Cx<Self>` where they need their own handle.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// /// Lets itself be used three times.
+/// #[process]
+/// struct Ticket { left: u32 }
+///
+/// #[handlers]
+/// impl Ticket {
+///     fn stamp(&mut self, cx: &mut Cx) -> u32 {
+///         self.left -= 1;
+///         if self.left == 0 {
+///             cx.stop();
+///         }
+///         self.left
+///     }
+/// }
+///
+/// let ticket = scope.spawn(Ticket { left: 3 });
+/// while ticket.stamp().await? > 0 {}
+/// assert!(ticket.done().await.is_normal());
+/// assert_eq!(ticket.stamp().await, Err(CallError::Gone));
+/// # Ok(()) }) }
+/// ```
 #[repr(transparent)]
 pub struct Cx<P = ()> {
     inner: Inner,

@@ -1,7 +1,7 @@
 //! Processes: functions and structs that run in a scope.
 //!
-//! Read in this order: [`spawn`] (what can be started), [`function`], [`handle`] and [`structure`] (structs and their
-//! loop), [`call`] (messages and replies), [`context`], [`port`] (lent endpoints), [`exit`], and [`meta`] (what the macros
+//! Read in this order: `spawn` (what can be started), `function`, `handle` and `structure` (structs and their
+//! loop), `call` (messages and replies), `context`, `port` (lent endpoints), `exit`, and `meta` (what the macros
 //! say).
 
 pub(crate) mod call;

@@ -1,7 +1,7 @@
 //! Scopes: who owns processes, when they are stopped, and what became of them.
 //!
 //! A scope does not end before its children. Its default meaning is errgroup's: the first failure stops the siblings and is
-//! what the scope returns. [`stop`] says how a scope stops; [`group`] runs a body with a scope of its own.
+//! what the scope returns. `stop` says how a scope stops; `group` runs a body with a scope of its own.
 //!
 //! **Invariants**
 //! - `alive` counts the processes and child scopes that have not ended; it only grows while the scope is not `ENDED`.
@@ -415,6 +415,33 @@ impl Scope {
     /// Starts a process and returns what leads to it: a handle for a struct, a [`Task`] for a function.
     ///
     /// A failure of the process fails the scope. In a scope that is stopping the process ends at once.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// #[process]
+    /// struct Counter { n: i64 }
+    ///
+    /// #[handlers]
+    /// impl Counter {
+    ///     fn add(&mut self, by: i64) -> i64 { self.n += by; self.n }
+    /// }
+    ///
+    /// #[process]
+    /// async fn count_to(end: &i64, counter: &CounterHandle) -> Result<i64> {
+    ///     let mut n = 0;
+    ///     while n < *end {
+    ///         n = counter.add(1).await?;
+    ///     }
+    ///     Ok(n)
+    /// }
+    ///
+    /// let counter = scope.spawn(Counter { n: 0 });       // a handle
+    /// let task = scope.spawn(count_to(3, counter));      // a `Task<i64>`
+    /// assert_eq!(task.await?, 3);
+    /// # Ok(()) }) }
+    /// ```
     #[track_caller]
     pub fn spawn<P: Spawn>(&self, process: P) -> P::Spawned {
         process.spawn_in(self, SpawnOptions::here())
@@ -427,6 +454,22 @@ impl Scope {
     }
 
     /// Starts a future that is not worth a function of its own.
+    ///
+    /// The future returns what a process may return: `()` or a `Result`. In a block that uses `?`, say [`roundrock::Ok`](crate::Ok)
+    /// in the last line, because nothing else names the type of the error.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let (lines, inbox) = rendezvous();
+    /// scope.task("greeter", async move {
+    ///     lines.send("hello".to_owned()).await?;
+    ///     roundrock::Ok(())
+    /// });
+    /// assert_eq!(inbox.recv().await.as_deref(), Some("hello"));
+    /// # Ok(()) }) }
+    /// ```
     #[track_caller]
     pub fn task<F>(&self, name: &'static str, future: F) -> Task<<F::Output as IntoOutcome>::Value>
     where
@@ -440,6 +483,34 @@ impl Scope {
     ///
     /// # Panics
     /// If `workers` is zero.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// #[process]
+    /// async fn square(numbers: &Receiver<u64>, squares: &Sender<u64>) -> Result<()> {
+    ///     while let Some(n) = numbers.recv().await {
+    ///         squares.send(n * n).await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// let (jobs, numbers) = bounded(4);
+    /// let (squares, results) = bounded(4);
+    /// let workers = scope.pool(3, square(numbers, squares));
+    /// for n in 1..=3 {
+    ///     jobs.send(n).await?;
+    /// }
+    /// jobs.finish();
+    /// let mut sum = 0;
+    /// while let Some(square) = results.recv().await {
+    ///     sum += square;
+    /// }
+    /// assert_eq!(sum, 14);
+    /// workers.await?;
+    /// # Ok(()) }) }
+    /// ```
     #[track_caller]
     pub fn pool<P: Pool>(&self, workers: usize, process: P) -> P::Pooled
     where
@@ -453,6 +524,17 @@ impl Scope {
     }
 
     /// Makes a scope inside this one. This scope does not end before it.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let ingest = scope.child("ingest");
+    /// ingest.task("reader", async { sleep(millis(1)).await });
+    /// ingest.join().await?;       // waits for what was spawned in it
+    /// assert_eq!(ingest.name(), "ingest");
+    /// # Ok(()) }) }
+    /// ```
     #[must_use]
     pub fn child(&self, name: &str) -> Self {
         let inner = ScopeInner::new(
@@ -484,6 +566,25 @@ impl Scope {
     ///
     /// # Errors
     /// The error of the body, or the first failure of a child.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let failed = scope
+    ///     .group(async |group| {
+    ///         group.task("broken", async { Err::<(), _>(Error::msg("no such host")) });
+    ///         let slow = group.task("slow", async { sleep(secs(60)).await });
+    ///         // The failure stops the group before the minute is over.
+    ///         group.stopping().await;
+    ///         slow.kill();
+    ///         Ok(())
+    ///     })
+    ///     .await;
+    /// let error = failed.expect_err("a process of the group failed");
+    /// assert!(format!("{error:#}").ends_with("no such host"));
+    /// # Ok(()) }) }
+    /// ```
     pub async fn group<T, F>(&self, body: impl FnOnce(Self) -> F) -> Result<T>
     where
         F: Future<Output = Result<T>>,
@@ -538,6 +639,34 @@ impl Scope {
     /// May be called again, and by several: all get the report of the one stop. Called by a process of this scope, it
     /// begins the stop and returns at once, since that process cannot wait for its own end. Cancellation: dropping the future
     /// does not end the stop.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// #[process]
+    /// async fn double(numbers: &Receiver<u32>, doubles: &Sender<u32>) -> Result<()> {
+    ///     while let Some(n) = numbers.recv().await {
+    ///         doubles.send(2 * n).await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// let stages = scope.child("stages");
+    /// let (numbers, to_double) = bounded(8);
+    /// let (doubles, results) = bounded(8);
+    /// stages.spawn(double(to_double, doubles));
+    /// for n in 0..4 {
+    ///     numbers.send(n).await?;
+    /// }
+    ///
+    /// let report = stages.stop(secs(5)).await;
+    /// assert!(report.is_clean());
+    /// assert_eq!(results.recv_many(8).await, [0, 2, 4, 6]);       // nothing was lost
+    /// let refused = numbers.send(4).await.expect_err("the input is closed");
+    /// assert_eq!(refused.into_inner(), 4);                        // and nothing is taken any more
+    /// # Ok(()) }) }
+    /// ```
     pub async fn stop(&self, grace: Duration) -> ExitReport {
         self.inner.begin_stop(grace);
         if !current::is_within(self.inner.id) {

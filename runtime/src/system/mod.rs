@@ -126,6 +126,24 @@ impl System {
     }
 
     /// Describes a system to be started.
+    ///
+    /// `#[roundrock::main]` does this for a whole program; the builder is for tests, for libraries, and for programs that have a
+    /// `main` of their own.
+    ///
+    /// # Examples
+    /// ```
+    /// use roundrock::prelude::*;
+    ///
+    /// fn main() -> Result<()> {
+    ///     let sum = System::builder().workers(2).grace(secs(5)).run(async |scope| {
+    ///         let one = scope.task("one", async { roundrock::Ok(1) });
+    ///         let two = scope.task("two", async { roundrock::Ok(2) });
+    ///         Ok(one.await? + two.await?)
+    ///     })?;
+    ///     assert_eq!(sum, 3);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn builder() -> Builder {
         Builder::new()
     }

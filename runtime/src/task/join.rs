@@ -176,6 +176,19 @@ impl Header {
 /// nor kills the process: it belongs to its scope.
 ///
 /// Cancellation: dropping the future of an `.await` has no effect on the process; the value is then lost.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// let task = scope.task("answer", async { roundrock::Ok(6 * 7) });
+/// assert_eq!(task.await?, 42);
+///
+/// let task = scope.task("idle", async { sleep(secs(60)).await });
+/// task.kill();
+/// assert_eq!(task.done().await.kind(), "killed");
+/// # Ok(()) }) }
+/// ```
 pub struct Task<T> {
     task: TaskRef,
     /// How to get the value once the task is done.

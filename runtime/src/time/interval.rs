@@ -25,6 +25,17 @@ pub enum MissedTick {
 ///
 /// # Panics
 /// If `period` is zero: that would never let the process rest.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let mut tick = interval(millis(2));
+/// let first = tick.next().await;
+/// let second = tick.next().await;
+/// assert!(second >= first + millis(2));
+/// # Ok(()) }) }
+/// ```
 pub fn interval(period: Duration) -> Interval {
     assert!(
         !period.is_zero(),

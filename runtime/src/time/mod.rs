@@ -1,6 +1,6 @@
 //! Time: clocks, timers, and deadlines.
 //!
-//! Read in this order: [`clock`] (real time and the coarse clock), [`queue`] (the scheduler's timers), [`sleep`], [`interval`].
+//! Read in this order: `clock` (real time and the coarse clock), `queue` (the scheduler's timers), `sleep`, `interval`.
 
 pub(crate) mod clock;
 pub(crate) mod interval;

@@ -236,6 +236,16 @@ impl std::error::Error for Elapsed {}
 /// # Errors
 /// [`Elapsed`] when the time is up. What a dropped future did half way is lost, unless it is cancel-safe, as all operations
 /// of Roundrock are except a started call.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let number = timeout(secs(1), async { 7 }).await?;
+/// assert_eq!(number, 7);
+/// assert!(timeout(millis(2), sleep(secs(60))).await.is_err());
+/// # Ok(()) }) }
+/// ```
 pub async fn timeout<F: Future>(limit: Duration, future: F) -> Result<F::Output, Elapsed> {
     Timeout {
         future,
@@ -245,6 +255,17 @@ pub async fn timeout<F: Future>(limit: Duration, future: F) -> Result<F::Output,
 }
 
 /// Gives an operation a limit of time: `jobs.recv().within(secs(1))`.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let (jobs, inbox) = bounded(1);
+/// assert!(inbox.recv().within(millis(2)).await.is_err());
+/// jobs.send(7).await?;
+/// assert_eq!(inbox.recv().within(secs(1)).await?, Some(7));
+/// # Ok(()) }) }
+/// ```
 pub trait Within: Future + Sized {
     /// Gives this operation at most `limit`; see [`timeout`].
     fn within(self, limit: Duration) -> Timeout<Self> {
