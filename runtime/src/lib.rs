@@ -184,7 +184,9 @@ pub mod prelude {
 
     pub use crate::blocking::blocking;
     pub use crate::channel::{
-        ChannelOptions, Overflow, Receiver, Sender, bounded, cancel_safe, rendezvous,
+        BroadcastReceiver, BroadcastSender, ChannelOptions, Lagged, LatestReceiver, LatestSender,
+        OneshotReceiver, OneshotSender, Overflow, Receiver, Sender, bounded, broadcast,
+        cancel_safe, latest, oneshot, rendezvous,
     };
     pub use crate::error::{Context, Error, Result};
     pub use crate::process::{Call, CallError, Cx, Exit, Handle, PoolPolicy, Process, Reply};

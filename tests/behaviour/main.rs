@@ -3,10 +3,12 @@
 //! A test named `p05_…` states that promise; the other names say the behaviour. Nothing here passes by the clock: the 10 s
 //! of the watchdog only turn a hang into a failure.
 
+mod broadcast;
 mod cancel;
 mod channel;
 mod close;
 mod foreign;
+mod latest;
 mod limits;
 mod model;
 mod order;
@@ -14,6 +16,7 @@ mod outside;
 mod pair;
 mod panic;
 mod random;
+mod oneshot;
 mod scheduling;
 mod scope;
 mod select;

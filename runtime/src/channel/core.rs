@@ -898,7 +898,7 @@ const MAX_LAG_MS: u32 = 3_600_000;
 
 /// Whether the current process was told that its empty inputs are over.
 #[inline]
-fn is_ended() -> bool {
+pub(crate) fn is_ended() -> bool {
     current::flags() & current::ENDED != 0
 }
 

@@ -9,23 +9,44 @@
 //! | a permit dropped | its room goes to the next sender in line |
 //! | the scope stops | senders outside of it get their message back; the scope's receivers drain, then get `None` |
 //!
-//! Read in this order: `core` (buffer, hand-off, closing), `wait` (parked operations), `sender`, `receiver`, `select`.
+//! Three channels for other ways to talk have endpoints of their own:
+//!
+//! | channel | who gets a message | last sender dropped | last receiver dropped |
+//! |---|---|---|---|
+//! | [`oneshot`] | the one receiver, once | the receiver gets `None` | `send` gives the value back |
+//! | [`latest`] | every receiver, the newest value only | receivers see the last value, then the end | `set` works on: one may subscribe |
+//! | [`broadcast`] | every receiver | receivers take what is there, then get `None` | `send` gives the message back |
+//!
+//! When a scope stops, its receivers that nobody in the scope feeds any more get the end, as on the other channels. These
+//! three do not refuse what is sent from outside of the scope meanwhile.
+//!
+//! Read in this order: `core` (buffer, hand-off, closing), `wait` (parked operations), `sender`, `receiver`, `select`;
+//! then `waiters` (operations that are all woken), and a file for each of the three.
 
+pub(crate) mod broadcast;
 pub(crate) mod core;
 pub(crate) mod endpoint;
 pub(crate) mod error;
+pub(crate) mod latest;
+pub(crate) mod oneshot;
 pub(crate) mod policy;
 pub(crate) mod receiver;
 pub(crate) mod registry;
 pub(crate) mod select;
 pub(crate) mod sender;
 pub(crate) mod wait;
+pub(crate) mod waiters;
 
 use std::fmt;
 use std::panic::Location;
 use std::ptr::NonNull;
 
+pub use broadcast::{
+    BroadcastReceiver, BroadcastRecv, BroadcastSender, BroadcastSending, Lagged, broadcast,
+};
 pub use error::{Closed, SendError, SendTimeoutError, TryRecvError, TrySendError};
+pub use latest::{LatestChanged, LatestClosed, LatestReceiver, LatestRecv, LatestSender, latest};
+pub use oneshot::{OneshotClosed, OneshotReceiver, OneshotRecv, OneshotSender, oneshot};
 pub use policy::{ChannelOptions, Overflow};
 pub use receiver::Receiver;
 pub use select::{CancelSafe, Event, cancel_safe};

@@ -1,15 +1,16 @@
 //! Options of a channel as values on the pair: `bounded(64).overflow(DropOldest).named("jobs")`.
 
-use crate::channel::{Message, Receiver, Sender};
+use crate::channel::{BroadcastReceiver, BroadcastSender, Message, Receiver, Sender};
 
 /// What a full channel does with a new message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// The sender waits: back-pressure, the default.
+    /// The sender waits: back-pressure, the default of a bounded channel.
     #[default]
     Wait,
-    /// The oldest queued message is discarded and counted as dead.
+    /// The oldest queued message is discarded and counted as dead. The default of a broadcast, whose receivers are told by
+    /// `Lagged` what they missed.
     DropOldest,
     /// The new message is discarded and counted as dead; `send` returns `Ok`.
     DropNewest,
@@ -19,6 +20,7 @@ mod sealed {
     /// Only the pair of a new channel takes options.
     pub trait Sealed {}
     impl<T> Sealed for (super::Sender<T>, super::Receiver<T>) {}
+    impl<T> Sealed for (super::BroadcastSender<T>, super::BroadcastReceiver<T>) {}
 }
 
 /// Options of a new channel, given on the pair of its endpoints.

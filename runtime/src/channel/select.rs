@@ -82,7 +82,16 @@ impl<T> From<Poll<T>> for ArmPoll<T> {
 }
 
 impl<T> ArmPoll<T> {
-    fn map<U>(self, f: impl FnOnce(T) -> U) -> ArmPoll<U> {
+    /// The arm of an operation whose `None` says that nothing will come any more.
+    pub(crate) fn or_disabled(poll: Poll<Option<T>>) -> Self {
+        match poll {
+            Poll::Ready(Some(value)) => Self::Ready(value),
+            Poll::Ready(None) => Self::Disabled,
+            Poll::Pending => Self::Pending,
+        }
+    }
+
+    pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> ArmPoll<U> {
         match self {
             Self::Ready(value) => ArmPoll::Ready(f(value)),
             Self::Pending => ArmPoll::Pending,
@@ -117,6 +126,14 @@ mod sealed {
     use std::future::Future;
     impl<T> Sealed for crate::channel::receiver::Recv<'_, T> {}
     impl<T> Sealed for crate::channel::sender::Ready<'_, T> {}
+    impl<T: crate::channel::Message> Sealed for crate::channel::oneshot::OneshotReceiver<T> {}
+    impl<T: crate::channel::Message> Sealed for &mut crate::channel::oneshot::OneshotReceiver<T> {}
+    impl<T: crate::channel::Message> Sealed for crate::channel::oneshot::OneshotRecv<'_, T> {}
+    impl<T> Sealed for crate::channel::oneshot::OneshotClosed<'_, T> {}
+    impl<T> Sealed for crate::channel::latest::LatestChanged<'_, T> {}
+    impl<T: Clone> Sealed for crate::channel::latest::LatestRecv<'_, T> {}
+    impl<T> Sealed for crate::channel::latest::LatestClosed<'_, T> {}
+    impl<T: Clone> Sealed for crate::channel::broadcast::BroadcastRecv<'_, T> {}
     impl Sealed for crate::task::Done {}
     impl Sealed for crate::time::Sleep {}
     impl Sealed for crate::time::Tick<'_> {}

@@ -3,7 +3,7 @@
 //! [`Trace`] never looks behind `Arc`, `Rc`, `&` or raw pointers: what lies there may be used by somebody else, and counting
 //! it as held inside would be wrong. A missed endpoint only makes an answer less certain.
 
-use crate::channel::{Receiver, Sender};
+use crate::channel::{BroadcastSender, LatestSender, OneshotSender, Receiver, Sender};
 use crate::task::registry::Ports;
 
 /// Collects the endpoints found in lent arguments and in state.
@@ -26,6 +26,24 @@ impl<T> Trace for Sender<T> {
 
 impl<T> Trace for Receiver<T> {
     fn trace(&self, _name: &'static str, _visitor: &mut Visitor<'_>) {}
+}
+
+impl<T> Trace for OneshotSender<T> {
+    fn trace(&self, _name: &'static str, visitor: &mut Visitor<'_>) {
+        visitor.ports.add_sender(self.object());
+    }
+}
+
+impl<T> Trace for LatestSender<T> {
+    fn trace(&self, _name: &'static str, visitor: &mut Visitor<'_>) {
+        visitor.ports.add_sender(self.object());
+    }
+}
+
+impl<T> Trace for BroadcastSender<T> {
+    fn trace(&self, _name: &'static str, visitor: &mut Visitor<'_>) {
+        visitor.ports.add_sender(self.object());
+    }
 }
 
 impl<T: Trace> Trace for Option<T> {

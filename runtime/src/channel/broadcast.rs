@@ -1,0 +1,751 @@
+//! Every message to every receiver.
+//!
+//! One queue for all: a message stays until the last receiver that was there when it was sent has taken it, and each receiver
+//! has a position in it. A full queue loses its oldest message ([`Lagged`] tells the receivers that had not taken it), or
+//! makes the senders wait, or loses the new message; see [`Overflow`].
+//!
+//! A message lies in an `Arc`, so that it is cloned after the lock was released. The last receiver gets the original.
+//!
+//! **Invariants** (true whenever the lock is free)
+//! - `queue.len() <= capacity`.
+//! - `left` of a message is the number of living receivers whose position is at or before it. It never falls along the queue,
+//!   so the messages that everybody has taken are at the front, and are not there.
+//! - Senders are served in the order in which they began to wait: one that finds others waiting waits behind them.
+//! - If there is room, the sender in front was woken.
+//! - Messages and wakers are dropped, and wakers woken, after the lock was released.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use crate::channel::Message;
+use crate::channel::core::is_ended;
+use crate::channel::error::{SendError, TryRecvError, TrySendError};
+use crate::channel::policy::{ChannelOptions, Overflow};
+use crate::channel::select::{ArmPoll, Event, Token};
+use crate::channel::waiters::{Ticket, Waiters, WakeAll};
+use crate::sync::{AtomicU64, Lock, Ordering};
+use crate::task::current;
+use crate::task::registry::WaitKind;
+use crate::task::waker::TaskWaker;
+
+/// Makes a channel that gives every message to every receiver, and holds `capacity` messages for those that are behind.
+///
+/// A sender does not wait: a receiver that is more than `capacity` messages behind loses the oldest, and is told how many by
+/// [`Lagged`]. `broadcast(n).overflow(Overflow::Wait)` makes the senders wait for the slowest receiver instead, and nothing
+/// is lost.
+///
+/// # Panics
+/// If `capacity` is zero: there would be nothing to hold a message until the receivers come.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # roundrock::System::builder().workers(1).run(async |scope| {
+/// let (news, first) = broadcast(16);
+/// let second = news.subscribe();
+/// let _ = scope.task("editor", async move {
+///     news.send("extra").await?;
+///     news.send("the end").await?;
+///     roundrock::Ok(())
+/// });
+/// for reader in [first, second] {
+///     let mut read = Vec::new();
+///     while let Some(message) = reader.recv().await {
+///         read.push(message?);
+///     }
+///     assert_eq!(read, ["extra", "the end"]);
+/// }
+/// # Ok(()) }).unwrap();
+/// ```
+#[track_caller]
+pub fn broadcast<T: Message + Sync + Clone>(
+    capacity: usize,
+) -> (BroadcastSender<T>, BroadcastReceiver<T>) {
+    assert!(
+        capacity > 0,
+        "a broadcast holds at least 1 message: its receivers do not come at the same time"
+    );
+    let shared = Arc::new(Shared {
+        site: Location::caller(),
+        state: Lock::new(State {
+            queue: VecDeque::new(),
+            first: 0,
+            capacity,
+            overflow: Overflow::DropOldest,
+            name: None,
+            senders: 1,
+            receivers: 1,
+            receiving: Waiters::default(),
+            sending: Line::default(),
+        }),
+    });
+    let receiver = BroadcastReceiver {
+        shared: Arc::clone(&shared),
+        next: AtomicU64::new(0),
+    };
+    (BroadcastSender { shared }, receiver)
+}
+
+impl<T: Message + Sync + Clone> ChannelOptions for (BroadcastSender<T>, BroadcastReceiver<T>) {
+    fn overflow(self, policy: Overflow) -> Self {
+        self.0.shared.state.lock().overflow = policy;
+        self
+    }
+
+    fn named(self, name: &'static str) -> Self {
+        self.0.shared.state.lock().name = Some(name);
+        self
+    }
+}
+
+/// The receiver was too slow: messages were lost to it. The next `recv` goes on with the oldest that is still there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lagged {
+    missed: u64,
+}
+
+impl Lagged {
+    /// Returns how many messages the receiver missed.
+    pub fn missed(&self) -> u64 {
+        self.missed
+    }
+}
+
+impl fmt::Display for Lagged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the receiver was too slow and missed {} messages of a broadcast; read faster, give it a larger capacity, or \
+             make its senders wait: `broadcast(n).overflow(Overflow::Wait)`",
+            self.missed
+        )
+    }
+}
+
+impl Error for Lagged {}
+
+struct Shared<T> {
+    site: &'static Location<'static>,
+    state: Lock<State<T>>,
+}
+
+struct State<T> {
+    /// What some receiver has not taken yet.
+    queue: VecDeque<Slot<T>>,
+    /// The position of the first message in the queue, or of the next one to come.
+    first: u64,
+    capacity: usize,
+    overflow: Overflow,
+    name: Option<&'static str>,
+    senders: usize,
+    receivers: usize,
+    /// Receivers that have taken everything.
+    receiving: Waiters,
+    /// Senders that wait for room.
+    sending: Line,
+}
+
+struct Slot<T> {
+    message: Arc<T>,
+    /// Receivers that have not taken it.
+    left: usize,
+}
+
+/// Operations that are served in order. One that was woken keeps its place until it leaves.
+#[derive(Debug, Default)]
+struct Line {
+    /// By ticket; `None` for one that was woken.
+    waiting: BTreeMap<u64, Option<TaskWaker>>,
+    tickets: u64,
+}
+
+impl Line {
+    /// Whether it is the turn of the operation with this ticket; zero for one that is not in line.
+    fn is_turn_of(&self, ticket: u64) -> bool {
+        self.waiting
+            .first_key_value()
+            .is_none_or(|(&first, _)| first == ticket)
+    }
+
+    /// Takes a place, or renews the waker of the one it has. Returns the waker that was replaced.
+    fn park(&mut self, ticket: &mut u64, cx: &Context<'_>) -> Option<TaskWaker> {
+        if *ticket == 0 {
+            self.tickets += 1;
+            *ticket = self.tickets;
+        }
+        let place = self.waiting.entry(*ticket).or_default();
+        match place {
+            Some(waker) if waker.is(cx) => None,
+            place => place.replace(TaskWaker::of(cx)),
+        }
+    }
+
+    fn leave(&mut self, ticket: &mut u64) -> Option<TaskWaker> {
+        self.waiting.remove(&std::mem::take(ticket)).flatten()
+    }
+
+    /// Whose turn it is, if that one was not woken yet.
+    fn wake_first(&mut self) -> Option<TaskWaker> {
+        self.waiting.first_entry()?.get_mut().take()
+    }
+}
+
+/// What came of the attempt to send.
+enum Sent<T> {
+    /// It is in the queue, or was discarded by the policy of the channel.
+    Done(Effects<T>),
+    Full(T),
+    Closed(T),
+}
+
+/// What has to be done after unlocking.
+struct Effects<T> {
+    wakes: Option<WakeAll>,
+    next: Option<TaskWaker>,
+    discarded: Option<Arc<T>>,
+}
+
+impl<T> Effects<T> {
+    fn happen(self) {
+        if let Some(wakes) = self.wakes {
+            wakes.wake();
+        }
+        if let Some(next) = self.next {
+            next.wake();
+        }
+        drop(self.discarded);
+    }
+}
+
+impl<T> State<T> {
+    fn has_room(&self) -> bool {
+        self.queue.len() < self.capacity
+    }
+
+    /// The position after the last message.
+    fn end(&self) -> u64 {
+        self.first + self.queue.len() as u64
+    }
+
+    /// Whom to wake because there is room.
+    fn offer_room(&mut self) -> Option<TaskWaker> {
+        if self.has_room() {
+            self.sending.wake_first()
+        } else {
+            None
+        }
+    }
+
+    /// Sends, if it is the turn of the operation with this ticket.
+    fn send(&mut self, message: T, ticket: u64) -> Sent<T> {
+        if self.receivers == 0 {
+            return Sent::Closed(message);
+        }
+        let mut discarded = None;
+        match self.overflow {
+            Overflow::Wait if !(self.has_room() && self.sending.is_turn_of(ticket)) => {
+                return Sent::Full(message);
+            }
+            Overflow::DropNewest if !self.has_room() => {
+                discarded = Some(Arc::new(message));
+                return Sent::Done(Effects {
+                    wakes: None,
+                    next: None,
+                    discarded,
+                });
+            }
+            Overflow::DropOldest if !self.has_room() => {
+                self.first += 1;
+                discarded = self.queue.pop_front().map(|slot| slot.message);
+            }
+            Overflow::Wait | Overflow::DropOldest | Overflow::DropNewest => {}
+        }
+        self.queue.push_back(Slot {
+            message: Arc::new(message),
+            left: self.receivers,
+        });
+        Sent::Done(Effects {
+            wakes: Some(self.receiving.take_all()),
+            next: None,
+            discarded,
+        })
+    }
+
+    /// Takes the message at `next`, which is in the queue.
+    fn take(&mut self, next: u64) -> Arc<T> {
+        let at = (next - self.first) as usize;
+        let slot = &mut self.queue[at];
+        slot.left -= 1;
+        if slot.left > 0 {
+            return Arc::clone(&slot.message);
+        }
+        debug_assert_eq!(at, 0, "what everybody has taken is at the front");
+        self.first += 1;
+        match self.queue.pop_front() {
+            Some(slot) => slot.message,
+            None => unreachable!("the message was in the queue"),
+        }
+    }
+}
+
+impl<T> Shared<T> {
+    fn object(self: &Arc<Self>) -> u64 {
+        Arc::as_ptr(self).addr() as u64
+    }
+
+    fn receiver(self: &Arc<Self>) -> BroadcastReceiver<T> {
+        let mut state = self.state.lock();
+        state.receivers += 1;
+        let next = AtomicU64::new(state.end());
+        drop(state);
+        BroadcastReceiver {
+            shared: Arc::clone(self),
+            next,
+        }
+    }
+
+    fn describe(&self, endpoint: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, len, capacity, senders, receivers) = {
+            let state = self.state.lock();
+            (
+                state.name,
+                state.queue.len(),
+                state.capacity,
+                state.senders,
+                state.receivers,
+            )
+        };
+        f.debug_struct(endpoint)
+            .field("channel", &format_args!("{}", name.unwrap_or("-")))
+            .field(
+                "site",
+                &format_args!("{}:{}", self.site.file(), self.site.line()),
+            )
+            .field("len", &len)
+            .field("capacity", &capacity)
+            .field("senders", &senders)
+            .field("receivers", &receivers)
+            .finish()
+    }
+}
+
+/// The sending side of a [`broadcast`]. Clones send into the same channel; dropping the last one ends the receivers, after
+/// they have taken what is there.
+pub struct BroadcastSender<T> {
+    shared: Arc<Shared<T>>,
+}
+
+impl<T> BroadcastSender<T> {
+    pub(crate) fn object(&self) -> u64 {
+        self.shared.object()
+    }
+
+    /// Makes another receiver, for the messages that are sent from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> BroadcastReceiver<T> {
+        self.shared.receiver()
+    }
+
+    /// Returns how many receivers there are.
+    pub fn receivers(&self) -> usize {
+        self.shared.state.lock().receivers
+    }
+
+    /// Returns whether no receiver is left. One may still [subscribe](Self::subscribe).
+    pub fn is_closed(&self) -> bool {
+        self.receivers() == 0
+    }
+
+    /// Returns how many messages some receiver has not taken yet.
+    pub fn len(&self) -> usize {
+        self.shared.state.lock().queue.len()
+    }
+
+    /// Returns whether every receiver has taken every message.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns how many messages the channel holds for receivers that are behind.
+    pub fn capacity(&self) -> usize {
+        self.shared.state.lock().capacity
+    }
+
+    /// Drops this endpoint: it reads better than `drop(sender)` where there is nothing more to say.
+    pub fn finish(self) {}
+}
+
+impl<T: Message + Sync + Clone> BroadcastSender<T> {
+    /// Sends a message to every receiver. Waits for the slowest one if the channel was made with
+    /// [`Overflow::Wait`], and not otherwise.
+    ///
+    /// Cancellation: dropping the future before it completes sends nothing. Senders that wait are served in order.
+    ///
+    /// # Errors
+    /// [`SendError`] with the message when there is no receiver. One that [subscribes](Self::subscribe) later gets what is
+    /// sent then.
+    pub fn send(&self, message: T) -> BroadcastSending<'_, T> {
+        BroadcastSending {
+            sender: self,
+            message: Some(message),
+            ticket: 0,
+        }
+    }
+
+    /// Sends a message to every receiver if that is possible without waiting.
+    ///
+    /// # Errors
+    /// [`TrySendError::Full`] when the slowest receiver is `capacity` messages behind, or others wait already, and the
+    /// channel was made with [`Overflow::Wait`]; [`TrySendError::Closed`] when there is no receiver. With the message.
+    pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
+        let sent = self.shared.state.lock().send(message, 0);
+        match sent {
+            Sent::Done(effects) => {
+                effects.happen();
+                Ok(())
+            }
+            Sent::Full(message) => Err(TrySendError::Full(message)),
+            Sent::Closed(message) => Err(TrySendError::Closed(message)),
+        }
+    }
+
+    /// Sends a message from a plain thread, which sleeps meanwhile.
+    ///
+    /// # Errors
+    /// [`SendError`] with the message when there is no receiver.
+    ///
+    /// # Panics
+    /// In a process: it would block its worker. Use `send(..).await`.
+    pub fn blocking_send(&self, message: T) -> Result<(), SendError<T>> {
+        crate::blocking::block_on(self.send(message))
+    }
+}
+
+impl<T> Clone for BroadcastSender<T> {
+    fn clone(&self) -> Self {
+        self.shared.state.lock().senders += 1;
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<T> Drop for BroadcastSender<T> {
+    fn drop(&mut self) {
+        let mut state = self.shared.state.lock();
+        state.senders -= 1;
+        if state.senders > 0 {
+            return;
+        }
+        let wakes = state.receiving.take_all();
+        drop(state);
+        wakes.wake();
+    }
+}
+
+impl<T> fmt::Debug for BroadcastSender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.describe("BroadcastSender", f)
+    }
+}
+
+/// Sends a message to every receiver; see [`BroadcastSender::send`].
+#[must_use = "a message is sent only when this is awaited"]
+pub struct BroadcastSending<'a, T> {
+    sender: &'a BroadcastSender<T>,
+    /// `None` once it was sent or given back.
+    message: Option<T>,
+    /// The place in line; zero if it never waited.
+    ticket: u64,
+}
+
+// The message is never pinned.
+impl<T> Unpin for BroadcastSending<'_, T> {}
+
+impl<T> Future for BroadcastSending<'_, T> {
+    type Output = Result<(), SendError<T>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        ready!(current::spend(cx));
+        let this = &mut *self;
+        let Some(message) = this.message.take() else {
+            panic!("a send was polled after it had completed");
+        };
+        let mut state = this.sender.shared.state.lock();
+        match state.send(message, this.ticket) {
+            Sent::Done(mut effects) => {
+                let waker = state.sending.leave(&mut this.ticket);
+                effects.next = state.offer_room();
+                drop(state);
+                drop(waker);
+                effects.happen();
+                Poll::Ready(Ok(()))
+            }
+            Sent::Closed(message) => {
+                let waker = state.sending.leave(&mut this.ticket);
+                drop(state);
+                drop(waker);
+                Poll::Ready(Err(SendError(message)))
+            }
+            Sent::Full(message) => {
+                let replaced = state.sending.park(&mut this.ticket, cx);
+                drop(state);
+                drop(replaced);
+                this.message = Some(message);
+                current::waits_for(WaitKind::Send, this.sender.object());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<T> Drop for BroadcastSending<'_, T> {
+    fn drop(&mut self) {
+        if self.ticket != 0 {
+            let mut state = self.sender.shared.state.lock();
+            let waker = state.sending.leave(&mut self.ticket);
+            // It may have been woken for room that it will not use.
+            let next = state.offer_room();
+            drop(state);
+            drop(waker);
+            if let Some(next) = next {
+                next.wake();
+            }
+        }
+    }
+}
+
+impl<T> fmt::Debug for BroadcastSending<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BroadcastSending")
+            .field("sender", self.sender)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The receiving side of a [`broadcast`]: gets every message that is sent while it exists.
+///
+/// Not `Clone`: [`subscribe`](Self::subscribe) says what a clone would leave open, that the new receiver begins with the next
+/// message. Processes that are lent the same receiver compete for its messages; subscribe for each that is to get all.
+pub struct BroadcastReceiver<T> {
+    shared: Arc<Shared<T>>,
+    /// The position of the message to take next.
+    next: AtomicU64,
+}
+
+impl<T> BroadcastReceiver<T> {
+    /// Makes another receiver, for the messages that are sent from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> Self {
+        self.shared.receiver()
+    }
+
+    /// Returns how many messages this receiver can take at once.
+    pub fn len(&self) -> usize {
+        let state = self.shared.state.lock();
+        (state.end() - self.next().max(state.first)) as usize
+    }
+
+    /// Returns whether this receiver has taken every message.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns whether no sender is left. Messages may still be there.
+    pub fn is_closed(&self) -> bool {
+        self.shared.state.lock().senders == 0
+    }
+
+    /// Drops this endpoint: it reads better than `drop(receiver)` where a process has heard enough.
+    pub fn finish(self) {}
+
+    fn next(&self) -> u64 {
+        // ORDERING: Relaxed: read and written under the channel's lock.
+        self.next.load(Ordering::Relaxed)
+    }
+
+    fn advance(&self, next: u64) {
+        // ORDERING: Relaxed: read and written under the channel's lock.
+        self.next.store(next, Ordering::Relaxed);
+    }
+}
+
+impl<T: Clone> BroadcastReceiver<T> {
+    /// Receives the next message: waits for one. `Some(Err(Lagged))`: this receiver was too slow, and missed messages; the
+    /// next call goes on with the oldest that is there. `None`: no sender is left, and everything was taken.
+    ///
+    /// May be a branch of `select!`, which binds the `Result` and is disabled when no sender is left. Cancellation: dropping
+    /// the future loses nothing.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # roundrock::System::builder().workers(1).run(async |_scope| {
+    /// let (ticks, slow) = broadcast(2);
+    /// for n in 1..=5 {
+    ///     ticks.send(n).await?;
+    /// }
+    /// match slow.recv().await {
+    ///     Some(Err(lagged)) => assert_eq!(lagged.missed(), 3),
+    ///     other => panic!("{other:?}"),
+    /// }
+    /// assert_eq!(slow.recv().await, Some(Ok(4)));
+    /// # Ok(()) }).unwrap();
+    /// ```
+    pub fn recv(&self) -> BroadcastRecv<'_, T> {
+        BroadcastRecv {
+            receiver: self,
+            ticket: Ticket::default(),
+        }
+    }
+
+    /// Receives a message if one is there, or the news that messages were missed.
+    ///
+    /// # Errors
+    /// [`TryRecvError::Empty`] when there is none now, [`TryRecvError::Closed`] when none will come.
+    pub fn try_recv(&self) -> Result<Result<T, Lagged>, TryRecvError> {
+        match self.poll_take(None, |_| None) {
+            Poll::Ready(Some(received)) => Ok(received),
+            Poll::Ready(None) => Err(TryRecvError::Closed),
+            Poll::Pending => Err(TryRecvError::Empty),
+        }
+    }
+
+    /// Receives on a plain thread, which sleeps meanwhile; see [`recv`](Self::recv).
+    ///
+    /// # Panics
+    /// In a process: it would block its worker. Use `recv().await`.
+    pub fn blocking_recv(&self) -> Option<Result<T, Lagged>> {
+        crate::blocking::block_on(self.recv())
+    }
+
+    /// Takes what comes next. If there is nothing, `park` is called under the lock.
+    fn poll_take(
+        &self,
+        token: Option<&Token>,
+        park: impl FnOnce(&mut Waiters) -> Option<TaskWaker>,
+    ) -> Poll<Option<Result<T, Lagged>>> {
+        let mut state = self.shared.state.lock();
+        let next = self.next();
+        if next >= state.end() {
+            if state.senders == 0 || is_ended() {
+                return Poll::Ready(None);
+            }
+            let replaced = park(&mut state.receiving);
+            drop(state);
+            drop(replaced);
+            return Poll::Pending;
+        }
+        // A message that loses a `select!` stays where it is.
+        if !token.is_none_or(Token::claim) {
+            return Poll::Pending;
+        }
+        if next < state.first {
+            self.advance(state.first);
+            let missed = state.first - next;
+            return Poll::Ready(Some(Err(Lagged { missed })));
+        }
+        let message = state.take(next);
+        self.advance(next + 1);
+        let room = state.offer_room();
+        drop(state);
+        if let Some(sender) = room {
+            sender.wake();
+        }
+        Poll::Ready(Some(Ok(Arc::unwrap_or_clone(message))))
+    }
+}
+
+impl<T> Drop for BroadcastReceiver<T> {
+    fn drop(&mut self) {
+        let mut state = self.shared.state.lock();
+        state.receivers -= 1;
+        let from = (self.next().max(state.first) - state.first) as usize;
+        for slot in state.queue.iter_mut().skip(from) {
+            slot.left -= 1;
+        }
+        let taken = state.queue.iter().take_while(|slot| slot.left == 0).count();
+        let dropped: Vec<_> = state.queue.drain(..taken).collect();
+        state.first += taken as u64;
+        let mut wakes = Vec::new();
+        if state.receivers == 0 {
+            // Nobody will make room: those who wait learn that they are alone.
+            let waiting = std::mem::take(&mut state.sending.waiting);
+            wakes.extend(waiting.into_values().flatten());
+        } else {
+            wakes.extend(state.offer_room());
+        }
+        drop(state);
+        drop(dropped);
+        wakes.into_iter().for_each(TaskWaker::wake);
+    }
+}
+
+impl<T> fmt::Debug for BroadcastReceiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.describe("BroadcastReceiver", f)
+    }
+}
+
+/// Receives a message; see [`BroadcastReceiver::recv`]. May be a branch of `select!`.
+#[derive(Debug)]
+#[must_use = "a message is received only when this is awaited"]
+pub struct BroadcastRecv<'a, T> {
+    receiver: &'a BroadcastReceiver<T>,
+    ticket: Ticket,
+}
+
+impl<T: Clone> BroadcastRecv<'_, T> {
+    fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        token: Option<&Token>,
+    ) -> Poll<Option<Result<T, Lagged>>> {
+        let ticket = &mut self.ticket;
+        let polled = self
+            .receiver
+            .poll_take(token, |receiving| receiving.park(ticket, cx));
+        if polled.is_pending() {
+            current::waits_for(WaitKind::Recv, self.receiver.shared.object());
+        }
+        polled
+    }
+}
+
+impl<T: Clone> Future for BroadcastRecv<'_, T> {
+    type Output = Option<Result<T, Lagged>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        ready!(current::spend(cx));
+        self.poll_recv(cx, None)
+    }
+}
+
+impl<T: Clone> Event for BroadcastRecv<'_, T> {
+    type Output = Result<T, Lagged>;
+
+    fn poll_arm(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        token: &Token,
+    ) -> ArmPoll<Self::Output> {
+        ArmPoll::or_disabled(self.poll_recv(cx, Some(token)))
+    }
+}
+
+impl<T> Drop for BroadcastRecv<'_, T> {
+    fn drop(&mut self) {
+        if self.ticket.is_used() {
+            let mut state = self.receiver.shared.state.lock();
+            let waker = state.receiving.leave(&mut self.ticket);
+            drop(state);
+            drop(waker);
+        }
+    }
+}

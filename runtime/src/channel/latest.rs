@@ -1,0 +1,565 @@
+//! The newest value of something that changes: configuration, a measurement, a state. Known elsewhere as *watch*.
+//!
+//! The value lies in an `Arc` that is replaced as a whole. A reader takes a reference to it and reads without a lock, so a
+//! slow reader delays nobody, and no closure of the user ever runs under a lock. Rejected: a reader-writer lock around the
+//! value, under which a reader that takes its time, or that calls back, stops the others.
+//!
+//! **Invariants**
+//! - `version` grows by one with each value; a receiver has something to see exactly if its `seen` is lower.
+//! - `seen` of a receiver only grows, and changes under the lock.
+//! - Values and wakers are dropped, and wakers woken, after the lock was released.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use crate::channel::Message;
+use crate::channel::core::is_ended;
+use crate::channel::error::{Closed, TryRecvError};
+use crate::channel::select::{ArmPoll, Event, Token};
+use crate::channel::waiters::{Ticket, Waiters};
+use crate::sync::{AtomicU64, Lock, Ordering};
+use crate::task::current;
+use crate::task::registry::WaitKind;
+
+/// Makes a channel that holds the newest value only. A sender never waits; each receiver sees the newest value once, and
+/// not the ones that were replaced before it looked.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # roundrock::System::builder().workers(1).run(async |scope| {
+/// let (level, levels) = latest(1);
+/// let watcher = scope.task("watcher", async move {
+///     let mut last = 0;
+///     while let Some(level) = levels.recv().await {
+///         last = level;
+///     }
+///     roundrock::Ok(last)
+/// });
+/// level.set(2);
+/// level.update(|level| *level += 1);
+/// level.finish();
+/// assert_eq!(watcher.await?, 3);
+/// # Ok(()) }).unwrap();
+/// ```
+#[track_caller]
+pub fn latest<T: Message + Sync>(value: T) -> (LatestSender<T>, LatestReceiver<T>) {
+    let shared = Arc::new(Shared {
+        site: Location::caller(),
+        state: Lock::new(State {
+            value: Arc::new(value),
+            version: 1,
+            senders: 1,
+            receivers: 1,
+            receiving: Waiters::default(),
+            closing: Waiters::default(),
+        }),
+    });
+    let receiver = LatestReceiver {
+        shared: Arc::clone(&shared),
+        seen: AtomicU64::new(0),
+    };
+    (LatestSender { shared }, receiver)
+}
+
+struct Shared<T> {
+    site: &'static Location<'static>,
+    state: Lock<State<T>>,
+}
+
+struct State<T> {
+    value: Arc<T>,
+    /// The number of the value: 1 for the first.
+    version: u64,
+    senders: usize,
+    receivers: usize,
+    /// Those who wait for a value that they have not seen.
+    receiving: Waiters,
+    /// Senders that wait until no receiver is left.
+    closing: Waiters,
+}
+
+impl<T> Shared<T> {
+    fn object(self: &Arc<Self>) -> u64 {
+        Arc::as_ptr(self).addr() as u64
+    }
+
+    /// Replaces the value, if it is still the one with this version. Gives the new one back otherwise.
+    fn replace(&self, value: Arc<T>, expected: Option<u64>) -> Result<(), Arc<T>> {
+        let mut state = self.state.lock();
+        if expected.is_some_and(|version| version != state.version) {
+            drop(state);
+            return Err(value);
+        }
+        let old = std::mem::replace(&mut state.value, value);
+        state.version += 1;
+        let wakes = state.receiving.take_all();
+        drop(state);
+        wakes.wake();
+        drop(old);
+        Ok(())
+    }
+
+    fn receiver(self: &Arc<Self>) -> LatestReceiver<T> {
+        self.state.lock().receivers += 1;
+        LatestReceiver {
+            shared: Arc::clone(self),
+            seen: AtomicU64::new(0),
+        }
+    }
+
+    fn describe(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (version, senders, receivers) = {
+            let state = self.state.lock();
+            (state.version, state.senders, state.receivers)
+        };
+        f.debug_struct(name)
+            .field(
+                "site",
+                &format_args!("{}:{}", self.site.file(), self.site.line()),
+            )
+            .field("version", &version)
+            .field("senders", &senders)
+            .field("receivers", &receivers)
+            .finish()
+    }
+}
+
+/// The sending side of a [`latest`] channel. Clones set the same value; dropping the last one ends the receivers, after they
+/// have seen the last value.
+pub struct LatestSender<T> {
+    shared: Arc<Shared<T>>,
+}
+
+impl<T> LatestSender<T> {
+    pub(crate) fn object(&self) -> u64 {
+        self.shared.object()
+    }
+
+    /// Replaces the value. Never waits. A value that no receiver has seen is gone, which is what this channel is for.
+    ///
+    /// Works without receivers too: one that [subscribes](Self::subscribe) later sees the value.
+    pub fn set(&self, value: T) {
+        // Without an expected version nothing can be refused.
+        let _ = self.shared.replace(Arc::new(value), None);
+    }
+
+    /// Changes the value: `change` works on a copy, which then replaces the value.
+    ///
+    /// If another sender replaces the value meanwhile, `change` runs again, on a copy of the new one: so no change is lost,
+    /// and nobody waits for `change`. If it panics, the value is as before.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// let (limits, seen) = latest(vec![1, 2]);
+    /// limits.update(|limits| limits.push(3));
+    /// assert_eq!(seen.get(), [1, 2, 3]);
+    /// ```
+    pub fn update(&self, mut change: impl FnMut(&mut T))
+    where
+        T: Clone,
+    {
+        loop {
+            let (value, version) = {
+                let state = self.shared.state.lock();
+                (Arc::clone(&state.value), state.version)
+            };
+            let mut new = T::clone(&value);
+            change(&mut new);
+            if self.shared.replace(Arc::new(new), Some(version)).is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// Returns a copy of the value.
+    pub fn get(&self) -> T
+    where
+        T: Clone,
+    {
+        T::clone(&self.snapshot())
+    }
+
+    /// Returns the value, shared with those who read it at the same time. It stays as it is when a new value is set.
+    pub fn snapshot(&self) -> Arc<T> {
+        Arc::clone(&self.shared.state.lock().value)
+    }
+
+    /// Makes another receiver. It has seen nothing, so its first [`recv`](LatestReceiver::recv) gives the present value.
+    #[must_use]
+    pub fn subscribe(&self) -> LatestReceiver<T> {
+        self.shared.receiver()
+    }
+
+    /// Returns how many receivers there are.
+    pub fn receivers(&self) -> usize {
+        self.shared.state.lock().receivers
+    }
+
+    /// Returns whether no receiver is left. One may still [subscribe](Self::subscribe).
+    pub fn is_closed(&self) -> bool {
+        self.receivers() == 0
+    }
+
+    /// Waits until no receiver is left. May be a branch of `select!`.
+    ///
+    /// Cancellation: dropping the future has no effect.
+    pub fn closed(&self) -> LatestClosed<'_, T> {
+        LatestClosed {
+            sender: self,
+            ticket: Ticket::default(),
+        }
+    }
+
+    /// Drops this endpoint: it reads better than `drop(sender)` where nothing will change any more.
+    pub fn finish(self) {}
+}
+
+impl<T> Clone for LatestSender<T> {
+    fn clone(&self) -> Self {
+        self.shared.state.lock().senders += 1;
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<T> Drop for LatestSender<T> {
+    fn drop(&mut self) {
+        let mut state = self.shared.state.lock();
+        state.senders -= 1;
+        if state.senders > 0 {
+            return;
+        }
+        let wakes = state.receiving.take_all();
+        drop(state);
+        wakes.wake();
+    }
+}
+
+impl<T> fmt::Debug for LatestSender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.describe("LatestSender", f)
+    }
+}
+
+/// The receiving side of a [`latest`] channel: it can read the value at any time, and wait for one that it has not seen.
+///
+/// What was read by [`get`](Self::get), [`with`](Self::with), [`snapshot`](Self::snapshot) or [`recv`](Self::recv), or
+/// reported by [`changed`](Self::changed), counts as seen. A clone is a receiver of its own that has seen nothing yet.
+/// Processes that are lent the same receiver share what was seen: each value wakes one of them; clone it for each that is
+/// to see all.
+pub struct LatestReceiver<T> {
+    shared: Arc<Shared<T>>,
+    /// The version that was seen last.
+    seen: AtomicU64,
+}
+
+impl<T> LatestReceiver<T> {
+    fn has_news(&self, state: &State<T>) -> bool {
+        // ORDERING: Relaxed: read and written under the channel's lock.
+        self.seen.load(Ordering::Relaxed) < state.version
+    }
+
+    /// Returns a copy of the value.
+    pub fn get(&self) -> T
+    where
+        T: Clone,
+    {
+        T::clone(&self.snapshot())
+    }
+
+    /// Reads the value in place. Nobody waits for `read`: a new value may be set meanwhile.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// let (_names, seen) = latest(vec!["ada", "grace"]);
+    /// assert_eq!(seen.with(|names| names.len()), 2);
+    /// ```
+    pub fn with<R>(&self, read: impl FnOnce(&T) -> R) -> R {
+        read(&self.snapshot())
+    }
+
+    /// Returns the value, shared with those who read it at the same time. It stays as it is when a new value is set.
+    pub fn snapshot(&self) -> Arc<T> {
+        self.take(&self.shared.state.lock())
+    }
+
+    /// Returns whether there is a value that this receiver has not seen.
+    pub fn has_changed(&self) -> bool {
+        self.has_news(&self.shared.state.lock())
+    }
+
+    /// Returns whether no sender is left, so that the value will never change again.
+    pub fn is_closed(&self) -> bool {
+        self.shared.state.lock().senders == 0
+    }
+
+    /// Waits for a value that this receiver has not seen, and counts it as seen. May be a branch of `select!`, which is
+    /// disabled when no sender is left.
+    ///
+    /// Cancellation: dropping the future loses nothing: what was not reported is still unseen.
+    ///
+    /// # Errors
+    /// [`Closed`] when no sender is left and the last value was seen.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # roundrock::System::builder().workers(1).run(async |scope| {
+    /// let (state, states) = latest("starting");
+    /// let _ = states.get();
+    /// let _ = scope.task("machine", async move { state.set("running") });
+    /// states.changed().await?;
+    /// assert_eq!(states.get(), "running");
+    /// # Ok(()) }).unwrap();
+    /// ```
+    pub fn changed(&self) -> LatestChanged<'_, T> {
+        LatestChanged {
+            receiver: self,
+            ticket: Ticket::default(),
+        }
+    }
+
+    /// Waits for a value that this receiver has not seen, and returns a copy. `None`: no sender is left, and the last value
+    /// was seen. May be a branch of `select!`.
+    ///
+    /// The first call returns at once, with the present value, if it was not read before. Cancellation: dropping the future
+    /// loses nothing.
+    pub fn recv(&self) -> LatestRecv<'_, T>
+    where
+        T: Clone,
+    {
+        LatestRecv {
+            changed: self.changed(),
+        }
+    }
+
+    /// Returns a copy of the value if this receiver has not seen it.
+    ///
+    /// # Errors
+    /// [`TryRecvError::Empty`] when it has, [`TryRecvError::Closed`] when it has and no sender is left.
+    pub fn try_recv(&self) -> Result<T, TryRecvError>
+    where
+        T: Clone,
+    {
+        let state = self.shared.state.lock();
+        if self.has_news(&state) {
+            let value = self.take(&state);
+            drop(state);
+            return Ok(T::clone(&value));
+        }
+        Err(if state.senders == 0 || is_ended() {
+            TryRecvError::Closed
+        } else {
+            TryRecvError::Empty
+        })
+    }
+
+    /// Receives on a plain thread, which sleeps meanwhile; see [`recv`](Self::recv).
+    ///
+    /// # Panics
+    /// In a process: it would block its worker. Use `recv().await`.
+    pub fn blocking_recv(&self) -> Option<T>
+    where
+        T: Clone,
+    {
+        crate::blocking::block_on(self.recv())
+    }
+
+    /// Drops this endpoint: it reads better than `drop(receiver)` where a process has seen enough.
+    pub fn finish(self) {}
+
+    /// The value, which counts as seen from now on.
+    fn take(&self, state: &State<T>) -> Arc<T> {
+        // ORDERING: Relaxed: read and written under the channel's lock.
+        self.seen.store(state.version, Ordering::Relaxed);
+        Arc::clone(&state.value)
+    }
+
+    /// `Ready(None)`: no sender is left, and everything was seen.
+    fn poll_changed(
+        &self,
+        ticket: &mut Ticket,
+        cx: &mut Context<'_>,
+        token: Option<&Token>,
+    ) -> Poll<Option<Arc<T>>> {
+        let mut state = self.shared.state.lock();
+        if self.has_news(&state) {
+            // A value that loses a `select!` stays unseen.
+            if !token.is_none_or(Token::claim) {
+                return Poll::Pending;
+            }
+            let waker = state.receiving.leave(ticket);
+            let value = self.take(&state);
+            drop(state);
+            drop(waker);
+            return Poll::Ready(Some(value));
+        }
+        if state.senders == 0 || is_ended() {
+            let waker = state.receiving.leave(ticket);
+            drop(state);
+            drop(waker);
+            return Poll::Ready(None);
+        }
+        let replaced = state.receiving.park(ticket, cx);
+        drop(state);
+        drop(replaced);
+        current::waits_for(WaitKind::Recv, self.shared.object());
+        Poll::Pending
+    }
+}
+
+impl<T> Clone for LatestReceiver<T> {
+    fn clone(&self) -> Self {
+        self.shared.receiver()
+    }
+}
+
+impl<T> Drop for LatestReceiver<T> {
+    fn drop(&mut self) {
+        let mut state = self.shared.state.lock();
+        state.receivers -= 1;
+        if state.receivers > 0 {
+            return;
+        }
+        let wakes = state.closing.take_all();
+        drop(state);
+        wakes.wake();
+    }
+}
+
+impl<T> fmt::Debug for LatestReceiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.describe("LatestReceiver", f)
+    }
+}
+
+/// Waits for a change; see [`LatestReceiver::changed`]. May be a branch of `select!`.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct LatestChanged<'a, T> {
+    receiver: &'a LatestReceiver<T>,
+    ticket: Ticket,
+}
+
+impl<T> LatestChanged<'_, T> {
+    fn poll_changed(
+        &mut self,
+        cx: &mut Context<'_>,
+        token: Option<&Token>,
+    ) -> Poll<Option<Arc<T>>> {
+        self.receiver.poll_changed(&mut self.ticket, cx, token)
+    }
+}
+
+impl<T> Future for LatestChanged<'_, T> {
+    type Output = Result<(), Closed>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        ready!(current::spend(cx));
+        let value = ready!(self.poll_changed(cx, None));
+        Poll::Ready(value.map(drop).ok_or(Closed(())))
+    }
+}
+
+impl<T> Event for LatestChanged<'_, T> {
+    type Output = ();
+
+    fn poll_arm(mut self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<()> {
+        ArmPoll::or_disabled(self.poll_changed(cx, Some(token))).map(drop)
+    }
+}
+
+impl<T> Drop for LatestChanged<'_, T> {
+    fn drop(&mut self) {
+        if self.ticket.is_used() {
+            let mut state = self.receiver.shared.state.lock();
+            let waker = state.receiving.leave(&mut self.ticket);
+            drop(state);
+            drop(waker);
+        }
+    }
+}
+
+/// Receives a value that was not seen; see [`LatestReceiver::recv`]. May be a branch of `select!`.
+#[derive(Debug)]
+#[must_use = "a value is received only when this is awaited"]
+pub struct LatestRecv<'a, T> {
+    changed: LatestChanged<'a, T>,
+}
+
+impl<T: Clone> Future for LatestRecv<'_, T> {
+    type Output = Option<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        ready!(current::spend(cx));
+        let value = ready!(self.changed.poll_changed(cx, None));
+        Poll::Ready(value.map(|value| T::clone(&value)))
+    }
+}
+
+impl<T: Clone> Event for LatestRecv<'_, T> {
+    type Output = T;
+
+    fn poll_arm(mut self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<T> {
+        ArmPoll::or_disabled(self.changed.poll_changed(cx, Some(token)))
+            .map(|value| T::clone(&value))
+    }
+}
+
+/// Waits until no receiver is left; see [`LatestSender::closed`]. May be a branch of `select!`.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct LatestClosed<'a, T> {
+    sender: &'a LatestSender<T>,
+    ticket: Ticket,
+}
+
+impl<T> LatestClosed<'_, T> {
+    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.sender.shared.state.lock();
+        if state.receivers == 0 {
+            return Poll::Ready(());
+        }
+        let replaced = state.closing.park(&mut self.ticket, cx);
+        drop(state);
+        drop(replaced);
+        current::waits_for(WaitKind::Send, self.sender.object());
+        Poll::Pending
+    }
+}
+
+impl<T> Future for LatestClosed<'_, T> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        ready!(current::spend(cx));
+        self.poll_closed(cx)
+    }
+}
+
+impl<T> Event for LatestClosed<'_, T> {
+    type Output = ();
+
+    fn poll_arm(mut self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<()> {
+        token.claimed(self.poll_closed(cx))
+    }
+}
+
+impl<T> Drop for LatestClosed<'_, T> {
+    fn drop(&mut self) {
+        if self.ticket.is_used() {
+            let mut state = self.sender.shared.state.lock();
+            let waker = state.closing.leave(&mut self.ticket);
+            drop(state);
+            drop(waker);
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! One value, sent once: the answer to a question, the result of a job.
+//!
+//! A lock, a place for the value and two lists of wakers. It is not the fastest oneshot there is; calls, which are the ones
+//! that must be fast, have a reply slot of their own (`process::call`).
+//!
+//! **Invariants**
+//! - The value is put in at most once, and taken out at most once.
+//! - `value` is empty once `receiver_gone` is set: a value that nobody can receive goes back to the sender.
+//! - Values and wakers are dropped, and wakers woken, after the lock was released.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use crate::channel::Message;
+use crate::channel::core::is_ended;
+use crate::channel::error::{SendError, TryRecvError};
+use crate::channel::select::{ArmPoll, Event, Token};
+use crate::channel::waiters::{Ticket, Waiters};
+use crate::sync::Lock;
+use crate::task::current;
+use crate::task::registry::WaitKind;
+
+/// Makes a channel for one value.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # roundrock::System::builder().workers(1).run(async |scope| {
+/// let (answer, question) = oneshot();
+/// let _ = scope.task("thinker", async move {
+///     answer.send(42)?;
+///     roundrock::Ok(())
+/// });
+/// assert_eq!(question.await, Some(42));
+/// # Ok(()) }).unwrap();
+/// ```
+#[track_caller]
+pub fn oneshot<T: Message>() -> (OneshotSender<T>, OneshotReceiver<T>) {
+    let shared = Arc::new(Shared {
+        site: Location::caller(),
+        state: Lock::new(State {
+            value: None,
+            sender_gone: false,
+            receiver_gone: false,
+            receiving: Waiters::default(),
+            closing: Waiters::default(),
+        }),
+    });
+    let receiver = OneshotReceiver {
+        shared: Arc::clone(&shared),
+        ticket: Ticket::default(),
+    };
+    (OneshotSender { shared }, receiver)
+}
+
+struct Shared<T> {
+    site: &'static Location<'static>,
+    state: Lock<State<T>>,
+}
+
+struct State<T> {
+    value: Option<T>,
+    /// The sender was used or dropped: no value will come any more.
+    sender_gone: bool,
+    receiver_gone: bool,
+    /// Those who wait for the value.
+    receiving: Waiters,
+    /// Those who wait until nobody wants the value any more.
+    closing: Waiters,
+}
+
+impl<T> Shared<T> {
+    fn object(self: &Arc<Self>) -> u64 {
+        Arc::as_ptr(self).addr() as u64
+    }
+
+    /// `Ready(None)`: no value will come.
+    fn poll_recv(
+        self: &Arc<Self>,
+        ticket: &mut Ticket,
+        cx: &mut Context<'_>,
+        token: Option<&Token>,
+    ) -> Poll<Option<T>> {
+        let mut state = self.state.lock();
+        if state.value.is_some() {
+            // A value that loses a `select!` stays where it is.
+            if !token.is_none_or(Token::claim) {
+                return Poll::Pending;
+            }
+            let value = state.value.take();
+            let waker = state.receiving.leave(ticket);
+            drop(state);
+            drop(waker);
+            return Poll::Ready(value);
+        }
+        if state.sender_gone || is_ended() {
+            let waker = state.receiving.leave(ticket);
+            drop(state);
+            drop(waker);
+            return Poll::Ready(None);
+        }
+        let replaced = state.receiving.park(ticket, cx);
+        drop(state);
+        drop(replaced);
+        current::waits_for(WaitKind::Recv, self.object());
+        Poll::Pending
+    }
+
+    fn describe(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (full, closed) = {
+            let state = self.state.lock();
+            (
+                state.value.is_some(),
+                state.sender_gone || state.receiver_gone,
+            )
+        };
+        f.debug_struct(name)
+            .field(
+                "site",
+                &format_args!("{}:{}", self.site.file(), self.site.line()),
+            )
+            .field("full", &full)
+            .field("closed", &closed)
+            .finish()
+    }
+}
+
+/// The sending side of a [`oneshot`]. Dropping it unused ends the receiver.
+pub struct OneshotSender<T> {
+    shared: Arc<Shared<T>>,
+}
+
+impl<T> OneshotSender<T> {
+    pub(crate) fn object(&self) -> u64 {
+        self.shared.object()
+    }
+
+    /// Sends the value. Never waits: there is room for it.
+    ///
+    /// # Errors
+    /// [`SendError`] with the value when the receiver is gone.
+    pub fn send(self, value: T) -> Result<(), SendError<T>> {
+        let mut state = self.shared.state.lock();
+        if state.receiver_gone {
+            drop(state);
+            return Err(SendError(value));
+        }
+        state.value = Some(value);
+        state.sender_gone = true;
+        let wakes = state.receiving.take_all();
+        drop(state);
+        wakes.wake();
+        Ok(())
+    }
+
+    /// Returns whether the receiver is gone.
+    pub fn is_closed(&self) -> bool {
+        self.shared.state.lock().receiver_gone
+    }
+
+    /// Waits until the receiver is gone, so that work for a value that nobody wants can be given up. May be a branch of
+    /// `select!`.
+    ///
+    /// Cancellation: dropping the future has no effect.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # roundrock::System::builder().workers(1).run(async |scope| {
+    /// let (answer, question) = oneshot();
+    /// let worker = scope.task("worker", async move {
+    ///     select! {
+    ///         _ = sleep(secs(3600)) => answer.send("done")?,
+    ///         _ = answer.closed() => {}
+    ///     }
+    ///     roundrock::Ok(())
+    /// });
+    /// drop(question);
+    /// worker.await?;
+    /// # Ok(()) }).unwrap();
+    /// ```
+    pub fn closed(&self) -> OneshotClosed<'_, T> {
+        OneshotClosed {
+            sender: self,
+            ticket: Ticket::default(),
+        }
+    }
+
+    /// Drops the sender: it reads better than `drop(sender)` where there is nothing to say.
+    pub fn finish(self) {}
+}
+
+impl<T> Drop for OneshotSender<T> {
+    fn drop(&mut self) {
+        let mut state = self.shared.state.lock();
+        if state.sender_gone {
+            return;
+        }
+        state.sender_gone = true;
+        let wakes = state.receiving.take_all();
+        drop(state);
+        wakes.wake();
+    }
+}
+
+impl<T> fmt::Debug for OneshotSender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.describe("OneshotSender", f)
+    }
+}
+
+/// The receiving side of a [`oneshot`]: a future of the value, `None` when the sender was dropped unused.
+///
+/// May be a branch of `select!`, by value or as `&mut receiver`; the branch is disabled when the sender was dropped unused.
+/// Dropping the receiver gives the sender its value back when it sends, and drops a value that was sent already.
+pub struct OneshotReceiver<T> {
+    shared: Arc<Shared<T>>,
+    ticket: Ticket,
+}
+
+impl<T> OneshotReceiver<T> {
+    /// Returns the value if it has been sent.
+    ///
+    /// # Errors
+    /// [`TryRecvError::Empty`] when it may still come, [`TryRecvError::Closed`] when it will not: the sender was dropped
+    /// unused, or the value was received before.
+    pub fn try_recv(&self) -> Result<T, TryRecvError> {
+        let mut state = self.shared.state.lock();
+        match state.value.take() {
+            Some(value) => Ok(value),
+            None if state.sender_gone || is_ended() => Err(TryRecvError::Closed),
+            None => Err(TryRecvError::Empty),
+        }
+    }
+
+    /// Drops the receiver: it reads better than `drop(receiver)` where the value is not wanted any more.
+    pub fn finish(self) {}
+}
+
+impl<T: Message> OneshotReceiver<T> {
+    /// Receives the value without giving up the receiver: for a receiver that a process was lent. `None`: the sender was
+    /// dropped unused, or the value was received before.
+    ///
+    /// Cancellation: dropping the future loses nothing.
+    pub fn recv(&self) -> OneshotRecv<'_, T> {
+        OneshotRecv {
+            receiver: self,
+            ticket: Ticket::default(),
+        }
+    }
+
+    /// Receives the value on a plain thread, which sleeps meanwhile.
+    ///
+    /// # Panics
+    /// In a process: it would block its worker. Use `.await`.
+    pub fn blocking_recv(self) -> Option<T> {
+        crate::blocking::block_on(self)
+    }
+
+    fn poll_recv(&mut self, cx: &mut Context<'_>, token: Option<&Token>) -> Poll<Option<T>> {
+        self.shared.poll_recv(&mut self.ticket, cx, token)
+    }
+}
+
+impl<T: Message> Future for OneshotReceiver<T> {
+    type Output = Option<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        ready!(current::spend(cx));
+        self.poll_recv(cx, None)
+    }
+}
+
+impl<T: Message> Event for OneshotReceiver<T> {
+    type Output = T;
+
+    fn poll_arm(mut self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<T> {
+        ArmPoll::or_disabled(self.poll_recv(cx, Some(token)))
+    }
+}
+
+impl<T: Message> Event for &mut OneshotReceiver<T> {
+    type Output = T;
+
+    fn poll_arm(mut self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<T> {
+        ArmPoll::or_disabled(self.poll_recv(cx, Some(token)))
+    }
+}
+
+impl<T> Drop for OneshotReceiver<T> {
+    fn drop(&mut self) {
+        let mut state = self.shared.state.lock();
+        state.receiver_gone = true;
+        let value = state.value.take();
+        let waker = state.receiving.leave(&mut self.ticket);
+        let wakes = state.closing.take_all();
+        drop(state);
+        wakes.wake();
+        drop((value, waker));
+    }
+}
+
+impl<T> fmt::Debug for OneshotReceiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.describe("OneshotReceiver", f)
+    }
+}
+
+/// Receives the value; see [`OneshotReceiver::recv`]. May be a branch of `select!`.
+#[derive(Debug)]
+#[must_use = "a value is received only when this is awaited"]
+pub struct OneshotRecv<'a, T> {
+    receiver: &'a OneshotReceiver<T>,
+    ticket: Ticket,
+}
+
+impl<T: Message> Future for OneshotRecv<'_, T> {
+    type Output = Option<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        ready!(current::spend(cx));
+        let this = &mut *self;
+        this.receiver.shared.poll_recv(&mut this.ticket, cx, None)
+    }
+}
+
+impl<T: Message> Event for OneshotRecv<'_, T> {
+    type Output = T;
+
+    fn poll_arm(mut self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<T> {
+        let this = &mut *self;
+        let polled = this
+            .receiver
+            .shared
+            .poll_recv(&mut this.ticket, cx, Some(token));
+        ArmPoll::or_disabled(polled)
+    }
+}
+
+impl<T> Drop for OneshotRecv<'_, T> {
+    fn drop(&mut self) {
+        if self.ticket.is_used() {
+            let mut state = self.receiver.shared.state.lock();
+            let waker = state.receiving.leave(&mut self.ticket);
+            drop(state);
+            drop(waker);
+        }
+    }
+}
+
+/// Waits until the receiver is gone; see [`OneshotSender::closed`]. May be a branch of `select!`.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct OneshotClosed<'a, T> {
+    sender: &'a OneshotSender<T>,
+    ticket: Ticket,
+}
+
+impl<T> OneshotClosed<'_, T> {
+    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.sender.shared.state.lock();
+        if state.receiver_gone {
+            return Poll::Ready(());
+        }
+        let replaced = state.closing.park(&mut self.ticket, cx);
+        drop(state);
+        drop(replaced);
+        current::waits_for(WaitKind::Send, self.sender.object());
+        Poll::Pending
+    }
+}
+
+impl<T> Future for OneshotClosed<'_, T> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        ready!(current::spend(cx));
+        self.poll_closed(cx)
+    }
+}
+
+impl<T> Event for OneshotClosed<'_, T> {
+    type Output = ();
+
+    fn poll_arm(mut self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<()> {
+        token.claimed(self.poll_closed(cx))
+    }
+}
+
+impl<T> Drop for OneshotClosed<'_, T> {
+    fn drop(&mut self) {
+        if self.ticket.is_used() {
+            let mut state = self.sender.shared.state.lock();
+            let waker = state.closing.leave(&mut self.ticket);
+            drop(state);
+            drop(waker);
+        }
+    }
+}

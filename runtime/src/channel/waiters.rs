@@ -1,0 +1,102 @@
+//! Operations that wait for something that concerns all of them: a value for everybody, a change, an end.
+//!
+//! A peer wakes all of them and completes none, and each looks again: so nothing has to be handed back when one is dropped,
+//! and no `unsafe` is needed. The lists of [`wait`](super::wait), where a peer completes the oldest, are for channels whose
+//! messages go to one receiver.
+//!
+//! **Invariants**
+//! - A waker is registered under the ticket of one operation, which takes it out when it is dropped: what waits and gives up,
+//!   again and again, leaves nothing behind.
+//! - Wakers are used and dropped by the caller, after it has released the lock that these lists lie under.
+
+use std::collections::BTreeMap;
+use std::task::Context;
+
+use crate::task::waker::TaskWaker;
+
+/// Wakers of waiting operations, by ticket: the oldest has the lowest.
+#[derive(Debug, Default)]
+pub(crate) struct Waiters {
+    /// The first one has a place of its own, because most of the time it is the only one.
+    first: Option<(u64, TaskWaker)>,
+    more: BTreeMap<u64, TaskWaker>,
+    tickets: u64,
+}
+
+/// Says which waker is an operation's own; zero if it never registered one.
+#[derive(Debug, Default)]
+pub(crate) struct Ticket(u64);
+
+impl Waiters {
+    /// Registers whoever polls now. The waker that it replaces, if any, is to be dropped after unlocking.
+    #[must_use = "dropped after unlocking"]
+    pub(crate) fn park(&mut self, ticket: &mut Ticket, cx: &Context<'_>) -> Option<TaskWaker> {
+        if let Some(waker) = self.find(ticket) {
+            return if waker.is(cx) {
+                None
+            } else {
+                Some(std::mem::replace(waker, TaskWaker::of(cx)))
+            };
+        }
+        self.tickets += 1;
+        ticket.0 = self.tickets;
+        let waker = TaskWaker::of(cx);
+        if self.first.is_none() && self.more.is_empty() {
+            self.first = Some((ticket.0, waker));
+        } else {
+            self.more.insert(ticket.0, waker);
+        }
+        None
+    }
+
+    fn find(&mut self, ticket: &Ticket) -> Option<&mut TaskWaker> {
+        match &mut self.first {
+            Some((holder, waker)) if *holder == ticket.0 => Some(waker),
+            _ => self.more.get_mut(&ticket.0),
+        }
+    }
+
+    /// Takes out the waker of an operation that ends.
+    #[must_use = "dropped after unlocking"]
+    pub(crate) fn leave(&mut self, ticket: &mut Ticket) -> Option<TaskWaker> {
+        let ticket = std::mem::take(ticket).0;
+        match &self.first {
+            Some((holder, _)) if *holder == ticket => self.first.take().map(|(_, waker)| waker),
+            _ => self.more.remove(&ticket),
+        }
+    }
+
+    /// Takes all wakers out, to be woken after unlocking.
+    #[must_use = "woken after unlocking"]
+    pub(crate) fn take_all(&mut self) -> WakeAll {
+        WakeAll {
+            first: self.first.take().map(|(_, waker)| waker),
+            more: std::mem::take(&mut self.more),
+        }
+    }
+}
+
+impl Ticket {
+    /// Whether the operation has ever waited.
+    pub(crate) fn is_used(&self) -> bool {
+        self.0 != 0
+    }
+}
+
+/// Wakers that were taken out of their list.
+#[derive(Debug)]
+pub(crate) struct WakeAll {
+    first: Option<TaskWaker>,
+    more: BTreeMap<u64, TaskWaker>,
+}
+
+impl WakeAll {
+    pub(crate) fn wake(self) {
+        if let Some(waker) = self.first {
+            waker.wake();
+        }
+        for waker in self.more.into_values() {
+            waker.wake();
+        }
+    }
+}
