@@ -1,6 +1,6 @@
 //! The rules of CONTRIBUTING.md that a machine can check. A failure lists every place that breaks a rule.
 //!
-//! Left to others: `// SAFETY:` and `todo!` are clippy's, formatting is rustfmt's, `unsafe` outside of the modules that expect it
+//! Left to others: the comments on unsafe blocks and `todo!` are clippy's, formatting is rustfmt's, `unsafe` outside of the modules that expect it
 //! is rustc's.
 
 use std::fmt::Write as _;

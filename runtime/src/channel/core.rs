@@ -26,6 +26,7 @@
 use std::collections::VecDeque;
 use std::panic::Location;
 use std::ptr::{self, NonNull};
+use std::sync::Weak;
 use std::task::Context;
 
 use crate::channel::policy::Overflow;
@@ -33,12 +34,30 @@ use crate::channel::registry::Place;
 use crate::channel::select::Token;
 use crate::channel::wait::{self, Claimed, List, Node, Offer, Wakes};
 use crate::scheduler::worker;
+use crate::scope::ScopeInner;
 use crate::sync::{AtomicU64, Lock, Ordering};
 use crate::task::waker::TaskWaker;
 use crate::task::{TaskRef, current};
 
-/// A scope that nobody is in.
-const NOBODY: u64 = u64::MAX;
+/// Whom a channel refuses.
+#[derive(Debug)]
+enum Closing {
+    /// Everybody: its owner was stopped.
+    All,
+    /// Processes outside of this scope, until the scope is over: a receiver that is left then is outside too.
+    Outside(Weak<ScopeInner>),
+}
+
+impl Closing {
+    fn refuses(&self) -> bool {
+        match self {
+            Self::All => true,
+            Self::Outside(scope) => scope
+                .upgrade()
+                .is_some_and(|scope| scope.alive() > 0 && !current::is_within(scope.id)),
+        }
+    }
+}
 
 /// Capacity of a channel without a bound.
 pub(crate) const UNBOUNDED: u32 = u32::MAX;
@@ -166,8 +185,7 @@ struct State<T> {
 #[derive(Debug, Default)]
 struct Cold {
     name: Option<&'static str>,
-    /// The stopping scope whose input this is.
-    closing: Option<u64>,
+    closing: Option<Closing>,
     /// The tickets of the messages at the head of the queue that came back from a receiver which never saw them.
     returned: VecDeque<u64>,
 }
@@ -273,7 +291,7 @@ impl<T> Core<T> {
         // SAFETY: as said above.
         refuses: |head| unsafe { Self::of(head) }.refuses(),
         // SAFETY: as above.
-        refuse_all: |head| unsafe { Self::of(head) }.close_to(NOBODY),
+        refuse_all: |head| unsafe { Self::of(head) }.close_to(Closing::All),
         // SAFETY: as above.
         owner: |head| unsafe { Self::of(head) }.state.lock().owner.clone(),
         // SAFETY: as above.
@@ -655,7 +673,7 @@ impl<T> Core<T> {
     #[cold]
     pub(crate) fn close_to_outside(&self) {
         if let Some(scope) = current::stopping_scope() {
-            self.close_to(scope);
+            self.close_to(Closing::Outside(scope));
         }
     }
 
@@ -664,13 +682,12 @@ impl<T> Core<T> {
         drop(old);
     }
 
-    /// Refuses messages of processes outside of `scope`.
-    fn close_to(&self, scope: u64) {
+    fn close_to(&self, closing: Closing) {
         let mut wakes = Wakes::default();
         let mut state = self.state.lock();
         let cold = state.cold.get_or_insert_default();
-        if cold.closing.is_none() || scope == NOBODY {
-            cold.closing = Some(scope);
+        if cold.closing.is_none() || matches!(closing, Closing::All) {
+            cold.closing = Some(closing);
             // Everybody looks again: those outside see that they are refused, the others wait on.
             // SAFETY: under the lock.
             unsafe { state.senders.wake_all(&mut wakes) };
@@ -728,8 +745,8 @@ impl<T> State<T> {
     fn refuses(&self) -> bool {
         self.cold
             .as_ref()
-            .and_then(|cold| cold.closing)
-            .is_some_and(|scope| !current::is_within(scope))
+            .and_then(|cold| cold.closing.as_ref())
+            .is_some_and(Closing::refuses)
     }
 
     /// Takes the next message for a receiver that runs.

@@ -186,12 +186,12 @@ impl ScopeInner {
     }
 
     /// The farthest scope around this one, itself included, that has begun to stop.
-    pub(crate) fn outermost_stopping(&self) -> Option<u64> {
+    pub(crate) fn outermost_stopping(self: &Arc<Self>) -> Option<&Arc<Self>> {
         let above = self
             .parent
             .as_ref()
             .and_then(|parent| parent.outermost_stopping());
-        above.or_else(|| self.is_stopping().then_some(self.id))
+        above.or_else(|| self.is_stopping().then_some(self))
     }
 
     /// Records the failure of a child and stops the others.

@@ -10,11 +10,13 @@
 use std::cell::Cell;
 use std::panic::Location;
 use std::ptr::{self, NonNull};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use crate::scheduler::Scheduler;
 use crate::scheduler::worker;
+use crate::scope::ScopeInner;
 use crate::sync::{Ordering, thread_local};
 use crate::task::TaskRef;
 use crate::task::cell::Header;
@@ -290,10 +292,11 @@ pub(crate) fn is_within(scope: u64) -> bool {
 }
 
 /// The stopping scope of the current process that is farthest out, if a stop has reached it.
-pub(crate) fn stopping_scope() -> Option<u64> {
+pub(crate) fn stopping_scope() -> Option<Weak<ScopeInner>> {
     with_task(|task| {
         task.and_then(Header::scope)
             .and_then(|scope| scope.outermost_stopping())
+            .map(Arc::downgrade)
     })
 }
 
