@@ -12,15 +12,15 @@
 
 pub(crate) mod group;
 pub(crate) mod stop;
+mod stopping;
 
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use crate::channel::select::{ArmPoll, Event, Token};
+use crate::channel::waiters::Waiters;
 use crate::error::{Error, Result};
 use crate::process::Exit;
 use crate::process::exit::{Fault, IntoOutcome};
@@ -33,6 +33,7 @@ use crate::task::registry::{About, WaitKind};
 use crate::task::{Task, TaskRef, Watchers};
 
 pub use stop::{ExitReport, Late};
+pub use stopping::Stopping;
 
 /// The flag in [`ScopeInner::life`] of a scope that has begun to stop.
 const STOPPING: usize = 1 << (usize::BITS - 1);
@@ -64,7 +65,7 @@ pub(crate) struct State {
     /// Those who wait for the last child to end.
     ended: Watchers,
     /// Those who wait for the scope to stop.
-    stopping: Watchers,
+    stopping: Waiters,
     children: Vec<Weak<ScopeInner>>,
     pub(crate) failures: Vec<Failure>,
     pub(crate) report: ExitReport,
@@ -210,7 +211,7 @@ impl ScopeInner {
 
     /// Says once that the scope stops: to the processes inside, and to the scopes below.
     pub(crate) fn begin_stop(self: &Arc<Self>, grace: Duration) {
-        let watchers;
+        let waiters;
         let children;
         {
             let mut state = self.state.lock();
@@ -220,11 +221,11 @@ impl ScopeInner {
             state.stop = Some((self.system.scheduler.clock.now(), grace));
             // ORDERING: AcqRel: see `enter`; a process that was counted before is seen by the coordinator.
             self.life.fetch_or(STOPPING, Ordering::AcqRel);
-            watchers = std::mem::take(&mut state.stopping);
+            waiters = state.stopping.take_all();
             children = std::mem::take(&mut state.children);
         }
         tracing::info!(target: "roundrock::scope", scope = self.name(), grace_ms = grace.as_millis() as u64, "scope.stop");
-        watchers.wake_all();
+        waiters.wake();
         for child in children.iter().filter_map(Weak::upgrade) {
             child.begin_stop(grace);
         }
@@ -619,9 +620,7 @@ impl Scope {
 
     /// Waits until the scope begins to stop. May be a branch of `select!`.
     pub fn stopping(&self) -> Stopping {
-        Stopping {
-            scope: Arc::clone(&self.inner),
-        }
+        Stopping::of(Arc::clone(&self.inner))
     }
 
     /// Waits until everything in the scope has ended.
@@ -679,44 +678,5 @@ impl Scope {
 impl fmt::Debug for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.inner, f)
-    }
-}
-
-/// Waits until a scope begins to stop; see [`Scope::stopping`].
-#[must_use = "futures do nothing unless awaited"]
-#[derive(Debug, Clone)]
-pub struct Stopping {
-    scope: Arc<ScopeInner>,
-}
-
-impl Stopping {
-    fn poll_stopping(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.scope.state.lock();
-        if state.stop.is_some() {
-            return Poll::Ready(());
-        }
-        state.stopping.add(cx);
-        current::waits_for(WaitKind::Stopping, self.scope.id);
-        Poll::Pending
-    }
-}
-
-impl Future for Stopping {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        std::task::ready!(current::spend(cx));
-        self.poll_stopping(cx)
-    }
-}
-
-impl Event for Stopping {
-    type Output = ();
-
-    fn poll_arm(self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<()> {
-        match token.claimed(self.poll_stopping(cx)) {
-            ArmPoll::Pending => ArmPoll::Passive,
-            polled => polled,
-        }
     }
 }

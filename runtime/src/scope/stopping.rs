@@ -1,0 +1,82 @@
+//! The wait for a scope to stop: what processes select on beside their work.
+//!
+//! **Invariants**
+//! - A wait that is dropped takes its waker out of the scope's list, so that a scope which runs for long does not remember every
+//!   process that ever waited.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use crate::channel::select::{ArmPoll, Event, Token};
+use crate::channel::waiters::Ticket;
+use crate::scope::ScopeInner;
+use crate::task::current;
+use crate::task::registry::WaitKind;
+
+/// Waits until a scope begins to stop; see [`Scope::stopping`](crate::Scope::stopping).
+#[must_use = "futures do nothing unless awaited"]
+#[derive(Debug)]
+pub struct Stopping {
+    scope: Arc<ScopeInner>,
+    ticket: Ticket,
+}
+
+impl Stopping {
+    pub(super) fn of(scope: Arc<ScopeInner>) -> Self {
+        Self {
+            scope,
+            ticket: Ticket::default(),
+        }
+    }
+
+    fn poll_stopping(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.scope.state.lock();
+        if state.stop.is_some() {
+            return Poll::Ready(());
+        }
+        let replaced = state.stopping.park(&mut self.ticket, cx);
+        drop(state);
+        drop(replaced);
+        current::waits_for(WaitKind::Stopping, self.scope.id);
+        Poll::Pending
+    }
+}
+
+impl Clone for Stopping {
+    fn clone(&self) -> Self {
+        Self::of(Arc::clone(&self.scope))
+    }
+}
+
+impl Drop for Stopping {
+    fn drop(&mut self) {
+        if self.ticket.is_used() {
+            let mut state = self.scope.state.lock();
+            let waker = state.stopping.leave(&mut self.ticket);
+            drop(state);
+            drop(waker);
+        }
+    }
+}
+
+impl Future for Stopping {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        ready!(current::spend(cx));
+        self.poll_stopping(cx)
+    }
+}
+
+impl Event for Stopping {
+    type Output = ();
+
+    fn poll_arm(mut self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<()> {
+        match token.claimed(self.poll_stopping(cx)) {
+            ArmPoll::Pending => ArmPoll::Passive,
+            polled => polled,
+        }
+    }
+}
