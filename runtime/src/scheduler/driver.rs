@@ -4,6 +4,10 @@
 //! [`Parker`] is the same for both. The worker that gets the [`Driver`] is also the *keeper*: it sleeps no longer than the
 //! next timer. All others sleep until somebody wakes them.
 //!
+//! A worker that leaves the reactor for work does not wake another one to drive instead: most of the time it comes back in a
+//! few microseconds. If it does not, the monitor sees that the reactor is neglected, and wakes a worker, which finds nothing
+//! to run and parks there.
+//!
 //! Model: `tests/loom_idle.rs` (the parker), `tests/loom_timers.rs` (the keeper).
 
 use std::task::Waker;
@@ -164,6 +168,10 @@ mod without_tokio {
 
         pub(crate) fn poll(&self) {}
 
+        pub(crate) fn is_neglected(&self) -> bool {
+            false
+        }
+
         pub(crate) fn shutdown(&self) {}
     }
 }
@@ -179,6 +187,8 @@ mod with_tokio {
 
     use parking_lot::Mutex;
     use tokio::runtime::{EnterGuard, Handle, Runtime};
+
+    use crate::sync::{AtomicU64, Ordering};
 
     /// Where tokio's I/O comes from.
     #[derive(Debug, Clone, Default)]
@@ -200,27 +210,50 @@ mod with_tokio {
         handle: Handle,
         /// Held by the one worker that drives; empty when the reactor is not ours, or after shutdown.
         own: Mutex<Option<Runtime>>,
+        /// Whether the reactor is ours to drive.
+        is_own: bool,
+        /// How often somebody began to drive, or looked.
+        visits: AtomicU64,
+        /// `visits` when the monitor last looked.
+        seen: AtomicU64,
     }
 
     impl Driver {
         pub(crate) fn new(reactor: Reactor) -> std::io::Result<Self> {
             match reactor {
-                Reactor::Given(handle) => Ok(Self {
-                    handle,
-                    own: Mutex::new(None),
-                }),
+                Reactor::Given(handle) => Ok(Self::over(handle, None)),
                 Reactor::Own => {
                     // An event interval of one: the driver is here to serve processes, tasks of tokio's own are rare.
                     let runtime = tokio::runtime::Builder::new_current_thread()
                         .enable_all()
                         .event_interval(1)
                         .build()?;
-                    Ok(Self {
-                        handle: runtime.handle().clone(),
-                        own: Mutex::new(Some(runtime)),
-                    })
+                    Ok(Self::over(runtime.handle().clone(), Some(runtime)))
                 }
             }
+        }
+
+        fn over(handle: Handle, own: Option<Runtime>) -> Self {
+            Self {
+                handle,
+                is_own: own.is_some(),
+                own: Mutex::new(own),
+                visits: AtomicU64::new(0),
+                seen: AtomicU64::new(0),
+            }
+        }
+
+        fn visit(&self) {
+            // ORDERING: Relaxed: a count that the monitor compares with itself.
+            self.visits.fetch_add(1, Ordering::Relaxed);
+        }
+
+        /// Whether nobody drives, nor has looked since this was asked last: the worker that used to drive is occupied.
+        pub(crate) fn is_neglected(&self) -> bool {
+            // ORDERING: Relaxed: hints; one look too late, or too many, does no harm.
+            let visits = self.visits.load(Ordering::Relaxed);
+            let seen = self.seen.swap(visits, Ordering::Relaxed);
+            self.is_own && visits == seen && !self.own.is_locked()
         }
 
         pub(crate) fn enter(&self) -> Entered<'_> {
@@ -237,6 +270,7 @@ mod with_tokio {
             let Some(own) = self.own.try_lock() else {
                 return false;
             };
+            self.visit();
             let limit = keep();
             match &*own {
                 Some(runtime) => drive(runtime, parker, limit),
@@ -251,6 +285,7 @@ mod with_tokio {
             if let Some(own) = self.own.try_lock()
                 && let Some(runtime) = &*own
             {
+                self.visit();
                 runtime.block_on(tokio::task::yield_now());
             }
         }

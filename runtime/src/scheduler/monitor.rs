@@ -4,7 +4,8 @@
 //! wakes it. Its period is jittered (0.5 to 1.5 times 5 ms), so that work in step with the clock cannot hide from it.
 //!
 //! A step that runs longer than [`worker::PATIENCE`] while tasks wait for its worker is a *stall*: the process is reported by
-//! name and another worker is woken, or a spare one started, which takes over the queue, the run-next slot and the timers.
+//! name and another worker is woken, or a spare one started, which takes over the queue, the run-next slot, the timers and
+//! the reactor.
 //!
 //! Model: `tests/loom_idle.rs` (the monitor sleeps only while all workers do).
 
@@ -197,12 +198,14 @@ fn look(scheduler: &Arc<Scheduler>, looks: &mut [Look], now: Instant) {
     }
     // ORDERING: Relaxed: see `Monitor::stuck`.
     scheduler.monitor.stuck.store(stuck, Ordering::Relaxed);
-    if waiting && (scheduler.has_queued_work() || scheduler.timers.overdue(&scheduler.clock)) {
+    let neglected = scheduler.driver.is_neglected();
+    let behind = scheduler.has_queued_work() || scheduler.timers.overdue(&scheduler.clock);
+    if neglected || waiting && behind {
         rescue(scheduler, stuck);
     }
 }
 
-/// Work waits behind a stuck worker: wakes a sleeping worker, or starts a spare if all others are stuck.
+/// Work, or the reactor, waits behind a stuck worker: wakes a sleeping worker, or starts a spare if all others are stuck.
 fn rescue(scheduler: &Arc<Scheduler>, stuck: usize) {
     if scheduler.idle.sleeping() > 0 {
         scheduler.wake_for_surplus();
