@@ -1,10 +1,11 @@
 //! Who looks for I/O when the worker that did so is occupied.
 
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use roundrock::prelude::*;
-use roundrock_tests::{on, watched};
+use roundrock_tests::{on, watched, yield_now};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
@@ -81,5 +82,44 @@ fn timers_and_tasks_of_tokio_go_on_while_a_process_blocks_its_worker() {
             blocking.await?;
             Ok(())
         });
+    }
+}
+
+/// All workers run processes whose steps are long, and none is stuck: I/O, timers and tasks get their turn with the clock,
+/// not only after many steps. Counted in steps, so that a slow machine makes no difference.
+#[test]
+fn io_gets_its_turn_between_long_steps() {
+    for workers in [1, 2] {
+        let steps = on(workers, move |scope| async move {
+            let busy = scope.child("busy");
+            let steps = Arc::new(AtomicUsize::new(0));
+            for _ in 0..2 * workers {
+                let (stop, steps) = (busy.clone(), Arc::clone(&steps));
+                let _ = busy.task("slow", async move {
+                    while !stop.is_stopping() {
+                        thread::sleep(millis(1));
+                        steps.fetch_add(1, Ordering::SeqCst);
+                        yield_now().await;
+                    }
+                });
+            }
+            for _ in 0..10 {
+                tokio::time::sleep(millis(1)).await;
+                sleep(millis(1)).await;
+                let tasks: Vec<_> = (0..8)
+                    .map(|_| tokio::spawn(tokio::task::yield_now()))
+                    .collect();
+                for task in tasks {
+                    task.await?;
+                }
+            }
+            let steps = steps.load(Ordering::SeqCst);
+            busy.stop(secs(5)).await;
+            Ok(steps)
+        });
+        assert!(
+            steps < workers * 500,
+            "{steps} steps with {workers} workers"
+        );
     }
 }

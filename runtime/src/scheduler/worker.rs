@@ -1,7 +1,8 @@
 //! The loop of one worker: next slot, local queue, injector, steal, park.
 //!
 //! Fairness: at most [`STREAK`] tasks in a row come from the run-next slot; every [`TICK`] steps the worker looks at the
-//! injector and the timers, so neither can starve behind a busy local queue.
+//! injector and the timers, and every [`DRIVE_TICK`] steps at the reactor, so none can starve behind a busy local queue. When
+//! steps are long, a tick of the coarse clock comes sooner, and all three are looked at then.
 //!
 //! **Invariants**
 //! - Only the worker itself stores tasks into its run-next slot; anybody may take them out.
@@ -28,12 +29,15 @@ use crate::scheduler::driver::Parker;
 use crate::scheduler::queue::{Local, Runnable, Thief};
 use crate::sync::{AtomicPtr, AtomicU64, Ordering, thread_local};
 use crate::task::cell::{self, Header, Step};
+use crate::task::current;
 use crate::task::registry::FreeCache;
 
 /// Tasks in a row from the run-next slot before the queue gets a turn.
 const STREAK: u32 = 32;
 /// Steps between looks at the injector and the clock.
 const TICK: u64 = 64;
+/// Steps between looks at the coarse clock.
+const CLOCK_TICK: u64 = 4;
 /// Steps between looks at the reactor while nobody drives it.
 const DRIVE_TICK: u64 = 256;
 
@@ -104,6 +108,8 @@ pub(crate) struct Worker {
     local: Local,
     free: RefCell<FreeCache>,
     steps: Cell<u64>,
+    /// The coarse time at the last look at it.
+    ticked_ms: Cell<u32>,
     streak: Cell<u32>,
     random: Cell<u64>,
     searching: Cell<bool>,
@@ -143,6 +149,7 @@ impl Worker {
             local,
             free: RefCell::default(),
             steps: Cell::new(0),
+            ticked_ms: Cell::new(0),
             streak: Cell::new(0),
             random: Cell::new(seed | 1),
             searching: Cell::new(false),
@@ -264,16 +271,22 @@ impl Worker {
         if outcome == Step::Again {
             self.push_surplus(task);
         }
-        if steps.is_multiple_of(TICK) {
-            self.maintain(steps);
+        let ticked = steps.is_multiple_of(CLOCK_TICK) && self.clock_has_moved();
+        if ticked || steps.is_multiple_of(TICK) {
+            self.maintain(ticked || steps.is_multiple_of(DRIVE_TICK));
         }
+    }
+
+    fn clock_has_moved(&self) -> bool {
+        let now = current::coarse_ms();
+        self.ticked_ms.replace(now) != now
     }
 
     /// The timers, and now and then the reactor.
     #[cold]
-    fn maintain(&self, steps: u64) {
+    fn maintain(&self, with_reactor: bool) {
         self.scheduler.timers.fire(&self.scheduler.clock);
-        if steps.is_multiple_of(DRIVE_TICK) {
+        if with_reactor {
             self.scheduler.driver.poll();
         }
         if let Some(task) = self.scheduler.injector.steal(&self.local) {
