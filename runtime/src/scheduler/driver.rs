@@ -223,10 +223,10 @@ mod with_tokio {
             match reactor {
                 Reactor::Given(handle) => Ok(Self::over(handle, None)),
                 Reactor::Own => {
-                    // An event interval of one: the driver is here to serve processes, tasks of tokio's own are rare.
+                    // Tasks that code gave to tokio itself get a turn of up to this many steps between two looks at the I/O.
                     let runtime = tokio::runtime::Builder::new_current_thread()
                         .enable_all()
-                        .event_interval(1)
+                        .event_interval(16)
                         .build()?;
                     Ok(Self::over(runtime.handle().clone(), Some(runtime)))
                 }
