@@ -131,6 +131,7 @@
 //! | feature | default | adds | costs |
 //! |---|---|---|---|
 //! | `tokio` | yes | tokio's I/O and timers in every process | the crate `tokio`; no thread of its own |
+//! | `net` | yes | [`net::serve`]: HTTP servers of axum, tower or hyper, one process per connection | `tokio`, and the crates `hyper`, `hyper-util`, `tower-service` |
 //! | `signals` | yes | Ctrl-C and SIGTERM stop the root scope | the crate `signal-hook` and a thread |
 //! | `serde` | no | the types of a [snapshot](observe::Snapshot) can be serialised | the crate `serde` |
 //!
@@ -145,6 +146,8 @@ pub mod __private;
 pub mod blocking;
 pub mod channel;
 pub mod error;
+#[cfg(feature = "net")]
+pub mod net;
 pub mod observe;
 pub mod process;
 mod scheduler;

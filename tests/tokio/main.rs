@@ -4,5 +4,6 @@
 
 mod driver;
 mod given;
+mod http;
 mod io;
 mod tasks;

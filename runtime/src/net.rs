@@ -1,0 +1,356 @@
+//! HTTP servers whose connections are processes: for axum, tower and hyper services.
+//!
+//! [`serve`] starts one process that accepts, and one for each connection, on the workers and in the scope that it is given.
+//! So a request runs where the rest of the program runs: it may use every operation of Roundrock, it is stolen by an idle
+//! worker, it shows in snapshots, and its scope stops it. (Code that calls `tokio::spawn` itself, as `axum::serve` does, works
+//! too, but its tasks share the one thread that drives the I/O, outside of all scopes; see [`system`](crate::system).)
+//!
+//! The protocol is hyper's HTTP/1; its timers are Roundrock's, and nothing is spawned behind the scope's back. HTTP/2 needs a
+//! crate tree of its own, so it stays with a proxy in front.
+//!
+//! **Invariants**
+//! - A connection holds one of `max_connections` places from before it is accepted until its process has ended, however it
+//!   ended.
+//! - What happens to one connection never ends the accepting process, nor fails the scope.
+
+use std::convert::Infallible;
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::{Future, IntoFuture, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tower_service::Service;
+
+use crate::channel::{OwnedPermit, bounded};
+use crate::process::exit::Fault;
+use crate::process::spawn::SpawnOptions;
+use crate::scope::Scope;
+use crate::task::{Done, Join, Task};
+use crate::time::{Sleep, sleep, sleep_until};
+
+/// How long the accepting process waits when the system has no more descriptors or memory for connections.
+const EXHAUSTED: Duration = Duration::from_millis(100);
+
+/// Serves HTTP on a listener, with the default [`ServeOptions`]: one process per connection, in `scope`.
+///
+/// The service is an `axum::Router`, or any `tower::Service` from `http::Request<hyper::body::Incoming>` to `http::Response`;
+/// each request gets a clone of it. The address of the client is in the request's extensions as [`Peer`].
+///
+/// When the scope stops, no connection is accepted any more, idle ones end, and the others answer the request in flight first.
+/// To stop a server alone, give it a scope of its own: `scope.child("web")`. An error or a panic of a connection is
+/// reported and ends that connection only.
+///
+/// # Examples
+/// ```
+/// use axum::{Router, routing::get};
+/// # use roundrock::prelude::*;
+/// use tokio::net::TcpListener;
+///
+/// # roundrock::System::builder().workers(1).run(async |scope| {
+/// let app = Router::new().route("/", get(async || "hello"));
+/// let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// let server = roundrock::net::serve(listener, app, &scope);
+/// println!("listening on http://{}", server.local_addr()?);
+/// # scope.stop(secs(1)).await;
+/// # Ok(()) }).unwrap();
+/// ```
+#[track_caller]
+pub fn serve<S, B>(listener: TcpListener, service: S, scope: &Scope) -> Server
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<Box<dyn StdError + Send + Sync>>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    ServeOptions::new().serve(listener, service, scope)
+}
+
+/// The limits of a server; see [`serve`].
+#[derive(Debug, Clone)]
+#[must_use = "nothing is served before `serve`"]
+pub struct ServeOptions {
+    max_connections: usize,
+    header_timeout: Duration,
+    keep_alive: bool,
+}
+
+impl Default for ServeOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ServeOptions {
+    /// The default limits.
+    pub fn new() -> Self {
+        Self {
+            max_connections: 1024,
+            header_timeout: Duration::from_secs(30),
+            keep_alive: true,
+        }
+    }
+
+    /// Sets how many connections are open at the same time. Further ones wait in the queue of the operating system. The
+    /// default is 1,024.
+    ///
+    /// # Panics
+    /// If it is zero.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        assert!(
+            connections > 0,
+            "a server of 0 connections would never answer: give at least 1"
+        );
+        self.max_connections = connections;
+        self
+    }
+
+    /// Sets how long a client may take to send the head of a request, counted from the end of the one before: this is also
+    /// how long a connection may be idle. The connection is closed then. The default is 30 s.
+    pub fn header_timeout(mut self, limit: Duration) -> Self {
+        self.header_timeout = limit;
+        self
+    }
+
+    /// Sets whether a connection may carry more than one request. The default is yes.
+    pub fn keep_alive(mut self, on: bool) -> Self {
+        self.keep_alive = on;
+        self
+    }
+
+    /// Serves HTTP on a listener with these limits; see [`serve`].
+    #[track_caller]
+    pub fn serve<S, B>(self, listener: TcpListener, service: S, scope: &Scope) -> Server
+    where
+        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<Box<dyn StdError + Send + Sync>>,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let spawn = SpawnOptions::here();
+        let local_addr = listener.local_addr().map_err(|error| error.kind());
+        let accepting = accept(self, listener, service, scope.clone(), spawn);
+        Server {
+            task: scope.inner.spawn(accepting, &spawn.named("accept")),
+            local_addr,
+        }
+    }
+}
+
+/// A server that was started by [`serve`]. Awaiting it waits until its scope stops. Dropping it has no effect.
+#[derive(Debug)]
+pub struct Server {
+    task: Task<()>,
+    local_addr: Result<SocketAddr, io::ErrorKind>,
+}
+
+impl Server {
+    /// Returns the address that the server listens on: with the port that the operating system chose, if it was 0.
+    ///
+    /// # Errors
+    /// When the operating system did not tell.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.local_addr.map_err(io::Error::from)
+    }
+
+    /// Returns the process that accepts connections.
+    pub fn task(&self) -> &Task<()> {
+        &self.task
+    }
+
+    /// Waits until the server accepts no more connections, because its scope stops. May be a branch of `select!`.
+    pub fn done(&self) -> Done {
+        self.task.done()
+    }
+}
+
+impl IntoFuture for Server {
+    type Output = <Task<()> as IntoFuture>::Output;
+    type IntoFuture = Join<()>;
+
+    fn into_future(self) -> Join<()> {
+        self.task.into_future()
+    }
+}
+
+/// The address of the client, in the extensions of each request: `request.extensions().get::<Peer>()`, or
+/// `Extension(Peer(address))` as an argument of an axum handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Peer(pub SocketAddr);
+
+/// A place among the connections that may be open; given back when it is dropped.
+type Place = OwnedPermit<Infallible>;
+
+/// Accepts connections until the scope stops.
+async fn accept<S, B>(
+    options: ServeOptions,
+    listener: TcpListener,
+    service: S,
+    scope: Scope,
+    spawn: SpawnOptions,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<Box<dyn StdError + Send + Sync>>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    let mut http = http1::Builder::new();
+    http.timer(Timer)
+        .header_read_timeout(options.header_timeout)
+        .keep_alive(options.keep_alive);
+    // The room of a channel that nobody sends into is a semaphore.
+    let (places, _open) = bounded::<Infallible>(options.max_connections);
+    let spawn = spawn.named("connection").isolated();
+    loop {
+        let Some(Ok(place)) = unless_stopping(&scope, places.clone().ready_owned()).await else {
+            return;
+        };
+        let (stream, peer) = match unless_stopping(&scope, listener.accept()).await {
+            None => return,
+            Some(Ok(accepted)) => accepted,
+            Some(Err(error)) => {
+                // The client went away before it was accepted: nobody's problem. All else is the machine's.
+                if !is_of_connection(&error) {
+                    tracing::warn!(target: "roundrock::net", cause = %error, "accept");
+                    unless_stopping(&scope, sleep(EXHAUSTED)).await;
+                }
+                continue;
+            }
+        };
+        let service = WithPeer {
+            service: service.clone(),
+            peer: Peer(peer),
+        };
+        let connection = connection(http.clone(), stream, service, scope.clone(), place);
+        // The task is not needed: the connection belongs to the scope.
+        let _ = scope.inner.spawn(connection, &spawn);
+    }
+}
+
+/// The process of one connection. Only an error of the service fails it: what a client does is its own matter.
+async fn connection<S, B>(
+    http: http1::Builder,
+    stream: TcpStream,
+    service: WithPeer<S>,
+    scope: Scope,
+    place: Place,
+) -> Result<(), Fault>
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<Box<dyn StdError + Send + Sync>>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    let _place = place;
+    let peer = service.peer.0;
+    // An answer is written as a whole: waiting for more to send, as Nagle's algorithm does, would only delay it.
+    let _ = stream.set_nodelay(true);
+    let connection = http
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let mut told = false;
+    // As in `unless_stopping`, the stop itself wakes this process.
+    let served = poll_fn(|cx| {
+        if !told && scope.is_stopping() {
+            told = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        connection.as_mut().poll(cx)
+    })
+    .await;
+    match served {
+        Err(error) if error.is_user() => Err(Fault::error(error)),
+        Err(error) => {
+            tracing::debug!(target: "roundrock::net", %peer, cause = %error, "connection");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Runs a future that loses nothing when it is dropped, until the scope stops.
+///
+/// The wait for the stop needs no registration: a stop wakes every process of its scope, this one too.
+async fn unless_stopping<F: Future>(scope: &Scope, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        if scope.is_stopping() {
+            Poll::Ready(None)
+        } else {
+            future.as_mut().poll(cx).map(Some)
+        }
+    })
+    .await
+}
+
+fn is_of_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+    )
+}
+
+/// A service that tells each request who asks.
+#[derive(Debug, Clone)]
+struct WithPeer<S> {
+    service: S,
+    peer: Peer,
+}
+
+impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for WithPeer<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.service.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<Incoming>) -> S::Future {
+        request.extensions_mut().insert(self.peer);
+        self.service.call(request)
+    }
+}
+
+/// Timers for hyper, from the workers' own: `hyper::server::conn::http1::Builder::new().timer(Timer)`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Timer;
+
+impl hyper::rt::Timer for Timer {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        Box::pin(sleep(duration))
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        Box::pin(sleep_until(deadline))
+    }
+}
+
+impl hyper::rt::Sleep for Sleep {}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}

@@ -1,0 +1,357 @@
+//! `net::serve` with an axum application: one process per connection, limits, and a stop that finishes what was begun.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Extension;
+use axum::Router;
+use axum::body::Bytes;
+use axum::routing::{get, post};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use roundrock::net::{Peer, ServeOptions, serve};
+use roundrock::prelude::*;
+use roundrock_tests::{on, on_workers, yield_now};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+async fn listen() -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+/// Keeps all workers busy until it is stopped.
+fn keep_busy(scope: &Scope) -> Scope {
+    let busy = scope.child("busy");
+    for _ in 0..8 {
+        let stop = busy.clone();
+        let _ = busy.task("spinner", async move {
+            while !stop.is_stopping() {
+                yield_now().await;
+            }
+        });
+    }
+    busy
+}
+
+async fn send(stream: &mut TcpStream, path: &str) -> io::Result<()> {
+    let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n");
+    stream.write_all(request.as_bytes()).await
+}
+
+/// Reads an answer with a `content-length`, and returns its status line and body.
+async fn answer(stream: &mut TcpStream) -> Result<(String, String)> {
+    let mut read = Vec::new();
+    let head = loop {
+        let byte = stream.read_u8().await?;
+        read.push(byte);
+        if read.ends_with(b"\r\n\r\n") {
+            break String::from_utf8(std::mem::take(&mut read))?;
+        }
+    };
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "))
+        .context("no content-length")?;
+    let mut body = vec![0; length.parse()?];
+    stream.read_exact(&mut body).await?;
+    let status = head.lines().next().unwrap_or_default().to_owned();
+    Ok((status, String::from_utf8(body)?))
+}
+
+async fn ask(stream: &mut TcpStream, path: &str) -> Result<String> {
+    send(stream, path).await?;
+    Ok(answer(stream).await?.1)
+}
+
+/// The process of a handler counts, and an axum application shares its state with the rest of the program.
+#[process]
+struct Counter {
+    n: u64,
+}
+
+#[handlers]
+impl Counter {
+    fn add(&mut self, by: u64) -> u64 {
+        self.n += by;
+        self.n
+    }
+}
+
+#[test]
+fn axum_answers_a_hyper_client_while_all_workers_are_busy() {
+    on_workers(|scope| async move {
+        let busy = keep_busy(&scope);
+        let web = scope.child("web");
+        let counter = web.spawn(Counter { n: 0 });
+        let app = Router::new()
+            .route("/", get(async || "hello"))
+            .route("/echo", post(async |body: Bytes| body))
+            .route(
+                "/add",
+                post(async move |body: String| {
+                    let by = body.parse().unwrap_or(0);
+                    counter.add(by).await.map_or(0, |n| n).to_string()
+                }),
+            );
+        let (listener, address) = listen().await?;
+        let server = serve(listener, app, &web);
+        assert_eq!(server.local_addr()?, address);
+
+        let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+        let url = |path: &str| format!("http://{address}{path}").parse::<hyper::Uri>();
+        let hello = client.get(url("/")?).await?;
+        assert_eq!(hello.status(), 200);
+        assert_eq!(hello.into_body().collect().await?.to_bytes(), "hello");
+
+        let large = Bytes::from(vec![7; 300_000]);
+        let request = hyper::Request::post(url("/echo")?).body(Full::new(large.clone()))?;
+        let echoed = client.request(request).await?.into_body().collect().await?;
+        assert_eq!(echoed.to_bytes(), large);
+
+        let adders: Vec<_> = (0..16)
+            .map(|_| {
+                let (client, url) = (client.clone(), url("/add"));
+                scope.task("adder", async move {
+                    let url = url?;
+                    for _ in 0..5 {
+                        let request = hyper::Request::post(&url).body(Full::from("1"))?;
+                        client.request(request).await?.into_body().collect().await?;
+                    }
+                    roundrock::Ok(())
+                })
+            })
+            .collect();
+        for adder in adders {
+            adder.await?;
+        }
+        let request = hyper::Request::post(url("/add")?).body(Full::from("0"))?;
+        let total = client.request(request).await?.into_body().collect().await?;
+        assert_eq!(total.to_bytes(), "80");
+
+        let report = web.stop(secs(5)).await;
+        assert!(report.is_clean(), "{report}");
+        assert!(client.get(url("/")?).await.is_err());
+        busy.stop(secs(5)).await;
+        Ok(())
+    });
+}
+
+#[test]
+fn each_connection_is_a_process_and_knows_its_peer() {
+    on_workers(|scope| async move {
+        let web = scope.child("web");
+        let app = Router::new().route(
+            "/",
+            get(async |Extension(Peer(peer)): Extension<Peer>| peer.to_string()),
+        );
+        let (listener, address) = listen().await?;
+        let _server = serve(listener, app, &web);
+        let mut streams = Vec::new();
+        for _ in 0..5 {
+            let mut stream = TcpStream::connect(address).await?;
+            assert_eq!(
+                ask(&mut stream, "/").await?,
+                stream.local_addr()?.to_string()
+            );
+            streams.push(stream);
+        }
+        assert_eq!(web.alive(), 6);
+        drop(streams);
+        while web.alive() > 1 {
+            sleep(millis(1)).await;
+        }
+        let report = web.stop(secs(5)).await;
+        assert!(report.is_clean(), "{report}");
+        Ok(())
+    });
+}
+
+#[test]
+fn stop_finishes_the_request_in_flight_and_ends_idle_connections() {
+    on_workers(|scope| async move {
+        let web = scope.child("web");
+        let (began, begun) = bounded::<()>(1);
+        // Not a channel of ours: its receiver would refuse what comes from outside of the stopping scope.
+        let go = Arc::new(tokio::sync::Notify::new());
+        let wait = Arc::clone(&go);
+        let app = Router::new().route("/", get(async || "quick")).route(
+            "/slow",
+            get(async move || {
+                let _ = began.send(()).await;
+                wait.notified().await;
+                "finished"
+            }),
+        );
+        let (listener, address) = listen().await?;
+        let server = serve(listener, app, &web);
+        let mut idle = TcpStream::connect(address).await?;
+        assert_eq!(ask(&mut idle, "/").await?, "quick");
+        let mut slow = TcpStream::connect(address).await?;
+        send(&mut slow, "/slow").await?;
+        begun.recv().await;
+
+        let stopped = {
+            let web = web.clone();
+            scope.task(
+                "stop",
+                async move { roundrock::Ok(web.stop(secs(8)).await) },
+            )
+        };
+        // The idle connection ends, and no new one is taken, while the slow request goes on.
+        assert_eq!(idle.read(&mut [0]).await?, 0);
+        assert!(server.await.is_ok());
+        assert!(TcpStream::connect(address).await.is_err());
+        assert!(stopped.exit().is_none());
+        go.notify_one();
+        assert_eq!(answer(&mut slow).await?.1, "finished");
+        assert_eq!(slow.read(&mut [0]).await?, 0);
+        let report = stopped.await?;
+        assert!(report.is_clean(), "{report}");
+        Ok(())
+    });
+}
+
+#[test]
+fn panic_of_a_handler_ends_its_connection_only() {
+    on(2, |scope| async move {
+        async fn fail() -> &'static str {
+            panic!("planted")
+        }
+        let web = scope.child("web");
+        let app = Router::new()
+            .route("/", get(async || "fine"))
+            .route("/panic", get(fail));
+        let (listener, address) = listen().await?;
+        let _server = serve(listener, app, &web);
+        let mut other = TcpStream::connect(address).await?;
+        for _ in 0..3 {
+            let mut stream = TcpStream::connect(address).await?;
+            send(&mut stream, "/panic").await?;
+            assert_eq!(stream.read(&mut [0]).await.unwrap_or(0), 0);
+            assert_eq!(ask(&mut other, "/").await?, "fine");
+        }
+        assert!(!web.is_stopping());
+        assert!(web.stop(secs(5)).await.is_clean());
+        web.join().await
+    });
+}
+
+#[test]
+fn what_clients_do_wrong_fails_nothing() {
+    on(2, |scope| async move {
+        let web = scope.child("web");
+        let app = Router::new()
+            .route("/", get(async || "fine"))
+            .route("/echo", post(async |body: Bytes| body));
+        let (listener, address) = listen().await?;
+        let _server = serve(listener, app, &web);
+        let garbage: [&[u8]; 4] = [
+            b"",
+            b"\x16\x03\x01 this is not HTTP\r\n\r\n",
+            b"GET / HTTP/1.1\r\nhost",
+            b"POST /echo HTTP/1.1\r\ncontent-length: 100\r\n\r\nshort",
+        ];
+        for bytes in garbage {
+            let mut stream = TcpStream::connect(address).await?;
+            stream.write_all(bytes).await?;
+            drop(stream);
+        }
+        let mut stream = TcpStream::connect(address).await?;
+        assert_eq!(ask(&mut stream, "/").await?, "fine");
+        drop(stream);
+        while web.alive() > 1 {
+            sleep(millis(1)).await;
+        }
+        assert!(web.stop(secs(5)).await.is_clean());
+        web.join().await
+    });
+}
+
+#[test]
+fn connections_over_the_limit_wait_for_a_place() {
+    on_workers(|scope| async move {
+        let web = scope.child("web");
+        let app = Router::new().route("/", get(async || "fine"));
+        let (listener, address) = listen().await?;
+        let _server = ServeOptions::new()
+            .max_connections(2)
+            .serve(listener, app, &web);
+        let mut first = TcpStream::connect(address).await?;
+        let mut second = TcpStream::connect(address).await?;
+        assert_eq!(ask(&mut first, "/").await?, "fine");
+        assert_eq!(ask(&mut second, "/").await?, "fine");
+        let mut third = TcpStream::connect(address).await?;
+        send(&mut third, "/").await?;
+        for _ in 0..5 {
+            assert_eq!(ask(&mut first, "/").await?, "fine");
+        }
+        assert_eq!(web.alive(), 3);
+        drop(second);
+        assert_eq!(answer(&mut third).await?.1, "fine");
+        assert_eq!(web.alive(), 3);
+        let report = web.stop(secs(5)).await;
+        assert!(report.is_clean(), "{report}");
+        Ok(())
+    });
+}
+
+#[test]
+fn client_that_sends_no_request_is_closed() {
+    on(2, |scope| async move {
+        let web = scope.child("web");
+        let app = Router::new().route("/", get(async || "fine"));
+        let (listener, address) = listen().await?;
+        let _server = ServeOptions::new()
+            .header_timeout(millis(30))
+            .serve(listener, app, &web);
+        // One says nothing, one only half of a head, and one is idle after a request.
+        let mut silent = TcpStream::connect(address).await?;
+        let mut half = TcpStream::connect(address).await?;
+        half.write_all(b"GET / HTTP/1.1\r\nho").await?;
+        let mut idle = TcpStream::connect(address).await?;
+        assert_eq!(ask(&mut idle, "/").await?, "fine");
+        for stream in [&mut silent, &mut half, &mut idle] {
+            let mut rest = Vec::new();
+            stream.read_to_end(&mut rest).await?;
+        }
+        assert!(web.stop(secs(5)).await.is_clean());
+        Ok(())
+    });
+}
+
+/// A thousand short connections leave nothing behind.
+#[test]
+fn ended_connections_leave_nothing_behind() {
+    on(2, |scope| async move {
+        let web = scope.child("web");
+        let served = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&served);
+        let app = Router::new().route(
+            "/",
+            get(async move || {
+                count.fetch_add(1, Ordering::SeqCst);
+                "fine"
+            }),
+        );
+        let (listener, address) = listen().await?;
+        let _server = ServeOptions::new()
+            .keep_alive(false)
+            .serve(listener, app, &web);
+        for _ in 0..1_000 {
+            let mut stream = TcpStream::connect(address).await?;
+            assert_eq!(ask(&mut stream, "/").await?, "fine");
+            assert_eq!(stream.read(&mut [0]).await?, 0);
+        }
+        assert_eq!(served.load(Ordering::SeqCst), 1_000);
+        while web.alive() > 1 {
+            sleep(millis(1)).await;
+        }
+        assert!(web.stop(secs(5)).await.is_clean());
+        Ok(())
+    });
+}
