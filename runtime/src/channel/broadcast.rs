@@ -4,17 +4,12 @@
 //! has a position in it. A full queue loses its oldest message ([`Lagged`] tells the receivers that had not taken it), or
 //! makes the senders wait, or loses the new message; see [`Overflow`].
 //!
-//! A message lies in an `Arc`, so that it is cloned after the lock was released. The last receiver gets the original.
+//! This file has the endpoints; the queue and its rules are in [`fanout`](super::fanout).
 //!
-//! **Invariants** (true whenever the lock is free)
-//! - `queue.len() <= capacity`.
-//! - `left` of a message is the number of living receivers whose position is at or before it. It never falls along the queue,
-//!   so the messages that everybody has taken are at the front, and are not there.
-//! - Senders are served in the order in which they began to wait: one that finds others waiting waits behind them.
-//! - If there is room, the sender in front was woken.
-//! - Messages and wakers are dropped, and wakers woken, after the lock was released.
+//! **Invariants**
+//! - The position of a receiver is read and written under the channel's lock.
+//! - User code (clones, destructors, foreign wakers) runs after the lock was released.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
@@ -26,9 +21,10 @@ use std::task::{Context, Poll, ready};
 use crate::channel::Message;
 use crate::channel::core::is_ended;
 use crate::channel::error::{SendError, TryRecvError, TrySendError};
+use crate::channel::fanout::{Sent, State};
 use crate::channel::policy::{ChannelOptions, Overflow};
 use crate::channel::select::{ArmPoll, Event, Token};
-use crate::channel::waiters::{Ticket, Waiters, WakeAll};
+use crate::channel::waiters::{Ticket, Waiters};
 use crate::sync::{AtomicU64, Lock, Ordering};
 use crate::task::current;
 use crate::task::registry::WaitKind;
@@ -73,17 +69,7 @@ pub fn broadcast<T: Message + Sync + Clone>(
     );
     let shared = Arc::new(Shared {
         site: Location::caller(),
-        state: Lock::new(State {
-            queue: VecDeque::new(),
-            first: 0,
-            capacity,
-            overflow: Overflow::DropOldest,
-            name: None,
-            senders: 1,
-            receivers: 1,
-            receiving: Waiters::default(),
-            sending: Line::default(),
-        }),
+        state: Lock::new(State::new(capacity)),
     });
     let receiver = BroadcastReceiver {
         shared: Arc::clone(&shared),
@@ -133,165 +119,6 @@ impl Error for Lagged {}
 struct Shared<T> {
     site: &'static Location<'static>,
     state: Lock<State<T>>,
-}
-
-struct State<T> {
-    /// What some receiver has not taken yet.
-    queue: VecDeque<Slot<T>>,
-    /// The position of the first message in the queue, or of the next one to come.
-    first: u64,
-    capacity: usize,
-    overflow: Overflow,
-    name: Option<&'static str>,
-    senders: usize,
-    receivers: usize,
-    /// Receivers that have taken everything.
-    receiving: Waiters,
-    /// Senders that wait for room.
-    sending: Line,
-}
-
-struct Slot<T> {
-    message: Arc<T>,
-    /// Receivers that have not taken it.
-    left: usize,
-}
-
-/// Operations that are served in order. One that was woken keeps its place until it leaves.
-#[derive(Debug, Default)]
-struct Line {
-    /// By ticket; `None` for one that was woken.
-    waiting: BTreeMap<u64, Option<TaskWaker>>,
-    tickets: u64,
-}
-
-impl Line {
-    /// Whether it is the turn of the operation with this ticket; zero for one that is not in line.
-    fn is_turn_of(&self, ticket: u64) -> bool {
-        self.waiting
-            .first_key_value()
-            .is_none_or(|(&first, _)| first == ticket)
-    }
-
-    /// Takes a place, or renews the waker of the one it has. Returns the waker that was replaced.
-    fn park(&mut self, ticket: &mut u64, cx: &Context<'_>) -> Option<TaskWaker> {
-        if *ticket == 0 {
-            self.tickets += 1;
-            *ticket = self.tickets;
-        }
-        let place = self.waiting.entry(*ticket).or_default();
-        match place {
-            Some(waker) if waker.is(cx) => None,
-            place => place.replace(TaskWaker::of(cx)),
-        }
-    }
-
-    fn leave(&mut self, ticket: &mut u64) -> Option<TaskWaker> {
-        self.waiting.remove(&std::mem::take(ticket)).flatten()
-    }
-
-    /// Whose turn it is, if that one was not woken yet.
-    fn wake_first(&mut self) -> Option<TaskWaker> {
-        self.waiting.first_entry()?.get_mut().take()
-    }
-}
-
-/// What came of the attempt to send.
-enum Sent<T> {
-    /// It is in the queue, or was discarded by the policy of the channel.
-    Done(Effects<T>),
-    Full(T),
-    Closed(T),
-}
-
-/// What has to be done after unlocking.
-struct Effects<T> {
-    wakes: Option<WakeAll>,
-    next: Option<TaskWaker>,
-    discarded: Option<Arc<T>>,
-}
-
-impl<T> Effects<T> {
-    fn happen(self) {
-        if let Some(wakes) = self.wakes {
-            wakes.wake();
-        }
-        if let Some(next) = self.next {
-            next.wake();
-        }
-        drop(self.discarded);
-    }
-}
-
-impl<T> State<T> {
-    fn has_room(&self) -> bool {
-        self.queue.len() < self.capacity
-    }
-
-    /// The position after the last message.
-    fn end(&self) -> u64 {
-        self.first + self.queue.len() as u64
-    }
-
-    /// Whom to wake because there is room.
-    fn offer_room(&mut self) -> Option<TaskWaker> {
-        if self.has_room() {
-            self.sending.wake_first()
-        } else {
-            None
-        }
-    }
-
-    /// Sends, if it is the turn of the operation with this ticket.
-    fn send(&mut self, message: T, ticket: u64) -> Sent<T> {
-        if self.receivers == 0 {
-            return Sent::Closed(message);
-        }
-        let mut discarded = None;
-        match self.overflow {
-            Overflow::Wait if !(self.has_room() && self.sending.is_turn_of(ticket)) => {
-                return Sent::Full(message);
-            }
-            Overflow::DropNewest if !self.has_room() => {
-                discarded = Some(Arc::new(message));
-                return Sent::Done(Effects {
-                    wakes: None,
-                    next: None,
-                    discarded,
-                });
-            }
-            Overflow::DropOldest if !self.has_room() => {
-                self.first += 1;
-                discarded = self.queue.pop_front().map(|slot| slot.message);
-            }
-            Overflow::Wait | Overflow::DropOldest | Overflow::DropNewest => {}
-        }
-        self.queue.push_back(Slot {
-            message: Arc::new(message),
-            left: self.receivers,
-        });
-        Sent::Done(Effects {
-            wakes: Some(self.receiving.take_all()),
-            next: None,
-            discarded,
-        })
-    }
-
-    /// Takes the message at `next`, which is in the queue.
-    fn take(&mut self, next: u64) -> Arc<T> {
-        let at = (next - self.first) as usize;
-        let slot = &mut self.queue[at];
-        slot.left -= 1;
-        if slot.left > 0 {
-            return Arc::clone(&slot.message);
-        }
-        debug_assert_eq!(at, 0, "what everybody has taken is at the front");
-        self.first += 1;
-        match self.queue.pop_front() {
-            Some(slot) => slot.message,
-            None => unreachable!("the message was in the queue"),
-        }
-    }
 }
 
 impl<T> Shared<T> {
@@ -665,22 +492,7 @@ impl<T: Clone> BroadcastReceiver<T> {
 impl<T> Drop for BroadcastReceiver<T> {
     fn drop(&mut self) {
         let mut state = self.shared.state.lock();
-        state.receivers -= 1;
-        let from = (self.next().max(state.first) - state.first) as usize;
-        for slot in state.queue.iter_mut().skip(from) {
-            slot.left -= 1;
-        }
-        let taken = state.queue.iter().take_while(|slot| slot.left == 0).count();
-        let dropped: Vec<_> = state.queue.drain(..taken).collect();
-        state.first += taken as u64;
-        let mut wakes = Vec::new();
-        if state.receivers == 0 {
-            // Nobody will make room: those who wait learn that they are alone.
-            let waiting = std::mem::take(&mut state.sending.waiting);
-            wakes.extend(waiting.into_values().flatten());
-        } else {
-            wakes.extend(state.offer_room());
-        }
+        let (dropped, wakes) = state.leave(self.next());
         drop(state);
         drop(dropped);
         wakes.into_iter().for_each(TaskWaker::wake);

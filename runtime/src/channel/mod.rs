@@ -27,6 +27,7 @@ pub(crate) mod broadcast;
 pub(crate) mod core;
 pub(crate) mod endpoint;
 pub(crate) mod error;
+mod fanout;
 pub(crate) mod latest;
 pub(crate) mod oneshot;
 pub(crate) mod policy;

@@ -1,0 +1,215 @@
+//! The queue of a broadcast: one for all receivers, each of which has a position in it.
+//!
+//! A message lies in an `Arc`, so that it is cloned after the lock was released. The last receiver gets the original.
+//!
+//! **Invariants** (true whenever the lock is free)
+//! - `queue.len() <= capacity`.
+//! - `left` of a message is the number of living receivers whose position is at or before it. It never falls along the queue,
+//!   so the messages that everybody has taken are at the front, and are not there.
+//! - Senders are served in the order in which they began to wait: one that finds others waiting waits behind them.
+//! - If there is room, the sender in front was woken.
+//! - Messages and wakers are dropped, and wakers woken, after the lock was released: [`Effects`] carries them out.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::task::Context;
+
+use crate::channel::policy::Overflow;
+use crate::channel::waiters::{Waiters, WakeAll};
+use crate::task::waker::TaskWaker;
+
+/// The state of a broadcast, under its lock.
+pub(super) struct State<T> {
+    /// What some receiver has not taken yet.
+    pub(super) queue: VecDeque<Slot<T>>,
+    /// The position of the first message in the queue, or of the next one to come.
+    pub(super) first: u64,
+    pub(super) capacity: usize,
+    pub(super) overflow: Overflow,
+    pub(super) name: Option<&'static str>,
+    pub(super) senders: usize,
+    pub(super) receivers: usize,
+    /// Receivers that have taken everything.
+    pub(super) receiving: Waiters,
+    /// Senders that wait for room.
+    pub(super) sending: Line,
+}
+
+/// A message, and for whom it is kept.
+pub(super) struct Slot<T> {
+    pub(super) message: Arc<T>,
+    /// Receivers that have not taken it.
+    pub(super) left: usize,
+}
+
+/// Operations that are served in order. One that was woken keeps its place until it leaves.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    /// By ticket; `None` for one that was woken.
+    pub(super) waiting: BTreeMap<u64, Option<TaskWaker>>,
+    pub(super) tickets: u64,
+}
+
+impl Line {
+    /// Whether it is the turn of the operation with this ticket; zero for one that is not in line.
+    pub(super) fn is_turn_of(&self, ticket: u64) -> bool {
+        self.waiting
+            .first_key_value()
+            .is_none_or(|(&first, _)| first == ticket)
+    }
+
+    /// Takes a place, or renews the waker of the one it has. Returns the waker that was replaced.
+    pub(super) fn park(&mut self, ticket: &mut u64, cx: &Context<'_>) -> Option<TaskWaker> {
+        if *ticket == 0 {
+            self.tickets += 1;
+            *ticket = self.tickets;
+        }
+        let place = self.waiting.entry(*ticket).or_default();
+        match place {
+            Some(waker) if waker.is(cx) => None,
+            place => place.replace(TaskWaker::of(cx)),
+        }
+    }
+
+    pub(super) fn leave(&mut self, ticket: &mut u64) -> Option<TaskWaker> {
+        self.waiting.remove(&std::mem::take(ticket)).flatten()
+    }
+
+    /// Whose turn it is, if that one was not woken yet.
+    pub(super) fn wake_first(&mut self) -> Option<TaskWaker> {
+        self.waiting.first_entry()?.get_mut().take()
+    }
+}
+
+/// What came of the attempt to send.
+pub(super) enum Sent<T> {
+    /// It is in the queue, or was discarded by the policy of the channel.
+    Done(Effects<T>),
+    Full(T),
+    Closed(T),
+}
+
+/// What has to be done after unlocking.
+pub(super) struct Effects<T> {
+    pub(super) wakes: Option<WakeAll>,
+    pub(super) next: Option<TaskWaker>,
+    pub(super) discarded: Option<Arc<T>>,
+}
+
+impl<T> Effects<T> {
+    pub(super) fn happen(self) {
+        if let Some(wakes) = self.wakes {
+            wakes.wake();
+        }
+        if let Some(next) = self.next {
+            next.wake();
+        }
+        drop(self.discarded);
+    }
+}
+
+impl<T> State<T> {
+    /// A queue with one sender and one receiver.
+    pub(super) fn new(capacity: usize) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            first: 0,
+            capacity,
+            overflow: Overflow::DropOldest,
+            name: None,
+            senders: 1,
+            receivers: 1,
+            receiving: Waiters::default(),
+            sending: Line::default(),
+        }
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.queue.len() < self.capacity
+    }
+
+    /// The position after the last message.
+    pub(super) fn end(&self) -> u64 {
+        self.first + self.queue.len() as u64
+    }
+
+    /// Whom to wake because there is room.
+    pub(super) fn offer_room(&mut self) -> Option<TaskWaker> {
+        if self.has_room() {
+            self.sending.wake_first()
+        } else {
+            None
+        }
+    }
+
+    /// Sends, if it is the turn of the operation with this ticket.
+    pub(super) fn send(&mut self, message: T, ticket: u64) -> Sent<T> {
+        if self.receivers == 0 {
+            return Sent::Closed(message);
+        }
+        let mut discarded = None;
+        match self.overflow {
+            Overflow::Wait if !(self.has_room() && self.sending.is_turn_of(ticket)) => {
+                return Sent::Full(message);
+            }
+            Overflow::DropNewest if !self.has_room() => {
+                discarded = Some(Arc::new(message));
+                return Sent::Done(Effects {
+                    wakes: None,
+                    next: None,
+                    discarded,
+                });
+            }
+            Overflow::DropOldest if !self.has_room() => {
+                self.first += 1;
+                discarded = self.queue.pop_front().map(|slot| slot.message);
+            }
+            Overflow::Wait | Overflow::DropOldest | Overflow::DropNewest => {}
+        }
+        self.queue.push_back(Slot {
+            message: Arc::new(message),
+            left: self.receivers,
+        });
+        Sent::Done(Effects {
+            wakes: Some(self.receiving.take_all()),
+            next: None,
+            discarded,
+        })
+    }
+
+    /// Takes the message at `next`, which is in the queue.
+    pub(super) fn take(&mut self, next: u64) -> Arc<T> {
+        let at = (next - self.first) as usize;
+        let slot = &mut self.queue[at];
+        slot.left -= 1;
+        if slot.left > 0 {
+            return Arc::clone(&slot.message);
+        }
+        debug_assert_eq!(at, 0, "what everybody has taken is at the front");
+        self.first += 1;
+        match self.queue.pop_front() {
+            Some(slot) => slot.message,
+            None => unreachable!("the message was in the queue"),
+        }
+    }
+
+    /// A receiver leaves that would have taken the message at `next`. What only it had not taken goes, and room is offered.
+    pub(super) fn leave(&mut self, next: u64) -> (Vec<Slot<T>>, Vec<TaskWaker>) {
+        self.receivers -= 1;
+        let from = (next.max(self.first) - self.first) as usize;
+        for slot in self.queue.iter_mut().skip(from) {
+            slot.left -= 1;
+        }
+        let taken = self.queue.iter().take_while(|slot| slot.left == 0).count();
+        let dropped = self.queue.drain(..taken).collect();
+        self.first += taken as u64;
+        let wakes = if self.receivers == 0 {
+            // Nobody will make room: those who wait learn that they are alone.
+            let waiting = std::mem::take(&mut self.sending.waiting);
+            waiting.into_values().flatten().collect()
+        } else {
+            self.offer_room().into_iter().collect()
+        };
+        (dropped, wakes)
+    }
+}
