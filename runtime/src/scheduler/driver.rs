@@ -8,6 +8,9 @@
 //! few microseconds. If it does not, the monitor sees that the reactor is neglected, and wakes a worker, which finds nothing
 //! to run and parks there.
 //!
+//! Code that calls `tokio::spawn` itself makes tasks of that runtime. They belong to no scope: they run on the worker that
+//! drives, up to 16 steps between two looks at the I/O, and are dropped where they are when the system shuts down.
+//!
 //! Model: `tests/loom_idle.rs` (the parker), `tests/loom_timers.rs` (the keeper).
 
 use std::task::Waker;
@@ -292,6 +295,10 @@ mod with_tokio {
 
         pub(crate) fn shutdown(&self) {
             if let Some(runtime) = self.own.lock().take() {
+                let tasks = runtime.metrics().num_alive_tasks();
+                if tasks > 0 {
+                    tracing::info!(target: "roundrock::scheduler", tasks, "tasks given to tokio are dropped");
+                }
                 runtime.shutdown_background();
             }
         }

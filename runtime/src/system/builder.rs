@@ -84,6 +84,25 @@ impl Builder {
     }
 
     /// Uses a tokio runtime that exists already, and drives itself, instead of one of our own.
+    ///
+    /// For a program under `#[tokio::main]`: [`run`](Self::run) blocks its thread, so call it in `spawn_blocking` or on a plain
+    /// thread. `tokio::spawn` in a process then makes tasks of that runtime, which outlives the system and them.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    /// # runtime.block_on(async {
+    /// let handle = tokio::runtime::Handle::current();
+    /// let answer = tokio::task::spawn_blocking(|| {
+    ///     System::builder().workers(2).tokio(handle).run(async |_scope| {
+    ///         tokio::time::sleep(millis(1)).await;
+    ///         Ok(42)
+    ///     })
+    /// });
+    /// assert_eq!(answer.await.unwrap().unwrap(), 42);
+    /// # });
+    /// ```
     #[cfg(feature = "tokio")]
     pub fn tokio(mut self, handle: tokio::runtime::Handle) -> Self {
         self.reactor = Reactor::Given(handle);

@@ -1,6 +1,12 @@
 //! A system: one scheduler, one root scope, and everything that belongs to them.
 //!
 //! Several systems may run in one program; none of their state is static.
+//!
+//! With the feature `tokio` a system has one current-thread tokio runtime, which an idle worker drives: sockets and timers of
+//! tokio work in every process. What calls `tokio::spawn` itself, as clients of hyper and reqwest do, works too, with three
+//! differences to a process: its tasks belong to no scope; they all share the worker that drives, so one that blocks its thread
+//! stops the I/O and the timers of the system, and no other worker can take over; and a shutdown does not wait for them. When
+//! every process has ended they are dropped at their current await, and counted in a `tracing` event.
 
 mod builder;
 
