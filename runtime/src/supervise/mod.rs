@@ -344,6 +344,39 @@ impl Scope {
     ///
     /// `process` is a `#[process]` function whose arguments are all by reference (what it was lent survives a restart), or a
     /// closure that makes a process. Handles stay valid over a restart; see [`Supervised`] for the options and their defaults.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// #[process]
+    /// async fn work(jobs: &Receiver<u32>, done: &Sender<u32>) -> Result<()> {
+    ///     while let Some(job) = jobs.recv().await {
+    ///         ensure!(job != 2, "job 2 cannot be done");
+    ///         done.send(job).await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// let (jobs, to_do) = bounded(4);
+    /// let (done, results) = bounded(4);
+    /// let worker = scope
+    ///     .supervise(work(to_do, done))
+    ///     .transient()
+    ///     .backoff(millis(1)..millis(50))
+    ///     .spawn();
+    /// for job in 1..=3 {
+    ///     jobs.send(job).await?;
+    /// }
+    /// jobs.finish();
+    /// let mut finished = Vec::new();
+    /// while let Some(job) = results.recv().await {
+    ///     finished.push(job);
+    /// }
+    /// assert_eq!(finished, [1, 3]);       // the job that failed is not done again
+    /// worker.await?;
+    /// # Ok(()) }) }
+    /// ```
     #[track_caller]
     pub fn supervise<S: Supervise>(&self, process: S) -> Supervised<S>
     where
