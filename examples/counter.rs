@@ -2,6 +2,8 @@
 //!
 //! Eight tasks add to one counter at the same time; it ends at 8000 without a lock in sight. A division by zero comes back
 //! to its caller as an error and leaves the process alive.
+//!
+//! Last line: `ok`
 
 use std::fmt;
 

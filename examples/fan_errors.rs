@@ -2,6 +2,8 @@
 //!
 //! Four readers work on one list and send what they find into one channel. One file is broken: its reader fails, the others
 //! are stopped before they are through, and the group returns the error of the file, and not what followed from it.
+//!
+//! Last line: `ok`
 
 use roundrock::prelude::*;
 

@@ -2,6 +2,8 @@
 //!
 //! Two stages work on jobs in a scope of their own when it is stopped. Every job that was accepted comes out at the end; the
 //! sender outside gets the next one back. A process that never ends by itself is dropped after the grace, and named.
+//!
+//! Last line: `ok`
 
 use roundrock::prelude::*;
 

@@ -2,6 +2,8 @@
 //!
 //! The wiring is passing arguments: every stage takes what it reads from and what it writes to. When `read` ends its sender
 //! is dropped, `count` sees the end of its input, and so on down the line: nobody is told to stop.
+//!
+//! Last line: `ok`
 
 use std::collections::BTreeMap;
 

@@ -3,6 +3,8 @@
 //! Each filter takes the first number that reaches it as its prime, and lets pass what that does not divide. The channels
 //! between them are rendezvous, so the whole chain moves in step. When the sieve has enough primes it drops its end of the
 //! chain, and every filter ends by itself, because nobody receives what it sends.
+//!
+//! Last line: `ok`
 
 use roundrock::prelude::*;
 

@@ -2,6 +2,8 @@
 //!
 //! The source sends 10 numbers in a burst, then pauses, then 3 more. So full batches of 4 come at once, and what is left comes
 //! when the time is up.
+//!
+//! Last line: `ok`
 
 use roundrock::prelude::*;
 use std::time::Instant;

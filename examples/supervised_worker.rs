@@ -2,6 +2,8 @@
 //!
 //! Of 20 jobs one makes the worker panic and one makes it fail. The other 18 are done, in order, by three incarnations of the
 //! same worker; the job that crashed one is not given to the next. The message of the panic appears on standard error.
+//!
+//! Last line: `ok`
 
 use roundrock::prelude::*;
 

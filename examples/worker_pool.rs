@@ -2,6 +2,8 @@
 //!
 //! Each of 40 jobs takes 10 ms. Four workers need about 100 ms for what takes one of them 400 ms, and share the jobs evenly,
 //! because a rendezvous serves the receivers that wait in order.
+//!
+//! Last line: `ok`
 
 use std::collections::BTreeMap;
 use std::time::Instant;
