@@ -421,23 +421,12 @@ impl Scope {
     /// ```
     /// # use roundrock::prelude::*;
     /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
-    /// #[process]
-    /// struct Counter { n: i64 }
-    ///
-    /// #[handlers]
-    /// impl Counter {
-    ///     fn add(&mut self, by: i64) -> i64 { self.n += by; self.n }
-    /// }
-    ///
-    /// #[process]
-    /// async fn count_to(end: &i64, counter: &CounterHandle) -> Result<i64> {
-    ///     let mut n = 0;
-    ///     while n < *end {
-    ///         n = counter.add(1).await?;
-    ///     }
-    ///     Ok(n)
-    /// }
-    ///
+    /// # #[process] struct Counter { n: i64 }
+    /// # #[handlers] impl Counter { fn add(&mut self, by: i64) -> i64 { self.n += by; self.n } }
+    /// # #[process] async fn count_to(end: &i64, counter: &CounterHandle) -> Result<i64> {
+    /// #     while counter.add(1).await? < *end {}
+    /// #     Ok(*end)
+    /// # }
     /// let counter = scope.spawn(Counter { n: 0 });       // a handle
     /// let task = scope.spawn(count_to(3, counter));      // a `Task<i64>`
     /// assert_eq!(task.await?, 3);
@@ -489,14 +478,10 @@ impl Scope {
     /// ```
     /// # use roundrock::prelude::*;
     /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
-    /// #[process]
-    /// async fn square(numbers: &Receiver<u64>, squares: &Sender<u64>) -> Result<()> {
-    ///     while let Some(n) = numbers.recv().await {
-    ///         squares.send(n * n).await?;
-    ///     }
-    ///     Ok(())
-    /// }
-    ///
+    /// # #[process] async fn square(numbers: &Receiver<u64>, squares: &Sender<u64>) -> Result<()> {
+    /// #     while let Some(n) = numbers.recv().await { squares.send(n * n).await?; }
+    /// #     Ok(())
+    /// # }
     /// let (jobs, numbers) = bounded(4);
     /// let (squares, results) = bounded(4);
     /// let workers = scope.pool(3, square(numbers, squares));
@@ -504,12 +489,9 @@ impl Scope {
     ///     jobs.send(n).await?;
     /// }
     /// jobs.finish();
-    /// let mut sum = 0;
-    /// while let Some(square) = results.recv().await {
-    ///     sum += square;
-    /// }
-    /// assert_eq!(sum, 14);
-    /// workers.await?;
+    /// workers.await?;         // all three have ended
+    /// let squares = results.recv_many(4).await;
+    /// assert_eq!(squares.iter().sum::<u64>(), 14);
     /// # Ok(()) }) }
     /// ```
     #[track_caller]
@@ -572,17 +554,12 @@ impl Scope {
     /// ```
     /// # use roundrock::prelude::*;
     /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
-    /// let failed = scope
-    ///     .group(async |group| {
-    ///         group.task("broken", async { Err::<(), _>(Error::msg("no such host")) });
-    ///         let slow = group.task("slow", async { sleep(secs(60)).await });
-    ///         // The failure stops the group before the minute is over.
-    ///         group.stopping().await;
-    ///         slow.kill();
-    ///         Ok(())
-    ///     })
-    ///     .await;
-    /// let error = failed.expect_err("a process of the group failed");
+    /// let group = scope.group(async |group| {
+    ///     group.task("broken", async { Err::<(), _>(Error::msg("no such host")) });
+    ///     group.stopping().await;         // the failure stops the others
+    ///     Ok(())
+    /// });
+    /// let error = group.await.expect_err("a process of the group failed");
     /// assert!(format!("{error:#}").ends_with("no such host"));
     /// # Ok(()) }) }
     /// ```
@@ -643,14 +620,10 @@ impl Scope {
     /// ```
     /// # use roundrock::prelude::*;
     /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
-    /// #[process]
-    /// async fn double(numbers: &Receiver<u32>, doubles: &Sender<u32>) -> Result<()> {
-    ///     while let Some(n) = numbers.recv().await {
-    ///         doubles.send(2 * n).await?;
-    ///     }
-    ///     Ok(())
-    /// }
-    ///
+    /// # #[process] async fn double(numbers: &Receiver<u32>, doubles: &Sender<u32>) -> Result<()> {
+    /// #     while let Some(n) = numbers.recv().await { doubles.send(2 * n).await?; }
+    /// #     Ok(())
+    /// # }
     /// let stages = scope.child("stages");
     /// let (numbers, to_double) = bounded(8);
     /// let (doubles, results) = bounded(8);
