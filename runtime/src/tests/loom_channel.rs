@@ -6,8 +6,8 @@
 //! `recv` is dropped, is there for whoever receives next, although other receivers have seen the end already.
 //!
 //! Tried: Relaxed instead of Release in `List::finish` (a race on the message's place); no `match_up` after a message was
-//! taken or came back, or after a permit was given up (a deadlock); a `Recv` that does not withdraw when it is done (a message
-//! is lost); `close` that leaves the parked in their list (a deadlock).
+//! taken, after a receiver parked, or after a permit was given up (a deadlock); a `Recv` that does not withdraw when it is done
+//! (a message is lost). Not seen: weaker orderings of the endpoint counts, since what they order is freed memory.
 
 #![expect(unsafe_code, reason = "a message with a cell that loom watches")]
 
@@ -258,6 +258,62 @@ fn a_permit_is_room_that_nobody_else_takes() {
             assert_eq!(drops.count(), 2);
         });
     }
+}
+
+#[test]
+fn room_goes_to_the_sender_that_waits_for_it() {
+    model("room for a parked send", 3, || {
+        let drops = Drops::default();
+        let (sender, receiver) = bounded::<Letter>(1);
+        sender.try_send(Letter::new(1, &drops)).unwrap();
+        let sent = send(sender, 2, &drops);
+        assert!(block_on(receiver.recv()).is_some_and(|letter| letter.read() == 1));
+        // Nobody receives until the second one is in.
+        assert_eq!(sent.join().unwrap(), None);
+        assert!(block_on(receiver.recv()).is_some_and(|letter| letter.read() == 2));
+    });
+}
+
+#[test]
+fn a_message_that_comes_back_wakes_a_receiver_that_waits() {
+    for capacity in FLAVORS {
+        model("drop of a parked recv, channel stays open", 2, move || {
+            let drops = Drops::default();
+            let (sender, receiver) = bounded::<Letter>(capacity);
+            let open = sender.clone();
+            let other = receiver.clone();
+            let other = thread::spawn(move || block_on(other.recv()).map(|letter| letter.read()));
+            let sent = send(sender, 1, &drops);
+            let mine = recv_and_give_up(&receiver);
+            if mine.is_some() {
+                drop(open);
+                assert_eq!(other.join().unwrap(), None);
+            } else {
+                assert_eq!(other.join().unwrap(), Some(1));
+                drop(open);
+            }
+            assert_eq!(sent.join().unwrap(), None);
+        });
+    }
+}
+
+#[test]
+fn a_ready_that_is_dropped_when_granted_gives_its_room_back() {
+    model("drop of a parked ready", 3, || {
+        let drops = Drops::default();
+        let (sender, receiver) = bounded::<Letter>(1);
+        sender.try_send(Letter::new(1, &drops)).unwrap();
+        let shy = sender.clone();
+        let shy = thread::spawn(move || {
+            let mut ready = pin!(shy.ready());
+            drop(poll_once(ready.as_mut()));
+        });
+        assert!(block_on(receiver.recv()).is_some());
+        shy.join().unwrap();
+        assert!(block_on(sender.send(Letter::new(2, &drops))).is_ok());
+        drop(receiver);
+        assert_eq!(drops.count(), 2);
+    });
 }
 
 #[test]
