@@ -2,9 +2,9 @@
 //! even if every worker is about to sleep or to retire; a wake is kept for a sleep that comes later, with what its sender
 //! wrote; the monitor does not sleep while a worker is awake.
 //!
-//! Tried: no fence in `worker_to_wake`; no second look after `fall_asleep`; a retiring worker that does not wake another (the
-//! models end in a deadlock); a store instead of the swap in `Parker::announce`; a worker that looks at the monitor before
-//! it leaves the sleepers.
+//! Tried: no fence in `worker_to_wake`, in `fall_asleep`, or on either side of the monitor; no second look after `fall_asleep`; a
+//! last searcher or a retiring worker that does not wake another; a store instead of the swap in `Parker::announce`; a worker that
+//! looks at the monitor before it leaves the sleepers. Each ends in a deadlock.
 
 use loom::thread;
 use std::sync::Arc;

@@ -4,9 +4,8 @@
 //!
 //! The scopes are the production ones, in a system whose one worker is a thread of the model.
 //!
-//! Tried: `ScopeInner::leave` that does not look for watchers, `poll_ended` that looks at `alive` before it takes the lock, and
-//! `begin_stop` that sets `stop` after it took the watchers (a deadlock); `enter` that reads the phase before it counts (a
-//! process is left behind).
+//! Tried: the count and the stop in two words, each read after the other was written, with Acquire (a process is left behind); a
+//! coordinator that looks once for what it has to drop (a deadlock).
 
 use loom::thread;
 use std::convert::Infallible;

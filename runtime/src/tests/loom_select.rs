@@ -2,8 +2,8 @@
 //! the other message stays with its sender; two `select!`s that face each other both go on; a `select!` whose arms close while
 //! it parks sees that.
 //!
-//! Tried: a claim that is always granted (a message is lost); `Selecting::poll` without its second look at the token, and
-//! `List::claim_first` that leaves a lost node in its list (a deadlock); a `select!` that withdraws nothing when it is dropped.
+//! Tried: a claim that is always granted (a message is lost). Not seen: `Selecting::poll` without its second look at the token,
+//! which only saves a wake.
 
 use loom::thread;
 

@@ -3,8 +3,8 @@
 //!
 //! Time stands still at one millisecond: deadlines of a few nanoseconds are due, one in thirty years is not.
 //!
-//! Tried: no fence in `insert` or in `keep` (a deadlock: the keeper sleeps on); Relaxed instead of Release in
-//! `Heap::take_out`, and a look at the entry without the shard's lock in `remove` (a race).
+//! Tried: no fence in `insert` or in `keep`, no second look in `keep`, and a keeper that releases its limit after it gave up the
+//! driver (a deadlock: the keeper sleeps on); `remove` that does not look again under the lock (a wrong entry is taken out).
 
 #![expect(unsafe_code, reason = "plays the owner of an entry")]
 
