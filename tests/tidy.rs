@@ -10,12 +10,6 @@ use std::path::{Path, PathBuf};
 /// The most lines that a file may have: beyond that it has more than one role.
 const LONGEST: usize = 700;
 
-/// Files that are longer. The list may shrink, and no entry may grow.
-const LONGER: [(&str, usize); 2] = [
-    ("runtime/src/channel/core.rs", 950),
-    ("runtime/src/channel/sender.rs", 760),
-];
-
 /// The most lines between an `ORDERING:` comment and the access that it speaks of.
 const REACH: usize = 6;
 
@@ -105,19 +99,9 @@ fn every_file_opens_with_what_it_is() {
 fn files_are_not_too_long() {
     let long = files(".rs").into_iter().filter_map(|file| {
         let lines = file.text.lines().count();
-        let listed = LONGER.iter().find(|(path, _)| *path == file.path);
-        let limit = listed.map_or(LONGEST, |(_, limit)| *limit);
-        (lines > limit).then(|| format!("{}: {lines} lines, at most {limit}", file.path))
+        (lines > LONGEST).then(|| format!("{}: {lines} lines, at most {LONGEST}", file.path))
     });
     assert_none("a file has one role", long);
-}
-
-#[test]
-fn files_on_the_list_of_long_ones_still_are() {
-    let short = files(".rs").into_iter().filter(|file| {
-        LONGER.iter().any(|(path, _)| *path == file.path) && file.text.lines().count() <= LONGEST
-    });
-    assert_none("take it off the list", short.map(|file| file.path));
 }
 
 #[test]

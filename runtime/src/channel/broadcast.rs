@@ -19,7 +19,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use crate::channel::Message;
-use crate::channel::core::is_ended;
 use crate::channel::error::{SendError, TryRecvError, TrySendError};
 use crate::channel::fanout::{Sent, State};
 use crate::channel::policy::{ChannelOptions, Overflow};
@@ -461,7 +460,7 @@ impl<T: Clone> BroadcastReceiver<T> {
         let mut state = self.shared.state.lock();
         let next = self.next();
         if next >= state.end() {
-            if state.senders == 0 || is_ended() {
+            if state.senders == 0 || current::is_ended() {
                 return Poll::Ready(None);
             }
             let replaced = park(&mut state.receiving);

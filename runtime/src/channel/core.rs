@@ -13,14 +13,11 @@
 //! - On a rendezvous, `permits <=` parked receivers at the moment of the grant.
 //! - User code (destructors, foreign wakers) never runs under the lock.
 //!
-//! Type erasure: an endpoint of another type (a port of a struct's mailbox) reaches the core through [`VTable`]; the own
-//! path is one predictable branch away from a direct call.
-//!
 //! Model: `tests/loom_channel.rs`, `tests/loom_select.rs`.
 
 #![expect(
     unsafe_code,
-    reason = "type-erased cores, and values that are moved between the places of parked operations"
+    reason = "values that are moved between the places of parked operations"
 )]
 
 use std::collections::VecDeque;
@@ -29,132 +26,18 @@ use std::ptr::{self, NonNull};
 use std::sync::Weak;
 use std::task::Context;
 
+use crate::channel::head::{Head, Park, RECEIVER, SENDER, Side, Started, Stats};
 use crate::channel::policy::Overflow;
-use crate::channel::registry::Place;
 use crate::channel::select::Token;
 use crate::channel::wait::{self, Claimed, List, Node, Offer, Wakes};
 use crate::scheduler::worker;
 use crate::scope::ScopeInner;
-use crate::sync::{AtomicU64, Lock, Ordering};
+use crate::sync::{AtomicU64, Lock};
 use crate::task::waker::TaskWaker;
 use crate::task::{TaskRef, current};
 
-/// Whom a channel refuses.
-#[derive(Debug)]
-enum Closing {
-    /// Everybody: its owner was stopped.
-    All,
-    /// Processes outside of this scope, until the scope is over: a receiver that is left then is outside too.
-    Outside(Weak<ScopeInner>),
-}
-
-impl Closing {
-    fn refuses(&self) -> bool {
-        match self {
-            Self::All => true,
-            Self::Outside(scope) => scope
-                .upgrade()
-                .is_some_and(|scope| scope.alive() > 0 && !current::is_within(scope.id)),
-        }
-    }
-}
-
 /// Capacity of a channel without a bound.
 pub(crate) const UNBOUNDED: u32 = u32::MAX;
-
-const SENDER: u64 = 1;
-const RECEIVER: u64 = 1 << 24;
-const WEAK: u64 = 1 << 44;
-const SENDERS: u64 = RECEIVER - 1;
-const RECEIVERS: u64 = WEAK - RECEIVER;
-
-/// The part of a core that does not depend on the message type.
-#[derive(Debug)]
-#[repr(C)]
-pub(crate) struct Head {
-    /// `weak:20 | receivers:20 | senders:24`; the core is freed when all are zero.
-    counts: AtomicU64,
-    pub(crate) vtable: &'static VTable,
-    pub(crate) site: &'static Location<'static>,
-    /// Where the channel is listed for observers.
-    pub(crate) place: Option<Place>,
-}
-
-/// Which endpoint of a channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
-    Sender,
-    Receiver,
-    /// Keeps the memory alive, but not the channel open.
-    Weak,
-}
-
-impl Side {
-    fn unit(self) -> u64 {
-        match self {
-            Self::Sender => SENDER,
-            Self::Receiver => RECEIVER,
-            Self::Weak => WEAK,
-        }
-    }
-}
-
-/// What came of the attempt to send, or to get room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Started {
-    /// Sent, or granted.
-    Done,
-    /// There is no room, and nothing was parked.
-    Full,
-    /// No receiver is left, or the channel refuses new messages.
-    Closed,
-    /// The node is in the list.
-    Parked,
-    /// Another arm of the `select!` was faster.
-    Lost,
-}
-
-/// How an operation may park.
-pub(crate) struct Park<'a, 'b> {
-    pub(crate) node: &'a Node,
-    pub(crate) cx: &'a Context<'b>,
-    pub(crate) token: Option<&'a Token>,
-}
-
-/// The operations of a core for those who do not know its message type.
-#[derive(Debug)]
-pub(crate) struct VTable {
-    pub(crate) send: unsafe fn(NonNull<Head>, Offer, Option<Park<'_, '_>>) -> Started,
-    pub(crate) ready: unsafe fn(NonNull<Head>, Option<Park<'_, '_>>) -> Started,
-    pub(crate) use_permit: unsafe fn(NonNull<Head>, Option<Offer>) -> bool,
-    pub(crate) withdraw: unsafe fn(NonNull<Head>, &Node) -> u32,
-    pub(crate) renew: unsafe fn(NonNull<Head>, &Node, &Context<'_>),
-    pub(crate) refuses: unsafe fn(NonNull<Head>) -> bool,
-    pub(crate) refuse_all: unsafe fn(NonNull<Head>),
-    pub(crate) owner: unsafe fn(NonNull<Head>) -> Option<TaskRef>,
-    pub(crate) set_owner: unsafe fn(NonNull<Head>, TaskRef),
-    pub(crate) stats: unsafe fn(NonNull<Head>) -> Stats,
-    close: unsafe fn(NonNull<Head>, Side),
-    free: unsafe fn(NonNull<Head>),
-}
-
-/// Numbers of a channel, kept under its lock.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Stats {
-    pub(crate) sent: u64,
-    pub(crate) received: u64,
-    /// Integral of the length over coarse milliseconds.
-    pub(crate) fill: u64,
-    pub(crate) last_ms: u32,
-    pub(crate) full_ms: u32,
-    pub(crate) high_water: u32,
-    pub(crate) dead: u32,
-    pub(crate) len: u32,
-    pub(crate) capacity: u32,
-    pub(crate) blocked_senders: u32,
-    pub(crate) waiting_receivers: u32,
-    pub(crate) name: Option<&'static str>,
-}
 
 /// A channel.
 #[repr(C)]
@@ -163,6 +46,7 @@ pub(crate) struct Core<T> {
     state: Lock<State<T>>,
 }
 
+/// Buffer, parked operations, room, and what observers ask for.
 struct State<T> {
     queue: VecDeque<T>,
     capacity: u32,
@@ -190,160 +74,32 @@ struct Cold {
     returned: VecDeque<u64>,
 }
 
+/// Whom a channel refuses.
+#[derive(Debug)]
+pub(super) enum Closing {
+    /// Everybody: its owner was stopped.
+    All,
+    /// Processes outside of this scope, until the scope is over: a receiver that is left then is outside too.
+    Outside(Weak<ScopeInner>),
+}
+
+impl Closing {
+    fn refuses(&self) -> bool {
+        match self {
+            Self::All => true,
+            Self::Outside(scope) => scope
+                .upgrade()
+                .is_some_and(|scope| scope.alive() > 0 && !current::is_within(scope.id)),
+        }
+    }
+}
+
 // SAFETY: all parts are behind the lock or atomic; messages move between threads, so they must be `Send`.
 unsafe impl<T: Send> Send for Core<T> {}
 // SAFETY: as above; nobody gets a shared reference to a message.
 unsafe impl<T: Send> Sync for Core<T> {}
 
-impl Head {
-    /// One more endpoint of a kind that already exists.
-    #[inline]
-    pub(crate) fn retain(&self, side: Side) {
-        // ORDERING: Relaxed: made from a living endpoint; nothing is published.
-        let before = self.counts.fetch_add(side.unit(), Ordering::Relaxed);
-        let (senders, receivers) = (before & SENDERS, (before & RECEIVERS) / RECEIVER);
-        if senders > SENDERS / 2 || receivers > 1 << 19 || before >> 63 != 0 {
-            too_many();
-        }
-    }
-
-    /// One more strong sender, if there is one.
-    pub(crate) fn upgrade(&self) -> bool {
-        // ORDERING: Relaxed: only the first guess.
-        let mut seen = self.counts.load(Ordering::Relaxed);
-        while seen & SENDERS != 0 {
-            // ORDERING: Relaxed: as in `retain`.
-            match self.counts.compare_exchange_weak(
-                seen,
-                seen + SENDER,
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return true,
-                Err(now) => seen = now,
-            }
-        }
-        false
-    }
-
-    pub(crate) fn senders(&self) -> u64 {
-        // ORDERING: Acquire: for observers that go on to read the channel.
-        self.counts.load(Ordering::Acquire) & SENDERS
-    }
-
-    pub(crate) fn receivers(&self) -> u64 {
-        // ORDERING: as in `senders`.
-        (self.counts.load(Ordering::Acquire) & RECEIVERS) / RECEIVER
-    }
-}
-
-#[cold]
-fn too_many() -> ! {
-    // As for the standard library's reference counts: going on would be unsound, and nobody has that many endpoints.
-    std::process::abort()
-}
-
-/// Gives up an endpoint: the last one of its side closes that side, the last of all frees the core.
-///
-/// # Safety
-/// The caller owns an endpoint of this side and does not use it any more.
-pub(crate) unsafe fn release(head: NonNull<Head>, side: Side) {
-    // SAFETY: the endpoint keeps the core alive.
-    let shared = unsafe { head.as_ref() };
-    // ORDERING: Relaxed: only the first guess.
-    let mut seen = shared.counts.load(Ordering::Relaxed);
-    loop {
-        let last = match side {
-            Side::Sender => seen & SENDERS == SENDER,
-            Side::Receiver => seen & RECEIVERS == RECEIVER,
-            Side::Weak => false,
-        };
-        // The last of a side keeps the memory as a weak endpoint until it has closed its side.
-        let next = seen - side.unit() + if last { WEAK } else { 0 };
-        // ORDERING: Release: what this holder did comes before closing and freeing; Acquire: who closes or frees sees it.
-        match shared
-            .counts
-            .compare_exchange_weak(seen, next, Ordering::AcqRel, Ordering::Relaxed)
-        {
-            Ok(_) if last => {
-                // SAFETY: the weak count keeps the core alive.
-                unsafe { (shared.vtable.close)(head, side) };
-                // SAFETY: the weak count taken above is ours to give up.
-                return unsafe { release(head, Side::Weak) };
-            }
-            // SAFETY: nobody knows the core any more.
-            Ok(_) if next == 0 => return unsafe { (shared.vtable.free)(head) },
-            Ok(_) => return,
-            Err(now) => seen = now,
-        }
-    }
-}
-
 impl<T> Core<T> {
-    const VTABLE: VTable = VTable {
-        // In all entries `head` is that of a `Core<T>` which an endpoint keeps alive, by the contract of the table.
-        send: Self::erased_send,
-        // SAFETY: as said above.
-        ready: |head, park| unsafe { Self::of(head) }.ready(park),
-        use_permit: Self::erased_use_permit,
-        withdraw: Self::erased_withdraw,
-        renew: Self::erased_renew,
-        // SAFETY: as said above.
-        refuses: |head| unsafe { Self::of(head) }.refuses(),
-        // SAFETY: as above.
-        refuse_all: |head| unsafe { Self::of(head) }.close_to(Closing::All),
-        // SAFETY: as above.
-        owner: |head| unsafe { Self::of(head) }.state.lock().owner.clone(),
-        // SAFETY: as above.
-        set_owner: |head, owner| unsafe { Self::of(head) }.set_owner(owner),
-        // SAFETY: as above.
-        stats: |head| unsafe { Self::of(head) }.stats(),
-        // SAFETY: as above.
-        close: |head, side| unsafe { Self::of(head) }.close(side),
-        // SAFETY: as above; the caller gave up the last endpoint.
-        free: |head| Self::free(unsafe { Box::from_raw(head.cast::<Self>().as_ptr()) }),
-    };
-
-    /// # Safety
-    /// As for [`send`](Self::send); `head` is that of a living `Core<T>`.
-    unsafe fn erased_send(
-        head: NonNull<Head>,
-        offer: Offer,
-        park: Option<Park<'_, '_>>,
-    ) -> Started {
-        // SAFETY: by contract.
-        let core = unsafe { Self::of(head) };
-        // SAFETY: by contract.
-        unsafe { core.send(offer, park) }
-    }
-
-    /// # Safety
-    /// As for [`use_permit`](Self::use_permit); `head` is that of a living `Core<T>`.
-    unsafe fn erased_use_permit(head: NonNull<Head>, offer: Option<Offer>) -> bool {
-        // SAFETY: by contract.
-        let core = unsafe { Self::of(head) };
-        // SAFETY: by contract.
-        unsafe { core.use_permit(offer) }
-    }
-
-    /// # Safety
-    /// As for [`withdraw_sender`](Self::withdraw_sender); `head` is that of a living `Core<T>`.
-    unsafe fn erased_withdraw(head: NonNull<Head>, node: &Node) -> u32 {
-        // SAFETY: by contract.
-        let core = unsafe { Self::of(head) };
-        // SAFETY: by contract.
-        unsafe { core.withdraw_sender(node) }
-    }
-
-    /// # Safety
-    /// As for [`renew_sender`](Self::renew_sender); `head` is that of a living `Core<T>`.
-    unsafe fn erased_renew(head: NonNull<Head>, node: &Node, cx: &Context<'_>) {
-        // SAFETY: by contract.
-        let core = unsafe { Self::of(head) };
-        // SAFETY: by contract.
-        unsafe { core.renew_sender(node, cx) };
-    }
-
     /// Makes a channel with one sender and one receiver.
     pub(crate) fn create(capacity: u32, site: &'static Location<'static>) -> NonNull<Head> {
         let core = Box::new(Self {
@@ -374,20 +130,6 @@ impl<T> Core<T> {
             place.enter(head);
         }
         head
-    }
-
-    fn free(core: Box<Self>) {
-        if let Some(place) = &core.head.place {
-            place.leave();
-        }
-    }
-
-    /// # Safety
-    /// `head` belongs to a `Core<T>` that lives as long as the result is used.
-    #[inline]
-    pub(crate) unsafe fn of<'a>(head: NonNull<Head>) -> &'a Self {
-        // SAFETY: by contract; the head is the first field.
-        unsafe { head.cast::<Self>().as_ref() }
     }
 
     /// Sets options before the endpoints are used.
@@ -615,28 +357,44 @@ impl<T> Core<T> {
         wakes.wake();
     }
 
+    /// Renews the waker of a parked send or ready, and returns its mark. If that says that it waits, it will be woken.
+    ///
     /// # Safety
     /// As for [`withdraw_sender`](Self::withdraw_sender).
-    pub(crate) unsafe fn renew_sender(&self, node: &Node, cx: &Context<'_>) {
+    pub(crate) unsafe fn renew_sender(&self, node: &Node, cx: &Context<'_>) -> u32 {
         let mut state = self.state.lock();
         // SAFETY: by contract.
-        let old = unsafe { state.senders.renew(node, cx) };
+        let (mark, old) = unsafe { state.senders.renew(node, cx) };
         drop(state);
         drop(old);
+        mark
     }
 
+    /// Renews the waker of a parked receive, and returns its mark. If the current process was told that its inputs are over,
+    /// and this one is, the node is taken out of the list, and its mark is [`wait::CLOSED`].
+    ///
     /// # Safety
     /// As for [`withdraw_receiver`](Self::withdraw_receiver).
-    pub(crate) unsafe fn renew_receiver(&self, node: &Node, cx: &Context<'_>) {
+    pub(crate) unsafe fn renew_receiver(&self, node: &Node, cx: &Context<'_>) -> u32 {
         let mut state = self.state.lock();
-        // SAFETY: by contract.
-        let old = unsafe { state.receivers.renew(node, cx) };
+        let over = current::is_ended() && state.queue.is_empty();
+        let (mark, old) = if over {
+            // SAFETY: by contract.
+            match unsafe { state.receivers.withdraw(node) } {
+                (wait::WAITING, old) => (wait::CLOSED, old),
+                done => done,
+            }
+        } else {
+            // SAFETY: by contract.
+            unsafe { state.receivers.renew(node, cx) }
+        };
         drop(state);
         drop(old);
+        mark
     }
 
     /// No endpoint of one side is left.
-    fn close(&self, side: Side) {
+    pub(super) fn close(&self, side: Side) {
         let mut wakes = Wakes::default();
         let mut state = self.state.lock();
         let queued = match side {
@@ -677,12 +435,16 @@ impl<T> Core<T> {
         }
     }
 
-    fn set_owner(&self, owner: TaskRef) {
+    pub(super) fn owner(&self) -> Option<TaskRef> {
+        self.state.lock().owner.clone()
+    }
+
+    pub(super) fn set_owner(&self, owner: TaskRef) {
         let old = self.state.lock().owner.replace(owner);
         drop(old);
     }
 
-    fn close_to(&self, closing: Closing) {
+    pub(super) fn close_to(&self, closing: Closing) {
         let mut wakes = Wakes::default();
         let mut state = self.state.lock();
         let cold = state.cold.get_or_insert_default();
@@ -700,11 +462,6 @@ impl<T> Core<T> {
     pub(crate) fn refuses(&self) -> bool {
         let state = self.state.lock();
         state.no_receivers || state.refuses()
-    }
-
-    /// Whether a receive of the current process must end: its input is empty and over.
-    pub(crate) fn is_over(&self) -> bool {
-        is_ended() && self.state.lock().queue.is_empty()
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -773,7 +530,7 @@ impl<T> State<T> {
         if self.capacity == 0 && !self.senders.is_empty() {
             return self.take_from_sender(wakes, token, may_park);
         }
-        Err(self.no_senders || is_ended())
+        Err(self.no_senders || current::is_ended())
     }
 
     /// A rendezvous with the oldest parked sender. One that only waits for room needs a parked receiver: it comes first if
@@ -790,11 +547,11 @@ impl<T> State<T> {
             Some((Offer::Ready, _))
         );
         if only_waits && may_park {
-            return Err(is_ended());
+            return Err(current::is_ended());
         }
         // SAFETY: under the lock.
         let Some(sender) = (unsafe { self.senders.first_message() }) else {
-            return Err(is_ended());
+            return Err(current::is_ended());
         };
         if !token.is_none_or(Token::claim) {
             return Err(false);
@@ -912,12 +669,6 @@ impl<T> State<T> {
 
 /// How far the coarse clock of one worker may be behind that of another; farther back is a clock that wrapped around.
 const MAX_LAG_MS: u32 = 3_600_000;
-
-/// Whether the current process was told that its empty inputs are over.
-#[inline]
-pub(crate) fn is_ended() -> bool {
-    current::flags() & current::ENDED != 0
-}
 
 /// Moves the message out of a sender's place.
 ///

@@ -6,7 +6,8 @@ use std::fmt;
 use std::ptr::NonNull;
 
 use crate::channel::Message;
-use crate::channel::core::{self, Core, Head, Side};
+use crate::channel::core::Core;
+use crate::channel::head::{self, Head, Side};
 use crate::channel::sender::Sender;
 use crate::sync::Ordering;
 use crate::task::{TaskRef, current};
@@ -109,7 +110,7 @@ impl Endpoint {
 impl Drop for Endpoint {
     fn drop(&mut self) {
         // SAFETY: this endpoint is not used any more.
-        unsafe { core::release(self.head, self.side) };
+        unsafe { head::release(self.head, self.side) };
     }
 }
 

@@ -17,7 +17,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use crate::channel::Message;
-use crate::channel::core::is_ended;
 use crate::channel::error::{Closed, TryRecvError};
 use crate::channel::select::{ArmPoll, Event, Token};
 use crate::channel::waiters::{Ticket, Waiters};
@@ -355,7 +354,7 @@ impl<T> LatestReceiver<T> {
             drop(state);
             return Ok(T::clone(&value));
         }
-        Err(if state.senders == 0 || is_ended() {
+        Err(if state.senders == 0 || current::is_ended() {
             TryRecvError::Closed
         } else {
             TryRecvError::Empty
@@ -402,7 +401,7 @@ impl<T> LatestReceiver<T> {
             drop(waker);
             return Poll::Ready(Some(value));
         }
-        if state.senders == 0 || is_ended() {
+        if state.senders == 0 || current::is_ended() {
             let waker = state.receiving.leave(ticket);
             drop(state);
             drop(waker);

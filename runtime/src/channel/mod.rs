@@ -20,7 +20,8 @@
 //! When a scope stops, its receivers that nobody in the scope feeds any more get the end, as on the other channels. These
 //! three do not refuse what is sent from outside of the scope meanwhile.
 //!
-//! Read in this order: `core` (buffer, hand-off, closing), `wait` (parked operations), `sender`, `receiver`, `select`;
+//! Read in this order: `core` (buffer, hand-off, closing), `head` (counts of endpoints), `wait` (parked operations), `sender`,
+//! `permit`, `receiver`, `select`;
 //! then `waiters` (operations that are all woken), and a file for each of the three.
 
 pub(crate) mod broadcast;
@@ -28,8 +29,10 @@ pub(crate) mod core;
 pub(crate) mod endpoint;
 pub(crate) mod error;
 mod fanout;
+pub(crate) mod head;
 pub(crate) mod latest;
 pub(crate) mod oneshot;
+mod permit;
 pub(crate) mod policy;
 pub(crate) mod receiver;
 pub(crate) mod registry;
@@ -48,12 +51,14 @@ pub use broadcast::{
 pub use error::{Closed, SendError, SendTimeoutError, TryRecvError, TrySendError};
 pub use latest::{LatestChanged, LatestClosed, LatestReceiver, LatestRecv, LatestSender, latest};
 pub use oneshot::{OneshotClosed, OneshotReceiver, OneshotRecv, OneshotSender, oneshot};
+pub use permit::{OwnedPermit, Permit, Ready};
 pub use policy::{ChannelOptions, Overflow};
 pub use receiver::Receiver;
 pub use select::{CancelSafe, Event, cancel_safe};
-pub use sender::{OwnedPermit, Permit, Ready, Sender, Sending, SendingWithin, WeakSender};
+pub use sender::{Sender, Sending, SendingWithin, WeakSender};
 
-use self::core::{Core, Head, UNBOUNDED};
+use self::core::{Core, UNBOUNDED};
+use self::head::Head;
 
 /// What may be sent to another process: owned data that is `Send`.
 #[diagnostic::on_unimplemented(

@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use crate::channel::Message;
-use crate::channel::core::is_ended;
 use crate::channel::error::{SendError, TryRecvError};
 use crate::channel::select::{ArmPoll, Event, Token};
 use crate::channel::waiters::{Ticket, Waiters};
@@ -97,7 +96,7 @@ impl<T> Shared<T> {
             drop(waker);
             return Poll::Ready(value);
         }
-        if state.sender_gone || is_ended() {
+        if state.sender_gone || current::is_ended() {
             let waker = state.receiving.leave(ticket);
             drop(state);
             drop(waker);
@@ -232,7 +231,7 @@ impl<T> OneshotReceiver<T> {
         let mut state = self.shared.state.lock();
         match state.value.take() {
             Some(value) => Ok(value),
-            None if state.sender_gone || is_ended() => Err(TryRecvError::Closed),
+            None if state.sender_gone || current::is_ended() => Err(TryRecvError::Closed),
             None => Err(TryRecvError::Empty),
         }
     }

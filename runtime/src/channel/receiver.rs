@@ -13,8 +13,9 @@ use std::ptr::NonNull;
 use std::task::{Context, Poll, ready};
 
 use crate::channel::Message;
-use crate::channel::core::{self, Core, Head, Park, Side, Started};
+use crate::channel::core::Core;
 use crate::channel::error::TryRecvError;
+use crate::channel::head::{self, Head, Park, Side, Started};
 use crate::channel::policy::Overflow;
 use crate::channel::select::{ArmPoll, Event, Token};
 use crate::channel::wait::{self, Node, Place};
@@ -188,7 +189,7 @@ impl<T> Clone for Receiver<T> {
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         // SAFETY: this endpoint is not used any more.
-        unsafe { core::release(self.head, Side::Receiver) };
+        unsafe { head::release(self.head, Side::Receiver) };
     }
 }
 
@@ -241,19 +242,13 @@ impl<T> Recv<'_, T> {
                     Started::Parked | Started::Full | Started::Lost => {}
                 }
             }
-            wait::DONE => {
-                this.node.reset();
-                return Poll::Ready(this.collect());
-            }
-            wait::CLOSED => {
-                this.node.reset();
-                return Poll::Ready(None);
-            }
-            _ => {
-                // SAFETY: the node is used with this channel's receivers only.
-                unsafe { core.renew_receiver(&this.node, cx) };
-                if core.is_over() {
-                    this.withdraw();
+            mut mark => {
+                if mark == wait::WAITING {
+                    // SAFETY: the node is used with this channel's receivers only.
+                    mark = unsafe { core.renew_receiver(&this.node, cx) };
+                }
+                if matches!(mark, wait::DONE | wait::CLOSED) {
+                    this.node.reset();
                     return Poll::Ready(this.collect());
                 }
             }

@@ -15,7 +15,7 @@
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use crate::channel::core::Head;
+use crate::channel::head::Head;
 use crate::sync::{AtomicUsize, Lock, Ordering};
 
 /// The channels that one worker made.

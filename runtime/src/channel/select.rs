@@ -19,8 +19,8 @@ use std::task::{Context, Poll, ready};
 
 use crate::channel::Message;
 use crate::channel::error::{Closed, SendError};
+use crate::channel::permit::Permit;
 use crate::channel::receiver::{Receiver, Recv};
-use crate::channel::sender::Permit;
 use crate::process::meta::{Direct, Never, NeverEver, NoType};
 use crate::sync::{AtomicU32, Ordering};
 use crate::task::current;
@@ -125,7 +125,7 @@ mod sealed {
     pub trait Sealed {}
     use std::future::Future;
     impl<T> Sealed for crate::channel::receiver::Recv<'_, T> {}
-    impl<T> Sealed for crate::channel::sender::Ready<'_, T> {}
+    impl<T> Sealed for crate::channel::permit::Ready<'_, T> {}
     impl<T: crate::channel::Message> Sealed for crate::channel::oneshot::OneshotReceiver<T> {}
     impl<T: crate::channel::Message> Sealed for &mut crate::channel::oneshot::OneshotReceiver<T> {}
     impl<T: crate::channel::Message> Sealed for crate::channel::oneshot::OneshotRecv<'_, T> {}

@@ -1,4 +1,7 @@
-//! The sending side: [`Sender`], its operations, and permits.
+//! The sending side: [`Sender`] and its sends, which may park.
+//!
+//! **Invariant**: a parked node is withdrawn from its channel before its future goes, and nothing is moved out of the place of
+//! its message as long as it is parked.
 
 #![expect(
     unsafe_code,
@@ -14,9 +17,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use crate::channel::Message;
-use crate::channel::core::{self, Core, Head, Park, Side, Started};
+use crate::channel::core::Core;
 use crate::channel::error::{Closed, SendError, SendTimeoutError, TrySendError};
-use crate::channel::select::{ArmPoll, Event, Token};
+use crate::channel::head::{self, Head, Side};
+use crate::channel::head::{Park, Started};
+use crate::channel::permit::{OwnedPermit, Ready};
 use crate::channel::wait::{self, Node, Offer, Place};
 use crate::task::current;
 use crate::task::registry::WaitKind;
@@ -65,16 +70,11 @@ impl<T> Sender<T> {
         self.convert.is_some()
     }
 
-    /// The number that reports know this channel by.
-    pub(crate) fn object(&self) -> u64 {
-        self.head.as_ptr().addr() as u64
-    }
-
     /// Returns how many messages the channel holds at most; `None` if there is no bound, 0 for a rendezvous.
     pub fn capacity(&self) -> Option<usize> {
         // SAFETY: this endpoint keeps the core alive.
         let capacity = unsafe { (self.head().vtable.stats)(self.head) }.capacity;
-        (capacity != core::UNBOUNDED).then_some(capacity as usize)
+        (capacity != crate::channel::core::UNBOUNDED).then_some(capacity as usize)
     }
 
     /// Returns how many messages are queued now.
@@ -167,12 +167,7 @@ impl<T: Message> Sender<T> {
     /// ```
     #[inline]
     pub fn send(&self, message: T) -> Sending<'_, T> {
-        Sending {
-            sender: self,
-            message: Place::new(Some(message)),
-            node: Node::new(),
-            _pinned: PhantomPinned,
-        }
+        Sending::new(self, message)
     }
 
     /// Sends a message if that needs no waiting.
@@ -180,15 +175,7 @@ impl<T: Message> Sender<T> {
     /// # Errors
     /// [`TrySendError`] with the message when there is no room, or no receiver is left.
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
-        let message = Place::new(Some(message));
-        // SAFETY: the offer points to a full place of this sender's type and nothing parks.
-        let started = unsafe { self.start(NonNull::from(&message).cast(), None) };
-        match (started, message.into_inner()) {
-            (Started::Done, _) => Ok(()),
-            (Started::Closed, Some(message)) => Err(TrySendError::Closed(message)),
-            (_, Some(message)) => Err(TrySendError::Full(message)),
-            (_, None) => Ok(()),
-        }
+        SendOp::try_send(self, message)
     }
 
     /// Waits for room, and keeps it: [`Permit::send`] then does not wait.
@@ -199,11 +186,7 @@ impl<T: Message> Sender<T> {
     /// # Errors
     /// [`Closed`] when no receiver is left.
     pub fn ready(&self) -> Ready<'_, T> {
-        Ready {
-            sender: self,
-            node: Node::new(),
-            _pinned: PhantomPinned,
-        }
+        Ready::new(self)
     }
 
     /// Waits for room like [`ready`](Self::ready), and returns a permit that owns its sender.
@@ -211,10 +194,8 @@ impl<T: Message> Sender<T> {
     /// # Errors
     /// [`Closed`] when no receiver is left.
     pub async fn ready_owned(self) -> Result<OwnedPermit<T>, Closed> {
-        let permit = self.ready().await?;
-        // The room now belongs to the owned permit.
-        let _ = std::mem::ManuallyDrop::new(permit);
-        Ok(OwnedPermit { sender: Some(self) })
+        self.ready().await?.keep();
+        Ok(OwnedPermit::of(self))
     }
 
     /// Sends a message from a plain thread, which sleeps meanwhile.
@@ -233,8 +214,23 @@ impl<T: Message> Sender<T> {
 }
 
 impl<T> Sender<T> {
-    /// # Safety
-    /// `place` is a full [`Place<T>`](Place) that stays valid while the operation is parked.
+    /// Uses or gives back one permit; the message again if it could not be sent.
+    pub(super) fn use_permit(&self, message: Option<T>) -> Option<T> {
+        let full = message.is_some();
+        let message = Place::new(message);
+        let place = NonNull::from(&message).cast();
+        let offer = match (full, self.convert) {
+            (false, _) => None,
+            (true, None) => Some(Offer::Send(place)),
+            (true, Some(convert)) => Some(Offer::Convert(place, convert)),
+        };
+        // SAFETY: the caller owns a permit; the offer is full and fits the core, as in `start`.
+        unsafe { (self.head().vtable.use_permit)(self.head, offer) };
+        message.into_inner()
+    }
+}
+
+impl<T> Route<T> for Sender<T> {
     #[inline]
     unsafe fn start(&self, place: NonNull<()>, park: Option<Park<'_, '_>>) -> Started {
         match self.convert {
@@ -252,28 +248,22 @@ impl<T> Sender<T> {
     }
 
     fn withdraw(&self, node: &Node) -> u32 {
-        // SAFETY: the node is used with this channel's senders only.
+        // SAFETY: operations use their node with the senders of one channel only.
         unsafe { (self.head().vtable.withdraw)(self.head, node) }
     }
 
-    fn renew(&self, node: &Node, cx: &Context<'_>) {
+    fn renew(&self, node: &Node, cx: &Context<'_>) -> u32 {
         // SAFETY: as above.
-        unsafe { (self.head().vtable.renew)(self.head, node, cx) };
+        unsafe { (self.head().vtable.renew)(self.head, node, cx) }
     }
 
-    /// Uses or gives back one permit; the message again if it could not be sent.
-    fn use_permit(&self, message: Option<T>) -> Option<T> {
-        let full = message.is_some();
-        let message = Place::new(message);
-        let place = NonNull::from(&message).cast();
-        let offer = match (full, self.convert) {
-            (false, _) => None,
-            (true, None) => Some(Offer::Send(place)),
-            (true, Some(convert)) => Some(Offer::Convert(place, convert)),
-        };
-        // SAFETY: the caller owns a permit; the offer is full and fits the core, as in `start`.
-        unsafe { (self.head().vtable.use_permit)(self.head, offer) };
-        message.into_inner()
+    fn refuses(&self) -> bool {
+        // SAFETY: this endpoint keeps the core alive.
+        unsafe { (self.head().vtable.refuses)(self.head) }
+    }
+
+    fn object(&self) -> u64 {
+        self.head.as_ptr().addr() as u64
     }
 }
 
@@ -291,7 +281,7 @@ impl<T> Clone for Sender<T> {
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
         // SAFETY: this endpoint is not used any more.
-        unsafe { core::release(self.head, Side::Sender) };
+        unsafe { head::release(self.head, Side::Sender) };
     }
 }
 
@@ -341,7 +331,7 @@ impl<T> Clone for WeakSender<T> {
 impl<T> Drop for WeakSender<T> {
     fn drop(&mut self) {
         // SAFETY: this endpoint is not used any more.
-        unsafe { core::release(self.head, Side::Weak) };
+        unsafe { head::release(self.head, Side::Weak) };
     }
 }
 
@@ -351,69 +341,157 @@ impl<T> fmt::Debug for WeakSender<T> {
     }
 }
 
-/// Sends one message; see [`Sender::send`].
-#[must_use = "a message is sent only when this is awaited"]
-pub struct Sending<'a, T> {
-    sender: &'a Sender<T>,
-    /// The place that a receiver takes the message from while this is parked.
+/// What a send needs of its channel: a core itself, or a sender that may convert the message.
+pub(crate) trait Route<T> {
+    /// Sends or parks, as [`Core::send`].
+    ///
+    /// # Safety
+    /// `place` is a full [`Place<T>`](Place) that stays valid while the operation is parked.
+    unsafe fn start(&self, place: NonNull<()>, park: Option<Park<'_, '_>>) -> Started;
+    /// Takes a node back. Returns the mark that it had.
+    fn withdraw(&self, node: &Node) -> u32;
+    /// Renews the waker of a node that waits. Returns its mark.
+    fn renew(&self, node: &Node, cx: &Context<'_>) -> u32;
+    /// Whether the channel refuses messages of the current process.
+    fn refuses(&self) -> bool;
+    /// The number that reports know the channel by.
+    fn object(&self) -> u64;
+}
+
+impl<T> Route<T> for Core<T> {
+    #[inline]
+    unsafe fn start(&self, place: NonNull<()>, park: Option<Park<'_, '_>>) -> Started {
+        // SAFETY: the offer is full by contract.
+        unsafe { self.send(Offer::Send(place), park) }
+    }
+
+    fn withdraw(&self, node: &Node) -> u32 {
+        // SAFETY: operations use their node with the senders of one channel only.
+        unsafe { self.withdraw_sender(node) }
+    }
+
+    fn renew(&self, node: &Node, cx: &Context<'_>) -> u32 {
+        // SAFETY: as above.
+        unsafe { self.renew_sender(node, cx) }
+    }
+
+    fn refuses(&self) -> bool {
+        Self::refuses(self)
+    }
+
+    fn object(&self) -> u64 {
+        NonNull::from(self).as_ptr().addr() as u64
+    }
+}
+
+/// The send of one message, for an owner that knows the channel and withdraws what is parked.
+pub(crate) struct SendOp<T> {
+    /// Where a receiver takes the message from while this is parked.
     message: Place<T>,
     node: Node,
     _pinned: PhantomPinned,
 }
 
 // SAFETY: the message is `Send`; the place is shared with the one peer that completes the node, under the channel's lock.
-unsafe impl<T: Send> Send for Sending<'_, T> {}
-// SAFETY: a shared `Sending` offers nothing.
-unsafe impl<T: Send> Sync for Sending<'_, T> {}
+unsafe impl<T: Send> Send for SendOp<T> {}
+// SAFETY: a shared `SendOp` offers nothing.
+unsafe impl<T: Send> Sync for SendOp<T> {}
 
-impl<'a, T: Message> Sending<'a, T> {
-    /// Gives the send at most `limit`; the message comes back if the time is up.
-    pub fn within(self, limit: Duration) -> SendingWithin<'a, T> {
-        SendingWithin {
-            send: self,
-            sleep: sleep(limit),
+impl<T> SendOp<T> {
+    #[inline]
+    pub(crate) fn new(message: T) -> Self {
+        Self {
+            message: Place::new(Some(message)),
+            node: Node::new(),
+            _pinned: PhantomPinned,
         }
     }
 
-    fn poll_send(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError<T>>> {
+    /// Sends a message if that needs no waiting.
+    #[inline]
+    pub(crate) fn try_send(route: &impl Route<T>, message: T) -> Result<(), TrySendError<T>> {
+        let message = Place::new(Some(message));
+        // SAFETY: the place is full, and nothing parks.
+        let started = unsafe { route.start(NonNull::from(&message).cast(), None) };
+        match (started, message.into_inner()) {
+            (Started::Closed, Some(message)) => Err(TrySendError::Closed(message)),
+            (Started::Done, _) | (_, None) => Ok(()),
+            (_, Some(message)) => Err(TrySendError::Full(message)),
+        }
+    }
+
+    /// Must be polled with the same channel until it is ready, or withdrawn from it.
+    #[inline]
+    pub(crate) fn poll(
+        self: Pin<&mut Self>,
+        route: &impl Route<T>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), SendError<T>>> {
         // SAFETY: nothing is moved out of its place while the node is parked.
         let this = unsafe { self.get_unchecked_mut() };
-        match this.node.mark() {
-            wait::IDLE => {
-                ready!(current::spend(cx));
-                let park = Park {
-                    node: &this.node,
-                    cx,
-                    token: None,
-                };
-                // SAFETY: the place is pinned with this future, which withdraws the node before it goes.
-                let started = unsafe {
-                    this.sender
-                        .start(NonNull::from(&this.message).cast(), Some(park))
-                };
-                match started {
-                    Started::Done => return Poll::Ready(Ok(())),
-                    Started::Closed => return Poll::Ready(this.give_back()),
-                    Started::Parked | Started::Full | Started::Lost => {}
-                }
+        if this.node.mark() == wait::IDLE {
+            ready!(current::spend(cx));
+            let park = Park {
+                node: &this.node,
+                cx,
+                token: None,
+            };
+            // SAFETY: the place is pinned with this operation, whose owner withdraws it before it goes.
+            match unsafe { route.start(NonNull::from(&this.message).cast(), Some(park)) } {
+                Started::Done => return Poll::Ready(Ok(())),
+                Started::Closed => return Poll::Ready(this.give_back()),
+                Started::Parked | Started::Full | Started::Lost => {}
             }
-            wait::DONE => {
-                this.node.reset();
-                return Poll::Ready(Ok(()));
-            }
-            wait::CLOSED => {
-                this.node.reset();
-                return Poll::Ready(this.give_back());
-            }
-            _ => {
-                this.sender.renew(&this.node, cx);
-                if this.sender.refuses() && this.sender.withdraw(&this.node) == wait::WAITING {
-                    return Poll::Ready(this.give_back());
-                }
-            }
+        } else {
+            ready!(this.look_again(route, cx)).map_err(SendError)?;
+            return Poll::Ready(Ok(()));
         }
-        current::waits_for(WaitKind::Send, this.sender.object());
+        current::waits_for(WaitKind::Send, route.object());
         Poll::Pending
+    }
+
+    /// What became of a parked send; the message if it was not sent.
+    fn look_again(&mut self, route: &impl Route<T>, cx: &Context<'_>) -> Poll<Result<(), T>> {
+        // The waker first: from then on nothing happens to the node unheard, so a mark that still says "waiting" holds.
+        let mut mark = self.node.mark();
+        if mark == wait::WAITING {
+            mark = route.renew(&self.node, cx);
+        }
+        if mark == wait::WAITING && route.refuses() {
+            mark = match route.withdraw(&self.node) {
+                wait::WAITING => wait::CLOSED,
+                mark => mark,
+            };
+        }
+        if mark == wait::WAITING {
+            current::waits_for(WaitKind::Send, route.object());
+            return Poll::Pending;
+        }
+        self.node.reset();
+        Poll::Ready(match mark {
+            wait::CLOSED => self.take_back().map_or(Ok(()), Err),
+            _ => Ok(()),
+        })
+    }
+
+    /// Ends the operation. `Some`: it was not sent.
+    pub(crate) fn give_up(&mut self, route: &impl Route<T>) -> Option<T> {
+        // A receiver may have taken the message at this very moment: then it was sent.
+        match route.withdraw(&self.node) {
+            wait::DONE => {
+                self.node.reset();
+                None
+            }
+            _ => self.take_back(),
+        }
+    }
+
+    /// For the drop of the owner.
+    #[inline]
+    pub(crate) fn withdraw(&self, route: &impl Route<T>) {
+        if self.node.mark() == wait::WAITING {
+            route.withdraw(&self.node);
+        }
     }
 
     /// The error with the message, which is still here.
@@ -429,20 +507,47 @@ impl<'a, T: Message> Sending<'a, T> {
     }
 }
 
+/// Sends one message; see [`Sender::send`].
+#[must_use = "a message is sent only when this is awaited"]
+pub struct Sending<'a, T> {
+    sender: &'a Sender<T>,
+    op: SendOp<T>,
+}
+
+impl<'a, T: Message> Sending<'a, T> {
+    #[inline]
+    pub(super) fn new(sender: &'a Sender<T>, message: T) -> Self {
+        Self {
+            sender,
+            op: SendOp::new(message),
+        }
+    }
+
+    /// Gives the send at most `limit`; the message comes back if the time is up.
+    pub fn within(self, limit: Duration) -> SendingWithin<'a, T> {
+        SendingWithin {
+            send: self,
+            sleep: sleep(limit),
+        }
+    }
+}
+
 impl<T: Message> Future for Sending<'_, T> {
     type Output = Result<(), SendError<T>>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.poll_send(cx)
+        let sender = self.sender;
+        // SAFETY: the operation is pinned with this future and never moved.
+        let op = unsafe { self.map_unchecked_mut(|this| &mut this.op) };
+        op.poll(sender, cx)
     }
 }
 
 impl<T> Drop for Sending<'_, T> {
+    #[inline]
     fn drop(&mut self) {
-        if self.node.mark() == wait::WAITING {
-            self.sender.withdraw(&self.node);
-        }
+        self.op.withdraw(self.sender);
     }
 }
 
@@ -469,274 +574,16 @@ impl<T: Message> Future for SendingWithin<'_, T> {
         // SAFETY: both fields are pinned with this future and never moved.
         let this = unsafe { self.get_unchecked_mut() };
         // SAFETY: as above.
-        if let Poll::Ready(result) = unsafe { Pin::new_unchecked(&mut this.send) }.poll_send(cx) {
+        if let Poll::Ready(result) = unsafe { Pin::new_unchecked(&mut this.send) }.poll(cx) {
             return Poll::Ready(
                 result.map_err(|error| SendTimeoutError::Closed(error.into_inner())),
             );
         }
         // SAFETY: as above.
         ready!(unsafe { Pin::new_unchecked(&mut this.sleep) }.poll(cx));
-        // A receiver may have taken the message at this very moment: then it was sent.
-        match this.send.sender.withdraw(&this.send.node) {
-            wait::DONE => {
-                this.send.node.reset();
-                Poll::Ready(Ok(()))
-            }
-            _ => Poll::Ready(match this.send.take_back() {
-                Some(message) => Err(SendTimeoutError::Elapsed(message)),
-                None => Ok(()),
-            }),
-        }
-    }
-}
-
-/// The send of a message whose channel is known to its owner: a call's way into a mailbox.
-pub(crate) struct SendOp<T> {
-    message: Place<T>,
-    node: Node,
-    _pinned: PhantomPinned,
-}
-
-// SAFETY: as for `Sending`.
-unsafe impl<T: Send> Send for SendOp<T> {}
-// SAFETY: as for `Sending`.
-unsafe impl<T: Send> Sync for SendOp<T> {}
-
-impl<T: Message> SendOp<T> {
-    pub(crate) fn new(message: T) -> Self {
-        Self {
-            message: Place::new(Some(message)),
-            node: Node::new(),
-            _pinned: PhantomPinned,
-        }
-    }
-
-    pub(crate) fn try_send(core: &Core<T>, message: T) -> Result<(), TrySendError<T>> {
-        let message = Place::new(Some(message));
-        // SAFETY: the place is full, and nothing parks.
-        let started = unsafe { core.send(Offer::Send(NonNull::from(&message).cast()), None) };
-        match (started, message.into_inner()) {
-            (Started::Closed, Some(message)) => Err(TrySendError::Closed(message)),
-            (Started::Done, _) | (_, None) => Ok(()),
-            (_, Some(message)) => Err(TrySendError::Full(message)),
-        }
-    }
-
-    /// Must be polled with the same core until it is ready, or withdrawn from it.
-    pub(crate) fn poll(
-        self: Pin<&mut Self>,
-        core: &Core<T>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), SendError<T>>> {
-        // SAFETY: nothing is moved out of its place while the node is parked.
-        let this = unsafe { self.get_unchecked_mut() };
-        match this.node.mark() {
-            wait::IDLE => {
-                ready!(current::spend(cx));
-                let park = Park {
-                    node: &this.node,
-                    cx,
-                    token: None,
-                };
-                // SAFETY: the place is pinned with this operation, whose owner withdraws it before it goes.
-                match unsafe {
-                    core.send(Offer::Send(NonNull::from(&this.message).cast()), Some(park))
-                } {
-                    Started::Done => return Poll::Ready(Ok(())),
-                    Started::Closed => return Poll::Ready(this.give_back()),
-                    Started::Parked | Started::Full | Started::Lost => {}
-                }
-            }
-            wait::DONE => {
-                this.node.reset();
-                return Poll::Ready(Ok(()));
-            }
-            wait::CLOSED => {
-                this.node.reset();
-                return Poll::Ready(this.give_back());
-            }
-            _ => {
-                // SAFETY: the node is used with this core's senders only.
-                unsafe { core.renew_sender(&this.node, cx) };
-                // SAFETY: as above.
-                if core.refuses() && unsafe { core.withdraw_sender(&this.node) } == wait::WAITING {
-                    return Poll::Ready(this.give_back());
-                }
-            }
-        }
-        current::waits_for(WaitKind::Send, NonNull::from(core).as_ptr().addr() as u64);
-        Poll::Pending
-    }
-
-    pub(crate) fn withdraw(&self, core: &Core<T>) {
-        if self.node.mark() == wait::WAITING {
-            // SAFETY: the node is used with this core's senders only.
-            unsafe { core.withdraw_sender(&self.node) };
-        }
-    }
-
-    fn give_back(&mut self) -> Result<(), SendError<T>> {
-        // SAFETY: the node is in no list, so the place is the owner's, who is here.
-        unsafe { wait::empty(NonNull::from(&self.message).cast()) }
-            .map_or(Ok(()), |message| Err(SendError(message)))
-    }
-}
-
-/// Waits for room; see [`Sender::ready`]. May be a branch of `select!`.
-#[must_use = "room is granted only when this is awaited"]
-pub struct Ready<'a, T> {
-    sender: &'a Sender<T>,
-    node: Node,
-    _pinned: PhantomPinned,
-}
-
-impl<'a, T: Message> Ready<'a, T> {
-    fn poll_ready(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        token: Option<&Token>,
-    ) -> ArmPoll<Result<Permit<'a, T>, Closed>> {
-        // SAFETY: nothing is moved out of its place while the node is parked.
-        let this = unsafe { self.get_unchecked_mut() };
-        let sender = this.sender;
-        match this.node.mark() {
-            wait::IDLE => {
-                let park = Park {
-                    node: &this.node,
-                    cx,
-                    token,
-                };
-                // SAFETY: the head belongs to this sender's core.
-                match unsafe { (sender.head().vtable.ready)(sender.head, Some(park)) } {
-                    Started::Done => return ArmPoll::Ready(Ok(Permit { sender })),
-                    Started::Closed => return ArmPoll::Ready(Err(Closed(()))),
-                    Started::Parked | Started::Full | Started::Lost => {}
-                }
-            }
-            wait::DONE => {
-                this.node.reset();
-                return ArmPoll::Ready(Ok(Permit { sender }));
-            }
-            mark => {
-                sender.renew(&this.node, cx);
-                let closed = mark == wait::CLOSED
-                    || sender.refuses() && sender.withdraw(&this.node) == wait::WAITING;
-                if closed && token.is_none_or(Token::claim) {
-                    this.node.reset();
-                    return ArmPoll::Ready(Err(Closed(())));
-                }
-            }
-        }
-        current::waits_for(WaitKind::Send, sender.object());
-        ArmPoll::Pending
-    }
-}
-
-impl<'a, T: Message> Future for Ready<'a, T> {
-    type Output = Result<Permit<'a, T>, Closed>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        ready!(current::spend(cx));
-        match self.poll_ready(cx, None) {
-            ArmPoll::Ready(result) => Poll::Ready(result),
-            ArmPoll::Pending | ArmPoll::Passive | ArmPoll::Disabled => Poll::Pending,
-        }
-    }
-}
-
-impl<'a, T: Message> Event for Ready<'a, T> {
-    type Output = Result<Permit<'a, T>, Closed>;
-
-    fn poll_arm(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        token: &Token,
-    ) -> ArmPoll<Self::Output> {
-        self.poll_ready(cx, Some(token))
-    }
-}
-
-impl<T> Drop for Ready<'_, T> {
-    fn drop(&mut self) {
-        match self.node.mark() {
-            wait::WAITING if self.sender.withdraw(&self.node) != wait::DONE => {}
-            // Granted, and never seen: the next in line gets it.
-            wait::WAITING | wait::DONE => drop(self.sender.use_permit(None)),
-            _ => {}
-        }
-    }
-}
-
-impl<T> fmt::Debug for Ready<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ready")
-            .field("sender", self.sender)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Room for one message; see [`Sender::ready`]. Dropping it gives the room to the next in line.
-#[must_use = "a permit that is dropped gives its room back"]
-#[derive(Debug)]
-pub struct Permit<'a, T> {
-    sender: &'a Sender<T>,
-}
-
-impl<T: Message> Permit<'_, T> {
-    /// Sends a message without waiting.
-    ///
-    /// # Errors
-    /// [`SendError`] with the message when no receiver is left.
-    pub fn send(self, message: T) -> Result<(), SendError<T>> {
-        let sender = std::mem::ManuallyDrop::new(self).sender;
-        sender
-            .use_permit(Some(message))
-            .map_or(Ok(()), |message| Err(SendError(message)))
-    }
-}
-
-impl<T> Drop for Permit<'_, T> {
-    fn drop(&mut self) {
-        self.sender.use_permit(None);
-    }
-}
-
-/// Room for one message, with the sender it belongs to; see [`Sender::ready_owned`].
-#[must_use = "a permit that is dropped gives its room back"]
-#[derive(Debug)]
-pub struct OwnedPermit<T> {
-    /// Empty only after the permit was used.
-    sender: Option<Sender<T>>,
-}
-
-impl<T: Message> OwnedPermit<T> {
-    /// Sends a message without waiting, and returns the sender.
-    ///
-    /// # Errors
-    /// [`SendError`] with the message when no receiver is left.
-    pub fn send(mut self, message: T) -> Result<Sender<T>, SendError<T>> {
-        match self.sender.take() {
-            Some(sender) => match sender.use_permit(Some(message)) {
-                None => Ok(sender),
-                Some(message) => Err(SendError(message)),
-            },
-            None => Err(SendError(message)),
-        }
-    }
-}
-
-impl<T> Drop for OwnedPermit<T> {
-    fn drop(&mut self) {
-        if let Some(sender) = &self.sender {
-            sender.use_permit(None);
-        }
-    }
-}
-
-impl<T> Sender<T> {
-    /// Whether the channel refuses messages of the current process, because its scope is stopping.
-    fn refuses(&self) -> bool {
-        // SAFETY: this endpoint keeps the core alive.
-        unsafe { (self.head().vtable.refuses)(self.head) }
+        Poll::Ready(match this.send.op.give_up(this.send.sender) {
+            Some(message) => Err(SendTimeoutError::Elapsed(message)),
+            None => Ok(()),
+        })
     }
 }

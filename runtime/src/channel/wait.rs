@@ -419,7 +419,8 @@ impl List {
         (WAITING, waker)
     }
 
-    /// Replaces the waker of a waiting node, for an operation that moved to another process.
+    /// Makes sure that a waiting node wakes whoever polls it now: the operation may have moved to another process, or
+    /// [`wake_all`](Self::wake_all) took its waker. Returns the mark, and the waker that was replaced.
     ///
     /// # Safety
     /// Under the lock; the node is idle, was in this list, or still is.
@@ -427,18 +428,20 @@ impl List {
         &mut self,
         node: &Node,
         cx: &std::task::Context<'_>,
-    ) -> Option<TaskWaker> {
+    ) -> (u32, Option<TaskWaker>) {
         // ORDERING: Relaxed: marks change under the lock.
-        if node.mark.load(Ordering::Relaxed) != WAITING {
-            return None;
+        let mark = node.mark.load(Ordering::Relaxed);
+        if mark != WAITING {
+            return (mark, None);
         }
         // SAFETY: under the lock.
-        unsafe {
+        let old = unsafe {
             node.inner(|inner| match &inner.waker {
                 Some(waker) if waker.is(cx) => None,
                 _ => inner.waker.replace(TaskWaker::of(cx)),
             })
-        }
+        };
+        (mark, old)
     }
 }
 

@@ -24,7 +24,8 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use crate::channel::error::{GoneMark, SendError, TrySendError};
-use crate::channel::sender::{SendOp, Sender};
+use crate::channel::sender::SendOp;
+use crate::channel::sender::Sender;
 use crate::process::handle::{Handle, Handlers};
 use crate::sync::Lock;
 use crate::task::current;

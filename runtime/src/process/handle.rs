@@ -5,8 +5,8 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use crate::channel::core::Side;
 use crate::channel::endpoint::Endpoint;
+use crate::channel::head::Side;
 use crate::process::context::Cx;
 use crate::process::exit::{Exit, Fault};
 use crate::process::meta::{HandleKind, HandlerMeta, StructMeta};

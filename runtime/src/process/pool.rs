@@ -4,8 +4,8 @@
 //! one that gets it, without a process in between. The other policies put a process in front, which sends each message to
 //! the mailbox of the worker that the policy names.
 
-use crate::channel::core::Side;
 use crate::channel::endpoint::Endpoint;
+use crate::channel::head::Side;
 use crate::channel::{Receiver, Sender};
 use crate::process::call::Envelope;
 use crate::process::exit::{Fault, Outcome};

@@ -3,6 +3,7 @@
 //! [`Trace`] never looks behind `Arc`, `Rc`, `&` or raw pointers: what lies there may be used by somebody else, and counting
 //! it as held inside would be wrong. A missed endpoint only makes an answer less certain.
 
+use crate::channel::sender::Route as _;
 use crate::channel::{BroadcastSender, LatestSender, OneshotSender, Receiver, Sender};
 use crate::task::registry::Ports;
 

@@ -12,8 +12,8 @@ use std::time::Instant;
 
 use crate::blocking::{self, Lane};
 use crate::channel::Receiver;
-use crate::channel::core::Side;
 use crate::channel::endpoint::Endpoint;
+use crate::channel::head::Side;
 use crate::process::call::Envelope;
 use crate::process::context::Cx;
 use crate::process::exit::{Fault, Outcome};

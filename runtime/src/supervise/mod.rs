@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use crate::channel::core::Side;
 use crate::channel::endpoint::Endpoint;
+use crate::channel::head::Side;
 use crate::error::Error;
 use crate::process::exit::{Exit, Fault, IntoOutcome, Outcome};
 use crate::process::function::{self, Body, Process, Shared};

@@ -234,6 +234,12 @@ pub(crate) fn task() -> Option<TaskRef> {
     CURRENT.with(|current| NonNull::new(current.task.get().cast_mut()).map(reference))
 }
 
+/// Whether the current process was told that its empty inputs are over.
+#[inline]
+pub(crate) fn is_ended() -> bool {
+    flags() & ENDED != 0
+}
+
 /// What a stop told the current process: [`STOPPING`], [`ENDED`].
 #[inline]
 pub(crate) fn flags() -> u32 {

@@ -7,7 +7,8 @@
 //!
 //! Tried: Relaxed instead of Release in `List::finish` (a race on the message's place); no `match_up` after a message was
 //! taken, after a receiver parked, or after a permit was given up (a deadlock); a `Recv` that does not withdraw when it is done
-//! (a message is lost). Not seen: weaker orderings of the endpoint counts, since what they order is freed memory.
+//! (a message is lost); a sender that looks again and does not read its mark after it
+//! renewed its waker (a deadlock). Not seen: weaker orderings of the endpoint counts, since what they order is freed memory.
 
 #![expect(unsafe_code, reason = "a message with a cell that loom watches")]
 
@@ -18,6 +19,7 @@ use std::pin::pin;
 use std::task::{Context, Poll};
 
 use super::{Counted, Drops, block_on, model, waker};
+use crate::channel::core::Core;
 use crate::channel::{Receiver, Sender, TryRecvError, bounded};
 
 /// A message that knows whether it was seen with what its sender wrote.
@@ -339,6 +341,23 @@ fn the_core_lives_until_its_last_endpoint_is_gone() {
         drop(receiver);
         other.join().unwrap();
         last.join().unwrap();
+        assert_eq!(drops.count(), 1);
+    });
+}
+
+/// A sender that was made to look again, because the channel began to refuse, has no waker in the list for a moment.
+#[test]
+fn a_send_that_is_taken_while_it_looks_whether_it_is_refused_ends() {
+    model("a refusal beside a parked sender", 2, || {
+        let drops = Drops::default();
+        let (sender, receiver) = bounded::<Letter>(0);
+        let head = sender.raw();
+        let sending = send(sender, 1, &drops);
+        // SAFETY: the receiver keeps the core alive.
+        unsafe { (Core::<Letter>::of(head).head.vtable.refuse_all)(head) };
+        let taken = receiver.try_recv().ok().map(|letter| letter.read());
+        let refused = sending.join().unwrap();
+        assert!(taken.is_some() != refused.is_some());
         assert_eq!(drops.count(), 1);
     });
 }

@@ -1,0 +1,281 @@
+//! The part of a core that does not depend on the type of its messages: the counts of its endpoints, and the table of its
+//! operations.
+//!
+//! **Invariants**
+//! - A side is closed once, by whoever gives up its last endpoint; the core is freed when no endpoint of any kind is left.
+//! - An endpoint of another type (a port of a struct's mailbox) reaches the core through [`VTable`]; the own path is one
+//!   predictable branch away from a direct call.
+
+#![expect(
+    unsafe_code,
+    reason = "type-erased cores that are freed with their last endpoint"
+)]
+
+use std::panic::Location;
+use std::ptr::NonNull;
+use std::task::Context;
+
+use crate::channel::core::{Closing, Core};
+use crate::channel::registry::Place;
+use crate::channel::select::Token;
+use crate::channel::wait::{Node, Offer};
+use crate::sync::{AtomicU64, Ordering};
+use crate::task::TaskRef;
+
+pub(super) const SENDER: u64 = 1;
+pub(super) const RECEIVER: u64 = 1 << 24;
+const WEAK: u64 = 1 << 44;
+const SENDERS: u64 = RECEIVER - 1;
+const RECEIVERS: u64 = WEAK - RECEIVER;
+
+/// The part of a core that does not depend on the message type.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Head {
+    /// `weak:20 | receivers:20 | senders:24`; the core is freed when all are zero.
+    pub(super) counts: AtomicU64,
+    pub(crate) vtable: &'static VTable,
+    pub(crate) site: &'static Location<'static>,
+    /// Where the channel is listed for observers.
+    pub(crate) place: Option<Place>,
+}
+
+/// Which endpoint of a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Sender,
+    Receiver,
+    /// Keeps the memory alive, but not the channel open.
+    Weak,
+}
+
+impl Side {
+    fn unit(self) -> u64 {
+        match self {
+            Self::Sender => SENDER,
+            Self::Receiver => RECEIVER,
+            Self::Weak => WEAK,
+        }
+    }
+}
+
+/// What came of the attempt to send, or to get room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Started {
+    /// Sent, or granted.
+    Done,
+    /// There is no room, and nothing was parked.
+    Full,
+    /// No receiver is left, or the channel refuses new messages.
+    Closed,
+    /// The node is in the list.
+    Parked,
+    /// Another arm of the `select!` was faster.
+    Lost,
+}
+
+/// How an operation may park.
+pub(crate) struct Park<'a, 'b> {
+    pub(crate) node: &'a Node,
+    pub(crate) cx: &'a Context<'b>,
+    pub(crate) token: Option<&'a Token>,
+}
+
+/// The operations of a core for those who do not know its message type.
+#[derive(Debug)]
+pub(crate) struct VTable {
+    pub(crate) send: unsafe fn(NonNull<Head>, Offer, Option<Park<'_, '_>>) -> Started,
+    pub(crate) ready: unsafe fn(NonNull<Head>, Option<Park<'_, '_>>) -> Started,
+    pub(crate) use_permit: unsafe fn(NonNull<Head>, Option<Offer>) -> bool,
+    pub(crate) withdraw: unsafe fn(NonNull<Head>, &Node) -> u32,
+    pub(crate) renew: unsafe fn(NonNull<Head>, &Node, &Context<'_>) -> u32,
+    pub(crate) refuses: unsafe fn(NonNull<Head>) -> bool,
+    pub(crate) refuse_all: unsafe fn(NonNull<Head>),
+    pub(crate) owner: unsafe fn(NonNull<Head>) -> Option<TaskRef>,
+    pub(crate) set_owner: unsafe fn(NonNull<Head>, TaskRef),
+    pub(crate) stats: unsafe fn(NonNull<Head>) -> Stats,
+    close: unsafe fn(NonNull<Head>, Side),
+    free: unsafe fn(NonNull<Head>),
+}
+
+/// Numbers of a channel, kept under its lock.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Stats {
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+    /// Integral of the length over coarse milliseconds.
+    pub(crate) fill: u64,
+    pub(crate) last_ms: u32,
+    pub(crate) full_ms: u32,
+    pub(crate) high_water: u32,
+    pub(crate) dead: u32,
+    pub(crate) len: u32,
+    pub(crate) capacity: u32,
+    pub(crate) blocked_senders: u32,
+    pub(crate) waiting_receivers: u32,
+    pub(crate) name: Option<&'static str>,
+}
+
+impl Head {
+    /// One more endpoint of a kind that already exists.
+    #[inline]
+    pub(crate) fn retain(&self, side: Side) {
+        // ORDERING: Relaxed: made from a living endpoint; nothing is published.
+        let before = self.counts.fetch_add(side.unit(), Ordering::Relaxed);
+        let (senders, receivers) = (before & SENDERS, (before & RECEIVERS) / RECEIVER);
+        if senders > SENDERS / 2 || receivers > 1 << 19 || before >> 63 != 0 {
+            too_many();
+        }
+    }
+
+    /// One more strong sender, if there is one.
+    pub(crate) fn upgrade(&self) -> bool {
+        // ORDERING: Relaxed: only the first guess.
+        let mut seen = self.counts.load(Ordering::Relaxed);
+        while seen & SENDERS != 0 {
+            // ORDERING: Relaxed: as in `retain`.
+            match self.counts.compare_exchange_weak(
+                seen,
+                seen + SENDER,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(now) => seen = now,
+            }
+        }
+        false
+    }
+
+    pub(crate) fn senders(&self) -> u64 {
+        // ORDERING: Acquire: for observers that go on to read the channel.
+        self.counts.load(Ordering::Acquire) & SENDERS
+    }
+
+    pub(crate) fn receivers(&self) -> u64 {
+        // ORDERING: as in `senders`.
+        (self.counts.load(Ordering::Acquire) & RECEIVERS) / RECEIVER
+    }
+}
+
+#[cold]
+fn too_many() -> ! {
+    // As for the standard library's reference counts: going on would be unsound, and nobody has that many endpoints.
+    std::process::abort()
+}
+
+/// Gives up an endpoint: the last one of its side closes that side, the last of all frees the core.
+///
+/// # Safety
+/// The caller owns an endpoint of this side and does not use it any more.
+pub(crate) unsafe fn release(head: NonNull<Head>, side: Side) {
+    // SAFETY: the endpoint keeps the core alive.
+    let shared = unsafe { head.as_ref() };
+    // ORDERING: Relaxed: only the first guess.
+    let mut seen = shared.counts.load(Ordering::Relaxed);
+    loop {
+        let last = match side {
+            Side::Sender => seen & SENDERS == SENDER,
+            Side::Receiver => seen & RECEIVERS == RECEIVER,
+            Side::Weak => false,
+        };
+        // The last of a side keeps the memory as a weak endpoint until it has closed its side.
+        let next = seen - side.unit() + if last { WEAK } else { 0 };
+        // ORDERING: Release: what this holder did comes before closing and freeing; Acquire: who closes or frees sees it.
+        match shared
+            .counts
+            .compare_exchange_weak(seen, next, Ordering::AcqRel, Ordering::Relaxed)
+        {
+            Ok(_) if last => {
+                // SAFETY: the weak count keeps the core alive.
+                unsafe { (shared.vtable.close)(head, side) };
+                // SAFETY: the weak count taken above is ours to give up.
+                return unsafe { release(head, Side::Weak) };
+            }
+            // SAFETY: nobody knows the core any more.
+            Ok(_) if next == 0 => return unsafe { (shared.vtable.free)(head) },
+            Ok(_) => return,
+            Err(now) => seen = now,
+        }
+    }
+}
+
+impl<T> Core<T> {
+    pub(super) const VTABLE: VTable = VTable {
+        // In all entries `head` is that of a `Core<T>` which an endpoint keeps alive, by the contract of the table.
+        send: Self::erased_send,
+        // SAFETY: as said above.
+        ready: |head, park| unsafe { Self::of(head) }.ready(park),
+        use_permit: Self::erased_use_permit,
+        withdraw: Self::erased_withdraw,
+        renew: Self::erased_renew,
+        // SAFETY: as said above.
+        refuses: |head| unsafe { Self::of(head) }.refuses(),
+        // SAFETY: as above.
+        refuse_all: |head| unsafe { Self::of(head) }.close_to(Closing::All),
+        // SAFETY: as above.
+        owner: |head| unsafe { Self::of(head) }.owner(),
+        // SAFETY: as above.
+        set_owner: |head, owner| unsafe { Self::of(head) }.set_owner(owner),
+        // SAFETY: as above.
+        stats: |head| unsafe { Self::of(head) }.stats(),
+        // SAFETY: as above.
+        close: |head, side| unsafe { Self::of(head) }.close(side),
+        // SAFETY: as above; the caller gave up the last endpoint.
+        free: |head| Self::free(unsafe { Box::from_raw(head.cast::<Self>().as_ptr()) }),
+    };
+
+    /// # Safety
+    /// As for [`send`](Self::send); `head` is that of a living `Core<T>`.
+    unsafe fn erased_send(
+        head: NonNull<Head>,
+        offer: Offer,
+        park: Option<Park<'_, '_>>,
+    ) -> Started {
+        // SAFETY: by contract.
+        let core = unsafe { Self::of(head) };
+        // SAFETY: by contract.
+        unsafe { core.send(offer, park) }
+    }
+
+    /// # Safety
+    /// As for [`use_permit`](Self::use_permit); `head` is that of a living `Core<T>`.
+    unsafe fn erased_use_permit(head: NonNull<Head>, offer: Option<Offer>) -> bool {
+        // SAFETY: by contract.
+        let core = unsafe { Self::of(head) };
+        // SAFETY: by contract.
+        unsafe { core.use_permit(offer) }
+    }
+
+    /// # Safety
+    /// As for [`withdraw_sender`](Self::withdraw_sender); `head` is that of a living `Core<T>`.
+    unsafe fn erased_withdraw(head: NonNull<Head>, node: &Node) -> u32 {
+        // SAFETY: by contract.
+        let core = unsafe { Self::of(head) };
+        // SAFETY: by contract.
+        unsafe { core.withdraw_sender(node) }
+    }
+
+    /// # Safety
+    /// As for [`renew_sender`](Self::renew_sender); `head` is that of a living `Core<T>`.
+    unsafe fn erased_renew(head: NonNull<Head>, node: &Node, cx: &Context<'_>) -> u32 {
+        // SAFETY: by contract.
+        let core = unsafe { Self::of(head) };
+        // SAFETY: by contract.
+        unsafe { core.renew_sender(node, cx) }
+    }
+
+    fn free(core: Box<Self>) {
+        if let Some(place) = &core.head.place {
+            place.leave();
+        }
+    }
+
+    /// # Safety
+    /// `head` belongs to a `Core<T>` that lives as long as the result is used.
+    #[inline]
+    pub(crate) unsafe fn of<'a>(head: NonNull<Head>) -> &'a Self {
+        // SAFETY: by contract; the head is the first field.
+        unsafe { head.cast::<Self>().as_ref() }
+    }
+}

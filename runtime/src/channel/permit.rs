@@ -1,0 +1,198 @@
+//! Room that is kept: [`Ready`], [`Permit`] and [`OwnedPermit`].
+
+#![expect(unsafe_code, reason = "operations are pinned while parked")]
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomPinned;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use crate::channel::Message;
+use crate::channel::error::{Closed, SendError};
+use crate::channel::head::{Park, Started};
+use crate::channel::select::{ArmPoll, Event, Token};
+use crate::channel::sender::Route;
+use crate::channel::sender::Sender;
+use crate::channel::wait::{self, Node};
+use crate::task::current;
+use crate::task::registry::WaitKind;
+
+/// Waits for room; see [`Sender::ready`]. May be a branch of `select!`.
+#[must_use = "room is granted only when this is awaited"]
+pub struct Ready<'a, T> {
+    sender: &'a Sender<T>,
+    node: Node,
+    _pinned: PhantomPinned,
+}
+
+impl<'a, T: Message> Ready<'a, T> {
+    pub(super) fn new(sender: &'a Sender<T>) -> Self {
+        Self {
+            sender,
+            node: Node::new(),
+            _pinned: PhantomPinned,
+        }
+    }
+
+    fn poll_ready(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        token: Option<&Token>,
+    ) -> ArmPoll<Result<Permit<'a, T>, Closed>> {
+        // SAFETY: nothing is moved out of its place while the node is parked.
+        let this = unsafe { self.get_unchecked_mut() };
+        let sender = this.sender;
+        if this.node.mark() == wait::IDLE {
+            let park = Park {
+                node: &this.node,
+                cx,
+                token,
+            };
+            // SAFETY: the head belongs to this sender's core.
+            match unsafe { (sender.head().vtable.ready)(sender.raw(), Some(park)) } {
+                Started::Done => return ArmPoll::Ready(Ok(Permit { sender })),
+                Started::Closed => return ArmPoll::Ready(Err(Closed(()))),
+                Started::Parked | Started::Full | Started::Lost => {}
+            }
+        } else {
+            // The waker first, as in `SendOp::look_again`.
+            let mut mark = this.node.mark();
+            if mark == wait::WAITING {
+                mark = sender.renew(&this.node, cx);
+            }
+            if mark == wait::WAITING && sender.refuses() {
+                mark = match sender.withdraw(&this.node) {
+                    wait::WAITING => wait::CLOSED,
+                    mark => mark,
+                };
+            }
+            match mark {
+                wait::DONE => {
+                    this.node.reset();
+                    return ArmPoll::Ready(Ok(Permit { sender }));
+                }
+                wait::CLOSED if token.is_none_or(Token::claim) => {
+                    this.node.reset();
+                    return ArmPoll::Ready(Err(Closed(())));
+                }
+                _ => {}
+            }
+        }
+        current::waits_for(WaitKind::Send, sender.object());
+        ArmPoll::Pending
+    }
+}
+
+impl<'a, T: Message> Future for Ready<'a, T> {
+    type Output = Result<Permit<'a, T>, Closed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        ready!(current::spend(cx));
+        match self.poll_ready(cx, None) {
+            ArmPoll::Ready(result) => Poll::Ready(result),
+            ArmPoll::Pending | ArmPoll::Passive | ArmPoll::Disabled => Poll::Pending,
+        }
+    }
+}
+
+impl<'a, T: Message> Event for Ready<'a, T> {
+    type Output = Result<Permit<'a, T>, Closed>;
+
+    fn poll_arm(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        token: &Token,
+    ) -> ArmPoll<Self::Output> {
+        self.poll_ready(cx, Some(token))
+    }
+}
+
+impl<T> Drop for Ready<'_, T> {
+    fn drop(&mut self) {
+        match self.node.mark() {
+            wait::WAITING if self.sender.withdraw(&self.node) != wait::DONE => {}
+            // Granted, and never seen: the next in line gets it.
+            wait::WAITING | wait::DONE => drop(self.sender.use_permit(None)),
+            _ => {}
+        }
+    }
+}
+
+impl<T> fmt::Debug for Ready<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ready")
+            .field("sender", self.sender)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Room for one message; see [`Sender::ready`]. Dropping it gives the room to the next in line.
+#[must_use = "a permit that is dropped gives its room back"]
+#[derive(Debug)]
+pub struct Permit<'a, T> {
+    sender: &'a Sender<T>,
+}
+
+impl<T: Message> Permit<'_, T> {
+    /// Leaves the room to whoever knows of it.
+    pub(super) fn keep(self) {
+        let _ = std::mem::ManuallyDrop::new(self);
+    }
+
+    /// Sends a message without waiting.
+    ///
+    /// # Errors
+    /// [`SendError`] with the message when no receiver is left.
+    pub fn send(self, message: T) -> Result<(), SendError<T>> {
+        let sender = std::mem::ManuallyDrop::new(self).sender;
+        sender
+            .use_permit(Some(message))
+            .map_or(Ok(()), |message| Err(SendError(message)))
+    }
+}
+
+impl<T> Drop for Permit<'_, T> {
+    fn drop(&mut self) {
+        self.sender.use_permit(None);
+    }
+}
+
+/// Room for one message, with the sender it belongs to; see [`Sender::ready_owned`].
+#[must_use = "a permit that is dropped gives its room back"]
+#[derive(Debug)]
+pub struct OwnedPermit<T> {
+    /// Empty only after the permit was used.
+    sender: Option<Sender<T>>,
+}
+
+impl<T: Message> OwnedPermit<T> {
+    /// The permit for room that was granted to `sender`.
+    pub(super) fn of(sender: Sender<T>) -> Self {
+        Self {
+            sender: Some(sender),
+        }
+    }
+
+    /// Sends a message without waiting, and returns the sender.
+    ///
+    /// # Errors
+    /// [`SendError`] with the message when no receiver is left.
+    pub fn send(mut self, message: T) -> Result<Sender<T>, SendError<T>> {
+        match self.sender.take() {
+            Some(sender) => match sender.use_permit(Some(message)) {
+                None => Ok(sender),
+                Some(message) => Err(SendError(message)),
+            },
+            None => Err(SendError(message)),
+        }
+    }
+}
+
+impl<T> Drop for OwnedPermit<T> {
+    fn drop(&mut self) {
+        if let Some(sender) = &self.sender {
+            sender.use_permit(None);
+        }
+    }
+}
