@@ -51,6 +51,25 @@ fn tally_is_poisoned() -> bool {
     false
 }
 
+/// P33: a body that stops its own scope gets the report, also when somebody was late and the stop took the whole grace.
+#[test]
+fn p33_a_main_that_waits_for_its_own_stop_returns() {
+    for grace in [Duration::ZERO, millis(5)] {
+        on(2, move |scope| async move {
+            let _ = scope.task("late", std::future::pending::<()>());
+            let _ = scope.task("late too", async {
+                loop {
+                    yield_now().await;
+                }
+            });
+            sleep(millis(1)).await;
+            let report = scope.stop(grace).await;
+            assert_eq!(report.late.len(), 2, "{report}");
+            Ok(())
+        });
+    }
+}
+
 /// P33: a poll that does not return cannot be dropped: it is reported as stuck, and the stop returns all the same.
 #[test]
 fn p33_a_stuck_poll_is_reported() {

@@ -247,6 +247,7 @@ impl<T> Returns for fn() -> T {
     type Output = T;
 }
 
+#[diagnostic::do_not_recommend]
 impl IntoOutcome for <fn() -> ! as Returns>::Output {
     type Value = ();
 

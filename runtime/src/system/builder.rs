@@ -182,15 +182,20 @@ impl Drop for Running {
 type Returned<T> = std::result::Result<Result<T>, Exit>;
 
 /// Waits for the body of `main` and then for everything in its scope. A body that does not return after its scope has
-/// stopped is dropped when the grace is over, like any process.
+/// stopped is dropped when the grace is over, like any process, but not before it had time to see the end of the stop.
 async fn oversee<T: Send + 'static>(
     root: Arc<ScopeInner>,
     main: Task<Result<T>>,
 ) -> Result<Returned<T>, Infallible> {
     let stopped = async {
         Scope::from_inner(Arc::clone(&root)).stopping().await;
-        let grace = root.stop_asked().map_or(Duration::ZERO, |(_, grace)| grace);
-        sleep(grace).await;
+        // The body itself may be what waits for the stop, which ends a little after the grace if somebody was late.
+        stop::over(&root).await;
+        let now = root.system.scheduler.clock.now();
+        let left = root.stop_asked().map_or(Duration::ZERO, |(begun, grace)| {
+            grace.saturating_sub(now - begun)
+        });
+        sleep(left.max(stop::PATIENCE)).await;
     };
     let mut stopped = pin!(stopped);
     let mut done = pin!(main.done());
