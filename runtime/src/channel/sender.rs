@@ -178,7 +178,7 @@ impl<T: Message> Sender<T> {
         SendOp::try_send(self, message)
     }
 
-    /// Waits for room, and keeps it: [`Permit::send`] then does not wait.
+    /// Waits for room, and keeps it: [`Permit::send`](crate::channel::Permit::send) then does not wait.
     ///
     /// On a rendezvous at most as many permits are out as receivers are parked. Cancellation: dropping the future, or the
     /// permit, gives the room to the next in line.
