@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The behaviour tests under ThreadSanitizer, which sees data races on real threads, in code that no loom model covers.
-# Needs a nightly toolchain; says so and succeeds where there is none.
+# For a person to call; not a part of .ci/run, since it needs a nightly toolchain and since what it reports has to be judged:
+# the standard library is not instrumented. It says so and succeeds where there is no nightly toolchain.
 # -Zsanitizer=thread: instruments our crates and all dependencies.
 # -Cunsafe-allow-abi-mismatch=sanitizer: links the standard library as it is, uninstrumented, instead of rebuilding it. So
 #   what std synchronises with its own locks is not seen: ci/tsan.supp names what is reported for that reason alone.
