@@ -32,7 +32,7 @@ use crate::channel::select::Token;
 use crate::channel::wait::{self, Claimed, List, Node, Offer, Wakes};
 use crate::scheduler::worker;
 use crate::scope::ScopeInner;
-use crate::sync::{AtomicU64, Lock};
+use crate::sync::{AtomicU64, Guard, Lock};
 use crate::task::waker::TaskWaker;
 use crate::task::{TaskRef, current};
 
@@ -47,31 +47,31 @@ pub(crate) struct Core<T> {
 }
 
 /// Buffer, parked operations, room, and what observers ask for.
-struct State<T> {
-    queue: VecDeque<T>,
-    capacity: u32,
+pub(super) struct State<T> {
+    pub(super) queue: VecDeque<T>,
+    pub(super) capacity: u32,
     /// Room that was granted and not used yet.
-    permits: u32,
-    senders: List,
-    receivers: List,
-    no_senders: bool,
-    no_receivers: bool,
-    overflow: Overflow,
+    pub(super) permits: u32,
+    pub(super) senders: List,
+    pub(super) receivers: List,
+    pub(super) no_senders: bool,
+    pub(super) no_receivers: bool,
+    pub(super) overflow: Overflow,
     /// Messages that were handed to parked receivers: the next one's ticket.
-    handed: u64,
+    pub(super) handed: u64,
     /// The process whose mailbox this is.
-    owner: Option<TaskRef>,
-    stats: Stats,
-    cold: Option<Box<Cold>>,
+    pub(super) owner: Option<TaskRef>,
+    pub(super) stats: Stats,
+    pub(super) cold: Option<Box<Cold>>,
 }
 
 /// What few channels need.
 #[derive(Debug, Default)]
-struct Cold {
-    name: Option<&'static str>,
-    closing: Option<Closing>,
+pub(super) struct Cold {
+    pub(super) name: Option<&'static str>,
+    pub(super) closing: Option<Closing>,
     /// The tickets of the messages at the head of the queue that came back from a receiver which never saw them.
-    returned: VecDeque<u64>,
+    pub(super) returned: VecDeque<u64>,
 }
 
 /// Whom a channel refuses.
@@ -143,15 +143,74 @@ impl<T> Core<T> {
         }
     }
 
-    /// Sends what `offer` holds: to a parked receiver, into the buffer, or by parking.
+    /// Sends what lies in `place`: to a parked receiver, into the buffer, or by parking.
     ///
     /// # Safety
-    /// `offer` is a full [`Offer::Send`] or [`Offer::Convert`] for messages of type `T` that stays valid while parked.
-    #[inline]
-    pub(crate) unsafe fn send(&self, offer: Offer, park: Option<Park<'_, '_>>) -> Started {
-        let mut wakes = Wakes::default();
-        let mut discarded = None;
+    /// `place` is a full [`wait::Place<T>`] that stays valid while the operation is parked.
+    #[inline(always)]
+    pub(crate) unsafe fn send(&self, place: NonNull<()>, park: Option<Park<'_, '_>>) -> Started {
         let mut state = self.state.lock();
+        // What a stream of messages does most of the time, small enough to become part of the sending process.
+        if state.is_plain() {
+            if state.receivers.is_empty() {
+                if state.has_room() {
+                    // SAFETY: by contract.
+                    let message = unsafe { take(Offer::Send(place)) };
+                    state.stats.sent += 1;
+                    state.push_back(message);
+                    return Started::Done;
+                }
+            } else if state.permits == 0 && state.senders.is_empty() {
+                // SAFETY: by contract.
+                return unsafe { Self::hand_over(state, place, park) };
+            }
+        }
+        // SAFETY: by contract.
+        unsafe { Self::send_in(state, Offer::Send(place), park) }
+    }
+
+    /// Sends to a parked receiver that nobody else has a claim on.
+    ///
+    /// # Safety
+    /// As for [`send`](Self::send).
+    #[inline(never)]
+    unsafe fn hand_over(
+        mut state: Guard<'_, State<T>>,
+        place: NonNull<()>,
+        park: Option<Park<'_, '_>>,
+    ) -> Started {
+        // SAFETY: under the lock.
+        let Some(receiver) = (unsafe { state.receivers.claim_first() }) else {
+            // All were arms of a `select!` that another arm has won.
+            // SAFETY: by contract.
+            return unsafe { Self::send_in(state, Offer::Send(place), park) };
+        };
+        // SAFETY: by contract.
+        let message = unsafe { take(Offer::Send(place)) };
+        state.stats.sent += 1;
+        let waker = state.deliver(receiver, message, None);
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        Started::Done
+    }
+
+    /// # Safety
+    /// `offer` is a full [`Offer::Send`] or [`Offer::Convert`] for messages of type `T` that stays valid while parked.
+    pub(super) unsafe fn send_offer(&self, offer: Offer, park: Option<Park<'_, '_>>) -> Started {
+        // SAFETY: by contract.
+        unsafe { Self::send_in(self.state.lock(), offer, park) }
+    }
+
+    /// # Safety
+    /// As for [`send_offer`](Self::send_offer).
+    #[inline(never)]
+    unsafe fn send_in(
+        mut state: Guard<'_, State<T>>,
+        offer: Offer,
+        park: Option<Park<'_, '_>>,
+    ) -> Started {
         if state.no_receivers || state.refuses() {
             return Started::Closed;
         }
@@ -167,12 +226,15 @@ impl<T> Core<T> {
                 // SAFETY: by contract the offer is full.
                 let message = unsafe { take(offer) };
                 state.stats.sent += 1;
-                wakes.add(state.deliver(receiver, message, None));
+                let waker = state.deliver(receiver, message, None);
                 drop(state);
-                wakes.wake();
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
                 return Started::Done;
             }
         }
+        let mut discarded = None;
         let room = state.has_room();
         if room || state.overflow != Overflow::Wait {
             if !room && state.overflow == Overflow::DropOldest {
@@ -265,22 +327,52 @@ impl<T> Core<T> {
         result
     }
 
-    /// Takes a message into `place`, or parks. `Ok` says whether a message was taken; `Err(true)`: none will come any more.
+    /// Takes a message, or parks with `place` to put it into.
     ///
     /// # Safety
     /// `place` is a [`wait::Place<T>`] that stays valid while the node is parked.
-    #[inline]
-    pub(crate) unsafe fn recv(&self, place: NonNull<()>, park: Park<'_, '_>) -> Started {
-        let mut wakes = Wakes::default();
+    #[inline(always)]
+    pub(crate) unsafe fn recv(&self, place: NonNull<()>, park: Park<'_, '_>) -> Result<T, Started> {
         let mut state = self.state.lock();
-        let result = match state.take(&mut wakes, park.token, true) {
-            Ok(message) => {
-                // SAFETY: by contract the place is such a one, and nobody else knows it yet.
-                unsafe { wait::fill(place, message) };
-                Started::Done
+        // As in `send`: nobody waits for room, and no `select!` has a say.
+        if state.is_plain() && state.senders.is_empty() && park.token.is_none() {
+            if !state.queue.is_empty() {
+                state.note_level();
             }
-            Err(true) => Started::Closed,
-            Err(false) if park.token.is_some_and(Token::is_claimed) => Started::Lost,
+            if let Some(message) = state.queue.pop_front() {
+                state.stats.received += 1;
+                return Ok(message);
+            }
+            if !state.no_senders && !current::is_ended() {
+                // SAFETY: the node is idle and pinned in the future of the caller, which withdraws it.
+                unsafe {
+                    state.receivers.push(
+                        park.node,
+                        Offer::Recv(place),
+                        TaskWaker::of(park.cx),
+                        None,
+                    );
+                }
+                return Err(Started::Parked);
+            }
+        }
+        // SAFETY: by contract.
+        unsafe { Self::recv_in(state, place, park) }
+    }
+
+    /// # Safety
+    /// As for [`recv`](Self::recv).
+    #[inline(never)]
+    unsafe fn recv_in(
+        mut state: Guard<'_, State<T>>,
+        place: NonNull<()>,
+        park: Park<'_, '_>,
+    ) -> Result<T, Started> {
+        let mut wakes = Wakes::default();
+        let result = match state.take(&mut wakes, park.token, true) {
+            Ok(message) => Ok(message),
+            Err(true) => Err(Started::Closed),
+            Err(false) if park.token.is_some_and(Token::is_claimed) => Err(Started::Lost),
             Err(false) => {
                 let Park { node, cx, token } = park;
                 // SAFETY: the node is idle and pinned in the future of the caller, which withdraws it.
@@ -289,11 +381,12 @@ impl<T> Core<T> {
                         .receivers
                         .push(node, Offer::Recv(place), TaskWaker::of(cx), token)
                 };
-                // A sender that only waits for room may be waiting for just this receiver.
-                if !state.senders.is_empty() {
-                    state.match_up(&mut wakes);
+                if state.senders.is_empty() {
+                    return Err(Started::Parked);
                 }
-                Started::Parked
+                // A sender that only waits for room may be waiting for just this receiver.
+                state.match_up(&mut wakes);
+                Err(Started::Parked)
             }
         };
         drop(state);
@@ -478,23 +571,18 @@ impl<T> Core<T> {
 }
 
 impl<T> State<T> {
+    /// Nothing about this channel needs a second look: it is open, refuses nobody, and waits when it is full.
     #[inline]
-    fn has_room(&self) -> bool {
-        self.queue.len() as u64 + u64::from(self.permits) < u64::from(self.capacity)
+    fn is_plain(&self) -> bool {
+        let calm = |cold: &Cold| cold.closing.is_none() && cold.returned.is_empty();
+        !self.no_receivers
+            && self.cold.as_deref().is_none_or(calm)
+            && self.overflow == Overflow::Wait
     }
 
-    /// Whether a permit may be granted to an operation of the `select!` of `token` (or to any other one, if null).
-    fn can_grant(&self, token: *const Token) -> bool {
-        if self.capacity != 0 {
-            return self.has_room();
-        }
-        // A `select!` never meets itself.
-        let own = match token.is_null() {
-            true => 0,
-            // SAFETY: under the lock.
-            false => unsafe { self.receivers.count_of(token) },
-        };
-        self.receivers.len() - own > self.permits
+    #[inline]
+    pub(super) fn has_room(&self) -> bool {
+        self.queue.len() as u64 + u64::from(self.permits) < u64::from(self.capacity)
     }
 
     /// Whether new messages of the current process are refused.
@@ -506,67 +594,8 @@ impl<T> State<T> {
             .is_some_and(Closing::refuses)
     }
 
-    /// Takes the next message for a receiver that runs.
     #[inline]
-    fn take(
-        &mut self,
-        wakes: &mut Wakes,
-        token: Option<&Token>,
-        may_park: bool,
-    ) -> Result<T, bool> {
-        if !self.queue.is_empty() {
-            if !token.is_none_or(Token::claim) {
-                return Err(false);
-            }
-            self.note_level();
-            if let Some((message, _)) = self.pop_front() {
-                self.stats.received += 1;
-                if !self.senders.is_empty() {
-                    self.match_up(wakes);
-                }
-                return Ok(message);
-            }
-        }
-        if self.capacity == 0 && !self.senders.is_empty() {
-            return self.take_from_sender(wakes, token, may_park);
-        }
-        Err(self.no_senders || current::is_ended())
-    }
-
-    /// A rendezvous with the oldest parked sender. One that only waits for room needs a parked receiver: it comes first if
-    /// the caller can park, and is passed over otherwise.
-    fn take_from_sender(
-        &mut self,
-        wakes: &mut Wakes,
-        token: Option<&Token>,
-        may_park: bool,
-    ) -> Result<T, bool> {
-        // SAFETY: under the lock.
-        let only_waits = matches!(
-            unsafe { self.senders.first_offer() },
-            Some((Offer::Ready, _))
-        );
-        if only_waits && may_park {
-            return Err(current::is_ended());
-        }
-        // SAFETY: under the lock.
-        let Some(sender) = (unsafe { self.senders.first_message() }) else {
-            return Err(current::is_ended());
-        };
-        if !token.is_none_or(Token::claim) {
-            return Err(false);
-        }
-        // SAFETY: a parked sender's offer is full.
-        let message = unsafe { take(sender.offer) };
-        self.stats.sent += 1;
-        self.stats.received += 1;
-        // SAFETY: under the lock; claimed above.
-        wakes.add(unsafe { self.senders.finish(sender, wait::DONE) });
-        Ok(message)
-    }
-
-    #[inline]
-    fn push_back(&mut self, message: T) {
+    pub(super) fn push_back(&mut self, message: T) {
         self.note_level();
         self.queue.push_back(message);
         self.stats.high_water = self.stats.high_water.max(self.queue.len() as u32);
@@ -574,7 +603,12 @@ impl<T> State<T> {
 
     /// Puts a message into the place of a parked receiver.
     #[inline]
-    fn deliver(&mut self, receiver: Claimed, message: T, ticket: Option<u64>) -> Option<TaskWaker> {
+    pub(super) fn deliver(
+        &mut self,
+        receiver: Claimed,
+        message: T,
+        ticket: Option<u64>,
+    ) -> Option<TaskWaker> {
         let ticket = ticket.unwrap_or_else(|| {
             self.handed += 1;
             self.handed
@@ -588,69 +622,18 @@ impl<T> State<T> {
         unsafe { self.receivers.hand_over(receiver, ticket) }
     }
 
-    /// Takes the oldest message, with its ticket if it was handed over before.
+    /// Charges the time at the present length, if a tick of the coarse clock passed over it.
     #[inline]
-    fn pop_front(&mut self) -> Option<(T, Option<u64>)> {
-        let ticket = self
-            .cold
-            .as_mut()
-            .and_then(|cold| cold.returned.pop_front());
-        self.queue.pop_front().map(|message| (message, ticket))
-    }
-
-    /// Puts a message that its receiver never saw back to the head, in the order in which such messages were handed over.
-    #[cold]
-    fn put_back(&mut self, message: T, ticket: u64) {
-        self.stats.received -= 1;
-        let returned = &mut self.cold.get_or_insert_default().returned;
-        let place = returned.partition_point(|&before| before < ticket);
-        returned.insert(place, ticket);
-        self.queue.insert(place, message);
-    }
-
-    /// Restores the invariants after room, messages or receivers appeared.
-    fn match_up(&mut self, wakes: &mut Wakes) {
-        loop {
-            if !self.queue.is_empty() && !self.receivers.is_empty() {
-                // SAFETY: under the lock.
-                let Some(receiver) = (unsafe { self.receivers.claim_first() }) else {
-                    continue;
-                };
-                if let Some((message, ticket)) = self.pop_front() {
-                    wakes.add(self.deliver(receiver, message, ticket));
-                }
-                continue;
-            }
-            // SAFETY: under the lock.
-            let Some((_, token)) = (unsafe { self.senders.first_offer() }) else {
-                return;
-            };
-            if !self.can_grant(token) {
-                return;
-            }
-            // SAFETY: under the lock.
-            let Some(sender) = (unsafe { self.senders.claim_first() }) else {
-                return;
-            };
-            match sender.offer {
-                Offer::Ready | Offer::Recv(_) => self.permits += 1,
-                offer @ (Offer::Send(_) | Offer::Convert(..)) => {
-                    // SAFETY: a parked sender's offer is full.
-                    let message = unsafe { take(offer) };
-                    self.stats.sent += 1;
-                    // On a rendezvous the next round hands it to the parked receiver.
-                    self.push_back(message);
-                }
-            }
-            // SAFETY: under the lock; claimed above.
-            wakes.add(unsafe { self.senders.finish(sender, wait::DONE) });
+    pub(super) fn note_level(&mut self) {
+        let now = current::coarse_ms();
+        if now != self.stats.last_ms {
+            self.charge_level(now);
         }
     }
 
-    /// Charges the time at the present length, if a tick of the coarse clock passed over it.
-    #[inline]
-    fn note_level(&mut self) {
-        let now = current::coarse_ms();
+    #[cold]
+    #[inline(never)]
+    fn charge_level(&mut self, now: u32) {
         let last = self.stats.last_ms;
         // Workers read the clock at different moments: this one may be behind the worker that was here last.
         if now == 0 || last != 0 && last.wrapping_sub(now) < MAX_LAG_MS {
@@ -675,7 +658,7 @@ const MAX_LAG_MS: u32 = 3_600_000;
 /// # Safety
 /// The offer is a full `Send` or `Convert` for messages of type `T`.
 #[inline]
-unsafe fn take<T>(offer: Offer) -> T {
+pub(super) unsafe fn take<T>(offer: Offer) -> T {
     match offer {
         Offer::Send(place) => {
             // SAFETY: by contract the place is a full `Place<T>`, and ours.

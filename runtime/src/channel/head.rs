@@ -235,7 +235,7 @@ impl<T> Core<T> {
         // SAFETY: by contract.
         let core = unsafe { Self::of(head) };
         // SAFETY: by contract.
-        unsafe { core.send(offer, park) }
+        unsafe { core.send_offer(offer, park) }
     }
 
     /// # Safety

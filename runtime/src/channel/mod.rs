@@ -20,8 +20,8 @@
 //! When a scope stops, its receivers that nobody in the scope feeds any more get the end, as on the other channels. These
 //! three do not refuse what is sent from outside of the scope meanwhile.
 //!
-//! Read in this order: `core` (buffer, hand-off, closing), `head` (counts of endpoints), `wait` (parked operations), `sender`,
-//! `permit`, `receiver`, `select`;
+//! Read in this order: `core` (buffer, hand-off, closing), `matching` (when several wait), `head` (counts of endpoints), `wait`
+//! (parked operations), `sender`, `permit`, `receiver`, `select`;
 //! then `waiters` (operations that are all woken), and a file for each of the three.
 
 pub(crate) mod broadcast;
@@ -31,6 +31,7 @@ pub(crate) mod error;
 mod fanout;
 pub(crate) mod head;
 pub(crate) mod latest;
+mod matching;
 pub(crate) mod oneshot;
 mod permit;
 pub(crate) mod policy;

@@ -224,36 +224,62 @@ impl<T> Recv<'_, T> {
     ) -> Poll<Option<T>> {
         // SAFETY: nothing is moved out of its place while the node is parked.
         let this = unsafe { self.get_unchecked_mut() };
-        let core = this.receiver.core();
+        match this.node.mark() {
+            wait::DONE => {
+                this.node.reset();
+                Poll::Ready(this.collect())
+            }
+            wait::IDLE => {
+                // In a `select!` the whole macro spends one.
+                if token.is_none() {
+                    ready!(current::spend(cx));
+                }
+                this.start(cx, token)
+            }
+            _ => this.look_again(cx),
+        }
+    }
+
+    #[inline]
+    fn start(&mut self, cx: &mut Context<'_>, token: Option<&Token>) -> Poll<Option<T>> {
+        let core = self.receiver.core();
         if current::flags() != 0 {
             core.close_to_outside();
         }
-        match this.node.mark() {
-            wait::IDLE => {
-                let park = Park {
-                    node: &this.node,
-                    cx,
-                    token,
-                };
-                // SAFETY: the place is pinned with this future, which withdraws the node before it goes.
-                match unsafe { core.recv(NonNull::from(&this.message).cast(), park) } {
-                    Started::Done => return Poll::Ready(this.collect()),
-                    Started::Closed => return Poll::Ready(None),
-                    Started::Parked | Started::Full | Started::Lost => {}
-                }
-            }
-            mut mark => {
-                if mark == wait::WAITING {
-                    // SAFETY: the node is used with this channel's receivers only.
-                    mark = unsafe { core.renew_receiver(&this.node, cx) };
-                }
-                if matches!(mark, wait::DONE | wait::CLOSED) {
-                    this.node.reset();
-                    return Poll::Ready(this.collect());
-                }
-            }
+        let park = Park {
+            node: &self.node,
+            cx,
+            token,
+        };
+        // SAFETY: the place is pinned with this future, which withdraws the node before it goes.
+        match unsafe { core.recv(NonNull::from(&self.message).cast(), park) } {
+            Ok(message) => Poll::Ready(Some(message)),
+            Err(Started::Closed) => Poll::Ready(None),
+            Err(_) => self.wait(),
         }
-        current::waits_for(WaitKind::Recv, this.receiver.object());
+    }
+
+    /// Another poll of a parked receive: it was moved to another process, or a stop has begun.
+    #[cold]
+    fn look_again(&mut self, cx: &Context<'_>) -> Poll<Option<T>> {
+        let core = self.receiver.core();
+        if current::flags() != 0 {
+            core.close_to_outside();
+        }
+        let mut mark = self.node.mark();
+        if mark == wait::WAITING {
+            // SAFETY: the node is used with this channel's receivers only.
+            mark = unsafe { core.renew_receiver(&self.node, cx) };
+        }
+        if matches!(mark, wait::DONE | wait::CLOSED) {
+            self.node.reset();
+            return Poll::Ready(self.collect());
+        }
+        self.wait()
+    }
+
+    fn wait(&self) -> Poll<Option<T>> {
+        current::waits_for(WaitKind::Recv, self.receiver.object());
         Poll::Pending
     }
 
@@ -278,7 +304,6 @@ impl<T: Message> Future for Recv<'_, T> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        ready!(current::spend(cx));
         self.poll_recv(cx, None)
     }
 }

@@ -22,13 +22,10 @@ use crate::channel::error::{Closed, SendError, SendTimeoutError, TrySendError};
 use crate::channel::head::{self, Head, Side};
 use crate::channel::head::{Park, Started};
 use crate::channel::permit::{OwnedPermit, Ready};
-use crate::channel::wait::{self, Node, Offer, Place};
+use crate::channel::wait::{self, Convert, Node, Offer, Place};
 use crate::task::current;
 use crate::task::registry::WaitKind;
 use crate::time::sleep::{Sleep, sleep};
-
-/// Moves a message of another type out of its [`Place`], as the channel's own type, into an `Option`.
-type Convert = unsafe fn(NonNull<()>, NonNull<()>);
 
 /// The sending side of a channel. Clones send into the same queue; dropping the last one closes the channel.
 ///
@@ -237,8 +234,8 @@ impl<T> Route<T> for Sender<T> {
             None => {
                 // SAFETY: without a conversion the core is a `Core<T>`, which this endpoint keeps alive.
                 let core = unsafe { Core::<T>::of(self.head) };
-                // SAFETY: the offer is full by contract.
-                unsafe { core.send(Offer::Send(place), park) }
+                // SAFETY: by contract.
+                unsafe { core.send(place, park) }
             }
             // SAFETY: the conversion fits the core, by construction of the port.
             Some(convert) => unsafe {
@@ -361,8 +358,8 @@ pub(crate) trait Route<T> {
 impl<T> Route<T> for Core<T> {
     #[inline]
     unsafe fn start(&self, place: NonNull<()>, park: Option<Park<'_, '_>>) -> Started {
-        // SAFETY: the offer is full by contract.
-        unsafe { self.send(Offer::Send(place), park) }
+        // SAFETY: by contract.
+        unsafe { self.send(place, park) }
     }
 
     fn withdraw(&self, node: &Node) -> u32 {
@@ -429,28 +426,36 @@ impl<T> SendOp<T> {
     ) -> Poll<Result<(), SendError<T>>> {
         // SAFETY: nothing is moved out of its place while the node is parked.
         let this = unsafe { self.get_unchecked_mut() };
-        if this.node.mark() == wait::IDLE {
-            ready!(current::spend(cx));
-            let park = Park {
-                node: &this.node,
-                cx,
-                token: None,
-            };
-            // SAFETY: the place is pinned with this operation, whose owner withdraws it before it goes.
-            match unsafe { route.start(NonNull::from(&this.message).cast(), Some(park)) } {
-                Started::Done => return Poll::Ready(Ok(())),
-                Started::Closed => return Poll::Ready(this.give_back()),
-                Started::Parked | Started::Full | Started::Lost => {}
+        match this.node.mark() {
+            wait::DONE => {
+                this.node.reset();
+                Poll::Ready(Ok(()))
             }
-        } else {
-            ready!(this.look_again(route, cx)).map_err(SendError)?;
-            return Poll::Ready(Ok(()));
+            wait::IDLE => {
+                ready!(current::spend(cx));
+                let park = Park {
+                    node: &this.node,
+                    cx,
+                    token: None,
+                };
+                // SAFETY: the place is pinned with this operation, whose owner withdraws it before it goes.
+                match unsafe { route.start(NonNull::from(&this.message).cast(), Some(park)) } {
+                    Started::Done => Poll::Ready(Ok(())),
+                    Started::Closed => Poll::Ready(this.give_back()),
+                    Started::Parked | Started::Full | Started::Lost => {
+                        current::waits_for(WaitKind::Send, route.object());
+                        Poll::Pending
+                    }
+                }
+            }
+            _ => this
+                .look_again(route, cx)
+                .map(|sent| sent.map_err(SendError)),
         }
-        current::waits_for(WaitKind::Send, route.object());
-        Poll::Pending
     }
 
     /// What became of a parked send; the message if it was not sent.
+    #[cold]
     fn look_again(&mut self, route: &impl Route<T>, cx: &Context<'_>) -> Poll<Result<(), T>> {
         // The waker first: from then on nothing happens to the node unheard, so a mark that still says "waiting" holds.
         let mut mark = self.node.mark();

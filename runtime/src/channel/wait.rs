@@ -25,6 +25,7 @@
 )]
 
 use std::marker::PhantomPinned;
+use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 
 use crate::channel::select::Token;
@@ -73,7 +74,7 @@ pub(crate) enum Offer {
     /// A message of the channel's type, to be moved out.
     Send(NonNull<()>),
     /// A message of another type, and the function that moves it out as the channel's type into a place.
-    Convert(NonNull<()>, unsafe fn(NonNull<()>, NonNull<()>)),
+    Convert(NonNull<()>, Convert),
     /// Waits for room only.
     Ready,
 }
@@ -82,20 +83,47 @@ pub(crate) enum Offer {
 #[derive(Debug)]
 pub(crate) struct Node {
     mark: AtomicU32,
-    inner: UnsafeCell<Inner>,
+    kind: UnsafeCell<Kind>,
+    /// Written when the node enters a list, and meaningless before: making an operation that need not park costs nothing.
+    inner: UnsafeCell<MaybeUninit<Inner>>,
     _pinned: PhantomPinned,
 }
 
+/// Which [`Offer`] a node makes, and whether it still has its waker. Beside the mark, where it takes no space.
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    offer: OfferKind,
+    has_waker: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum OfferKind {
+    Recv,
+    Send,
+    Convert,
+    Ready,
+}
+
+/// Small, because every idle process waits in one of these.
 #[derive(Debug)]
 struct Inner {
+    /// In a node that is done, the address is the ticket of its hand-off.
     previous: *const Node,
     next: *const Node,
-    waker: Option<TaskWaker>,
-    offer: Offer,
+    waker: MaybeUninit<TaskWaker>,
+    place: NonNull<()>,
+    convert: Convert,
     token: *const Token,
-    /// In which order hand-offs happened, if this is a receiver that got one.
-    ticket: u64,
 }
+
+/// Moves a message of another type from its place as the channel's own type into an `Option`.
+pub(crate) type Convert = unsafe fn(NonNull<()>, NonNull<()>);
+
+#[cfg(all(target_pointer_width = "64", not(loom)))]
+const _: () = assert!(
+    size_of::<Node>() <= 64,
+    "a parked operation is one cache line"
+);
 
 // SAFETY: everything but the mark is touched under the lock of the node's channel, or by the owner while it is in no list.
 unsafe impl Send for Node {}
@@ -106,14 +134,11 @@ impl Node {
     pub(crate) fn new() -> Self {
         Self {
             mark: AtomicU32::new(IDLE),
-            inner: UnsafeCell::new(Inner {
-                previous: ptr::null(),
-                next: ptr::null(),
-                waker: None,
-                offer: Offer::Ready,
-                token: ptr::null(),
-                ticket: 0,
+            kind: UnsafeCell::new(Kind {
+                offer: OfferKind::Ready,
+                has_waker: false,
             }),
+            inner: UnsafeCell::new(MaybeUninit::uninit()),
             _pinned: PhantomPinned,
         }
     }
@@ -139,20 +164,68 @@ impl Node {
     /// The ticket of the hand-off that this node got. By the owner, of a node that is done.
     pub(crate) fn ticket(&self) -> u64 {
         // SAFETY: a done node is in no list, and belongs to its owner.
-        unsafe { self.inner(|inner| inner.ticket) }
+        unsafe { self.inner(|inner| inner.previous.addr() as u64) }
     }
 
     /// # Safety
-    /// Under the lock of the node's channel, or by the owner while it is in no list.
+    /// The node was in a list, or is. Under the lock of its channel, or by the owner while it is in no list.
+    #[inline]
     unsafe fn inner<R>(&self, f: impl FnOnce(&mut Inner) -> R) -> R {
-        // SAFETY: by contract nobody else touches the inner part now.
-        self.inner.with_mut(|inner| f(unsafe { &mut *inner }))
+        self.inner.with_mut(|inner| {
+            // SAFETY: by contract nobody else touches the inner part now.
+            let inner = unsafe { &mut *inner };
+            // SAFETY: written when the node entered its list.
+            f(unsafe { inner.assume_init_mut() })
+        })
+    }
+
+    /// # Safety
+    /// As for [`inner`](Self::inner).
+    #[inline]
+    unsafe fn kind<R>(&self, f: impl FnOnce(&mut Kind) -> R) -> R {
+        // SAFETY: by contract nobody else touches it now.
+        self.kind.with_mut(|kind| f(unsafe { &mut *kind }))
+    }
+
+    /// # Safety
+    /// As for [`inner`](Self::inner).
+    #[inline]
+    unsafe fn take_waker(&self) -> Option<TaskWaker> {
+        // SAFETY: by contract.
+        let has_waker = unsafe { self.kind(|kind| std::mem::replace(&mut kind.has_waker, false)) };
+        if !has_waker {
+            return None;
+        }
+        // SAFETY: by contract.
+        let waker = unsafe { self.inner(|inner| ptr::from_ref(&inner.waker)) };
+        // SAFETY: a living place.
+        let waker = unsafe { waker.read() };
+        // SAFETY: there is one, and nobody takes it again.
+        Some(unsafe { waker.assume_init() })
+    }
+
+    /// # Safety
+    /// As for [`inner`](Self::inner).
+    #[inline]
+    unsafe fn offer(&self) -> Offer {
+        // SAFETY: by contract.
+        let kind = unsafe { self.kind(|kind| kind.offer) };
+        // SAFETY: by contract.
+        unsafe {
+            self.inner(|inner| match kind {
+                OfferKind::Recv => Offer::Recv(inner.place),
+                OfferKind::Send => Offer::Send(inner.place),
+                OfferKind::Convert => Offer::Convert(inner.place, inner.convert),
+                OfferKind::Ready => Offer::Ready,
+            })
+        }
     }
 
     /// Wins the right to complete this node; always granted outside of a `select!`.
     ///
     /// # Safety
     /// Under the lock, and the node is in a list.
+    #[inline]
     unsafe fn claim(&self) -> bool {
         // SAFETY: by contract.
         let token = unsafe { self.inner(|inner| inner.token) };
@@ -163,14 +236,17 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        // The futures that own nodes withdraw them; this is the last line of defence against a dangling list.
-        assert_ne!(
+        // The futures that own nodes withdraw them. A node that waits has a waker; any other has none to drop.
+        debug_assert_ne!(
             self.mark(),
             WAITING,
             "a parked operation was dropped without being withdrawn"
         );
     }
 }
+
+/// In the place of a conversion that nobody asks for.
+unsafe fn no_conversion(_: NonNull<()>, _: NonNull<()>) {}
 
 /// A list of parked operations, under the lock of their channel.
 #[derive(Debug)]
@@ -207,6 +283,7 @@ impl List {
     /// # Safety
     /// Under the lock; the node is in no list and stays in place until it is withdrawn or marked; `offer` and `token` stay
     /// valid as long.
+    #[inline]
     pub(crate) unsafe fn push(
         &mut self,
         node: &Node,
@@ -215,17 +292,36 @@ impl List {
         token: Option<&Token>,
     ) {
         let last = self.last;
-        // SAFETY: the node is in no list, and the caller owns it.
-        let old = unsafe {
-            node.inner(|inner| {
-                inner.previous = last;
-                inner.next = ptr::null();
-                inner.offer = offer;
-                inner.token = token.map_or(ptr::null(), ptr::from_ref);
-                inner.waker.replace(waker)
-            })
+        let (kind, place, convert) = match offer {
+            Offer::Recv(place) => (OfferKind::Recv, place, no_conversion as Convert),
+            Offer::Send(place) => (OfferKind::Send, place, no_conversion as Convert),
+            Offer::Convert(place, convert) => (OfferKind::Convert, place, convert),
+            Offer::Ready => (
+                OfferKind::Ready,
+                NonNull::dangling(),
+                no_conversion as Convert,
+            ),
         };
-        debug_assert!(old.is_none(), "a node that is in no list has no waker");
+        // SAFETY: the node is in no list, and the caller owns it.
+        unsafe {
+            node.kind(|place| {
+                *place = Kind {
+                    offer: kind,
+                    has_waker: true,
+                };
+            });
+        }
+        node.inner.with_mut(|inner| {
+            // SAFETY: as above.
+            unsafe { &mut *inner }.write(Inner {
+                previous: last,
+                next: ptr::null(),
+                waker: MaybeUninit::new(waker),
+                place,
+                convert,
+                token: token.map_or(ptr::null(), ptr::from_ref),
+            });
+        });
         // SAFETY: a node in the list is alive, and we hold the lock.
         match unsafe { last.as_ref() } {
             None => self.first = node,
@@ -242,10 +338,12 @@ impl List {
     ///
     /// # Safety
     /// Under the lock, and the node is in this list.
+    #[inline]
     unsafe fn unlink(&mut self, node: &Node) -> Option<TaskWaker> {
         // SAFETY: by contract.
-        let (previous, next, waker) =
-            unsafe { node.inner(|inner| (inner.previous, inner.next, inner.waker.take())) };
+        let waker = unsafe { node.take_waker() };
+        // SAFETY: by contract.
+        let (previous, next) = unsafe { node.inner(|inner| (inner.previous, inner.next)) };
         // SAFETY: the neighbours are in the list, so they are alive.
         match unsafe { previous.as_ref() } {
             None => self.first = next,
@@ -267,17 +365,17 @@ impl List {
     ///
     /// # Safety
     /// Under the lock.
+    #[inline]
     pub(crate) unsafe fn claim_first(&mut self) -> Option<Claimed> {
         loop {
             // SAFETY: a node in the list is alive.
             let node = unsafe { self.first.as_ref() }?;
             // SAFETY: it is in the list, under the lock.
             if unsafe { node.claim() } {
-                // SAFETY: as above.
-                let offer = unsafe { node.inner(|inner| inner.offer) };
                 return Some(Claimed {
                     node: NonNull::from(node),
-                    offer,
+                    // SAFETY: as above.
+                    offer: unsafe { node.offer() },
                 });
             }
             // SAFETY: as above.
@@ -303,14 +401,15 @@ impl List {
             // SAFETY: nodes in the list are alive, under the lock.
             let node = unsafe { at.as_ref() }?;
             // SAFETY: as above.
-            let (offer, next) = unsafe { node.inner(|inner| (inner.offer, inner.next)) };
+            let offer = unsafe { node.offer() };
             if matches!(offer, Offer::Send(_) | Offer::Convert(..)) {
                 return Some(Claimed {
                     node: NonNull::from(node),
                     offer,
                 });
             }
-            at = next;
+            // SAFETY: as above.
+            at = unsafe { node.inner(|inner| inner.next) };
         }
     }
 
@@ -318,10 +417,14 @@ impl List {
     ///
     /// # Safety
     /// Under the lock.
+    #[inline]
     pub(crate) unsafe fn first_offer(&self) -> Option<(Offer, *const Token)> {
         // SAFETY: a node in the list is alive, under the lock.
-        unsafe { self.first.as_ref() }
-            .map(|node| unsafe { node.inner(|inner| (inner.offer, inner.token)) })
+        let node = unsafe { self.first.as_ref() }?;
+        // SAFETY: as above.
+        let token = unsafe { node.inner(|inner| inner.token) };
+        // SAFETY: as above.
+        Some((unsafe { node.offer() }, token))
     }
 
     /// How many nodes belong to the `select!` of `token`.
@@ -345,6 +448,7 @@ impl List {
     ///
     /// # Safety
     /// Under the lock, and the node is in this list.
+    #[inline]
     pub(crate) unsafe fn finish(&mut self, claimed: Claimed, mark: u32) -> Option<TaskWaker> {
         // SAFETY: by contract the node is in the list, so it is alive.
         let node = unsafe { claimed.node.as_ref() };
@@ -360,13 +464,18 @@ impl List {
     ///
     /// # Safety
     /// As for [`finish`](Self::finish).
+    #[inline]
     pub(crate) unsafe fn hand_over(&mut self, claimed: Claimed, ticket: u64) -> Option<TaskWaker> {
         // SAFETY: by contract the node is in the list, so it is alive.
         let node = unsafe { claimed.node.as_ref() };
+        // SAFETY: by contract the node is in the list.
+        let waker = unsafe { self.unlink(node) };
+        let ticket = ptr::without_provenance(ticket as usize);
         // SAFETY: under the lock.
-        unsafe { node.inner(|inner| inner.ticket = ticket) };
-        // SAFETY: by contract.
-        unsafe { self.finish(claimed, DONE) }
+        unsafe { node.inner(|inner| inner.previous = ticket) };
+        // ORDERING: as in `finish`.
+        node.mark.store(DONE, Ordering::Release);
+        waker
     }
 
     /// Marks the oldest node as closed, whoever it belongs to.
@@ -396,9 +505,9 @@ impl List {
         // SAFETY: nodes in the list are alive, under the lock.
         while let Some(node) = unsafe { at.as_ref() } {
             // SAFETY: as above.
-            let (waker, next) = unsafe { node.inner(|inner| (inner.waker.take(), inner.next)) };
-            wakes.add(waker);
-            at = next;
+            wakes.add(unsafe { node.take_waker() });
+            // SAFETY: as above.
+            at = unsafe { node.inner(|inner| inner.next) };
         }
     }
 
@@ -435,12 +544,19 @@ impl List {
             return (mark, None);
         }
         // SAFETY: under the lock.
-        let old = unsafe {
-            node.inner(|inner| match &inner.waker {
-                Some(waker) if waker.is(cx) => None,
-                _ => inner.waker.replace(TaskWaker::of(cx)),
-            })
+        let old = unsafe { node.take_waker() };
+        let (waker, old) = match old {
+            Some(waker) if waker.is(cx) => (waker, None),
+            old => (TaskWaker::of(cx), old),
         };
+        // SAFETY: as above.
+        unsafe {
+            node.inner(|inner| {
+                inner.waker.write(waker);
+            });
+        }
+        // SAFETY: as above.
+        unsafe { node.kind(|kind| kind.has_waker = true) };
         (mark, old)
     }
 }
@@ -456,7 +572,11 @@ pub(crate) struct Claimed {
 #[derive(Debug, Default)]
 pub(crate) struct Wakes {
     first: Option<TaskWaker>,
-    more: Vec<TaskWaker>,
+    #[expect(
+        clippy::box_collection,
+        reason = "almost always none: one word to look at"
+    )]
+    more: Option<Box<Vec<TaskWaker>>>,
 }
 
 impl Wakes {
@@ -465,7 +585,7 @@ impl Wakes {
         if let Some(waker) = waker {
             match self.first {
                 None => self.first = Some(waker),
-                Some(_) => self.more.push(waker),
+                Some(_) => self.more.get_or_insert_default().push(waker),
             }
         }
     }
@@ -474,9 +594,9 @@ impl Wakes {
     pub(crate) fn wake(self) {
         if let Some(waker) = self.first {
             waker.wake();
-            for waker in self.more {
-                waker.wake();
-            }
+        }
+        if let Some(more) = self.more {
+            more.into_iter().for_each(TaskWaker::wake);
         }
     }
 }

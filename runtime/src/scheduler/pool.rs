@@ -32,7 +32,7 @@ pub(crate) struct Scheduler {
     pub(crate) driver: Driver,
     pub(crate) monitor: Monitor,
     /// One entry per worker and possible spare; those below `active` may have work.
-    pub(crate) remotes: Box<[Remote]>,
+    pub(crate) remotes: Box<[Arc<Remote>]>,
     active: AtomicUsize,
     /// Threads that run: workers and spares.
     threads: AtomicUsize,
@@ -59,7 +59,10 @@ impl Scheduler {
             idle: Idle::new(),
             driver: Driver::new(reactor)?,
             monitor: Monitor::new(workers + SPARES),
-            remotes: thieves.into_iter().map(Remote::new).collect(),
+            remotes: thieves
+                .into_iter()
+                .map(|thief| Arc::new(Remote::new(thief)))
+                .collect(),
             active: AtomicUsize::new(workers),
             threads: AtomicUsize::new(0),
             workers,
@@ -166,7 +169,7 @@ impl Scheduler {
                 .any(|remote| !remote.thief.is_empty())
     }
 
-    pub(crate) fn active_remotes(&self) -> &[Remote] {
+    pub(crate) fn active_remotes(&self) -> &[Arc<Remote>] {
         // ORDERING: Relaxed: the entries exist from the start; the number only limits the search.
         &self.remotes[..self.active.load(Ordering::Relaxed)]
     }

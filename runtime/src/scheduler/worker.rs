@@ -104,6 +104,8 @@ impl Remote {
 #[derive(Debug)]
 pub(crate) struct Worker {
     scheduler: Arc<Scheduler>,
+    /// What the others see of this one.
+    remote: Arc<Remote>,
     index: usize,
     local: Local,
     free: RefCell<FreeCache>,
@@ -144,6 +146,7 @@ impl Worker {
     pub(crate) fn new(scheduler: Arc<Scheduler>, index: usize, local: Local) -> Self {
         let seed = scheduler.seed() ^ (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         Self {
+            remote: Arc::clone(&scheduler.remotes[index]),
             scheduler,
             index,
             local,
@@ -194,7 +197,7 @@ impl Worker {
     }
 
     fn remote(&self) -> &Remote {
-        &self.scheduler.remotes[self.index]
+        &self.remote
     }
 
     /// Queues a task that this worker woke: it runs next.

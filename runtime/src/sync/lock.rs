@@ -62,6 +62,7 @@ impl<T> Lock<T> {
     }
 
     #[cold]
+    #[inline(never)]
     fn lock_slow(&self) -> Guard<'_, T> {
         let mut round = 0_u32;
         loop {

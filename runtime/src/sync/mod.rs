@@ -16,11 +16,11 @@ mod modelled;
 mod real;
 
 #[cfg(not(loom))]
-pub(crate) use lock::Lock;
+pub(crate) use lock::{Guard, Lock};
 #[cfg(loom)]
 pub(crate) use modelled::{
-    AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Lock, Ordering, UnsafeCell, fence, now, thread,
-    thread_local, wait_a_moment,
+    AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Guard, Lock, Ordering, UnsafeCell, fence, now,
+    thread, thread_local, wait_a_moment,
 };
 #[cfg(all(loom, test))]
 pub(crate) use modelled::{advance, reset_clock};

@@ -11,7 +11,7 @@
 //! | `state` | anyone |
 //! | `watch` | anyone, under its lock |
 //! | `slot`, `vtable`, `scheduler` | anyone, read only; `scheduler` and `slot` live as long as `home`, which the cell owns |
-//! | `stage` | before `DONE`: the worker that moved the task to `RUNNING`; after `DONE`: whoever holds the lock of `watch`, then whoever frees the cell |
+//! | `stage` | before `DONE`: the worker that took the task from a queue; after `DONE`: whoever holds the lock of `watch`, then whoever frees the cell |
 //!
 //! **Invariants**
 //! - The future is dropped before `DONE` is set, so what a process owned is closed before anybody can see its exit.
@@ -37,7 +37,7 @@ use crate::sync::{Lock, UnsafeCell};
 use crate::system::SystemInner;
 use crate::task::current;
 use crate::task::registry::{About, Slot};
-use crate::task::state::State;
+use crate::task::state::{Parked, State};
 use crate::task::waker;
 use crate::task::{Task, TaskRef, Watchers};
 
@@ -214,12 +214,12 @@ where
     };
 
     /// # Safety
-    /// `header` is the header of a `Cell<F, H>`, and the caller moved the task to `RUNNING`.
+    /// `header` is the header of a `Cell<F, H>`, and the caller took the task from a queue.
     unsafe fn poll(header: NonNull<Header>, cx: &mut Context<'_>) -> Poll<Ended> {
         // SAFETY: by contract the header is the first field of such a cell.
         let cell = unsafe { header.cast::<Self>().as_ref() };
         let polled = cell.stage.with_mut(|stage| {
-            // SAFETY: only the worker that holds `RUNNING` comes here, so the stage is ours.
+            // SAFETY: only the worker that took the task from a queue comes here, so the stage is ours.
             let stage = unsafe { &mut *stage };
             let Stage::Future(future) = stage else {
                 return None;
@@ -261,7 +261,7 @@ where
         let cell = unsafe { header.cast::<Self>().as_ref() };
         // UNWIND: a destructor that panics has run; the place is marked as gone before, so nothing is dropped twice.
         let dropped = catch_unwind(AssertUnwindSafe(|| {
-            // SAFETY: only the worker that holds `RUNNING` comes here, so the stage is ours.
+            // SAFETY: only the worker that took the task from a queue comes here, so the stage is ours.
             cell.stage
                 .with_mut(|stage| unsafe { drop_in_place_and_forget(&mut *stage) });
         }));
@@ -370,38 +370,39 @@ pub(crate) enum Step {
 
 /// Runs one step of a task that was taken from a queue.
 pub(crate) fn step(header: NonNull<Header>) -> Step {
-    use super::state::{Begin, Parked};
     // SAFETY: a queued task is not done, so it holds its life reference until `finish` below.
     let task = unsafe { header.as_ref() };
-    let begin = task.state.begin();
+    if !task.state.may_poll() {
+        return drop_killed(header);
+    }
     let frame = current::Frame::enter(task);
-    let outcome = match begin {
-        Begin::Poll => {
-            let waker = waker::borrowed(header);
-            // SAFETY: `begin` made this thread the only one that may poll.
-            unsafe { (task.vtable.poll)(header, &mut Context::from_waker(&waker)) }
-        }
-        Begin::Drop => Poll::Pending,
-    };
-    let outcome = match outcome {
-        Poll::Pending if task.state.is_killed() => {
-            // SAFETY: as above.
-            let fault = unsafe { (task.vtable.drop_future)(header) };
-            Poll::Ready((ExitKind::Killed, fault))
-        }
-        outcome => outcome,
-    };
+    let waker = waker::borrowed(header);
+    // SAFETY: the task came from a queue, so this thread is the only one that may poll.
+    let polled = unsafe { (task.vtable.poll)(header, &mut Context::from_waker(&waker)) };
     let registered = frame.leave();
-    match outcome {
+    match polled {
         Poll::Pending => match task.state.park(registered) {
             Parked::Asleep => Step::Left,
             Parked::Again => Step::Again,
+            Parked::Killed => drop_killed(header),
         },
         Poll::Ready((kind, fault)) => {
             finish(header, registered, kind, fault);
             Step::Left
         }
     }
+}
+
+/// Drops the future of a task that this worker took from a queue.
+#[cold]
+fn drop_killed(header: NonNull<Header>) -> Step {
+    // SAFETY: as in `step`.
+    let task = unsafe { header.as_ref() };
+    let frame = current::Frame::enter(task);
+    // SAFETY: as in `step`.
+    let fault = unsafe { (task.vtable.drop_future)(header) };
+    finish(header, frame.leave(), ExitKind::Killed, fault);
+    Step::Left
 }
 
 fn finish(header: NonNull<Header>, registered: i64, kind: ExitKind, fault: Option<Arc<Fault>>) {

@@ -29,6 +29,8 @@ pub(crate) const BUDGET: u32 = 128;
 pub(crate) const STOPPING: u32 = 1;
 /// The process sees the end of its empty inputs: nobody can feed them any more.
 pub(crate) const ENDED: u32 = 2;
+/// This thread polls nobody, and runs a job of an attached process.
+const ATTACHED: u32 = 1 << 31;
 
 struct Current {
     task: Cell<*const Header>,
@@ -244,10 +246,11 @@ pub(crate) fn is_ended() -> bool {
 #[inline]
 pub(crate) fn flags() -> u32 {
     CURRENT.with(|current| {
-        let attached = current.attached.get();
-        if attached.is_null() {
-            return current.flags.get();
+        let flags = current.flags.get();
+        if flags & ATTACHED == 0 {
+            return flags;
         }
+        let attached = current.attached.get();
         // SAFETY: an attached process is kept alive by its [`Attached`].
         let task = unsafe { &*attached };
         // ORDERING: Acquire: pairs with the coordinator of the stop that set the flag. A killed process is over too.
@@ -262,7 +265,10 @@ pub(crate) fn flags() -> u32 {
 
 /// Lets operations of this thread count as those of a process, until it is dropped.
 pub(crate) fn attach(task: TaskRef) -> Attached {
-    CURRENT.with(|current| current.attached.set(&*task));
+    CURRENT.with(|current| {
+        current.attached.set(&*task);
+        current.flags.set(ATTACHED);
+    });
     Attached(task)
 }
 
@@ -272,7 +278,10 @@ pub(crate) struct Attached(TaskRef);
 
 impl Drop for Attached {
     fn drop(&mut self) {
-        CURRENT.with(|current| current.attached.set(ptr::null()));
+        CURRENT.with(|current| {
+            current.attached.set(ptr::null());
+            current.flags.set(0);
+        });
     }
 }
 

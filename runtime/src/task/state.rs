@@ -1,18 +1,17 @@
 //! The state word of a task: its phase, its references, and how many wakers live outside the runtime.
 //!
 //! ```text
-//!  63        40 39         8 7      0
+//!  63        32 31         8 7      0
 //! +------------+------------+--------+
-//! |  outside   | references | flags  |
+//! | references |  outside   | flags  |
 //! +------------+------------+--------+
 //! ```
 //!
 //! | flags | meaning |
 //! |---|---|
 //! | none | parked: nobody polls it and it is in no queue |
-//! | `NOTIFIED` | in exactly one queue, or about to be put there by the one who set the flag |
-//! | `RUNNING` | polled by exactly one worker |
-//! | `RUNNING + NOTIFIED` | polled, and will be queued again by that worker |
+//! | `SCHEDULED` | in exactly one queue, or about to be put there by the one who set the flag, or polled by the worker that took it out |
+//! | `SCHEDULED + AGAIN` | as above, and will be queued again after that poll |
 //! | `DONE` | the future is gone; the output (if any) belongs to whoever holds the `Task` |
 //! | `KILLED` | the next step of a worker drops the future instead of polling it |
 //!
@@ -23,23 +22,27 @@
 //! it was published): the sum is taken modulo 2^32, the life reference keeps the cell alive meanwhile, and nobody frees
 //! before [`State::finish`] has published everything.
 //!
+//! **No mark for running.** A worker changes nothing when it takes a task out of a queue, which saves one atomic operation in
+//! every step. So a wake cannot know whether the poll has begun, and asks for another one in any case. Our own waits are
+//! woken once, so this costs a poll only when two futures of other crates wake a task that is still queued.
+//!
 //! **Invariants**
-//! - Exactly one thread moves a task from `NOTIFIED` to `RUNNING`.
-//! - Whoever sets `NOTIFIED` on a task that is neither `RUNNING` nor `DONE` must queue it.
+//! - Whoever sets `SCHEDULED` must queue the task. Only the worker that polled it clears the flag.
 //! - After `DONE` no flag changes again.
 //!
 //! Model: `tests/loom_task.rs` (a wake is never lost; one poller; the cell is freed once).
 
 use crate::sync::{AtomicU64, Ordering};
 
-const NOTIFIED: u64 = 1;
-const RUNNING: u64 = 1 << 1;
+const SCHEDULED: u64 = 1;
+const AGAIN: u64 = 1 << 1;
 const DONE: u64 = 1 << 2;
 const KILLED: u64 = 1 << 3;
 const FLAGS: u64 = 0xff;
-const REFERENCE: u64 = 1 << 8;
-const REFERENCES: u64 = 0xffff_ffff << 8;
-const OUTSIDE: u64 = 1 << 40;
+const OUTSIDE: u64 = 1 << 8;
+const OUTSIDES: u64 = 0xff_ffff << 8;
+const REFERENCE: u64 = 1 << 32;
+const REFERENCES: u64 = 0xffff_ffff << 32;
 
 /// What the caller of [`State::notify`] has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,13 +55,6 @@ pub(crate) enum Notify {
     Free,
 }
 
-/// What a worker does with a task that it took from a queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Begin {
-    Poll,
-    Drop,
-}
-
 /// What a worker does after a poll that returned `Pending`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Parked {
@@ -66,6 +62,8 @@ pub(crate) enum Parked {
     Asleep,
     /// It was notified meanwhile: queue it again.
     Again,
+    /// A kill was asked for: the worker still owns the task, and drops its future.
+    Killed,
 }
 
 /// The word described in the header of this file.
@@ -73,73 +71,67 @@ pub(crate) enum Parked {
 pub(crate) struct State(AtomicU64);
 
 impl State {
-    /// A new task: notified (its spawner queues it), with the life reference and `extra` more.
+    /// A new task: scheduled (its spawner queues it), with the life reference and `extra` more.
     pub(crate) fn new(extra: u64) -> Self {
-        Self(AtomicU64::new(NOTIFIED | ((1 + extra) * REFERENCE)))
+        Self(AtomicU64::new(SCHEDULED | ((1 + extra) * REFERENCE)))
     }
 
     /// Notifies without giving up a reference.
     #[inline]
     pub(crate) fn notify(&self) -> Notify {
-        // ORDERING: Release publishes what the waker wrote to the poll that follows (Acquire in `begin` or `park`); Acquire
-        // orders this read-modify-write after a previous `park`, so that the task's own last writes are visible to the thread
-        // that will run it.
-        let before = self.0.fetch_or(NOTIFIED, Ordering::AcqRel);
-        if before & (NOTIFIED | RUNNING | DONE) == 0 {
-            Notify::Queue
-        } else {
-            Notify::Nothing
-        }
+        self.notify_with(0, 0)
     }
 
     /// Notifies and gives up one reference in the same step.
     #[inline]
     pub(crate) fn notify_and_release(&self) -> Notify {
+        self.notify_with(1, 0)
+    }
+
+    /// Asks that the future be dropped at the next step.
+    pub(crate) fn kill(&self) -> Notify {
+        self.notify_with(0, KILLED)
+    }
+
+    #[inline]
+    fn notify_with(&self, released: i64, flag: u64) -> Notify {
         // ORDERING: Relaxed: only the first guess for the compare-exchange.
         let mut seen = self.0.load(Ordering::Relaxed);
         loop {
-            let done = seen & DONE != 0;
-            let next = Self::minus_reference(seen) | if done { 0 } else { NOTIFIED };
-            // ORDERING: as in `notify`; Acquire also covers `Free`, where the caller goes on to destroy the cell.
+            let notified = match seen & (SCHEDULED | DONE) {
+                0 => SCHEDULED | flag,
+                SCHEDULED => AGAIN | flag,
+                _ => 0,
+            };
+            let next = Self::plus_references(seen, -released) | notified;
+            // ORDERING: Release publishes what the waker wrote to the poll that follows (Acquire in `may_poll` or `park`); Acquire
+            // orders this read-modify-write after a previous `park`, so that the task's own last writes are visible to the thread
+            // that will run it. It also covers `Free`, where the caller goes on to destroy the cell.
             match self
                 .0
                 .compare_exchange_weak(seen, next, Ordering::AcqRel, Ordering::Relaxed)
             {
-                Ok(_) if done && next & REFERENCES == 0 => return Notify::Free,
-                Ok(_) if seen & (NOTIFIED | RUNNING | DONE) == 0 => return Notify::Queue,
+                Ok(_) if seen & (SCHEDULED | DONE) == 0 => return Notify::Queue,
+                Ok(_) if released != 0 && seen & DONE != 0 && next & REFERENCES == 0 => {
+                    return Notify::Free;
+                }
                 Ok(_) => return Notify::Nothing,
                 Err(now) => seen = now,
             }
         }
     }
 
-    /// Asks that the future be dropped at the next step.
-    pub(crate) fn kill(&self) -> Notify {
-        // ORDERING: as in `notify`.
-        let before = self.0.fetch_or(NOTIFIED | KILLED, Ordering::AcqRel);
-        if before & (NOTIFIED | RUNNING | DONE) == 0 {
-            Notify::Queue
-        } else {
-            Notify::Nothing
-        }
-    }
-
-    /// `NOTIFIED` to `RUNNING`, by the worker that took the task from a queue.
+    /// Whether the worker that took the task from a queue may poll it; otherwise it drops the future.
     #[inline]
-    pub(crate) fn begin(&self) -> Begin {
-        // ORDERING: AcqRel: Acquire pairs with the Release of every `notify` before this step; a notification that comes later
-        // finds `RUNNING` and sets the flag again. A plain store would lose one that comes between a load and the store.
-        let before = self.0.fetch_add(RUNNING - NOTIFIED, Ordering::AcqRel);
+    pub(crate) fn may_poll(&self) -> bool {
+        // ORDERING: Acquire pairs with the Release of every `notify` before this step; one that comes later sets `AGAIN`.
+        let seen = self.0.load(Ordering::Acquire);
         debug_assert_eq!(
-            before & (NOTIFIED | RUNNING | DONE),
-            NOTIFIED,
-            "a queued task is notified and not running"
+            seen & (SCHEDULED | DONE),
+            SCHEDULED,
+            "a queued task is scheduled and not done"
         );
-        if before & KILLED == 0 {
-            Begin::Poll
-        } else {
-            Begin::Drop
-        }
+        seen & KILLED == 0
     }
 
     /// Ends a poll that returned `Pending`, publishing the `registered` waits (may be negative).
@@ -148,15 +140,19 @@ impl State {
         // ORDERING: Relaxed: only the first guess.
         let mut seen = self.0.load(Ordering::Relaxed);
         loop {
-            let next = Self::plus_references(seen, registered) & !RUNNING;
+            let counted = Self::plus_references(seen, registered);
+            let (next, parked) = match seen & (AGAIN | KILLED) {
+                0 => (counted & !SCHEDULED, Parked::Asleep),
+                AGAIN => (counted & !AGAIN, Parked::Again),
+                _ => (counted, Parked::Killed),
+            };
             // ORDERING: Release publishes this poll to the next poller; Acquire makes the writes of a waker that notified during
             // the poll visible when the task goes on at once.
             match self
                 .0
                 .compare_exchange_weak(seen, next, Ordering::AcqRel, Ordering::Relaxed)
             {
-                Ok(_) if seen & NOTIFIED == 0 => return Parked::Asleep,
-                Ok(_) => return Parked::Again,
+                Ok(_) => return parked,
                 Err(now) => seen = now,
             }
         }
@@ -168,12 +164,12 @@ impl State {
         self.0.load(Ordering::Relaxed) & KILLED != 0
     }
 
-    /// `RUNNING` to `DONE`: the future is gone and the output is stored. Publishes the `registered` waits.
+    /// To `DONE`: the future is gone and the output is stored. Publishes the `registered` waits.
     pub(crate) fn finish(&self, registered: i64) {
         // ORDERING: Relaxed: only the first guess.
         let mut seen = self.0.load(Ordering::Relaxed);
         loop {
-            let next = Self::plus_references(seen, registered) & !(RUNNING | NOTIFIED) | DONE;
+            let next = Self::plus_references(seen, registered) & !(SCHEDULED | AGAIN) | DONE;
             // ORDERING: Release publishes the output and the exit to whoever sees `DONE`.
             match self
                 .0
@@ -195,13 +191,13 @@ impl State {
     /// Whether the task is neither running nor in a queue nor done.
     pub(crate) fn is_parked(&self) -> bool {
         // ORDERING: Acquire: what the task wrote before it parked is visible to the observer.
-        self.0.load(Ordering::Acquire) & (NOTIFIED | RUNNING | DONE) == 0
+        self.0.load(Ordering::Acquire) & (SCHEDULED | DONE) == 0
     }
 
     /// Live clones of the task's waker that no wait of ours accounts for.
     pub(crate) fn outside(&self) -> u64 {
         // ORDERING: Acquire: the observer's later reads come after this one.
-        self.0.load(Ordering::Acquire) >> 40
+        (self.0.load(Ordering::Acquire) & OUTSIDES) >> 8
     }
 
     /// One more reference.
@@ -220,7 +216,11 @@ impl State {
     /// One more waker outside the runtime.
     pub(crate) fn retain_outside(&self) {
         // ORDERING: Relaxed: as in `retain`.
-        self.0.fetch_add(REFERENCE + OUTSIDE, Ordering::Relaxed);
+        let before = self.0.fetch_add(REFERENCE + OUTSIDE, Ordering::Relaxed);
+        if before & OUTSIDES == OUTSIDES {
+            // As for the standard library's reference counts: sixteen million clones of one waker are a leak.
+            std::process::abort();
+        }
     }
 
     /// One waker outside less; true if the caller must free the cell.
@@ -251,11 +251,11 @@ impl State {
         Self::plus_references(word, -1)
     }
 
+    /// The references are the highest bits, so that their sum wraps around without touching the others.
     #[inline]
     fn plus_references(word: u64, by: i64) -> u64 {
-        let references = (word & REFERENCES).wrapping_add_signed(by << 8) & REFERENCES;
-        (word & !REFERENCES) | references
+        word.wrapping_add_signed(by << 32)
     }
 }
 
-const _: () = assert!(FLAGS < REFERENCE, "flags and references do not overlap");
+const _: () = assert!(FLAGS < OUTSIDE, "flags and counts do not overlap");

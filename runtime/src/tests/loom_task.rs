@@ -4,8 +4,8 @@
 //! The cells are the production ones in a system without threads; the model takes the tasks from the injector and runs
 //! them, on one or two threads.
 //!
-//! Tried: `State::begin` that clears a later notification (a deadlock); `State::park` that ignores one (a task that never ends);
-//! Relaxed instead of AcqRel in `park` (a race on the stage). Not seen: Relaxed in `begin`, since the queue orders as well.
+//! Tried: a notification of a scheduled task that is not noted (a deadlock); `State::park` that ignores one (a task that never ends);
+//! Relaxed instead of AcqRel in `park` (a race on the stage). Not seen: Relaxed in `may_poll`, since the queue orders as well.
 
 #![expect(unsafe_code, reason = "cells that loom watches")]
 

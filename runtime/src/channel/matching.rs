@@ -1,0 +1,148 @@
+//! What a channel does when parties must be matched: messages in the buffer, parked receivers, parked senders, and room.
+//!
+//! The invariants are those of [`core`](super::core), which deals with the common cases itself; here they are restored after
+//! room, messages or receivers appeared.
+
+#![expect(
+    unsafe_code,
+    reason = "values that are moved between the places of parked operations"
+)]
+
+use crate::channel::core::{State, take};
+use crate::channel::select::Token;
+use crate::channel::wait::{self, Offer, Wakes};
+use crate::task::current;
+
+impl<T> State<T> {
+    /// Takes the next message for a receiver that runs.
+    #[inline]
+    pub(super) fn take(
+        &mut self,
+        wakes: &mut Wakes,
+        token: Option<&Token>,
+        may_park: bool,
+    ) -> Result<T, bool> {
+        if !self.queue.is_empty() {
+            if !token.is_none_or(Token::claim) {
+                return Err(false);
+            }
+            self.note_level();
+            if let Some((message, _)) = self.pop_front() {
+                self.stats.received += 1;
+                if !self.senders.is_empty() {
+                    self.match_up(wakes);
+                }
+                return Ok(message);
+            }
+        }
+        if self.capacity == 0 && !self.senders.is_empty() {
+            return self.take_from_sender(wakes, token, may_park);
+        }
+        Err(self.no_senders || current::is_ended())
+    }
+
+    /// A rendezvous with the oldest parked sender. One that only waits for room needs a parked receiver: it comes first if
+    /// the caller can park, and is passed over otherwise.
+    pub(super) fn take_from_sender(
+        &mut self,
+        wakes: &mut Wakes,
+        token: Option<&Token>,
+        may_park: bool,
+    ) -> Result<T, bool> {
+        // SAFETY: under the lock.
+        let only_waits = matches!(
+            unsafe { self.senders.first_offer() },
+            Some((Offer::Ready, _))
+        );
+        if only_waits && may_park {
+            return Err(current::is_ended());
+        }
+        // SAFETY: under the lock.
+        let Some(sender) = (unsafe { self.senders.first_message() }) else {
+            return Err(current::is_ended());
+        };
+        if !token.is_none_or(Token::claim) {
+            return Err(false);
+        }
+        // SAFETY: a parked sender's offer is full.
+        let message = unsafe { take(sender.offer) };
+        self.stats.sent += 1;
+        self.stats.received += 1;
+        // SAFETY: under the lock; claimed above.
+        wakes.add(unsafe { self.senders.finish(sender, wait::DONE) });
+        Ok(message)
+    }
+
+    /// Restores the invariants after room, messages or receivers appeared.
+    pub(super) fn match_up(&mut self, wakes: &mut Wakes) {
+        loop {
+            if !self.queue.is_empty() && !self.receivers.is_empty() {
+                // SAFETY: under the lock.
+                let Some(receiver) = (unsafe { self.receivers.claim_first() }) else {
+                    continue;
+                };
+                if let Some((message, ticket)) = self.pop_front() {
+                    wakes.add(self.deliver(receiver, message, ticket));
+                }
+                continue;
+            }
+            // SAFETY: under the lock.
+            let Some((_, token)) = (unsafe { self.senders.first_offer() }) else {
+                return;
+            };
+            if !self.can_grant(token) {
+                return;
+            }
+            // SAFETY: under the lock.
+            let Some(sender) = (unsafe { self.senders.claim_first() }) else {
+                return;
+            };
+            match sender.offer {
+                Offer::Ready | Offer::Recv(_) => self.permits += 1,
+                offer @ (Offer::Send(_) | Offer::Convert(..)) => {
+                    // SAFETY: a parked sender's offer is full.
+                    let message = unsafe { take(offer) };
+                    self.stats.sent += 1;
+                    // On a rendezvous the next round hands it to the parked receiver.
+                    self.push_back(message);
+                }
+            }
+            // SAFETY: under the lock; claimed above.
+            wakes.add(unsafe { self.senders.finish(sender, wait::DONE) });
+        }
+    }
+
+    /// Whether a permit may be granted to an operation of the `select!` of `token` (or to any other one, if null).
+    pub(super) fn can_grant(&self, token: *const Token) -> bool {
+        if self.capacity != 0 {
+            return self.has_room();
+        }
+        // A `select!` never meets itself.
+        let own = match token.is_null() {
+            true => 0,
+            // SAFETY: under the lock.
+            false => unsafe { self.receivers.count_of(token) },
+        };
+        self.receivers.len() - own > self.permits
+    }
+
+    /// Takes the oldest message, with its ticket if it was handed over before.
+    #[inline]
+    pub(super) fn pop_front(&mut self) -> Option<(T, Option<u64>)> {
+        let ticket = self
+            .cold
+            .as_mut()
+            .and_then(|cold| cold.returned.pop_front());
+        self.queue.pop_front().map(|message| (message, ticket))
+    }
+
+    /// Puts a message that its receiver never saw back to the head, in the order in which such messages were handed over.
+    #[cold]
+    pub(super) fn put_back(&mut self, message: T, ticket: u64) {
+        self.stats.received -= 1;
+        let returned = &mut self.cold.get_or_insert_default().returned;
+        let place = returned.partition_point(|&before| before < ticket);
+        returned.insert(place, ticket);
+        self.queue.insert(place, message);
+    }
+}
