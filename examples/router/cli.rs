@@ -1,0 +1,185 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::config::nearest;
+
+/// What `--help` prints.
+pub(crate) const HELP: &str = "\
+Routes events, one JSON object a line, to sinks by rules.
+
+    router [--events N]               demonstration: 8 clients post a sample of real earthquakes
+    router FILE... [--config FILE]    routes files; `-` is standard input
+    router serve --config FILE        routes what comes over HTTP and TCP until SIGINT or SIGTERM
+
+    --json                            prints the closing table as a JSON object as well, on the last line
+
+Without --config, files go to standard output unchanged; lines that are no JSON objects go to dead.ndjson.
+The exit code is 0 if every event was delivered or is a dead letter, 4 if one was lost, 1 after any other failure.
+";
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Print the help.
+    Help,
+    /// Show the router at work with the sample.
+    Demo {
+        /// How many events to post.
+        events: u64,
+        /// Print JSON as well.
+        json: bool,
+    },
+    /// Route files.
+    Files {
+        /// The files.
+        files: Vec<PathBuf>,
+        /// The configuration.
+        config: Option<PathBuf>,
+        /// Print JSON as well.
+        json: bool,
+    },
+    /// Listen until a signal.
+    Serve {
+        /// The configuration.
+        config: PathBuf,
+        /// Print JSON as well.
+        json: bool,
+    },
+    /// One client of the demonstration: posts the sample to the router.
+    Client {
+        /// Where the router listens.
+        address: SocketAddr,
+        /// How many events to post.
+        events: u64,
+    },
+}
+
+/// How many events the demonstration posts unless told otherwise.
+const DEMO_EVENTS: u64 = 1_000_000;
+
+/// The first argument of a client process; it is not for users.
+pub(crate) const CLIENT: &str = "demo-client";
+
+impl Command {
+    /// Reads the arguments after the program's name.
+    ///
+    /// # Errors
+    ///
+    /// Says which argument is wrong, and what to write.
+    pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut arguments = arguments.peekable();
+        if arguments.next_if_eq(CLIENT).is_some() {
+            return Self::client(arguments);
+        }
+        let serve = arguments.next_if_eq("serve").is_some();
+        let (mut events, mut json, mut config, mut files) = (None, false, None, Vec::new());
+        while let Some(argument) = arguments.next() {
+            let mut value = |what: &str| {
+                arguments
+                    .next()
+                    .ok_or_else(|| format!("{argument} needs {what} after it"))
+            };
+            match argument.as_str() {
+                "--help" | "-h" => return Ok(Self::Help),
+                "--json" => json = true,
+                "--config" => config = Some(PathBuf::from(value("a file")?)),
+                "--events" => events = Some(number(&value("a number")?)?),
+                option if option.starts_with('-') && option != "-" => return Err(unknown(option)),
+                file => files.push(PathBuf::from(file)),
+            }
+        }
+        match (serve, events, files.is_empty(), config) {
+            (true, None, true, Some(config)) => Ok(Self::Serve { config, json }),
+            (true, None, true, None) => Err("serve needs a configuration; write `router serve --config FILE`".to_owned()),
+            (true, _, _, _) => Err("serve takes only --config FILE and --json".to_owned()),
+            (false, None, false, config) => Ok(Self::Files { files, config, json }),
+            (false, events, true, None) => Ok(Self::Demo {
+                events: events.unwrap_or(DEMO_EVENTS),
+                json,
+            }),
+            (false, _, true, Some(_)) => {
+                Err("--config needs something to route; write `router serve --config FILE` or name files".to_owned())
+            }
+            (false, Some(_), false, _) => Err("--events is for the demonstration, which takes no files".to_owned()),
+        }
+    }
+
+    fn client(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+        let address = arguments.next().and_then(|address| address.parse().ok());
+        let events = arguments.next().and_then(|events| events.parse().ok());
+        match (address, events) {
+            (Some(address), Some(events)) => Ok(Self::Client { address, events }),
+            _ => Err(format!("{CLIENT} is started by the demonstration only")),
+        }
+    }
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    let digits = text.replace('_', "");
+    digits
+        .parse()
+        .map_err(|_| format!("--events {text}: write a whole number"))
+}
+
+fn unknown(option: &str) -> String {
+    let hint = match nearest(option, &["--json", "--config", "--events", "--help"]) {
+        Some(near) => format!("did you mean {near}?"),
+        None => "write `router --help` to see them all".to_owned(),
+    };
+    format!("there is no option {option}; {hint}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Command;
+
+    fn parse(line: &str) -> Result<Command, String> {
+        Command::parse(line.split_ascii_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn each_form_is_understood() {
+        let demo = |events, json| Ok(Command::Demo { events, json });
+        assert_eq!(parse(""), demo(1_000_000, false));
+        assert_eq!(parse("--json --events 2_000"), demo(2000, true));
+        assert_eq!(parse("--help"), Ok(Command::Help));
+        assert_eq!(
+            parse("a - --config c --json"),
+            Ok(Command::Files {
+                files: vec!["a".into(), "-".into()],
+                config: Some("c".into()),
+                json: true,
+            })
+        );
+        let serve = Command::Serve {
+            config: "c".into(),
+            json: false,
+        };
+        assert_eq!(parse("serve --config c"), Ok(serve));
+    }
+
+    #[test]
+    fn mistakes_say_what_to_write() {
+        for (line, want) in [
+            ("--jsno", "there is no option --jsno; did you mean --json?"),
+            ("--events", "--events needs a number after it"),
+            ("--events x", "--events x: write a whole number"),
+            (
+                "serve",
+                "serve needs a configuration; write `router serve --config FILE`",
+            ),
+            (
+                "serve a --config c",
+                "serve takes only --config FILE and --json",
+            ),
+            (
+                "--config c",
+                "--config needs something to route; write `router serve --config FILE` or name files",
+            ),
+        ] {
+            assert_eq!(parse(line), Err(want.to_owned()), "{line}");
+        }
+    }
+}

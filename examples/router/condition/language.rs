@@ -1,0 +1,119 @@
+//! Compiles expressions, and evaluates them on the event at hand.
+
+use std::sync::Arc;
+
+use cel::{Context, Env, Program};
+use serde_json::Value;
+
+use super::EventView;
+use super::names::Names;
+use crate::fields::Projection;
+
+/// Compiles expressions and holds what they share.
+pub(crate) struct Language {
+    env: Arc<Env>,
+}
+
+/// A compiled expression.
+#[derive(Debug)]
+pub(crate) struct Expression {
+    program: Program,
+}
+
+/// Evaluates expressions on one line after the other.
+pub(crate) struct Evaluator<'a> {
+    context: Context<'a, 'a>,
+}
+
+impl Language {
+    /// CEL with its standard library.
+    pub(crate) fn new() -> Self {
+        Self {
+            env: Arc::new(Env::stdlib()),
+        }
+    }
+
+    /// Compiles `source` and asks `projection` for the fields it uses.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong: the syntax, or a name that nothing has.
+    pub(crate) fn compile(
+        &self,
+        source: &str,
+        projection: &mut Projection,
+    ) -> Result<Expression, String> {
+        let program = self.env.compile(source).map_err(|errors| {
+            let first = errors.errors.first();
+            first.map_or_else(String::new, |e| {
+                format!("column {}: {}", e.pos.1, shorten(&e.msg))
+            })
+        })?;
+        let mut names = Names {
+            projection,
+            bound: Vec::new(),
+            unknown: None,
+        };
+        names.visit(program.expression());
+        if let Some(name) = names.unknown {
+            return Err(format!(
+                "nothing is called `{name}`; a field of the event is `event.{name}`"
+            ));
+        }
+        for function in program.references().functions() {
+            if function.starts_with(|c: char| c.is_ascii_alphabetic())
+                && !self.has_function(function)
+            {
+                return Err(format!("there is no function `{function}`"));
+            }
+        }
+        Ok(Expression { program })
+    }
+
+    /// Evaluates expressions on what `projection` read into `fields`.
+    pub(crate) fn evaluator<'a>(&self, event: &'a EventView<'a>) -> Evaluator<'a> {
+        let mut context = Context::with_env(Arc::clone(&self.env));
+        context.set_variable_resolver(event);
+        Evaluator { context }
+    }
+
+    /// Whether the standard library has `function`: adding one of the same name is refused exactly then.
+    fn has_function(&self, function: &str) -> bool {
+        let mut context = Context::with_env(Arc::clone(&self.env));
+        context.add_function(function, || true).is_err()
+    }
+}
+
+impl Evaluator<'_> {
+    /// Whether the condition holds.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be evaluated, or is neither true nor false.
+    pub(crate) fn holds(&self, condition: &Expression) -> Result<bool, String> {
+        match condition.program.execute(&self.context) {
+            Ok(cel::Value::Bool(holds)) => Ok(holds),
+            Ok(other) => Err(format!("gives {}, not true or false", other.type_of())),
+            Err(e) => Err(e.to_string()),
+        }
+    }
+
+    /// The value of an expression, as JSON.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be evaluated, or has no form in JSON.
+    pub(crate) fn value(&self, expression: &Expression) -> Result<Value, String> {
+        let value = expression
+            .program
+            .execute(&self.context)
+            .map_err(|e| e.to_string())?;
+        value.json().map_err(|e| e.to_string())
+    }
+}
+
+/// The part of a parser message that helps: the tokens it would have liked instead are many and of no use.
+fn shorten(message: &str) -> &str {
+    let message = message.trim_start_matches("Syntax error: ");
+    message.split(" expecting ").next().unwrap_or(message)
+}

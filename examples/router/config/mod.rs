@@ -1,0 +1,42 @@
+//! The configuration: a TOML file, read into what the router is composed of.
+//!
+//! - `model` is what is read.
+//! - `sections` and `outlets` know the fields: their names, defaults and ranges, and what to write instead of a mistake.
+//! - `reader` knows TOML and places.
+//!
+//! Everything is checked before anything starts: the syntax of every condition, that each sink exists, that no two sinks write to
+//! one file. `data/demo.toml` is an example; the fields are:
+//!
+//! | field | default | meaning |
+//! |---|---|---|
+//! | `workers` | one for each CPU | processes that apply the rules, 1 to 256 |
+//! | `dead_letters` | `dead.ndjson` | file for what could not be delivered, with the reason |
+//! | `drain` | `10s` | time for what is under way when the router is stopped; the rest becomes dead letters |
+//! | `input.http`, `input.tcp` | none | `host:port` or `port` (then on loopback) to listen on |
+//! | `limits.line_bytes` | 1048576 | longest line |
+//! | `limits.body_bytes` | 67108864 | longest body of a request |
+//! | `limits.connections` | 64 | open connections of each input, 1 to 4096 |
+//! | `limits.client_timeout` | `10s` | how long a client may let the router wait |
+//! | `sinks.NAME.type` | | `file`, `webhook`, `stdout` or `null` |
+//! | `sinks.NAME.path`, `.truncate` | , `false` | of a file: lines are added to what is there unless `truncate` |
+//! | `sinks.NAME.url` | | of a webhook: `http://…`, gets each event in a `POST` of its own |
+//! | `sinks.NAME.attempts`, `.backoff`, `.max_backoff` | 5, `100ms`, `5s` | of a webhook: tries, and the growing pause between them |
+//! | `sinks.NAME.timeout`, `.parallel` | `5s`, 4 | of a webhook: time for an answer, requests at a time |
+//! | `rules[].when` | | a condition in CEL over `event`, such as `event.properties.mag >= 5.0` |
+//! | `rules[].sinks`, `.name` | , its number | where matching events go |
+//! | `rules[].keep` | all | fields to keep, by dotted path |
+//! | `rules[].add` | none | fields to add: values, or `{ cel = "…" }` to compute one |
+//! | `default.sinks`, `.keep`, `.add` | | for events that no rule matches |
+//!
+//! Paths of files are relative to the working directory.
+
+mod model;
+mod outlets;
+mod reader;
+mod sections;
+
+pub(crate) use model::{Config, Limits, SinkConfig, SinkKind, WebhookConfig};
+pub(crate) use reader::nearest;
+
+#[cfg(test)]
+mod tests;

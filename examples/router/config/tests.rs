@@ -1,0 +1,125 @@
+//! Mistakes in a configuration, and what is said about them.
+
+use std::time::Duration;
+
+use super::{Config, SinkKind};
+
+/// Parses `source` between the least that a configuration needs.
+fn mistakes(source: &str) -> String {
+    let rest = "[sinks.all]\ntype = 'null'\n[default]\nsinks = ['all']\n";
+    Config::parse("r.toml", &format!("{source}\n{rest}")).expect_err(source)
+}
+
+#[test]
+fn the_demo_is_a_valid_configuration() {
+    let config = Config::parse("demo.toml", include_str!("../data/demo.toml")).unwrap();
+    assert_eq!(config.http.unwrap().port(), 8080);
+    assert!(config.tcp.unwrap().ip().is_loopback());
+    assert_eq!(config.sinks.len(), 5);
+}
+
+#[test]
+fn every_default_is_the_documented_one() {
+    let source = "[sinks.a]\ntype = 'webhook'\nurl = 'http://localhost:1/x'\n[default]\nsinks = ['a']\nadd = { n = 1 }";
+    let config = Config::parse("r.toml", source).unwrap();
+    assert!(config.workers >= 1);
+    assert_eq!(config.drain, Duration::from_secs(10));
+    assert_eq!((config.http, config.tcp), (None, None));
+    assert_eq!(config.limits.line_bytes, 1_048_576);
+    assert_eq!(config.limits.body_bytes, 67_108_864);
+    let SinkKind::Webhook(webhook) = &config.sinks[0].kind else {
+        panic!()
+    };
+    assert_eq!((webhook.attempts, webhook.parallel), (5, 4));
+}
+
+#[test]
+fn a_mistake_names_file_line_and_field() {
+    for (source, want) in [
+        (
+            "\nworkrs = 2",
+            "r.toml:2: workrs: there is no such field; did you mean `workers`?",
+        ),
+        (
+            "workers = 0",
+            "r.toml:1: workers: is 0; write a whole number from 1 to 256",
+        ),
+        (
+            "workers = 'two'",
+            "r.toml:1: workers: is \"two\"; write a whole number from 1 to 256",
+        ),
+        (
+            "drain = '5'",
+            "r.toml:1: drain: is \"5\"; write a time such as \"500ms\", \"10s\" or \"2m\"",
+        ),
+        ("a = = 1", "r.toml:1: not TOML: extra `=`, expected nothing"),
+        (
+            "[input]\nhttp = 'nowhere'",
+            "r.toml:2: input.http: \"nowhere\" is not an address; write \"127.0.0.1:8080\", or \"8080\" for that port on loopback",
+        ),
+        (
+            "[sinks.x]\ntype = 'fiel'",
+            "r.toml:2: sinks.x.type: there is no sink of type \"fiel\"; did you mean \"file\"?",
+        ),
+        (
+            "[sinks.x]\ntype = 'file'",
+            "r.toml:1: sinks.x.path: missing; write the path of the file",
+        ),
+        (
+            "[sinks.x]\ntype = 'webhook'\nurl = 'https://h/'",
+            "r.toml:3: sinks.x.url: \"https://h/\" is not a URL of this kind; write \"http://host:port/path\"",
+        ),
+        (
+            "[sinks.x]\ntype = 'file'\npath = 'dead.ndjson'",
+            "r.toml:1: sinks.x: dead letters are written to dead.ndjson; give each a file",
+        ),
+        (
+            "[[rules]]\nwhen = 'true'\nsinks = ['al']",
+            "r.toml:3: rules[0].sinks[0]: there is no sink `al`; did you mean `all`?",
+        ),
+        (
+            "[[rules]]\nsinks = ['all']",
+            "r.toml:1: rules[0].when: missing; write a condition, such as \"event.properties.mag >= 5.0\"",
+        ),
+        (
+            "[[rules]]\nwhen = 'mag > 5'\nsinks = ['all']",
+            "r.toml:2: rules[0].when: \"mag > 5\" is not a condition: nothing is called `mag`; a field of the event is `event.mag`",
+        ),
+        (
+            "[[rules]]\nwhen = 'true'\nsinks = ['all']\nadd = { x = { cel = '1 +' } }",
+            "r.toml:4: rules[0].add.x: \"1 +\" is not an expression: column 4: mismatched input '<EOF>'",
+        ),
+        (
+            "[[rules]]\nwhen = 'true'\nsinks = ['all']\nkeep = ['a..b']",
+            "r.toml:4: rules[0].keep[0]: `a..b` is not a path; write names with a dot between them",
+        ),
+    ] {
+        assert_eq!(mistakes(source), want, "{source}");
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once_in_order() {
+    let told = mistakes(
+        "drain = 1\n[limits]\nline_bytes = -1\nbodybytes = 3\n[[rules]]\nwhen = 1\nsinks = 'all'",
+    );
+    let lines: Vec<&str> = told
+        .lines()
+        .map(|line| line.split(": ").next().unwrap())
+        .collect();
+    assert_eq!(
+        lines,
+        ["r.toml:1", "r.toml:3", "r.toml:4", "r.toml:6", "r.toml:7"],
+        "{told}"
+    );
+}
+
+#[test]
+fn sinks_and_default_are_required() {
+    let told = Config::parse("r.toml", "").unwrap_err();
+    assert_eq!(
+        told,
+        "r.toml:1: sinks: missing; write a table [sinks.NAME] for each sink\n\
+         r.toml:1: default.sinks: missing; write [default] and the sinks for events that no rule matches"
+    );
+}

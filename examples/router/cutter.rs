@@ -1,0 +1,259 @@
+//! Cuts a stream of bytes into lines, in bounded memory whatever is sent.
+//!
+//! Bytes come in pieces of any size; complete lines go out as [`Lines`] of at most [`BATCH_LINES`], as soon as they are complete.
+//! A line over the limit is reported once, with its first bytes and its length, and skipped to its end.
+//!
+//! **Invariants.** The cutter keeps at most one incomplete line, never longer than the limit. Every byte pushed leaves in exactly one
+//! [`Cut`], except the middle of lines over the limit.
+
+use memchr::memchr;
+
+use crate::event::{BATCH_LINES, Lines};
+
+/// How much of a line over the limit is kept for its dead letter.
+const QUOTED_BYTES: usize = 1024;
+
+/// What comes out of a cutter.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// Complete lines.
+    Lines(Lines),
+    /// A line over the limit.
+    Oversized {
+        /// Its number, counted from 1.
+        line: u64,
+        /// Its first bytes.
+        start: Vec<u8>,
+        /// Its whole length, as far as it was received.
+        bytes: u64,
+    },
+}
+
+impl Cut {
+    /// How many lines it stands for.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Lines(lines) => lines.len(),
+            Self::Oversized { .. } => 1,
+        }
+    }
+}
+
+/// Cuts one stream into lines.
+#[derive(Debug)]
+pub(crate) struct Cutter {
+    limit: usize,
+    /// Number of the line that the next byte belongs to.
+    line: u64,
+    /// The beginning of that line, without what was already found oversized.
+    partial: Vec<u8>,
+    /// Set while a line over the limit is skipped: its first bytes and its length so far.
+    skipping: Option<(Vec<u8>, u64)>,
+}
+
+impl Cutter {
+    /// Cuts lines of at most `limit` bytes, line ending not counted.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            line: 1,
+            partial: Vec::new(),
+            skipping: None,
+        }
+    }
+
+    /// Takes the next bytes and gives `each` what is complete, in order.
+    pub(crate) fn push(&mut self, mut bytes: &[u8], mut each: impl FnMut(Cut)) {
+        while !bytes.is_empty() {
+            bytes = match &mut self.skipping {
+                Some(_) => self.skip(bytes, &mut each),
+                None => self.cut(bytes, &mut each),
+            };
+        }
+    }
+
+    /// Ends the stream: what is left is its last line, which had no line ending.
+    pub(crate) fn finish(&mut self) -> Option<Cut> {
+        if let Some((start, bytes)) = self.skipping.take() {
+            return Some(self.oversized(start, bytes));
+        }
+        if self.partial.is_empty() {
+            return None;
+        }
+        let bytes = std::mem::take(&mut self.partial);
+        let end = bytes.len();
+        self.line += 1;
+        Some(Cut::Lines(Lines::new(self.line - 1, bytes, vec![end])))
+    }
+
+    /// Number of the line that the next byte belongs to.
+    pub(crate) fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// Takes out the incomplete line of a stream that broke off, if there is one.
+    pub(crate) fn broken(&mut self) -> Option<Vec<u8>> {
+        let rest = match self.skipping.take() {
+            Some((start, _)) => start,
+            None => std::mem::take(&mut self.partial),
+        };
+        (!rest.is_empty()).then_some(rest)
+    }
+
+    /// Passes over the rest of a line that is over the limit.
+    fn skip<'b>(&mut self, bytes: &'b [u8], each: &mut impl FnMut(Cut)) -> &'b [u8] {
+        let Some((start, length)) = &mut self.skipping else {
+            return bytes;
+        };
+        match memchr(b'\n', bytes) {
+            Some(end) => {
+                let (start, length) = (std::mem::take(start), *length + end as u64);
+                self.skipping = None;
+                each(self.oversized(start, length));
+                &bytes[end + 1..]
+            }
+            None => {
+                *length += bytes.len() as u64;
+                &[]
+            }
+        }
+    }
+
+    /// Cuts lines off until a batch is full, a line is over the limit, or `bytes` holds no line ending any more.
+    fn cut<'b>(&mut self, bytes: &'b [u8], each: &mut impl FnMut(Cut)) -> &'b [u8] {
+        let mut ends = Vec::new();
+        let carried = self.partial.len();
+        let mut start = 0;
+        let rest = loop {
+            let line_end = memchr(b'\n', &bytes[start..]).map(|at| start + at);
+            let before = if start == 0 { carried } else { 0 };
+            let length = before + line_end.unwrap_or(bytes.len()) - start;
+            if length > self.limit {
+                break start;
+            }
+            let Some(end) = line_end else { break start };
+            start = end + 1;
+            ends.push(carried + start);
+            if ends.len() == BATCH_LINES {
+                break start;
+            }
+        };
+        if !ends.is_empty() {
+            let mut whole = std::mem::take(&mut self.partial);
+            whole.extend_from_slice(&bytes[..rest]);
+            let first = self.line;
+            self.line += ends.len() as u64;
+            let full = ends.len() == BATCH_LINES;
+            each(Cut::Lines(Lines::new(first, whole, ends)));
+            if full {
+                return &bytes[rest..];
+            }
+        }
+        self.keep(&bytes[rest..]);
+        match &self.skipping {
+            Some(_) => &bytes[rest..],
+            None => &[],
+        }
+    }
+
+    /// Keeps the beginning of a line, or starts skipping it if it is over the limit already.
+    fn keep(&mut self, bytes: &[u8]) {
+        let line_end = memchr(b'\n', bytes).unwrap_or(bytes.len());
+        if self.partial.len() + line_end <= self.limit {
+            self.partial.extend_from_slice(bytes);
+            return;
+        }
+        let mut start = std::mem::take(&mut self.partial);
+        let length = start.len() as u64;
+        let quoted = QUOTED_BYTES.saturating_sub(start.len()).min(line_end);
+        start.extend_from_slice(&bytes[..quoted]);
+        start.truncate(QUOTED_BYTES);
+        start.shrink_to_fit();
+        self.skipping = Some((start, length));
+    }
+
+    fn oversized(&mut self, start: Vec<u8>, bytes: u64) -> Cut {
+        self.line += 1;
+        Cut::Oversized {
+            line: self.line - 1,
+            start,
+            bytes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cut, Cutter};
+
+    /// Cuts `text` in pieces of `piece` bytes and describes what comes out, one string a line.
+    fn cut(text: &[u8], piece: usize, limit: usize) -> Vec<String> {
+        let mut cutter = Cutter::new(limit);
+        let mut seen = Vec::new();
+        let mut describe = |cut| match cut {
+            Cut::Lines(lines) => {
+                assert!((1..=256).contains(&lines.len()));
+                for i in 0..lines.len() {
+                    let text = String::from_utf8_lossy(lines.line(i)).into_owned();
+                    seen.push(format!("{}:{text}", lines.number(i)));
+                }
+            }
+            Cut::Oversized { line, bytes, .. } => seen.push(format!("{line}!{bytes}")),
+        };
+        for piece in text.chunks(piece) {
+            cutter.push(piece, &mut describe);
+        }
+        if let Some(last) = cutter.finish() {
+            describe(last);
+        }
+        assert_eq!(cutter.broken(), None);
+        seen
+    }
+
+    #[test]
+    fn pieces_of_any_size_give_the_same_lines() {
+        let text = b"one\n\ntwo is over the limit\nthree\r\nfour\nlast";
+        let want = ["1:one", "2:", "3!21", "4:three", "5:four", "6:last"];
+        for piece in 1..=text.len() {
+            assert_eq!(cut(text, piece, 10), want, "in pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn a_line_of_exactly_the_limit_passes() {
+        for piece in 1..6 {
+            assert_eq!(cut(b"12345\n12345\n", piece, 5), ["1:12345", "2:12345"]);
+            assert_eq!(cut(b"123456\n12345", piece, 5), ["1!6", "2:12345"]);
+        }
+    }
+
+    #[test]
+    fn more_lines_than_a_batch_holds_come_in_several() {
+        let text = "x\n".repeat(1000);
+        let seen = cut(text.as_bytes(), text.len(), 10);
+        assert_eq!(seen.len(), 1000);
+        assert_eq!(seen[999], "1000:x");
+    }
+
+    #[test]
+    fn an_endless_line_takes_no_memory() {
+        let mut cutter = Cutter::new(1 << 20);
+        for _ in 0..64 {
+            cutter.push(&[b'x'; 1 << 20], |cut| panic!("{cut:?}"));
+            assert!(cutter.partial.capacity() <= 2 << 20);
+        }
+        let Some(Cut::Oversized { line, start, bytes }) = cutter.finish() else {
+            panic!("the line is over the limit");
+        };
+        assert_eq!((line, start.len(), bytes), (1, 1024, 64 << 20));
+    }
+
+    #[test]
+    fn a_stream_that_breaks_off_leaves_its_incomplete_line() {
+        let mut cutter = Cutter::new(100);
+        cutter.push(b"one\ntwo", |_| ());
+        assert_eq!(cutter.line(), 2);
+        assert_eq!(cutter.broken().as_deref(), Some(&b"two"[..]));
+        assert_eq!(cutter.broken(), None);
+    }
+}

@@ -1,0 +1,16 @@
+//! The sinks: each a process, or a few, behind a small bounded channel of parcels.
+//!
+//! - `lines` writes to a file or to standard output, or drops: a blocking process, because writing may block.
+//! - `webhook` posts each event, several at a time, and tries again; `post` is its connection.
+//! - `start` gives each its channel.
+//!
+//! All settle what they did at their `desk`, which keeps the books.
+
+mod desk;
+mod lines;
+mod post;
+mod start;
+mod webhook;
+
+pub(crate) use desk::Desk;
+pub(crate) use start::start;

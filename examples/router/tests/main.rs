@@ -1,0 +1,11 @@
+//! The router as a user runs it: the example's binary on files, over HTTP and TCP, with webhooks, under limits and signals.
+//!
+//! Each test starts its own router on loopback and waits for what it can observe, never for time to pass.
+
+mod demo;
+mod files;
+mod limits;
+mod mistakes;
+mod serve;
+mod support;
+mod webhook;

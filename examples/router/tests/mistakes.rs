@@ -1,0 +1,76 @@
+//! What is said about a wrong configuration or command line, and that nothing starts.
+
+use std::fs;
+
+use crate::support::{Router, folder};
+
+fn refused(test: &str, config: &str, arguments: &[&str]) -> String {
+    let folder = folder(test);
+    fs::write(folder.join("router.toml"), config).unwrap();
+    let ended = Router::start(&folder, arguments).wait();
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    assert_eq!(ended.stdout, "");
+    ended.stderr
+}
+
+#[test]
+fn a_mistake_names_file_line_and_field() {
+    let config = "[input]\nhttp = \"0\"\n\n[sinks.all]\ntype = \"file\"\npaht = \"x\"\n\n[[rules]]\nwhen = \"event.mag >\"\nsinks = [\"al\"]\n";
+    let told = refused("mistakes", config, &["serve", "--config", "router.toml"]);
+    for want in [
+        "router: router.toml:",
+        "router.toml:4: sinks.all.path: missing; write the path of the file",
+        "router.toml:6: sinks.all.paht: there is no such field; did you mean `path`?",
+        "router.toml:9: rules[0].when: \"event.mag >\" is not a condition: column 12",
+        "router.toml:1: default.sinks: missing; write [default] and the sinks for events that no rule matches",
+    ] {
+        assert!(told.contains(want), "{want}\n{told}");
+    }
+}
+
+#[test]
+fn nothing_to_listen_on_is_a_mistake() {
+    let config = "[sinks.all]\ntype = \"null\"\n[default]\nsinks = [\"all\"]\n";
+    let told = refused("deaf", config, &["serve", "--config", "router.toml"]);
+    assert_eq!(
+        told,
+        "router: router.toml:1: input: nothing to listen on; write [input] with http = \"8080\" or tcp = \"9000\"\n"
+    );
+}
+
+#[test]
+fn files_that_are_missing_are_named() {
+    let told = refused("missing", "", &["none.ndjson"]);
+    assert_eq!(
+        told,
+        "router: none.ndjson: No such file or directory (os error 2)\n"
+    );
+    let told = refused("missing", "", &["serve", "--config", "none.toml"]);
+    assert_eq!(
+        told,
+        "router: none.toml: No such file or directory (os error 2)\n"
+    );
+}
+
+#[test]
+fn an_address_in_use_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let config = format!(
+        "[input]\nhttp = '{address}'\n[sinks.all]\ntype = 'null'\n[default]\nsinks = ['all']\n"
+    );
+    let told = refused("in-use", &config, &["serve", "--config", "router.toml"]);
+    assert_eq!(
+        told,
+        format!("router: cannot listen on {address}: Address already in use (os error 98)\n")
+    );
+}
+
+#[test]
+fn an_unknown_option_is_named() {
+    let told = refused("option", "", &["--jsno"]);
+    assert_eq!(
+        told,
+        "router: there is no option --jsno; did you mean --json?\n"
+    );
+}

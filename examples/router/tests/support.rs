@@ -1,0 +1,264 @@
+//! Starts the router's binary, talks to it, and reads what it wrote.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// The sample that the example brings.
+pub(crate) const SAMPLE: &str = include_str!("../data/earthquakes.ndjson");
+
+/// No test waits longer for anything.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A folder of its own for one test, empty at its start.
+pub(crate) fn folder(test: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("router-{test}"));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// The binary, which cargo builds beside the tests.
+fn binary() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let binary = test
+        .parent()
+        .and_then(Path::parent)
+        .unwrap()
+        .join("examples/router");
+    assert!(
+        binary.exists(),
+        "{} is missing; run `cargo build --example router` first",
+        binary.display()
+    );
+    binary
+}
+
+/// A running router.
+pub(crate) struct Router {
+    child: Child,
+    stderr: Receiver<String>,
+    seen: String,
+}
+
+/// How a router ended.
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Router {
+    /// Starts the router in `folder`.
+    pub(crate) fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let mut command = Command::new(binary());
+        command.args(arguments).current_dir(folder);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (lines, stderr) = mpsc::channel();
+        let pipe = BufReader::new(child.stderr.take().unwrap());
+        std::thread::spawn(move || {
+            pipe.lines()
+                .map_while(Result::ok)
+                .try_for_each(|line| lines.send(line))
+        });
+        Self {
+            child,
+            stderr,
+            seen: String::new(),
+        }
+    }
+
+    /// Starts `serve` with `config`, and waits until it listens for HTTP.
+    pub(crate) fn serve(folder: &Path, config: &str) -> (Self, SocketAddr) {
+        fs::write(folder.join("router.toml"), config).unwrap();
+        let mut router = Self::start(folder, &["serve", "--config", "router.toml", "--json"]);
+        let address = router.address("POST http://", "/events");
+        (router, address)
+    }
+
+    /// The address between `before` and `after` in what the router says on standard error.
+    pub(crate) fn address(&mut self, before: &str, after: &str) -> SocketAddr {
+        loop {
+            let line = self.stderr.recv_timeout(DEADLINE);
+            let line = line.unwrap_or_else(|_| panic!("no address was told: {}", self.seen));
+            self.seen += &format!("{line}\n");
+            if let Some((_, address)) = line.split_once(before) {
+                return address.split(after).next().unwrap().parse().unwrap();
+            }
+        }
+    }
+
+    /// Gives `text` on standard input, which is open until what is returned is dropped.
+    pub(crate) fn type_in(&mut self, text: &str) -> ChildStdin {
+        let mut stdin = self.child.stdin.take().unwrap();
+        stdin.write_all(text.as_bytes()).unwrap();
+        stdin
+    }
+
+    /// Sends SIGTERM.
+    pub(crate) fn terminate(&self) {
+        let kill = format!("kill -TERM {}", self.child.id());
+        assert!(
+            Command::new("sh")
+                .args(["-c", &kill])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    /// Waits for the end.
+    pub(crate) fn wait(mut self) -> Ended {
+        let mut stdout = self.child.stdout.take().unwrap();
+        let reader = std::thread::spawn(move || {
+            let mut text = String::new();
+            stdout.read_to_string(&mut text).unwrap();
+            text
+        });
+        let status = until("the router ends", || self.child.try_wait().unwrap());
+        let rest = std::iter::from_fn(|| self.stderr.recv_timeout(DEADLINE).ok());
+        let stderr = rest.fold(std::mem::take(&mut self.seen), |text, line| {
+            text + &line + "\n"
+        });
+        Ended {
+            code: status.code().unwrap_or(-1),
+            stdout: reader.join().unwrap(),
+            stderr,
+        }
+    }
+}
+
+impl Drop for Router {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Ended {
+    /// The closing object, after checking that the books balance and the exit code agrees.
+    pub(crate) fn books(&self) -> Value {
+        assert_eq!(self.code, 0, "{}{}", self.stdout, self.stderr);
+        let last = self.stdout.lines().last().expect("a closing object");
+        let books: Value = serde_json::from_str(last).unwrap();
+        let count = |key: &str| books[key].as_u64().unwrap();
+        assert_eq!(books["lost"], 0, "{books}");
+        assert_eq!(
+            count("events_in"),
+            count("events_out") + count("dead"),
+            "{books}"
+        );
+        books
+    }
+}
+
+/// Asks again and again until there is an answer.
+pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(start.elapsed() < DEADLINE, "waited too long until {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The lines of a file, sorted; none if there is no file.
+pub(crate) fn sorted_lines(path: &Path) -> Vec<String> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    lines.sort_unstable();
+    lines
+}
+
+/// The dead letters in `folder`, by source and line.
+pub(crate) fn letters(folder: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(folder.join("dead.ndjson")).unwrap_or_default();
+    let mut letters: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    letters.sort_by_key(|letter| (letter["source"].to_string(), letter["line"].as_u64()));
+    letters
+}
+
+/// An HTTP connection.
+pub(crate) struct Http {
+    stream: TcpStream,
+    answers: BufReader<TcpStream>,
+}
+
+impl Http {
+    /// Connects to `address`.
+    pub(crate) fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream.set_write_timeout(Some(DEADLINE)).unwrap();
+        let answers = BufReader::new(stream.try_clone().unwrap());
+        Self { stream, answers }
+    }
+
+    /// Sends bytes as they are; whether the router took them.
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(bytes.as_ref()).is_ok()
+    }
+
+    /// Posts `body` to `/events`.
+    pub(crate) fn post(&mut self, body: impl AsRef<[u8]>) -> (u16, Value) {
+        let body = body.as_ref();
+        self.send(format!(
+            "POST /events HTTP/1.1\r\nHost: router\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        ));
+        self.send(body);
+        self.answer()
+    }
+
+    /// Gets `/stats`.
+    pub(crate) fn stats(address: SocketAddr) -> Value {
+        let mut http = Self::connect(address);
+        http.send("GET /stats HTTP/1.1\r\nHost: router\r\n\r\n");
+        let (status, stats) = http.answer();
+        assert_eq!(status, 200);
+        stats
+    }
+
+    /// Reads an answer.
+    pub(crate) fn answer(&mut self) -> (u16, Value) {
+        self.try_answer().expect("an answer")
+    }
+
+    /// Reads an answer, if one comes.
+    pub(crate) fn try_answer(&mut self) -> Option<(u16, Value)> {
+        let (mut status, mut length) = (0, 0);
+        loop {
+            let mut line = String::new();
+            if self.answers.read_line(&mut line).ok()? == 0 {
+                return None;
+            }
+            let line = line.trim_end().to_ascii_lowercase();
+            if let Some(rest) = line.strip_prefix("http/1.1 ") {
+                status = rest[..3].parse().unwrap();
+            } else if let Some(rest) = line.strip_prefix("content-length: ") {
+                length = rest.parse().unwrap();
+            } else if line.is_empty() && status != 100 {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        self.answers.read_exact(&mut body).ok()?;
+        Some((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
+    }
+}
