@@ -18,7 +18,7 @@ use crate::transform::write_json;
 pub(crate) struct Letter {
     /// Where it came from.
     pub(crate) source: Arc<str>,
-    /// Which line it was there, counted from 1; 0 if it was refused before any line was read.
+    /// Which line it was there, counted from 1. A stream that is cut off has its letter at the line that was next.
     pub(crate) line: u64,
     /// Why it could not be delivered.
     pub(crate) reason: String,

@@ -15,7 +15,7 @@
 //! | `input.http`, `input.tcp` | none | `host:port` or `port` (then on loopback) to listen on |
 //! | `limits.line_bytes` | 1048576 | longest line |
 //! | `limits.body_bytes` | 67108864 | longest body of a request |
-//! | `limits.connections` | 64 | open connections of each input, 1 to 4096 |
+//! | `limits.connections` | 64 | clients that are served at the same time: TCP connections, and requests over HTTP; 1 to 4096 |
 //! | `limits.client_timeout` | `10s` | how long a client may let the router wait |
 //! | `sinks.NAME.type` | | `file`, `webhook`, `stdout` or `null` |
 //! | `sinks.NAME.path`, `.truncate` | , `false` | of a file: lines are added to what is there unless `truncate` |

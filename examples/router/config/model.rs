@@ -107,6 +107,18 @@ impl Config {
         Self::parse("pass-through", source)
     }
 
+    /// All files that are written.
+    pub(crate) fn files(&self) -> Vec<&Path> {
+        let sinks = self.sinks.iter().filter_map(|sink| match &sink.kind {
+            SinkKind::File { path, .. } => Some(path),
+            _ => None,
+        });
+        std::iter::once(&self.dead_letters)
+            .chain(sinks)
+            .map(PathBuf::as_path)
+            .collect()
+    }
+
     /// Reads the configuration in `file`.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -30,8 +30,8 @@ impl Input {
     ///
     /// # Errors
     ///
-    /// When that is not possible; says which file.
-    pub(crate) fn open(path: &PathBuf) -> Result<Self, String> {
+    /// When that is not possible, or when it is one of the files that are `written`: it would never end. Says which file.
+    pub(crate) fn open(path: &Path, written: &[&Path]) -> Result<Self, String> {
         if path.as_os_str() == "-" {
             return Ok(Self {
                 name: "stdin".to_owned(),
@@ -40,6 +40,15 @@ impl Input {
             });
         }
         let name = path.display().to_string();
+        let real = std::fs::canonicalize(path).map_err(|e| format!("{name}: {e}"))?;
+        let is_real =
+            |other: &&&Path| std::fs::canonicalize(other).is_ok_and(|other| other == real);
+        if let Some(other) = written.iter().find(is_real) {
+            let other = other.display();
+            return Err(format!(
+                "{name}: the router writes to {other}; read and write different files"
+            ));
+        }
         match File::open(path) {
             Ok(file) => Ok(Self {
                 name,

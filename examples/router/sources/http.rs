@@ -121,8 +121,10 @@ async fn take_request(shared: Shared, request: Request) -> Result<Response> {
             why: e.to_string(),
         })
     });
-    // Most clients read an answer only after they have sent everything; one that asks before it sends is answered at once.
-    if early.is_some() && !asks_first {
+    drop(place);
+    // Most clients read an answer only after they have sent everything. Not so one that asks before it sends, or one that is waited for.
+    let is_sending = |early: &Early| early.status != StatusCode::REQUEST_TIMEOUT && !asks_first;
+    if early.as_ref().is_some_and(is_sending) {
         let _ = timeout(LET_GO, drop_rest(&mut body)).await;
     }
     let (refused, refusals) = intake.close();

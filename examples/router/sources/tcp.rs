@@ -3,7 +3,6 @@
 //! The client is told how its lines fared when it has sent the last: one line of JSON with the counts, as for `POST /events`. A stream may
 //! be as long as it likes; its lines may not. Errors that end a connection are told in the same form.
 
-use std::io;
 use std::time::{Duration, Instant};
 
 use roundrock::prelude::*;
@@ -20,10 +19,13 @@ use crate::event::Receipt;
 /// How much is read at once.
 const READ_BYTES: usize = 64 << 10;
 
-/// How long the router reads on and drops what it reads, so that a client that still sends sees its answer and not a reset.
+/// How long a refusal may take to be sent.
+const TELL: Duration = Duration::from_millis(100);
+
+/// How long the router reads on after an answer.
 const LET_GO: Duration = Duration::from_secs(1);
 
-/// Clients over the limit that are told so at the same time; any more are only closed.
+/// Clients over the limit that the router reads on from at the same time.
 const TURNED_AWAY: usize = 64;
 
 /// Accepts connections, each a process of its own, until the router stops.
@@ -37,7 +39,7 @@ pub(crate) async fn listen(listener: &TcpListener, port: &Port, scope: &Scope) -
             accepted = cancel_safe(listener.accept()) => accepted,
             _ = scope.stopping() => return Ok(()),
         };
-        let Ok((stream, _)) = accepted else {
+        let Ok((mut stream, _)) = accepted else {
             // Out of file descriptors, most likely: connections that end will give some back.
             sleep(millis(10)).await;
             continue;
@@ -51,9 +53,11 @@ pub(crate) async fn listen(listener: &TcpListener, port: &Port, scope: &Scope) -
         let limit = port.limits.connections;
         let why = format!("{limit} connections are open, which is the limit; try again later");
         Intake::new(port, &source, None).cut_off(&why).await?;
+        let answer = json!({ "accepted": 0, "dead": 1, "source": source, "error": why });
+        // The answer fits into the buffer of a new connection, so this does not hold up the next client.
+        tell(&mut stream, &answer, TELL).await;
         if let Some(place) = doorsteps.take() {
-            let answer = json!({ "accepted": 0, "dead": 1, "source": source, "error": why });
-            scope.spawn(turn_away(answer, port.clone(), place, stream));
+            scope.spawn(turn_away(place, stream));
         }
     }
 }
@@ -80,7 +84,8 @@ async fn connection(
     if let Some(error) = error {
         answer["error"] = error.into();
     }
-    tell(&mut stream, &answer, port).await;
+    tell(&mut stream, &answer, port.limits.client_timeout).await;
+    let_go(&mut stream).await;
     Ok(())
 }
 
@@ -129,26 +134,25 @@ async fn take_in(
     }
 }
 
-/// Tells a client that it was refused.
+/// Lets go of a client that was told that it is refused.
 #[process]
-async fn turn_away(answer: &Value, port: &Port, _place: &Place, mut stream: TcpStream) {
-    tell(&mut stream, answer, port).await;
+async fn turn_away(_place: &Place, mut stream: TcpStream) {
+    let_go(&mut stream).await;
 }
 
-/// Sends an answer, if the client still listens, and reads what it still sends.
-async fn tell(stream: &mut TcpStream, answer: &Value, port: &Port) {
+/// Sends an answer, if the client still listens. One that has gone, or does not read, misses it; its lines are in the books.
+async fn tell(stream: &mut TcpStream, answer: &Value, limit: Duration) {
     let text = format!("{answer}\n");
-    let told = timeout(port.limits.client_timeout, async {
+    let told = async {
         stream.write_all(text.as_bytes()).await?;
         stream.shutdown().await
-    });
-    // A client that has gone, or does not read, misses its answer; its lines are in the books.
-    if let Ok(Ok(())) = told.await {
-        let mut rest = [0; 1024];
-        let _ = timeout(LET_GO, async {
-            while stream.read(&mut rest).await? > 0 {}
-            io::Result::Ok(())
-        })
-        .await;
-    }
+    };
+    let _ = timeout(limit, told).await;
+}
+
+/// Reads what a client still sends, for a while, so that it sees its answer and not a reset.
+async fn let_go(stream: &mut TcpStream) {
+    let mut rest = [0; 1024];
+    let gone = async { while matches!(stream.read(&mut rest).await, Ok(length) if length > 0) {} };
+    let _ = timeout(LET_GO, gone).await;
 }

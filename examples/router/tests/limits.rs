@@ -205,6 +205,77 @@ fn connections_over_the_limit_are_turned_away() {
     assert_eq!(letters.len(), 1);
 }
 
+#[test]
+fn requests_over_the_limit_are_turned_away() {
+    let config = CONFIG.replace("\"300ms\"", "\"30s\"");
+    let (books, letters) = serve("crowded", &config, |http, _| {
+        let head = "POST /events HTTP/1.1\r\nHost: r\r\nContent-Length: 6\r\n\r\n";
+        let mut open: Vec<Http> = (0..4).map(|_| Http::connect(http)).collect();
+        for client in &mut open {
+            client.send(format!("{head}{{}}\n"));
+        }
+        until("all are served", || {
+            (Http::stats(http)["events_out"] == 4).then_some(())
+        });
+        for _ in 0..100 {
+            let (status, answer) = Http::connect(http).post("{}\n{}");
+            assert_eq!(status, 503);
+            assert_eq!(
+                (&answer["accepted"], &answer["dead"]),
+                (&0.into(), &1.into())
+            );
+            let error = answer["error"].as_str().unwrap();
+            assert!(
+                error.starts_with("4 requests are taken in, which is the limit"),
+                "{error}"
+            );
+        }
+        for client in &mut open {
+            client.send("{}\n");
+            let (status, answer) = client.answer();
+            assert_eq!((status, &answer["accepted"]), (200, &2.into()));
+        }
+        assert_eq!(Http::connect(http).post("{}").0, 200, "there is room again");
+    });
+    assert_eq!((&books["events_out"], letters.len()), (&9.into(), 100));
+}
+
+/// Far more half-open clients than the router serves: they end by themselves, and who comes later is served.
+#[test]
+fn a_crowd_of_half_open_clients_passes() {
+    let config = CONFIG.replace("\"300ms\"", "\"1s\"");
+    let (_, letters) = serve("half-open", &config, |http, tcp| {
+        let head = "POST /events HTTP/1.1\r\nHost: r\r\nContent-Length: 100\r\n\r\n{\"a\":";
+        let crowd = (0..100).map(|i| {
+            let mut client = Http::connect(http);
+            client.send(if i % 4 == 0 { &head[..20] } else { head });
+            client
+        });
+        let mut crowd: Vec<Http> = crowd.collect();
+        let mut lines: Vec<TcpStream> =
+            (0..100).map(|_| TcpStream::connect(tcp).unwrap()).collect();
+        for client in &mut lines {
+            let _ = client.write_all(b"{\"a\":");
+        }
+        for (i, client) in crowd.iter_mut().enumerate() {
+            match client.try_answer() {
+                None => assert_eq!(i % 4, 0, "without a request there is nothing to answer"),
+                Some((status, answer)) => assert!([408, 503].contains(&status), "{answer}"),
+            }
+        }
+        for client in lines {
+            let mut answer = String::new();
+            BufReader::new(client).read_line(&mut answer).unwrap();
+            assert!(
+                answer.contains("too long") || answer.contains("which is the limit"),
+                "{answer}"
+            );
+        }
+        assert_eq!(Http::connect(http).post("{}").0, 200);
+    });
+    assert_eq!(letters.len(), 75 + 100);
+}
+
 /// 200 MiB in one line, and as much in short lines that no sink keeps: neither shows in the router's memory.
 #[test]
 fn memory_stays_flat_whatever_is_sent() {

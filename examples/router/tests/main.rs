@@ -2,10 +2,16 @@
 //!
 //! Each test starts its own router on loopback and waits for what it can observe, never for time to pass.
 
+#![cfg(unix)]
+
 mod demo;
 mod files;
+mod hostile;
 mod limits;
 mod mistakes;
+mod sample;
 mod serve;
+mod sinks;
+mod stop;
 mod support;
 mod webhook;

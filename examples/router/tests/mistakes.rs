@@ -8,7 +8,7 @@ fn refused(test: &str, config: &str, arguments: &[&str]) -> String {
     let folder = folder(test);
     fs::write(folder.join("router.toml"), config).unwrap();
     let ended = Router::start(&folder, arguments).wait();
-    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     assert_eq!(ended.stdout, "");
     ended.stderr
 }
@@ -72,5 +72,28 @@ fn an_unknown_option_is_named() {
     assert_eq!(
         told,
         "router: there is no option --jsno; did you mean --json?\n"
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_is_named() {
+    let config = "[input]\nhttp = '0'\n[sinks.all]\ntype = 'file'\npath = 'router.toml/all.ndjson'\n[default]\nsinks = ['all']\n";
+    let told = refused("no-folder", config, &["serve", "--config", "router.toml"]);
+    assert!(
+        told.starts_with("router: router.toml/all.ndjson: "),
+        "{told}"
+    );
+    let config = "dead_letters = '.'\n[input]\nhttp = '0'\n[sinks.all]\ntype = 'null'\n[default]\nsinks = ['all']\n";
+    let told = refused("no-letters", config, &["serve", "--config", "router.toml"]);
+    assert_eq!(told, "router: .: Is a directory (os error 21)\n");
+}
+
+#[test]
+fn a_file_is_not_read_and_written() {
+    let config = "[sinks.all]\ntype = 'file'\npath = './router.toml'\ntruncate = true\n[default]\nsinks = ['all']\n";
+    let told = refused("same", config, &["router.toml", "--config", "router.toml"]);
+    assert_eq!(
+        told,
+        "router: router.toml: the router writes to ./router.toml; read and write different files\n"
     );
 }

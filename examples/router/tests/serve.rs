@@ -1,10 +1,12 @@
-//! The service: HTTP and TCP, live numbers, back-pressure, and SIGTERM in full flow.
+//! The service: HTTP and TCP, and live numbers.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use serde_json::Value;
+
+use crate::sample::{Lines, RULES, assert_routed};
 use crate::support::{Http, Router, SAMPLE, folder, letters, sorted_lines, until};
 
 const CONFIG: &str = r#"
@@ -75,14 +77,7 @@ fn a_chunked_body_is_cut_into_lines() {
     let folder = folder("chunked");
     let (router, address) = Router::serve(&folder, CONFIG);
     let mut http = Http::connect(address);
-    http.send("POST /events HTTP/1.1\r\nHost: router\r\nTransfer-Encoding: chunked\r\n\r\n");
-    for piece in SAMPLE.as_bytes()[..20_000].chunks(37) {
-        http.send(format!("{:x}\r\n", piece.len()));
-        http.send(piece);
-        http.send("\r\n");
-    }
-    http.send("0\r\n\r\n");
-    let (status, answer) = http.answer();
+    let (status, answer) = http.post_in_chunks(&SAMPLE[..20_000], 37);
     let whole = SAMPLE[..20_000].matches('\n').count();
     assert_eq!(status, 200);
     assert_eq!(
@@ -116,50 +111,99 @@ fn lines_over_tcp_are_answered_at_the_end() {
     assert_eq!(router.wait().books()["events_out"], 1707);
 }
 
-/// Clients post as fast as they can while the router is told to stop. Every line that it took is in a sink or a dead letter, and every
-/// line that was acknowledged is among them.
-#[test]
-fn sigterm_in_full_flow_loses_nothing() {
-    let folder = folder("sigterm");
-    let (router, address) = Router::serve(&folder, CONFIG);
-    let (acknowledged, stop) = (AtomicU64::new(0), AtomicBool::new(false));
-    let books = std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                let mut http = Http::connect(address);
-                while !stop.load(Ordering::Relaxed) {
-                    let sent = http.send(format!(
-                        "POST /events HTTP/1.1\r\nHost: r\r\nContent-Length: {}\r\n\r\n{SAMPLE}",
-                        SAMPLE.len()
-                    ));
-                    let Some((status, answer)) = http.try_answer() else {
-                        return;
-                    };
-                    let count = |key: &str| answer[key].as_u64().unwrap();
-                    acknowledged.fetch_add(count("accepted") + count("dead"), Ordering::Relaxed);
-                    if status != 200 || !sent {
-                        return;
-                    }
-                }
-            });
-        }
-        until("the flow is full", || {
-            (Http::stats(address)["events_in"].as_u64() > Some(5000)).then_some(())
-        });
-        router.terminate();
-        let ended = router.wait();
-        stop.store(true, Ordering::Relaxed);
-        ended.books()
+/// Posts `lines` in bodies of 100 lines, every other one in chunks, and returns the sources that the router gave them.
+fn post_in_bodies(http: &mut Http, lines: &Lines) -> Vec<(String, Lines)> {
+    let all: Vec<&[u8]> = lines.lines().collect();
+    let bodies = all.chunks(100).enumerate().map(|(i, body)| {
+        let first = 100 * i as u64;
+        let body = Lines {
+            text: body.join(&b'\n'),
+            broken: lines
+                .broken
+                .iter()
+                .filter(|(line, _)| (first + 1..=first + 100).contains(line))
+                .map(|(line, why)| (line - first, *why))
+                .collect(),
+        };
+        let (status, answer) = if i % 2 == 0 {
+            http.post(&body.text)
+        } else {
+            http.post_in_chunks(&body.text, 1000)
+        };
+        assert_eq!(status, 200, "{answer}");
+        assert_eq!(answer["accepted"], body.sound_len(), "{answer}");
+        assert_eq!(answer["dead"], body.broken.len(), "{answer}");
+        (answer["source"].as_str().unwrap().to_owned(), body)
     });
-    let count = |key: &str| usize::try_from(books[key].as_u64().unwrap()).unwrap();
-    assert_eq!(lines_out(&folder), count("events_out"));
-    assert_eq!(letters(&folder).len(), count("dead"));
-    let acknowledged = usize::try_from(acknowledged.into_inner()).unwrap();
-    assert!(
-        acknowledged <= count("events_in"),
-        "{acknowledged} of {books}"
-    );
-    for line in sorted_lines(&folder.join("rest.ndjson")) {
-        assert!(SAMPLE.contains(&line), "a line was torn: {line}");
+    bodies.collect()
+}
+
+/// Sends `lines` over TCP, and returns the source that the router gave them.
+fn send_over_tcp(address: SocketAddr, lines: Lines) -> (String, Lines) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(&lines.text).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer).unwrap();
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(answer["accepted"], lines.sound_len(), "{answer}");
+    assert_eq!(answer["dead"], lines.broken.len(), "{answer}");
+    (answer["source"].as_str().unwrap().to_owned(), lines)
+}
+
+/// All at once: two HTTP clients and two TCP clients, with broken lines mixed in.
+#[test]
+fn several_inputs_at_once_reach_the_sinks_line_by_line() {
+    let folder = folder("several");
+    let config = format!("[input]\nhttp = '0'\ntcp = '0'\n{RULES}");
+    std::fs::write(folder.join("router.toml"), config).unwrap();
+    let mut router = Router::start(&folder, &["serve", "--config", "router.toml", "--json"]);
+    let tcp = router.address("lines to tcp://", "\n");
+    let http = router.address("POST http://", "/events");
+    let mut inputs = Vec::new();
+    std::thread::scope(|scope| {
+        let posting = || post_in_bodies(&mut Http::connect(http), &Lines::broken());
+        let posts = [scope.spawn(posting), scope.spawn(posting)];
+        let sending = || send_over_tcp(tcp, Lines::broken());
+        let sends = [scope.spawn(sending), scope.spawn(sending)];
+        for post in posts {
+            inputs.extend(post.join().unwrap());
+        }
+        for send in sends {
+            inputs.push(send.join().unwrap());
+        }
+    });
+    router.terminate();
+    let books = router.wait().books();
+    let inputs: Vec<_> = inputs
+        .iter()
+        .map(|(source, lines)| (source.as_str(), lines.clone()))
+        .collect();
+    assert_routed(&folder, &books, &inputs);
+}
+
+#[test]
+fn the_live_numbers_have_the_keys_of_the_closing_object() {
+    let folder = folder("stats");
+    let (router, address) = Router::serve(&folder, CONFIG);
+    Http::connect(address).post(SAMPLE);
+    let stats = until("all events are settled", || {
+        let stats = Http::stats(address);
+        (stats["in_flight"] == 0).then_some(stats)
+    });
+    router.terminate();
+    let mut books = router.wait().books();
+    assert!(stats["wall_s"].as_f64() < books["wall_s"].as_f64());
+    for passing in ["wall_s", "cpu_s", "peak_rss_bytes"] {
+        assert!(
+            stats[passing].as_f64() <= books[passing].as_f64(),
+            "{passing}"
+        );
+        books[passing] = stats[passing].clone();
     }
+    books["in_flight"] = 0.into();
+    assert_eq!(stats, books);
+    assert!(
+        stats["p50_us"].as_u64() > Some(0) && stats["p50_us"].as_u64() <= stats["p99_us"].as_u64()
+    );
 }

@@ -24,6 +24,14 @@ pub(crate) fn folder(test: &str) -> PathBuf {
     folder
 }
 
+/// Makes a named pipe.
+pub(crate) fn named_pipe(folder: &Path, name: &str) -> PathBuf {
+    let pipe = folder.join(name);
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    pipe
+}
+
 /// The binary, which cargo builds beside the tests.
 fn binary() -> PathBuf {
     let test = std::env::current_exe().unwrap();
@@ -49,7 +57,8 @@ pub(crate) struct Router {
 
 /// How a router ended.
 pub(crate) struct Ended {
-    pub(crate) code: i32,
+    /// The exit code; none if a signal ended it.
+    pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
@@ -57,14 +66,19 @@ pub(crate) struct Ended {
 impl Router {
     /// Starts the router in `folder`.
     pub(crate) fn start(folder: &Path, arguments: &[&str]) -> Self {
-        let mut command = Command::new(binary());
-        command.args(arguments).current_dir(folder);
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::run(Command::new(binary()).args(arguments).current_dir(folder))
+    }
+
+    /// Starts the router in `folder` from a shell that runs `setup` first.
+    pub(crate) fn start_after(setup: &str, folder: &Path, arguments: &[&str]) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{setup}; exec \"$@\""), "sh"]);
+        Self::run(shell.arg(binary()).args(arguments).current_dir(folder))
+    }
+
+    fn run(command: &mut Command) -> Self {
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let (lines, stderr) = mpsc::channel();
         let pipe = BufReader::new(child.stderr.take().unwrap());
         std::thread::spawn(move || {
@@ -100,30 +114,35 @@ impl Router {
     }
 
     /// Gives `text` on standard input, which is open until what is returned is dropped.
-    pub(crate) fn type_in(&mut self, text: &str) -> ChildStdin {
+    pub(crate) fn type_in(&mut self, text: impl AsRef<[u8]>) -> ChildStdin {
         let mut stdin = self.child.stdin.take().unwrap();
-        stdin.write_all(text.as_bytes()).unwrap();
+        stdin.write_all(text.as_ref()).unwrap();
         stdin
     }
 
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
         let kill = format!("kill -TERM {}", self.child.id());
-        assert!(
-            Command::new("sh")
-                .args(["-c", &kill])
-                .status()
-                .unwrap()
-                .success()
-        );
+        let killed = Command::new("sh").args(["-c", &kill]).status();
+        assert!(killed.unwrap().success());
+    }
+
+    /// Closes the pipe that the router's standard output goes to.
+    pub(crate) fn close_stdout(&mut self) {
+        drop(self.child.stdout.take());
+    }
+
+    /// Whether the router still runs.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 
     /// Waits for the end.
     pub(crate) fn wait(mut self) -> Ended {
-        let mut stdout = self.child.stdout.take().unwrap();
+        let stdout = self.child.stdout.take();
         let reader = std::thread::spawn(move || {
             let mut text = String::new();
-            stdout.read_to_string(&mut text).unwrap();
+            stdout.map(|mut stdout| stdout.read_to_string(&mut text).unwrap());
             text
         });
         let status = until("the router ends", || self.child.try_wait().unwrap());
@@ -132,7 +151,7 @@ impl Router {
             text + &line + "\n"
         });
         Ended {
-            code: status.code().unwrap_or(-1),
+            code: status.code(),
             stdout: reader.join().unwrap(),
             stderr,
         }
@@ -147,11 +166,16 @@ impl Drop for Router {
 }
 
 impl Ended {
+    /// The closing object.
+    pub(crate) fn closing(&self) -> Value {
+        let last = self.stdout.lines().last().expect("a closing object");
+        serde_json::from_str(last).expect(last)
+    }
+
     /// The closing object, after checking that the books balance and the exit code agrees.
     pub(crate) fn books(&self) -> Value {
-        assert_eq!(self.code, 0, "{}{}", self.stdout, self.stderr);
-        let last = self.stdout.lines().last().expect("a closing object");
-        let books: Value = serde_json::from_str(last).unwrap();
+        assert_eq!(self.code, Some(0), "{}{}", self.stdout, self.stderr);
+        let books = self.closing();
         let count = |key: &str| books[key].as_u64().unwrap();
         assert_eq!(books["lost"], 0, "{books}");
         assert_eq!(
@@ -217,12 +241,28 @@ impl Http {
 
     /// Posts `body` to `/events`.
     pub(crate) fn post(&mut self, body: impl AsRef<[u8]>) -> (u16, Value) {
+        self.try_post(body).expect("an answer")
+    }
+
+    /// Posts `body` to `/events`, and reads the answer, if one comes.
+    pub(crate) fn try_post(&mut self, body: impl AsRef<[u8]>) -> Option<(u16, Value)> {
         let body = body.as_ref();
         self.send(format!(
             "POST /events HTTP/1.1\r\nHost: router\r\nContent-Length: {}\r\n\r\n",
             body.len()
         ));
         self.send(body);
+        self.try_answer()
+    }
+
+    /// Posts `body` to `/events` in chunks of `size` bytes.
+    pub(crate) fn post_in_chunks(&mut self, body: impl AsRef<[u8]>, size: usize) -> (u16, Value) {
+        self.send("POST /events HTTP/1.1\r\nHost: router\r\nTransfer-Encoding: chunked\r\n\r\n");
+        for chunk in body.as_ref().chunks(size) {
+            let head = format!("{:x}\r\n", chunk.len());
+            self.send([head.as_bytes(), chunk, b"\r\n"].concat());
+        }
+        self.send("0\r\n\r\n");
         self.answer()
     }
 

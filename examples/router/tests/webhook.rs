@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use crate::support::{Http, Router, SAMPLE, folder, letters, until};
@@ -249,4 +249,54 @@ fn a_stop_does_not_wait_for_a_dead_webhook() {
     let books = router.wait().books();
     assert_eq!(books["dead"], 100);
     assert_eq!(letters(&folder).len(), 100);
+}
+
+/// A webhook that comes back while the router stops gets what is left.
+#[test]
+fn a_stop_still_delivers_when_the_webhook_recovers() {
+    let is_up = Arc::new(AtomicBool::new(false));
+    let up = Arc::clone(&is_up);
+    let hook = Hook::start(move |_| if up.load(Ordering::Relaxed) { 200 } else { 503 });
+    let folder = folder("comeback");
+    let more = "attempts = 100\nbackoff = '100ms'\nmax_backoff = '100ms'";
+    // By name, and not by address.
+    let config = hook.config(more).replace("//127.0.0.1:", "//localhost:");
+    let (router, address) = Router::serve(&folder, &format!("drain = '30s'\n{config}"));
+    let first: Vec<&str> = SAMPLE.lines().take(100).collect();
+    assert_eq!(
+        Http::connect(address).post(first.join("\n")).1["accepted"],
+        100
+    );
+    router.terminate();
+    until("the router stops to listen", || {
+        TcpStream::connect(address).is_err().then_some(())
+    });
+    is_up.store(true, Ordering::Relaxed);
+    let books = router.wait().books();
+    assert_eq!(
+        (&books["events_out"], &books["dead"]),
+        (&100.into(), &0.into())
+    );
+    let mut taken = hook.taken.lock().unwrap().clone();
+    taken.sort_unstable();
+    let mut want = first;
+    want.sort_unstable();
+    assert_eq!(taken, want);
+}
+
+/// A webhook that takes a request and never answers costs its timeout.
+#[test]
+fn a_webhook_that_does_not_answer_makes_dead_letters() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let config = format!(
+        "[sinks.hook]\ntype = 'webhook'\nurl = 'http://{}/'\nattempts = 2\nbackoff = '1ms'\ntimeout = '50ms'\n[default]\nsinks = ['hook']\n",
+        silent.local_addr().unwrap()
+    );
+    let books = run("silent", &config, 8);
+    assert_eq!(books["dead"], 8);
+    let letters = letters(&std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("router-silent"));
+    assert_eq!(
+        letters[0]["reason"],
+        "sink `hook`: no answer within 50ms (attempt 2 of 2)"
+    );
 }

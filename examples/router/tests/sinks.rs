@@ -1,0 +1,194 @@
+//! Sinks that fail: full, closed, or stuck. What they do not take becomes dead letters, or shows in the exit code.
+
+use std::fs;
+use std::io::Write;
+
+use crate::support::{Http, Router, folder, letters, named_pipe, until};
+
+#[test]
+fn a_sink_that_cannot_be_written_makes_dead_letters() {
+    let folder = folder("full");
+    fs::write(folder.join("a.ndjson"), "{\"n\":1}\n{\"n\":2}\n").unwrap();
+    let config = "[sinks.full]\ntype = 'file'\npath = '/dev/full'\n[sinks.good]\ntype = 'file'\npath = 'good.ndjson'\n\
+        [default]\nsinks = ['full', 'good']";
+    fs::write(folder.join("router.toml"), config).unwrap();
+    let router = Router::start(&folder, &["a.ndjson", "--config", "router.toml", "--json"]);
+    let books = router.wait().books();
+    assert_eq!(
+        (&books["events_out"], &books["dead"]),
+        (&0.into(), &2.into())
+    );
+    assert_eq!(
+        books["per_sink"],
+        serde_json::json!({ "full": 0, "good": 2 })
+    );
+    let reason = letters(&folder)[1]["reason"].as_str().unwrap().to_owned();
+    assert!(
+        reason.starts_with("sink `full`: cannot write: No space left"),
+        "{reason}"
+    );
+}
+
+/// A file that may only grow to a certain size takes a part of a write. It ends with a whole line then, and the rest is dead.
+#[test]
+fn a_sink_that_is_full_in_the_middle_of_a_line_keeps_whole_lines() {
+    let folder = folder("half-full");
+    let lines: Vec<String> = (0..3000)
+        .map(|n| format!("{{\"n\":{n},\"text\":\"{}\"}}", "x".repeat(n % 211)))
+        .collect();
+    fs::write(folder.join("a.ndjson"), lines.join("\n")).unwrap();
+    let config = "dead_letters = '/dev/stderr'\n[sinks.all]\ntype = 'file'\npath = 'all.ndjson'\n[default]\nsinks = ['all']";
+    fs::write(folder.join("router.toml"), config).unwrap();
+    let limit = "trap '' XFSZ; ulimit -f 97";
+    let arguments = ["a.ndjson", "--config", "router.toml", "--json"];
+    let ended = Router::start_after(limit, &folder, &arguments).wait();
+    let books = ended.books();
+    let mut written: Vec<String> = fs::read_to_string(folder.join("all.ndjson"))
+        .unwrap()
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    assert!(
+        written.len() > 100 && written.len() < 2900,
+        "{}",
+        written.len()
+    );
+    assert_eq!(books["events_out"], written.len());
+    for letter in ended.stderr.lines() {
+        let letter: serde_json::Value = serde_json::from_str(letter).unwrap();
+        let reason = letter["reason"].as_str().unwrap();
+        assert!(
+            reason.starts_with("sink `all`: cannot write: File too large"),
+            "{letter}"
+        );
+        written.push(letter["original"].as_str().unwrap().to_owned());
+    }
+    written.sort_unstable();
+    let mut want = lines;
+    want.sort_unstable();
+    assert!(
+        written == want,
+        "each line is in the sink or a dead letter, once and whole"
+    );
+}
+
+#[test]
+fn a_standard_output_that_nobody_reads_makes_dead_letters() {
+    let folder = folder("broken-pipe");
+    let mut router = Router::start(&folder, &["-", "--json"]);
+    router.close_stdout();
+    drop(router.type_in("{\"a\":1}\n{\"a\":2}\n"));
+    let ended = router.wait();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let letters = letters(&folder);
+    assert_eq!(letters.len(), 2);
+    let reason = letters[0]["reason"].as_str().unwrap();
+    assert!(
+        reason.starts_with("sink `stdout`: cannot write: Broken pipe"),
+        "{reason}"
+    );
+}
+
+/// Dead letters that cannot be written are lost, and the exit code says so.
+#[test]
+fn a_lost_event_shows_in_the_exit_code() {
+    let folder = folder("lost");
+    fs::write(folder.join("a.ndjson"), "{}\noops\n").unwrap();
+    let config =
+        "dead_letters = '/dev/full'\n[sinks.none]\ntype = 'null'\n[default]\nsinks = ['none']\n";
+    fs::write(folder.join("router.toml"), config).unwrap();
+    let ended = Router::start(&folder, &["a.ndjson", "--config", "router.toml", "--json"]).wait();
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    let books = ended.closing();
+    assert_eq!(
+        (&books["events_in"], &books["events_out"], &books["lost"]),
+        (&2.into(), &1.into(), &1.into())
+    );
+    assert!(
+        ended
+            .stderr
+            .contains("1 dead letters were lost: cannot write: No space left"),
+        "{}",
+        ended.stderr
+    );
+}
+
+/// A router whose sink is a pipe that nobody reads any more, with events that cannot get through.
+fn stuck(test: &str, drain: &str) -> (Router, std::net::SocketAddr, fs::File) {
+    let folder = folder(test);
+    let pipe = named_pipe(&folder, "pipe");
+    // Open for both, so that neither side waits for the other.
+    let held = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(pipe)
+        .unwrap();
+    let config = format!(
+        "drain = '{drain}'\n[input]\nhttp = '0'\n[sinks.pipe]\ntype = 'file'\npath = 'pipe'\n[default]\nsinks = ['pipe']\n"
+    );
+    let (router, address) = Router::serve(&folder, &config);
+    let body = format!("{{\"a\":\"{}\"}}\n", "x".repeat(1000)).repeat(3000);
+    std::thread::spawn(move || Http::connect(address).try_post(body));
+    // A pipe holds 64 KiB.
+    until("the pipe is full", || {
+        (Http::stats(address)["in_flight"].as_u64() > Some(200)).then_some(())
+    });
+    (router, address, held)
+}
+
+#[test]
+fn a_stuck_sink_does_not_hold_up_a_stop_for_ever_and_what_it_had_is_lost() {
+    let (router, _, held) = stuck("stuck", "200ms");
+    router.terminate();
+    let ended = router.wait();
+    drop(held);
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    let books = ended.closing();
+    let count = |key: &str| books[key].as_u64().unwrap();
+    assert!(count("lost") > 200, "{books}");
+    assert_eq!(
+        count("events_in"),
+        count("events_out") + count("dead") + count("lost")
+    );
+    let told = format!("router: {} events were lost", count("lost"));
+    assert!(ended.stderr.contains(&told), "{}", ended.stderr);
+}
+
+#[test]
+fn a_stuck_sink_that_is_read_again_loses_nothing() {
+    let (router, _, mut held) = stuck("unstuck", "30s");
+    router.terminate();
+    let reader = std::thread::spawn(move || {
+        let mut lines = 0;
+        let mut piece = [0; 64 << 10];
+        // The router opened the pipe as well, so it has no end: it is read until the last line, which is another.
+        loop {
+            let length = std::io::Read::read(&mut held, &mut piece).unwrap();
+            lines += piece[..length]
+                .iter()
+                .filter(|byte| **byte == b'\n')
+                .count();
+            if piece[..length].ends_with(b"end\n") {
+                return lines - 1;
+            }
+        }
+    });
+    let books = router.wait().books();
+    let pipe = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("router-unstuck/pipe");
+    let mut end = fs::OpenOptions::new().append(true).open(pipe).unwrap();
+    end.write_all(b"end\n").unwrap();
+    assert_eq!(books["events_out"], reader.join().unwrap());
+    assert!(books["events_out"].as_u64() > Some(200));
+}
+
+#[test]
+fn a_second_signal_ends_the_router_at_once() {
+    let (mut router, address, _held) = stuck("impatient", "60s");
+    router.terminate();
+    until("the router stops to listen", || {
+        std::net::TcpStream::connect(address).is_err().then_some(())
+    });
+    assert!(router.is_running());
+    router.terminate();
+    assert_eq!(router.wait().code, None, "the signal ended it");
+}
