@@ -4,7 +4,7 @@ use super::{EventView, Language};
 use crate::fields::Projection;
 
 const QUAKE: &[u8] = br#"{"type":"Feature","properties":{"mag":5,"net":"us","felt":null,"a-b":1,"big":18446744073709551615},
-    "geometry":{"coordinates":[-118.6,34.4,26.49]},"empty":{},"x":3}"#;
+    "geometry":{"coordinates":[-118.6,34.4,26.49]},"empty":{},"x":3,"at":"2018-02-07T01:54:33Z"}"#;
 
 fn evaluate(source: &str) -> Result<bool, String> {
     let language = Language::new();
@@ -42,6 +42,14 @@ fn conditions_hold_as_the_language_says() {
         ("'x' in event && event.type == 'Feature'", true),
         ("type(event.properties.mag) == int", true),
         ("event.properties.net.matches('^u[a-z]$')", true),
+        (
+            "timestamp(event.at) > timestamp('2018-01-01T00:00:00Z')",
+            true,
+        ),
+        (
+            "timestamp(event.at) - timestamp('2018-02-07T00:00:00Z') < duration('1h')",
+            false,
+        ),
     ] {
         assert_eq!(evaluate(source), Ok(want), "{source}");
     }
@@ -54,6 +62,10 @@ fn what_cannot_be_evaluated_is_an_error() {
         ("event.properties.net >= 5", "'_>=_'"),
         ("event.properties.mag", "gives int, not true or false"),
         ("event.x.y == 1", "'_._'"),
+        (
+            "timestamp(event.type) > timestamp('2018-01-01T00:00:00Z')",
+            "timestamp",
+        ),
     ] {
         let why = evaluate(source).unwrap_err();
         assert!(why.contains(want), "{source}: {why}");

@@ -28,7 +28,8 @@
 //! | `rules[].add` | none | fields to add: values, or `{ cel = "…" }` to compute one |
 //! | `default.sinks`, `.keep`, `.add` | | for events that no rule matches |
 //!
-//! Paths of files are relative to the working directory.
+//! Paths of files are relative to the working directory. What clients send takes at most about twice `line_bytes` of memory for each of
+//! the `connections`, whatever it is.
 
 mod model;
 mod outlets;

@@ -258,7 +258,8 @@ fn a_stop_still_delivers_when_the_webhook_recovers() {
     let up = Arc::clone(&is_up);
     let hook = Hook::start(move |_| if up.load(Ordering::Relaxed) { 200 } else { 503 });
     let folder = folder("comeback");
-    let more = "attempts = 100\nbackoff = '100ms'\nmax_backoff = '100ms'";
+    // Without its pauses, four attempts would be over long before it is back.
+    let more = "attempts = 4\nbackoff = '1s'\nmax_backoff = '1s'";
     // By name, and not by address.
     let config = hook.config(more).replace("//127.0.0.1:", "//localhost:");
     let (router, address) = Router::serve(&folder, &format!("drain = '30s'\n{config}"));
