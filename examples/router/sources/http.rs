@@ -10,6 +10,7 @@
 //! | 408 | the client was too slow |
 //! | 413 | the body, or a line of it, was over the limit; the lines before (and after an oversized line) were taken in |
 //! | 400 | the connection broke off in the body |
+//! | 415 | the body is compressed; nothing of it was taken in |
 //! | 503 | too many requests at a time, or the router is stopping; `accepted` and `dead` tell how many lines it still took |
 //!
 //! Lines are taken in order, so `accepted + dead` is also how many lines of the body are done with.
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http_body_util::BodyExt;
@@ -109,11 +110,13 @@ async fn take_request(shared: Shared, request: Request) -> Result<Response> {
     let (report, counts) = oneshot();
     let mut intake = Intake::new(&shared.port, &source, Some(Receipt::new(report)));
     let asks_first = request.headers().contains_key(header::EXPECT);
+    let encoded = encoding(request.headers());
     let mut body = request.into_body();
     let place = shared.places.take();
-    let early = match &place {
-        Some(_) => take_in(&mut intake, &mut body, &shared).await,
-        None => too_many(&mut intake, &shared).await.map(Some),
+    let early = match (&place, encoded) {
+        (Some(_), None) => take_in(&mut intake, &mut body, &shared).await,
+        (Some(_), Some(encoding)) => encoded_body(&mut intake, &encoding).await.map(Some),
+        (None, _) => too_many(&mut intake, &shared).await.map(Some),
     };
     let early = early.unwrap_or_else(|e| {
         Some(Early {
@@ -151,6 +154,23 @@ async fn too_many(intake: &mut Intake<'_>, shared: &Shared) -> Result<Early> {
     intake.cut_off(&why).await?;
     Ok(Early {
         status: StatusCode::SERVICE_UNAVAILABLE,
+        why,
+    })
+}
+
+/// How a body is encoded, if it is not lines as they are.
+fn encoding(headers: &HeaderMap) -> Option<String> {
+    let encoding = headers.get(header::CONTENT_ENCODING)?;
+    let encoding = String::from_utf8_lossy(encoding.as_bytes());
+    (!encoding.eq_ignore_ascii_case("identity")).then(|| encoding.into_owned())
+}
+
+/// Refuses a body whose bytes are not lines.
+async fn encoded_body(intake: &mut Intake<'_>, encoding: &str) -> Result<Early> {
+    let why = format!("body encoded as `{encoding}`; send the lines as they are");
+    intake.cut_off(&why).await?;
+    Ok(Early {
+        status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
         why,
     })
 }

@@ -168,6 +168,30 @@ fn what_is_no_proper_request_is_refused_and_the_next_one_is_answered() {
     );
 }
 
+#[test]
+fn a_compressed_body_is_refused_as_a_whole() {
+    let folder = folder("compressed");
+    let (router, address) = Router::serve(&folder, CONFIG);
+    let head = "POST /events HTTP/1.1\r\nHost: r\r\nContent-Length: 7\r\nContent-Encoding:";
+    let mut http = Http::connect(address);
+    http.send(format!("{head} gzip\r\n\r\n\n\n\n\n\n\n\n"));
+    let (status, answer) = http.answer();
+    assert_eq!((status, &answer["dead"]), (415, &1.into()));
+    assert_eq!(
+        answer["error"],
+        "body encoded as `gzip`; send the lines as they are"
+    );
+    let mut http = Http::connect(address);
+    http.send(format!("{head} identity\r\n\r\n{{\"n\":2}}"));
+    assert_eq!(http.answer().1["accepted"], 1);
+    router.terminate();
+    let books = router.wait().books();
+    assert_eq!(
+        (&books["events_out"], &books["dead"]),
+        (&1.into(), &1.into())
+    );
+}
+
 /// A client that announces two lengths could make a proxy and the router see different requests. Chunks win, and the connection ends.
 #[test]
 fn a_request_with_two_lengths_is_the_last_of_its_connection() {
