@@ -1,0 +1,92 @@
+//! Ctrl-C and SIGTERM stop the root scope of `#[roundrock::main]`, which drains; a second signal ends the program at once.
+#![cfg(unix)]
+
+use std::io::{BufRead, BufReader, Lines};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+
+use roundrock_tests::LIMIT;
+
+/// A program that runs, and what it says.
+struct Program {
+    child: Child,
+    said: Lines<BufReader<ChildStdout>>,
+}
+
+impl Program {
+    fn start(mode: &str) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_signals_child"))
+            .arg(mode)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let said = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut program = Self { child, said };
+        assert_eq!(program.line(), "ready");
+        program
+    }
+
+    fn line(&mut self) -> String {
+        self.said.next().expect("another line").unwrap()
+    }
+
+    /// The number that the next line ends with.
+    fn number(&mut self, before: &str) -> u64 {
+        let line = self.line();
+        let number = line.strip_prefix(before);
+        number.unwrap_or_else(|| panic!("{line}")).parse().unwrap()
+    }
+
+    fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
+        let sent = Command::new("sh").args(["-c", &kill]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    fn end(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+}
+
+/// Fails after [`LIMIT`]. What the body started may be left then, with a grace of a minute.
+fn within_the_limit(body: impl FnOnce() + Send + 'static) {
+    let (done, wait) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        body();
+        let _ = done.send(());
+    });
+    if wait.recv_timeout(LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
+        panic!("the program did not end within {LIMIT:?}");
+    }
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_signal_stops_the_root_scope_and_loses_nothing() {
+    for signal in ["INT", "TERM"] {
+        within_the_limit(move || {
+            let mut program = Program::start("pipeline");
+            program.signal(signal);
+            let sent = program.number("sent ");
+            let received = program.number("received ");
+            assert_eq!(sent, received);
+            assert_eq!(program.end().code(), Some(0));
+        });
+    }
+}
+
+#[test]
+fn a_second_signal_ends_the_program_at_once() {
+    for (first, second, number) in [("TERM", "INT", 2), ("INT", "TERM", 15)] {
+        within_the_limit(move || {
+            let mut program = Program::start("stubborn");
+            program.signal(first);
+            assert_eq!(program.line(), "stopping");
+            program.signal(second);
+            assert_eq!(program.end().signal(), Some(number));
+        });
+    }
+}
