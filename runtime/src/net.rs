@@ -20,6 +20,8 @@ use std::future::{Future, IntoFuture, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -235,6 +237,7 @@ async fn accept<S, B>(
         let service = WithPeer {
             service: service.clone(),
             peer: Peer(peer),
+            asked: Arc::default(),
         };
         let connection = connection(http.clone(), stream, service, scope.clone(), place);
         // The task is not needed: the connection belongs to the scope.
@@ -260,6 +263,7 @@ where
 {
     let _place = place;
     let peer = service.peer.0;
+    let asked = Arc::clone(&service.asked);
     // An answer is written as a whole: waiting for more to send, as Nagle's algorithm does, would only delay it.
     let _ = stream.set_nodelay(true);
     let connection = http
@@ -273,7 +277,13 @@ where
             told = true;
             connection.as_mut().graceful_shutdown();
         }
-        connection.as_mut().poll(cx)
+        let served = connection.as_mut().poll(cx);
+        // hyper would wait for the rest of a first head that has begun; after an answer it ends by itself.
+        // ORDERING: Relaxed: set by this process, in the poll above.
+        if told && served.is_pending() && !asked.load(Ordering::Relaxed) {
+            return Poll::Ready(Ok(()));
+        }
+        served
     })
     .await;
     match served {
@@ -316,6 +326,8 @@ fn is_of_connection(error: &io::Error) -> bool {
 struct WithPeer<S> {
     service: S,
     peer: Peer,
+    /// Whether the connection ever got a whole head.
+    asked: Arc<AtomicBool>,
 }
 
 impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for WithPeer<S> {
@@ -328,6 +340,8 @@ impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for WithPeer<S> {
     }
 
     fn call(&mut self, mut request: Request<Incoming>) -> S::Future {
+        // ORDERING: Relaxed: read by the process that polls the connection, which is the one that calls this.
+        self.asked.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(self.peer);
         self.service.call(request)
     }

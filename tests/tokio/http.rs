@@ -217,6 +217,28 @@ fn stop_finishes_the_request_in_flight_and_ends_idle_connections() {
 }
 
 #[test]
+fn stop_does_not_wait_for_the_rest_of_a_head() {
+    on_workers(|scope| async move {
+        let web = scope.child("web");
+        let app = Router::new().route("/", get(async || "quick"));
+        let (listener, address) = listen().await?;
+        let _server = serve(listener, app, &web);
+        let _silent = TcpStream::connect(address).await?;
+        let mut half = TcpStream::connect(address).await?;
+        half.write_all(b"GET / HT").await?;
+        let mut second_half = TcpStream::connect(address).await?;
+        assert_eq!(ask(&mut second_half, "/").await?, "quick");
+        second_half.write_all(b"GET / HT").await?;
+        while web.alive() < 4 {
+            yield_now().await;
+        }
+        let report = web.stop(secs(8)).await;
+        assert!(report.is_clean(), "{report}");
+        Ok(())
+    });
+}
+
+#[test]
 fn panic_of_a_handler_ends_its_connection_only() {
     on(2, |scope| async move {
         async fn fail() -> &'static str {
