@@ -54,8 +54,8 @@ pub(super) struct State<T> {
     pub(super) permits: u32,
     pub(super) senders: List,
     pub(super) receivers: List,
-    pub(super) no_senders: bool,
-    pub(super) no_receivers: bool,
+    /// What keeps the common cases from being common: [`NO_SENDERS`] and the like.
+    pub(super) gates: u8,
     pub(super) overflow: Overflow,
     /// Messages that were handed to parked receivers: the next one's ticket.
     pub(super) handed: u64,
@@ -64,6 +64,17 @@ pub(super) struct State<T> {
     pub(super) stats: Stats,
     pub(super) cold: Option<Box<Cold>>,
 }
+
+/// No sender is left.
+pub(super) const NO_SENDERS: u8 = 1;
+/// No receiver is left.
+pub(super) const NO_RECEIVERS: u8 = 2;
+/// The channel refuses somebody.
+const REFUSES: u8 = 4;
+/// A message is discarded where no room is left.
+const DISCARDS: u8 = 8;
+/// Messages at the head of the queue came back.
+pub(super) const RETURNED: u8 = 16;
 
 /// What few channels need.
 #[derive(Debug, Default)]
@@ -115,8 +126,7 @@ impl<T> Core<T> {
                 permits: 0,
                 senders: List::new(),
                 receivers: List::new(),
-                no_senders: false,
-                no_receivers: false,
+                gates: 0,
                 overflow: Overflow::Wait,
                 handed: 0,
                 owner: None,
@@ -137,6 +147,7 @@ impl<T> Core<T> {
         let mut state = self.state.lock();
         if let Some(overflow) = overflow {
             state.overflow = overflow;
+            state.set(DISCARDS, overflow != Overflow::Wait);
         }
         if name.is_some() {
             state.cold.get_or_insert_default().name = name;
@@ -151,25 +162,21 @@ impl<T> Core<T> {
     pub(crate) unsafe fn send(&self, place: NonNull<()>, park: Option<Park<'_, '_>>) -> Started {
         let mut state = self.state.lock();
         // What a stream of messages does most of the time, small enough to become part of the sending process.
-        if state.is_plain() {
-            if state.receivers.is_empty() {
-                if state.has_room() {
-                    // SAFETY: by contract.
-                    let message = unsafe { take(Offer::Send(place)) };
-                    state.stats.sent += 1;
-                    state.push_back(message);
-                    return Started::Done;
-                }
-            } else if state.permits == 0 && state.senders.is_empty() {
-                // SAFETY: by contract.
-                return unsafe { Self::hand_over(state, place, park) };
-            }
+        if !state.has(NO_RECEIVERS | REFUSES | DISCARDS)
+            && state.receivers.is_empty()
+            && state.has_room()
+        {
+            // SAFETY: by contract.
+            let message = unsafe { take(Offer::Send(place)) };
+            state.stats.sent += 1;
+            state.push_back(message);
+            return Started::Done;
         }
         // SAFETY: by contract.
-        unsafe { Self::send_in(state, Offer::Send(place), park) }
+        unsafe { Self::hand_over(state, place, park) }
     }
 
-    /// Sends to a parked receiver that nobody else has a claim on.
+    /// Sends to a parked receiver that nobody else has a claim on, which is the common case of a rendezvous.
     ///
     /// # Safety
     /// As for [`send`](Self::send).
@@ -179,9 +186,14 @@ impl<T> Core<T> {
         place: NonNull<()>,
         park: Option<Park<'_, '_>>,
     ) -> Started {
-        // SAFETY: under the lock.
-        let Some(receiver) = (unsafe { state.receivers.claim_first() }) else {
-            // All were arms of a `select!` that another arm has won.
+        let may_hand_over =
+            !state.has(NO_RECEIVERS | REFUSES) && state.permits == 0 && state.senders.is_empty();
+        let receiver = match may_hand_over {
+            // SAFETY: under the lock.
+            true => unsafe { state.receivers.claim_first() },
+            false => None,
+        };
+        let Some(receiver) = receiver else {
             // SAFETY: by contract.
             return unsafe { Self::send_in(state, Offer::Send(place), park) };
         };
@@ -211,7 +223,7 @@ impl<T> Core<T> {
         offer: Offer,
         park: Option<Park<'_, '_>>,
     ) -> Started {
-        if state.no_receivers || state.refuses() {
+        if state.has(NO_RECEIVERS) || state.refuses() {
             return Started::Closed;
         }
         // A rendezvous may not take a receiver that a permit counts on; and where permits are all the room, senders may be
@@ -266,7 +278,7 @@ impl<T> Core<T> {
         let mut state = self.state.lock();
         let token = park.as_ref().and_then(|park| park.token);
         let claim = || token.is_none_or(Token::claim);
-        if state.no_receivers || state.refuses() {
+        if state.has(NO_RECEIVERS) || state.refuses() {
             return if claim() {
                 Started::Closed
             } else {
@@ -302,7 +314,7 @@ impl<T> Core<T> {
         state.permits -= 1;
         let mut sent = true;
         if let Some(offer) = offer {
-            sent = !state.no_receivers;
+            sent = !state.has(NO_RECEIVERS);
             if sent {
                 // SAFETY: by contract the offer is full.
                 let message = unsafe { take(offer) };
@@ -335,25 +347,11 @@ impl<T> Core<T> {
     pub(crate) unsafe fn recv(&self, place: NonNull<()>, park: Park<'_, '_>) -> Result<T, Started> {
         let mut state = self.state.lock();
         // As in `send`: nobody waits for room, and no `select!` has a say.
-        if state.is_plain() && state.senders.is_empty() && park.token.is_none() {
-            if !state.queue.is_empty() {
-                state.note_level();
-            }
+        if !state.has(RETURNED) && state.senders.is_empty() && park.token.is_none() {
+            state.note_level();
             if let Some(message) = state.queue.pop_front() {
                 state.stats.received += 1;
                 return Ok(message);
-            }
-            if !state.no_senders && !current::is_ended() {
-                // SAFETY: the node is idle and pinned in the future of the caller, which withdraws it.
-                unsafe {
-                    state.receivers.push(
-                        park.node,
-                        Offer::Recv(place),
-                        TaskWaker::of(park.cx),
-                        None,
-                    );
-                }
-                return Err(Started::Parked);
             }
         }
         // SAFETY: by contract.
@@ -368,6 +366,21 @@ impl<T> Core<T> {
         place: NonNull<()>,
         park: Park<'_, '_>,
     ) -> Result<T, Started> {
+        if state.queue.is_empty()
+            && state.senders.is_empty()
+            && park.token.is_none()
+            && !state.has(NO_SENDERS)
+            && !current::is_ended()
+        {
+            let waker = TaskWaker::of(park.cx);
+            // SAFETY: the node is idle and pinned in the future of the caller, which withdraws it.
+            unsafe {
+                state
+                    .receivers
+                    .push(park.node, Offer::Recv(place), waker, None);
+            }
+            return Err(Started::Parked);
+        }
         let mut wakes = Wakes::default();
         let result = match state.take(&mut wakes, park.token, true) {
             Ok(message) => Ok(message),
@@ -436,7 +449,7 @@ impl<T> Core<T> {
             unseen = unsafe { wait::empty::<T>(place) };
         }
         if let Some(message) = unseen.take() {
-            if state.no_receivers {
+            if state.has(NO_RECEIVERS) {
                 state.stats.dead += 1;
                 unseen = Some(message);
             } else {
@@ -492,13 +505,13 @@ impl<T> Core<T> {
         let mut state = self.state.lock();
         let queued = match side {
             Side::Receiver => {
-                state.no_receivers = true;
+                state.gates |= NO_RECEIVERS;
                 let queued = std::mem::take(&mut state.queue);
                 state.stats.dead += queued.len() as u32;
                 queued
             }
             Side::Sender | Side::Weak => {
-                state.no_senders = true;
+                state.gates |= NO_SENDERS;
                 VecDeque::new()
             }
         };
@@ -543,6 +556,7 @@ impl<T> Core<T> {
         let cold = state.cold.get_or_insert_default();
         if cold.closing.is_none() || matches!(closing, Closing::All) {
             cold.closing = Some(closing);
+            state.gates |= REFUSES;
             // Everybody looks again: those outside see that they are refused, the others wait on.
             // SAFETY: under the lock.
             unsafe { state.senders.wake_all(&mut wakes) };
@@ -554,7 +568,7 @@ impl<T> Core<T> {
     /// Whether new messages of the current process are refused.
     pub(crate) fn refuses(&self) -> bool {
         let state = self.state.lock();
-        state.no_receivers || state.refuses()
+        state.has(NO_RECEIVERS) || state.refuses()
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -571,13 +585,13 @@ impl<T> Core<T> {
 }
 
 impl<T> State<T> {
-    /// Nothing about this channel needs a second look: it is open, refuses nobody, and waits when it is full.
     #[inline]
-    fn is_plain(&self) -> bool {
-        let calm = |cold: &Cold| cold.closing.is_none() && cold.returned.is_empty();
-        !self.no_receivers
-            && self.cold.as_deref().is_none_or(calm)
-            && self.overflow == Overflow::Wait
+    pub(super) fn has(&self, gates: u8) -> bool {
+        self.gates & gates != 0
+    }
+
+    pub(super) fn set(&mut self, gate: u8, on: bool) {
+        self.gates = (self.gates & !gate) | if on { gate } else { 0 };
     }
 
     #[inline]

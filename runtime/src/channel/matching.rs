@@ -8,7 +8,7 @@
     reason = "values that are moved between the places of parked operations"
 )]
 
-use crate::channel::core::{State, take};
+use crate::channel::core::{NO_SENDERS, RETURNED, State, take};
 use crate::channel::select::Token;
 use crate::channel::wait::{self, Offer, Wakes};
 use crate::task::current;
@@ -38,7 +38,7 @@ impl<T> State<T> {
         if self.capacity == 0 && !self.senders.is_empty() {
             return self.take_from_sender(wakes, token, may_park);
         }
-        Err(self.no_senders || current::is_ended())
+        Err(self.has(NO_SENDERS) || current::is_ended())
     }
 
     /// A rendezvous with the oldest parked sender. One that only waits for room needs a parked receiver: it comes first if
@@ -129,11 +129,20 @@ impl<T> State<T> {
     /// Takes the oldest message, with its ticket if it was handed over before.
     #[inline]
     pub(super) fn pop_front(&mut self) -> Option<(T, Option<u64>)> {
-        let ticket = self
-            .cold
-            .as_mut()
-            .and_then(|cold| cold.returned.pop_front());
+        let ticket = match self.has(RETURNED) {
+            true => self.pop_ticket(),
+            false => None,
+        };
         self.queue.pop_front().map(|message| (message, ticket))
+    }
+
+    #[cold]
+    fn pop_ticket(&mut self) -> Option<u64> {
+        let returned = &mut self.cold.as_mut()?.returned;
+        let ticket = returned.pop_front();
+        let more = !returned.is_empty();
+        self.set(RETURNED, more);
+        ticket
     }
 
     /// Puts a message that its receiver never saw back to the head, in the order in which such messages were handed over.
@@ -144,5 +153,6 @@ impl<T> State<T> {
         let place = returned.partition_point(|&before| before < ticket);
         returned.insert(place, ticket);
         self.queue.insert(place, message);
+        self.set(RETURNED, true);
     }
 }

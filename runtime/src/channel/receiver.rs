@@ -216,7 +216,7 @@ unsafe impl<T: Send> Sync for Recv<'_, T> {}
 
 impl<T> Recv<'_, T> {
     /// `Ready(None)`: the channel is closed.
-    #[inline]
+    #[inline(always)]
     fn poll_recv(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -240,7 +240,7 @@ impl<T> Recv<'_, T> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn start(&mut self, cx: &mut Context<'_>, token: Option<&Token>) -> Poll<Option<T>> {
         let core = self.receiver.core();
         if current::flags() != 0 {
@@ -261,6 +261,7 @@ impl<T> Recv<'_, T> {
 
     /// Another poll of a parked receive: it was moved to another process, or a stop has begun.
     #[cold]
+    #[inline(never)]
     fn look_again(&mut self, cx: &Context<'_>) -> Poll<Option<T>> {
         let core = self.receiver.core();
         if current::flags() != 0 {
@@ -289,6 +290,7 @@ impl<T> Recv<'_, T> {
         unsafe { wait::empty(NonNull::from(&self.message).cast()) }
     }
 
+    #[inline(never)]
     fn withdraw(&self) {
         // SAFETY: the node is used with this channel's receivers and this place only.
         unsafe {
@@ -302,7 +304,7 @@ impl<T> Recv<'_, T> {
 impl<T: Message> Future for Recv<'_, T> {
     type Output = Option<T>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         self.poll_recv(cx, None)
     }
@@ -321,7 +323,7 @@ impl<T: Message> Event for Recv<'_, T> {
 }
 
 impl<T> Drop for Recv<'_, T> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         if matches!(self.node.mark(), wait::WAITING | wait::DONE) {
             self.withdraw();

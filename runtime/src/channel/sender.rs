@@ -228,7 +228,7 @@ impl<T> Sender<T> {
 }
 
 impl<T> Route<T> for Sender<T> {
-    #[inline]
+    #[inline(always)]
     unsafe fn start(&self, place: NonNull<()>, park: Option<Park<'_, '_>>) -> Started {
         match self.convert {
             None => {
@@ -356,7 +356,7 @@ pub(crate) trait Route<T> {
 }
 
 impl<T> Route<T> for Core<T> {
-    #[inline]
+    #[inline(always)]
     unsafe fn start(&self, place: NonNull<()>, park: Option<Park<'_, '_>>) -> Started {
         // SAFETY: by contract.
         unsafe { self.send(place, park) }
@@ -418,7 +418,7 @@ impl<T> SendOp<T> {
     }
 
     /// Must be polled with the same channel until it is ready, or withdrawn from it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn poll(
         self: Pin<&mut Self>,
         route: &impl Route<T>,
@@ -456,6 +456,7 @@ impl<T> SendOp<T> {
 
     /// What became of a parked send; the message if it was not sent.
     #[cold]
+    #[inline(never)]
     fn look_again(&mut self, route: &impl Route<T>, cx: &Context<'_>) -> Poll<Result<(), T>> {
         // The waker first: from then on nothing happens to the node unheard, so a mark that still says "waiting" holds.
         let mut mark = self.node.mark();
@@ -540,7 +541,7 @@ impl<'a, T: Message> Sending<'a, T> {
 impl<T: Message> Future for Sending<'_, T> {
     type Output = Result<(), SendError<T>>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let sender = self.sender;
         // SAFETY: the operation is pinned with this future and never moved.

@@ -83,8 +83,9 @@ pub(crate) enum Offer {
 #[derive(Debug)]
 pub(crate) struct Node {
     mark: AtomicU32,
-    kind: UnsafeCell<Kind>,
-    /// Written when the node enters a list, and meaningless before: making an operation that need not park costs nothing.
+    /// This and the rest are written when the node enters a list, and meaningless before: making an operation that need not
+    /// park costs nothing.
+    kind: UnsafeCell<MaybeUninit<Kind>>,
     inner: UnsafeCell<MaybeUninit<Inner>>,
     _pinned: PhantomPinned,
 }
@@ -131,16 +132,29 @@ unsafe impl Send for Node {}
 unsafe impl Sync for Node {}
 
 impl Node {
+    /// Loom's cells have state of their own.
+    #[cfg(loom)]
     pub(crate) fn new() -> Self {
         Self {
             mark: AtomicU32::new(IDLE),
-            kind: UnsafeCell::new(Kind {
-                offer: OfferKind::Ready,
-                has_waker: false,
-            }),
+            kind: UnsafeCell::new(MaybeUninit::uninit()),
             inner: UnsafeCell::new(MaybeUninit::uninit()),
             _pinned: PhantomPinned,
         }
+    }
+
+    // A literal of the struct would be a constant, of which the compiler copies all bytes, the meaningless ones too.
+    #[cfg(not(loom))]
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
+        let mut node = MaybeUninit::<Self>::uninit();
+        let place = node.as_mut_ptr();
+        // SAFETY: the place is that of the node above.
+        let mark = unsafe { &raw mut (*place).mark };
+        // SAFETY: as above.
+        unsafe { mark.write(AtomicU32::new(IDLE)) };
+        // SAFETY: the other fields need no value.
+        unsafe { node.assume_init() }
     }
 
     /// The mark, as the owner sees it without the lock.
@@ -183,8 +197,12 @@ impl Node {
     /// As for [`inner`](Self::inner).
     #[inline]
     unsafe fn kind<R>(&self, f: impl FnOnce(&mut Kind) -> R) -> R {
-        // SAFETY: by contract nobody else touches it now.
-        self.kind.with_mut(|kind| f(unsafe { &mut *kind }))
+        self.kind.with_mut(|kind| {
+            // SAFETY: by contract nobody else touches it now.
+            let kind = unsafe { &mut *kind };
+            // SAFETY: written when the node entered its list.
+            f(unsafe { kind.assume_init_mut() })
+        })
     }
 
     /// # Safety
@@ -302,15 +320,13 @@ impl List {
                 no_conversion as Convert,
             ),
         };
-        // SAFETY: the node is in no list, and the caller owns it.
-        unsafe {
-            node.kind(|place| {
-                *place = Kind {
-                    offer: kind,
-                    has_waker: true,
-                };
+        node.kind.with_mut(|place| {
+            // SAFETY: the node is in no list, and the caller owns it.
+            unsafe { &mut *place }.write(Kind {
+                offer: kind,
+                has_waker: true,
             });
-        }
+        });
         node.inner.with_mut(|inner| {
             // SAFETY: as above.
             unsafe { &mut *inner }.write(Inner {
