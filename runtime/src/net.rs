@@ -144,7 +144,7 @@ impl ServeOptions {
     {
         let spawn = SpawnOptions::here();
         let local_addr = listener.local_addr().map_err(|error| error.kind());
-        let accepting = accept(self, listener, service, scope.clone(), spawn);
+        let accepting = accept(self, listener, service, scope.clone(), spawn.clone());
         Server {
             task: scope.inner.spawn(accepting, &spawn.named("accept")),
             local_addr,

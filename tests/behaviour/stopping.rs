@@ -7,7 +7,7 @@ use std::thread;
 use roundrock::channel::TrySendError;
 use roundrock::prelude::*;
 use roundrock::time::Duration;
-use roundrock_tests::{LIMIT, Step, Tally, on_workers, yield_now};
+use roundrock_tests::{LIMIT, Step, Tally, on, on_workers, yield_now};
 
 /// P9, P33: what was accepted is handled, stage after stage, and nobody is late. Case D01.
 #[test]
@@ -225,6 +225,170 @@ fn p09_a_ring_of_waiting_processes_ends() {
         let report = child.stop(LIMIT).await;
         assert!(report.is_clean(), "{report}");
         assert_eq!(report.drained, 5);
+        Ok(())
+    });
+}
+
+/// P33: a process that still works when most of the grace is over may feed another one, by a sender that nobody can see.
+#[test]
+fn p33_who_works_long_still_feeds() {
+    on(2, |scope| async move {
+        let child = scope.child("pipeline");
+        let (to_sink, numbers) = bounded(1);
+        let sink = child.task("sink", async move {
+            let mut got = Vec::new();
+            while let Some(n) = numbers.recv().await {
+                got.push(n);
+            }
+            roundrock::Ok(got)
+        });
+        let _ = child.task("front", async move {
+            sleep(millis(1300)).await;
+            to_sink.send(7).await
+        });
+        let report = child.stop(secs(2)).await;
+        assert!(report.is_clean(), "{report}");
+        assert_eq!(sink.await?, [7]);
+        Ok(())
+    });
+}
+
+/// P33: who waits for somebody outside of the scope is not done: inputs that it feeds stay open.
+#[test]
+fn p33_who_waits_for_the_outside_still_feeds() {
+    on_workers(|scope| async move {
+        let child = scope.child("pipeline");
+        let (ask, asked) = rendezvous();
+        let (jobs, inbox) = bounded(8);
+        let (to_sink, results) = bounded(1);
+        for n in 0..3 {
+            jobs.try_send(n).unwrap();
+        }
+        let sink = child.task("sink", async move {
+            let mut got = Vec::new();
+            while let Some(n) = results.recv().await {
+                got.push(n);
+            }
+            roundrock::Ok(got)
+        });
+        let _ = child.task("front", async move {
+            while let Some(n) = inbox.recv().await {
+                ask.send(n).await?;
+                to_sink.send(n).await?;
+            }
+            roundrock::Ok(())
+        });
+        let _outside = scope.task("outside", async move {
+            loop {
+                // Long enough for many looks at the scope that stops.
+                sleep(millis(30)).await;
+                if asked.recv().await.is_none() {
+                    break;
+                }
+            }
+        });
+        let report = child.stop(LIMIT).await;
+        assert!(report.is_clean(), "{report}");
+        assert_eq!(sink.await?, [0, 1, 2]);
+        Ok(())
+    });
+}
+
+/// P33: all senders that a process was lent are known, however many.
+#[test]
+fn p33_every_port_counts() {
+    #[process]
+    async fn front(
+        jobs: &Receiver<u32>,
+        a: &Sender<u32>,
+        b: &Sender<u32>,
+        c: &Sender<u32>,
+    ) -> Result<()> {
+        while jobs.recv().await.is_some() {}
+        // The last word of a stage whose input is over.
+        for out in [a, b, c] {
+            out.send(7).await?;
+        }
+        Ok(())
+    }
+    #[process]
+    async fn sink(numbers: &Receiver<u32>, got: &Arc<AtomicUsize>) {
+        while numbers.recv().await.is_some() {
+            got.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    on_workers(|scope| async move {
+        let child = scope.child("fan");
+        let got = Arc::new(AtomicUsize::new(0));
+        let (outs, ins): (Vec<_>, Vec<_>) = (0..3).map(|_| bounded(1)).unzip();
+        let (jobs, inbox) = bounded::<u32>(1);
+        // Nobody uses these any more, but they keep every input open.
+        let kept = outs.clone();
+        let [a, b, c] = outs.try_into().unwrap();
+        child.spawn(front(inbox, a, b, c));
+        for input in ins {
+            child.spawn(sink(input, Arc::clone(&got)));
+        }
+        let report = child.stop(LIMIT).await;
+        assert!(report.is_clean(), "{report}");
+        assert_eq!(got.load(Ordering::SeqCst), 3);
+        drop((jobs, kept));
+        Ok(())
+    });
+}
+
+/// P33: when the grace is over, who does not wait for its input is dropped; the others see the end of theirs, and finish.
+#[test]
+fn p33_the_late_take_nobody_with_them() {
+    on_workers(|scope| async move {
+        let child = scope.child("pipeline");
+        let (to_sink, numbers) = bounded(1);
+        let sink = child.task("sink", async move {
+            let mut got = 0;
+            while let Some(n) = numbers.recv().await {
+                got += n;
+            }
+            yield_now().await;
+            roundrock::Ok(got + 1000)
+        });
+        let _ = child.task("endless", async move {
+            to_sink.send(7).await?;
+            sleep(secs(1000)).await;
+            to_sink.send(8).await
+        });
+        let report = child.stop(millis(50)).await;
+        assert_eq!(report.late.len(), 1, "{report}");
+        assert_eq!(report.late[0].name, "endless");
+        assert_eq!(sink.await?, 1007);
+        Ok(())
+    });
+}
+
+/// P33: the end of one input is not the end of another one of the same process, which may still be fed.
+#[test]
+fn p33_inputs_end_one_by_one() {
+    on_workers(|scope| async move {
+        let child = scope.child("pipeline");
+        let (kept_first, first) = bounded::<u32>(1);
+        let (kept_front, front_input) = bounded::<u32>(1);
+        let (to_second, second) = bounded::<u32>(1);
+        let reader = child.task("reader", async move {
+            while first.recv().await.is_some() {}
+            let mut got = Vec::new();
+            while let Some(n) = second.recv().await {
+                got.push(n);
+            }
+            roundrock::Ok(got)
+        });
+        let _ = child.task("front", async move {
+            while front_input.recv().await.is_some() {}
+            sleep(millis(20)).await;
+            to_second.send(7).await
+        });
+        let report = child.stop(LIMIT).await;
+        assert!(report.is_clean(), "{report}");
+        assert_eq!(reader.await?, [7]);
+        drop((kept_first, kept_front));
         Ok(())
     });
 }

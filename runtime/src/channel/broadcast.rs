@@ -460,7 +460,7 @@ impl<T: Clone> BroadcastReceiver<T> {
         let mut state = self.shared.state.lock();
         let next = self.next();
         if next >= state.end() {
-            if state.senders == 0 || current::is_ended() {
+            if state.senders == 0 || current::is_ended(self.shared.object()) {
                 return Poll::Ready(None);
             }
             let replaced = park(&mut state.receiving);

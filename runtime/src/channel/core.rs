@@ -59,6 +59,8 @@ pub(super) struct State<T> {
     pub(super) overflow: Overflow,
     /// Messages that were handed to parked receivers: the next one's ticket.
     pub(super) handed: u64,
+    /// The address of the task that sent last, to tell who feeds whom when a scope stops.
+    sent_by: usize,
     /// The process whose mailbox this is.
     pub(super) owner: Option<TaskRef>,
     pub(super) stats: Stats,
@@ -129,6 +131,7 @@ impl<T> Core<T> {
                 gates: 0,
                 overflow: Overflow::Wait,
                 handed: 0,
+                sent_by: 0,
                 owner: None,
                 stats: Stats::default(),
                 cold: None,
@@ -168,7 +171,7 @@ impl<T> Core<T> {
         {
             // SAFETY: by contract.
             let message = unsafe { take(Offer::Send(place)) };
-            state.stats.sent += 1;
+            state.count_sent();
             state.push_back(message);
             return Started::Done;
         }
@@ -199,7 +202,7 @@ impl<T> Core<T> {
         };
         // SAFETY: by contract.
         let message = unsafe { take(Offer::Send(place)) };
-        state.stats.sent += 1;
+        state.count_sent();
         let waker = state.deliver(receiver, message, None);
         drop(state);
         if let Some(waker) = waker {
@@ -237,7 +240,7 @@ impl<T> Core<T> {
             if let Some(receiver) = unsafe { state.receivers.claim_first() } {
                 // SAFETY: by contract the offer is full.
                 let message = unsafe { take(offer) };
-                state.stats.sent += 1;
+                state.count_sent();
                 let waker = state.deliver(receiver, message, None);
                 drop(state);
                 if let Some(waker) = waker {
@@ -254,7 +257,7 @@ impl<T> Core<T> {
             }
             // SAFETY: by contract the offer is full.
             let message = unsafe { take(offer) };
-            state.stats.sent += 1;
+            state.count_sent();
             if room || discarded.is_some() {
                 state.push_back(message);
             } else {
@@ -268,6 +271,7 @@ impl<T> Core<T> {
         let Some(Park { node, cx, token }) = park else {
             return Started::Full;
         };
+        state.sent_by = current::address();
         // SAFETY: the node is idle and pinned in the future of the caller, which withdraws it.
         unsafe { state.senders.push(node, offer, TaskWaker::of(cx), token) };
         Started::Parked
@@ -318,7 +322,7 @@ impl<T> Core<T> {
             if sent {
                 // SAFETY: by contract the offer is full.
                 let message = unsafe { take(offer) };
-                state.stats.sent += 1;
+                state.count_sent();
                 state.push_back(message);
             }
         }
@@ -333,7 +337,7 @@ impl<T> Core<T> {
     pub(crate) fn try_recv(&self, token: Option<&Token>) -> Result<T, bool> {
         let mut wakes = Wakes::default();
         let mut state = self.state.lock();
-        let result = state.take(&mut wakes, token, false);
+        let result = state.take(&mut wakes, token, false, self.object());
         drop(state);
         wakes.wake();
         result
@@ -355,7 +359,7 @@ impl<T> Core<T> {
             }
         }
         // SAFETY: by contract.
-        unsafe { Self::recv_in(state, place, park) }
+        unsafe { Self::recv_in(state, place, park, self.object()) }
     }
 
     /// # Safety
@@ -365,12 +369,13 @@ impl<T> Core<T> {
         mut state: Guard<'_, State<T>>,
         place: NonNull<()>,
         park: Park<'_, '_>,
+        object: u64,
     ) -> Result<T, Started> {
         if state.queue.is_empty()
             && state.senders.is_empty()
             && park.token.is_none()
             && !state.has(NO_SENDERS)
-            && !current::is_ended()
+            && !current::is_ended(object)
         {
             let waker = TaskWaker::of(park.cx);
             // SAFETY: the node is idle and pinned in the future of the caller, which withdraws it.
@@ -382,7 +387,7 @@ impl<T> Core<T> {
             return Err(Started::Parked);
         }
         let mut wakes = Wakes::default();
-        let result = match state.take(&mut wakes, park.token, true) {
+        let result = match state.take(&mut wakes, park.token, true, object) {
             Ok(message) => Ok(message),
             Err(true) => Err(Started::Closed),
             Err(false) if park.token.is_some_and(Token::is_claimed) => Err(Started::Lost),
@@ -412,7 +417,7 @@ impl<T> Core<T> {
         let mut wakes = Wakes::default();
         let mut state = self.state.lock();
         while into.len() < limit {
-            let Ok(message) = state.take(&mut wakes, None, false) else {
+            let Ok(message) = state.take(&mut wakes, None, false, self.object()) else {
                 break;
             };
             into.push(message);
@@ -483,7 +488,7 @@ impl<T> Core<T> {
     /// As for [`withdraw_receiver`](Self::withdraw_receiver).
     pub(crate) unsafe fn renew_receiver(&self, node: &Node, cx: &Context<'_>) -> u32 {
         let mut state = self.state.lock();
-        let over = current::is_ended() && state.queue.is_empty();
+        let over = current::is_ended(self.object()) && state.queue.is_empty();
         let (mark, old) = if over {
             // SAFETY: by contract.
             match unsafe { state.receivers.withdraw(node) } {
@@ -571,6 +576,11 @@ impl<T> Core<T> {
         state.has(NO_RECEIVERS) || state.refuses()
     }
 
+    /// The number that reports know this channel by.
+    pub(super) fn object(&self) -> u64 {
+        ptr::from_ref(self).addr() as u64
+    }
+
     pub(crate) fn stats(&self) -> Stats {
         let state = self.state.lock();
         Stats {
@@ -579,6 +589,7 @@ impl<T> Core<T> {
             blocked_senders: state.senders.len(),
             waiting_receivers: state.receivers.len(),
             name: state.cold.as_ref().and_then(|cold| cold.name),
+            sent_by: state.sent_by,
             ..state.stats
         }
     }
@@ -606,6 +617,13 @@ impl<T> State<T> {
             .as_ref()
             .and_then(|cold| cold.closing.as_ref())
             .is_some_and(Closing::refuses)
+    }
+
+    /// Counts a message of the process that runs.
+    #[inline]
+    fn count_sent(&mut self) {
+        self.stats.sent += 1;
+        self.sent_by = current::address();
     }
 
     #[inline]

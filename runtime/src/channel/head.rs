@@ -114,6 +114,8 @@ pub(crate) struct Stats {
     pub(crate) blocked_senders: u32,
     pub(crate) waiting_receivers: u32,
     pub(crate) name: Option<&'static str>,
+    /// The address of the task that sent last.
+    pub(crate) sent_by: usize,
 }
 
 impl Head {

@@ -354,11 +354,13 @@ impl<T> LatestReceiver<T> {
             drop(state);
             return Ok(T::clone(&value));
         }
-        Err(if state.senders == 0 || current::is_ended() {
-            TryRecvError::Closed
-        } else {
-            TryRecvError::Empty
-        })
+        Err(
+            if state.senders == 0 || current::is_ended(self.shared.object()) {
+                TryRecvError::Closed
+            } else {
+                TryRecvError::Empty
+            },
+        )
     }
 
     /// Receives on a plain thread, which sleeps meanwhile; see [`recv`](Self::recv).
@@ -401,7 +403,7 @@ impl<T> LatestReceiver<T> {
             drop(waker);
             return Poll::Ready(Some(value));
         }
-        if state.senders == 0 || current::is_ended() {
+        if state.senders == 0 || current::is_ended(self.shared.object()) {
             let waker = state.receiving.leave(ticket);
             drop(state);
             drop(waker);

@@ -21,6 +21,7 @@ impl<T> State<T> {
         wakes: &mut Wakes,
         token: Option<&Token>,
         may_park: bool,
+        object: u64,
     ) -> Result<T, bool> {
         if !self.queue.is_empty() {
             if !token.is_none_or(Token::claim) {
@@ -36,9 +37,9 @@ impl<T> State<T> {
             }
         }
         if self.capacity == 0 && !self.senders.is_empty() {
-            return self.take_from_sender(wakes, token, may_park);
+            return self.take_from_sender(wakes, token, may_park, object);
         }
-        Err(self.has(NO_SENDERS) || current::is_ended())
+        Err(self.has(NO_SENDERS) || current::is_ended(object))
     }
 
     /// A rendezvous with the oldest parked sender. One that only waits for room needs a parked receiver: it comes first if
@@ -48,6 +49,7 @@ impl<T> State<T> {
         wakes: &mut Wakes,
         token: Option<&Token>,
         may_park: bool,
+        object: u64,
     ) -> Result<T, bool> {
         // SAFETY: under the lock.
         let only_waits = matches!(
@@ -55,11 +57,11 @@ impl<T> State<T> {
             Some((Offer::Ready, _))
         );
         if only_waits && may_park {
-            return Err(current::is_ended());
+            return Err(current::is_ended(object));
         }
         // SAFETY: under the lock.
         let Some(sender) = (unsafe { self.senders.first_message() }) else {
-            return Err(current::is_ended());
+            return Err(current::is_ended(object));
         };
         if !token.is_none_or(Token::claim) {
             return Err(false);

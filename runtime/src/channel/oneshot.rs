@@ -96,7 +96,7 @@ impl<T> Shared<T> {
             drop(waker);
             return Poll::Ready(value);
         }
-        if state.sender_gone || current::is_ended() {
+        if state.sender_gone || current::is_ended(self.object()) {
             let waker = state.receiving.leave(ticket);
             drop(state);
             drop(waker);
@@ -231,7 +231,9 @@ impl<T> OneshotReceiver<T> {
         let mut state = self.shared.state.lock();
         match state.value.take() {
             Some(value) => Ok(value),
-            None if state.sender_gone || current::is_ended() => Err(TryRecvError::Closed),
+            None if state.sender_gone || current::is_ended(self.shared.object()) => {
+                Err(TryRecvError::Closed)
+            }
             None => Err(TryRecvError::Empty),
         }
     }

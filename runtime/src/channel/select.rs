@@ -24,6 +24,7 @@ use crate::channel::receiver::{Receiver, Recv};
 use crate::process::meta::{Direct, Never, NeverEver, NoType};
 use crate::sync::{AtomicU32, Ordering};
 use crate::task::current;
+use crate::task::registry::WaitKind;
 use crate::time::Sleep;
 
 /// One `select!` while it waits: 0 until somebody completes one of its arms.
@@ -171,7 +172,10 @@ impl<F: Future> Event for CancelSafe<F> {
             let future = unsafe { Pin::new_unchecked(&mut this.future) };
             match future.poll(cx) {
                 Poll::Ready(output) => this.output = Some(output),
-                Poll::Pending => return ArmPoll::Pending,
+                Poll::Pending => {
+                    current::waits_for(WaitKind::Other, 0);
+                    return ArmPoll::Pending;
+                }
             }
         }
         if !token.claim() {

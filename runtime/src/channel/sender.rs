@@ -377,7 +377,7 @@ impl<T> Route<T> for Core<T> {
     }
 
     fn object(&self) -> u64 {
-        NonNull::from(self).as_ptr().addr() as u64
+        Self::object(self)
     }
 }
 

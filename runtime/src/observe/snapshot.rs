@@ -230,9 +230,9 @@ fn process(id: ProcessId, about: &About, slot: &Slot, task: &TaskRef, now_ms: u3
         calling_ms: millis(&line.calling_ms),
         ready_ms: millis(&line.ready_wait_ms),
     };
-    let since = Duration::from_millis(now_ms.wrapping_sub((word >> 24) as u32).into());
+    let since = Duration::from_millis(now_ms.wrapping_sub((word >> 32) as u32).into());
     let wait = Wait {
-        kind: WaitKind::from_u8((word >> 16) as u8),
+        kind: WaitKind::from_u8((word >> 8) as u8),
         object,
         since,
     };
@@ -242,7 +242,7 @@ fn process(id: ProcessId, about: &About, slot: &Slot, task: &TaskRef, now_ms: u3
         id: id.raw(),
         name: about.name.to_owned(),
         site: about.site.map(site),
-        scope: about.scope,
+        scope: task.scope().map_or(0, |scope| scope.id),
         state: if parked {
             State::Parked
         } else {

@@ -616,7 +616,7 @@ impl<B: Body<Output: IntoOutcome>> Pool for Process<B, Shared, ()> {
         let others: Vec<B> = (1..workers).map_while(|_| first.again()).collect();
         for body in std::iter::once(first).chain(others) {
             // A failure of a worker is the pool's, which hands it on when all have ended.
-            let _ = start(self.meta, body, &pool, options);
+            let _ = start(self.meta, body, &pool, options.clone());
         }
         scope.inner.spawn(
             async move { pool.join().await },

@@ -86,19 +86,19 @@ impl<P: Handlers + StructProcess + Clone> Pool for Routed<P> {
         let processes = std::iter::repeat_n(self.process, workers);
         if self.policy == Policy::LeastLoaded {
             for process in processes {
-                let _ = structure::start(process, &pool, options, &weak, mailbox.clone());
+                let _ = structure::start(process, &pool, options.clone(), &weak, mailbox.clone());
             }
         } else {
             let senders: Vec<_> = processes
                 .map(|process| {
                     let (sender, own) = structure::mailbox::<P>(options.site);
                     let own_endpoint = Endpoint::from_sender(sender.clone()).duplicate(Side::Weak);
-                    let _ = structure::start(process, &pool, options, &own_endpoint, own);
+                    let _ = structure::start(process, &pool, options.clone(), &own_endpoint, own);
                     sender
                 })
                 .collect();
             let policy = self.policy;
-            let router = options.named("router");
+            let router = options.clone().named("router");
             let _router = pool.inner.spawn(
                 async move { Outcome(route::<P>(policy, mailbox, senders).await) },
                 &router,

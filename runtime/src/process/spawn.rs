@@ -49,7 +49,7 @@ pub trait StartTwice<A> {}
 impl StartTwice<()> for () {}
 
 /// What is known of a process before it runs.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct SpawnOptions {
     pub(crate) name: &'static str,
     pub(crate) site: &'static Location<'static>,

@@ -10,7 +10,9 @@
 //!
 //! Model: `tests/loom_scope.rs`.
 
+mod drain;
 pub(crate) mod group;
+pub(crate) mod look;
 pub(crate) mod stop;
 mod stopping;
 
@@ -174,6 +176,11 @@ impl ScopeInner {
         self.state.lock().stop
     }
 
+    /// The scope around this one.
+    pub(super) fn parent(&self) -> Option<&Self> {
+        self.parent.as_deref()
+    }
+
     /// Whether this scope is `id` or lies inside it.
     pub(crate) fn is_within(&self, id: u64) -> bool {
         let mut scope = Some(self);
@@ -286,13 +293,11 @@ impl ScopeInner {
         F::Output: IntoOutcome,
     {
         self.enter();
-        let now = self.system.scheduler.clock.coarse_ms();
         let about = |about: &mut About| {
             about.name = options.name;
             about.site = Some(options.site);
-            about.scope = self.id;
-            about.born_ms = now;
-            about.ports = options.ports;
+
+            about.ports = options.ports.clone();
         };
         if options.isolated {
             cell::create(
@@ -359,7 +364,7 @@ impl Member {
             .scheduler
             .clock
             .coarse_ms()
-            .wrapping_sub(about.born_ms);
+            .wrapping_sub(task.slot().born_ms());
         match exit {
             Exit::Ok | Exit::Stopped => tracing::debug!(
                 target: "roundrock::process", process = about.name, process.id = task.id().raw(), reason = exit.kind(), ran_ms,

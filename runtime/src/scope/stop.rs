@@ -5,34 +5,34 @@
 //! 1. a channel that it receives from refuses messages of processes outside of the scope, who get them back;
 //! 2. processes of the scope may still send to each other, so one stage drains into the next, and ends when its own senders
 //!    are gone;
-//! 3. when all processes that are left are parked, and so nobody could send anything any more, those that wait to receive and
-//!    that nobody left holds a port to see the end of their input; if all feed each other, the ones spawned last do. Then
-//!    the next look.
+//! 3. when nothing moves any more, those that nobody feeds are told that their input is over (see `drain`).
 //!
-//! 4. When half of the grace is over, those that no port feeds see the end of their input whatever the others wait for.
+//! After the grace, those that do not wait for their input are dropped at their current await and named in the
+//! [`ExitReport`]. What waited for them now sees the end of its input, and has a moment to finish its own work; then the rest is
+//! dropped.
 //!
-//! After the grace, what is left is dropped at its current await and named in the [`ExitReport`].
-//!
-//! The coordinator is one future per stop, which looks at the registry from time to time. A look reads every process twice:
-//! if nobody was polled between the two, all were parked at the same moment.
+//! The coordinator is one future per stop, which looks at the processes (see `look`) more and more rarely.
 
 use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use crate::process::exit::Fault;
+use crate::scope::drain;
+use crate::scope::look::{Look, Seen, look};
 use crate::scope::{Failure, ScopeInner};
-use crate::sync::Ordering;
 use crate::task::TaskRef;
 use crate::task::current;
-use crate::task::registry::{About, ProcessId, Slot, WaitKind};
+use crate::task::registry::{ProcessId, WaitKind};
 use crate::time::sleep::timeout;
 
 /// How long a process that was killed may take to come to its next await before it counts as stuck.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(1000);
 const FIRST_LOOK: Duration = Duration::from_millis(1);
-const LAST_LOOK: Duration = Duration::from_millis(10);
+const LAST_LOOK: Duration = Duration::from_millis(50);
 
 /// What became of the processes of a scope that stopped.
 #[derive(Debug, Clone, Default)]
@@ -96,20 +96,8 @@ impl fmt::Display for Late {
     }
 }
 
-/// A process of the scope, as one look saw it.
-struct Seen {
-    id: ProcessId,
-    about: About,
-    task: TaskRef,
-    /// `seq` if the process was parked.
-    parked_at: Option<u64>,
-    kind: WaitKind,
-    object: u64,
-}
-
 /// Starts the coordinator of a stop.
 pub(super) fn coordinate(scope: &Arc<ScopeInner>, grace: Duration) {
-    mark(scope);
     if scope.alive() == 0 {
         return finish(scope, ExitReport::default());
     }
@@ -142,20 +130,40 @@ async fn run(scope: &Arc<ScopeInner>, grace: Duration) {
     let clock = &scope.system.scheduler.clock;
     let begun = clock.now();
     let at_start = scope.alive();
-    let mut pause = FIRST_LOOK;
-    while clock.now() - begun < grace {
-        let left = grace.saturating_sub(clock.now() - begun);
-        if timeout(pause.min(left), scope.ended()).await.is_ok() {
+    let mut stop = Stop {
+        scope,
+        last: None,
+        pause: FIRST_LOOK,
+        late: Vec::new(),
+    };
+    // The first look marks everybody.
+    let mut ended = stop.look().await;
+    while !ended && clock.now() - begun < grace {
+        ended = stop.step(grace.saturating_sub(clock.now() - begun)).await;
+    }
+    if !ended {
+        // Those that others wait for, and then, when these had time to finish, everybody.
+        stop.kill(|process| !process.receives() || process.was_told());
+        let patience = grace.min(PATIENCE);
+        stop.pause = FIRST_LOOK;
+        while !ended && clock.now() - begun < grace + patience {
+            ended = stop
+                .step((grace + patience).saturating_sub(clock.now() - begun))
+                .await;
+        }
+    }
+    let mut stuck = Vec::new();
+    let killed_at = clock.now();
+    while !ended {
+        // Again and again: a process that was counted before the stop may enter the registry only now.
+        stop.kill(|_| true);
+        ended = stop.step(LAST_LOOK).await;
+        if !ended && clock.now() - killed_at >= PATIENCE {
+            stuck = stop.seen().iter().map(|process| process.late()).collect();
             break;
         }
-        mark(scope);
-        pause = if end_inputs(scope, clock.now() - begun >= grace / 2) {
-            FIRST_LOOK
-        } else {
-            (pause * 2).min(LAST_LOOK)
-        };
     }
-    let (late, stuck) = drop_the_rest(scope).await;
+    let late = stop.late;
     if !late.is_empty() {
         let names: Vec<_> = late.iter().map(ToString::to_string).collect();
         tracing::warn!(target: "roundrock::scope", scope = scope.name(), late = names.join("; "), stuck = stuck.len(), "scope.late");
@@ -172,19 +180,75 @@ async fn run(scope: &Arc<ScopeInner>, grace: Duration) {
     );
 }
 
-/// Drops what is left at its current await, and waits for that: who was late, and who cannot be dropped.
-async fn drop_the_rest(scope: &Arc<ScopeInner>) -> (Vec<Late>, Vec<Late>) {
-    let clock = &scope.system.scheduler.clock;
-    let begun = clock.now();
-    let mut late = Vec::new();
-    while scope.alive() > 0 {
-        // Again and again: a process that was counted before the stop may enter the registry only now.
-        kill(scope, &mut late);
-        if timeout(LAST_LOOK, scope.ended()).await.is_err() && clock.now() - begun >= PATIENCE {
-            return (late, remaining(scope));
-        }
+/// One stop under way.
+struct Stop<'a> {
+    scope: &'a Arc<ScopeInner>,
+    last: Option<Arc<Look>>,
+    pause: Duration,
+    late: Vec<Late>,
+}
+
+impl Stop<'_> {
+    /// The processes of the scope, as the last look saw them.
+    fn seen(&self) -> &[Arc<Seen>] {
+        self.last.as_ref().map_or(&[], |look| look.of(self.scope))
     }
-    (late, Vec::new())
+
+    /// Waits a while, at most `limit`, for the end of the scope, and otherwise looks again. True if the scope has ended.
+    async fn step(&mut self, limit: Duration) -> bool {
+        if timeout(self.pause.min(limit), self.scope.ended())
+            .await
+            .is_ok()
+        {
+            return true;
+        }
+        self.pause = (self.pause * 2).min(LAST_LOOK);
+        self.look().await
+    }
+
+    /// Looks, marks who is new, and ends the inputs that can be ended. True if the scope has ended meanwhile.
+    async fn look(&mut self) -> bool {
+        let before = self.last.take();
+        // A look may take long while many scopes stop, and its turn may be long in coming.
+        let now = {
+            let mut look = pin!(look(&self.scope.system));
+            let mut ended = pin!(self.scope.ended());
+            poll_fn(|cx| match ended.as_mut().poll(cx) {
+                Poll::Ready(()) => Poll::Ready(None),
+                Poll::Pending => look.as_mut().poll(cx).map(Some),
+            })
+            .await
+        };
+        let Some(now) = now else { return true };
+        for process in now.of(self.scope) {
+            if process.flags & current::STOPPING == 0 {
+                process.task.mark();
+            }
+        }
+        if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, &now))
+            && drain::end_inputs(
+                &self.scope.system,
+                before.of(self.scope),
+                now.of(self.scope),
+            )
+        {
+            self.pause = FIRST_LOOK;
+        }
+        self.last = Some(now);
+        false
+    }
+
+    /// Asks for the futures of those that were seen and are `chosen` to be dropped, once.
+    fn kill(&mut self, chosen: impl Fn(&Seen) -> bool) {
+        let mut late = Vec::new();
+        for process in self.seen() {
+            if chosen(process) && !process.task.state.is_killed() && !process.task.state.is_done() {
+                late.push(process.late());
+                process.task.kill();
+            }
+        }
+        self.late.extend(late);
+    }
 }
 
 fn finish(scope: &ScopeInner, report: ExitReport) {
@@ -196,166 +260,6 @@ fn finish(scope: &ScopeInner, report: ExitReport) {
         watchers = std::mem::take(&mut state.ended);
     }
     watchers.wake_all();
-}
-
-/// Tells every process of the scope that it stops, once.
-fn mark(scope: &Arc<ScopeInner>) {
-    for_each(scope, |_, _, slot, task| {
-        // ORDERING: AcqRel: the scope's flag was set before; the process reads the flag at its next poll.
-        if slot
-            .line
-            .flags
-            .fetch_or(current::STOPPING, Ordering::AcqRel)
-            & current::STOPPING
-            == 0
-        {
-            task.wake();
-        }
-    });
-}
-
-fn for_each(scope: &Arc<ScopeInner>, mut visit: impl FnMut(ProcessId, &About, &Slot, TaskRef)) {
-    scope
-        .system
-        .scheduler
-        .registry
-        .for_each(|id, about, slot, task| {
-            if task.is_within(scope.id) {
-                visit(id, about, slot, task);
-            }
-        });
-}
-
-/// If all processes that are left are parked: shows the end of their input to those that nobody can feed any more. True if
-/// somebody was told.
-///
-/// When half of the grace is `over`, those that no port of a living process feeds are told whatever the others wait for: a
-/// timer or a connection elsewhere in the scope must not keep a stage from finishing its work.
-fn end_inputs(scope: &Arc<ScopeInner>, over: bool) -> bool {
-    let seen = look(scope);
-    let all_parked = seen
-        .iter()
-        .all(|process| process.parked_at.is_some() && process.is_passive());
-    if seen.is_empty() || !(all_parked || over) {
-        return false;
-    }
-    // Nobody was polled between the two looks: all were parked at the same moment, with nothing under way between them.
-    let again = look(scope);
-    let same = |first: &Seen| {
-        again
-            .iter()
-            .any(|second| second.id == first.id && second.parked_at == first.parked_at)
-    };
-    let quiet = all_parked && seen.len() == again.len() && seen.iter().all(same);
-    if !(quiet || over) {
-        return false;
-    }
-    let open: Vec<&Seen> = seen
-        .iter()
-        .filter(|process| {
-            process.receives()
-                && process.parked_at.is_some()
-                && !process.was_told()
-                && same(process)
-        })
-        .collect();
-    let fed = |process: &Seen| {
-        process.object != 0
-            && seen
-                .iter()
-                .any(|other| other.id != process.id && other.about.ports.sends_to(process.object))
-    };
-    let mut told: Vec<&Seen> = open
-        .iter()
-        .copied()
-        .filter(|process| !fed(process))
-        .collect();
-    if told.is_empty() && quiet {
-        // All feed each other: the ones that were spawned last, as their kind, go first.
-        let last = open
-            .iter()
-            .max_by_key(|process| (process.about.born_ms, process.id));
-        let Some(last) = last else { return false };
-        told = open
-            .iter()
-            .copied()
-            .filter(|process| same_site(process, last))
-            .collect();
-    }
-    for process in &told {
-        // ORDERING: AcqRel: read by the process at its next poll.
-        process
-            .task
-            .slot()
-            .line
-            .flags
-            .fetch_or(current::ENDED, Ordering::AcqRel);
-        process.task.clone().wake();
-    }
-    !told.is_empty()
-}
-
-fn same_site(one: &Seen, other: &Seen) -> bool {
-    match (one.about.site, other.about.site) {
-        (Some(one), Some(other)) => std::ptr::eq(one, other),
-        _ => false,
-    }
-}
-
-impl Seen {
-    /// Whether only another process of the scope, or the end of its input, can wake it.
-    fn is_passive(&self) -> bool {
-        use WaitKind as K;
-        matches!(
-            self.kind,
-            K::Recv | K::Select | K::Send | K::Reply | K::Join | K::Scope | K::Lock
-        )
-    }
-
-    fn receives(&self) -> bool {
-        matches!(self.kind, WaitKind::Recv | WaitKind::Select)
-    }
-
-    fn was_told(&self) -> bool {
-        // ORDERING: Relaxed: only the coordinator sets the flag.
-        self.task.slot().line.flags.load(Ordering::Relaxed) & current::ENDED != 0
-    }
-}
-
-fn look(scope: &Arc<ScopeInner>) -> Vec<Seen> {
-    let mut seen = Vec::new();
-    for_each(scope, |id, about, slot, task| {
-        // ORDERING: Acquire: see `registry::Line`.
-        let seq = slot.line.seq.load(Ordering::Acquire);
-        let parked = task.state.is_parked() && task.state.outside() == 0;
-        // ORDERING: Relaxed: see `registry::Line`; a change shows in `seq`.
-        let word = slot.line.wait.load(Ordering::Relaxed);
-        let object = slot.line.object.load(Ordering::Relaxed);
-        let kind = WaitKind::from_u8((word >> 16) as u8);
-        seen.push(Seen {
-            id,
-            about: *about,
-            task,
-            parked_at: parked.then_some(seq),
-            kind,
-            object,
-        });
-    });
-    seen
-}
-
-/// Asks for the future of every process that is left to be dropped, once.
-fn kill(scope: &Arc<ScopeInner>, late: &mut Vec<Late>) {
-    for process in look(scope) {
-        if !process.task.state.is_killed() {
-            late.push(process.late());
-            process.task.kill();
-        }
-    }
-}
-
-fn remaining(scope: &Arc<ScopeInner>) -> Vec<Late> {
-    look(scope).iter().map(Seen::late).collect()
 }
 
 impl Seen {

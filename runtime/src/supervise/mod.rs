@@ -159,11 +159,11 @@ impl<B: Body<Output: IntoOutcome>> Supervise for Process<B, Shared, ()> {
     fn spawn_supervised(self, plan: Plan) -> Self::Spawned {
         let (meta, body) = self.into_parts();
         let body = body.shared();
-        let child = plan.options.isolated();
+        let child = plan.options.clone().isolated();
         let scope = plan.scope.clone();
         let start = move || {
             body.again()
-                .map(|body| function::start(meta, body, &scope, child))
+                .map(|body| function::start(meta, body, &scope, child.clone()))
         };
         plan.run(meta.name, start)
     }
@@ -213,11 +213,11 @@ impl<B: Body<Output: IntoOutcome>, M: 'static> Remade for Process<B, M, ()> {
         mut factory: impl FnMut() -> Self + Send + 'static,
         plan: Plan,
     ) -> Self::Spawned {
-        let child = plan.options.isolated();
+        let child = plan.options.clone().isolated();
         let scope = plan.scope.clone();
         let start = move || {
             let (meta, body) = factory().into_parts();
-            Some(function::start(meta, body, &scope, child))
+            Some(function::start(meta, body, &scope, child.clone()))
         };
         plan.run("supervised", start)
     }
@@ -230,14 +230,14 @@ impl<P: Handlers + StructProcess> Remade for P {
         let (sender, mailbox) = structure::mailbox::<P>(plan.options.site);
         let strong = Endpoint::from_sender(sender);
         let weak = strong.duplicate(Side::Weak);
-        let child = plan.options.isolated();
+        let child = plan.options.clone().isolated();
         let scope = plan.scope.clone();
         // The supervisor keeps a receiver, so that the mailbox outlives an incarnation; it never receives itself.
         let start = move || {
             Some(structure::start(
                 factory(),
                 &scope,
-                child,
+                child.clone(),
                 &weak,
                 mailbox.clone(),
             ))
@@ -254,7 +254,7 @@ impl Plan {
         name: &'static str,
         start: impl FnMut() -> Option<Task<T>> + Send + 'static,
     ) -> Task<T> {
-        let options = self.options.named(name);
+        let options = self.options.clone().named(name);
         let inner = Arc::clone(&self.scope.inner);
         inner.spawn(async move { Outcome(self.oversee(start).await) }, &options)
     }

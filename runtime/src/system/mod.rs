@@ -21,6 +21,7 @@ use crate::observe::Snapshot;
 use crate::process::Exit;
 use crate::scheduler::Scheduler;
 use crate::scope::ScopeInner;
+use crate::scope::look::Looks;
 use crate::sync::{AtomicU64, Ordering};
 use crate::task::cell::{self, Home};
 use crate::task::{Task, TaskRef};
@@ -43,6 +44,7 @@ pub(crate) struct SystemInner {
     pub(crate) grace: Duration,
     name: String,
     next_scope: AtomicU64,
+    pub(crate) looks: Looks,
 }
 
 impl SystemInner {
@@ -54,6 +56,7 @@ impl SystemInner {
             grace,
             name,
             next_scope: AtomicU64::new(1),
+            looks: Looks::new(),
         })
     }
 
@@ -85,12 +88,10 @@ impl SystemInner {
         F::Output: crate::process::exit::IntoOutcome,
     {
         let site = Location::caller();
-        let born_ms = self.scheduler.clock.coarse_ms();
+
         let task = cell::create(future, Internal(Arc::clone(self)), |about| {
             about.name = name;
             about.site = Some(site);
-            about.scope = 0;
-            about.born_ms = born_ms;
             about.ports = Default::default();
         });
         task.task().schedule_new();

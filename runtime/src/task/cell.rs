@@ -61,12 +61,11 @@ pub(crate) struct Header {
     pub(crate) watch: Lock<Watch>,
 }
 
-/// Who waits for the end of the task, and how it ended.
-#[derive(Debug, Default)]
-pub(crate) struct Watch {
-    pub(crate) watchers: Watchers,
-    pub(crate) kind: Option<ExitKind>,
-    pub(crate) fault: Option<Arc<Fault>>,
+/// Who waits for the end of the task, and then how it ended.
+#[derive(Debug)]
+pub(crate) enum Watch {
+    Awaited(Watchers),
+    Ended(ExitKind, Option<Arc<Fault>>),
 }
 
 // SAFETY: every field is either read only or has its own synchronisation, see the table in the file's header.
@@ -111,8 +110,10 @@ impl Header {
         if !self.state.is_done() {
             return None;
         }
-        let watch = self.watch.lock();
-        watch.kind.map(|kind| Exit::new(kind, watch.fault.clone()))
+        match &*self.watch.lock() {
+            Watch::Awaited(_) => None,
+            Watch::Ended(kind, fault) => Some(Exit::new(*kind, fault.clone())),
+        }
     }
 }
 
@@ -181,7 +182,7 @@ where
             vtable: &Cell::<F, H>::VTABLE,
             scheduler,
             slot: NonNull::from(slot),
-            watch: Lock::new(Watch::default()),
+            watch: Lock::new(Watch::Awaited(Watchers::None)),
         },
         home: ManuallyDrop::new(home),
         stage: UnsafeCell::new(Stage::Future(future)),
@@ -189,10 +190,10 @@ where
     let header = NonNull::from(Box::leak(cell)).cast::<Header>();
     // SAFETY: the cell was just made and nobody else knows it; its slot belongs to a registry that its home keeps alive.
     let shared = unsafe { header.as_ref() };
-    shared
-        .scheduler()
-        .registry
-        .publish(shared.slot(), header, about);
+    let scope = shared.scope().map_or(0, |scope| scope.id);
+    let born_ms = shared.scheduler().clock.coarse_ms();
+    let registry = &shared.scheduler().registry;
+    registry.publish(shared.slot(), header, scope, born_ms, about);
     // SAFETY: `State::new(1)` counted one reference beside the life reference: this one.
     unsafe { Task::from_raw(header) }
 }
@@ -409,14 +410,16 @@ fn finish(header: NonNull<Header>, registered: i64, kind: ExitKind, fault: Optio
     // SAFETY: the life reference is still held; it becomes this one and is dropped at the end.
     let task = unsafe { TaskRef::from_raw(header) };
     let exit = Exit::new(kind, fault.clone());
-    {
-        let mut watch = task.watch.lock();
-        watch.kind = Some(kind);
-        watch.fault = fault;
-    }
     task.slot().hide();
-    task.state.finish(registered);
-    let watchers = std::mem::take(&mut task.watch.lock().watchers);
+    let watchers = {
+        let mut watch = task.watch.lock();
+        // From now on nobody is added.
+        task.state.finish(registered);
+        match std::mem::replace(&mut *watch, Watch::Ended(kind, fault)) {
+            Watch::Awaited(watchers) => watchers,
+            Watch::Ended(..) => Watchers::None,
+        }
+    };
     watchers.wake_all();
     // SAFETY: this is the last step of a living cell, so its home was not dropped.
     unsafe { (task.vtable.exited)(header, &task, &exit) };

@@ -29,6 +29,8 @@ pub(crate) const BUDGET: u32 = 128;
 pub(crate) const STOPPING: u32 = 1;
 /// The process sees the end of its empty inputs: nobody can feed them any more.
 pub(crate) const ENDED: u32 = 2;
+/// Which input that is, see [`told_of`].
+pub(crate) const TOLD: u32 = 0x7fff_fff0;
 /// This thread polls nobody, and runs a job of an attached process.
 const ATTACHED: u32 = 1 << 31;
 
@@ -40,6 +42,8 @@ struct Current {
     registered: Cell<i64>,
     budget: Cell<u32>,
     wait: Cell<WaitKind>,
+    /// One bit for each kind of wait in this poll, by its number.
+    kinds: Cell<u16>,
     arms: Cell<u8>,
     object: Cell<u64>,
     flags: Cell<u32>,
@@ -67,6 +71,7 @@ thread_local! {
             registered: Cell::new(0),
             budget: Cell::new(0),
             wait: Cell::new(WaitKind::Other),
+            kinds: Cell::new(0),
             arms: Cell::new(0),
             object: Cell::new(0),
             flags: Cell::new(0),
@@ -98,6 +103,7 @@ impl<'a> Frame<'a> {
             current.registered.set(0);
             current.budget.set(BUDGET);
             current.wait.set(WaitKind::Other);
+            current.kinds.set(0);
             current.object.set(0);
             // ORDERING: Acquire: pairs with the coordinator of the stop that set the flag.
             current.flags.set(line.flags.load(Ordering::Acquire));
@@ -118,9 +124,10 @@ impl<'a> Frame<'a> {
         CURRENT.with(|current| {
             current.task.set(self.outer);
             current.flags.set(0);
-            let word = (u64::from(now) << 24)
-                | ((current.wait.get() as u64) << 16)
-                | (u64::from(current.arms.get()) << 8);
+            let word = (u64::from(now) << 32)
+                | (u64::from(current.kinds.get()) << 16)
+                | ((current.wait.get() as u64) << 8)
+                | u64::from(current.arms.get());
             // ORDERING: see `registry::Line`.
             line.wait.store(word, Ordering::Relaxed);
             line.object.store(current.object.get(), Ordering::Relaxed);
@@ -147,9 +154,9 @@ fn charge_wait(task: &Header, now: u32) {
     let line = &task.slot().line;
     // ORDERING: see `registry::Line`.
     let word = line.wait.load(Ordering::Relaxed);
-    let since = (word >> 24) as u32;
+    let since = (word >> 32) as u32;
     if since != now && word != 0 {
-        charge_wait_slow(task, now, since, WaitKind::from_u8((word >> 16) as u8));
+        charge_wait_slow(task, now, since, WaitKind::from_u8((word >> 8) as u8));
     }
 }
 
@@ -200,6 +207,7 @@ pub(crate) fn give_back(header: NonNull<Header>) -> bool {
 pub(crate) fn waits_for(kind: WaitKind, object: u64) {
     CURRENT.with(|current| {
         current.wait.set(kind);
+        current.kinds.set(current.kinds.get() | kind.bit());
         current.object.set(object);
     });
 }
@@ -236,10 +244,29 @@ pub(crate) fn task() -> Option<TaskRef> {
     CURRENT.with(|current| NonNull::new(current.task.get().cast_mut()).map(reference))
 }
 
-/// Whether the current process was told that its empty inputs are over.
+/// The address of the process that this thread polls, to compare it with others; zero if there is none.
 #[inline]
-pub(crate) fn is_ended() -> bool {
-    flags() & ENDED != 0
+pub(crate) fn address() -> usize {
+    CURRENT.with(|current| current.task.get().addr())
+}
+
+/// Whether the current process was told that its input from `object` is over when it is empty.
+#[inline]
+pub(crate) fn is_ended(object: u64) -> bool {
+    let flags = flags();
+    flags & ENDED != 0 && is_told(flags, object)
+}
+
+#[cold]
+fn is_told(flags: u32, object: u64) -> bool {
+    let told = flags & TOLD;
+    told == 0 || told == told_of(object)
+}
+
+/// The flags that say to a process that its input from `object` is over; all its inputs, if `object` is zero.
+pub(crate) fn told_of(object: u64) -> u32 {
+    // Two channels are taken for one only if their addresses differ by a multiple of 4 GiB.
+    ((object >> 4) as u32) << 4 & TOLD
 }
 
 /// What a stop told the current process: [`STOPPING`], [`ENDED`].

@@ -10,7 +10,8 @@ use std::task::{Context, Poll, ready};
 
 use crate::channel::select::{ArmPoll, Event, Token};
 use crate::process::exit::Exit;
-use crate::task::cell::{self, Header};
+use crate::sync::Ordering;
+use crate::task::cell::{self, Header, Watch};
 use crate::task::current;
 use crate::task::registry::{ProcessId, WaitKind};
 use crate::task::state::Notify;
@@ -69,6 +70,35 @@ impl TaskRef {
         if self.state.kill() == Notify::Queue {
             self.scheduler().schedule(self.0);
         }
+    }
+
+    /// Tells the task that its scope stops.
+    pub(crate) fn mark(&self) {
+        // ORDERING: AcqRel: the scope's flag was set before; the task reads this one at its next poll.
+        let before = self
+            .slot()
+            .line
+            .flags
+            .fetch_or(current::STOPPING, Ordering::AcqRel);
+        if before & current::STOPPING == 0 {
+            self.clone().wake();
+        }
+    }
+
+    /// Tells the task what was found out about the stop of its scope, and wakes it.
+    pub(crate) fn tell(&self, told: u32) {
+        let flags = &self.slot().line.flags;
+        // ORDERING: Relaxed: only the first guess.
+        let mut seen = flags.load(Ordering::Relaxed);
+        loop {
+            let next = (seen & !current::TOLD) | told;
+            // ORDERING: Release: what the stop did before is visible to the task, which reads the flags at its next poll.
+            match flags.compare_exchange_weak(seen, next, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => break,
+                Err(now) => seen = now,
+            }
+        }
+        self.clone().wake();
     }
 
     pub(crate) fn id(&self) -> ProcessId {
@@ -154,19 +184,14 @@ impl Watchers {
 impl Header {
     /// Registers whoever polls now for the end of this task.
     fn poll_done(&self, cx: &mut Context<'_>) -> Poll<Exit> {
-        if let Some(exit) = self.exit() {
-            return Poll::Ready(exit);
-        }
-        {
-            let mut watch = self.watch.lock();
-            // `finish` sets `DONE` before it takes the watchers under this lock, so either it finds us, or we see `DONE` here.
-            if !self.state.is_done() {
-                watch.watchers.add(cx);
+        match &mut *self.watch.lock() {
+            Watch::Ended(kind, fault) => Poll::Ready(Exit::new(*kind, fault.clone())),
+            Watch::Awaited(watchers) => {
+                watchers.add(cx);
                 current::waits_for(WaitKind::Join, self.slot().id().raw());
-                return Poll::Pending;
+                Poll::Pending
             }
         }
-        self.exit().map_or(Poll::Pending, Poll::Ready)
     }
 }
 

@@ -104,6 +104,11 @@ pub enum WaitKind {
 }
 
 impl WaitKind {
+    /// Its bit among the kinds of a poll.
+    pub(crate) const fn bit(self) -> u16 {
+        1 << self as u16
+    }
+
     pub(crate) fn from_u8(kind: u8) -> Self {
         use WaitKind as K;
         [
@@ -135,7 +140,7 @@ impl WaitKind {
 pub(crate) struct Line {
     /// Polls.
     pub(crate) seq: AtomicU64,
-    /// `since_ms:40 | kind:8 | arms:8 | handler:8`, in one word so that kind and age cannot be torn apart.
+    /// `since_ms:32 | kinds:16 | kind:8 | arms:8`, in one word so that kind and age cannot be torn apart.
     pub(crate) wait: AtomicU64,
     /// The channel, process or lock waited for.
     pub(crate) object: AtomicU64,
@@ -148,26 +153,40 @@ pub(crate) struct Line {
     pub(crate) ready_wait_ms: AtomicU32,
     /// When the process was made runnable.
     pub(crate) ready_ms: AtomicU32,
-    pub(crate) incarnation: AtomicU32,
     /// What a stop told the process: `current::STOPPING`, `current::ENDED`. Set by the coordinator of the stop.
     pub(crate) flags: AtomicU32,
+    /// Odd while a process owns the slot.
+    generation: AtomicU32,
+    index: u32,
 }
 
-/// The ports that a process was lent, by the number of their channel; the first two are kept in place.
-#[derive(Debug, Clone, Copy, Default)]
+/// The ports that a process was lent, by the number of their channel.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Ports {
-    sends: [u64; 2],
+    /// Zero if there is none. Most processes have one at most.
+    first: u64,
+    #[expect(
+        clippy::box_collection,
+        reason = "one word in every slot instead of three"
+    )]
+    more: Option<Box<Vec<u64>>>,
 }
 
 impl Ports {
     pub(crate) fn add_sender(&mut self, object: u64) {
-        if let Some(place) = self.sends.iter_mut().find(|place| **place == 0) {
-            *place = object;
+        if self.first == 0 {
+            self.first = object;
+        } else {
+            self.more.get_or_insert_default().push(object);
         }
     }
 
-    pub(crate) fn sends_to(&self, object: u64) -> bool {
-        self.sends.contains(&object)
+    /// The channels that the process may send to.
+    pub(crate) fn senders(&self) -> impl Iterator<Item = u64> {
+        let first = Some(self.first).filter(|&object| object != 0);
+        first
+            .into_iter()
+            .chain(self.more.iter().flat_map(|more| more.iter().copied()))
     }
 }
 
@@ -176,19 +195,20 @@ impl Ports {
 #[repr(C, align(64))]
 pub(crate) struct Slot {
     pub(crate) line: Line,
-    /// Odd while a process owns the slot.
-    generation: AtomicU32,
-    index: u32,
     about: Lock<About>,
+    born_ms: AtomicU32,
+    /// The low bits of the number of its scope, so that a search for the processes of a scope can pass over the others.
+    scope: AtomicU32,
 }
 
+#[cfg(all(target_pointer_width = "64", not(loom)))]
+const _: () = assert!(size_of::<Slot>() == 128, "a slot is two cache lines");
+
 /// What is known of a process at spawn, under the slot's lock.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct About {
     pub(crate) name: &'static str,
     pub(crate) site: Option<&'static Location<'static>>,
-    pub(crate) scope: u64,
-    pub(crate) born_ms: u32,
     pub(crate) ports: Ports,
     task: *const Header,
 }
@@ -201,27 +221,37 @@ impl Slot {
         let about = About {
             name: "",
             site: None,
-            scope: 0,
-            born_ms: 0,
             ports: Ports::default(),
             task: ptr::null(),
         };
         Self {
-            line: Line::default(),
-            generation: AtomicU32::new(0),
-            index,
+            line: Line {
+                index,
+                ..Line::default()
+            },
             about: Lock::new(about),
+            born_ms: AtomicU32::new(0),
+            scope: AtomicU32::new(0),
         }
     }
 
     pub(crate) fn id(&self) -> ProcessId {
         // ORDERING: see `Line`.
-        ProcessId::new(self.index, self.generation.load(Ordering::Acquire))
+        ProcessId::new(
+            self.line.index,
+            self.line.generation.load(Ordering::Acquire),
+        )
+    }
+
+    /// When the process was spawned, on the coarse clock.
+    pub(crate) fn born_ms(&self) -> u32 {
+        // ORDERING: see `Line`.
+        self.born_ms.load(Ordering::Relaxed)
     }
 
     /// What was said of the process at spawn. Valid as long as the caller holds a reference to its task.
     pub(crate) fn about(&self) -> About {
-        *self.about.lock()
+        self.about.lock().clone()
     }
 
     /// Takes the process out of sight: it has ended. The slot stays its own until its cell is freed.
@@ -235,7 +265,7 @@ impl Slot {
         let task = NonNull::new(about.task.cast_mut())?;
         // SAFETY: the pointer is not null under the slot's lock, so the task has not left the registry and lives.
         let task = unsafe { TaskRef::retained(task) };
-        Some((self.id(), *about, task))
+        Some((self.id(), about.clone(), task))
     }
 }
 
@@ -293,9 +323,14 @@ impl Registry {
         &self,
         slot: &Slot,
         task: NonNull<Header>,
+        scope: u64,
+        born_ms: u32,
         about: impl FnOnce(&mut About),
     ) {
         let line = &slot.line;
+        // ORDERING: see `Line`.
+        slot.born_ms.store(born_ms, Ordering::Relaxed);
+        slot.scope.store(scope as u32, Ordering::Relaxed);
         for counter in [
             &line.busy_ms,
             &line.idle_ms,
@@ -303,7 +338,6 @@ impl Registry {
             &line.extern_ms,
             &line.calling_ms,
             &line.ready_wait_ms,
-            &line.incarnation,
             &line.flags,
         ] {
             // ORDERING: see `Line`.
@@ -317,25 +351,27 @@ impl Registry {
         about(&mut entry);
         entry.task = task.as_ptr();
         // ORDERING: see `Line`; only the owner of the slot writes it, under the lock.
-        let generation = slot.generation.load(Ordering::Relaxed);
-        slot.generation
+        let generation = slot.line.generation.load(Ordering::Relaxed);
+        slot.line
+            .generation
             .store(generation.wrapping_add(1), Ordering::Release);
     }
 
     /// Frees a slot whose task is gone, for another process.
     pub(crate) fn release(&self, slot: &Slot, cache: Option<&mut FreeCache>) {
         // ORDERING: see `Line`; only the owner of the slot writes it.
-        let generation = slot.generation.load(Ordering::Relaxed);
-        slot.generation
+        let generation = slot.line.generation.load(Ordering::Relaxed);
+        slot.line
+            .generation
             .store(generation.wrapping_add(1), Ordering::Release);
         match cache {
             Some(FreeCache(list)) => {
-                list.push(slot.index);
+                list.push(slot.line.index);
                 if list.len() > 2 * BATCH {
                     self.free.lock().indices.extend(list.drain(BATCH..));
                 }
             }
-            None => self.free.lock().indices.push(slot.index),
+            None => self.free.lock().indices.push(slot.line.index),
         }
     }
 
@@ -361,6 +397,34 @@ impl Registry {
                 }
             }
         }
+    }
+
+    /// Visits living processes, from slot `from` on and over `count` slots; those of scopes whose number the `filter` does not
+    /// want by its low bits are passed over without being touched. False if there are no more slots.
+    pub(crate) fn visit(
+        &self,
+        from: u32,
+        count: u32,
+        mut filter: impl FnMut(u32) -> bool,
+        mut visit: impl FnMut(ProcessId, &About, &Slot, TaskRef),
+    ) -> bool {
+        for index in from..from + count {
+            let Some(slot) = self.slot(index) else {
+                return false;
+            };
+            // ORDERING: see `Line`: a process that starts now may be missed.
+            let (generation, scope) = (
+                slot.line.generation.load(Ordering::Acquire),
+                slot.scope.load(Ordering::Relaxed),
+            );
+            if generation % 2 == 1
+                && filter(scope)
+                && let Some((id, about, task)) = slot.read()
+            {
+                visit(id, &about, slot, task);
+            }
+        }
+        true
     }
 
     fn slot_or_grow(&self, index: u32) -> &Slot {

@@ -1,0 +1,170 @@
+//! Who sees the end of its input while a scope stops.
+//!
+//! A stage ends by itself when its last sender is gone, and most do. What is left are processes that feed each other, and inputs
+//! whose senders lie where nobody uses them any more. They are found out when nothing moves: two looks show every process of
+//! the scope parked, and each waits for something that only another process of the scope could do. Then nobody can send, so
+//! those that nobody feeds are told that their input is over; they end, drain into the next stage, and so on.
+//!
+//! Who feeds whom: a port that was lent to a process is known; for any other sender, who sent last is what is known. Among those
+//! that seem to be fed by nobody, or if all seem to be fed by somebody, the rules of [`next_to_end`] choose.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::scope::look::Seen;
+use crate::system::SystemInner;
+use crate::task::current;
+use crate::task::registry::{ProcessId, WaitKind};
+
+/// Tells those processes that their input is over who can be told, as two looks show. True if there were some.
+pub(super) fn end_inputs(system: &SystemInner, before: &[Arc<Seen>], now: &[Arc<Seen>]) -> bool {
+    if !is_quiet(before, now) {
+        return false;
+    }
+    let told = next_to_end(system, now);
+    for process in &told {
+        let object = match process.kind {
+            WaitKind::Select => 0,
+            _ => process.object,
+        };
+        process.task.tell(current::ENDED | current::told_of(object));
+    }
+    !told.is_empty()
+}
+
+/// Whether nothing moved between two looks, and nothing will.
+fn is_quiet(before: &[Arc<Seen>], now: &[Arc<Seen>]) -> bool {
+    if now.is_empty() || before.len() != now.len() {
+        return false;
+    }
+    let parked: HashMap<ProcessId, Option<u64>> = before
+        .iter()
+        .map(|process| (process.id, process.parked_at))
+        .collect();
+    let inside = Inside::of(now);
+    now.iter().all(|process| {
+        process.parked_at.is_some()
+            && parked.get(&process.id) == Some(&process.parked_at)
+            && inside.awaits(process)
+    })
+}
+
+/// What is known to belong to the scope.
+struct Inside<'a> {
+    processes: &'a [Arc<Seen>],
+    ids: HashSet<u64>,
+    /// The channels that its processes are parked on to receive.
+    received: HashSet<u64>,
+}
+
+impl<'a> Inside<'a> {
+    fn of(processes: &'a [Arc<Seen>]) -> Self {
+        let receiving = processes
+            .iter()
+            .filter(|process| process.kind == WaitKind::Recv);
+        Self {
+            processes,
+            ids: processes.iter().map(|process| process.id.raw()).collect(),
+            received: receiving.map(|process| process.object).collect(),
+        }
+    }
+
+    /// Whether a process waits for nothing but what a process of the scope could do: what is not known to lie inside counts
+    /// as outside, where anything may happen at any time.
+    fn awaits(&self, process: &Seen) -> bool {
+        use WaitKind as K;
+        const INPUTS: u16 = K::Recv.bit() | K::Stopping.bit();
+        match process.kinds {
+            kinds if kinds & !INPUTS == 0 && kinds & K::Recv.bit() != 0 => true,
+            kinds if kinds == K::Join.bit() => self.ids.contains(&process.object),
+            // The one who is called waits for its next message, and keeps the reply for later.
+            kinds if kinds == K::Reply.bit() => self.received.contains(&process.object),
+            kinds if kinds == K::Scope.bit() => self
+                .processes
+                .iter()
+                .any(|other| other.task.is_within(process.object)),
+            _ => false,
+        }
+    }
+}
+
+/// Of processes that are all parked, those whose input ends now:
+/// 1. those that wait to receive from a channel that no other one is known to feed;
+/// 2. if there are none, those that wait for several things at once, by the same rule;
+/// 3. if all feed each other, the kind that was spawned last: it was made with what leads to the others.
+fn next_to_end<'a>(system: &SystemInner, now: &'a [Arc<Seen>]) -> Vec<&'a Arc<Seen>> {
+    let open = || {
+        now.iter()
+            .filter(|process| process.receives() && !process.was_told())
+    };
+    let feeders = Feeders::of(system, now);
+    for kind in [WaitKind::Recv, WaitKind::Select] {
+        let unfed: Vec<_> = open()
+            .filter(|process| process.kind == kind && !feeders.feed(process))
+            .collect();
+        if !unfed.is_empty() {
+            return unfed;
+        }
+    }
+    let Some(last) = open().max_by_key(|process| (process.born_ms, process.id)) else {
+        return Vec::new();
+    };
+    let same_site = |process: &&Arc<Seen>| match (process.site, last.site) {
+        (Some(one), Some(other)) => std::ptr::eq(one, other),
+        _ => process.id == last.id,
+    };
+    open().filter(same_site).collect()
+}
+
+/// Which processes feed which channel.
+struct Feeders(HashMap<u64, Feeder>);
+
+#[derive(Debug, Clone, Copy)]
+enum Feeder {
+    One(ProcessId),
+    Several,
+}
+
+impl Feeders {
+    fn of(system: &SystemInner, now: &[Arc<Seen>]) -> Self {
+        let mut feeders = Self(HashMap::new());
+        for process in now {
+            for object in process.ports.senders() {
+                feeders.add(object, process.id);
+            }
+        }
+        let tasks: HashMap<usize, ProcessId> = now
+            .iter()
+            .map(|process| (process.task.header().addr().get(), process.id))
+            .collect();
+        let awaited: HashSet<u64> = now.iter().map(|process| process.object).collect();
+        for remote in system.scheduler.active_remotes() {
+            remote.channels.last_senders(&awaited, |object, sender| {
+                if let Some(&process) = tasks.get(&sender) {
+                    feeders.add(object, process);
+                }
+            });
+        }
+        feeders
+    }
+
+    fn add(&mut self, object: u64, process: ProcessId) {
+        self.0
+            .entry(object)
+            .and_modify(|feeder| {
+                if !matches!(feeder, Feeder::One(known) if *known == process) {
+                    *feeder = Feeder::Several;
+                }
+            })
+            .or_insert(Feeder::One(process));
+    }
+
+    /// Whether a process other than itself feeds what this one waits for.
+    fn feed(&self, process: &Seen) -> bool {
+        match self.0.get(&process.object) {
+            None => false,
+            Some(Feeder::One(feeder)) => *feeder != process.id,
+            Some(Feeder::Several) => true,
+        }
+    }
+}

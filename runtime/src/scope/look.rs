@@ -1,0 +1,223 @@
+//! Looks at the processes of scopes that stop: what each waits for, and whether any could still move.
+//!
+//! A look reads the whole registry once, for all scopes of the system that stop at that moment, in pieces between which other
+//! processes run. It does not take a moment's picture; but two looks, one after the other, show what one cannot: a process that
+//! is parked in both and was not polled between them was parked in the whole time between the end of the first and the beginning
+//! of the second. If that holds for all processes of a scope, all were parked at the same moment.
+//!
+//! **Invariants**
+//! - At most one look of a system is under way; those who come meanwhile wait for it.
+//! - Looking takes a twentieth of the time of one worker at most.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::panic::Location;
+use std::sync::{Arc, Weak};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use crate::scope::ScopeInner;
+use crate::sync::{Lock, Ordering};
+use crate::system::SystemInner;
+use crate::task::TaskRef;
+use crate::task::current;
+use crate::task::registry::{About, Ports, ProcessId, Slot, WaitKind};
+use crate::time::sleep;
+
+/// Slots that are read between two yields.
+const PIECE: u32 = 4096;
+/// How much longer than a look takes is left between two of them.
+const REST: u32 = 20;
+
+/// A process, as one look saw it.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) id: ProcessId,
+    pub(super) task: TaskRef,
+    /// `seq` if the process was parked, and nobody outside of the runtime can wake it.
+    pub(super) parked_at: Option<u64>,
+    pub(super) kind: WaitKind,
+    /// The kinds of all waits of its last poll, as bits.
+    pub(super) kinds: u16,
+    pub(super) object: u64,
+    pub(super) site: Option<&'static Location<'static>>,
+    pub(super) born_ms: u32,
+    pub(super) ports: Ports,
+    /// What the stop told it already: see [`current::told_of`].
+    pub(super) flags: u32,
+}
+
+/// What one look saw: the processes of each scope that stops, by the scope's number. Those of an inner scope belong to the
+/// outer ones too.
+#[derive(Debug, Default)]
+pub(super) struct Look(HashMap<u64, Vec<Arc<Seen>>>);
+
+impl Look {
+    /// The processes of a scope that were seen.
+    pub(super) fn of(&self, scope: &ScopeInner) -> &[Arc<Seen>] {
+        self.0.get(&scope.id).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Who looks, and when.
+#[derive(Debug)]
+pub(crate) struct Looks(Lock<Turn>);
+
+impl Looks {
+    pub(crate) fn new() -> Self {
+        Self(Lock::new(Turn::default()))
+    }
+}
+
+#[derive(Debug, Default)]
+struct Turn {
+    /// Kept alive by those who work with it.
+    last: Weak<Look>,
+    under_way: bool,
+    not_before: Option<Instant>,
+}
+
+/// A look that began after the last one had ended.
+pub(super) async fn look(system: &SystemInner) -> Arc<Look> {
+    let clock = &system.scheduler.clock;
+    loop {
+        let wait = {
+            let mut turn = system.looks.0.lock();
+            let now = clock.now();
+            let wait = turn
+                .not_before
+                .and_then(|at| at.checked_duration_since(now));
+            if turn.under_way {
+                Some(Duration::from_millis(1))
+            } else if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
+                // What somebody else saw a moment ago is as good.
+                if let Some(last) = turn.last.upgrade() {
+                    return last;
+                }
+                Some(wait)
+            } else {
+                turn.under_way = true;
+                None
+            }
+        };
+        match wait {
+            Some(wait) => sleep(wait).await,
+            None => break,
+        }
+    }
+    let looking = Looking(&system.looks);
+    let begun = clock.now();
+    let look = Arc::new(scan(system).await);
+    let now = clock.now();
+    {
+        let mut turn = looking.0.0.lock();
+        turn.not_before = Some(now + (now - begun) * REST);
+        turn.last = Arc::downgrade(&look);
+    }
+    look
+}
+
+/// Gives the turn back, also when the one who looks is dropped.
+struct Looking<'a>(&'a Looks);
+
+impl Drop for Looking<'_> {
+    fn drop(&mut self) {
+        self.0.0.lock().under_way = false;
+    }
+}
+
+async fn scan(system: &SystemInner) -> Look {
+    let registry = &system.scheduler.registry;
+    let mut look = Look::default();
+    // Whether processes of the scope with these low bits are wanted, as far as it is known.
+    let mut wanted: HashMap<u32, bool> = HashMap::new();
+    let mut from = 0;
+    loop {
+        let mut unwanted = Vec::new();
+        let more = registry.visit(
+            from,
+            PIECE,
+            |scope| wanted.get(&scope).copied().unwrap_or(true),
+            |id, about, slot, task| {
+                let scope = task.scope().map_or(0, |scope| scope.id) as u32;
+                let seen = Arc::new(Seen::new(id, about, slot, task));
+                if !look.enter(&seen) {
+                    unwanted.push(scope);
+                }
+            },
+        );
+        // Two scopes may share their low bits: only what nobody wanted is passed over, and only if none was wanted before.
+        for scope in unwanted {
+            wanted.entry(scope).or_insert(false);
+        }
+        if !more {
+            return look;
+        }
+        from += PIECE;
+        let_others_run().await;
+    }
+}
+
+/// Goes behind everybody who is ready.
+async fn let_others_run() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+impl Look {
+    /// Enters a process under every scope around it that stops. False if there is none.
+    fn enter(&mut self, seen: &Arc<Seen>) -> bool {
+        let mut scope = seen.task.scope().map(|scope| &**scope);
+        let mut entered = false;
+        while let Some(at) = scope {
+            if at.is_stopping() {
+                self.0.entry(at.id).or_default().push(Arc::clone(seen));
+                entered = true;
+            }
+            scope = at.parent();
+        }
+        entered
+    }
+}
+
+impl Seen {
+    fn new(id: ProcessId, about: &About, slot: &Slot, task: TaskRef) -> Self {
+        // ORDERING: Acquire: see `registry::Line`.
+        let seq = slot.line.seq.load(Ordering::Acquire);
+        let parked = task.state.is_parked() && task.state.outside() == 0;
+        // ORDERING: Relaxed: see `registry::Line`; a change shows in `seq`.
+        let word = slot.line.wait.load(Ordering::Relaxed);
+        Self {
+            id,
+            parked_at: parked.then_some(seq),
+            kind: WaitKind::from_u8((word >> 8) as u8),
+            kinds: (word >> 16) as u16,
+            // ORDERING: as above.
+            object: slot.line.object.load(Ordering::Relaxed),
+            site: about.site,
+            born_ms: slot.born_ms(),
+            ports: about.ports.clone(),
+            // ORDERING: Relaxed: only the coordinator of a stop sets them.
+            flags: slot.line.flags.load(Ordering::Relaxed),
+            task,
+        }
+    }
+
+    /// Whether it waits to receive.
+    pub(super) fn receives(&self) -> bool {
+        matches!(self.kind, WaitKind::Recv | WaitKind::Select)
+    }
+
+    /// Whether it was told that the input it waits for is over.
+    pub(super) fn was_told(&self) -> bool {
+        let told = self.flags & current::TOLD;
+        self.flags & current::ENDED != 0 && (told == 0 || told == current::told_of(self.object))
+    }
+}
