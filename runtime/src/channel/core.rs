@@ -662,28 +662,7 @@ impl<T> State<T> {
             self.charge_level(now);
         }
     }
-
-    #[cold]
-    #[inline(never)]
-    fn charge_level(&mut self, now: u32) {
-        let last = self.stats.last_ms;
-        // Workers read the clock at different moments: this one may be behind the worker that was here last.
-        if now == 0 || last != 0 && last.wrapping_sub(now) < MAX_LAG_MS {
-            return;
-        }
-        if last != 0 {
-            let passed = now.wrapping_sub(last);
-            self.stats.fill += u64::from(passed) * self.queue.len() as u64;
-            if !self.has_room() {
-                self.stats.full_ms = self.stats.full_ms.wrapping_add(passed);
-            }
-        }
-        self.stats.last_ms = now;
-    }
 }
-
-/// How far the coarse clock of one worker may be behind that of another; farther back is a clock that wrapped around.
-const MAX_LAG_MS: u32 = 3_600_000;
 
 /// Moves the message out of a sender's place.
 ///
