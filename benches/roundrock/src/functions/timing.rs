@@ -8,7 +8,7 @@ use bench_suite::entry::Arguments;
 use bench_suite::measure::{Figures, Meter, lateness};
 use roundrock::prelude::*;
 
-use crate::processes::start_idle;
+use super::processes::start_idle;
 use crate::system;
 
 /// The CPU time of a system in which all processes wait.

@@ -2,20 +2,17 @@
 //!
 //! `ask` is the exception: its server is a struct process, as any user would write one.
 
-mod ask;
-mod messages;
-mod processes;
-mod router;
-mod timing;
+pub mod messages;
+pub mod processes;
+pub mod router;
+pub mod timing;
 
-use std::process::ExitCode;
+use bench_suite::entry::Workload;
 
-use bench_suite::entry::{self, Workload};
-use bench_suite::measure::Figures;
-use roundrock::prelude::*;
+use crate::ask;
 
 /// All workloads.
-const WORKLOADS: &[Workload] = &[
+pub const WORKLOADS: &[Workload] = &[
     ("spawn", processes::spawn),
     ("idle_mem", processes::idle_mem),
     ("wake", processes::wake),
@@ -33,16 +30,3 @@ const WORKLOADS: &[Workload] = &[
     ("timers", timing::timers),
     ("fairness", timing::fairness),
 ];
-
-/// Runs a workload in a system with two workers.
-fn system<F>(body: impl FnOnce(Scope) -> F) -> Figures
-where
-    F: Future<Output = Result<Figures>> + Send + 'static,
-{
-    let ran = System::builder().workers(2).run(body);
-    ran.expect("the workload gives what it should")
-}
-
-fn main() -> ExitCode {
-    entry::main("roundrock", WORKLOADS)
-}

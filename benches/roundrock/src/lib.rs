@@ -1,0 +1,20 @@
+//! The workloads on Roundrock, written as a user would: the public interface, and default options.
+
+pub mod actors;
+pub mod ask;
+pub mod functions;
+
+use bench_suite::measure::Figures;
+use roundrock::prelude::*;
+
+/// Runs a workload in a system with two workers.
+///
+/// # Panics
+/// If the workload does not give what it should.
+pub fn system<F>(body: impl FnOnce(Scope) -> F) -> Figures
+where
+    F: Future<Output = Result<Figures>> + Send + 'static,
+{
+    let ran = System::builder().workers(2).run(body);
+    ran.expect("the workload gives what it should")
+}
