@@ -6,4 +6,11 @@
 pub mod counts;
 pub mod entry;
 pub mod event;
+pub mod generic;
+pub mod load;
 pub mod measure;
+
+/// The allocator of all systems, instead of the one of the operating system.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
