@@ -1,2 +1,106 @@
-//! Runs the benchmark.
-fn main() {}
+//! Runs the benchmark: builds every system, runs them in turns, and prints the tables.
+//!
+//! Each run is a process of its own. The systems take turns within a workload (A B C A B C), so that a machine that becomes
+//! slower or faster does so for all of them.
+
+mod building;
+mod options;
+mod plot;
+mod running;
+mod statistics;
+mod systems;
+mod tables;
+mod workloads;
+
+use std::error::Error;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use building::Program;
+use options::Options;
+use running::Run;
+use statistics::Results;
+use workloads::Workload;
+
+/// What went wrong, for people.
+type Failure = Box<dyn Error>;
+
+fn main() -> ExitCode {
+    match bench() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// False: some run failed.
+fn bench() -> Result<bool, Failure> {
+    let options = Options::parse(std::env::args().skip(1))?;
+    if options.help {
+        print!("{}", options::HELP);
+        return Ok(true);
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root.parent().ok_or("the runner lies in the workspace")?;
+    let programs = building::programs(root, &options)?;
+    let mut json = options.json.as_ref().map(File::create).transpose()?;
+    let mut results = Results::default();
+    let mut failures = Vec::new();
+    for rep in 0..options.reps {
+        for workload in options.workloads() {
+            if rep >= workload.reps {
+                continue;
+            }
+            eprint!("{rep} {:10}", workload.name);
+            for program in programs.iter().filter(|program| program.has(workload)) {
+                eprint!(" {}", program.system.name);
+                match measure(program, workload, &options, rep) {
+                    Ok(run) => {
+                        if let Some(json) = &mut json {
+                            writeln!(json, "{}", run.line())?;
+                        }
+                        results.add(run);
+                    }
+                    Err(error) => {
+                        eprint!(" (failed)");
+                        failures.push(format!(
+                            "{} {}: {error}",
+                            program.system.name, workload.name
+                        ));
+                    }
+                }
+            }
+            eprintln!();
+        }
+    }
+    print!("{}", tables::figures(&results));
+    print!("{}", tables::costs(&results));
+    print!("{}", tables::notes(&results));
+    let svg = options.svg(root);
+    if let Some(folder) = svg.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(&svg, plot::ratios(&results))?;
+    println!("The ratios as a plot: {}", svg.display());
+    for failure in &failures {
+        println!("FAILED {failure}");
+    }
+    Ok(failures.is_empty())
+}
+
+/// One run.
+fn measure(
+    program: &Program,
+    workload: &Workload,
+    options: &Options,
+    rep: u32,
+) -> Result<Run, Failure> {
+    let scale = options.scale * workload.scale * program.system.scale(workload.name);
+    let text = program.run(workload.name, scale)?;
+    Run::parse(&text, rep, options.alloc)
+}

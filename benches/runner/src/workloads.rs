@@ -1,0 +1,156 @@
+//! The workloads, and which figures of theirs are rows of the tables.
+
+use crate::running::Run;
+
+/// A figure of a run.
+#[derive(Debug)]
+pub struct Row {
+    pub label: &'static str,
+    pub unit: &'static str,
+    /// Whether more is better.
+    pub more: bool,
+    pub value: fn(&Run) -> Option<f64>,
+}
+
+/// A workload.
+#[derive(Debug)]
+pub struct Workload {
+    pub name: &'static str,
+    /// What the counts of the suite are multiplied with, for a run to take about half a second.
+    pub scale: f64,
+    /// The most repetitions: fewer where the figure does not vary and a run takes its time.
+    pub reps: u32,
+    pub rows: &'static [Row],
+    /// Whether there are operations, and so costs of one.
+    pub operations: bool,
+}
+
+const fn row(label: &'static str, unit: &'static str, value: fn(&Run) -> Option<f64>) -> Row {
+    Row {
+        label,
+        unit,
+        more: false,
+        value,
+    }
+}
+
+const fn rate(label: &'static str, unit: &'static str, value: fn(&Run) -> Option<f64>) -> Row {
+    Row {
+        label,
+        unit,
+        more: true,
+        value,
+    }
+}
+
+fn ns(run: &Run) -> Option<f64> {
+    run.get("ns_per_op")
+}
+
+fn cpu_ms(run: &Run) -> Option<f64> {
+    Some(run.get("cpu_s")? * 1e3)
+}
+
+fn p99_us(run: &Run) -> Option<f64> {
+    run.get("p99_us")
+}
+
+fn p999_us(run: &Run) -> Option<f64> {
+    run.get("p999_us")
+}
+
+fn p99_ms(run: &Run) -> Option<f64> {
+    Some(run.get("p99_us")? / 1e3)
+}
+
+fn max_ms(run: &Run) -> Option<f64> {
+    Some(run.get("max_us")? / 1e3)
+}
+
+fn bytes(run: &Run) -> Option<f64> {
+    run.get("bytes_per_process")
+}
+
+fn ticks(run: &Run) -> Option<f64> {
+    run.get("ticks")
+}
+
+fn requests(run: &Run) -> Option<f64> {
+    run.get("requests_per_s")
+}
+
+fn peak_mib(run: &Run) -> Option<f64> {
+    Some(run.get("rss_kb")? / 1024.0)
+}
+
+const fn timed(name: &'static str, scale: f64, rows: &'static [Row]) -> Workload {
+    Workload {
+        name,
+        scale,
+        reps: u32::MAX,
+        rows,
+        operations: true,
+    }
+}
+
+const fn lasting(name: &'static str, rows: &'static [Row], operations: bool) -> Workload {
+    Workload {
+        name,
+        scale: 1.0,
+        reps: u32::MAX,
+        rows,
+        operations,
+    }
+}
+
+/// All of them, in the order of the table.
+pub const WORKLOADS: &[Workload] = &[
+    timed("spawn", 1.0, &[row("spawn", "ns", ns)]),
+    timed("idle_mem", 1.0, &[row("idle_mem", "bytes", bytes)]),
+    timed("wake", 1.0, &[row("wake", "ns", ns)]),
+    timed("pingpong", 0.5, &[row("pingpong", "ns/msg", ns)]),
+    timed("ring", 0.4, &[row("ring", "ns/hop", ns)]),
+    timed("stream", 0.4, &[row("stream", "ns/msg", ns)]),
+    timed("stream0", 0.4, &[row("stream0", "ns/msg", ns)]),
+    timed("mpmc", 0.2, &[row("mpmc", "ns/msg", ns)]),
+    timed("mpsc", 0.25, &[row("mpsc", "ns/msg", ns)]),
+    timed("forkjoin", 0.3, &[row("forkjoin", "ns/msg", ns)]),
+    timed("skynet", 1.0, &[row("skynet", "ns/leaf", ns)]),
+    timed("router", 0.2, &[row("router", "ns/event", ns)]),
+    timed(
+        "ask",
+        0.25,
+        &[
+            row("ask", "ns/ask", ns),
+            row("ask p99", "us", p99_us),
+            row("ask p99.9", "us", p999_us),
+        ],
+    ),
+    lasting("idle_cpu", &[row("idle_cpu", "CPU ms", cpu_ms)], false),
+    lasting(
+        "timers",
+        &[
+            row("timers", "CPU ms", cpu_ms),
+            row("timers late", "ms", max_ms),
+        ],
+        true,
+    ),
+    lasting(
+        "fairness",
+        &[
+            rate("fairness", "ticks", ticks),
+            row("fairness p99", "ms", p99_ms),
+        ],
+        false,
+    ),
+    lasting("tcp", &[rate("tcp", "req/s", requests)], true),
+    lasting("http", &[rate("http", "req/s", requests)], true),
+    timed(
+        "threads",
+        0.02,
+        &[
+            row("threads", "ns/event", ns),
+            row("threads peak", "MiB", peak_mib),
+        ],
+    ),
+];
