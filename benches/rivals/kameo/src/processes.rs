@@ -89,7 +89,9 @@ pub fn wake(arguments: &Arguments) -> Figures {
             actor.tell(1).await.expect("the actor lives");
         }
         stop_all(&actors).await;
-        meter.stop(count).note("tell, stop_gracefully, wait_for_shutdown; mailbox 1")
+        meter
+            .stop(count)
+            .note("tell, stop_gracefully, wait_for_shutdown; mailbox 1")
     })
 }
 
