@@ -34,16 +34,21 @@ impl Program {
 
 /// Builds the programs of the systems that are wanted. Go and Erlang are left out where they are not installed.
 pub fn programs(root: &Path, options: &Options) -> Result<Vec<Program>, Failure> {
-    let load = cargo(root, "bench-load", "bench-load", Alloc::System)?;
+    let load = cargo(root, "bench-load", "bench-load", &[], Alloc::System)?;
     let mut programs = Vec::new();
     for system in SYSTEMS {
         if !options.has_system(system.name) {
             continue;
         }
         let built = match system.build {
-            Build::Cargo { package, binary } => {
+            Build::Cargo {
+                package,
+                binary,
+                features,
+            } => {
                 eprintln!("building {binary}");
-                Some((cargo(root, package, binary, options.alloc)?, Vec::new()))
+                let path = cargo(root, package, binary, features, options.alloc)?;
+                Some((path, Vec::new()))
             }
             Build::Go => go(root)?,
             Build::Erlang => erlang(root)?,
@@ -65,7 +70,13 @@ pub fn programs(root: &Path, options: &Options) -> Result<Vec<Program>, Failure>
 }
 
 /// Builds a package and returns where its binary is.
-fn cargo(root: &Path, package: &str, binary: &str, alloc: Alloc) -> Result<PathBuf, Failure> {
+fn cargo(
+    root: &Path,
+    package: &str,
+    binary: &str,
+    features: &[&str],
+    alloc: Alloc,
+) -> Result<PathBuf, Failure> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
@@ -73,6 +84,9 @@ fn cargo(root: &Path, package: &str, binary: &str, alloc: Alloc) -> Result<PathB
         .args(["build", "--release", "--quiet"])
         .args(["--package", package, "--bin", binary])
         .arg("--message-format=json-render-diagnostics");
+    for feature in features {
+        command.args(["--features", feature]);
+    }
     if alloc == Alloc::Mimalloc {
         command.args(["--features", "bench-suite/mimalloc"]);
     }

@@ -7,6 +7,7 @@ pub enum Build {
     Cargo {
         package: &'static str,
         binary: &'static str,
+        features: &'static [&'static str],
     },
     /// The folder `go`.
     Go,
@@ -39,6 +40,7 @@ impl System {
             build: Build::Cargo {
                 package,
                 binary: package,
+                features: &[],
             },
             beside: ROUNDROCK,
             colour,
@@ -76,12 +78,23 @@ pub const SYSTEMS: &[System] = &[
         build: Build::Cargo {
             package: "bench-roundrock",
             binary: "bench-roundrock-actors",
+            features: &[],
         },
         beside: ROUNDROCK,
         colour: "#888888",
         scales: &[],
     },
-    System::cargo("tokio", "bench-tokio", "#1f77b4").scaled(&[("mpmc", 0.5), ("router", 0.5)]),
+    System {
+        name: "tokio",
+        build: Build::Cargo {
+            package: "bench-tokio",
+            binary: "bench-tokio",
+            features: &["bench-tokio/http"],
+        },
+        beside: ROUNDROCK,
+        colour: "#1f77b4",
+        scales: &[("mpmc", 0.5), ("router", 0.5)],
+    },
     System::cargo("kanal", "bench-kanal", "#ff7f0e"),
     System::cargo("crossfire", "bench-crossfire", "#2ca02c"),
     System::cargo("flume", "bench-flume", "#d62728").scaled(&[("router", 0.4)]),

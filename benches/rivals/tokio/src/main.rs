@@ -2,9 +2,14 @@
 
 use std::process::ExitCode;
 
-use bench_suite::entry;
-use bench_suite::generic::{traits::System, workloads};
-use bench_tokio::{Mpsc, Reply, Shared, Tokio};
+use axum::Router;
+use axum::routing::get;
+use bench_suite::entry::{self, Arguments};
+use bench_suite::generic::traits::System;
+use bench_suite::generic::workloads;
+use bench_suite::load::Client;
+use bench_suite::measure::Figures;
+use bench_tokio::{Mpsc, Reply, Shared, Tokio, listen, run};
 
 struct Plain;
 
@@ -18,6 +23,21 @@ impl System for Plain {
     type Oneshot = Reply;
 }
 
+/// Requests of a client that are answered by axum. The client ends the program.
+fn http(arguments: &Arguments) -> Figures {
+    let client = Client::new(Plain::NAME, arguments);
+    run(async move {
+        let app = Router::new().route("/", get(async || "hello, world"));
+        let (listener, address) = listen().await;
+        client.start(address);
+        axum::serve(listener, app).await
+    })
+    .expect("the server starts");
+    unreachable!("a server does not end")
+}
+
 fn main() -> ExitCode {
-    entry::main(Plain::NAME, &workloads::<Plain>())
+    let mut all = workloads::<Plain>();
+    all.push(("http", http));
+    entry::main(Plain::NAME, &all)
 }

@@ -3,6 +3,7 @@
 //! `ask` is the exception: its server is a struct process, as any user would write one.
 
 pub mod messages;
+pub mod network;
 pub mod processes;
 pub mod router;
 pub mod timing;
@@ -29,4 +30,7 @@ pub const WORKLOADS: &[Workload] = &[
     ("idle_cpu", timing::idle_cpu),
     ("timers", timing::timers),
     ("fairness", timing::fairness),
+    ("tcp", network::tcp),
+    ("http", network::http),
+    ("threads", router::router),
 ];
