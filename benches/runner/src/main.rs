@@ -51,9 +51,10 @@ fn bench() -> Result<bool, Failure> {
     let mut json = options.json.as_ref().map(File::create).transpose()?;
     let mut results = Results::default();
     let mut failures = Vec::new();
-    for rep in 0..options.reps {
+    let most = options.workloads().map(|workload| options.reps(workload));
+    for rep in 0..most.max().unwrap_or(0) {
         for workload in options.workloads() {
-            if rep >= workload.reps {
+            if rep >= options.reps(workload) {
                 continue;
             }
             eprint!("{rep} {:10}", workload.name);

@@ -12,7 +12,7 @@ Runs Roundrock and its rivals on the same workloads and prints the figures side 
 
   --systems a,b      these systems only
   --workloads x,y    these workloads only
-  --reps N           runs of each system on each workload; default 3
+  --reps N           runs of each system on each workload; by default 3, and 1 where a run takes seconds
   --json FILE        writes every run as a line of JSON
   --svg FILE         where the plot goes; default target/ratios.svg
   --scale F          multiplies all counts; default 1
@@ -33,7 +33,7 @@ pub enum Alloc {
 pub struct Options {
     systems: Option<Vec<String>>,
     workloads: Option<Vec<String>>,
-    pub reps: u32,
+    reps: Option<u32>,
     pub json: Option<PathBuf>,
     svg: Option<PathBuf>,
     pub scale: f64,
@@ -47,7 +47,7 @@ impl Options {
         let mut options = Self {
             systems: None,
             workloads: None,
-            reps: 3,
+            reps: None,
             json: None,
             svg: None,
             scale: 1.0,
@@ -67,7 +67,7 @@ impl Options {
             match word.as_str() {
                 "--systems" => options.systems = Some(names(&value()?)),
                 "--workloads" => options.workloads = Some(names(&value()?)),
-                "--reps" => options.reps = value()?.parse()?,
+                "--reps" => options.reps = Some(value()?.parse()?),
                 "--json" => options.json = Some(value()?.into()),
                 "--svg" => options.svg = Some(value()?.into()),
                 "--scale" => options.scale = value()?.parse()?,
@@ -97,6 +97,11 @@ impl Options {
     pub fn workloads(&self) -> impl Iterator<Item = &'static Workload> {
         let wanted = |workload: &&Workload| has(self.workloads.as_deref(), workload.name);
         WORKLOADS.iter().filter(wanted)
+    }
+
+    /// How often a workload is run on each system.
+    pub fn reps(&self, workload: &Workload) -> u32 {
+        self.reps.unwrap_or(workload.reps)
     }
 
     /// Where the plot goes.

@@ -96,7 +96,7 @@ pub const SYSTEMS: &[System] = &[
         scales: &[("mpmc", 0.5), ("router", 0.5)],
     },
     System::cargo("kanal", "bench-kanal", "#ff7f0e"),
-    System::cargo("crossfire", "bench-crossfire", "#2ca02c"),
+    System::cargo("crossfire", "bench-crossfire", "#2ca02c").scaled(&[("idle_mem", 0.3)]),
     System::cargo("flume", "bench-flume", "#d62728").scaled(&[("router", 0.4)]),
     System::cargo("async-channel", "bench-async-channel", "#9467bd"),
     System::cargo("smol", "bench-smol", "#8c564b").scaled(&[("mpmc", 0.5), ("router", 0.5)]),

@@ -18,7 +18,7 @@ pub struct Workload {
     pub name: &'static str,
     /// What the counts of the suite are multiplied with, for a run to take about half a second.
     pub scale: f64,
-    /// The most repetitions: fewer where the figure does not vary and a run takes its time.
+    /// How often it is run if nobody says: less where a run takes seconds.
     pub reps: u32,
     pub rows: &'static [Row],
     /// Whether there are operations, and so costs of one.
@@ -83,41 +83,50 @@ fn peak_mib(run: &Run) -> Option<f64> {
     Some(run.get("rss_kb")? / 1024.0)
 }
 
-const fn timed(name: &'static str, scale: f64, rows: &'static [Row]) -> Workload {
-    Workload {
-        name,
-        scale,
-        reps: u32::MAX,
-        rows,
-        operations: true,
+impl Workload {
+    /// Operations that are done as fast as possible.
+    const fn timed(name: &'static str, scale: f64, rows: &'static [Row]) -> Self {
+        Self {
+            name,
+            scale,
+            reps: 3,
+            rows,
+            operations: true,
+        }
     }
-}
 
-const fn lasting(name: &'static str, rows: &'static [Row], operations: bool) -> Workload {
-    Workload {
-        name,
-        scale: 1.0,
-        reps: u32::MAX,
-        rows,
-        operations,
+    /// Something that lasts as long as it lasts.
+    const fn lasting(name: &'static str, rows: &'static [Row], operations: bool) -> Self {
+        Self {
+            name,
+            scale: 1.0,
+            reps: 1,
+            rows,
+            operations,
+        }
+    }
+
+    const fn reps(mut self, reps: u32) -> Self {
+        self.reps = reps;
+        self
     }
 }
 
 /// All of them, in the order of the table.
 pub const WORKLOADS: &[Workload] = &[
-    timed("spawn", 1.0, &[row("spawn", "ns", ns)]),
-    timed("idle_mem", 1.0, &[row("idle_mem", "bytes", bytes)]),
-    timed("wake", 1.0, &[row("wake", "ns", ns)]),
-    timed("pingpong", 0.5, &[row("pingpong", "ns/msg", ns)]),
-    timed("ring", 0.4, &[row("ring", "ns/hop", ns)]),
-    timed("stream", 0.4, &[row("stream", "ns/msg", ns)]),
-    timed("stream0", 0.4, &[row("stream0", "ns/msg", ns)]),
-    timed("mpmc", 0.2, &[row("mpmc", "ns/msg", ns)]),
-    timed("mpsc", 0.25, &[row("mpsc", "ns/msg", ns)]),
-    timed("forkjoin", 0.3, &[row("forkjoin", "ns/msg", ns)]),
-    timed("skynet", 1.0, &[row("skynet", "ns/leaf", ns)]),
-    timed("router", 0.2, &[row("router", "ns/event", ns)]),
-    timed(
+    Workload::timed("spawn", 1.0, &[row("spawn", "ns", ns)]),
+    Workload::timed("idle_mem", 1.0, &[row("idle_mem", "bytes", bytes)]).reps(1),
+    Workload::timed("wake", 0.3, &[row("wake", "ns", ns)]),
+    Workload::timed("pingpong", 0.5, &[row("pingpong", "ns/msg", ns)]),
+    Workload::timed("ring", 0.4, &[row("ring", "ns/hop", ns)]),
+    Workload::timed("stream", 0.4, &[row("stream", "ns/msg", ns)]),
+    Workload::timed("stream0", 0.4, &[row("stream0", "ns/msg", ns)]),
+    Workload::timed("mpmc", 0.2, &[row("mpmc", "ns/msg", ns)]),
+    Workload::timed("mpsc", 0.25, &[row("mpsc", "ns/msg", ns)]),
+    Workload::timed("forkjoin", 0.3, &[row("forkjoin", "ns/msg", ns)]),
+    Workload::timed("skynet", 1.0, &[row("skynet", "ns/leaf", ns)]),
+    Workload::timed("router", 0.2, &[row("router", "ns/event", ns)]),
+    Workload::timed(
         "ask",
         0.25,
         &[
@@ -126,8 +135,8 @@ pub const WORKLOADS: &[Workload] = &[
             row("ask p99.9", "us", p999_us),
         ],
     ),
-    lasting("idle_cpu", &[row("idle_cpu", "CPU ms", cpu_ms)], false),
-    lasting(
+    Workload::lasting("idle_cpu", &[row("idle_cpu", "CPU ms", cpu_ms)], false),
+    Workload::lasting(
         "timers",
         &[
             row("timers", "CPU ms", cpu_ms),
@@ -135,7 +144,7 @@ pub const WORKLOADS: &[Workload] = &[
         ],
         true,
     ),
-    lasting(
+    Workload::lasting(
         "fairness",
         &[
             rate("fairness", "ticks", ticks),
@@ -143,9 +152,9 @@ pub const WORKLOADS: &[Workload] = &[
         ],
         false,
     ),
-    lasting("tcp", &[rate("tcp", "req/s", requests)], true),
-    lasting("http", &[rate("http", "req/s", requests)], true),
-    timed(
+    Workload::lasting("tcp", &[rate("tcp", "req/s", requests)], true).reps(3),
+    Workload::lasting("http", &[rate("http", "req/s", requests)], true).reps(3),
+    Workload::timed(
         "threads",
         0.02,
         &[
