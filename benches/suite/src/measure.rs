@@ -66,8 +66,11 @@ impl Figures {
         self
     }
 
-    /// Adds the quantiles of samples in nanoseconds.
+    /// Adds the quantiles of samples in nanoseconds, if there are any.
     pub fn latencies(self, mut samples: Vec<u64>) -> Self {
+        if samples.is_empty() {
+            return self.with("samples", 0.0);
+        }
         samples.sort_unstable();
         let last = samples.len().saturating_sub(1) as f64;
         let at = |quantile: f64| {
