@@ -95,12 +95,12 @@ fn cargo(
         return Err(format!("{package} does not build").into());
     }
     let text = String::from_utf8(output.stdout)?;
-    let executables = text.lines().filter_map(|line| {
+    let mut executables = text.lines().filter_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         let path = message.get("executable")?.as_str()?;
         Some(PathBuf::from(path))
     });
-    let built = executables.last();
+    let built = executables.next_back();
     let built = built.ok_or_else(|| format!("{package} has no binary {binary}"))?;
     if alloc == Alloc::System {
         return Ok(built);

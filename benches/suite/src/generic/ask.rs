@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::traits::{Channel, Oneshot, Receiver, Runtime, Sender, System};
+use super::traits::{Channel, Oneshot, Runtime, Sender, System};
 use crate::counts;
 use crate::entry::Arguments;
 use crate::measure::{Figures, Meter};
@@ -34,10 +34,7 @@ async fn client<S: System>(mut server: Sender<S::Mpsc, Questions<S>>, each: u64)
 pub fn ask<S: System>(arguments: &Arguments) -> Figures {
     let each = arguments.count(counts::ASK_EACH);
     let figures = S::Runtime::run(async move {
-        let (out, mut questions): (
-            Sender<S::Mpsc, Questions<S>>,
-            Receiver<S::Mpsc, Questions<S>>,
-        ) = S::Mpsc::bounded(counts::ASK_CAPACITY);
+        let (out, mut questions) = S::Mpsc::bounded::<Questions<S>>(counts::ASK_CAPACITY);
         let server = S::Runtime::spawn(async move {
             let mut asked = 0;
             while let Some(question) = S::Mpsc::recv(&mut questions).await {
