@@ -88,7 +88,10 @@ fn cargo(
         command.args(["--features", feature]);
     }
     if alloc == Alloc::Mimalloc {
+        // In a folder of its own, so that neither build is taken for the other.
+        let folder = root.join("target").join("mimalloc");
         command.args(["--features", "bench-suite/mimalloc"]);
+        command.arg("--target-dir").arg(folder);
     }
     let output = command.stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
@@ -101,17 +104,10 @@ fn cargo(
         Some(PathBuf::from(path))
     });
     let built = executables.next_back();
-    let built = built.ok_or_else(|| format!("{package} has no binary {binary}"))?;
-    if alloc == Alloc::System {
-        return Ok(built);
-    }
-    // The build with the other allocator would be in the way of the one without, and the other way round.
-    let kept = built.with_file_name(format!("{binary}-mimalloc"));
-    fs::copy(&built, &kept)?;
-    Ok(kept)
+    Ok(built.ok_or_else(|| format!("{package} has no binary {binary}"))?)
 }
 
-/// The version of a tool that is installed.
+/// Whether a tool can be called.
 fn installed(tool: &str, argument: &str) -> bool {
     let ran = Command::new(tool)
         .arg(argument)

@@ -19,9 +19,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use building::Program;
-use options::Options;
+use options::{Alloc, Options};
 use running::Run;
 use statistics::Results;
+use systems::Build;
 use workloads::Workload;
 
 /// What went wrong, for people.
@@ -103,5 +104,9 @@ fn measure(
 ) -> Result<Run, Failure> {
     let scale = options.scale * workload.scale * program.system.scale(workload.name);
     let text = program.run(workload.name, scale)?;
-    Run::parse(&text, rep, options.alloc)
+    let alloc = match program.system.build {
+        Build::Cargo { .. } => options.alloc,
+        Build::Go | Build::Erlang => Alloc::System,
+    };
+    Run::parse(&text, rep, alloc)
 }
