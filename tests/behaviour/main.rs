@@ -16,6 +16,7 @@ mod order;
 mod outside;
 mod pair;
 mod panic;
+mod pools;
 mod random;
 mod scheduling;
 mod scope;

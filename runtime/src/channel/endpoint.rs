@@ -9,7 +9,6 @@ use crate::channel::Message;
 use crate::channel::core::Core;
 use crate::channel::head::{self, Head, Side};
 use crate::channel::sender::Sender;
-use crate::sync::Ordering;
 use crate::task::{TaskRef, current};
 
 /// A strong or weak sender of some message type.
@@ -96,13 +95,7 @@ impl Endpoint {
         // SAFETY: this endpoint keeps the core alive.
         unsafe { (self.head().vtable.refuse_all)(self.head) };
         if let Some(owner) = self.owner() {
-            // ORDERING: AcqRel: read by the process at its next poll.
-            owner
-                .slot()
-                .line
-                .flags
-                .fetch_or(current::STOPPING | current::ENDED, Ordering::AcqRel);
-            owner.wake();
+            owner.tell(current::STOPPING | current::ENDED);
         }
     }
 }

@@ -14,6 +14,7 @@
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomPinned;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -280,6 +281,8 @@ pub enum Selected<T> {
 pub struct Select {
     /// The source of each arm, for the panic when none is left.
     arms: &'static [&'static str],
+    /// Where it is written.
+    site: &'static Location<'static>,
     start: Start,
     has_default: bool,
     has_else: bool,
@@ -295,9 +298,11 @@ enum Start {
 impl Select {
     /// Describes a wait over these arms, given by their sources.
     #[must_use]
+    #[track_caller]
     pub const fn new(arms: &'static [&'static str]) -> Self {
         Self {
             arms,
+            site: Location::caller(),
             start: Start::Fair,
             has_default: false,
             has_else: false,
@@ -529,7 +534,7 @@ impl<A: Arms> Future for Selecting<A> {
                     Select {
                         has_default: true, ..
                     } => Poll::Ready(Selected::Default),
-                    Select { arms, .. } => none_left(arms),
+                    shape => none_left(&shape),
                 };
             }
             if this.shape.has_default {
@@ -554,9 +559,10 @@ fn choose(arms: usize) -> usize {
 }
 
 #[cold]
-fn none_left(arms: &[&str]) -> ! {
+fn none_left(shape: &Select) -> ! {
     panic!(
-        "no branch of this `select!` can ever win: all are closed or guarded off ({}); add an `else =>` branch",
-        arms.join(", ")
+        "{}: no branch of this `select!` can ever win: all are closed or guarded off ({}); add an `else =>` branch",
+        shape.site,
+        shape.arms.join(", ")
     )
 }

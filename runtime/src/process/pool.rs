@@ -4,6 +4,10 @@
 //! one that gets it, without a process in between. The other policies put a process in front, which sends each message to
 //! the mailbox of the worker that the policy names.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::time::Duration;
+
 use crate::channel::endpoint::Endpoint;
 use crate::channel::head::Side;
 use crate::channel::{Receiver, Sender};
@@ -13,6 +17,7 @@ use crate::process::handle::{Handle, Handlers, StructProcess};
 use crate::process::spawn::{Pool, SpawnOptions};
 use crate::process::structure;
 use crate::scope::{Scope, ScopeInner};
+use crate::task::current;
 
 /// Which worker of a pool gets a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -104,13 +109,38 @@ impl<P: Handlers + StructProcess + Clone> Pool for Routed<P> {
                 &router,
             );
         }
-        let whole = scope.inner.create(
-            async move { pool.join().await },
-            &options.named(P::META.name),
-        );
+        let whole = scope
+            .inner
+            .create(whole(pool), &options.named(P::META.name));
         endpoint.set_owner(whole.task().clone());
         ScopeInner::launch(&whole);
         P::wrap(Handle::new(endpoint))
+    }
+}
+
+/// The process that stands for a pool: it ends with the last worker. Told to stop, it lets the workers drain; killed, it takes
+/// them with it.
+fn whole(pool: Scope) -> impl Future<Output = crate::Result<()>> {
+    struct Rest(Scope);
+    impl Drop for Rest {
+        fn drop(&mut self) {
+            if self.0.alive() > 0 {
+                self.0.inner.begin_stop(Duration::ZERO);
+            }
+        }
+    }
+    // Made before the first poll: the process may be killed before it ever runs.
+    let rest = Rest(pool);
+    async move {
+        let Rest(pool) = &rest;
+        let mut join = pin!(pool.join());
+        poll_fn(|cx| {
+            if current::is_ended(0) {
+                pool.inner.begin_stop(Duration::MAX);
+            }
+            join.as_mut().poll(cx)
+        })
+        .await
     }
 }
 

@@ -113,20 +113,10 @@ async fn handle<P: Handlers>(state: &mut P, envelope: Envelope<P::Message>, cx: 
     cx.begin(envelope.deadline, envelope.sender);
     match envelope.deadline {
         None => state.dispatch(envelope.message, cx).await,
-        Some(deadline) => under_deadline(deadline, state.dispatch(envelope.message, cx)).await,
+        Some(deadline) => {
+            current::under_deadline(deadline, state.dispatch(envelope.message, cx)).await
+        }
     }
-}
-
-/// Lets calls that are made while `future` runs inherit `deadline`.
-async fn under_deadline<F: Future>(deadline: Instant, future: F) -> F::Output {
-    let mut future = pin!(future);
-    poll_fn(|cx| {
-        let outer = current::set_deadline(Some(deadline));
-        let polled = future.as_mut().poll(cx);
-        current::set_deadline(outer);
-        polled
-    })
-    .await
 }
 
 async fn finish<P: Handlers>(mut state: P, mut cx: Cx<P>) -> Result<(), Fault> {

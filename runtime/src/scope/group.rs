@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::error::{Result, is_consequence};
 use crate::scope::{Scope, ScopeInner, stop};
+use crate::task::current;
 
 /// Stops the group's scope if the body's future is dropped half way.
 struct Guard(Arc<ScopeInner>);
@@ -23,7 +24,13 @@ where
 {
     let child = scope.child("group");
     let guard = Guard(Arc::clone(&child.inner));
-    let value = body(child).await;
+    let deadline = child.deadline();
+    let body = body(child);
+    // Calls of the body inherit it like those of the processes in the group.
+    let value = match deadline {
+        Some(deadline) => current::under_deadline(deadline, body).await,
+        None => body.await,
+    };
     if value.is_err() {
         guard.0.begin_stop(guard.0.system.grace);
     }

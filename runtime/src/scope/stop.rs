@@ -144,12 +144,10 @@ async fn run(scope: &Arc<ScopeInner>, grace: Duration) {
     if !ended {
         // Those that others wait for, and then, when these had time to finish, everybody.
         stop.kill(|process| !process.receives() || process.was_told());
-        let patience = grace.min(PATIENCE);
+        let all = grace.saturating_add(grace.min(PATIENCE));
         stop.pause = FIRST_LOOK;
-        while !ended && clock.now() - begun < grace + patience {
-            ended = stop
-                .step((grace + patience).saturating_sub(clock.now() - begun))
-                .await;
+        while !ended && clock.now() - begun < all {
+            ended = stop.step(all.saturating_sub(clock.now() - begun)).await;
         }
     }
     let mut stuck = Vec::new();

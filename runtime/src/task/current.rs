@@ -8,7 +8,9 @@
 )]
 
 use std::cell::Cell;
+use std::future::{Future, poll_fn};
 use std::panic::Location;
+use std::pin::pin;
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
@@ -326,6 +328,19 @@ pub(crate) fn deadline() -> Option<Instant> {
 /// Sets the deadline of the message that is being handled, and returns the one before.
 pub(crate) fn set_deadline(deadline: Option<Instant>) -> Option<Instant> {
     CURRENT.with(|current| current.deadline.replace(deadline))
+}
+
+/// Lets calls that are made while `future` runs inherit `deadline`.
+pub(crate) async fn under_deadline<F: Future>(deadline: Instant, future: F) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        let outer = self::deadline();
+        set_deadline(Some(outer.map_or(deadline, |outer| outer.min(deadline))));
+        let polled = future.as_mut().poll(cx);
+        set_deadline(outer);
+        polled
+    })
+    .await
 }
 
 /// Whether the current process belongs to this scope, or to one inside it.

@@ -6,7 +6,7 @@
 )]
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::marker::PhantomPinned;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -229,7 +229,7 @@ impl fmt::Display for Elapsed {
 
 impl std::error::Error for Elapsed {}
 
-/// Gives `future` at most `limit`; afterwards drops it.
+/// Gives `future`, or a call or task, at most `limit`; afterwards drops it.
 ///
 /// The future is polled first, so one that is ready at the deadline wins.
 ///
@@ -246,9 +246,9 @@ impl std::error::Error for Elapsed {}
 /// assert!(timeout(millis(2), sleep(secs(60))).await.is_err());
 /// # Ok(()) }) }
 /// ```
-pub async fn timeout<F: Future>(limit: Duration, future: F) -> Result<F::Output, Elapsed> {
+pub async fn timeout<F: IntoFuture>(limit: Duration, future: F) -> Result<F::Output, Elapsed> {
     Timeout {
-        future,
+        future: future.into_future(),
         sleep: sleep(limit),
     }
     .await

@@ -1,0 +1,133 @@
+//! Pools of struct processes: stopping and killing them by their handle; limits of calls. P15, P24, P35.
+
+use roundrock::prelude::*;
+use roundrock::time::Duration;
+use roundrock_tests::{on, on_workers};
+
+#[process]
+#[derive(Clone)]
+struct Worker {
+    done: Sender<u32>,
+}
+
+#[handlers]
+impl Worker {
+    async fn work(&mut self, n: u32) -> Result<()> {
+        self.done.send(n).await?;
+        Ok(())
+    }
+    async fn nap(&self, time: Duration) -> u32 {
+        sleep(time).await;
+        7
+    }
+}
+
+/// A stopped pool handles what is queued, and ends with all its workers.
+#[test]
+fn p15_a_pool_that_is_stopped_drains_and_ends() {
+    on_workers(|scope| async move {
+        for shared in [true, false] {
+            let (done, seen) = bounded(64);
+            let pool = match shared {
+                true => scope.pool(3, Worker { done }),
+                false => scope.pool(3, Worker { done }.round_robin()),
+            };
+            for n in 0..6 {
+                pool.work(n).send_and_forget().await?;
+            }
+            pool.stop();
+            assert_eq!(pool.closed().await.kind(), "ok");
+            assert!(pool.work(9).await.is_err());
+            let mut got = seen.recv_many(64).await;
+            got.sort_unstable();
+            assert_eq!(got, [0, 1, 2, 3, 4, 5]);
+            // The workers are gone, with the senders that they held.
+            assert_eq!(seen.recv().await, None);
+        }
+        Ok(())
+    });
+}
+
+/// A killed pool takes its workers with it.
+#[test]
+fn p15_a_pool_that_is_killed_takes_its_workers_along() {
+    on_workers(|scope| async move {
+        let (done, seen) = bounded(1);
+        let pool = scope.pool(3, Worker { done });
+        let asleep = pool.nap(secs(1000)).owned();
+        let caller = scope.task(
+            "caller",
+            async move { roundrock::Ok(asleep.await.is_err()) },
+        );
+        pool.kill();
+        assert_eq!(pool.closed().await.kind(), "killed");
+        assert_eq!(seen.recv().await, None);
+        assert!(caller.await?);
+        Ok(())
+    });
+}
+
+/// A call, and the body of a group, have the time that the scope gives them.
+#[test]
+fn p24_a_deadline_reaches_the_calls_of_a_group() {
+    on(2, |scope| async move {
+        let (done, _seen) = bounded(1);
+        let worker = scope.spawn(Worker { done });
+        let inner = worker.clone();
+        let late = scope
+            .within(millis(5))
+            .group(async move |_| Ok(inner.nap(secs(1000)).await?))
+            .await;
+        assert!(late.is_err());
+        worker.kill();
+        Ok(())
+    });
+}
+
+/// `timeout` takes whatever can be awaited.
+#[test]
+fn p24_a_timeout_takes_calls_and_tasks() {
+    on(2, |scope| async move {
+        let (done, _seen) = bounded(1);
+        let worker = scope.spawn(Worker { done });
+        assert_eq!(timeout(secs(8), worker.nap(Duration::ZERO)).await??, 7);
+        let task = scope.task("seven", async { roundrock::Ok(7) });
+        assert_eq!(timeout(secs(8), task).await??, 7);
+        assert!(timeout(millis(5), worker.nap(secs(1000))).await.is_err());
+        worker.kill();
+        Ok(())
+    });
+}
+
+/// P35: a process cannot wait for the end of its own system: that is an error, at once.
+#[test]
+fn p35_a_system_within_a_process_is_refused() {
+    on_workers(|scope| async move {
+        let group = scope.child("group");
+        let nested = group.task("nested", async {
+            System::builder().workers(1).run(async |_| Ok(()))
+        });
+        let exit = nested.done().await;
+        assert_eq!(exit.kind(), "panicked");
+        Ok(())
+    });
+}
+
+/// The panic of a `select!` that can never end names the place where it is written.
+#[test]
+fn p21_a_select_that_cannot_end_says_where() {
+    on(1, |scope| async move {
+        let group = scope.child("group");
+        let (closed, inbox) = bounded::<u32>(1);
+        drop(closed);
+        let line = line!() + 2;
+        let lost = group.task("lost", async move {
+            roundrock::Ok(select! {
+                n = inbox.recv() => n,
+            })
+        });
+        let text = format!("{}", lost.await.unwrap_err());
+        assert!(text.contains(&format!("pools.rs:{line}")), "{text}");
+        Ok(())
+    });
+}
