@@ -301,3 +301,25 @@ fn a_webhook_that_does_not_answer_makes_dead_letters() {
         "sink `hook`: no answer within 50ms (attempt 2 of 2)"
     );
 }
+
+/// A webhook that nobody answers holds what was acknowledged until the drain is nearly over: then all of it becomes dead
+/// letters.
+#[test]
+fn a_webhook_that_is_down_loses_nothing_at_the_stop() {
+    let folder = folder("webhook-down-stop");
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = gone.local_addr().unwrap();
+    drop(gone);
+    let config = format!(
+        "drain = '2s'\n[input]\nhttp = '0'\n[sinks.hook]\ntype = 'webhook'\nurl = 'http://{address}/events'\nattempts = 100\nbackoff = '1s'\n[default]\nsinks = ['hook']\n"
+    );
+    let (router, http) = Router::serve(&folder, &config);
+    let body: String = (0..600).map(|n| format!("{{\"n\":{n}}}\n")).collect();
+    let (status, answer) = Http::connect(http).post(body);
+    assert_eq!((status, &answer["accepted"]), (200, &600.into()));
+    router.terminate();
+    let books = router.wait().books();
+    assert_eq!(books["lost"], 0);
+    assert_eq!(books["dead"], 600);
+    assert_eq!(letters(&folder).len(), 600);
+}
