@@ -236,3 +236,37 @@ fn p07_blocked_processes_are_served_in_order() {
         Ok(())
     });
 }
+
+/// P7, P12: who waits for room for several messages is not overtaken, and lets the next one in when it gives up.
+#[test]
+fn p07_room_for_several_is_waited_for_in_line() {
+    on_workers(|scope| async move {
+        let (sender, inbox) = bounded(4);
+        sender.send(1).await?;
+        sender.send(2).await?;
+        let many = Step::parked(sender.ready_many(3));
+        // There are two places, but the three come first.
+        assert!(sender.try_send(9).unwrap_err().is_full());
+        let mut behind = Step::parked(sender.send(3));
+        drop(many);
+        assert!(behind.ready().is_ok());
+        assert_eq!(inbox.recv_many(8).await, [1, 2, 3]);
+
+        let mut room = sender.ready_many(4).await?;
+        assert!(sender.try_send(9).unwrap_err().is_full());
+        for n in 4..7 {
+            room.send(n)?;
+        }
+        assert_eq!(room.left(), 1);
+        drop(room);
+        sender.try_send(7).unwrap();
+        assert_eq!(inbox.recv_many(8).await, [4, 5, 6, 7]);
+
+        let taken = sender.ready_many(2).await?;
+        drop(inbox);
+        assert!(sender.ready_many(1).await.is_err());
+        drop(taken);
+        let _ = scope;
+        Ok(())
+    });
+}

@@ -6,8 +6,8 @@
 //!
 //! **Invariants** (true whenever the lock is free)
 //! - Messages in the buffer and a parked receiver that could take one exclude each other.
-//! - A parked sender and free room exclude each other: room that appears is given to the oldest sender at once, so nobody
-//!   overtakes it.
+//! - A parked sender and the room that it waits for exclude each other: room that appears is given to the oldest sender at
+//!   once. While one is parked no other one gets room, so nobody overtakes it.
 //! - `queue.len() + permits <= capacity`, except for hand-offs that their receiver never saw: those go back to the head,
 //!   outside the bound.
 //! - On a rendezvous, `permits <=` parked receivers at the moment of the grant.
@@ -167,6 +167,7 @@ impl<T> Core<T> {
         // What a stream of messages does most of the time, small enough to become part of the sending process.
         if !state.has(NO_RECEIVERS | REFUSES | DISCARDS)
             && state.receivers.is_empty()
+            && state.senders.is_empty()
             && state.has_room()
         {
             // SAFETY: by contract.
@@ -250,8 +251,10 @@ impl<T> Core<T> {
             }
         }
         let mut discarded = None;
-        let room = state.has_room();
-        if room || state.overflow != Overflow::Wait {
+        // Whoever waits for room comes first, also one that waits for more than there is.
+        let waits = state.overflow == Overflow::Wait;
+        let room = state.has_room() && (state.senders.is_empty() || !waits);
+        if room || !waits {
             if !room && state.overflow == Overflow::DropOldest {
                 discarded = state.pop_front().map(|(message, _)| message);
             }
@@ -278,7 +281,7 @@ impl<T> Core<T> {
     }
 
     /// Asks for room: a permit counts against the capacity, or on a parked receiver of a rendezvous.
-    pub(crate) fn ready(&self, park: Option<Park<'_, '_>>) -> Started {
+    pub(crate) fn ready(&self, count: u32, park: Option<Park<'_, '_>>) -> Started {
         let mut state = self.state.lock();
         let token = park.as_ref().and_then(|park| park.token);
         let claim = || token.is_none_or(Token::claim);
@@ -289,11 +292,13 @@ impl<T> Core<T> {
                 Started::Lost
             };
         }
-        if state.can_grant(token.map_or(ptr::null(), ptr::from_ref)) {
+        if state.senders.is_empty()
+            && state.can_grant(token.map_or(ptr::null(), ptr::from_ref), count)
+        {
             if !claim() {
                 return Started::Lost;
             }
-            state.permits += 1;
+            state.permits += count;
             return Started::Done;
         }
         let Some(Park { node, cx, token }) = park else {
@@ -303,7 +308,7 @@ impl<T> Core<T> {
         unsafe {
             state
                 .senders
-                .push(node, Offer::Ready, TaskWaker::of(cx), token)
+                .push(node, Offer::Ready(count), TaskWaker::of(cx), token)
         };
         Started::Parked
     }
@@ -431,11 +436,17 @@ impl<T> Core<T> {
     /// # Safety
     /// The node was used with this channel as a sender, or never.
     pub(crate) unsafe fn withdraw_sender(&self, node: &Node) -> u32 {
+        let mut wakes = Wakes::default();
         let mut state = self.state.lock();
         // SAFETY: by contract.
         let (mark, waker) = unsafe { state.senders.withdraw(node) };
+        if mark == wait::WAITING && !state.senders.is_empty() {
+            // It may have waited for more room than the next one does.
+            state.match_up(&mut wakes);
+        }
         drop(state);
         drop(waker);
+        wakes.wake();
         mark
     }
 
@@ -684,6 +695,6 @@ pub(super) unsafe fn take<T>(offer: Offer) -> T {
             // SAFETY: as above.
             unsafe { message.unwrap_unchecked() }
         }
-        Offer::Recv(_) | Offer::Ready => unreachable!("only senders offer messages"),
+        Offer::Recv(_) | Offer::Ready(_) => unreachable!("only senders offer messages"),
     }
 }

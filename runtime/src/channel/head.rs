@@ -85,7 +85,7 @@ pub(crate) struct Park<'a, 'b> {
 #[derive(Debug)]
 pub(crate) struct VTable {
     pub(crate) send: unsafe fn(NonNull<Head>, Offer, Option<Park<'_, '_>>) -> Started,
-    pub(crate) ready: unsafe fn(NonNull<Head>, Option<Park<'_, '_>>) -> Started,
+    pub(crate) ready: unsafe fn(NonNull<Head>, u32, Option<Park<'_, '_>>) -> Started,
     pub(crate) use_permit: unsafe fn(NonNull<Head>, Option<Offer>) -> bool,
     pub(crate) withdraw: unsafe fn(NonNull<Head>, &Node) -> u32,
     pub(crate) renew: unsafe fn(NonNull<Head>, &Node, &Context<'_>) -> u32,
@@ -207,7 +207,7 @@ impl<T> Core<T> {
         // In all entries `head` is that of a `Core<T>` which an endpoint keeps alive, by the contract of the table.
         send: Self::erased_send,
         // SAFETY: as said above.
-        ready: |head, park| unsafe { Self::of(head) }.ready(park),
+        ready: |head, count, park| unsafe { Self::of(head) }.ready(count, park),
         use_permit: Self::erased_use_permit,
         withdraw: Self::erased_withdraw,
         renew: Self::erased_renew,

@@ -54,7 +54,7 @@ impl<T> State<T> {
         // SAFETY: under the lock.
         let only_waits = matches!(
             unsafe { self.senders.first_offer() },
-            Some((Offer::Ready, _))
+            Some((Offer::Ready(_), _))
         );
         if only_waits && may_park {
             return Err(current::is_ended(object));
@@ -89,10 +89,14 @@ impl<T> State<T> {
                 continue;
             }
             // SAFETY: under the lock.
-            let Some((_, token)) = (unsafe { self.senders.first_offer() }) else {
+            let Some((offer, token)) = (unsafe { self.senders.first_offer() }) else {
                 return;
             };
-            if !self.can_grant(token) {
+            let count = match offer {
+                Offer::Ready(count) => count,
+                _ => 1,
+            };
+            if !self.can_grant(token, count) {
                 return;
             }
             // SAFETY: under the lock.
@@ -100,7 +104,8 @@ impl<T> State<T> {
                 return;
             };
             match sender.offer {
-                Offer::Ready | Offer::Recv(_) => self.permits += 1,
+                Offer::Ready(count) => self.permits += count,
+                Offer::Recv(_) => unreachable!("a receiver does not send"),
                 offer @ (Offer::Send(_) | Offer::Convert(..)) => {
                     // SAFETY: a parked sender's offer is full.
                     let message = unsafe { take(offer) };
@@ -114,10 +119,11 @@ impl<T> State<T> {
         }
     }
 
-    /// Whether a permit may be granted to an operation of the `select!` of `token` (or to any other one, if null).
-    pub(super) fn can_grant(&self, token: *const Token) -> bool {
+    /// Whether `count` permits may be granted to an operation of the `select!` of `token` (or to any other one, if null).
+    pub(super) fn can_grant(&self, token: *const Token, count: u32) -> bool {
         if self.capacity != 0 {
-            return self.has_room();
+            return self.queue.len() as u64 + u64::from(self.permits) + u64::from(count)
+                <= u64::from(self.capacity);
         }
         // A `select!` never meets itself.
         let own = match token.is_null() {
@@ -125,7 +131,7 @@ impl<T> State<T> {
             // SAFETY: under the lock.
             false => unsafe { self.receivers.count_of(token) },
         };
-        self.receivers.len() - own > self.permits
+        self.receivers.len() - own >= self.permits + count
     }
 
     /// Takes the oldest message, with its ticket if it was handed over before.

@@ -52,7 +52,7 @@ pub use broadcast::{
 pub use error::{Closed, SendError, SendTimeoutError, TryRecvError, TrySendError};
 pub use latest::{LatestChanged, LatestClosed, LatestReceiver, LatestRecv, LatestSender, latest};
 pub use oneshot::{OneshotClosed, OneshotReceiver, OneshotRecv, OneshotSender, oneshot};
-pub use permit::{OwnedPermit, Permit, Ready};
+pub use permit::{OwnedPermit, Permit, Permits, Ready, ReadyMany};
 pub use policy::{ChannelOptions, Overflow};
 pub use receiver::Receiver;
 pub use select::{CancelSafe, Event, cancel_safe};

@@ -1,4 +1,4 @@
-//! Room that is kept: [`Ready`], [`Permit`] and [`OwnedPermit`].
+//! Room that is kept: [`Ready`] and [`ReadyMany`], [`Permit`], [`Permits`] and [`OwnedPermit`].
 
 #![expect(unsafe_code, reason = "operations are pinned while parked")]
 
@@ -22,14 +22,17 @@ use crate::task::registry::WaitKind;
 #[must_use = "room is granted only when this is awaited"]
 pub struct Ready<'a, T> {
     sender: &'a Sender<T>,
+    /// For how many messages there is to be room.
+    count: u32,
     node: Node,
     _pinned: PhantomPinned,
 }
 
 impl<'a, T: Message> Ready<'a, T> {
-    pub(super) fn new(sender: &'a Sender<T>) -> Self {
+    pub(super) fn new(sender: &'a Sender<T>, count: u32) -> Self {
         Self {
             sender,
+            count,
             node: Node::new(),
             _pinned: PhantomPinned,
         }
@@ -39,10 +42,10 @@ impl<'a, T: Message> Ready<'a, T> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         token: Option<&Token>,
-    ) -> ArmPoll<Result<Permit<'a, T>, Closed>> {
+    ) -> ArmPoll<Result<Permits<'a, T>, Closed>> {
         // SAFETY: nothing is moved out of its place while the node is parked.
         let this = unsafe { self.get_unchecked_mut() };
-        let sender = this.sender;
+        let (sender, left) = (this.sender, this.count);
         if this.node.mark() == wait::IDLE {
             let park = Park {
                 node: &this.node,
@@ -50,8 +53,8 @@ impl<'a, T: Message> Ready<'a, T> {
                 token,
             };
             // SAFETY: the head belongs to this sender's core.
-            match unsafe { (sender.head().vtable.ready)(sender.raw(), Some(park)) } {
-                Started::Done => return ArmPoll::Ready(Ok(Permit { sender })),
+            match unsafe { (sender.head().vtable.ready)(sender.raw(), left, Some(park)) } {
+                Started::Done => return ArmPoll::Ready(Ok(Permits { sender, left })),
                 Started::Closed => return ArmPoll::Ready(Err(Closed(()))),
                 Started::Parked | Started::Full | Started::Lost => {}
             }
@@ -70,7 +73,7 @@ impl<'a, T: Message> Ready<'a, T> {
             match mark {
                 wait::DONE => {
                     this.node.reset();
-                    return ArmPoll::Ready(Ok(Permit { sender }));
+                    return ArmPoll::Ready(Ok(Permits { sender, left }));
                 }
                 wait::CLOSED if token.is_none_or(Token::claim) => {
                     this.node.reset();
@@ -90,7 +93,7 @@ impl<'a, T: Message> Future for Ready<'a, T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         ready!(current::spend(cx));
         match self.poll_ready(cx, None) {
-            ArmPoll::Ready(result) => Poll::Ready(result),
+            ArmPoll::Ready(result) => Poll::Ready(result.map(Permits::only)),
             ArmPoll::Pending | ArmPoll::Passive | ArmPoll::Disabled => Poll::Pending,
         }
     }
@@ -105,6 +108,7 @@ impl<'a, T: Message> Event for Ready<'a, T> {
         token: &Token,
     ) -> ArmPoll<Self::Output> {
         self.poll_ready(cx, Some(token))
+            .map(|result| result.map(Permits::only))
     }
 }
 
@@ -113,7 +117,10 @@ impl<T> Drop for Ready<'_, T> {
         match self.node.mark() {
             wait::WAITING if self.sender.withdraw(&self.node) != wait::DONE => {}
             // Granted, and never seen: the next in line gets it.
-            wait::WAITING | wait::DONE => drop(self.sender.use_permit(None)),
+            wait::WAITING | wait::DONE => drop(Permits {
+                sender: self.sender,
+                left: self.count,
+            }),
             _ => {}
         }
     }
@@ -124,6 +131,77 @@ impl<T> fmt::Debug for Ready<'_, T> {
         f.debug_struct("Ready")
             .field("sender", self.sender)
             .finish_non_exhaustive()
+    }
+}
+
+/// Waits for room for several messages; see [`Sender::ready_many`].
+#[must_use = "room is granted only when this is awaited"]
+#[derive(Debug)]
+pub struct ReadyMany<'a, T>(Ready<'a, T>);
+
+impl<'a, T: Message> ReadyMany<'a, T> {
+    pub(super) fn new(sender: &'a Sender<T>, count: u32) -> Self {
+        Self(Ready::new(sender, count))
+    }
+}
+
+impl<'a, T: Message> Future for ReadyMany<'a, T> {
+    type Output = Result<Permits<'a, T>, Closed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        ready!(current::spend(cx));
+        // SAFETY: the wait is pinned with this future and never moved.
+        let ready = unsafe { self.map_unchecked_mut(|this| &mut this.0) };
+        match ready.poll_ready(cx, None) {
+            ArmPoll::Ready(result) => Poll::Ready(result),
+            ArmPoll::Pending | ArmPoll::Passive | ArmPoll::Disabled => Poll::Pending,
+        }
+    }
+}
+
+/// Room for several messages; see [`Sender::ready_many`]. Dropping it gives the room that is left to the next in line.
+#[must_use = "permits that are dropped give their room back"]
+#[derive(Debug)]
+pub struct Permits<'a, T> {
+    sender: &'a Sender<T>,
+    left: u32,
+}
+
+impl<'a, T: Message> Permits<'a, T> {
+    /// Returns for how many messages there is room left.
+    pub fn left(&self) -> usize {
+        self.left as usize
+    }
+
+    /// Sends a message without waiting.
+    ///
+    /// # Errors
+    /// [`SendError`] with the message when no receiver is left.
+    ///
+    /// # Panics
+    /// If all the room was used.
+    pub fn send(&mut self, message: T) -> Result<(), SendError<T>> {
+        assert!(
+            self.left > 0,
+            "all the room of these permits was used: ask for more with `ready_many`"
+        );
+        self.left -= 1;
+        self.sender
+            .use_permit(Some(message))
+            .map_or(Ok(()), |message| Err(SendError(message)))
+    }
+
+    fn only(self) -> Permit<'a, T> {
+        let sender = std::mem::ManuallyDrop::new(self).sender;
+        Permit { sender }
+    }
+}
+
+impl<T> Drop for Permits<'_, T> {
+    fn drop(&mut self) {
+        for _ in 0..self.left {
+            self.sender.use_permit(None);
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use crate::channel::core::Core;
 use crate::channel::error::{Closed, SendError, SendTimeoutError, TrySendError};
 use crate::channel::head::{self, Head, Side};
 use crate::channel::head::{Park, Started};
-use crate::channel::permit::{OwnedPermit, Ready};
+use crate::channel::permit::{OwnedPermit, Ready, ReadyMany};
 use crate::channel::wait::{self, Convert, Node, Offer, Place};
 use crate::task::current;
 use crate::task::registry::WaitKind;
@@ -183,7 +183,41 @@ impl<T: Message> Sender<T> {
     /// # Errors
     /// [`Closed`] when no receiver is left.
     pub fn ready(&self) -> Ready<'_, T> {
-        Ready::new(self)
+        Ready::new(self, 1)
+    }
+
+    /// Waits for room for `count` messages at once, and keeps it.
+    ///
+    /// Senders that come later wait behind it, also those that want less. Cancellation: as for [`ready`](Self::ready).
+    ///
+    /// # Errors
+    /// [`Closed`] when no receiver is left.
+    ///
+    /// # Panics
+    /// If `count` is zero, or more than a bounded channel holds. On a rendezvous it waits for so many parked receivers.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # roundrock::System::builder().workers(1).run(async |_scope| {
+    /// let (jobs, inbox) = bounded(4);
+    /// let mut room = jobs.ready_many(3).await?;
+    /// for n in 0..3 {
+    ///     room.send(n)?;                      // all of them, with nothing in between
+    /// }
+    /// assert_eq!(inbox.recv_many(8).await, [0, 1, 2]);
+    /// # Ok(()) }).unwrap();
+    /// ```
+    pub fn ready_many(&self, count: usize) -> ReadyMany<'_, T> {
+        let most = match self.capacity() {
+            None | Some(0) => u32::MAX as usize,
+            Some(capacity) => capacity,
+        };
+        assert!(
+            (1..=most).contains(&count),
+            "`ready_many({count})` would wait for ever: give at least 1, and at most the {most} places of the channel"
+        );
+        ReadyMany::new(self, count as u32)
     }
 
     /// Waits for room like [`ready`](Self::ready), and returns a permit that owns its sender.

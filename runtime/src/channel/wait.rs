@@ -26,6 +26,7 @@
 
 use std::marker::PhantomPinned;
 use std::mem::MaybeUninit;
+use std::num::NonZeroUsize;
 use std::ptr::{self, NonNull};
 
 use crate::channel::select::Token;
@@ -75,8 +76,8 @@ pub(crate) enum Offer {
     Send(NonNull<()>),
     /// A message of another type, and the function that moves it out as the channel's type into a place.
     Convert(NonNull<()>, Convert),
-    /// Waits for room only.
-    Ready,
+    /// Waits only for room, for this many messages.
+    Ready(u32),
 }
 
 /// One parked operation.
@@ -234,7 +235,7 @@ impl Node {
                 OfferKind::Recv => Offer::Recv(inner.place),
                 OfferKind::Send => Offer::Send(inner.place),
                 OfferKind::Convert => Offer::Convert(inner.place, inner.convert),
-                OfferKind::Ready => Offer::Ready,
+                OfferKind::Ready => Offer::Ready(inner.place.addr().get() as u32),
             })
         }
     }
@@ -314,9 +315,9 @@ impl List {
             Offer::Recv(place) => (OfferKind::Recv, place, no_conversion as Convert),
             Offer::Send(place) => (OfferKind::Send, place, no_conversion as Convert),
             Offer::Convert(place, convert) => (OfferKind::Convert, place, convert),
-            Offer::Ready => (
+            Offer::Ready(count) => (
                 OfferKind::Ready,
-                NonNull::dangling(),
+                NonNull::without_provenance(NonZeroUsize::MIN.saturating_add(count as usize - 1)),
                 no_conversion as Convert,
             ),
         };
@@ -399,7 +400,7 @@ impl List {
                 self.finish(
                     Claimed {
                         node: NonNull::from(node),
-                        offer: Offer::Ready,
+                        offer: Offer::Ready(1),
                     },
                     LOST,
                 )
@@ -505,7 +506,7 @@ impl List {
             self.finish(
                 Claimed {
                     node,
-                    offer: Offer::Ready,
+                    offer: Offer::Ready(1),
                 },
                 CLOSED,
             )
