@@ -394,6 +394,9 @@ pub fn port<P: Handlers, T: 'static, F: Fn(T) -> P::Message + Copy>(
 impl<'h, P: Handlers, R, E> Call<'h, P, R, E> {
     /// Gives the call a limit of time. It travels with the message: a call that has expired when its turn comes is not
     /// handled, and calls made by the handler inherit what is left.
+    ///
+    /// With `send` it limits for how long the message is worth handling. The wait for room is another matter:
+    /// `counter.add(1).send().within(d)` limits that.
     pub fn within(mut self, limit: Duration) -> Self {
         self.limit = Some(self.limit.map_or(limit, |before| before.min(limit)));
         self

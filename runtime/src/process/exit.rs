@@ -25,6 +25,38 @@ pub enum Exit {
     Killed,
 }
 
+/// An [`Exit`] or an [`Error`] as plain text, for logs and other machines. With the feature `serde` it can be serialised.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(1).run(async |scope| {
+/// let group = scope.child("group");
+/// let task = group.task("reader", async { Err::<(), _>(roundrock::Error::msg("no such file").context("cannot start")) });
+/// let reason = task.done().await.reason();
+/// assert_eq!(reason.kind, "failed");
+/// assert_eq!(reason.chain, ["cannot start", "no such file"]);
+/// # Ok(()) }) }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Reason {
+    /// The word of [`Exit::kind`]; `failed` for an error.
+    pub kind: String,
+    /// What happened, and its causes, the outermost first. Empty if nothing went wrong.
+    pub chain: Vec<String>,
+}
+
+impl From<&Error> for Reason {
+    fn from(error: &Error) -> Self {
+        Self {
+            kind: "failed".to_owned(),
+            chain: error.chain().map(ToString::to_string).collect(),
+        }
+    }
+}
+
 /// [`Exit`] without its details, as stored in the task cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum ExitKind {
@@ -61,6 +93,19 @@ impl Exit {
         match self {
             Self::Failed(fault) | Self::Panicked(fault) => Some(fault),
             _ => None,
+        }
+    }
+
+    /// Returns kind and causes as plain text.
+    pub fn reason(&self) -> Reason {
+        let chain = match self.fault().map(|fault| &**fault) {
+            None => Vec::new(),
+            Some(Fault::Error(error)) => Reason::from(error).chain,
+            Some(fault) => vec![fault.to_string()],
+        };
+        Reason {
+            kind: self.kind().to_owned(),
+            chain,
         }
     }
 

@@ -17,7 +17,7 @@ pub(crate) mod structure;
 
 pub use call::{Call, CallError, CallFuture, CallSend, Reply};
 pub use context::Cx;
-pub use exit::{Exit, Fault, IntoOutcome, Panic};
+pub use exit::{Exit, Fault, IntoOutcome, Panic, Reason};
 pub use function::{FnHandle, Process};
 pub use handle::{Handle, Handlers, StructProcess, WeakHandle};
 pub use pool::{Policy, PoolPolicy, Routed};
