@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use crate::channel::waiters::Waiters;
 use crate::error::{Error, Result};
+use crate::observe::hooks::{self, Hooks};
 use crate::process::Exit;
 use crate::process::exit::{Fault, IntoOutcome};
 use crate::process::spawn::{Pool, Spawn, SpawnOptions, StartTwice};
@@ -333,6 +334,7 @@ impl ScopeInner {
         tracing::debug!(
             target: "roundrock::process", process = task.slot().about().name, process.id = task.id().raw(), "process.spawn"
         );
+        hooks::tell_of(Hooks::SPAWN, task);
         task.schedule_new();
     }
 }

@@ -30,6 +30,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use crate::observe::hooks::{self, Hooks};
 use crate::process::exit::{Exit, ExitKind, Fault, IntoOutcome};
 use crate::scheduler::Scheduler;
 use crate::scope::ScopeInner;
@@ -376,17 +377,22 @@ pub(crate) fn step(header: NonNull<Header>) -> Step {
     if !task.state.may_poll() {
         return drop_killed(header);
     }
+    hooks::tell(Hooks::POLL, task, None);
     let frame = current::Frame::enter(task);
     let waker = waker::borrowed(header);
     // SAFETY: the task came from a queue, so this thread is the only one that may poll.
     let polled = unsafe { (task.vtable.poll)(header, &mut Context::from_waker(&waker)) };
     let registered = frame.leave();
     match polled {
-        Poll::Pending => match task.state.park(registered) {
-            Parked::Asleep => Step::Left,
-            Parked::Again => Step::Again,
-            Parked::Killed => drop_killed(header),
-        },
+        Poll::Pending => {
+            // Before it parks: afterwards the cell may be gone.
+            hooks::tell(Hooks::PARK, task, Some(task.slot().wait()));
+            match task.state.park(registered) {
+                Parked::Asleep => Step::Left,
+                Parked::Again => Step::Again,
+                Parked::Killed => drop_killed(header),
+            }
+        }
         Poll::Ready((kind, fault)) => {
             finish(header, registered, kind, fault);
             Step::Left
@@ -421,6 +427,7 @@ fn finish(header: NonNull<Header>, registered: i64, kind: ExitKind, fault: Optio
         }
     };
     watchers.wake_all();
+    hooks::tell_of(Hooks::EXIT, &task);
     // SAFETY: this is the last step of a living cell, so its home was not dropped.
     unsafe { (task.vtable.exited)(header, &task, &exit) };
 }

@@ -243,6 +243,12 @@ impl Slot {
         )
     }
 
+    /// What the process waits for, as its last poll said.
+    pub(crate) fn wait(&self) -> WaitKind {
+        // ORDERING: see `Line`.
+        WaitKind::from_u8((self.line.wait.load(Ordering::Relaxed) >> 8) as u8)
+    }
+
     /// When the process was spawned, on the coarse clock.
     pub(crate) fn born_ms(&self) -> u32 {
         // ORDERING: see `Line`.
