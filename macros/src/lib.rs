@@ -91,6 +91,8 @@ use proc_macro::TokenStream;
 ///   `RouteHandle` with `raw()`, the sender. The size is 8 if none is given, at most 65536, and 0 is
 ///   a rendezvous.
 /// - It returns `()`, `!` or `Result<T, E>`.
+/// - In its own body the name of the function is the function that you wrote. To start another process
+///   of the same kind from there, say `self::scale(raw, 10, out)`.
 ///
 /// # Options
 ///

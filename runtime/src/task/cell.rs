@@ -405,10 +405,15 @@ pub(crate) fn step(header: NonNull<Header>) -> Step {
 fn drop_killed(header: NonNull<Header>) -> Step {
     // SAFETY: as in `step`.
     let task = unsafe { header.as_ref() };
+    let kind = match task.scope() {
+        // It was spawned too late, and has lost nothing.
+        Some(scope) if scope.is_stopping() && !task.slot().has_run() => ExitKind::Stopped,
+        _ => ExitKind::Killed,
+    };
     let frame = current::Frame::enter(task);
     // SAFETY: as in `step`.
     let fault = unsafe { (task.vtable.drop_future)(header) };
-    finish(header, frame.leave(), ExitKind::Killed, fault);
+    finish(header, frame.leave(), kind, fault);
     Step::Left
 }
 

@@ -243,6 +243,12 @@ impl Slot {
         )
     }
 
+    /// Whether the process was ever polled.
+    pub(crate) fn has_run(&self) -> bool {
+        // ORDERING: see `Line`; asked by the worker that has the task.
+        self.line.seq.load(Ordering::Relaxed) != 0
+    }
+
     /// What the process waits for, as its last poll said.
     pub(crate) fn wait(&self) -> WaitKind {
         // ORDERING: see `Line`.
