@@ -69,7 +69,8 @@ impl Endpoint {
 
     /// A strong endpoint, if there still is one.
     pub(crate) fn upgrade(&self) -> Option<Self> {
-        self.head().upgrade().then_some(Self {
+        // Made only if it was counted: dropping one that was not would give up somebody else's.
+        self.head().upgrade().then(|| Self {
             head: self.head,
             side: Side::Sender,
         })
