@@ -42,7 +42,7 @@ impl std::ops::BitOr for Hooks {
 /// What a process did.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Event {
+pub struct ProcessEvent {
     /// Which of the hooks this is.
     pub hook: Hooks,
     /// The system's name.
@@ -55,7 +55,7 @@ pub struct Event {
     pub wait: Option<WaitKind>,
 }
 
-type Watcher = Arc<dyn Fn(&Event) + Send + Sync>;
+type Watcher = Arc<dyn Fn(&ProcessEvent) + Send + Sync>;
 
 /// A plain atomic, not one that loom watches: it is a static, and orders nothing.
 static MASK: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
@@ -88,7 +88,7 @@ static WATCHERS: RwLock<Vec<(Hooks, Watcher)>> = RwLock::new(Vec::new());
 /// assert_eq!(exits.load(Ordering::Relaxed), 3);
 /// # Ok(()) }
 /// ```
-pub fn watch(hooks: Hooks, tell: impl Fn(&Event) + Send + Sync + 'static) -> Watching {
+pub fn watch(hooks: Hooks, tell: impl Fn(&ProcessEvent) + Send + Sync + 'static) -> Watching {
     let watcher: Watcher = Arc::new(tell);
     let mut watchers = WATCHERS.write().unwrap_or_else(PoisonError::into_inner);
     watchers.push((hooks, Arc::clone(&watcher)));
@@ -131,7 +131,7 @@ pub(crate) fn tell(hook: Hooks, task: &Header, wait: Option<WaitKind>) {
 
 #[cold]
 fn tell_all(hook: Hooks, task: &Header, wait: Option<WaitKind>) {
-    let event = Event {
+    let event = ProcessEvent {
         hook,
         system: task.system().name().to_owned(),
         process: task.slot().id(),

@@ -3,5 +3,5 @@
 pub(crate) mod hooks;
 pub(crate) mod snapshot;
 
-pub use hooks::{Event, Hooks, Watching, watch};
+pub use hooks::{Hooks, ProcessEvent, Watching, watch};
 pub use snapshot::{ChannelInfo, ProcessInfo, Site, Snapshot, State, Times, Wait, WorkerInfo};
