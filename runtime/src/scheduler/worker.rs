@@ -1,8 +1,9 @@
 //! The loop of one worker: next slot, local queue, injector, steal, park.
 //!
-//! Fairness: at most [`STREAK`] tasks in a row come from the run-next slot; every [`TICK`] steps the worker looks at the
-//! injector and the timers, and every [`DRIVE_TICK`] steps at the reactor, so none can starve behind a busy local queue. When
-//! steps are long, a tick of the coarse clock comes sooner, and all three are looked at then.
+//! Fairness: at most [`STREAK`] tasks in a row come from the run-next slot; now and then the worker looks at the injector, the
+//! timers and the reactor, so none can starve behind a busy local queue. How many steps lie between two looks follows from how
+//! long steps take: at most [`TICK`], and so few that a look comes about four thousand times a second. The reactor is looked at
+//! at least every [`DRIVE_TICK`] steps, and every millisecond.
 //!
 //! **Invariants**
 //! - Only the worker itself stores tasks into its run-next slot; anybody may take them out.
@@ -29,17 +30,18 @@ use crate::scheduler::driver::Parker;
 use crate::scheduler::queue::{Local, Runnable, Thief};
 use crate::sync::{AtomicPtr, AtomicU64, Ordering, thread_local};
 use crate::task::cell::{self, Header, Step};
-use crate::task::current;
 use crate::task::registry::FreeCache;
 
 /// Tasks in a row from the run-next slot before the queue gets a turn.
 const STREAK: u32 = 32;
-/// Steps between looks at the injector and the clock.
-const TICK: u64 = 64;
-/// Steps between looks at the coarse clock.
-const CLOCK_TICK: u64 = 4;
-/// Steps between looks at the reactor while nobody drives it.
+/// Most steps between looks at the injector and the clock.
+const TICK: u32 = 64;
+/// Most steps between looks at the reactor while nobody drives it.
 const DRIVE_TICK: u64 = 256;
+/// What lies between two looks: shorter, and the next one comes after more steps; longer, and it comes sooner.
+const LOOK_NANOS: std::ops::Range<u64> = 100_000..250_000;
+/// What lies between two looks at the reactor at most.
+const DRIVE_NANOS: u64 = 1_000_000;
 
 /// What others see of a worker.
 #[derive(Debug)]
@@ -110,8 +112,12 @@ pub(crate) struct Worker {
     local: Local,
     free: RefCell<FreeCache>,
     steps: Cell<u64>,
-    /// The coarse time at the last look at it.
-    ticked_ms: Cell<u32>,
+    /// Steps until the next look, and between this one and the last.
+    countdown: Cell<u32>,
+    period: Cell<u32>,
+    /// When the worker looked last, and when it looked at the reactor last.
+    looked: Cell<u64>,
+    drove: Cell<u64>,
     streak: Cell<u32>,
     random: Cell<u64>,
     searching: Cell<bool>,
@@ -152,7 +158,10 @@ impl Worker {
             local,
             free: RefCell::default(),
             steps: Cell::new(0),
-            ticked_ms: Cell::new(0),
+            countdown: Cell::new(1),
+            period: Cell::new(1),
+            looked: Cell::new(0),
+            drove: Cell::new(0),
             streak: Cell::new(0),
             random: Cell::new(seed | 1),
             searching: Cell::new(false),
@@ -274,15 +283,34 @@ impl Worker {
         if outcome == Step::Again {
             self.push_surplus(task);
         }
-        let ticked = steps.is_multiple_of(CLOCK_TICK) && self.clock_has_moved();
-        if ticked || steps.is_multiple_of(TICK) {
-            self.maintain(ticked || steps.is_multiple_of(DRIVE_TICK));
+        let left = self.countdown.get() - 1;
+        self.countdown.set(left);
+        if left == 0 {
+            self.look(steps);
         }
     }
 
-    fn clock_has_moved(&self) -> bool {
-        let now = current::coarse_ms();
-        self.ticked_ms.replace(now) != now
+    /// Looks at the clock, and at all that may have become ready meanwhile.
+    #[cold]
+    fn look(&self, steps: u64) {
+        let now = self.scheduler.clock.now_nanos();
+        let passed = now.saturating_sub(self.looked.replace(now));
+        let period = self.period.get();
+        let period = if passed < LOOK_NANOS.start {
+            (period * 2).min(TICK)
+        } else if passed > LOOK_NANOS.end {
+            (period / 2).max(1)
+        } else {
+            period
+        };
+        self.period.set(period);
+        self.countdown.set(period);
+        let drive = now.saturating_sub(self.drove.get()) >= DRIVE_NANOS
+            || steps % DRIVE_TICK < u64::from(period);
+        if drive {
+            self.drove.set(now);
+        }
+        self.maintain(drive);
     }
 
     /// The timers, and now and then the reactor.
