@@ -186,9 +186,11 @@ mod with_tokio {
     use std::future::Future;
     use std::pin::{Pin, pin};
     use std::task::{Context, Poll};
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use parking_lot::Mutex;
+    #[cfg(target_os = "linux")]
+    use tokio::io::unix::AsyncFd;
     use tokio::runtime::{EnterGuard, Handle, Runtime};
 
     use crate::sync::{AtomicU64, Ordering};
@@ -212,7 +214,7 @@ mod with_tokio {
     pub(crate) struct Driver {
         handle: Handle,
         /// Held by the one worker that drives; empty when the reactor is not ours, or after shutdown.
-        own: Mutex<Option<Runtime>>,
+        own: Mutex<Option<Own>>,
         /// Whether the reactor is ours to drive.
         is_own: bool,
         /// How often somebody began to drive, or looked.
@@ -231,12 +233,13 @@ mod with_tokio {
                         .enable_all()
                         .event_interval(16)
                         .build()?;
-                    Ok(Self::over(runtime.handle().clone(), Some(runtime)))
+                    let handle = runtime.handle().clone();
+                    Ok(Self::over(handle, Some(Own::new(runtime)?)))
                 }
             }
         }
 
-        fn over(handle: Handle, own: Option<Runtime>) -> Self {
+        fn over(handle: Handle, own: Option<Own>) -> Self {
             Self {
                 handle,
                 is_own: own.is_some(),
@@ -286,15 +289,16 @@ mod with_tokio {
         /// Looks for I/O without waiting, if nobody drives.
         pub(crate) fn poll(&self) {
             if let Some(own) = self.own.try_lock()
-                && let Some(runtime) = &*own
+                && let Some(own) = &*own
             {
                 self.visit();
-                runtime.block_on(tokio::task::yield_now());
+                own.runtime.block_on(tokio::task::yield_now());
             }
         }
 
         pub(crate) fn shutdown(&self) {
-            if let Some(runtime) = self.own.lock().take() {
+            if let Some(Own { alarm, runtime }) = self.own.lock().take() {
+                drop(alarm);
                 let tasks = runtime.metrics().num_alive_tasks();
                 if tasks > 0 {
                     tracing::info!(target: "roundrock::scheduler", tasks, "tasks given to tokio are dropped");
@@ -305,28 +309,116 @@ mod with_tokio {
     }
 
     /// Sleeps inside the reactor.
-    fn drive(runtime: &Runtime, parker: &Parker, limit: Option<Duration>) {
+    fn drive(runtime: &Own, parker: &Parker, limit: Option<Duration>) {
         if !parker.announce(DRIVING) {
             return;
         }
-        runtime.block_on(async {
-            let sleep = async {
-                match limit {
-                    // tokio rounds up to its tick of one millisecond: a timer is late rather than early.
-                    Some(limit) => tokio::time::sleep(limit).await,
-                    None => std::future::pending().await,
-                }
-            };
-            let mut sleep = pin!(sleep);
+        runtime.runtime.block_on(async {
+            let mut rest = pin!(rest(&runtime.alarm, limit));
             std::future::poll_fn(|cx| {
                 if Pin::new(&mut Notified(parker)).poll(cx).is_ready() {
                     return Poll::Ready(());
                 }
-                sleep.as_mut().poll(cx)
+                rest.as_mut().poll(cx)
             })
             .await;
         });
         parker.reset();
+    }
+
+    async fn rest(alarm: &Alarm, limit: Option<Duration>) {
+        match limit {
+            Some(limit) => alarm.rest(limit).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// A runtime of our own, and what wakes it in time.
+    #[derive(Debug)]
+    struct Own {
+        /// Before the runtime, which it is registered with.
+        alarm: Alarm,
+        runtime: Runtime,
+    }
+
+    impl Own {
+        fn new(runtime: Runtime) -> std::io::Result<Self> {
+            let alarm = {
+                let _entered = runtime.enter();
+                Alarm::new()?
+            };
+            Ok(Self { alarm, runtime })
+        }
+    }
+
+    /// Ends a rest in the reactor in time: tokio's own timers round up to a tick of one millisecond, and epoll to another one.
+    #[cfg(target_os = "linux")]
+    #[derive(Debug)]
+    struct Alarm(AsyncFd<std::os::fd::OwnedFd>);
+
+    #[cfg(target_os = "linux")]
+    impl Alarm {
+        fn new() -> std::io::Result<Self> {
+            use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
+            let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+            let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
+            let interest = tokio::io::Interest::READABLE;
+            #[expect(
+                unsafe_code,
+                reason = "a timer of the kernel is registered with the reactor"
+            )]
+            // SAFETY: the descriptor is owned by what registers it, and so stays open and the same until that is dropped.
+            let registered = unsafe { AsyncFd::register_with_interest(timer, interest) };
+            Ok(Self(registered?))
+        }
+
+        async fn rest(&self, limit: Duration) {
+            use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec, timerfd_settime};
+            let never = Timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            };
+            // Zero would switch it off.
+            let limit = limit.max(Duration::from_nanos(1));
+            let once = Itimerspec {
+                it_interval: never,
+                it_value: Timespec {
+                    tv_sec: limit.as_secs().try_into().unwrap_or(i64::MAX),
+                    tv_nsec: limit.subsec_nanos().into(),
+                },
+            };
+            let end = Instant::now() + limit.min(FAR);
+            if timerfd_settime(self.0.get_ref(), TimerfdTimerFlags::empty(), &once).is_err() {
+                return tokio::time::sleep(limit).await;
+            }
+            // What the reactor remembers may be the end of an earlier rest, which was left before.
+            while let Ok(mut ended) = self.0.readable().await {
+                ended.clear_ready();
+                if Instant::now() >= end {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Farther than any rest.
+    #[cfg(target_os = "linux")]
+    const FAR: Duration = Duration::from_secs(1 << 32);
+
+    #[cfg(not(target_os = "linux"))]
+    #[derive(Debug)]
+    struct Alarm;
+
+    #[cfg(not(target_os = "linux"))]
+    impl Alarm {
+        #[expect(clippy::unnecessary_wraps, reason = "elsewhere it may fail")]
+        fn new() -> std::io::Result<Self> {
+            Ok(Self)
+        }
+
+        async fn rest(&self, limit: Duration) {
+            tokio::time::sleep(limit).await;
+        }
     }
 
     struct Notified<'a>(&'a Parker);
