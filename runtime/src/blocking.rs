@@ -14,6 +14,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use crate::scheduler::worker;
+use crate::supervise::Lineage;
 use crate::sync::{AtomicUsize, Lock, Ordering};
 use crate::task::current;
 use crate::task::registry::WaitKind;
@@ -161,7 +162,10 @@ pub(crate) async fn process_job<T: Send + 'static>(
     future: impl Future<Output = T> + Send + 'static,
 ) -> Option<T> {
     let process = current::task()?;
+    // A job cannot be killed with its process: until it returns, the next incarnation of a supervised child waits.
+    let held = process.lineage().map(Lineage::hold);
     let waiting = submit(lane, move || {
+        let _held = held;
         let _attached = current::attach(process);
         block_on(future)
     });

@@ -9,7 +9,7 @@ use crate::channel::Message;
 use crate::channel::core::Core;
 use crate::channel::head::{self, Head, Side};
 use crate::channel::sender::Sender;
-use crate::task::{TaskRef, current};
+use crate::task::TaskRef;
 
 /// A strong or weak sender of some message type.
 pub(crate) struct Endpoint {
@@ -93,11 +93,23 @@ impl Endpoint {
 
     /// Refuses new messages from everybody, and lets the owner see the end of its input when it has drained it.
     pub(crate) fn stop_owner(&self) {
+        let owner = self.owner();
+        let lineage = owner.as_ref().and_then(|owner| owner.lineage());
+        // The next incarnation of a permanent child handles what is sent from now on.
+        if lineage.is_none_or(|lineage| !lineage.is_permanent()) {
+            self.refuse_all();
+        }
+        match (lineage, &owner) {
+            (Some(lineage), _) => lineage.stop(),
+            (None, Some(owner)) => owner.end_input(0),
+            (None, None) => {}
+        }
+    }
+
+    /// Refuses new messages from everybody.
+    pub(crate) fn refuse_all(&self) {
         // SAFETY: this endpoint keeps the core alive.
         unsafe { (self.head().vtable.refuse_all)(self.head) };
-        if let Some(owner) = self.owner() {
-            owner.tell(current::STOPPING | current::ENDED);
-        }
     }
 }
 

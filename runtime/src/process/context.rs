@@ -62,13 +62,19 @@ struct Inner {
 
 impl<P> Cx<P> {
     pub(crate) fn new(scope: Arc<ScopeInner>, me: Option<WeakHandle<()>>) -> Self {
-        let id = current::with_task(|task| task.map(|task| task.slot().id()));
+        let (id, incarnation) = current::with_task(|task| match task {
+            Some(task) => {
+                let incarnation = task.lineage().map_or(0, |lineage| lineage.incarnation());
+                (Some(task.slot().id()), incarnation)
+            }
+            None => (None, 0),
+        });
         let inner = Inner {
             scope,
             id,
             deadline: None,
             caller: None,
-            incarnation: 0,
+            incarnation,
             stop: false,
             fault: None,
             me,
@@ -119,7 +125,7 @@ impl<P> Cx<P> {
             .unwrap_or_else(|| panic!("a context belongs to a running process"))
     }
 
-    /// Returns how often the process was restarted.
+    /// Returns how often the process was restarted: 0 in the first incarnation of a supervised child, and in every other process.
     pub fn incarnation(&self) -> u32 {
         self.inner.incarnation
     }

@@ -162,6 +162,26 @@ pub enum Fault {
     Error(Error),
     /// A panic.
     Panic(Panic),
+    /// How something else has ended, which is how this process ends too. Never seen by users: the task cell unpacks it.
+    #[doc(hidden)]
+    Known(Known),
+}
+
+/// See [`Fault::Known`].
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Known(pub(crate) Exit);
+
+impl Known {
+    pub(crate) fn into_parts(self) -> (ExitKind, Option<Arc<Fault>>) {
+        match self.0 {
+            Exit::Ok => (ExitKind::Ok, None),
+            Exit::Stopped => (ExitKind::Stopped, None),
+            Exit::Killed => (ExitKind::Killed, None),
+            Exit::Failed(fault) => (ExitKind::Failed, Some(fault)),
+            Exit::Panicked(fault) => (ExitKind::Panicked, Some(fault)),
+        }
+    }
 }
 
 /// A panic: its text and place.
@@ -242,6 +262,7 @@ impl fmt::Display for Fault {
             Self::Closed => f.write_str("the other side of a channel was gone"),
             Self::Error(error) => write!(f, "{error:#}"),
             Self::Panic(panic) => fmt::Display::fmt(panic, f),
+            Self::Known(known) => fmt::Display::fmt(&known.0, f),
         }
     }
 }

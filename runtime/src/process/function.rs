@@ -16,9 +16,8 @@ use crate::process::context::Cx;
 use crate::process::exit::{Exit, Fault, IntoOutcome, Outcome};
 use crate::process::meta::{Direct, FnMeta, Kind, Never, NoType};
 use crate::process::port::Visitor;
-use crate::process::spawn::{Pool, Spawn, SpawnOptions};
+use crate::process::spawn::{Launcher, PlainLauncher, Pool, Spawn, SpawnOptions};
 use crate::scope::{Scope, ScopeInner};
-use crate::sync::Ordering;
 use crate::task::{Done, ProcessId, Task, TaskRef, current};
 
 /// The arguments that a process keeps and lends to its body.
@@ -50,9 +49,13 @@ pub struct Env {
 }
 
 impl Env {
-    /// A scope for children of the process.
+    /// A scope for children of the process. That of an incarnation of a supervised child is stopped with it.
     pub fn scope(&self) -> Scope {
-        Scope::from_inner(Arc::clone(&self.scope)).child(self.name)
+        let lineage = current::with_task(|task| task.and_then(|task| task.lineage().cloned()));
+        match lineage {
+            Some(lineage) => Scope::from_inner(lineage.own_scope(&self.scope, self.name)),
+            None => Scope::from_inner(Arc::clone(&self.scope)).child(self.name),
+        }
     }
 
     /// The context of the process.
@@ -397,11 +400,13 @@ pub fn inbox<T: Message>(name: &'static str, capacity: usize) -> (Sender<T>, Rec
     bounded(capacity).named(name)
 }
 
-impl<B, M> Process<B, M, ()> {
-    pub(crate) fn into_parts(self) -> (&'static FnMeta, B) {
-        (self.meta, self.body)
+impl<B, M, H: PortsOf> Process<B, M, H> {
+    pub(crate) fn into_parts(self) -> (&'static FnMeta, B, H::Ports) {
+        (self.meta, self.body, self.ports)
     }
+}
 
+impl<B, M> Process<B, M, ()> {
     /// Keeps the senders of the inputs until the handle is made.
     #[doc(hidden)]
     pub fn with_inbox<H: InboxHandle>(self, ports: H::Ports) -> Process<B, M, Inbox<H>> {
@@ -432,30 +437,41 @@ pub struct FnHandle<Ports, Output> {
 }
 
 impl<P, O> FnHandle<P, O> {
+    pub(crate) fn new(ports: P, task: TaskRef) -> Self {
+        Self {
+            ports: Arc::new(ports),
+            task,
+            output: PhantomData,
+        }
+    }
+
     /// Shows the process the end of its inputs, once they are empty.
+    ///
+    /// That is a normal end: a transient or temporary child is not started again, a permanent one is.
     pub fn stop(&self) {
-        // ORDERING: AcqRel: read by the process at its next poll.
-        self.task
-            .slot()
-            .line
-            .flags
-            .fetch_or(current::STOPPING | current::ENDED, Ordering::AcqRel);
-        self.task.clone().wake();
+        match self.task.lineage() {
+            Some(lineage) => lineage.stop(),
+            None => self.task.end_input(0),
+        }
     }
 
-    /// Drops the process at its current or next await.
+    /// Drops the process at its current or next await. A supervised child is killed in its present incarnation, and its
+    /// supervisor decides what follows.
     pub fn kill(&self) {
-        self.task.kill();
+        if let Some(task) = self.task.acting() {
+            task.kill();
+        }
     }
 
-    /// Waits until the process has ended, and says how. May be a branch of `select!`.
+    /// Waits until the process has ended, and says how. May be a branch of `select!`. Of a supervised child this is the end of
+    /// its present incarnation; [`closed`](Self::closed) waits until none will follow.
     pub fn done(&self) -> Done {
-        Done::new(Some(self.task.clone()))
+        Done::new(self.task.acting().or_else(|| Some(self.task.clone())))
     }
 
-    /// The same as [`done`](Self::done).
+    /// Waits until the process has ended, and is not started again. May be a branch of `select!`.
     pub fn closed(&self) -> Done {
-        self.done()
+        Done::new(Some(self.task.clone()))
     }
 
     /// Returns a task that can be awaited for the value of the process, which goes to the first who does.
@@ -476,9 +492,11 @@ impl<P, O> FnHandle<P, O> {
         }
     }
 
-    /// Returns the id of the process.
+    /// Returns the id of the process. Each incarnation of a supervised child has its own.
     pub fn id(&self) -> ProcessId {
-        self.task.id()
+        self.task
+            .acting()
+            .map_or_else(|| self.task.id(), |task| task.id())
     }
 
     /// Returns the name of the process.
@@ -553,6 +571,23 @@ pub(crate) fn start<B>(
 where
     B: Body<Output: IntoOutcome>,
 {
+    let task = create(meta, body, scope, options, &PlainLauncher);
+    ScopeInner::launch(&task);
+    task
+}
+
+/// Makes the process of a body, at the home that `launcher` gives it; [`ScopeInner::launch`] must follow.
+pub(crate) fn create<B, L>(
+    meta: &'static FnMeta,
+    body: B,
+    scope: &Scope,
+    options: SpawnOptions,
+    launcher: &L,
+) -> Task<<B::Output as IntoOutcome>::Value>
+where
+    B: Body<Output: IntoOutcome>,
+    L: Launcher,
+{
     let mut options = options.or_named(meta.name);
     body.visit(&mut Visitor {
         ports: &mut options.ports,
@@ -562,13 +597,14 @@ where
         name: meta.name,
     };
     let lane = match meta.kind {
-        Kind::Async => return scope.inner.spawn(body.start(env), &options),
+        Kind::Async => return launcher.create(scope, body.start(env), &options),
         Kind::Blocking => Lane::Blocking,
         Kind::Cpu => Lane::Cpu,
     };
     let future = body.start(env);
     let job = async move { future.await.into_outcome() };
-    scope.inner.spawn(
+    launcher.create(
+        scope,
         async move {
             Outcome(
                 blocking::process_job(lane, job)
@@ -597,11 +633,7 @@ where
 
     fn spawn_in(self, scope: &Scope, options: SpawnOptions) -> H {
         let task = start(self.meta, self.body, scope, options);
-        H::wrap(FnHandle {
-            ports: Arc::new(self.ports),
-            task: task.task().clone(),
-            output: PhantomData,
-        })
+        H::wrap(FnHandle::new(self.ports, task.task().clone()))
     }
 }
 

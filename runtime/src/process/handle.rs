@@ -119,39 +119,64 @@ impl<P> Handle<P> {
     }
 
     /// Ends the process when it has handled what is queued now: new messages are refused.
+    ///
+    /// That is a normal end, so a transient or temporary child is not started again. A permanent one is: its messages are not
+    /// refused, and wait for the next incarnation.
     pub fn stop(&self) {
         self.mailbox.stop_owner();
     }
 
-    /// Drops the process at its current or next await.
+    /// Drops the process at its current or next await. A supervised child is killed in its present incarnation, and its
+    /// supervisor decides what follows.
     pub fn kill(&self) {
-        if let Some(task) = self.mailbox.owner() {
+        if let Some(task) = self.mailbox.owner().and_then(|task| task.acting()) {
             task.kill();
         }
     }
 
     /// Waits until the process has ended, and says how. May be a branch of `select!`.
+    ///
+    /// This is a monitor: each gives exactly one notice, also when it was made after the end. Of a supervised child it is the
+    /// end of its present incarnation; [`closed`](Self::closed) waits until none will follow.
     pub fn done(&self) -> Done {
         Done::new(self.mailbox.owner())
     }
 
-    /// The same as [`done`](Self::done).
+    /// Waits until nobody will serve this handle any more, and says how that came: the process has ended, and is not started
+    /// again. May be a branch of `select!`.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] struct Counter { n: i64 }
+    /// # #[handlers] impl Counter { fn add(&mut self, by: i64) -> i64 { self.n += by; self.n } }
+    /// let counter = scope.supervise(|| Counter { n: 0 }).spawn();
+    /// counter.add(1).await?;
+    /// let done = counter.done();
+    /// counter.kill();
+    /// assert_eq!(done.await.kind(), "killed");        // this incarnation
+    /// assert_eq!(counter.add(1).await?, 1);           // the next one
+    /// counter.stop();
+    /// assert!(counter.closed().await.is_normal());    // and none will follow
+    /// # Ok(()) }) }
+    /// ```
     pub fn closed(&self) -> Done {
-        self.done()
+        Done::new(self.mailbox.owner().map(|task| task.whole()))
     }
 
-    /// Returns a task that can be awaited for the end of the process.
+    /// Returns a task that can be awaited for the end of the process; of a supervised child, until it is not started again.
     ///
     /// # Panics
     /// If the handle belongs to no process of this system.
     pub fn task(&self) -> Task<()> {
         match self.mailbox.owner() {
-            Some(task) => Task::watching(task),
+            Some(task) => Task::watching(task.whole()),
             None => panic!("this handle belongs to no process of this system"),
         }
     }
 
-    /// Returns the id of the process, if it is one of this system.
+    /// Returns the id of the process, if it is one of this system. Each incarnation of a supervised child has its own.
     pub fn id(&self) -> Option<ProcessId> {
         self.mailbox.owner().map(|task| task.id())
     }

@@ -91,14 +91,14 @@ impl<P: Handlers + StructProcess + Clone> Pool for Routed<P> {
         let processes = std::iter::repeat_n(self.process, workers);
         if self.policy == Policy::LeastLoaded {
             for process in processes {
-                let _ = structure::start(process, &pool, options.clone(), &weak, mailbox.clone());
+                structure::start(process, &pool, options.clone(), &weak, mailbox.clone());
             }
         } else {
             let senders: Vec<_> = processes
                 .map(|process| {
                     let (sender, own) = structure::mailbox::<P>(options.site);
                     let own_endpoint = Endpoint::from_sender(sender.clone()).duplicate(Side::Weak);
-                    let _ = structure::start(process, &pool, options.clone(), &own_endpoint, own);
+                    structure::start(process, &pool, options.clone(), &own_endpoint, own);
                     sender
                 })
                 .collect();

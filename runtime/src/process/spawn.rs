@@ -1,9 +1,12 @@
 //! How a process gets into a scope.
 
+use std::future::Future;
 use std::panic::Location;
 
+use crate::process::exit::IntoOutcome;
 use crate::scope::Scope;
-use crate::task::registry::Ports;
+use crate::task::Task;
+use crate::task::registry::{About, Ports};
 
 /// What can be spawned: the result of calling a `#[process]` function, or a struct with `#[process]` and `#[handlers]`.
 #[diagnostic::on_unimplemented(
@@ -48,6 +51,38 @@ pub trait Pool: Sized {
 pub trait StartTwice<A> {}
 impl StartTwice<()> for () {}
 
+/// Decides which home a process gets in its scope.
+pub(crate) trait Launcher {
+    /// Makes a process that does not run yet.
+    fn create<F>(
+        &self,
+        scope: &Scope,
+        future: F,
+        options: &SpawnOptions,
+    ) -> Task<<F::Output as IntoOutcome>::Value>
+    where
+        F: Future + Send + 'static,
+        F::Output: IntoOutcome;
+}
+
+/// The home of a process that nobody supervises.
+pub(crate) struct PlainLauncher;
+
+impl Launcher for PlainLauncher {
+    fn create<F>(
+        &self,
+        scope: &Scope,
+        future: F,
+        options: &SpawnOptions,
+    ) -> Task<<F::Output as IntoOutcome>::Value>
+    where
+        F: Future + Send + 'static,
+        F::Output: IntoOutcome,
+    {
+        scope.inner.create(future, options)
+    }
+}
+
 /// What is known of a process before it runs.
 #[derive(Debug, Clone)]
 pub struct SpawnOptions {
@@ -66,6 +101,13 @@ impl SpawnOptions {
             isolated: false,
             ports: Ports::default(),
         }
+    }
+
+    /// Says it of a process that is being made.
+    pub(crate) fn tell(&self, about: &mut About) {
+        about.name = self.name;
+        about.site = Some(self.site);
+        about.ports = self.ports.clone();
     }
 
     pub(crate) fn isolated(self) -> Self {

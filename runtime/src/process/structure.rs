@@ -20,8 +20,9 @@ use crate::process::exit::{Fault, Outcome};
 use crate::process::handle::{Handle, Handlers, StructProcess, WeakHandle};
 use crate::process::meta::{HandleKind, Kind, ProcessKind};
 use crate::process::port::Visitor;
-use crate::process::spawn::SpawnOptions;
+use crate::process::spawn::{Launcher, PlainLauncher, SpawnOptions};
 use crate::scope::{Scope, ScopeInner};
+use crate::supervise::Lineage;
 use crate::task::{Task, current};
 use crate::time::interval::{Interval, interval};
 
@@ -36,11 +37,23 @@ pub fn spawn_struct<P: Handlers + StructProcess>(
 ) -> Handle<P> {
     let (sender, mailbox) = mailbox::<P>(options.site);
     let endpoint = Endpoint::from_sender(sender);
-    let _ = start(process, scope, options, &endpoint, mailbox);
+    start(process, scope, options, &endpoint, mailbox);
     Handle::new(endpoint)
 }
 
-type Mailbox<P> = Receiver<Envelope<<P as Handlers>::Message>>;
+/// Starts a process on a mailbox.
+pub(crate) fn start<P: Handlers + StructProcess>(
+    process: P,
+    scope: &Scope,
+    options: SpawnOptions,
+    endpoint: &Endpoint,
+    mailbox: Mailbox<P>,
+) {
+    let task = create(process, scope, options, endpoint, mailbox, &PlainLauncher);
+    ScopeInner::launch(&task);
+}
+
+pub(crate) type Mailbox<P> = Receiver<Envelope<<P as Handlers>::Message>>;
 type MailboxSender<P> = crate::channel::Sender<Envelope<<P as Handlers>::Message>>;
 
 /// Makes the mailbox of a process; its creation site is where the process was spawned.
@@ -50,13 +63,24 @@ pub(crate) fn mailbox<P: Handlers + StructProcess>(
     crate::channel::create_at(P::META.mailbox, site)
 }
 
-/// Starts a process on a mailbox.
-pub(crate) fn start<P: Handlers + StructProcess>(
+/// Makes the mailbox of a supervised process: the first handle on it, its weak side, and what the process receives from.
+pub(crate) fn supervised<P: Handlers + StructProcess>(
+    site: &'static Location<'static>,
+) -> (Endpoint, Endpoint, Mailbox<P>) {
+    let (sender, mailbox) = mailbox::<P>(site);
+    let strong = Endpoint::from_sender(sender);
+    let weak = strong.duplicate(Side::Weak);
+    (strong, weak, mailbox)
+}
+
+/// Makes a process on a mailbox; [`ScopeInner::launch`] must follow.
+pub(crate) fn create<P: Handlers + StructProcess>(
     state: P,
     scope: &Scope,
     options: SpawnOptions,
     endpoint: &Endpoint,
     mailbox: Mailbox<P>,
+    launcher: &impl Launcher,
 ) -> Task<()> {
     let mut options = options.or_named(P::META.name);
     state.trace(&mut Visitor {
@@ -66,19 +90,20 @@ pub(crate) fn start<P: Handlers + StructProcess>(
     let inner = Arc::clone(&scope.inner);
     let kind = <<P::Handle as HandleKind>::Kind as ProcessKind>::KIND;
     let task = if kind == Kind::Async && P::EVERY.is_empty() && !P::INPUTS {
-        scope.inner.create(
+        launcher.create(
+            scope,
             async move { Outcome(simple(state, mailbox, Cx::new(inner, Some(me))).await) },
             &options,
         )
     } else {
-        scope.inner.create(
+        launcher.create(
+            scope,
             async move { Outcome(full(state, mailbox, Cx::new(inner, Some(me)), kind).await) },
             &options,
         )
     };
     // The owner is known before the process runs: a handler may ask for its own handle's id.
     endpoint.set_owner(task.task().clone());
-    ScopeInner::launch(&task);
     task
 }
 
@@ -91,6 +116,7 @@ async fn simple<P: Handlers + StructProcess>(
     if P::ON_START {
         state.on_start(&mut cx).await?;
     }
+    Lineage::ready();
     while !cx.is_stopped()
         && let Some(envelope) = mailbox.recv().await
     {
@@ -147,6 +173,7 @@ async fn full<P: Handlers + StructProcess>(
     if P::ON_START {
         state.on_start(&mut cx).await?;
     }
+    Lineage::ready();
     let mut sources = Sources {
         ticks: P::EVERY
             .iter()

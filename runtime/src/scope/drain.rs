@@ -5,29 +5,39 @@
 //! the scope parked, and each waits for something that only another process of the scope could do. Then nobody can send, so
 //! those that nobody feeds are told that their input is over; they end, drain into the next stage, and so on.
 //!
+//! Supervised children are told by their supervisor. One that was not told to stop yet waits for its turn, so that what it
+//! waits for beside (a timer, say) is no reason to wait longer for the others.
+//!
 //! Who feeds whom: a port that was lent to a process is known; for any other sender, who sent last is what is known. Among those
 //! that seem to be fed by nobody, or if all seem to be fed by somebody, the rules of [`next_to_end`] choose.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::scope::ScopeInner;
 use crate::scope::look::Seen;
-use crate::system::SystemInner;
-use crate::task::current;
+use crate::supervise::Event;
 use crate::task::registry::{ProcessId, WaitKind};
 
 /// Tells those processes that their input is over who can be told, as two looks show. True if there were some.
-pub(super) fn end_inputs(system: &SystemInner, before: &[Arc<Seen>], now: &[Arc<Seen>]) -> bool {
+pub(super) fn end_inputs(scope: &ScopeInner, before: &[Arc<Seen>], now: &[Arc<Seen>]) -> bool {
     if !is_quiet(before, now) {
         return false;
     }
-    let told = next_to_end(system, now);
+    let told = next_to_end(scope, now);
+    let mut children = Vec::new();
     for process in &told {
-        let object = match process.kind {
-            WaitKind::Select => 0,
-            _ => process.object,
-        };
-        process.task.tell(current::ENDED | current::told_of(object));
+        let input = process.input();
+        match (process.child_of(scope), input) {
+            (Some(key), input) => children.push((key, input)),
+            (None, Some(input)) => process.task.end_input(input),
+            (None, None) => {}
+        }
+    }
+    if !children.is_empty()
+        && let Some(supervisor) = scope.supervisor.get()
+    {
+        supervisor.tell(Event::End(children));
     }
     !told.is_empty()
 }
@@ -45,7 +55,7 @@ fn is_quiet(before: &[Arc<Seen>], now: &[Arc<Seen>]) -> bool {
     now.iter().all(|process| {
         process.parked_at.is_some()
             && parked.get(&process.id) == Some(&process.parked_at)
-            && inside.awaits(process)
+            && (inside.awaits(process) || process.waits_for_its_turn())
     })
 }
 
@@ -62,9 +72,12 @@ impl<'a> Inside<'a> {
         let receiving = processes
             .iter()
             .filter(|process| process.kind == WaitKind::Recv);
+        // Who waits for a supervised child waits for its task, not for an incarnation.
+        let whole = |process: &Arc<Seen>| Some(process.task.lineage()?.whole()?.id().raw());
+        let own = processes.iter().map(|process| process.id.raw());
         Self {
             processes,
-            ids: processes.iter().map(|process| process.id.raw()).collect(),
+            ids: own.chain(processes.iter().filter_map(whole)).collect(),
             received: receiving.map(|process| process.object).collect(),
         }
     }
@@ -91,13 +104,20 @@ impl<'a> Inside<'a> {
 /// Of processes that are all parked, those whose input ends now:
 /// 1. those that wait to receive from a channel that no other one is known to feed;
 /// 2. if there are none, those that wait for several things at once, by the same rule;
-/// 3. if all feed each other, the kind that was spawned last: it was made with what leads to the others.
-fn next_to_end<'a>(system: &SystemInner, now: &'a [Arc<Seen>]) -> Vec<&'a Arc<Seen>> {
+/// 3. if there are none, children that wait for their turn to stop, and not for an input;
+/// 4. if there are none, children on a thread of their own, of which nobody knows what they wait for;
+/// 5. if all feed each other, the kind that was spawned last: it was made with what leads to the others.
+fn next_to_end<'a>(scope: &ScopeInner, now: &'a [Arc<Seen>]) -> Vec<&'a Arc<Seen>> {
+    // What is held without being a child of this scope ends with the child that it belongs to.
     let open = || {
-        now.iter()
-            .filter(|process| process.receives() && !process.was_told())
+        now.iter().filter(|process| match process.task.lineage() {
+            None => process.receives() && !process.was_told() && !process.is_held(),
+            Some(_) => {
+                process.receives() && !process.was_told() && process.child_of(scope).is_some()
+            }
+        })
     };
-    let feeders = Feeders::of(system, now);
+    let feeders = Feeders::of(scope, now);
     for kind in [WaitKind::Recv, WaitKind::Select] {
         let unfed: Vec<_> = open()
             .filter(|process| process.kind == kind && !feeders.feed(process))
@@ -106,14 +126,48 @@ fn next_to_end<'a>(system: &SystemInner, now: &'a [Arc<Seen>]) -> Vec<&'a Arc<Se
             return unfed;
         }
     }
-    let Some(last) = open().max_by_key(|process| (process.born_ms, process.id)) else {
-        return Vec::new();
+    for on_thread in [false, true] {
+        let held: Vec<_> = now
+            .iter()
+            .filter(|process| {
+                process.is_held()
+                    && process.child_of(scope).is_some()
+                    && !process.receives()
+                    && (process.kind == WaitKind::Blocking) == on_thread
+            })
+            .collect();
+        if !held.is_empty() {
+            return held;
+        }
+    }
+    let plain = open().filter(|process| process.task.lineage().is_none());
+    let Some(last) = plain.max_by_key(|process| (process.born_ms, process.id)) else {
+        return Vec::from_iter(open().max_by_key(|process| process.child_of(scope)));
     };
     let same_site = |process: &&Arc<Seen>| match (process.site, last.site) {
         (Some(one), Some(other)) => std::ptr::eq(one, other),
         _ => process.id == last.id,
     };
     open().filter(same_site).collect()
+}
+
+impl Seen {
+    /// The input whose end it is shown, zero for all of them; `None` if it waits for none.
+    fn input(&self) -> Option<u64> {
+        match self.kind {
+            WaitKind::Recv => Some(self.object),
+            WaitKind::Select | WaitKind::Blocking => Some(0),
+            _ => None,
+        }
+    }
+
+    /// Whether it only waits to be told to stop, as far as it is known: not for what somebody else is about to do for it.
+    fn waits_for_its_turn(&self) -> bool {
+        use WaitKind as K;
+        const DEEDS: u16 =
+            K::Send.bit() | K::Reply.bit() | K::Join.bit() | K::Lock.bit() | K::Scope.bit();
+        self.is_held() && (self.kinds == 0 || self.kinds & !DEEDS != 0)
+    }
 }
 
 /// Which processes feed which channel.
@@ -126,7 +180,7 @@ enum Feeder {
 }
 
 impl Feeders {
-    fn of(system: &SystemInner, now: &[Arc<Seen>]) -> Self {
+    fn of(scope: &ScopeInner, now: &[Arc<Seen>]) -> Self {
         let mut feeders = Self(HashMap::new());
         for process in now {
             for object in process.ports.senders() {
@@ -138,7 +192,7 @@ impl Feeders {
             .map(|process| (process.task.header().addr().get(), process.id))
             .collect();
         let awaited: HashSet<u64> = now.iter().map(|process| process.object).collect();
-        for remote in system.scheduler.active_remotes() {
+        for remote in scope.system.scheduler.active_remotes() {
             remote.channels.last_senders(&awaited, |object, sender| {
                 if let Some(&process) = tasks.get(&sender) {
                     feeders.add(object, process);

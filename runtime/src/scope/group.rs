@@ -31,6 +31,7 @@ where
         Some(deadline) => current::under_deadline(deadline, body).await,
         None => body.await,
     };
+    guard.0.forget_names();
     if value.is_err() {
         guard.0.begin_stop(guard.0.system.grace);
     }

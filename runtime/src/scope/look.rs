@@ -210,6 +210,31 @@ impl Seen {
         }
     }
 
+    /// Its place among the supervised children of this scope, if it is one of them.
+    pub(super) fn child_of(&self, scope: &ScopeInner) -> Option<u64> {
+        let lineage = self.task.lineage()?;
+        let own = self.task.scope()?;
+        (own.id == scope.id).then(|| lineage.key())
+    }
+
+    /// Whether it does not stop yet: its supervisor, or that of a process around it, says when.
+    pub(super) fn is_held(&self) -> bool {
+        self.flags & (current::STOPPING | current::CLOSING) == current::CLOSING
+    }
+
+    /// What a stop of this scope tells it first.
+    pub(super) fn mark(&self) {
+        let stops = self.task.scope().is_some_and(|scope| scope.is_stopping());
+        let flag = if stops && self.task.lineage().is_none() {
+            current::STOPPING
+        } else {
+            current::CLOSING
+        };
+        if self.flags & flag == 0 {
+            self.task.mark(flag);
+        }
+    }
+
     /// Whether it waits to receive.
     pub(super) fn receives(&self) -> bool {
         matches!(self.kind, WaitKind::Recv | WaitKind::Select)

@@ -1,7 +1,8 @@
 //! Scopes: who owns processes, when they are stopped, and what became of them.
 //!
 //! A scope does not end before its children. Its default meaning is errgroup's: the first failure stops the siblings and is
-//! what the scope returns. `stop` says how a scope stops; `group` runs a body with a scope of its own.
+//! what the scope returns. `stop` says how a scope stops; `group` runs a body with a scope of its own; `home` is
+//! where the processes of a scope end; `failure` is what it says of them; `names` what it knows by name.
 //!
 //! **Invariants**
 //! - `alive` counts the processes and child scopes that have not ended; it only grows while the scope is not `ENDED`.
@@ -11,23 +12,26 @@
 //! Model: `tests/loom_scope.rs`.
 
 mod drain;
+mod failure;
 pub(crate) mod group;
+mod home;
 pub(crate) mod look;
+mod names;
 pub(crate) mod stop;
 mod stopping;
 
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use crate::channel::waiters::Waiters;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::observe::hooks::{self, Hooks};
-use crate::process::Exit;
-use crate::process::exit::{Fault, IntoOutcome};
+use crate::process::exit::IntoOutcome;
 use crate::process::spawn::{Pool, Spawn, SpawnOptions, StartTwice};
+use crate::supervise::Supervisor;
 use crate::sync::{AtomicUsize, Lock, Ordering};
 use crate::system::{System, SystemInner};
 use crate::task::cell::{self, Home};
@@ -35,6 +39,9 @@ use crate::task::current;
 use crate::task::registry::{About, WaitKind};
 use crate::task::{Task, TaskRef, Watchers};
 
+pub use failure::ScopeError;
+pub(crate) use home::{Incarnation, Isolated, Member, Whole};
+pub use names::NameTaken;
 pub use stop::{ExitReport, Late};
 pub use stopping::Stopping;
 
@@ -60,6 +67,8 @@ pub(crate) struct ScopeInner {
     /// [`STOPPING`], and the number of processes and child scopes that have not ended. One word, so that a spawn and a stop
     /// cannot miss each other: whichever comes second sees the first.
     life: AtomicUsize,
+    /// Who starts, restarts and stops the children that are supervised.
+    pub(crate) supervisor: OnceLock<Arc<Supervisor>>,
     pub(crate) state: Lock<State>,
 }
 
@@ -70,23 +79,15 @@ pub(crate) struct State {
     /// Those who wait for the scope to stop.
     stopping: Waiters,
     children: Vec<Weak<ScopeInner>>,
-    pub(crate) failures: Vec<Failure>,
+    /// The first failure, and the exits after it.
+    exits: Vec<failure::Ended>,
+    names: names::Names,
     pub(crate) report: ExitReport,
     /// The report is written.
     stopped: bool,
     /// When a stop was asked for, and how long it may take.
     pub(crate) stop: Option<(Instant, Duration)>,
 }
-
-/// A process that failed, for the scope's book.
-#[derive(Debug, Clone)]
-pub(crate) struct Failure {
-    pub(crate) process: String,
-    pub(crate) fault: Arc<Fault>,
-}
-
-/// Failures that a scope remembers beside the first one.
-const REMEMBERED: usize = 16;
 
 #[cfg(all(test, loom))]
 impl State {
@@ -102,6 +103,22 @@ impl ScopeInner {
         parent: Option<Arc<Self>>,
         deadline: Option<Instant>,
     ) -> Arc<Self> {
+        Self::create_scope(system, name, parent, deadline, true)
+    }
+
+    /// The scope of an incarnation of a supervised child: it does not stop with its parent, but with its process.
+    pub(crate) fn held(parent: &Arc<Self>, name: &str) -> Arc<Self> {
+        let system = Arc::clone(&parent.system);
+        Self::create_scope(system, name, Some(Arc::clone(parent)), None, false)
+    }
+
+    fn create_scope(
+        system: Arc<SystemInner>,
+        name: &str,
+        parent: Option<Arc<Self>>,
+        deadline: Option<Instant>,
+        listed: bool,
+    ) -> Arc<Self> {
         let deadline = match (deadline, parent.as_ref().and_then(|parent| parent.deadline)) {
             (Some(own), Some(inherited)) => Some(own.min(inherited)),
             (own, inherited) => own.or(inherited),
@@ -113,9 +130,10 @@ impl ScopeInner {
             parent,
             deadline,
             life: AtomicUsize::new(0),
+            supervisor: OnceLock::new(),
             state: Lock::new(State::default()),
         });
-        if let Some(parent) = &scope.parent {
+        if listed && let Some(parent) = &scope.parent {
             let mut state = parent.state.lock();
             if state.children.len() == state.children.capacity() {
                 // Those that are gone are cleared away before the list would grow.
@@ -173,6 +191,12 @@ impl ScopeInner {
         self.life.load(Ordering::Acquire) & STOPPING != 0
     }
 
+    /// How long a stop may take: what was said when it began, or the default of the system.
+    pub(crate) fn stop_grace(&self) -> Duration {
+        self.stop_asked()
+            .map_or(self.system.grace, |(_, grace)| grace)
+    }
+
     pub(crate) fn stop_asked(&self) -> Option<(Instant, Duration)> {
         self.state.lock().stop
     }
@@ -203,24 +227,11 @@ impl ScopeInner {
         above.or_else(|| self.is_stopping().then_some(self))
     }
 
-    /// Records the failure of a child and stops the others.
-    pub(crate) fn fail(self: &Arc<Self>, process: &str, fault: &Arc<Fault>) {
-        {
-            let mut state = self.state.lock();
-            if state.failures.len() < REMEMBERED {
-                state.failures.push(Failure {
-                    process: process.to_owned(),
-                    fault: Arc::clone(fault),
-                });
-            }
-        }
-        self.begin_stop(self.system.grace);
-    }
-
     /// Says once that the scope stops: to the processes inside, and to the scopes below.
     pub(crate) fn begin_stop(self: &Arc<Self>, grace: Duration) {
         let waiters;
         let children;
+        let names;
         {
             let mut state = self.state.lock();
             if state.stop.is_some() {
@@ -231,7 +242,9 @@ impl ScopeInner {
             self.life.fetch_or(STOPPING, Ordering::AcqRel);
             waiters = state.stopping.take_all();
             children = std::mem::take(&mut state.children);
+            names = std::mem::take(&mut state.names);
         }
+        drop(names);
         tracing::info!(target: "roundrock::scope", scope = self.name(), grace_ms = grace.as_millis() as u64, "scope.stop");
         waiters.wake();
         for child in children.iter().filter_map(Weak::upgrade) {
@@ -253,19 +266,6 @@ impl ScopeInner {
         state.ended.add(cx);
         current::waits_for(WaitKind::Scope, self.id);
         Poll::Pending
-    }
-
-    /// The first failure as the scope's own error, with the others below it.
-    pub(crate) fn result(&self) -> Result<()> {
-        let mut failures = std::mem::take(&mut self.state.lock().failures).into_iter();
-        match failures.next() {
-            None => Ok(()),
-            Some(first) => Err(Error::new(stop::ScopeError::new(
-                &self.name,
-                first,
-                failures.collect(),
-            ))),
-        }
     }
 
     /// Spawns a future.
@@ -294,29 +294,26 @@ impl ScopeInner {
         F::Output: IntoOutcome,
     {
         self.enter();
-        let about = |about: &mut About| {
-            about.name = options.name;
-            about.site = Some(options.site);
-
-            about.ports = options.ports.clone();
-        };
+        let member = Member::of(self);
         if options.isolated {
-            cell::create(
-                future,
-                Isolated(Member {
-                    scope: Arc::clone(self),
-                }),
-                about,
-            )
+            self.create_at(future, options, Isolated(member))
         } else {
-            cell::create(
-                future,
-                Member {
-                    scope: Arc::clone(self),
-                },
-                about,
-            )
+            self.create_at(future, options, member)
         }
+    }
+
+    /// Makes a process that does not run yet, in a home that counts it.
+    pub(crate) fn create_at<F>(
+        &self,
+        future: F,
+        options: &SpawnOptions,
+        home: impl Home,
+    ) -> Task<<F::Output as IntoOutcome>::Value>
+    where
+        F: Future + Send + 'static,
+        F::Output: IntoOutcome,
+    {
+        cell::create(future, home, |about: &mut About| options.tell(about))
     }
 
     /// Lets a process run that was just created.
@@ -331,6 +328,11 @@ impl ScopeInner {
                 return;
             }
         }
+        Self::launch_child(task);
+    }
+
+    /// Lets a process run whether its scope stops or not: its supervisor knows.
+    pub(crate) fn launch_child(task: &TaskRef) {
         tracing::debug!(
             target: "roundrock::process", process = task.slot().about().name, process.id = task.id().raw(), "process.spawn"
         );
@@ -346,72 +348,6 @@ impl fmt::Debug for ScopeInner {
             .field("alive", &self.alive())
             .field("stopping", &self.is_stopping())
             .finish()
-    }
-}
-
-/// The home of a process whose failure is its scope's.
-pub(crate) struct Member {
-    scope: Arc<ScopeInner>,
-}
-
-/// The home of a process whose failure is only reported.
-pub(crate) struct Isolated(Member);
-
-impl Member {
-    fn report(&self, task: &TaskRef, exit: &Exit) {
-        let about = task.slot().about();
-        let ran_ms = self
-            .scope
-            .system
-            .scheduler
-            .clock
-            .coarse_ms()
-            .wrapping_sub(task.slot().born_ms());
-        match exit {
-            Exit::Ok | Exit::Stopped => tracing::debug!(
-                target: "roundrock::process", process = about.name, process.id = task.id().raw(), reason = exit.kind(), ran_ms,
-                "process.exit"
-            ),
-            _ => tracing::warn!(
-                target: "roundrock::process", process = about.name, process.id = task.id().raw(), reason = exit.kind(), ran_ms,
-                cause = %exit, "process.exit"
-            ),
-        }
-    }
-}
-
-impl Home for Member {
-    fn system(&self) -> &Arc<SystemInner> {
-        &self.scope.system
-    }
-
-    fn scope(&self) -> Option<&Arc<ScopeInner>> {
-        Some(&self.scope)
-    }
-
-    fn exited(&self, task: &TaskRef, exit: &Exit) {
-        self.report(task, exit);
-        if let Some(fault) = exit.fault() {
-            let about = task.slot().about();
-            self.scope
-                .fail(&format!("{}{}", about.name, task.id()), fault);
-        }
-        self.scope.leave();
-    }
-}
-
-impl Home for Isolated {
-    fn system(&self) -> &Arc<SystemInner> {
-        self.0.system()
-    }
-
-    fn scope(&self) -> Option<&Arc<ScopeInner>> {
-        self.0.scope()
-    }
-
-    fn exited(&self, task: &TaskRef, exit: &Exit) {
-        self.0.report(task, exit);
-        self.0.scope.leave();
     }
 }
 
@@ -607,11 +543,12 @@ impl Scope {
         Stopping::of(Arc::clone(&self.inner))
     }
 
-    /// Waits until everything in the scope has ended.
+    /// Waits until everything in the scope has ended. Its names are forgotten, so that they keep nothing alive.
     ///
     /// # Errors
     /// The first failure of a process in it. Reported once.
     pub async fn join(&self) -> Result<()> {
+        self.inner.forget_names();
         stop::over(&self.inner).await;
         self.inner.result()
     }

@@ -7,6 +7,9 @@
 //!    are gone;
 //! 3. when nothing moves any more, those that nobody feeds are told that their input is over (see `drain`).
 //!
+//! Supervised children are told by their supervisor, one after another, the last one first; until then only (1) holds for them.
+//! When half of the grace is over, nobody waits for his turn any more.
+//!
 //! After the grace, those that do not wait for their input are dropped at their current await and named in the
 //! [`ExitReport`]. What waited for them now sees the end of its input, and has a moment to finish its own work; then the rest is
 //! dropped.
@@ -20,10 +23,10 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::process::exit::Fault;
+use crate::scope::ScopeInner;
 use crate::scope::drain;
 use crate::scope::look::{Look, Seen, look};
-use crate::scope::{Failure, ScopeInner};
+use crate::supervise::Event;
 use crate::task::TaskRef;
 use crate::task::current;
 use crate::task::registry::{ProcessId, WaitKind};
@@ -134,14 +137,19 @@ async fn run(scope: &Arc<ScopeInner>, grace: Duration) {
         scope,
         last: None,
         pause: FIRST_LOOK,
+        released: false,
         late: Vec::new(),
     };
     // The first look marks everybody.
     let mut ended = stop.look().await;
     while !ended && clock.now() - begun < grace {
+        if clock.now() - begun >= grace / 2 {
+            stop.release_all();
+        }
         ended = stop.step(grace.saturating_sub(clock.now() - begun)).await;
     }
     if !ended {
+        stop.release_all();
         // Those that others wait for, and then, when these had time to finish, everybody.
         stop.kill(|process| !process.receives() || process.was_told());
         let all = grace.saturating_add(grace.min(PATIENCE));
@@ -183,6 +191,8 @@ struct Stop<'a> {
     scope: &'a Arc<ScopeInner>,
     last: Option<Arc<Look>>,
     pause: Duration,
+    /// No supervised child waits for another one any more.
+    released: bool,
     late: Vec<Late>,
 }
 
@@ -218,22 +228,25 @@ impl Stop<'_> {
             .await
         };
         let Some(now) = now else { return true };
-        for process in now.of(self.scope) {
-            if process.flags & current::STOPPING == 0 {
-                process.task.mark();
-            }
-        }
+        now.of(self.scope).iter().for_each(|process| process.mark());
         if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, &now))
-            && drain::end_inputs(
-                &self.scope.system,
-                before.of(self.scope),
-                now.of(self.scope),
-            )
+            && drain::end_inputs(self.scope, before.of(self.scope), now.of(self.scope))
         {
             self.pause = FIRST_LOOK;
         }
         self.last = Some(now);
         false
+    }
+
+    /// Lets all supervised children stop at once; what was not started by now will not be.
+    fn release_all(&mut self) {
+        if std::mem::replace(&mut self.released, true) {
+            return;
+        }
+        if let Some(supervisor) = self.scope.supervisor.get() {
+            supervisor.tell(Event::ReleaseAll);
+            self.pause = FIRST_LOOK;
+        }
     }
 
     /// Asks for the futures of those that were seen and are `chosen` to be dropped, once.
@@ -281,64 +294,3 @@ impl Late {
         }
     }
 }
-
-/// The error of a scope: its first failure, with the others named.
-#[derive(Debug, Clone)]
-pub(crate) struct ScopeError {
-    process: String,
-    /// The scopes around the process, from the outside.
-    scopes: String,
-    others: String,
-    first: Arc<Fault>,
-}
-
-impl ScopeError {
-    pub(super) fn new(scope: &str, first: Failure, others: Vec<Failure>) -> Self {
-        let others = others
-            .iter()
-            .map(|other| format!("; then `{}`: {}", other.process, other.fault))
-            .collect::<String>();
-        let inner = match &*first.fault {
-            Fault::Error(error) => error.downcast_ref::<Self>(),
-            _ => None,
-        };
-        match inner {
-            // The process that failed only passed on what had failed in a scope of its own: name that.
-            Some(inner) => {
-                let scopes = format!("{scope}/{}", inner.scopes);
-                Self {
-                    scopes,
-                    others: format!("{}{others}", inner.others),
-                    ..inner.clone()
-                }
-            }
-            None => Self {
-                process: first.process,
-                scopes: scope.to_owned(),
-                others,
-                first: first.fault,
-            },
-        }
-    }
-}
-
-impl fmt::Display for ScopeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "`{}` failed in scope `{}`{}",
-            self.process, self.scopes, self.others
-        )
-    }
-}
-
-impl std::error::Error for ScopeError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &*self.first {
-            Fault::Error(error) => error.chain().next(),
-            fault => Some(fault),
-        }
-    }
-}
-
-impl std::error::Error for Fault {}

@@ -31,9 +31,20 @@ impl Stopping {
         }
     }
 
+    /// What the supervisor of the current process has told it, if it is supervised in this scope: then the children of the scope
+    /// stop one after another.
+    fn told(&self) -> Option<bool> {
+        current::with_task(|task| {
+            let task = task.filter(|task| task.lineage().is_some())?;
+            let here = task.scope().is_some_and(|scope| scope.id == self.scope.id);
+            here.then(|| current::flags() & current::STOPPING != 0)
+        })
+    }
+
     fn poll_stopping(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let told = self.told();
         let mut state = self.scope.state.lock();
-        if state.stop.is_some() {
+        if told.unwrap_or(state.stop.is_some()) {
             return Poll::Ready(());
         }
         let replaced = state.stopping.park(&mut self.ticket, cx);

@@ -216,6 +216,7 @@ async fn oversee<T: Send + 'static>(
         }
     }
     let value = main.await;
+    root.forget_names();
     if !matches!(value, Ok(Ok(_))) {
         root.begin_stop(root.system.grace);
     }
@@ -269,7 +270,7 @@ where
                 .map_err(|fault| match fault {
                     Fault::Error(error) => error,
                     Fault::Closed => Closed(()).into(),
-                    fault @ Fault::Panic(_) => Error::new(fault),
+                    fault @ (Fault::Panic(_) | Fault::Known(_)) => Error::new(fault),
                 })
         }
     });

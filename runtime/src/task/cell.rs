@@ -34,6 +34,7 @@ use crate::observe::hooks::{self, Hooks};
 use crate::process::exit::{Exit, ExitKind, Fault, IntoOutcome};
 use crate::scheduler::Scheduler;
 use crate::scope::ScopeInner;
+use crate::supervise::Lineage;
 use crate::sync::{Lock, UnsafeCell};
 use crate::system::SystemInner;
 use crate::task::current;
@@ -48,6 +49,10 @@ pub(crate) trait Home: Send + Sync + 'static {
     fn system(&self) -> &Arc<SystemInner>;
     /// The scope, if the task belongs to one: the runtime's own tasks and the body of `main` do not.
     fn scope(&self) -> Option<&Arc<ScopeInner>>;
+    /// What the tasks of one supervised child have in common, if this is one of them.
+    fn lineage(&self) -> Option<&Arc<Lineage>> {
+        None
+    }
     /// Called once when the task has ended.
     fn exited(&self, task: &TaskRef, exit: &Exit);
 }
@@ -91,6 +96,14 @@ impl Header {
         let scope = unsafe { (self.vtable.scope)(NonNull::from(self)) };
         // SAFETY: the scope lies in the cell's home, which lives as long as the cell.
         scope.map(|scope| unsafe { scope.as_ref() })
+    }
+
+    /// What the task has in common with the others of its supervised child.
+    pub(crate) fn lineage(&self) -> Option<&Arc<Lineage>> {
+        // SAFETY: this is the header of a living cell.
+        let lineage = unsafe { (self.vtable.lineage)(NonNull::from(self)) };
+        // SAFETY: it lies in the cell's home, which lives as long as the cell.
+        lineage.map(|lineage| unsafe { lineage.as_ref() })
     }
 
     /// The system of the task.
@@ -140,6 +153,7 @@ struct VTable {
     take: unsafe fn(NonNull<Header>, *mut ()),
     scope: unsafe fn(NonNull<Header>) -> Option<NonNull<Arc<ScopeInner>>>,
     system: unsafe fn(NonNull<Header>) -> NonNull<SystemInner>,
+    lineage: unsafe fn(NonNull<Header>) -> Option<NonNull<Arc<Lineage>>>,
     exited: unsafe fn(NonNull<Header>, &TaskRef, &Exit),
     free: unsafe fn(NonNull<Header>),
 }
@@ -211,6 +225,7 @@ where
         take: Self::take,
         scope: Self::scope,
         system: Self::system,
+        lineage: Self::lineage,
         exited: Self::exited,
         free: Self::free,
     };
@@ -251,6 +266,7 @@ where
                     (ExitKind::Ok, None)
                 }
                 (Err(Fault::Closed), None) => (ExitKind::Stopped, None),
+                (Err(Fault::Known(exit)), None) => exit.into_parts(),
                 (Err(fault), None) => (ExitKind::Failed, Some(Arc::new(fault))),
             },
         })
@@ -301,6 +317,14 @@ where
         // SAFETY: by contract the header is the first field of such a cell.
         let cell = unsafe { header.cast::<Self>().as_ref() };
         cell.home.scope().map(NonNull::from)
+    }
+
+    /// # Safety
+    /// `header` is the header of a living `Cell<F, H>`.
+    unsafe fn lineage(header: NonNull<Header>) -> Option<NonNull<Arc<Lineage>>> {
+        // SAFETY: by contract the header is the first field of such a cell.
+        let cell = unsafe { header.cast::<Self>().as_ref() };
+        cell.home.lineage().map(NonNull::from)
     }
 
     /// # Safety

@@ -31,6 +31,8 @@ pub(crate) const BUDGET: u32 = 128;
 pub(crate) const STOPPING: u32 = 1;
 /// The process sees the end of its empty inputs: nobody can feed them any more.
 pub(crate) const ENDED: u32 = 2;
+/// The inputs of the process refuse messages from outside of its scope, which stops; its supervisor says when it does.
+pub(crate) const CLOSING: u32 = 4;
 /// Which input that is, see [`told_of`].
 pub(crate) const TOLD: u32 = 0x7fff_fff0;
 /// This thread polls nobody, and runs a job of an attached process.

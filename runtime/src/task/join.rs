@@ -65,6 +65,20 @@ impl TaskRef {
         }
     }
 
+    /// The process that acts for this task now: the present incarnation, if this belongs to a supervised child.
+    pub(crate) fn acting(&self) -> Option<Self> {
+        match self.lineage() {
+            None => Some(self.clone()),
+            Some(lineage) => lineage.current(),
+        }
+    }
+
+    /// The task that ends when this process will not come back: that of the child, if this belongs to a supervised one.
+    pub(crate) fn whole(&self) -> Self {
+        let whole = self.lineage().and_then(|lineage| lineage.whole());
+        whole.unwrap_or_else(|| self.clone())
+    }
+
     /// Asks for the future to be dropped at its next step.
     pub(crate) fn kill(&self) {
         if self.state.kill() == Notify::Queue {
@@ -72,21 +86,18 @@ impl TaskRef {
         }
     }
 
-    /// Tells the task that its scope stops.
-    pub(crate) fn mark(&self) {
+    /// Tells the task how far the stop of its scope has come: `current::STOPPING` or `current::CLOSING`.
+    pub(crate) fn mark(&self, flag: u32) {
         // ORDERING: AcqRel: the scope's flag was set before; the task reads this one at its next poll.
-        let before = self
-            .slot()
-            .line
-            .flags
-            .fetch_or(current::STOPPING, Ordering::AcqRel);
-        if before & current::STOPPING == 0 {
+        let before = self.slot().line.flags.fetch_or(flag, Ordering::AcqRel);
+        if before & flag == 0 {
             self.clone().wake();
         }
     }
 
-    /// Tells the task what was found out about the stop of its scope, and wakes it.
-    pub(crate) fn tell(&self, told: u32) {
+    /// Tells the task that it stops, and shows it the end of an input, once that is empty; zero means all inputs.
+    pub(crate) fn end_input(&self, object: u64) {
+        let told = current::STOPPING | current::ENDED | current::told_of(object);
         let flags = &self.slot().line.flags;
         // ORDERING: Relaxed: only the first guess.
         let mut seen = flags.load(Ordering::Relaxed);
@@ -242,9 +253,11 @@ impl<T> Task<T> {
         &self.task
     }
 
-    /// Returns the id of the process.
+    /// Returns the id of the process; of a supervised child that of its present or last incarnation.
     pub fn id(&self) -> ProcessId {
-        self.task.id()
+        self.task
+            .acting()
+            .map_or_else(|| self.task.id(), |task| task.id())
     }
 
     /// Returns the name of the process.
@@ -252,19 +265,36 @@ impl<T> Task<T> {
         self.task.slot().about().name
     }
 
-    /// Returns how the process ended, if it has.
+    /// Returns how the process ended, if it has. A supervised child has ended when it will not be started again.
     pub fn exit(&self) -> Option<Exit> {
         self.task.exit()
     }
 
     /// Waits until the process has ended, and says how. May be used any number of times, also as a branch of `select!`.
+    ///
+    /// This is a monitor: each gives exactly one notice, also when it was made after the end. A supervised child has ended
+    /// when it will not be started again.
     pub fn done(&self) -> Done {
         Done::new(Some(self.task.clone()))
     }
 
-    /// Drops the process's future at its current or next await, without waiting for it.
+    /// Drops the process's future at its current or next await, without waiting for it. Of a supervised child this is the
+    /// present incarnation, and the supervisor decides what follows.
     pub fn kill(&self) {
-        self.task.kill();
+        if let Some(task) = self.task.acting() {
+            task.kill();
+        }
+    }
+}
+
+impl<T> Task<T> {
+    /// Takes the value, if there is one.
+    pub(crate) fn take(&self) -> Option<T> {
+        if self.task.state.is_done() {
+            (self.take)(&self.task)
+        } else {
+            None
+        }
     }
 }
 

@@ -186,7 +186,7 @@ impl Sleep {
 }
 
 /// Farther than any program runs: a duration that overflows the clock sleeps this long.
-const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+pub(crate) const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 #[cold]
 fn no_system() -> ! {

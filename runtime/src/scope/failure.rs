@@ -1,0 +1,164 @@
+//! What a scope says of its failure: the first one, with its causes, and how the others ended.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::process::exit::{Exit, Fault};
+use crate::scope::ScopeInner;
+
+/// Exits that a scope remembers, the first failure included.
+const REMEMBERED: usize = 16;
+
+/// How a process ended, for the scope's book.
+#[derive(Debug, Clone)]
+pub(crate) struct Ended {
+    process: String,
+    exit: Exit,
+}
+
+impl ScopeInner {
+    /// Records the failure of a child and stops the others.
+    pub(crate) fn fail(self: &Arc<Self>, process: &str, exit: &Exit) {
+        self.record(process, exit);
+        self.begin_stop(self.system.grace);
+    }
+
+    /// Records how a child ended, if another one has failed before.
+    pub(crate) fn note_exit(&self, process: impl Fn() -> String, exit: &Exit) {
+        if self.is_stopping() && !self.state.lock().exits.is_empty() {
+            self.record(&process(), exit);
+        }
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        !self.state.lock().exits.is_empty()
+    }
+
+    fn record(&self, process: &str, exit: &Exit) {
+        let mut state = self.state.lock();
+        if state.exits.len() < REMEMBERED {
+            state.exits.push(Ended {
+                process: process.to_owned(),
+                exit: exit.clone(),
+            });
+        }
+    }
+
+    /// The first failure as the scope's own error, with the others below it.
+    pub(crate) fn result(&self) -> Result<()> {
+        let mut exits = std::mem::take(&mut self.state.lock().exits).into_iter();
+        match exits.next() {
+            None => Ok(()),
+            Some(first) => Err(Error::new(ScopeError::new(
+                &self.name,
+                first,
+                exits.collect(),
+            ))),
+        }
+    }
+}
+
+/// The error of a scope: the first failure of a process in it.
+///
+/// Its source is what that process returned, as the error it was, or the [`Fault`] of a panic. Where a process only handed on the
+/// error of a scope of its own, that scope's first failure is named.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # use roundrock::scope::ScopeError;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// let workers = scope.child("workers");
+/// workers.task("writer", async { Err::<(), _>(std::io::Error::other("disk full")) });
+/// workers.task("reader", workers.stopping());         // ends when the writer has failed
+/// let error = workers.join().await.expect_err("the disk is full");
+/// let failed = error.downcast_ref::<ScopeError>();
+/// let others = failed.map(|failed| failed.exits().len());
+/// assert_eq!(others, Some(1));
+/// let cause = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+/// assert_eq!(cause.map(ToString::to_string).as_deref(), Some("disk full"));
+/// # Ok(()) }) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct ScopeError {
+    process: String,
+    /// The scopes around the process, from the outside.
+    scopes: String,
+    others: Vec<Ended>,
+    first: Exit,
+}
+
+impl ScopeError {
+    fn new(scope: &str, first: Ended, mut others: Vec<Ended>) -> Self {
+        let inner = match first.exit.fault().map(|fault| &**fault) {
+            Some(Fault::Error(error)) => error.downcast_ref::<Self>(),
+            _ => None,
+        };
+        match inner {
+            // The process that failed only passed on what had failed in a scope of its own: name that.
+            Some(inner) => {
+                let scopes = format!("{scope}/{}", inner.scopes);
+                let mut all = inner.others.clone();
+                all.append(&mut others);
+                Self {
+                    scopes,
+                    others: all,
+                    ..inner.clone()
+                }
+            }
+            None => Self {
+                process: first.process,
+                scopes: scope.to_owned(),
+                others,
+                first: first.exit,
+            },
+        }
+    }
+
+    /// Returns the name of the process that failed first.
+    pub fn process(&self) -> &str {
+        &self.process
+    }
+
+    /// Returns the scopes around that process, from the outside, separated by `/`.
+    pub fn scope(&self) -> &str {
+        &self.scopes
+    }
+
+    /// Returns how that process ended.
+    pub fn exit(&self) -> &Exit {
+        &self.first
+    }
+
+    /// Returns how the other processes ended after it, in that order: name and exit of up to 15.
+    pub fn exits(&self) -> impl ExactSizeIterator<Item = (&str, &Exit)> {
+        self.others
+            .iter()
+            .map(|other| (other.process.as_str(), &other.exit))
+    }
+}
+
+impl fmt::Display for ScopeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` failed in scope `{}`", self.process, self.scopes)?;
+        for (process, exit) in self.exits() {
+            if let Some(fault) = exit.fault() {
+                write!(f, "; then `{process}`: {fault}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ScopeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self.first.fault().map(|fault| &**fault) {
+            Some(Fault::Error(error)) => error.chain().next(),
+            Some(fault) => Some(fault),
+            None => Some(&self.first),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}

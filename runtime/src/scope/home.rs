@@ -1,0 +1,154 @@
+//! Where the processes of a scope end: what their exit means for the scope.
+//!
+//! | home | its failure |
+//! |---|---|
+//! | [`Member`] | is the scope's |
+//! | [`Isolated`] | is reported |
+//! | [`Incarnation`] | is its supervisor's |
+//! | [`Whole`] | was its supervisor's already: this is the task of a supervised child, which counts for all incarnations |
+
+use std::sync::Arc;
+
+use crate::process::exit::Exit;
+use crate::scope::ScopeInner;
+use crate::supervise::Lineage;
+use crate::system::SystemInner;
+use crate::task::TaskRef;
+use crate::task::cell::Home;
+
+/// The home of a process whose failure is its scope's.
+pub(crate) struct Member {
+    scope: Arc<ScopeInner>,
+}
+
+/// The home of a process whose failure is only reported.
+pub(crate) struct Isolated(pub(super) Member);
+
+impl Member {
+    pub(crate) fn of(scope: &Arc<ScopeInner>) -> Self {
+        Self {
+            scope: Arc::clone(scope),
+        }
+    }
+
+    fn report(&self, task: &TaskRef, exit: &Exit) {
+        let about = task.slot().about();
+        let ran_ms = self
+            .scope
+            .system
+            .scheduler
+            .clock
+            .coarse_ms()
+            .wrapping_sub(task.slot().born_ms());
+        match exit {
+            Exit::Ok | Exit::Stopped => tracing::debug!(
+                target: "roundrock::process", process = about.name, process.id = task.id().raw(), reason = exit.kind(), ran_ms,
+                "process.exit"
+            ),
+            _ => tracing::warn!(
+                target: "roundrock::process", process = about.name, process.id = task.id().raw(), reason = exit.kind(), ran_ms,
+                cause = %exit, "process.exit"
+            ),
+        }
+    }
+}
+
+impl Home for Member {
+    fn system(&self) -> &Arc<SystemInner> {
+        &self.scope.system
+    }
+
+    fn scope(&self) -> Option<&Arc<ScopeInner>> {
+        Some(&self.scope)
+    }
+
+    fn exited(&self, task: &TaskRef, exit: &Exit) {
+        self.report(task, exit);
+        let name = || format!("{}{}", task.slot().about().name, task.id());
+        if exit.is_failure() {
+            self.scope.fail(&name(), exit);
+        } else {
+            self.scope.note_exit(name, exit);
+        }
+        self.scope.leave();
+    }
+}
+
+impl Home for Isolated {
+    fn system(&self) -> &Arc<SystemInner> {
+        self.0.system()
+    }
+
+    fn scope(&self) -> Option<&Arc<ScopeInner>> {
+        self.0.scope()
+    }
+
+    fn exited(&self, task: &TaskRef, exit: &Exit) {
+        self.0.report(task, exit);
+        self.0.scope.leave();
+    }
+}
+
+/// The home of an incarnation of a supervised child.
+pub(crate) struct Incarnation {
+    member: Member,
+    lineage: Arc<Lineage>,
+}
+
+impl Incarnation {
+    pub(crate) fn new(scope: &Arc<ScopeInner>, lineage: &Arc<Lineage>) -> Self {
+        Self {
+            member: Member::of(scope),
+            lineage: Arc::clone(lineage),
+        }
+    }
+}
+
+impl Home for Incarnation {
+    fn system(&self) -> &Arc<SystemInner> {
+        self.member.system()
+    }
+
+    fn scope(&self) -> Option<&Arc<ScopeInner>> {
+        self.member.scope()
+    }
+
+    fn lineage(&self) -> Option<&Arc<Lineage>> {
+        Some(&self.lineage)
+    }
+
+    fn exited(&self, task: &TaskRef, exit: &Exit) {
+        self.member.report(task, exit);
+        Lineage::exited(&self.lineage, &self.member.scope, exit);
+    }
+}
+
+/// The home of a supervised child: it counts for the scope from when it was added until it will not be started again.
+pub(crate) struct Whole(Incarnation);
+
+impl Whole {
+    pub(crate) fn new(scope: &Arc<ScopeInner>, lineage: &Arc<Lineage>) -> Self {
+        Self(Incarnation::new(scope, lineage))
+    }
+}
+
+impl Home for Whole {
+    fn system(&self) -> &Arc<SystemInner> {
+        self.0.system()
+    }
+
+    fn scope(&self) -> Option<&Arc<ScopeInner>> {
+        // Nobody who looks for the processes of a scope is to find it.
+        None
+    }
+
+    fn lineage(&self) -> Option<&Arc<Lineage>> {
+        self.0.lineage()
+    }
+
+    fn exited(&self, task: &TaskRef, exit: &Exit) {
+        let scope = &self.0.member.scope;
+        scope.note_exit(|| task.slot().about().name.to_owned(), exit);
+        scope.leave();
+    }
+}

@@ -1,0 +1,114 @@
+//! One child: its specification, and the state machine that its supervisor moves.
+//!
+//! ```text
+//!           ┌───────────────┐  its turn                 ready
+//!  added ──▶│    Queued     │────────────▶ Starting ───────────▶ Up
+//!           └───────────────┘                 │   told to stop    │
+//!             ▲    ▲  pause over              ├──────────┬────────┤
+//!             │    └───────────── Paused ◀────┘ exit     ▼        │ exit
+//!             │                     ▲─────────────────────────────┘
+//!             └──────────────── Ending(Restart) ── exit
+//!                               Ending(Over) ───── exit ──▶ forgotten
+//! ```
+//!
+//! **Invariants**
+//! - An incarnation runs in `Starting`, `Up` and `Ending` only, and is made in `Queued` only.
+//! - Those three states are left by the exit of that incarnation only, after its future was dropped, after everything in its
+//!   own scope has ended, and after its blocking jobs have returned.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::lineage::Lineage;
+use super::restart::Backoff;
+use super::starter::Starter;
+use crate::process::exit::{Exit, Fault};
+
+/// When a child is started again, in Erlang's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Restart {
+    /// Always, also after a normal end.
+    Permanent,
+    /// After a failure, a panic or a kill. The default.
+    #[default]
+    Transient,
+    /// Never.
+    Temporary,
+}
+
+impl Restart {
+    /// Whether a child that ended so is started again.
+    pub(super) fn wants(self, exit: &Exit) -> bool {
+        match self {
+            Self::Permanent => true,
+            Self::Transient => !exit.is_normal(),
+            Self::Temporary => false,
+        }
+    }
+}
+
+/// Where a child is; see the header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// Waits for its turn.
+    Queued,
+    /// An incarnation runs and is not ready.
+    Starting,
+    /// An incarnation runs.
+    Up,
+    /// An incarnation was told to stop.
+    Ending(Then),
+    /// Waits for its pause to be over.
+    Paused(Instant),
+}
+
+/// What follows when an incarnation that was told to stop has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    /// The next one: another child failed.
+    Restart,
+    /// Nothing.
+    Over,
+}
+
+/// A child, as its supervisor knows it.
+pub(crate) struct Child {
+    pub(super) name: &'static str,
+    pub(super) lineage: Arc<Lineage>,
+    pub(super) starter: Box<dyn Starter>,
+    pub(super) restart: Restart,
+    pub(super) shutdown: Duration,
+    pub(super) backoff: Backoff,
+    pub(super) state: State,
+    /// The next incarnation is made and does not run yet; only while the child is queued. The first one is made when the child
+    /// is added, so that a handle leads to it from the start.
+    pub(super) made: bool,
+    /// It ends for good when it has handled what is queued, also if that takes another incarnation.
+    pub(super) draining: bool,
+    /// When the present incarnation was started, and later when it was ready.
+    pub(super) since: Instant,
+    /// When an incarnation that was told to stop is dropped, if that has a time of its own.
+    pub(super) stop_by: Option<Instant>,
+    /// How the last incarnation ended.
+    pub(super) last: Option<Exit>,
+}
+
+impl Child {
+    /// Makes an incarnation, which does not run yet. Returns how that failed: it counts as an exit.
+    pub(super) fn make(&mut self) -> Option<Exit> {
+        let Self {
+            starter, lineage, ..
+        } = self;
+        // UNWIND: a factory is user code; when it panics, no incarnation was made.
+        let made = catch_unwind(AssertUnwindSafe(|| starter.make(lineage)));
+        made.err()
+            .map(|payload| Exit::Panicked(Arc::new(Fault::panic(payload))))
+    }
+
+    /// Whether an incarnation runs.
+    pub(super) fn is_alive(&self) -> bool {
+        matches!(self.state, State::Starting | State::Up | State::Ending(_))
+    }
+}

@@ -1,0 +1,84 @@
+//! What a scope says when it gives up restarting.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use crate::process::exit::{Exit, Fault};
+
+/// A scope needed more restarts than its intensity allows, and gave up.
+///
+/// It is the error of that scope. Its source is the last reason, as the error that the child returned, so
+/// [`Error::chain`](crate::Error::chain) leads through all supervisors above each other down to the first cause.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # use roundrock::supervise::GaveUp;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// let workers = scope.child("workers").intensity(1, secs(10));
+/// #[process]
+/// async fn dial(address: &String) -> Result<()> {
+///     bail!("{address} does not answer")
+/// }
+/// let _ = workers
+///     .supervise(dial("10.0.0.1".to_owned()))
+///     .backoff(millis(1)..millis(1))
+///     .spawn();
+/// let error = workers.join().await.expect_err("nobody answers");
+/// let gave_up = error.chain().find_map(|cause| cause.downcast_ref::<GaveUp>());
+/// let reasons = gave_up.map(|gave_up| gave_up.reasons().len());
+/// assert_eq!(reasons, Some(2));       // one restart was allowed
+/// assert_eq!(error.chain().last().map(ToString::to_string).as_deref(), Some("10.0.0.1 does not answer"));
+/// # Ok(()) }) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct GaveUp {
+    pub(super) child: &'static str,
+    pub(super) limit: usize,
+    pub(super) window: Duration,
+    pub(super) reasons: Vec<Reason>,
+}
+
+/// Why a child had to be started again.
+#[derive(Debug, Clone)]
+pub(super) struct Reason {
+    pub(super) child: &'static str,
+    pub(super) exit: Exit,
+}
+
+impl GaveUp {
+    /// Returns the name of the child whose failure was one too many.
+    pub fn child(&self) -> &'static str {
+        self.child
+    }
+
+    /// Returns the failures that were counted: the name of the child, and how its incarnation ended. The last one is the one
+    /// too many.
+    pub fn reasons(&self) -> impl ExactSizeIterator<Item = (&'static str, &Exit)> {
+        self.reasons
+            .iter()
+            .map(|reason| (reason.child, &reason.exit))
+    }
+}
+
+impl fmt::Display for GaveUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "`{}` needed more than {} restarts in {:?}",
+            self.child, self.limit, self.window
+        )
+    }
+}
+
+impl StdError for GaveUp {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        let last = &self.reasons.last()?.exit;
+        match last.fault().map(|fault| &**fault) {
+            Some(Fault::Error(error)) => error.chain().next(),
+            Some(fault) => Some(fault),
+            None => Some(last),
+        }
+    }
+}

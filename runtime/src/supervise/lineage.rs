@@ -1,0 +1,237 @@
+//! What the incarnations of a child, its supervisor and those who hold a handle have in common.
+//!
+//! A child has a task of its own that is never polled before its end: a *promise*, which everybody awaits who wants to know when
+//! the child will not come back. The lineage leads from there to the present incarnation, and from every incarnation back.
+//!
+//! **Invariants**
+//! - `current` is the incarnation that was made last, also when it has ended already.
+//! - The exit of an incarnation is told to the supervisor once, when nothing of it is left: its own scope is over, and its
+//!   blocking jobs have returned.
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use super::child::Restart;
+use super::supervisor::{Event, Supervisor};
+use crate::process::exit::Exit;
+use crate::scope::{ScopeInner, stop};
+use crate::sync::Lock;
+use crate::task::registry::WaitKind;
+use crate::task::{TaskRef, current};
+
+/// The shared part of a child.
+pub(crate) struct Lineage {
+    supervisor: Arc<Supervisor>,
+    /// The child's place in the order of its scope.
+    key: u64,
+    restart: Restart,
+    state: Lock<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The incarnation that was made last.
+    current: Option<TaskRef>,
+    /// How many were made.
+    number: u32,
+    /// The promise. It leads here too, so it is forgotten when the child is over.
+    whole: Option<TaskRef>,
+    /// The scope that the present incarnation asked for.
+    own: Option<Weak<ScopeInner>>,
+    /// The present incarnation was told to stop.
+    told: bool,
+    /// What of the present incarnation may outlive its future: jobs, and its own scope.
+    held: u32,
+    /// The exit of the present incarnation, until nothing of it is left.
+    exit: Option<Exit>,
+}
+
+/// Something of an incarnation that has not ended; see [`Lineage::hold`].
+pub(crate) struct Held(Arc<Lineage>);
+
+impl Lineage {
+    pub(super) fn new(supervisor: &Arc<Supervisor>, key: u64, restart: Restart) -> Arc<Self> {
+        Arc::new(Self {
+            supervisor: Arc::clone(supervisor),
+            key,
+            restart,
+            state: Lock::new(State::default()),
+        })
+    }
+
+    pub(crate) fn key(&self) -> u64 {
+        self.key
+    }
+
+    /// The incarnation that was made last.
+    pub(crate) fn current(&self) -> Option<TaskRef> {
+        self.state.lock().current.clone()
+    }
+
+    /// The promise, while the child is not over.
+    pub(crate) fn whole(&self) -> Option<TaskRef> {
+        self.state.lock().whole.clone()
+    }
+
+    pub(super) fn set_whole(&self, whole: TaskRef) {
+        self.state.lock().whole = Some(whole);
+    }
+
+    /// Notes a new incarnation that does not run yet.
+    pub(super) fn enter(&self, task: &TaskRef) {
+        let mut state = self.state.lock();
+        state.number += 1;
+        state.told = false;
+        state.own = None;
+        let old = state.current.replace(task.clone());
+        drop(state);
+        drop(old);
+    }
+
+    /// Number of incarnations so far.
+    pub(super) fn number(&self) -> u32 {
+        self.state.lock().number
+    }
+
+    /// How often the child was started again.
+    pub(crate) fn incarnation(&self) -> u32 {
+        self.number().saturating_sub(1)
+    }
+
+    /// The child is over: what leads in a circle is let go.
+    pub(super) fn clear(&self) {
+        let mut state = self.state.lock();
+        let old = (state.current.take(), state.whole.take());
+        drop(state);
+        drop(old);
+    }
+
+    /// Says that the current process has started: its `on_start` returned, or its first poll did.
+    pub(crate) fn ready() {
+        let lineage = current::with_task(|task| task.and_then(|task| task.lineage().cloned()));
+        if let Some(lineage) = lineage {
+            let event = Event::Ready(lineage.key, lineage.number());
+            lineage.supervisor.tell(event);
+        }
+    }
+
+    /// The scope that the present incarnation asks for. It is stopped when its process is told to stop, or has ended.
+    pub(crate) fn own_scope(&self, scope: &Arc<ScopeInner>, name: &str) -> Arc<ScopeInner> {
+        let own = ScopeInner::held(scope, name);
+        let mut state = self.state.lock();
+        state.own = Some(Arc::downgrade(&own));
+        let told = state.told;
+        drop(state);
+        if told {
+            own.begin_stop(scope.stop_grace());
+        }
+        own
+    }
+
+    /// Lets the exit of the present incarnation wait until the result is dropped.
+    pub(crate) fn hold(lineage: &Arc<Self>) -> Held {
+        lineage.state.lock().held += 1;
+        Held(Arc::clone(lineage))
+    }
+
+    /// Tells the present incarnation that it stops, and the scope that it owns. If an input is given, or zero for all of them, it
+    /// sees the end of that too, once it is empty.
+    pub(super) fn tell_to_stop(&self, scope: &ScopeInner, input: Option<u64>) {
+        let mut state = self.state.lock();
+        state.told = true;
+        let own = state.own.as_ref().and_then(Weak::upgrade);
+        let task = state.current.clone();
+        drop(state);
+        if let Some(own) = own {
+            own.begin_stop(scope.stop_grace());
+        }
+        let Some(task) = task else { return };
+        match input {
+            Some(input) => task.end_input(input),
+            None => task.mark(current::STOPPING),
+        }
+    }
+
+    /// Drops the present incarnation if it waits for something that no stop can end: a timer, or a future that is not ours.
+    pub(super) fn kill_if_deaf(&self) -> bool {
+        let Some(task) = self.current() else {
+            return false;
+        };
+        // A poll meanwhile only makes the kill take effect an await later.
+        let kind = task.slot().wait();
+        let is_deaf = task.state.is_parked() && matches!(kind, WaitKind::Timer | WaitKind::Other);
+        if is_deaf {
+            task.kill();
+        }
+        is_deaf
+    }
+
+    /// Whether the child is started again after a normal end.
+    pub(crate) fn is_permanent(&self) -> bool {
+        self.restart == Restart::Permanent
+    }
+
+    /// Ends the present incarnation when it has handled what is queued now, and the child with it unless it is permanent.
+    pub(crate) fn stop(&self) {
+        if !self.is_permanent() {
+            self.supervisor.tell(Event::Stop(self.key));
+        } else if let Some(task) = self.current() {
+            task.end_input(0);
+        }
+    }
+
+    /// Asks the supervisor to let the child end for good.
+    pub(crate) fn remove(&self) {
+        self.supervisor.tell(Event::Remove(self.key));
+    }
+
+    /// The future of the present incarnation is gone.
+    pub(crate) fn exited(lineage: &Arc<Self>, scope: &Arc<ScopeInner>, exit: &Exit) {
+        let mut state = lineage.state.lock();
+        state.exit = Some(exit.clone());
+        state.held += 1;
+        let own = state.own.take().and_then(|own| own.upgrade());
+        drop(state);
+        let held = Held(Arc::clone(lineage));
+        if let Some(own) = own.filter(|own| own.alive() > 0) {
+            own.begin_stop(scope.stop_grace());
+            // The children of an incarnation end before the next one begins.
+            let _ = scope.system.run_internally("clear", async move {
+                stop::over(&own).await;
+                drop(held);
+            });
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut state = self.0.state.lock();
+        state.held -= 1;
+        let exit = if state.held == 0 {
+            state.exit.take()
+        } else {
+            None
+        };
+        let number = state.number;
+        drop(state);
+        if let Some(exit) = exit {
+            self.0
+                .supervisor
+                .tell(Event::Exited(self.0.key, number, exit));
+        }
+    }
+}
+
+impl fmt::Debug for Lineage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lineage")
+            .field("key", &self.key)
+            .field("number", &self.number())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How long a function that was told to stop, because another child failed, may wait for something else before it is dropped.
+pub(super) const DEAF: Duration = Duration::from_millis(100);

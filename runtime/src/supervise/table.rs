@@ -1,0 +1,486 @@
+//! The decisions of a supervisor: what each event means for the children of its scope.
+//!
+//! Children are kept in the order in which they were added; `to_start` are those whose turn comes, the first one first, each
+//! after the one before is ready; `to_stop` those that must end before, the last one first, one at a time. A failure under
+//! `one_for_one` touches neither: that child comes back by itself after its pause. A stop of the scope is the same as
+//! `to_stop` for everybody, with nothing to start after it.
+//!
+//! **Invariants**
+//! - Nothing is started from `to_start` while `to_stop` is not empty.
+//! - Nothing is started again after the scope began to stop. What was added before, and waits for its first start, is still
+//!   started, because its inputs may have messages already; unless the scope failed, or half of the grace is over.
+
+use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::child::{Child, State, Then};
+use super::escalation::{GaveUp, Reason};
+use super::lineage::DEAF;
+use super::restart::Intensity;
+use super::supervisor::{Event, Supervisor, now};
+use crate::error::Error;
+use crate::process::exit::{Exit, Fault};
+use crate::scope::ScopeInner;
+use crate::task::current;
+use crate::time::sleep::FAR;
+
+/// The children of a scope, and what is to be done with them.
+pub(super) struct Table {
+    scope: Arc<ScopeInner>,
+    supervisor: Arc<Supervisor>,
+    children: BTreeMap<u64, Child>,
+    to_start: BTreeSet<u64>,
+    to_stop: BTreeSet<u64>,
+    /// When to look at a child again: its pause, or its time to stop, may be over.
+    timers: BTreeSet<(Instant, u64)>,
+    intensity: Intensity,
+    /// The failures in the window, for whoever asks why the scope gave up.
+    reasons: VecDeque<(Instant, Reason)>,
+    stopping: bool,
+    /// Nothing is started any more, also not what was added before the stop.
+    dropping: bool,
+    /// Children that were told that the scope stops, and have not ended.
+    released: BTreeSet<u64>,
+    /// Children that nobody feeds any more, and the inputs whose end they are to see: the last one first, one at a time.
+    ending: BTreeMap<u64, Option<u64>>,
+    /// The one of them that was told, until it has ended.
+    told: Option<u64>,
+}
+
+impl Table {
+    pub(super) fn new(scope: &Arc<ScopeInner>, supervisor: &Arc<Supervisor>) -> Self {
+        Self {
+            scope: Arc::clone(scope),
+            supervisor: Arc::clone(supervisor),
+            children: BTreeMap::new(),
+            to_start: BTreeSet::new(),
+            to_stop: BTreeSet::new(),
+            timers: BTreeSet::new(),
+            intensity: Intensity::default(),
+            reasons: VecDeque::new(),
+            stopping: false,
+            dropping: false,
+            released: BTreeSet::new(),
+            ending: BTreeMap::new(),
+            told: None,
+        }
+    }
+
+    pub(super) fn scope(&self) -> &Arc<ScopeInner> {
+        &self.scope
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.children.is_empty()
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
+    /// When the next timer is due.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.timers.first().map(|&(due, _)| due)
+    }
+
+    pub(super) fn handle(&mut self, event: Event) {
+        match event {
+            Event::Add(child) => {
+                let key = child.lineage.key();
+                let failed = child.last.clone();
+                self.children.insert(key, *child);
+                self.to_start.insert(key);
+                if self.dropping {
+                    self.to_start.remove(&key);
+                    self.forget(key);
+                } else if let Some(exit) = failed {
+                    self.exited(key, exit);
+                }
+            }
+            Event::Ready(key, number) => self.ready(key, number),
+            Event::Exited(key, number, exit) => {
+                let is_present =
+                    |child: &Child| child.is_alive() && child.lineage.number() == number;
+                if self.children.get(&key).is_some_and(is_present) {
+                    self.exited(key, exit);
+                }
+            }
+            Event::Stop(key) => self.drain(key),
+            Event::Remove(key) => self.remove(key),
+            Event::End(children) => {
+                self.stop();
+                self.ending = children.into_iter().collect();
+                // Nothing moves, so the one that was told waits for others.
+                self.told = None;
+            }
+            Event::ReleaseAll => {
+                self.stop();
+                self.dropping = true;
+                self.to_start.clear();
+                self.drop_waiting();
+                for child in self.children.values().filter(|child| child.is_alive()) {
+                    child.lineage.tell_to_stop(&self.scope, None);
+                }
+                self.released = self.children.keys().copied().collect();
+            }
+        }
+        self.go_on();
+    }
+
+    fn ready(&mut self, key: u64, number: u32) {
+        let now = now(&self.scope);
+        if let Some(child) = self.children.get_mut(&key)
+            && child.state == State::Starting
+            && child.lineage.number() == number
+        {
+            child.state = State::Up;
+            child.since = now;
+        }
+    }
+
+    /// An incarnation has ended: what that means for its child, and for the others.
+    fn exited(&mut self, key: u64, exit: Exit) {
+        self.to_stop.remove(&key);
+        self.has_ended(key);
+        let Some(child) = self.children.get_mut(&key) else {
+            return;
+        };
+        child.last = Some(exit.clone());
+        child.stop_by = None;
+        let is_abandoned = exit.is_normal() && !child.starter.is_wanted();
+        match child.state {
+            _ if self.stopping => self.over(key, exit),
+            State::Ending(Then::Over) if child.draining && child.restart.wants(&exit) => {
+                self.failed(key, exit);
+            }
+            State::Ending(Then::Over) => self.over(key, exit),
+            // Its end was wanted, so it is not a failure whatever it says of it.
+            State::Ending(Then::Restart) if child.restart != super::Restart::Temporary => {
+                child.state = State::Queued;
+                self.to_start.insert(key);
+            }
+            State::Ending(Then::Restart) => self.over(key, exit),
+            _ if !child.restart.wants(&exit) || is_abandoned => self.over(key, exit),
+            _ => self.failed(key, exit),
+        }
+    }
+
+    /// A child must be started again.
+    fn failed(&mut self, key: u64, exit: Exit) {
+        let now = now(&self.scope);
+        let settings = self.supervisor.settings();
+        self.intensity.set(settings.limit, settings.window);
+        let Some(child) = self.children.get_mut(&key) else {
+            return;
+        };
+        let name = child.name;
+        let reason = Reason {
+            child: name,
+            exit: exit.clone(),
+        };
+        self.reasons.push_back((now, reason));
+        while self.reasons.len() > settings.limit.min(REASONS) + 1
+            || self
+                .reasons
+                .front()
+                .is_some_and(|&(at, _)| now - at > settings.window)
+        {
+            self.reasons.pop_front();
+        }
+        if !self.intensity.allows(now) {
+            return self.give_up(key);
+        }
+        let up = now.saturating_duration_since(child.since);
+        let pause = child
+            .backoff
+            .pause(up, f64::from(current::random_below(1025)) / 1024.0);
+        child.state = State::Paused(now + pause);
+        self.timers.insert((now + pause, key));
+        tracing::info!(
+            target: "roundrock::supervise", process = name, restarts = child.lineage.number(), delay_ms = pause.as_millis() as u64,
+            reason = %exit, "restart"
+        );
+        let Some(affected) = settings.strategy.affected(key) else {
+            return;
+        };
+        for (&key, child) in self.children.range(affected) {
+            if child.is_alive() {
+                self.to_stop.insert(key);
+            } else {
+                self.to_start.insert(key);
+            }
+        }
+    }
+
+    /// One restart too many: the scope fails with all the reasons.
+    fn give_up(&mut self, key: u64) {
+        let Some(child) = self.children.get(&key) else {
+            return;
+        };
+        let name = child.name;
+        let gave_up = GaveUp {
+            child: name,
+            limit: self.intensity.limit(),
+            window: self.intensity.window(),
+            reasons: self.reasons.drain(..).map(|(_, reason)| reason).collect(),
+        };
+        tracing::error!(target: "roundrock::supervise", process = name, reason = %gave_up, "gave_up");
+        let exit = Exit::Failed(Arc::new(Fault::Error(Error::from(gave_up))));
+        self.scope.fail(name, &exit);
+        self.over(key, exit);
+        self.stop();
+    }
+
+    /// A child is to end for good when it has handled what is queued.
+    fn drain(&mut self, key: u64) {
+        let Some(child) = self.children.get_mut(&key) else {
+            return;
+        };
+        child.draining = true;
+        if matches!(child.state, State::Starting | State::Up) {
+            child.state = State::Ending(Then::Over);
+            child.lineage.tell_to_stop(&self.scope, Some(0));
+        }
+    }
+
+    /// A child is to end for good.
+    fn remove(&mut self, key: u64) {
+        let Some(child) = self.children.get_mut(&key) else {
+            return;
+        };
+        child.starter.refuse();
+        child.draining = false;
+        if child.is_alive() {
+            child.state = State::Ending(Then::Over);
+            child.lineage.tell_to_stop(&self.scope, Some(0));
+            self.time_to_stop(key);
+        } else {
+            self.forget(key);
+        }
+    }
+
+    /// A child that does not run is over. An incarnation that was made for it ends first, without being polled.
+    fn forget(&mut self, key: u64) {
+        let Some(child) = self.children.get_mut(&key) else {
+            return;
+        };
+        if !std::mem::replace(&mut child.made, false) {
+            let last = child.last.take().unwrap_or(Exit::Stopped);
+            return self.over(key, last);
+        }
+        self.to_start.remove(&key);
+        child.state = State::Ending(Then::Over);
+        child.draining = false;
+        if let Some(task) = child.lineage.current() {
+            task.kill();
+            ScopeInner::launch_child(&task);
+        }
+    }
+
+    /// The scope stops: what does not run will not, and what runs is told, the last one first.
+    pub(super) fn stop(&mut self) {
+        if std::mem::replace(&mut self.stopping, true) {
+            return;
+        }
+        self.to_stop.clear();
+        self.to_start.retain(|key| {
+            let child = self.children.get(key);
+            child.is_some_and(|child| child.is_alive() || child.last.is_none())
+        });
+        if self.scope.has_failed() {
+            self.to_start.clear();
+            self.dropping = true;
+        }
+        self.drop_waiting();
+        self.go_on();
+    }
+
+    /// Forgets the children that do not run, and are not to be started.
+    fn drop_waiting(&mut self) {
+        let to_start = &self.to_start;
+        let idle: Vec<u64> = self
+            .children
+            .iter()
+            .filter(|(key, child)| !child.is_alive() && !to_start.contains(key))
+            .map(|(&key, _)| key)
+            .collect();
+        for key in idle.into_iter().rev() {
+            self.forget(key);
+        }
+    }
+
+    /// Looks at everything whose time has come.
+    pub(super) fn timers(&mut self) {
+        let now = now(&self.scope);
+        while let Some(&(due, key)) = self.timers.first()
+            && due <= now
+        {
+            self.timers.pop_first();
+            let Some(child) = self.children.get_mut(&key) else {
+                continue;
+            };
+            match child.state {
+                State::Paused(until) if until <= now => {
+                    child.state = State::Queued;
+                    if !self.to_start.contains(&key) {
+                        self.start(key);
+                    }
+                }
+                // An incarnation that was told to stop, and has not come to its end.
+                State::Ending(_) => match child.stop_by {
+                    Some(end) if end <= now => {
+                        if let Some(task) = child.lineage.current() {
+                            task.kill();
+                        }
+                    }
+                    Some(end) => {
+                        if child.starter.is_function() {
+                            child.lineage.kill_if_deaf();
+                        }
+                        self.timers.insert((end, key));
+                    }
+                    // Its time is the grace of the scope.
+                    None => {}
+                },
+                _ => {}
+            }
+        }
+        self.go_on();
+    }
+
+    /// Does what can be done now.
+    fn go_on(&mut self) {
+        if self.stopping {
+            self.start_next();
+            if self.to_start.is_empty() {
+                self.go_on_stopping();
+            }
+        } else if self.to_stop.is_empty() {
+            self.start_next();
+        } else {
+            self.stop_next();
+        }
+    }
+
+    /// Tells the last child of those that must end before others are started.
+    fn stop_next(&mut self) {
+        let Some(&key) = self.to_stop.last() else {
+            return;
+        };
+        let Some(child) = self.children.get_mut(&key) else {
+            self.to_stop.remove(&key);
+            return self.go_on();
+        };
+        if !matches!(child.state, State::Ending(_)) {
+            child.state = State::Ending(Then::Restart);
+            child.lineage.tell_to_stop(&self.scope, Some(0));
+            self.time_to_stop(key);
+        }
+    }
+
+    fn time_to_stop(&mut self, key: u64) {
+        let now = now(&self.scope);
+        if let Some(child) = self.children.get_mut(&key) {
+            child.stop_by = Some(now + child.shutdown.min(FAR));
+            self.timers.insert((now + DEAF.min(child.shutdown), key));
+        }
+    }
+
+    /// Starts the children whose turn has come: each after the one before is ready.
+    fn start_next(&mut self) {
+        while let Some(&key) = self.to_start.first() {
+            match self.children.get(&key).map(|child| child.state) {
+                Some(State::Queued) => {
+                    if !self.start(key) {
+                        return;
+                    }
+                }
+                Some(State::Starting | State::Paused(_) | State::Ending(_)) => return,
+                Some(State::Up) | None => {
+                    self.to_start.remove(&key);
+                }
+            }
+        }
+    }
+
+    /// Makes an incarnation. False if other things have to be done first.
+    fn start(&mut self, key: u64) -> bool {
+        let now = now(&self.scope);
+        let Some(child) = self.children.get_mut(&key) else {
+            return true;
+        };
+        debug_assert_eq!(child.state, State::Queued, "two incarnations would overlap");
+        child.state = State::Starting;
+        child.since = now;
+        if !std::mem::replace(&mut child.made, false)
+            && let Some(exit) = child.make()
+        {
+            self.exited(key, exit);
+            return self.stopping || self.to_stop.is_empty();
+        }
+        if child.draining {
+            child.state = State::Ending(Then::Over);
+            child.lineage.tell_to_stop(&self.scope, Some(0));
+        }
+        if let Some(task) = child.lineage.current() {
+            ScopeInner::launch_child(&task);
+        }
+        true
+    }
+
+    fn go_on_stopping(&mut self) {
+        // Who is to see the end of an input, one at a time.
+        while self.told.is_none()
+            && let Some((key, input)) = self.ending.pop_last()
+        {
+            let Some(child) = self.children.get_mut(&key) else {
+                continue;
+            };
+            child.lineage.tell_to_stop(&self.scope, input);
+            self.released.insert(key);
+            self.told = Some(key);
+        }
+        if self.released.is_empty()
+            && let Some((&key, child)) = self.children.last_key_value()
+        {
+            self.released.insert(key);
+            child.lineage.tell_to_stop(&self.scope, None);
+        }
+    }
+
+    /// A child is not started again: it is forgotten, and everybody learns of it.
+    fn over(&mut self, key: u64, exit: Exit) {
+        self.to_start.remove(&key);
+        self.to_stop.remove(&key);
+        self.has_ended(key);
+        if let Some(child) = self.children.remove(&key) {
+            let lineage = child.lineage;
+            child.starter.settle(exit);
+            lineage.clear();
+        }
+    }
+
+    /// An incarnation has ended: nobody waits for its stop any more.
+    fn has_ended(&mut self, key: u64) {
+        self.released.remove(&key);
+        self.ending.remove(&key);
+        self.told.take_if(|told| *told == key);
+    }
+}
+
+/// Failures that are kept for the error of a scope that gives up, beside the last one.
+const REASONS: usize = 63;
+
+/// Drops what belongs to a user, whose destructor may panic.
+pub(super) fn drop_quietly(value: impl Any) {
+    // UNWIND: nothing of ours is half done; the panic was reported by the panic hook.
+    if catch_unwind(AssertUnwindSafe(|| drop(value))).is_err() {
+        tracing::error!(target: "roundrock::supervise", "a destructor panicked");
+    }
+}
+
+/// How long a child that was told to stop may take, if nothing else is said.
+pub(super) const SHUTDOWN: Duration = Duration::from_secs(5);
