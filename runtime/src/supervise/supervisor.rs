@@ -8,6 +8,7 @@
 //! - While a child is in the table, the supervisor runs; an event for a child that is over has no effect.
 //! - User code (factories, destructors) runs in the supervisor's task, outside of its lock, and its panics are caught.
 //!
+//! Model: `tests/loom_restart.rs`.
 
 use std::fmt;
 use std::future::{Future, poll_fn};

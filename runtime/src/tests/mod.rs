@@ -10,6 +10,7 @@ mod loom_channel;
 mod loom_idle;
 mod loom_lock;
 mod loom_queue;
+mod loom_restart;
 mod loom_scope;
 mod loom_select;
 mod loom_task;
