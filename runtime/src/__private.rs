@@ -7,6 +7,7 @@ pub use crate::channel::select::{
     not_selected, send_ready,
 };
 pub use crate::channel::{Closed, Message, Permit, Receiver, SendError, Sender};
+pub use crate::join::{join_2, join_3, join_4, join_5, join_6, join_7};
 pub use crate::process::call::{Call, Parcel, Reply, ReplySlot, call, parcel, port, reply, slot};
 pub use crate::process::context::Cx;
 pub use crate::process::exit::{Fault, IntoOutcome as ProcessOutput};

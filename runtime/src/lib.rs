@@ -146,6 +146,7 @@ pub mod __private;
 pub mod blocking;
 pub mod channel;
 pub mod error;
+mod join;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod observe;
@@ -175,7 +176,7 @@ pub use error::{Context, Error, Ok, Result};
 pub use process::{Call, CallError, Cx, Exit, Fault, Handle, Process, Reply, WeakHandle};
 pub use scope::{ExitReport, Scope};
 pub use system::System;
-pub use task::{Done, Join, ProcessId, Task, WaitKind};
+pub use task::{Done, Join, JoinNext, JoinSet, ProcessId, Task, WaitKind};
 
 /// Everything that a program of processes needs.
 pub mod prelude {
@@ -183,7 +184,7 @@ pub mod prelude {
         every, handler, handlers, inbox, key, on_start, on_stop, process, recv, select,
     };
 
-    pub use crate::{bail, ensure};
+    pub use crate::{bail, ensure, join};
 
     pub use crate::blocking::blocking;
     pub use crate::channel::{
@@ -195,6 +196,6 @@ pub mod prelude {
     pub use crate::process::{Call, CallError, Cx, Exit, Handle, PoolPolicy, Process, Reply};
     pub use crate::scope::Scope;
     pub use crate::system::System;
-    pub use crate::task::Task;
+    pub use crate::task::{JoinSet, Task};
     pub use crate::time::{Within, interval, micros, millis, secs, sleep, timeout};
 }

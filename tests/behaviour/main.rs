@@ -10,6 +10,7 @@ mod close;
 mod foreign;
 mod latest;
 mod limits;
+mod links;
 mod model;
 mod oneshot;
 mod order;

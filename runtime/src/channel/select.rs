@@ -137,6 +137,7 @@ mod sealed {
     impl<T> Sealed for crate::channel::latest::LatestClosed<'_, T> {}
     impl<T: Clone> Sealed for crate::channel::broadcast::BroadcastRecv<'_, T> {}
     impl Sealed for crate::task::Done {}
+    impl<T> Sealed for crate::task::JoinNext<'_, T> {}
     impl Sealed for crate::time::Sleep {}
     impl Sealed for crate::time::Tick<'_> {}
     impl Sealed for crate::scope::Stopping {}

@@ -15,6 +15,7 @@ mod drain;
 mod failure;
 pub(crate) mod group;
 mod home;
+mod link;
 pub(crate) mod look;
 mod names;
 pub(crate) mod stop;

@@ -216,6 +216,19 @@ pub(crate) fn waits_for(kind: WaitKind, object: u64) {
     });
 }
 
+/// Polls one of several futures that the process waits for. One that does not say what it waits for, waits for something unknown.
+pub(crate) fn noted<T>(poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
+    let others = CURRENT.with(|current| current.kinds.replace(0));
+    let polled = poll();
+    CURRENT.with(|current| {
+        if polled.is_pending() && current.kinds.get() == 0 {
+            waits_for(WaitKind::Other, 0);
+        }
+        current.kinds.set(current.kinds.get() | others);
+    });
+    polled
+}
+
 /// Notes a wait of several arms.
 pub(crate) fn waits_for_any(arms: usize) {
     CURRENT.with(|current| {

@@ -11,11 +11,11 @@ use std::task::{Context, Poll, ready};
 use crate::channel::select::{ArmPoll, Event, Token};
 use crate::process::exit::Exit;
 use crate::sync::Ordering;
-use crate::task::cell::{self, Header, Watch};
+use crate::task::cell::{self, Header};
 use crate::task::current;
-use crate::task::registry::{ProcessId, WaitKind};
+use crate::task::registry::ProcessId;
 use crate::task::state::Notify;
-use crate::task::waker::TaskWaker;
+use crate::task::watch::Wait;
 
 /// A counted reference to a task, of the runtime's own.
 pub(crate) struct TaskRef(NonNull<Header>);
@@ -86,6 +86,11 @@ impl TaskRef {
         }
     }
 
+    /// The number of the scope that it belongs to; of the task of a supervised child, that of its incarnations.
+    pub(crate) fn scope_id(&self) -> Option<u64> {
+        Some(self.acting()?.scope()?.id)
+    }
+
     /// Tells the task how far the stop of its scope has come: `current::STOPPING` or `current::CLOSING`.
     pub(crate) fn mark(&self, flag: u32) {
         // ORDERING: AcqRel: the scope's flag was set before; the task reads this one at its next poll.
@@ -147,62 +152,6 @@ impl Drop for TaskRef {
 impl std::fmt::Debug for TaskRef {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "TaskRef({})", self.id())
-    }
-}
-
-/// Those who wait for the end of a task.
-#[derive(Debug, Default)]
-pub(crate) enum Watchers {
-    #[default]
-    None,
-    One(TaskWaker),
-    // Boxed, so that the common cases keep the cell small.
-    #[expect(
-        clippy::box_collection,
-        reason = "one word in every task cell instead of three"
-    )]
-    Many(Box<Vec<TaskWaker>>),
-}
-
-impl Watchers {
-    /// Adds whoever polls now, once.
-    pub(crate) fn add(&mut self, cx: &Context<'_>) {
-        match self {
-            Self::None => *self = Self::One(TaskWaker::of(cx)),
-            Self::One(waker) if waker.is(cx) => {}
-            Self::One(_) => {
-                if let Self::One(first) = std::mem::take(self) {
-                    *self = Self::Many(Box::new(vec![first, TaskWaker::of(cx)]));
-                }
-            }
-            Self::Many(wakers) => {
-                if !wakers.iter().any(|waker| waker.is(cx)) {
-                    wakers.push(TaskWaker::of(cx));
-                }
-            }
-        }
-    }
-
-    pub(crate) fn wake_all(self) {
-        match self {
-            Self::None => {}
-            Self::One(waker) => waker.wake(),
-            Self::Many(wakers) => wakers.into_iter().for_each(TaskWaker::wake),
-        }
-    }
-}
-
-impl Header {
-    /// Registers whoever polls now for the end of this task.
-    fn poll_done(&self, cx: &mut Context<'_>) -> Poll<Exit> {
-        match &mut *self.watch.lock() {
-            Watch::Ended(kind, fault) => Poll::Ready(Exit::new(*kind, fault.clone())),
-            Watch::Awaited(watchers) => {
-                watchers.add(cx);
-                current::waits_for(WaitKind::Join, self.slot().id().raw());
-                Poll::Pending
-            }
-        }
     }
 }
 
@@ -288,6 +237,14 @@ impl<T> Task<T> {
 }
 
 impl<T> Task<T> {
+    /// What awaiting it gives, for a task that ended so.
+    pub(crate) fn result(&self, exit: Exit) -> Result<T, Exit> {
+        match (exit, (self.take)(&self.task)) {
+            (Exit::Ok, Some(value)) => Ok(value),
+            (exit, _) => Err(exit),
+        }
+    }
+
     /// Takes the value, if there is one.
     pub(crate) fn take(&self) -> Option<T> {
         if self.task.state.is_done() {
@@ -323,7 +280,10 @@ impl<T> IntoFuture for Task<T> {
     type IntoFuture = Join<T>;
 
     fn into_future(self) -> Join<T> {
-        Join { task: self }
+        Join {
+            wait: Wait::new(self.task.clone()),
+            task: self,
+        }
     }
 }
 
@@ -331,19 +291,17 @@ impl<T> IntoFuture for Task<T> {
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Join<T> {
+    wait: Wait,
     task: Task<T>,
 }
 
 impl<T> Future for Join<T> {
     type Output = Result<T, Exit>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         ready!(current::spend(cx));
-        let exit = ready!(self.task.task.poll_done(cx));
-        Poll::Ready(match (exit, (self.task.take)(&self.task.task)) {
-            (Exit::Ok, Some(value)) => Ok(value),
-            (exit, _) => Err(exit),
-        })
+        let exit = ready!(self.wait.poll_done(cx));
+        Poll::Ready(self.task.result(exit))
     }
 }
 
@@ -352,25 +310,27 @@ impl<T> Future for Join<T> {
 #[must_use = "futures do nothing unless awaited"]
 pub struct Done {
     /// `None`: there is no such process, so it has ended.
-    task: Option<TaskRef>,
+    wait: Option<Wait>,
 }
 
 impl Done {
     pub(crate) fn new(task: Option<TaskRef>) -> Self {
-        Self { task }
+        Self {
+            wait: task.map(Wait::new),
+        }
     }
 
-    fn poll_done(&self, cx: &mut Context<'_>) -> Poll<Exit> {
-        self.task
-            .as_ref()
-            .map_or(Poll::Ready(Exit::Killed), |task| task.poll_done(cx))
+    fn poll_done(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
+        self.wait
+            .as_mut()
+            .map_or(Poll::Ready(Exit::Killed), |wait| wait.poll_done(cx))
     }
 }
 
 impl Future for Done {
     type Output = Exit;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Exit> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Exit> {
         ready!(current::spend(cx));
         self.poll_done(cx)
     }
@@ -379,7 +339,7 @@ impl Future for Done {
 impl Event for Done {
     type Output = Exit;
 
-    fn poll_arm(self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<Exit> {
+    fn poll_arm(mut self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<Exit> {
         token.claimed(self.poll_done(cx))
     }
 }

@@ -1,15 +1,19 @@
 //! The task cell and what the runtime knows of each process.
 //!
 //! Read in this order: [`state`] (the word that decides who may do what), [`cell`] (the allocation and one step of it),
-//! [`waker`] (who wakes whom), [`current`] (the running step), [`registry`] (all processes of a system).
+//! [`waker`] (who wakes whom), [`watch`] (who waits for an end), [`current`] (the running step), [`registry`] (all processes of a system).
 
 pub(crate) mod cell;
 pub(crate) mod current;
 mod join;
 pub(crate) mod registry;
+mod set;
 pub(crate) mod state;
 pub(crate) mod waker;
+pub(crate) mod watch;
 
+pub(crate) use join::TaskRef;
 pub use join::{Done, Join, Task};
-pub(crate) use join::{TaskRef, Watchers};
 pub use registry::{ProcessId, WaitKind};
+pub use set::{JoinNext, JoinSet};
+pub(crate) use watch::Watchers;

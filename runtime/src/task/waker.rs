@@ -63,6 +63,14 @@ impl TaskWaker {
         }
     }
 
+    /// Tells two wakers apart; compared, and never followed.
+    pub(crate) fn address(&self) -> usize {
+        match self {
+            Self::Task(task) => task.header().as_ptr().addr(),
+            Self::Other(waker) => waker.data().addr(),
+        }
+    }
+
     /// Wakes and is used up. Never panics.
     #[inline]
     pub(crate) fn wake(self) {

@@ -1,0 +1,153 @@
+//! Waiting for the end of a task: who is told, and how a wait is taken back.
+//!
+//! **Invariants**
+//! - A [`Wait`] has at most one registration of its own, and takes it back when it is dropped: what waits for a long-lived process
+//!   with a limit, again and again, leaves nothing behind.
+//! - Wakers are used and dropped outside of the lock.
+
+use std::task::{Context, Poll};
+
+use crate::process::exit::Exit;
+use crate::task::TaskRef;
+use crate::task::cell::Watch;
+use crate::task::current;
+use crate::task::registry::WaitKind;
+use crate::task::waker::TaskWaker;
+
+/// Those who wait for an end.
+#[derive(Debug, Default)]
+pub(crate) enum Watchers {
+    #[default]
+    None,
+    One(TaskWaker),
+    // Boxed, so that the common cases keep the cell small.
+    #[expect(
+        clippy::box_collection,
+        reason = "one word in every task cell instead of three"
+    )]
+    Many(Box<Vec<TaskWaker>>),
+}
+
+impl Watchers {
+    /// Adds whoever polls now, once.
+    pub(crate) fn add(&mut self, cx: &Context<'_>) {
+        let known = match self {
+            Self::None => false,
+            Self::One(waker) => waker.is(cx),
+            Self::Many(wakers) => wakers.iter().any(|waker| waker.is(cx)),
+        };
+        if !known {
+            self.enter(TaskWaker::of(cx));
+        }
+    }
+
+    /// Adds a registration, to be taken back with [`leave`](Self::leave).
+    fn enter(&mut self, waker: TaskWaker) {
+        match self {
+            Self::None => *self = Self::One(waker),
+            Self::Many(wakers) => wakers.push(waker),
+            Self::One(_) => {
+                if let Self::One(first) = std::mem::take(self) {
+                    *self = Self::Many(Box::new(vec![first, waker]));
+                }
+            }
+        }
+    }
+
+    /// Takes back one registration of the one with this address.
+    #[must_use = "dropped after unlocking"]
+    fn leave(&mut self, whose: usize) -> Option<TaskWaker> {
+        match self {
+            Self::None => None,
+            Self::One(waker) => {
+                if waker.address() != whose {
+                    return None;
+                }
+                match std::mem::take(self) {
+                    Self::One(waker) => Some(waker),
+                    _ => None,
+                }
+            }
+            Self::Many(wakers) => {
+                let at = wakers.iter().position(|waker| waker.address() == whose)?;
+                Some(wakers.swap_remove(at))
+            }
+        }
+    }
+
+    pub(crate) fn wake_all(self) {
+        match self {
+            Self::None => {}
+            Self::One(waker) => waker.wake(),
+            Self::Many(wakers) => wakers.into_iter().for_each(TaskWaker::wake),
+        }
+    }
+}
+
+/// One wait for the end of a task.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    task: TaskRef,
+    /// The address of the waker that is registered.
+    registered: Option<usize>,
+}
+
+impl Wait {
+    pub(crate) fn new(task: TaskRef) -> Self {
+        Self {
+            task,
+            registered: None,
+        }
+    }
+
+    /// Waits for the end of the task.
+    pub(crate) fn poll_done(&mut self, cx: &Context<'_>) -> Poll<Exit> {
+        let polled = self.register(cx);
+        if polled.is_pending() {
+            current::waits_for(WaitKind::Join, self.task.slot().id().raw());
+        }
+        polled
+    }
+
+    /// Registers whoever polls now for the end of the task.
+    pub(crate) fn register(&mut self, cx: &Context<'_>) -> Poll<Exit> {
+        let mut watch = self.task.watch.lock();
+        let watchers = match &mut *watch {
+            Watch::Ended(kind, fault) => return Poll::Ready(Exit::new(*kind, fault.clone())),
+            Watch::Awaited(watchers) => watchers,
+        };
+        let waker = TaskWaker::of(cx);
+        let address = waker.address();
+        let unused = if self.registered == Some(address) {
+            Some(waker)
+        } else {
+            let old = self.registered.replace(address);
+            let old = old.and_then(|old| watchers.leave(old));
+            watchers.enter(waker);
+            old
+        };
+        drop(watch);
+        drop(unused);
+        Poll::Pending
+    }
+}
+
+impl Clone for Wait {
+    fn clone(&self) -> Self {
+        Self::new(self.task.clone())
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        if let Some(registered) = self.registered
+            && !self.task.state.is_done()
+        {
+            let waker = match &mut *self.task.watch.lock() {
+                Watch::Awaited(watchers) => watchers.leave(registered),
+                Watch::Ended(..) => None,
+            };
+            drop(waker);
+        }
+    }
+}
