@@ -35,10 +35,18 @@ impl<'a, F: Future> Part<'a, F> {
     }
 }
 
+// Not `async fn`: the type that is returned says that it is `Send`, so that callers need not look inside, where rustc loses
+// lifetimes of messages such as `&'static str`.
 macro_rules! joins {
     ($($name:ident($($future:ident: $type:ident),+);)+) => {$(
         #[doc = "What `join!` of so many futures waits for."]
-        pub async fn $name<$($type: Future),+>($($future: $type),+) -> ($($type::Output,)+) {
+        pub fn $name<$($type),+>(
+            $($future: $type),+
+        ) -> impl Future<Output = ($($type::Output,)+)> + Send
+        where
+            $($type: Future<Output: Send> + Send,)+
+        {
+            async move {
             $(let mut $future = pin!($future);)+
             $(let mut $future = Part::new($future.as_mut());)+
             poll_fn(|cx| {
@@ -53,6 +61,7 @@ macro_rules! joins {
                 }
             })
             .await
+            }
         }
     )+};
 }

@@ -138,7 +138,8 @@
 //! # Modules, in reading order
 //!
 //! [`mod@process`] and [`scope`] are what a program is made of, [`channel`] and [`time`] what processes wait for, [`error`] what
-//! they return, [`supervise`] what starts them again, [`system`] what they run in, [`blocking`] the way out to threads, and
+//! they return, [`supervise`] what starts them again, [`system`] what they run in, [`mod@sync`] has locks for simple
+//! shared state, [`blocking`] is the way out to threads, and
 //! [`observe`] shows what goes on. [`prelude`] has what nearly every program needs.
 
 #[doc(hidden)]
@@ -147,6 +148,7 @@ pub mod blocking;
 pub mod channel;
 pub mod error;
 mod join;
+mod locks;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod observe;
@@ -155,7 +157,7 @@ mod scheduler;
 pub mod scope;
 mod signals;
 pub mod supervise;
-mod sync;
+pub mod sync;
 pub mod system;
 mod task;
 #[cfg(all(test, loom))]

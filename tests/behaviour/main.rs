@@ -11,6 +11,7 @@ mod foreign;
 mod latest;
 mod limits;
 mod links;
+mod locks;
 mod model;
 mod oneshot;
 mod order;

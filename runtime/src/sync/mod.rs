@@ -1,12 +1,15 @@
-//! Atomics, cells, locks, threads and the clock: the standard library's, or loom's under `cfg(loom)`.
+//! Locks for simple shared state, which processes wait for without blocking their thread.
 //!
-//! Everything that several threads share goes through this module, so that each protocol can be checked by a loom model in
-//! `src/tests/`. The two twins have the same interface; nothing else in the crate needs to know which one it uses.
-//!
-//! Read [`lock`] for the lock that everything here uses.
-//!
-//! Limit: loom models fences of sequential consistency, but takes sequentially consistent loads and stores for weaker than
-//! they are. Where two sides must see each other, write a relaxed store, `fence(SeqCst)`, a relaxed load.
+//! All are fair and cancel-safe, and know who holds them and where they were taken. Prefer a process that owns its state and is
+//! asked for it; a lock is for state that has no behaviour of its own.
+
+// For the crate itself this is also the home of atomics, cells, locks, threads and the clock: the standard library's, or loom's
+// under `cfg(loom)`. Everything that several threads share goes through here, so that each protocol can be checked by a loom
+// model in `src/tests/`. The two twins have the same interface; nothing else in the crate needs to know which one it uses.
+// `lock` is the lock that everything here uses.
+//
+// Limit: loom models fences of sequential consistency, but takes sequentially consistent loads and stores for weaker than they
+// are. Where two sides must see each other, write a relaxed store, `fence(SeqCst)`, a relaxed load.
 
 #[cfg(any(not(loom), test))]
 pub(crate) mod lock;
@@ -28,4 +31,8 @@ pub(crate) use modelled::{advance, reset_clock};
 pub(crate) use real::{
     AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, UnsafeCell, fence, now, thread,
     thread_local, wait_a_moment,
+};
+
+pub use crate::locks::{
+    Holder, MAX_PERMITS, Mutex, MutexGuard, Permit, ReadGuard, RwLock, Semaphore, WriteGuard,
 };

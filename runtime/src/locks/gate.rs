@@ -1,0 +1,290 @@
+//! The queue under all locks: a number of permits, who holds some, and who waits for some.
+//!
+//! **Invariants** (true whenever the lock is free)
+//! - Free permits and those of all holders add up to the total.
+//! - The first one who waits wants more than is free: nobody overtakes, so a writer is not starved by readers.
+//! - A grant makes the one who waits a holder at once; if its future is dropped before it saw that, the permits are given back.
+//! - Wakers are used and dropped outside of the lock.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::future::Future;
+use std::ops::Deref;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use crate::sync::{Guard, Lock};
+use crate::task::registry::WaitKind;
+use crate::task::waker::TaskWaker;
+use crate::task::{ProcessId, current};
+
+/// Who holds a lock or permits, and since which line of code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Holder {
+    /// The process that asked; `None` if it was a plain thread.
+    pub process: Option<ProcessId>,
+    /// Its name.
+    pub name: &'static str,
+    /// Where it asked.
+    pub site: &'static Location<'static>,
+    /// How many permits it holds.
+    pub permits: u32,
+}
+
+impl Holder {
+    fn new(site: &'static Location<'static>, permits: u32) -> Self {
+        let (process, name) = current::with_task(|task| match task {
+            Some(task) => (Some(task.slot().id()), task.slot().about().name),
+            None => (None, ""),
+        });
+        Self {
+            process,
+            name,
+            site,
+            permits,
+        }
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.process {
+            Some(process) => write!(f, "{}{process}", self.name)?,
+            None => f.write_str("a plain thread")?,
+        }
+        write!(f, ", since {}:{}", self.site.file(), self.site.line())
+    }
+}
+
+/// See the header.
+#[derive(Debug)]
+pub(super) struct Gate {
+    state: Lock<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    free: u32,
+    tickets: u64,
+    holders: Holders,
+    waiting: VecDeque<Waiting>,
+}
+
+/// Holders by their tickets. The first one has a place of its own, because a mutex has no more.
+#[derive(Debug, Default)]
+struct Holders {
+    first: Option<(u64, Holder)>,
+    more: BTreeMap<u64, Holder>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    ticket: u64,
+    holder: Holder,
+    waker: TaskWaker,
+}
+
+impl Holders {
+    fn insert(&mut self, ticket: u64, holder: Holder) {
+        if self.first.is_none() {
+            self.first = Some((ticket, holder));
+        } else {
+            self.more.insert(ticket, holder);
+        }
+    }
+
+    fn contains(&self, ticket: u64) -> bool {
+        self.first.is_some_and(|(first, _)| first == ticket) || self.more.contains_key(&ticket)
+    }
+
+    fn remove(&mut self, ticket: u64) -> Option<Holder> {
+        match self.first {
+            Some((first, holder)) if first == ticket => {
+                self.first = None;
+                Some(holder)
+            }
+            _ => self.more.remove(&ticket),
+        }
+    }
+}
+
+impl Gate {
+    pub(super) fn new(permits: u32) -> Self {
+        Self {
+            state: Lock::new(State {
+                free: permits,
+                tickets: 0,
+                holders: Holders::default(),
+                waiting: VecDeque::new(),
+            }),
+        }
+    }
+
+    pub(super) fn free(&self) -> u32 {
+        self.state.lock().free
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.state.lock().waiting.len()
+    }
+
+    pub(super) fn holders(&self) -> Vec<Holder> {
+        let state = self.state.lock();
+        let first = state.holders.first.map(|(_, holder)| holder);
+        first
+            .into_iter()
+            .chain(state.holders.more.values().copied())
+            .collect()
+    }
+
+    /// Takes permits if nobody waits and enough are free.
+    fn try_enter(&self, site: &'static Location<'static>, want: u32) -> Option<u64> {
+        let holder = Holder::new(site, want);
+        let mut state = self.state.lock();
+        (state.waiting.is_empty() && state.free >= want).then(|| state.enter(holder))
+    }
+
+    /// Gives up what a ticket holds, or its place in the queue.
+    fn leave(&self, ticket: u64) {
+        let mut state = self.state.lock();
+        let mut left = None;
+        match state.holders.remove(ticket) {
+            Some(holder) => state.free += holder.permits,
+            None => {
+                let at = state.waiting.iter().position(|one| one.ticket == ticket);
+                left = at.and_then(|at| state.waiting.remove(at));
+            }
+        }
+        Self::grant(state);
+        drop(left);
+    }
+
+    /// Hands free permits to those who waited longest.
+    fn grant(mut state: Guard<'_, State>) {
+        let mut granted = Vec::new();
+        while let Some(first) = state.waiting.front()
+            && first.holder.permits <= state.free
+            && let Some(first) = state.waiting.pop_front()
+        {
+            state.free -= first.holder.permits;
+            state.holders.insert(first.ticket, first.holder);
+            granted.push(first.waker);
+        }
+        drop(state);
+        granted.into_iter().for_each(TaskWaker::wake);
+    }
+}
+
+impl State {
+    fn enter(&mut self, holder: Holder) -> u64 {
+        self.tickets += 1;
+        self.free -= holder.permits;
+        self.holders.insert(self.tickets, holder);
+        self.tickets
+    }
+}
+
+/// Permits that are held, of a gate behind `G`.
+#[derive(Debug)]
+pub(super) struct Lease<G: Deref<Target = Gate>> {
+    gate: G,
+    ticket: u64,
+}
+
+impl<G: Deref<Target = Gate>> Lease<G> {
+    pub(super) fn try_new(gate: G, site: &'static Location<'static>, want: u32) -> Option<Self> {
+        let ticket = gate.try_enter(site, want)?;
+        Some(Self { gate, ticket })
+    }
+}
+
+impl<G: Deref<Target = Gate>> Drop for Lease<G> {
+    fn drop(&mut self) {
+        self.gate.leave(self.ticket);
+    }
+}
+
+/// Waits for permits.
+#[derive(Debug)]
+pub(super) struct Acquire<G: Deref<Target = Gate>> {
+    /// `None` when the permits were handed out.
+    gate: Option<G>,
+    site: &'static Location<'static>,
+    want: u32,
+    /// Zero before the first poll.
+    ticket: u64,
+}
+
+impl<G: Deref<Target = Gate>> Acquire<G> {
+    pub(super) fn new(gate: G, site: &'static Location<'static>, want: u32) -> Self {
+        Self {
+            gate: Some(gate),
+            site,
+            want,
+            ticket: 0,
+        }
+    }
+
+    fn poll_ticket(&mut self, cx: &Context<'_>) -> Poll<()> {
+        let Some(gate) = &self.gate else {
+            return Poll::Pending;
+        };
+        let holder = Holder::new(self.site, self.want);
+        let mut state = gate.state.lock();
+        if state.holders.contains(self.ticket) {
+            return Poll::Ready(());
+        }
+        let mut old = None;
+        if self.ticket == 0 {
+            if state.waiting.is_empty() && state.free >= self.want {
+                self.ticket = state.enter(holder);
+                return Poll::Ready(());
+            }
+            state.tickets += 1;
+            self.ticket = state.tickets;
+            state.waiting.push_back(Waiting {
+                ticket: self.ticket,
+                holder,
+                waker: TaskWaker::of(cx),
+            });
+        } else {
+            let ticket = self.ticket;
+            let mine = state.waiting.iter_mut().find(|one| one.ticket == ticket);
+            if let Some(mine) = mine.filter(|mine| !mine.waker.is(cx)) {
+                old = Some(std::mem::replace(&mut mine.waker, TaskWaker::of(cx)));
+                mine.holder = holder;
+            }
+        }
+        drop(state);
+        drop(old);
+        let object = std::ptr::from_ref::<Gate>(gate).addr() as u64;
+        current::waits_for(WaitKind::Lock, object);
+        Poll::Pending
+    }
+}
+
+impl<G: Deref<Target = Gate> + Unpin> Future for Acquire<G> {
+    type Output = Lease<G>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Lease<G>> {
+        ready!(current::spend(cx));
+        ready!(self.poll_ticket(cx));
+        let ticket = self.ticket;
+        match self.gate.take() {
+            Some(gate) => Poll::Ready(Lease { gate, ticket }),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<G: Deref<Target = Gate>> Drop for Acquire<G> {
+    fn drop(&mut self) {
+        if let Some(gate) = &self.gate
+            && self.ticket != 0
+        {
+            gate.leave(self.ticket);
+        }
+    }
+}
