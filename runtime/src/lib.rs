@@ -93,7 +93,8 @@
 //!
 //! Every process belongs to a [`Scope`], which does not end before its processes. When one of them fails or panics, the scope
 //! stops the others and returns that failure. [`Scope::group`] and [`Scope::child`] make scopes inside a scope,
-//! [`Scope::spawn_isolated`] starts a process whose failure is nobody else's, and [`Scope::supervise`] one that is started again.
+//! [`Scope::spawn_isolated`] starts a process whose failure is nobody else's, and [`Scope::supervise`] one that is started again:
+//! alone, with its siblings ([`Scope::one_for_all`]), or with those that depend on it ([`Scope::rest_for_one`]); see [`supervise`].
 //!
 //! Stopping does not drop futures: inputs are closed, one stage drains into the next, and each process runs to its natural
 //! end. What has not ended after the grace is dropped at its current await and named in the [`ExitReport`]. Ctrl-C and SIGTERM

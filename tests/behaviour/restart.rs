@@ -501,22 +501,28 @@ fn nothing_of_an_incarnation_is_left_when_the_next_one_begins() {
 
         let (count, starts) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let (go, wait) = bounded(1);
+        // Permanent, since a job may return at the very moment at which its process is killed.
         let task = parts
             .supervise(job(Arc::clone(&count), Arc::clone(&starts), wait))
+            .permanent()
             .backoff(AT_ONCE)
             .spawn();
         for n in 1..=5 {
             while starts.load(Ordering::SeqCst) < n {
                 yield_now().await;
             }
-            if n < 5 {
-                task.kill();
-            }
+            task.kill();
             yield_now().await;
             go.send(()).await?;
         }
-        task.await.map_err(Error::from)?;
-        assert_eq!(starts.load(Ordering::SeqCst), 5);
+        while starts.load(Ordering::SeqCst) < 6 {
+            yield_now().await;
+        }
+        let removed = task.remove();
+        go.send(()).await?;
+        removed.await;
+        let (starts, left) = (starts.load(Ordering::SeqCst), count.load(Ordering::SeqCst));
+        assert_eq!((starts, left), (6, 0));
         parts.join().await
     });
 }

@@ -42,9 +42,11 @@ impl Stopping {
     }
 
     fn poll_stopping(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let told = self.told();
         let mut state = self.scope.state.lock();
-        if told.unwrap_or(state.stop.is_some()) {
+        let stops = state.stop.is_some();
+        // Only then it matters what the process was told itself.
+        let may_stop = stops || current::flags() & current::STOPPING != 0;
+        if may_stop && self.told().unwrap_or(stops) {
             return Poll::Ready(());
         }
         let replaced = state.stopping.park(&mut self.ticket, cx);

@@ -39,6 +39,8 @@ pub(super) struct Table {
     intensity: Intensity,
     /// The failures in the window, for whoever asks why the scope gave up.
     reasons: VecDeque<(Instant, Reason)>,
+    /// The pause before children are started together again.
+    not_before: Option<Instant>,
     stopping: bool,
     /// Nothing is started any more, also not what was added before the stop.
     dropping: bool,
@@ -61,6 +63,7 @@ impl Table {
             timers: BTreeSet::new(),
             intensity: Intensity::default(),
             reasons: VecDeque::new(),
+            not_before: None,
             stopping: false,
             dropping: false,
             released: BTreeSet::new(),
@@ -206,6 +209,7 @@ impl Table {
         let Some(affected) = settings.strategy.affected(key) else {
             return;
         };
+        self.not_before = self.not_before.max(Some(now + pause));
         for (&key, child) in self.children.range(affected) {
             if child.is_alive() {
                 self.to_stop.insert(key);
@@ -285,6 +289,7 @@ impl Table {
         if std::mem::replace(&mut self.stopping, true) {
             return;
         }
+        self.not_before = None;
         self.to_stop.clear();
         self.to_start.retain(|key| {
             let child = self.children.get(key);
@@ -391,6 +396,13 @@ impl Table {
 
     /// Starts the children whose turn has come: each after the one before is ready.
     fn start_next(&mut self) {
+        if self
+            .not_before
+            .is_some_and(|pause| now(&self.scope) < pause)
+        {
+            return;
+        }
+        self.not_before = None;
         while let Some(&key) = self.to_start.first() {
             match self.children.get(&key).map(|child| child.state) {
                 Some(State::Queued) => {
