@@ -104,7 +104,8 @@ impl<S> Supervised<S> {
     /// Adds the child to its scope, and returns what `Scope::spawn` would: it leads to every incarnation.
     ///
     /// Does not wait. The child is started when all children that were added before are ready: their `#[on_start]` has returned
-    /// or, for functions, their first poll has. In a scope that stops it is not started at all, and what is returned is `Gone`.
+    /// or, for functions, their first poll has. So a child that waits in its `#[on_start]` for one that was added after it waits for
+    /// ever; give it a scope of its own for that. In a scope that stops it is not started at all, and what is returned is `Gone`.
     pub fn spawn(self) -> S::Spawned
     where
         S: Supervise,
