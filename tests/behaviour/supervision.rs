@@ -510,3 +510,42 @@ fn a_window_of_zero_is_refused() {
     })
     .unwrap_or_else(|payload| std::panic::resume_unwind(payload));
 }
+
+/// P23: the caller whose message is being handled when an incarnation is killed learns that it crashed; those behind it are served by
+/// the next one.
+#[test]
+fn p23_a_kill_crashes_the_message_in_hand_only() {
+    #[process]
+    struct Slow;
+    #[handlers]
+    impl Slow {
+        async fn hang(&mut self, begun: Sender<()>) {
+            begun.send(()).await.ok();
+            std::future::pending::<()>().await;
+        }
+        fn ping(&self, cx: &mut Cx) -> u32 {
+            cx.incarnation()
+        }
+    }
+    on_workers(|scope| async move {
+        let parts = scope.child("parts");
+        let slow = parts
+            .supervise(|| Slow)
+            .backoff(millis(0)..millis(0))
+            .spawn();
+        let (begun, has_begun) = bounded(1);
+        let (first, second) = (slow.clone(), slow.clone());
+        let hangs = scope.task(
+            "hangs",
+            async move { roundrock::Ok(first.hang(begun).await) },
+        );
+        has_begun.recv().await;
+        let behind = scope.task("behind", async move { roundrock::Ok(second.ping().await) });
+        yield_now().await;
+        slow.kill();
+        assert_eq!(hangs.await?, Err(CallError::Crashed));
+        assert_eq!(behind.await?, Ok(1));
+        parts.stop(secs(5)).await;
+        Ok(())
+    });
+}

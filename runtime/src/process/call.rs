@@ -60,7 +60,7 @@ impl<M> Envelope<M> {
 pub enum CallError<E = Infallible> {
     /// The process has ended, or ended before it handled the message.
     Gone,
-    /// The process panicked while it handled the message.
+    /// The process panicked while it handled the message; or it is a supervised child, and was killed then.
     Crashed,
     /// The handler dropped its [`Reply`] without an answer.
     NoReply,
@@ -159,7 +159,7 @@ impl<R, E> ReplySlot<R, E> {
 impl<R, E> Drop for ReplySlot<R, E> {
     fn drop(&mut self) {
         if self.cell.is_some() {
-            self.fail(if std::thread::panicking() {
+            self.fail(if std::thread::panicking() || current::is_killed_child() {
                 CallError::Crashed
             } else {
                 CallError::Gone

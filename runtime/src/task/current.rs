@@ -372,6 +372,11 @@ pub(crate) fn stopping_scope() -> Option<Weak<ScopeInner>> {
     })
 }
 
+/// Whether this thread drops the future of a killed incarnation of a supervised child, whose mailbox lives on.
+pub(crate) fn is_killed_child() -> bool {
+    with_task(|task| task.is_some_and(|task| task.state.is_killed() && task.lineage().is_some()))
+}
+
 /// Calls `f` with the header of the process that this thread polls.
 #[inline]
 pub(crate) fn with_task<R>(f: impl FnOnce(Option<&Header>) -> R) -> R {
