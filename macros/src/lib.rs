@@ -86,7 +86,8 @@ use proc_macro::TokenStream;
 /// # Ok(()) }).unwrap();
 /// ```
 ///
-/// - `scope: &Scope` and `cx: &mut Cx` come from the runtime and are no arguments of the constructor.
+/// - `scope: &Scope` and `cx: &mut Cx` come from the runtime and are no arguments of the constructor. The scope is one of its own, for
+///   its children; a failure there that it does not see by joining them is its own failure.
 /// - `#[inbox(8)] raw: &Receiver<T>` is made by the process itself: `spawn` then returns a
 ///   `RouteHandle` with `raw()`, the sender. The size is 8 if none is given, at most 65536, and 0 is
 ///   a rendezvous.

@@ -292,3 +292,92 @@ fn deadlines_are_inherited() {
         Ok(())
     });
 }
+
+/// How a part of `owner` fails, and what `owner` does about it.
+#[process]
+async fn owner(how: &&'static str, starts: &Arc<AtomicUsize>, scope: &Scope) -> Result<u32> {
+    let start = starts.fetch_add(1, Ordering::SeqCst);
+    let (held, wait) = bounded::<()>(1);
+    let (late, stopping) = (*how == "late", scope.stopping());
+    let part = scope.task("part", async move {
+        if late {
+            // The body returns first.
+            wait.recv().await;
+            yield_now().await;
+        }
+        drop(stopping);
+        ensure!(start > 0, "lost?");
+        Ok(())
+    });
+    match *how {
+        "late" => return Ok(1),
+        "join" => scope.join().await?,
+        "own" => {
+            part.done().await;
+            bail!("its own")
+        }
+        "closed" => {
+            part.done().await;
+            let (sender, receiver) = bounded::<u32>(1);
+            drop(receiver);
+            sender.send(1).await?;
+        }
+        _ => drop(part.done().await),
+    }
+    drop(held);
+    Ok(1)
+}
+
+/// A failure in the own scope of a function is a failure of the function, or of the scope around it if the function has returned.
+#[test]
+fn what_fails_in_the_scope_of_a_function_is_not_lost() {
+    for workers in [1, 2, 4] {
+        for how in ["ignored", "closed", "join", "own", "late"] {
+            watched(move |_| {
+                let result = System::builder().workers(workers).run(async move |scope| {
+                    let task = scope.spawn(owner(how, Arc::default()));
+                    let value = task.await;
+                    assert_eq!(value.is_ok(), how == "late", "{how} {value:?}");
+                    roundrock::Ok(())
+                });
+                let text = format!("{:#}", result.expect_err(how));
+                // What the function says itself comes first.
+                let (reason, failures) = match how {
+                    "own" => ("its own", 2),
+                    _ => ("lost?", 1),
+                };
+                assert!(text.ends_with(reason), "{how}: {text}");
+                assert_eq!(text.matches("failed in").count(), failures, "{text}");
+            });
+        }
+    }
+}
+
+/// It is reported only, if that is what a failure of the function would be.
+#[test]
+fn what_fails_in_the_scope_of_an_isolated_function_fails_nobody_else() {
+    on_workers(|scope| async move {
+        for how in ["ignored", "late"] {
+            let task = scope.spawn_isolated(owner(how, Arc::default()));
+            assert_eq!(task.await.is_ok(), how == "late");
+        }
+        Ok(())
+    });
+}
+
+/// An incarnation in whose scope something failed is started again.
+#[test]
+fn what_fails_in_the_scope_of_a_supervised_function_restarts_it() {
+    on_workers(|scope| async move {
+        for how in ["ignored", "closed", "late"] {
+            let starts = Arc::new(AtomicUsize::new(0));
+            let task = scope
+                .supervise(owner(how, Arc::clone(&starts)))
+                .backoff(millis(0)..millis(0))
+                .spawn();
+            assert_eq!(task.await.is_ok(), how != "closed");
+            assert_eq!(starts.load(Ordering::SeqCst), 2, "{how}");
+        }
+        Ok(())
+    });
+}

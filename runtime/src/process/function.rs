@@ -16,7 +16,7 @@ use crate::process::context::Cx;
 use crate::process::exit::{Exit, Fault, IntoOutcome, Outcome};
 use crate::process::meta::{Direct, FnMeta, Kind, Never, NoType};
 use crate::process::port::Visitor;
-use crate::process::spawn::{Launcher, PlainLauncher, Pool, Spawn, SpawnOptions};
+use crate::process::spawn::{FunctionLauncher, Launcher, Pool, Spawn, SpawnOptions};
 use crate::scope::{Scope, ScopeInner};
 use crate::task::{Done, ProcessId, Task, TaskRef, current};
 
@@ -49,13 +49,30 @@ pub struct Env {
 }
 
 impl Env {
-    /// A scope for children of the process. That of an incarnation of a supervised child is stopped with it.
+    /// A scope for children of the process. A failure in it is one of the process. That of an incarnation of a supervised child
+    /// is stopped with it.
     pub fn scope(&self) -> Scope {
-        let lineage = current::with_task(|task| task.and_then(|task| task.lineage().cloned()));
-        match lineage {
-            Some(lineage) => Scope::from_inner(lineage.own_scope(&self.scope, self.name)),
-            None => Scope::from_inner(Arc::clone(&self.scope)).child(self.name),
-        }
+        let plain = || {
+            Scope::from_inner(Arc::clone(&self.scope))
+                .child(self.name)
+                .inner
+        };
+        let held = || ScopeInner::held(&self.scope, self.name);
+        let inner = current::with_task(|task| {
+            let own = task.and_then(|task| Some((task.own()?, task.lineage())));
+            match own {
+                Some((own, None)) => own.get_or_make(plain),
+                Some((own, Some(lineage))) => {
+                    let inner = own.get_or_make(held);
+                    if lineage.is_told() {
+                        inner.begin_stop(self.scope.stop_grace());
+                    }
+                    inner
+                }
+                None => plain(),
+            }
+        });
+        Scope::from_inner(inner)
     }
 
     /// The context of the process.
@@ -571,7 +588,7 @@ pub(crate) fn start<B>(
 where
     B: Body<Output: IntoOutcome>,
 {
-    let task = create(meta, body, scope, options, &PlainLauncher);
+    let task = create(meta, body, scope, options, &FunctionLauncher);
     ScopeInner::launch(&task);
     task
 }

@@ -83,6 +83,24 @@ impl Launcher for PlainLauncher {
     }
 }
 
+/// The home of a function that nobody supervises: it may have a scope of its own.
+pub(crate) struct FunctionLauncher;
+
+impl Launcher for FunctionLauncher {
+    fn create<F>(
+        &self,
+        scope: &Scope,
+        future: F,
+        options: &SpawnOptions,
+    ) -> Task<<F::Output as IntoOutcome>::Value>
+    where
+        F: Future + Send + 'static,
+        F::Output: IntoOutcome,
+    {
+        scope.inner.create_owner(future, options)
+    }
+}
+
 /// What is known of a process before it runs.
 #[derive(Debug, Clone)]
 pub struct SpawnOptions {

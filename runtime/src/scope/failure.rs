@@ -22,6 +22,21 @@ impl ScopeInner {
     pub(crate) fn fail(self: &Arc<Self>, process: &str, exit: &Exit) {
         self.record(process, exit);
         self.begin_stop(self.system.grace);
+        if self.state.lock().hands_on {
+            self.hand_on();
+        }
+    }
+
+    /// Hands on to the scope around what has failed here and what will: nobody is left to see it.
+    pub(crate) fn hand_on_failures(&self) {
+        self.state.lock().hands_on = true;
+        self.hand_on();
+    }
+
+    fn hand_on(&self) {
+        if let (Some(parent), Err(error)) = (&self.parent, self.result()) {
+            parent.fail(&self.name, &Exit::Failed(Arc::new(Fault::Error(error))));
+        }
     }
 
     /// Records how a child ended, if another one has failed before.

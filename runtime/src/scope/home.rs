@@ -4,14 +4,17 @@
 //! |---|---|
 //! | [`Member`] | is the scope's |
 //! | [`Isolated`] | is reported |
+//! | [`Owner`] | is what it would be without: this is for a function, which may have a scope of its own |
 //! | [`Incarnation`] | is its supervisor's |
 //! | [`Whole`] | was its supervisor's already: this is the task of a supervised child, which counts for all incarnations |
 
 use std::sync::Arc;
 
+use crate::error::Error;
 use crate::process::exit::Exit;
 use crate::scope::ScopeInner;
 use crate::supervise::Lineage;
+use crate::sync::Lock;
 use crate::system::SystemInner;
 use crate::task::TaskRef;
 use crate::task::cell::Home;
@@ -89,10 +92,87 @@ impl Home for Isolated {
     }
 }
 
+/// Where the scope is kept that a process was given for its own children.
+///
+/// A failure in it is the failure of its process, unless that has seen it, or has one itself. What fails there later, when the
+/// process has ended, is handed on to the scope of the process.
+#[derive(Debug)]
+pub(crate) struct Own(Lock<Option<Arc<ScopeInner>>>);
+
+impl Own {
+    fn new() -> Self {
+        Self(Lock::new(None))
+    }
+
+    /// The scope, made when its process first asks for it.
+    pub(crate) fn get_or_make(&self, make: impl FnOnce() -> Arc<ScopeInner>) -> Arc<ScopeInner> {
+        self.get().unwrap_or_else(|| {
+            let own = make();
+            *self.0.lock() = Some(Arc::clone(&own));
+            own
+        })
+    }
+
+    pub(crate) fn get(&self) -> Option<Arc<ScopeInner>> {
+        self.0.lock().clone()
+    }
+
+    fn take(&self) -> Option<Arc<ScopeInner>> {
+        self.0.lock().take()
+    }
+
+    /// The failure that nobody has seen.
+    pub(crate) fn failure(&self) -> Option<Error> {
+        self.get()?.result().err()
+    }
+}
+
+/// The home of a function that nobody supervises, and whose failure counts or does not.
+pub(crate) struct Owner<H, const COUNTS: bool> {
+    home: H,
+    own: Own,
+}
+
+impl<H, const COUNTS: bool> Owner<H, COUNTS> {
+    pub(super) fn new(home: H) -> Self {
+        Self {
+            home,
+            own: Own::new(),
+        }
+    }
+}
+
+impl<H: Home, const COUNTS: bool> Home for Owner<H, COUNTS> {
+    fn system(&self) -> &Arc<SystemInner> {
+        self.home.system()
+    }
+
+    fn scope(&self) -> Option<&Arc<ScopeInner>> {
+        self.home.scope()
+    }
+
+    fn own(&self) -> Option<&Own> {
+        Some(&self.own)
+    }
+
+    fn exited(&self, task: &TaskRef, exit: &Exit) {
+        let own = self.own.take().filter(|_| COUNTS);
+        let Some((own, scope)) = own.zip(self.scope()) else {
+            return self.home.exited(task, exit);
+        };
+        // Its own failure comes first; the scope does not end in between.
+        scope.enter();
+        self.home.exited(task, exit);
+        own.hand_on_failures();
+        scope.leave();
+    }
+}
+
 /// The home of an incarnation of a supervised child.
 pub(crate) struct Incarnation {
     member: Member,
     lineage: Arc<Lineage>,
+    own: Own,
 }
 
 impl Incarnation {
@@ -100,6 +180,7 @@ impl Incarnation {
         Self {
             member: Member::of(scope),
             lineage: Arc::clone(lineage),
+            own: Own::new(),
         }
     }
 }
@@ -117,9 +198,13 @@ impl Home for Incarnation {
         Some(&self.lineage)
     }
 
+    fn own(&self) -> Option<&Own> {
+        Some(&self.own)
+    }
+
     fn exited(&self, task: &TaskRef, exit: &Exit) {
         self.member.report(task, exit);
-        Lineage::exited(&self.lineage, &self.member.scope, exit);
+        Lineage::exited(&self.lineage, &self.member.scope, self.own.take(), exit);
     }
 }
 

@@ -41,7 +41,7 @@ use crate::task::registry::{About, WaitKind};
 use crate::task::{Task, TaskRef, Watchers};
 
 pub use failure::ScopeError;
-pub(crate) use home::{Incarnation, Isolated, Member, Whole};
+pub(crate) use home::{Incarnation, Isolated, Member, Own, Owner, Whole};
 pub use names::NameTaken;
 pub use stop::{ExitReport, Late};
 pub use stopping::Stopping;
@@ -82,6 +82,8 @@ pub(crate) struct State {
     children: Vec<Weak<ScopeInner>>,
     /// The first failure, and the exits after it.
     exits: Vec<failure::Ended>,
+    /// Failures are handed on to the scope around: the process whose own scope this is has ended.
+    hands_on: bool,
     names: names::Names,
     pub(crate) report: ExitReport,
     /// The report is written.
@@ -300,6 +302,25 @@ impl ScopeInner {
             self.create_at(future, options, Isolated(member))
         } else {
             self.create_at(future, options, member)
+        }
+    }
+
+    /// As [`create`](Self::create), for a process that may ask for a scope of its own.
+    pub(crate) fn create_owner<F>(
+        self: &Arc<Self>,
+        future: F,
+        options: &SpawnOptions,
+    ) -> Task<<F::Output as IntoOutcome>::Value>
+    where
+        F: Future + Send + 'static,
+        F::Output: IntoOutcome,
+    {
+        self.enter();
+        let member = Member::of(self);
+        if options.isolated {
+            self.create_at(future, options, Owner::<_, false>::new(Isolated(member)))
+        } else {
+            self.create_at(future, options, Owner::<_, true>::new(member))
         }
     }
 

@@ -9,13 +9,13 @@
 //!   blocking jobs have returned.
 
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::child::Restart;
 use super::supervisor::{Event, Supervisor};
-use crate::process::exit::Exit;
-use crate::scope::{ScopeInner, stop};
+use crate::process::exit::{Exit, Fault};
+use crate::scope::{Own, ScopeInner, stop};
 use crate::sync::Lock;
 use crate::task::registry::WaitKind;
 use crate::task::{TaskRef, current};
@@ -37,8 +37,6 @@ struct State {
     number: u32,
     /// The promise. It leads here too, so it is forgotten when the child is over.
     whole: Option<TaskRef>,
-    /// The scope that the present incarnation asked for.
-    own: Option<Weak<ScopeInner>>,
     /// The present incarnation was told to stop.
     told: bool,
     /// What of the present incarnation may outlive its future: jobs, and its own scope.
@@ -83,7 +81,6 @@ impl Lineage {
         let mut state = self.state.lock();
         state.number += 1;
         state.told = false;
-        state.own = None;
         let old = state.current.replace(task.clone());
         drop(state);
         drop(old);
@@ -116,17 +113,9 @@ impl Lineage {
         }
     }
 
-    /// The scope that the present incarnation asks for. It is stopped when its process is told to stop, or has ended.
-    pub(crate) fn own_scope(&self, scope: &Arc<ScopeInner>, name: &str) -> Arc<ScopeInner> {
-        let own = ScopeInner::held(scope, name);
-        let mut state = self.state.lock();
-        state.own = Some(Arc::downgrade(&own));
-        let told = state.told;
-        drop(state);
-        if told {
-            own.begin_stop(scope.stop_grace());
-        }
-        own
+    /// Whether the present incarnation was told to stop.
+    pub(crate) fn is_told(&self) -> bool {
+        self.state.lock().told
     }
 
     /// Lets the exit of the present incarnation wait until the result is dropped.
@@ -140,13 +129,13 @@ impl Lineage {
     pub(super) fn tell_to_stop(&self, scope: &ScopeInner, input: Option<u64>) {
         let mut state = self.state.lock();
         state.told = true;
-        let own = state.own.as_ref().and_then(Weak::upgrade);
         let task = state.current.clone();
         drop(state);
-        if let Some(own) = own {
+        let Some(task) = task else { return };
+        // One that it asks for later is stopped at once.
+        if let Some(own) = task.own().and_then(Own::get) {
             own.begin_stop(scope.stop_grace());
         }
-        let Some(task) = task else { return };
         match input {
             Some(input) => task.end_input(input),
             None => task.mark(current::STOPPING),
@@ -186,21 +175,38 @@ impl Lineage {
         self.supervisor.tell(Event::Remove(self.key));
     }
 
-    /// The future of the present incarnation is gone.
-    pub(crate) fn exited(lineage: &Arc<Self>, scope: &Arc<ScopeInner>, exit: &Exit) {
+    /// The future of the present incarnation is gone; `own` is the scope that it asked for.
+    pub(crate) fn exited(
+        lineage: &Arc<Self>,
+        scope: &Arc<ScopeInner>,
+        own: Option<Arc<ScopeInner>>,
+        exit: &Exit,
+    ) {
         let mut state = lineage.state.lock();
         state.exit = Some(exit.clone());
         state.held += 1;
-        let own = state.own.take().and_then(|own| own.upgrade());
         drop(state);
         let held = Held(Arc::clone(lineage));
-        if let Some(own) = own.filter(|own| own.alive() > 0) {
-            own.begin_stop(scope.stop_grace());
-            // The children of an incarnation end before the next one begins.
-            let _ = scope.system.run_internally("clear", async move {
-                stop::over(&own).await;
-                drop(held);
-            });
+        let Some(own) = own else { return };
+        if own.alive() == 0 {
+            return held.blame(&own);
+        }
+        own.begin_stop(scope.stop_grace());
+        // The children of an incarnation end before the next one begins.
+        let _ = scope.system.run_internally("clear", async move {
+            stop::over(&own).await;
+            held.blame(&own);
+        });
+    }
+}
+
+impl Held {
+    /// What failed in the own scope of an incarnation that returned is the failure of that incarnation.
+    fn blame(self, own: &ScopeInner) {
+        let Err(error) = own.result() else { return };
+        let mut state = self.0.state.lock();
+        if let Some(exit) = state.exit.as_mut().filter(|exit| exit.is_normal()) {
+            *exit = Exit::Failed(Arc::new(Fault::Error(error)));
         }
     }
 }

@@ -33,7 +33,7 @@ use std::task::{Context, Poll};
 use crate::observe::hooks::{self, Hooks};
 use crate::process::exit::{Exit, ExitKind, Fault, IntoOutcome};
 use crate::scheduler::Scheduler;
-use crate::scope::ScopeInner;
+use crate::scope::{Own, ScopeInner};
 use crate::supervise::Lineage;
 use crate::sync::{Lock, UnsafeCell};
 use crate::system::SystemInner;
@@ -51,6 +51,10 @@ pub(crate) trait Home: Send + Sync + 'static {
     fn scope(&self) -> Option<&Arc<ScopeInner>>;
     /// What the tasks of one supervised child have in common, if this is one of them.
     fn lineage(&self) -> Option<&Arc<Lineage>> {
+        None
+    }
+    /// Where the scope is kept that the process was given for its own children, if it can have one.
+    fn own(&self) -> Option<&Own> {
         None
     }
     /// Called once when the task has ended.
@@ -106,6 +110,14 @@ impl Header {
         lineage.map(|lineage| unsafe { lineage.as_ref() })
     }
 
+    /// Where the scope is kept that the task was given for its own children.
+    pub(crate) fn own(&self) -> Option<&Own> {
+        // SAFETY: this is the header of a living cell.
+        let own = unsafe { (self.vtable.own)(NonNull::from(self)) };
+        // SAFETY: it lies in the cell's home, which lives as long as the cell.
+        own.map(|own| unsafe { own.as_ref() })
+    }
+
     /// The system of the task.
     pub(crate) fn system(&self) -> &SystemInner {
         // SAFETY: this is the header of a living cell.
@@ -154,6 +166,7 @@ struct VTable {
     scope: unsafe fn(NonNull<Header>) -> Option<NonNull<Arc<ScopeInner>>>,
     system: unsafe fn(NonNull<Header>) -> NonNull<SystemInner>,
     lineage: unsafe fn(NonNull<Header>) -> Option<NonNull<Arc<Lineage>>>,
+    own: unsafe fn(NonNull<Header>) -> Option<NonNull<Own>>,
     exited: unsafe fn(NonNull<Header>, &TaskRef, &Exit),
     free: unsafe fn(NonNull<Header>),
 }
@@ -226,6 +239,7 @@ where
         scope: Self::scope,
         system: Self::system,
         lineage: Self::lineage,
+        own: Self::own,
         exited: Self::exited,
         free: Self::free,
     };
@@ -259,17 +273,31 @@ where
             Err(payload) => (ExitKind::Panicked, Some(Arc::new(Fault::panic(payload)))),
             Ok(output) => match (output.into_outcome(), in_drop) {
                 (_, Some(fault)) => (ExitKind::Panicked, Some(fault)),
-                (Ok(value), None) => {
-                    // SAFETY: as above: the stage is ours until `DONE`.
-                    cell.stage
-                        .with_mut(|stage| unsafe { *stage = Stage::Output(value) });
-                    (ExitKind::Ok, None)
-                }
-                (Err(Fault::Closed), None) => (ExitKind::Stopped, None),
-                (Err(Fault::Known(exit)), None) => exit.into_parts(),
-                (Err(fault), None) => (ExitKind::Failed, Some(Arc::new(fault))),
+                (outcome, None) => match Self::judge(&cell.home, outcome) {
+                    Ok(value) => {
+                        // SAFETY: as above: the stage is ours until `DONE`.
+                        cell.stage
+                            .with_mut(|stage| unsafe { *stage = Stage::Output(value) });
+                        (ExitKind::Ok, None)
+                    }
+                    Err(Fault::Closed) => (ExitKind::Stopped, None),
+                    Err(Fault::Known(exit)) => exit.into_parts(),
+                    Err(fault) => (ExitKind::Failed, Some(Arc::new(fault))),
+                },
             },
         })
+    }
+
+    /// What a process returned, or the failure of its own scope that it has not seen.
+    fn judge<T>(home: &H, outcome: Result<T, Fault>) -> Result<T, Fault> {
+        if matches!(outcome, Ok(_) | Err(Fault::Closed))
+            && let Some(error) = home.own().and_then(Own::failure)
+        {
+            // UNWIND: a value that nobody gets may panic in its destructor; nothing of ours is half done.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(outcome)));
+            return Err(Fault::Error(error));
+        }
+        outcome
     }
 
     /// # Safety
@@ -325,6 +353,14 @@ where
         // SAFETY: by contract the header is the first field of such a cell.
         let cell = unsafe { header.cast::<Self>().as_ref() };
         cell.home.lineage().map(NonNull::from)
+    }
+
+    /// # Safety
+    /// `header` is the header of a living `Cell<F, H>`.
+    unsafe fn own(header: NonNull<Header>) -> Option<NonNull<Own>> {
+        // SAFETY: by contract the header is the first field of such a cell.
+        let cell = unsafe { header.cast::<Self>().as_ref() };
+        cell.home.own().map(NonNull::from)
     }
 
     /// # Safety
