@@ -7,6 +7,7 @@ mod broadcast;
 mod cancel;
 mod channel;
 mod close;
+mod draining;
 mod foreign;
 mod latest;
 mod limits;

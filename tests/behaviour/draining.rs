@@ -1,0 +1,231 @@
+//! Stopping a scope of supervised children: stage drains into stage, though each waits for its turn. P26, P33.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+use roundrock::prelude::*;
+use roundrock_tests::{LIMIT, on_workers, yield_now};
+
+/// Adds up what it gets.
+#[process]
+async fn sink(numbers: &Receiver<u32>, sum: &Arc<AtomicU32>) {
+    while let Some(n) = numbers.recv().await {
+        sum.fetch_add(n, Ordering::SeqCst);
+    }
+    yield_now().await;
+    sum.fetch_add(1000, Ordering::SeqCst);
+}
+
+/// The end of one input is not the end of another one, which a child that was added before or after still feeds.
+#[test]
+fn p33_inputs_of_children_end_one_by_one() {
+    #[process]
+    async fn read_both(first: &Receiver<u32>, second: &Receiver<u32>, sum: &Arc<AtomicU32>) {
+        while first.recv().await.is_some() {}
+        while let Some(n) = second.recv().await {
+            sum.fetch_add(n, Ordering::SeqCst);
+        }
+    }
+    #[process]
+    async fn front(input: &Receiver<u32>, out: &Sender<u32>) -> Result<()> {
+        while input.recv().await.is_some() {}
+        sleep(millis(20)).await;
+        out.send(7).await?;
+        Ok(())
+    }
+    on_workers(|scope| async move {
+        for front_first in [true, false] {
+            let parts = scope.child("parts");
+            let (kept, inputs): (Vec<_>, Vec<_>) = (0..3).map(|_| bounded(1)).unzip();
+            let [first, second, input] = inputs.try_into().unwrap();
+            let sum = Arc::new(AtomicU32::new(0));
+            let front = parts.supervise(front(input, kept[1].clone()));
+            let reader = parts.supervise(read_both(first, second, Arc::clone(&sum)));
+            if front_first {
+                drop((front.spawn(), reader.spawn()));
+            } else {
+                drop((reader.spawn(), front.spawn()));
+            }
+            let report = parts.stop(LIMIT).await;
+            assert!(report.is_clean(), "{report}");
+            assert_eq!(sum.load(Ordering::SeqCst), 7, "{front_first}");
+            drop(kept);
+        }
+        Ok(())
+    });
+}
+
+/// All senders that a child was lent are known, however many, and count for those that were added before and after it.
+#[test]
+fn p33_every_port_of_a_child_counts() {
+    #[process]
+    async fn front(
+        jobs: &Receiver<u32>,
+        a: &Sender<u32>,
+        b: &Sender<u32>,
+        c: &Sender<u32>,
+    ) -> Result<()> {
+        while jobs.recv().await.is_some() {}
+        for out in [a, b, c] {
+            out.send(7).await?;
+        }
+        Ok(())
+    }
+    on_workers(|scope| async move {
+        let parts = scope.child("parts");
+        let sum = Arc::new(AtomicU32::new(0));
+        let (outs, ins): (Vec<_>, Vec<_>) = (0..3).map(|_| bounded(1)).unzip();
+        let (jobs, inbox) = bounded::<u32>(1);
+        let kept = outs.clone();
+        let [a, b, c] = outs.try_into().unwrap();
+        let mut ins = ins.into_iter();
+        let _ = parts
+            .supervise(sink(ins.next().unwrap(), Arc::clone(&sum)))
+            .spawn();
+        let _ = parts.supervise(front(inbox, a, b, c)).spawn();
+        for input in ins {
+            let _ = parts.supervise(sink(input, Arc::clone(&sum))).spawn();
+        }
+        let report = parts.stop(LIMIT).await;
+        assert!(report.is_clean(), "{report}");
+        assert_eq!(sum.load(Ordering::SeqCst), 3 * 1007);
+        drop((jobs, kept));
+        Ok(())
+    });
+}
+
+/// A child that waits for somebody outside of the scope is not done, and what it feeds stays open, also by a sender that nobody knows.
+#[test]
+fn p33_a_child_that_waits_for_the_outside_still_feeds() {
+    #[process]
+    async fn front(jobs: Receiver<u32>, ask: Sender<u32>, out: Sender<u32>) -> Result<()> {
+        while let Some(n) = jobs.recv().await {
+            ask.send(n).await?;
+            out.send(n).await?;
+        }
+        Ok(())
+    }
+    on_workers(|scope| async move {
+        let parts = scope.child("parts");
+        let (ask, asked) = rendezvous();
+        let (jobs, inbox) = bounded(8);
+        let (out, numbers) = bounded(1);
+        for n in 1..=3 {
+            jobs.try_send(n).unwrap();
+        }
+        let sum = Arc::new(AtomicU32::new(0));
+        let _ = parts
+            .supervise(move || front(inbox.clone(), ask.clone(), out.clone()))
+            .spawn();
+        let _ = parts.supervise(sink(numbers, Arc::clone(&sum))).spawn();
+        let _outside = scope.task("outside", async move {
+            loop {
+                // Long enough for many looks at the scope that stops.
+                sleep(millis(30)).await;
+                if asked.recv().await.is_none() {
+                    break;
+                }
+            }
+        });
+        let report = parts.stop(LIMIT).await;
+        assert!(report.is_clean(), "{report}");
+        assert_eq!(sum.load(Ordering::SeqCst), 1006);
+        Ok(())
+    });
+}
+
+/// When the grace is over, a child that does not wait for its input is dropped; the others see the end of theirs, and finish.
+#[test]
+fn p33_a_late_child_takes_nobody_with_it() {
+    #[process]
+    async fn endless(out: &Sender<u32>) -> Result<()> {
+        out.send(7).await?;
+        sleep(secs(1000)).await;
+        out.send(8).await?;
+        Ok(())
+    }
+    on_workers(|scope| async move {
+        let parts = scope.child("parts");
+        let (out, numbers) = bounded(1);
+        let sum = Arc::new(AtomicU32::new(0));
+        let _ = parts.supervise(endless(out)).spawn();
+        let _ = parts.supervise(sink(numbers, Arc::clone(&sum))).spawn();
+        while sum.load(Ordering::SeqCst) == 0 {
+            yield_now().await;
+        }
+        let report = parts.stop(millis(50)).await;
+        assert_eq!(report.late.len(), 1, "{report}");
+        assert_eq!(report.late[0].name, "endless");
+        assert_eq!(sum.load(Ordering::SeqCst), 1007);
+        Ok(())
+    });
+}
+
+/// A child that waits for its turn, and asks again and again whether it has come, gets it when half of the grace is over at the latest.
+#[test]
+fn p26_a_turn_comes_in_time_for_a_child_that_polls() {
+    #[process]
+    async fn clock(out: &Sender<u32>, scope: &Scope) -> Result<()> {
+        while !scope.is_stopping() {
+            sleep(millis(3)).await;
+        }
+        out.send(7).await?;
+        Ok(())
+    }
+    on_workers(|scope| async move {
+        let parts = scope.child("parts");
+        let (out, numbers) = bounded(1);
+        let sum = Arc::new(AtomicU32::new(0));
+        let _ = parts.supervise(clock(out)).spawn();
+        let _ = parts.supervise(sink(numbers, Arc::clone(&sum))).spawn();
+        let report = parts.stop(millis(600)).await;
+        assert!(report.is_clean(), "{report}");
+        assert_eq!(sum.load(Ordering::SeqCst), 1007);
+        Ok(())
+    });
+}
+
+/// Plain processes and children of one scope drain into each other.
+#[test]
+fn p33_children_and_plain_processes_drain_together() {
+    #[process]
+    async fn pass(from: &Receiver<u32>, to: &Sender<u32>) -> Result<()> {
+        while let Some(n) = from.recv().await {
+            yield_now().await;
+            to.send(n).await?;
+        }
+        Ok(())
+    }
+    on_workers(|scope| async move {
+        for mask in 0..8 {
+            let parts = scope.child("parts");
+            let seen = Arc::new(AtomicUsize::new(0));
+            let (first, mut from) = bounded(16);
+            let mut kept = Vec::new();
+            for stage in 0..3 {
+                let (to, next) = bounded(1);
+                kept.push(to.clone());
+                let process = pass(std::mem::replace(&mut from, next), to);
+                if mask >> stage & 1 == 0 {
+                    parts.spawn(process);
+                } else {
+                    let _ = parts.supervise(process).spawn();
+                }
+            }
+            let count = Arc::clone(&seen);
+            let _ = parts.task("last", async move {
+                while from.recv().await.is_some() {
+                    count.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+            for n in 0..10 {
+                first.send(n).await?;
+            }
+            let report = parts.stop(LIMIT).await;
+            assert!(report.is_clean(), "{mask}: {report}");
+            assert_eq!(seen.load(Ordering::SeqCst), 10, "{mask}");
+            drop(kept);
+        }
+        Ok(())
+    });
+}
