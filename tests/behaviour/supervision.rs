@@ -499,6 +499,36 @@ fn p26_a_failed_start_is_tried_again_before_the_next() {
     });
 }
 
+/// Who watches is told of each incarnation once, and of nothing else.
+#[test]
+fn watchers_are_told_of_incarnations() {
+    use roundrock::observe::{Hooks, watch};
+    #[process(name = "a child that is watched")]
+    async fn fails(left: &Arc<AtomicUsize>) -> Result<()> {
+        let left = left.fetch_sub(1, Ordering::SeqCst);
+        ensure!(left == 1, "not yet");
+        Ok(())
+    }
+    let counts = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
+    let told = Arc::clone(&counts);
+    let _watching = watch(Hooks::SPAWN | Hooks::EXIT, move |event| {
+        if event.name == "a child that is watched" {
+            told[usize::from(event.hook == Hooks::EXIT)].fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    on(2, |scope| async move {
+        let task = scope
+            .supervise(fails(Arc::new(AtomicUsize::new(3))))
+            .backoff(millis(0)..millis(0))
+            .spawn();
+        Ok(task.await?)
+    });
+    assert_eq!(
+        [3, 3],
+        [0, 1].map(|n: usize| counts[n].load(Ordering::SeqCst))
+    );
+}
+
 /// The scope options say what they want.
 #[test]
 #[should_panic(expected = "the window of `intensity` is longer than 0")]

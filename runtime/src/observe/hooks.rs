@@ -131,6 +131,10 @@ pub(crate) fn tell(hook: Hooks, task: &Header, wait: Option<WaitKind>) {
 
 #[cold]
 fn tell_all(hook: Hooks, task: &Header, wait: Option<WaitKind>) {
+    if task.lineage().is_some() && task.scope().is_none() {
+        // The task of a supervised child as a whole is no process; its incarnations are.
+        return;
+    }
     let event = ProcessEvent {
         hook,
         system: task.system().name().to_owned(),
