@@ -26,6 +26,7 @@ mod scheduling;
 mod scope;
 mod select;
 mod shutdown;
+mod snapshot;
 mod spawn;
 mod stopping;
 mod supervision;

@@ -85,6 +85,7 @@ const _: () = {
             name: "Counter",
             file: ::core::file!(),
             line: ::core::line!(),
+            ports: &["n", "jobs"],
             mailbox: 16u32,
             kind: ::roundrock::__private::Kind::Async,
             budget: ::core::option::Option::None,

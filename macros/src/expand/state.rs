@@ -118,6 +118,10 @@ fn process_impl(process: &StateProcess, handle: &TokenStream) -> TokenStream {
         let shown = member.to_token_stream().to_string();
         quote_spanned!(at(*span)=> #(#cfgs)* (&#private::Probe(&self.#member)).visit(#shown, visitor);)
     });
+    let ports = fields.iter().map(|Field { cfgs, member, .. }| {
+        let shown = member.to_token_stream().to_string();
+        generated!(#(#cfgs)* #shown)
+    });
     let traits =
         (!fields.is_empty()).then(|| generated!(use #private::{ViaNothing as _, ViaTrace as _};));
     let visitor = if fields.is_empty() {
@@ -138,6 +142,7 @@ fn process_impl(process: &StateProcess, handle: &TokenStream) -> TokenStream {
                 name: #shown,
                 file: ::core::file!(),
                 line: #line,
+                ports: &[#(#ports),*],
                 mailbox: #mailbox,
                 kind: #private::Kind::#kind,
                 budget: #budget,

@@ -36,7 +36,7 @@ pub struct Holder {
 impl Holder {
     fn new(site: &'static Location<'static>, permits: u32) -> Self {
         let (process, name) = current::with_task(|task| match task {
-            Some(task) => (Some(task.slot().id()), task.slot().about().name),
+            Some(task) => (Some(task.slot().id()), task.slot().origin().name),
             None => (None, ""),
         });
         Self {

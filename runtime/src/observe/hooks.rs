@@ -139,7 +139,7 @@ fn tell_all(hook: Hooks, task: &Header, wait: Option<WaitKind>) {
         hook,
         system: task.system().name().to_owned(),
         process: task.slot().id(),
-        name: task.slot().about().name,
+        name: task.slot().origin().name,
         wait,
     };
     let wanted: Vec<Watcher> = WATCHERS

@@ -4,4 +4,7 @@ pub(crate) mod hooks;
 pub(crate) mod snapshot;
 
 pub use hooks::{Hooks, ProcessEvent, Watching, watch};
-pub use snapshot::{ChannelInfo, ProcessInfo, Site, Snapshot, State, Times, Wait, WorkerInfo};
+pub use snapshot::{
+    ChannelInfo, Direction, Name, OriginInfo, PortInfo, ProcessInfo, Site, Snapshot, State, Times,
+    Wait, WorkerInfo,
+};

@@ -4,6 +4,9 @@
 //! marked as `moving`. Nothing of the messages is in it, only names and numbers. With the feature `serde` the types can be
 //! serialised; `schema` changes when their meaning does.
 
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::panic::Location;
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +14,10 @@ use crate::channel::core::UNBOUNDED;
 use crate::scheduler::Scheduler;
 use crate::sync::Ordering;
 use crate::system::SystemInner;
-use crate::task::registry::{About, Slot, WaitKind};
+use crate::task::origin::Origin;
+use crate::task::registry::{About, Port, Slot, WaitKind};
+
+pub use crate::task::registry::Direction;
 use crate::task::{ProcessId, TaskRef};
 
 /// A system at one moment.
@@ -29,6 +35,8 @@ pub struct Snapshot {
     pub system: String,
     /// Its workers, spares included.
     pub workers: Vec<WorkerInfo>,
+    /// Where its living processes come from, the most numerous first.
+    pub origins: Vec<OriginInfo>,
     /// Its living processes.
     pub processes: Vec<ProcessInfo>,
     /// Its channels, mailboxes included.
@@ -54,14 +62,38 @@ pub struct WorkerInfo {
     pub queued: usize,
 }
 
+/// A name in the program; owned only in a snapshot that was read back.
+pub type Name = Cow<'static, str>;
+
 /// A place in the source.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Site {
     /// The file.
-    pub file: String,
+    pub file: Name,
     /// The line.
     pub line: u32,
+}
+
+/// What all processes have in common that were spawned under one name at one place.
+#[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct OriginInfo {
+    /// Its number: the same in all systems of the program, and another one in its next run.
+    pub id: u32,
+    /// The name.
+    pub name: Name,
+    /// The place; `None` for what has none.
+    pub site: Option<Site>,
+    /// How many of them live.
+    pub alive: u64,
+    /// How many may live before an alarm, as `#[process(budget = …)]` says.
+    pub budget: Option<u32>,
+    /// How long the first of those that live has lived, to a few milliseconds.
+    pub oldest: Duration,
+    /// How long the last of them has lived.
+    pub youngest: Duration,
 }
 
 /// A process.
@@ -72,7 +104,9 @@ pub struct ProcessInfo {
     /// Its id, as a number that is never used again in this system.
     pub id: u64,
     /// Its name.
-    pub name: String,
+    pub name: Name,
+    /// Its origin: the `id` of an entry of this snapshot.
+    pub origin: u32,
     /// Where it was spawned.
     pub site: Option<Site>,
     /// The number of its scope; 0 for the runtime's own processes and the body of `main`.
@@ -85,8 +119,23 @@ pub struct ProcessInfo {
     pub times: Times,
     /// How often it was polled.
     pub polls: u64,
+    /// The endpoints that it was lent or keeps in its state, as far as they are known.
+    pub ports: Vec<PortInfo>,
     /// It was polled while it was read: its parts may be of different moments.
     pub moving: bool,
+}
+
+/// An endpoint of a process: an argument that it was lent, or a field of its state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct PortInfo {
+    /// The name of the argument or field; `None` if it has none that is known.
+    pub name: Option<Name>,
+    /// Which way messages go.
+    pub direction: Direction,
+    /// The channel: the `id` of an entry of this snapshot, unless the channel is gone, or was made outside of the system.
+    pub channel: u64,
 }
 
 /// What a process does.
@@ -174,15 +223,26 @@ impl Snapshot {
         let scheduler = &*system.scheduler;
         let now_ms = scheduler.clock.coarse_ms();
         let mut processes = Vec::new();
+        let mut origins: HashMap<u32, OriginInfo> = HashMap::new();
         scheduler.registry.for_each(|id, about, slot, task| {
-            processes.push(process(id, about, slot, &task, now_ms))
+            let age = Duration::from_millis(now_ms.wrapping_sub(slot.born_ms()).into());
+            let origin = origins
+                .entry(about.number)
+                .or_insert_with(|| OriginInfo::new(about.origin, age));
+            origin.alive += 1;
+            origin.oldest = origin.oldest.max(age);
+            origin.youngest = origin.youngest.min(age);
+            processes.push(process(id, about, slot, &task, now_ms));
         });
+        let mut origins: Vec<OriginInfo> = origins.into_values().collect();
+        origins.sort_by_key(|origin| (Reverse(origin.alive), origin.id));
         Self {
             schema: 1,
             at: SystemTime::now(),
             uptime: scheduler.clock.uptime(),
             system: system.name().to_owned(),
             workers: workers(scheduler),
+            origins,
             processes,
             channels: channels(scheduler),
             timers: scheduler.timers.len(),
@@ -190,9 +250,23 @@ impl Snapshot {
     }
 }
 
-fn site(location: &Location<'_>) -> Site {
+impl OriginInfo {
+    fn new(origin: &'static Origin, age: Duration) -> Self {
+        Self {
+            id: origin.number,
+            name: origin.name.into(),
+            site: origin.site.map(site),
+            alive: 0,
+            budget: Some(origin.budget).filter(|&budget| budget != 0),
+            oldest: age,
+            youngest: age,
+        }
+    }
+}
+
+fn site(location: &'static Location<'static>) -> Site {
     Site {
-        file: location.file().to_owned(),
+        file: location.file().into(),
         line: location.line(),
     }
 }
@@ -240,7 +314,8 @@ fn process(id: ProcessId, about: &About, slot: &Slot, task: &TaskRef, now_ms: u3
     let moving = line.seq.load(Ordering::Acquire) != seq;
     ProcessInfo {
         id: id.raw(),
-        name: about.name.to_owned(),
+        name: about.name.into(),
+        origin: about.number,
         site: about.site.map(site),
         scope: task.scope().map_or(0, |scope| scope.id),
         state: if parked {
@@ -251,7 +326,21 @@ fn process(id: ProcessId, about: &About, slot: &Slot, task: &TaskRef, now_ms: u3
         wait: parked.then_some(wait),
         times,
         polls: seq,
+        ports: about
+            .ports
+            .iter()
+            .map(|port| port_info(about, port))
+            .collect(),
         moving,
+    }
+}
+
+fn port_info(about: &About, port: Port) -> PortInfo {
+    let name = about.origin.ports.get(port.name());
+    PortInfo {
+        name: name.map(|&name| name.into()),
+        direction: port.direction(),
+        channel: port.object(),
     }
 }
 

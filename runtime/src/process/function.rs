@@ -518,7 +518,7 @@ impl<P, O> FnHandle<P, O> {
 
     /// Returns the name of the process.
     pub fn name(&self) -> &'static str {
-        self.task.slot().about().name
+        self.task.slot().origin().name
     }
 
     /// Returns how the process ended, if it has.
@@ -605,10 +605,8 @@ where
     B: Body<Output: IntoOutcome>,
     L: Launcher,
 {
-    let mut options = options.or_named(meta.name);
-    body.visit(&mut Visitor {
-        ports: &mut options.ports,
-    });
+    let mut options = options.of(meta.name, meta.ports, meta.budget);
+    body.visit(&mut options.visitor());
     let env = Env {
         scope: Arc::clone(&scope.inner),
         name: meta.name,

@@ -11,6 +11,7 @@ use crate::process::context::Cx;
 use crate::process::exit::{Exit, Fault};
 use crate::process::meta::{HandleKind, HandlerMeta, StructMeta};
 use crate::process::port::{Trace, Visitor};
+use crate::task::registry::Direction;
 use crate::task::{Done, ProcessId, Task};
 
 /// What `#[process]` implements for a struct.
@@ -185,7 +186,7 @@ impl<P> Handle<P> {
     pub fn name(&self) -> &'static str {
         self.mailbox
             .owner()
-            .map_or("?", |task| task.slot().about().name)
+            .map_or("?", |task| task.slot().origin().name)
     }
 
     /// Returns how the process ended, if it has.
@@ -219,8 +220,8 @@ impl<P> fmt::Debug for Handle<P> {
 }
 
 impl<P> Trace for Handle<P> {
-    fn trace(&self, _name: &'static str, visitor: &mut Visitor<'_>) {
-        visitor.ports.add_sender(self.mailbox.object());
+    fn trace(&self, name: &'static str, visitor: &mut Visitor<'_>) {
+        visitor.found(name, Direction::Out, self.mailbox.object());
     }
 }
 

@@ -30,6 +30,8 @@ pub struct StructMeta {
     pub file: &'static str,
     /// Its line.
     pub line: u32,
+    /// The names of its fields, in order.
+    pub ports: &'static [&'static str],
     /// The capacity of the mailbox, 1 to 65,536.
     pub mailbox: u32,
     /// Where it runs.

@@ -3,14 +3,32 @@
 //! [`Trace`] never looks behind `Arc`, `Rc`, `&` or raw pointers: what lies there may be used by somebody else, and counting
 //! it as held inside would be wrong. A missed endpoint only makes an answer less certain.
 
+use std::ptr;
+
 use crate::channel::sender::Route as _;
 use crate::channel::{BroadcastSender, LatestSender, OneshotSender, Receiver, Sender};
-use crate::task::registry::Ports;
+use crate::task::registry::{Direction, Ports};
 
 /// Collects the endpoints found in lent arguments and in state.
 #[derive(Debug)]
 pub struct Visitor<'a> {
     pub(crate) ports: &'a mut Ports,
+    /// The names of all arguments or fields, in order.
+    pub(crate) names: &'static [&'static str],
+}
+
+impl Visitor<'_> {
+    /// An endpoint was found under a name.
+    pub(crate) fn found(&mut self, name: &str, direction: Direction, object: u64) {
+        let position = self
+            .names
+            .iter()
+            .position(|known| ptr::eq(*known, name) || *known == name);
+        // A position that does not fit has no name.
+        let position = position.and_then(|position| u8::try_from(position).ok());
+        self.ports
+            .add(direction, position.unwrap_or(u8::MAX), object);
+    }
 }
 
 /// A value that may contain endpoints.
@@ -20,30 +38,32 @@ pub trait Trace {
 }
 
 impl<T> Trace for Sender<T> {
-    fn trace(&self, _name: &'static str, visitor: &mut Visitor<'_>) {
-        visitor.ports.add_sender(self.object());
+    fn trace(&self, name: &'static str, visitor: &mut Visitor<'_>) {
+        visitor.found(name, Direction::Out, self.object());
     }
 }
 
 impl<T> Trace for Receiver<T> {
-    fn trace(&self, _name: &'static str, _visitor: &mut Visitor<'_>) {}
+    fn trace(&self, name: &'static str, visitor: &mut Visitor<'_>) {
+        visitor.found(name, Direction::In, self.object());
+    }
 }
 
 impl<T> Trace for OneshotSender<T> {
-    fn trace(&self, _name: &'static str, visitor: &mut Visitor<'_>) {
-        visitor.ports.add_sender(self.object());
+    fn trace(&self, name: &'static str, visitor: &mut Visitor<'_>) {
+        visitor.found(name, Direction::Out, self.object());
     }
 }
 
 impl<T> Trace for LatestSender<T> {
-    fn trace(&self, _name: &'static str, visitor: &mut Visitor<'_>) {
-        visitor.ports.add_sender(self.object());
+    fn trace(&self, name: &'static str, visitor: &mut Visitor<'_>) {
+        visitor.found(name, Direction::Out, self.object());
     }
 }
 
 impl<T> Trace for BroadcastSender<T> {
-    fn trace(&self, _name: &'static str, visitor: &mut Visitor<'_>) {
-        visitor.ports.add_sender(self.object());
+    fn trace(&self, name: &'static str, visitor: &mut Visitor<'_>) {
+        visitor.found(name, Direction::Out, self.object());
     }
 }
 

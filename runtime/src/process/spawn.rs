@@ -4,8 +4,10 @@ use std::future::Future;
 use std::panic::Location;
 
 use crate::process::exit::IntoOutcome;
+use crate::process::port::Visitor;
 use crate::scope::Scope;
 use crate::task::Task;
+use crate::task::origin;
 use crate::task::registry::{About, Ports};
 
 /// What can be spawned: the result of calling a `#[process]` function, or a struct with `#[process]` and `#[handlers]`.
@@ -108,6 +110,10 @@ pub struct SpawnOptions {
     pub(crate) site: &'static Location<'static>,
     pub(crate) isolated: bool,
     pub(crate) ports: Ports,
+    /// The names of arguments or fields that may be ports.
+    pub(crate) port_names: &'static [&'static str],
+    /// How many may live before an alarm; zero if there is no such number.
+    pub(crate) budget: u32,
 }
 
 impl SpawnOptions {
@@ -118,13 +124,14 @@ impl SpawnOptions {
             site: Location::caller(),
             isolated: false,
             ports: Ports::default(),
+            port_names: &[],
+            budget: 0,
         }
     }
 
     /// Says it of a process that is being made.
     pub(crate) fn tell(&self, about: &mut About) {
-        about.name = self.name;
-        about.site = Some(self.site);
+        about.origin = origin::intern(self.name, self.site, self.port_names, self.budget);
         about.ports = self.ports.clone();
     }
 
@@ -135,12 +142,34 @@ impl SpawnOptions {
         }
     }
 
+    /// What the macro says of the process: its name, unless it was given one of its own, where it may have ports, and its budget.
+    pub(crate) fn of(
+        self,
+        name: &'static str,
+        port_names: &'static [&'static str],
+        budget: Option<u32>,
+    ) -> Self {
+        Self {
+            port_names,
+            budget: budget.unwrap_or(0),
+            ..self.or_named(name)
+        }
+    }
+
     /// The name of the process's type, unless it was given one of its own.
     pub(crate) fn or_named(self, name: &'static str) -> Self {
         if self.name.is_empty() {
             self.named(name)
         } else {
             self
+        }
+    }
+
+    /// Collects the ports of the process.
+    pub(crate) fn visitor(&mut self) -> Visitor<'_> {
+        Visitor {
+            ports: &mut self.ports,
+            names: self.port_names,
         }
     }
 

@@ -19,7 +19,6 @@ use crate::process::context::Cx;
 use crate::process::exit::{Fault, Outcome};
 use crate::process::handle::{Handle, Handlers, StructProcess, WeakHandle};
 use crate::process::meta::{HandleKind, Kind, ProcessKind};
-use crate::process::port::Visitor;
 use crate::process::spawn::{Launcher, PlainLauncher, SpawnOptions};
 use crate::scope::{Scope, ScopeInner};
 use crate::supervise::Lineage;
@@ -82,10 +81,8 @@ pub(crate) fn create<P: Handlers + StructProcess>(
     mailbox: Mailbox<P>,
     launcher: &impl Launcher,
 ) -> Task<()> {
-    let mut options = options.or_named(P::META.name);
-    state.trace(&mut Visitor {
-        ports: &mut options.ports,
-    });
+    let mut options = options.of(P::META.name, P::META.ports, P::META.budget);
+    state.trace(&mut options.visitor());
     let me = WeakHandle::new(endpoint.duplicate(Side::Weak));
     let inner = Arc::clone(&scope.inner);
     let kind = <<P::Handle as HandleKind>::Kind as ProcessKind>::KIND;

@@ -218,7 +218,7 @@ fn report(scheduler: &Scheduler, current: u64, ran: Duration, waiting: usize) {
     let process = ProcessId::from_raw(current).and_then(|id| scheduler.registry.find(id));
     let name = process
         .as_ref()
-        .map_or("?", |process| process.slot().about().name);
+        .map_or("?", |process| process.slot().origin().name);
     tracing::warn!(
         target: "roundrock::scheduler",
         process = name,

@@ -35,7 +35,7 @@ impl Member {
     }
 
     fn report(&self, task: &TaskRef, exit: &Exit) {
-        let about = task.slot().about();
+        let origin = task.slot().origin();
         let ran_ms = self
             .scope
             .system
@@ -45,11 +45,11 @@ impl Member {
             .wrapping_sub(task.slot().born_ms());
         match exit {
             Exit::Ok | Exit::Stopped => tracing::debug!(
-                target: "roundrock::process", process = about.name, process.id = task.id().raw(), reason = exit.kind(), ran_ms,
+                target: "roundrock::process", process = origin.name, process.id = task.id().raw(), reason = exit.kind(), ran_ms,
                 "process.exit"
             ),
             _ => tracing::warn!(
-                target: "roundrock::process", process = about.name, process.id = task.id().raw(), reason = exit.kind(), ran_ms,
+                target: "roundrock::process", process = origin.name, process.id = task.id().raw(), reason = exit.kind(), ran_ms,
                 cause = %exit, "process.exit"
             ),
         }
@@ -67,7 +67,7 @@ impl Home for Member {
 
     fn exited(&self, task: &TaskRef, exit: &Exit) {
         self.report(task, exit);
-        let name = || format!("{}{}", task.slot().about().name, task.id());
+        let name = || format!("{}{}", task.slot().origin().name, task.id());
         if exit.is_failure() {
             self.scope.fail(&name(), exit);
         } else {
@@ -233,7 +233,7 @@ impl Home for Whole {
 
     fn exited(&self, task: &TaskRef, exit: &Exit) {
         let scope = &self.0.member.scope;
-        scope.note_exit(|| task.slot().about().name.to_owned(), exit);
+        scope.note_exit(|| task.slot().origin().name.to_owned(), exit);
         scope.leave();
     }
 }

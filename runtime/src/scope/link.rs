@@ -28,7 +28,7 @@ fn link(one: Option<TaskRef>, other: Option<TaskRef>) {
         .await;
         if !exit.is_normal() {
             tracing::debug!(
-                target: "roundrock::process", process = survivor.slot().about().name, process.id = survivor.id().raw(),
+                target: "roundrock::process", process = survivor.slot().origin().name, process.id = survivor.id().raw(),
                 reason = exit.kind(), "process.linked"
             );
             survivor.kill();

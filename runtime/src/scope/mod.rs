@@ -356,7 +356,7 @@ impl ScopeInner {
     /// Lets a process run whether its scope stops or not: its supervisor knows.
     pub(crate) fn launch_child(task: &TaskRef) {
         tracing::debug!(
-            target: "roundrock::process", process = task.slot().about().name, process.id = task.id().raw(), "process.spawn"
+            target: "roundrock::process", process = task.slot().origin().name, process.id = task.id().raw(), "process.spawn"
         );
         hooks::tell_of(Hooks::SPAWN, task);
         task.schedule_new();

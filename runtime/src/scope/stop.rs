@@ -284,11 +284,11 @@ impl Seen {
 
 impl Late {
     pub(crate) fn of(task: &TaskRef) -> Self {
-        let about = task.slot().about();
-        let site = about.site.map(|site| (site.file(), site.line()));
+        let origin = task.slot().origin();
+        let site = origin.site.map(|site| (site.file(), site.line()));
         Self {
             id: task.id(),
-            name: about.name,
+            name: origin.name,
             site,
             waiting_for: WaitKind::Other,
         }

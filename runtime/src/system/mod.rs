@@ -24,7 +24,7 @@ use crate::scope::ScopeInner;
 use crate::scope::look::Looks;
 use crate::sync::{AtomicU64, Ordering};
 use crate::task::cell::{self, Home};
-use crate::task::{Task, TaskRef};
+use crate::task::{Task, TaskRef, origin};
 
 #[doc(hidden)]
 pub use builder::run_main;
@@ -90,8 +90,7 @@ impl SystemInner {
         let site = Location::caller();
 
         let task = cell::create(future, Internal(Arc::clone(self)), |about| {
-            about.name = name;
-            about.site = Some(site);
+            about.origin = origin::intern(name, site, &[], 0);
             about.ports = Default::default();
         });
         task.task().schedule_new();
@@ -122,7 +121,7 @@ impl Home for Internal {
 
     fn exited(&self, task: &TaskRef, exit: &Exit) {
         if exit.is_failure() {
-            tracing::debug!(target: "roundrock::process", process = task.slot().about().name, reason = %exit, "process.exit");
+            tracing::debug!(target: "roundrock::process", process = task.slot().origin().name, reason = %exit, "process.exit");
         }
     }
 }

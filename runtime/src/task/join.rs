@@ -211,7 +211,7 @@ impl<T> Task<T> {
 
     /// Returns the name of the process.
     pub fn name(&self) -> &'static str {
-        self.task.slot().about().name
+        self.task.slot().origin().name
     }
 
     /// Returns how the process ended, if it has. A supervised child has ended when it will not be started again.

@@ -17,13 +17,14 @@
 )]
 
 use std::num::NonZeroU64;
-use std::panic::Location;
+use std::ops::Deref;
 use std::ptr::{self, NonNull};
 use std::sync::OnceLock;
 
 use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering};
 use crate::task::TaskRef;
 use crate::task::cell::Header;
+use crate::task::origin::{NOBODY, Origin};
 
 /// Slots in the first bucket.
 #[cfg(not(loom))]
@@ -160,33 +161,102 @@ pub(crate) struct Line {
     index: u32,
 }
 
-/// The ports that a process was lent, by the number of their channel.
-#[derive(Debug, Clone, Default)]
+/// Which way messages go through a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Direction {
+    /// The process receives from the channel.
+    In,
+    /// The process sends into the channel.
+    Out,
+}
+
+/// A port of a process: an endpoint that it was lent, or keeps in its state.
+///
+/// One word, `direction:4 | name:8 | object:52`: the channel, and the position of the port's name among those of its origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Port(u64);
+
+impl Port {
+    const NAME: u32 = 52;
+    const DIRECTION: u32 = 60;
+    /// No port.
+    const NONE: Self = Self(0);
+
+    /// `None` for a channel whose address needs more bits than any processor of today has: a missed port only makes an answer
+    /// less certain.
+    fn new(direction: Direction, name: u8, object: u64) -> Option<Self> {
+        let direction = match direction {
+            Direction::In => 1,
+            Direction::Out => 2,
+        };
+        (object >> Self::NAME == 0)
+            .then(|| Self(object | u64::from(name) << Self::NAME | direction << Self::DIRECTION))
+    }
+
+    /// The number of the channel.
+    pub(crate) fn object(self) -> u64 {
+        self.0 & ((1 << Self::NAME) - 1)
+    }
+
+    /// The position of its name in [`Origin::ports`].
+    pub(crate) fn name(self) -> usize {
+        usize::from((self.0 >> Self::NAME) as u8)
+    }
+
+    pub(crate) fn direction(self) -> Direction {
+        if self.0 >> Self::DIRECTION == 1 {
+            Direction::In
+        } else {
+            Direction::Out
+        }
+    }
+}
+
+/// The ports of a process, in the order of its arguments or fields.
+#[derive(Debug, Clone)]
 pub(crate) struct Ports {
-    /// Zero if there is none. Most processes have one at most.
-    first: u64,
+    /// Most processes have not more.
+    first: [Port; 3],
     #[expect(
         clippy::box_collection,
         reason = "one word in every slot instead of three"
     )]
-    more: Option<Box<Vec<u64>>>,
+    more: Option<Box<Vec<Port>>>,
+}
+
+impl Default for Ports {
+    fn default() -> Self {
+        Self {
+            first: [Port::NONE; 3],
+            more: None,
+        }
+    }
 }
 
 impl Ports {
-    pub(crate) fn add_sender(&mut self, object: u64) {
-        if self.first == 0 {
-            self.first = object;
-        } else {
-            self.more.get_or_insert_default().push(object);
+    pub(crate) fn add(&mut self, direction: Direction, name: u8, object: u64) {
+        let Some(port) = Port::new(direction, name, object) else {
+            return;
+        };
+        match self.first.iter_mut().find(|place| **place == Port::NONE) {
+            Some(place) => *place = port,
+            None => self.more.get_or_insert_default().push(port),
         }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Port> {
+        let first = self.first.iter().filter(|port| **port != Port::NONE);
+        first
+            .chain(self.more.iter().flat_map(|more| more.iter()))
+            .copied()
     }
 
     /// The channels that the process may send to.
     pub(crate) fn senders(&self) -> impl Iterator<Item = u64> {
-        let first = Some(self.first).filter(|&object| object != 0);
-        first
-            .into_iter()
-            .chain(self.more.iter().flat_map(|more| more.iter().copied()))
+        self.iter()
+            .filter(|port| port.direction() == Direction::Out)
+            .map(Port::object)
     }
 }
 
@@ -207,10 +277,18 @@ const _: () = assert!(size_of::<Slot>() == 128, "a slot is two cache lines");
 /// What is known of a process at spawn, under the slot's lock.
 #[derive(Debug, Clone)]
 pub(crate) struct About {
-    pub(crate) name: &'static str,
-    pub(crate) site: Option<&'static Location<'static>>,
+    pub(crate) origin: &'static Origin,
     pub(crate) ports: Ports,
     task: *const Header,
+}
+
+/// Name and site are those of its origin.
+impl Deref for About {
+    type Target = Origin;
+
+    fn deref(&self) -> &Origin {
+        self.origin
+    }
 }
 
 // SAFETY: the pointer is only followed under the slot's lock, while it is not null, and `Header` is `Sync`.
@@ -219,8 +297,7 @@ unsafe impl Send for About {}
 impl Slot {
     fn new(index: u32) -> Self {
         let about = About {
-            name: "",
-            site: None,
+            origin: &NOBODY,
             ports: Ports::default(),
             task: ptr::null(),
         };
@@ -261,9 +338,9 @@ impl Slot {
         self.born_ms.load(Ordering::Relaxed)
     }
 
-    /// What was said of the process at spawn. Valid as long as the caller holds a reference to its task.
-    pub(crate) fn about(&self) -> About {
-        self.about.lock().clone()
+    /// Where the process comes from, with its name. Valid as long as the caller holds a reference to its task.
+    pub(crate) fn origin(&self) -> &'static Origin {
+        self.about.lock().origin
     }
 
     /// Takes the process out of sight: it has ended. The slot stays its own until its cell is freed.
