@@ -334,7 +334,8 @@ fn is_of_connection(error: &io::Error) -> bool {
 }
 
 /// What a client gets that was too slow with the head of its request.
-const LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+const LATE: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// The stream of a connection, which knows whether a part of a request has come that nobody answered.
 struct Io {
