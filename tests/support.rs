@@ -5,7 +5,8 @@
 //! | [`Tally`], [`Token`] | messages and captures that must be dropped exactly once, in a known order |
 //! | [`Step`], [`Wakes`] | polling a future by hand, with a waker that is not Roundrock's and counts |
 //! | [`watched`], [`Stage`] | a test that hangs fails after 10 s and says what it was doing |
-//! | [`on`], [`on_workers`] | a body as the main process of a system, which must leave no thread behind |
+//! | [`on`], [`on_workers`] | a body as the main process of a system, which must leave no thread and no message behind |
+//! | [`assert_balanced`] | what became of every message |
 //! | [`Random`] | seeded choices |
 
 use std::fmt::Debug;
@@ -341,7 +342,28 @@ pub fn assert_no_threads_of(system: &str) {
     }
 }
 
-/// Runs a body as the main process of a system with this many workers, watched; then no thread of it is left.
+/// Fails unless every message of a system is accounted for, channel by channel and in all.
+///
+/// # Panics
+/// When that is not so.
+#[track_caller]
+pub fn assert_balanced(system: &System) {
+    let snapshot = system.snapshot();
+    for channel in &snapshot.channels {
+        assert!(
+            channel.ledger.is_balanced(),
+            "the ledger of {channel:?} does not balance"
+        );
+    }
+    let ledger = snapshot.ledger;
+    assert!(
+        ledger.is_balanced(),
+        "the ledger does not balance: {ledger}"
+    );
+}
+
+/// Runs a body as the main process of a system with this many workers, watched; then no thread of it is left, and every message
+/// is accounted for.
 ///
 /// # Panics
 /// When the system returns an error, and as for [`watched`].
@@ -354,8 +376,18 @@ where
     watched(move |stage| {
         stage.set(format!("a system with {workers} workers"));
         let name = unique_name();
-        let result = System::builder().workers(workers).name(&name).run(body);
+        let (keep, kept) = channel();
+        let result = System::builder()
+            .workers(workers)
+            .name(&name)
+            .run(move |scope| {
+                let _ = keep.send(scope.system());
+                body(scope)
+            });
         assert_no_threads_of(&name);
+        if let Ok(system) = kept.recv() {
+            assert_balanced(&system);
+        }
         match result {
             Ok(value) => value,
             Err(error) => panic!("with {workers} workers: {error:?}"),

@@ -8,7 +8,7 @@ pub use crate::channel::select::{
 };
 pub use crate::channel::{Closed, Message, Permit, Receiver, SendError, Sender};
 pub use crate::join::{join_2, join_3, join_4, join_5, join_6, join_7};
-pub use crate::process::call::{Call, Parcel, Reply, ReplySlot, call, parcel, port, reply, slot};
+pub use crate::process::call::{Call, Parcel, call, parcel, port};
 pub use crate::process::context::Cx;
 pub use crate::process::exit::{Fault, IntoOutcome as ProcessOutput};
 pub use crate::process::function::{
@@ -23,6 +23,7 @@ pub use crate::process::meta::{
 };
 pub use crate::process::pool::key_hash;
 pub use crate::process::port::{Probe, Trace, ViaNothing, ViaTrace, Visitor};
+pub use crate::process::reply::{Reply, ReplySlot, reply, slot};
 pub use crate::process::spawn::{Pool, Spawn, SpawnOptions};
 pub use crate::process::structure::spawn_struct;
 pub use crate::scope::Scope;

@@ -30,6 +30,18 @@ pub(crate) struct Model {
     pub(crate) dropped: Vec<u64>,
     /// Which message was handed over when: what comes back unseen keeps this order.
     pub(crate) handed: Vec<u64>,
+    pub(crate) book: Book,
+}
+
+/// What became of the messages, as the ledger says it.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Book {
+    pub(crate) sent: u64,
+    pub(crate) handled: u64,
+    pub(crate) handed_back: u64,
+    pub(crate) closed: u64,
+    pub(crate) withdrawn: u64,
+    pub(crate) queued: u64,
 }
 
 impl Model {
@@ -41,18 +53,42 @@ impl Model {
         }
     }
 
+    /// The books now.
+    pub(crate) fn book(&self) -> Book {
+        Book {
+            queued: self.queue.len() as u64,
+            ..self.book
+        }
+    }
+
+    fn accept(&mut self, message: u64) {
+        self.book.sent += 1;
+        self.queue.push_back(message);
+    }
+
+    /// A message that goes back to who sent it, and perhaps dies there.
+    pub(crate) fn refuse(&mut self, opened: bool) {
+        self.book.sent += 1;
+        if opened {
+            self.book.handed_back += 1;
+        } else {
+            self.book.closed += 1;
+        }
+    }
+
     /// Hands messages to parked receivers, and room to parked senders, first come first served.
     pub(crate) fn settle(&mut self) {
         loop {
             if !self.queue.is_empty() && !self.receiving.is_empty() {
                 let (message, receiver) = (self.queue.pop_front(), self.receiving.pop_front());
+                self.book.handled += 1;
                 self.handed
                     .extend(message.filter(|message| !self.handed.contains(message)));
                 self.done.extend(receiver.zip(message.map(Done::Got)));
             } else if !self.sending.is_empty() && self.has_room() {
                 match self.sending.pop_front() {
                     Some((id, Some(message))) => {
-                        self.queue.push_back(message);
+                        self.accept(message);
                         self.done.insert(id, Done::Sent);
                     }
                     Some((id, None)) => {
@@ -81,7 +117,7 @@ impl Model {
             self.permits += 1;
             return Some(Done::Room);
         };
-        self.queue.push_back(message);
+        self.accept(message);
         self.settle();
         Some(Done::Sent)
     }
@@ -89,6 +125,7 @@ impl Model {
     /// A receive that runs. `None`: it has to wait.
     pub(crate) fn recv(&mut self, may_park: bool) -> Option<Done> {
         if let Some(message) = self.queue.pop_front() {
+            self.book.handled += 1;
             self.settle();
             return Some(Done::Got(message));
         }
@@ -103,6 +140,8 @@ impl Model {
             };
             if let Some((id, Some(message))) = first.and_then(|at| self.sending.remove(at)) {
                 self.done.insert(id, Done::Sent);
+                self.book.sent += 1;
+                self.book.handled += 1;
                 return Some(Done::Got(message));
             }
         }
@@ -112,8 +151,9 @@ impl Model {
     /// Takes a permit back, perhaps with a message. Returns whether the message was sent.
     pub(crate) fn use_permit(&mut self, message: Option<u64>) -> bool {
         self.permits -= 1;
-        if self.receivers > 0 {
-            self.queue.extend(message);
+        match message {
+            Some(message) if self.receivers > 0 => self.accept(message),
+            _ => {}
         }
         self.settle();
         self.receivers > 0
@@ -125,6 +165,7 @@ impl Model {
         self.sending.retain(|&(other, _)| other != id);
         match self.done.remove(&id) {
             Some(Done::Got(unseen)) => {
+                self.book.handled -= 1;
                 let turn = |message| self.handed.iter().position(|&other| other == message);
                 let earlier = |&other: &u64| turn(other).is_some_and(|at| Some(at) < turn(unseen));
                 let place = self.queue.partition_point(earlier);
@@ -149,6 +190,10 @@ impl Model {
     pub(crate) fn drop_receiver(&mut self) {
         self.receivers -= 1;
         if self.receivers == 0 {
+            let came_back = |message: &&u64| self.handed.contains(*message);
+            let withdrawn = self.queue.iter().filter(came_back).count() as u64;
+            self.book.withdrawn += withdrawn;
+            self.book.closed += self.queue.len() as u64 - withdrawn;
             self.dropped.extend(self.queue.drain(..));
             let refused = std::mem::take(&mut self.sending).into_iter();
             self.done.extend(

@@ -144,6 +144,9 @@ impl Pair {
             Output::Room(None) => (Done::NoRoom, None),
         };
         assert_eq!(expected, Some(actual), "operation {id} is ready");
+        if let Done::Refused(_) = actual {
+            self.model.refuse(true);
+        }
         // The endpoint of the operation goes, except that of a permit; then what it brought.
         match (kind, output) {
             (_, Output::Room(Some(permit))) => return self.permits.push(permit),
@@ -181,6 +184,7 @@ impl Pair {
         let expected = self.model.send(Some(number));
         assert_eq!(actual, expected, "try_send of {number}");
         if expected != Some(Done::Sent) {
+            self.model.refuse(true);
             self.model.dropped.push(number);
         }
     }
@@ -208,6 +212,8 @@ impl Pair {
             let sent = permit.send(token);
             assert_eq!(sent.is_ok(), self.model.receivers > 0, "permit");
             if !self.model.use_permit(Some(number)) {
+                // Dropped unopened.
+                self.model.refuse(false);
                 self.model.dropped.push(number);
             }
             drop(sent);

@@ -1,11 +1,14 @@
 //! Random operations on a channel, polled by hand on one thread, against the model. P1, P4, P5, P7, P8, P12.
 //!
 //! After each operation the model and the channel must agree on what completed, who was woken, how many messages are queued,
-//! and which messages were dropped, in which order. A failure prints the seed of its sequence; `ROUNDROCK_SEED=…` runs that
-//! one alone.
+//! which messages were dropped, in which order, and what became of each. A failure prints the seed of its sequence;
+//! `ROUNDROCK_SEED=…` runs that one alone.
 
-use roundrock_tests::Random;
+use roundrock::observe::Ledger;
+use roundrock::prelude::*;
+use roundrock_tests::{Random, yield_now};
 
+use crate::model::Book;
 use crate::pair::Pair;
 
 impl Pair {
@@ -60,7 +63,7 @@ impl Pair {
         assert_eq!(self.tally.dropped(), model.dropped);
     }
 
-    fn finish(mut self, random: &mut Random) {
+    fn finish(mut self, random: &mut Random) -> Book {
         while !self.operations.is_empty() {
             self.withdraw(random.below(self.operations.len()));
             self.check();
@@ -73,18 +76,38 @@ impl Pair {
             self.check();
         }
         self.tally.assert_balanced();
+        self.model.book()
     }
 }
 
-fn sequence(seed: u64) {
+/// What the ledger of a system says of the messages since `before`.
+fn book(system: &System, before: Ledger) -> Book {
+    let now = system.ledger();
+    Book {
+        sent: now.sent - before.sent,
+        handled: now.handled - before.handled,
+        handed_back: now.handed_back - before.handed_back,
+        closed: now.dead.closed - before.dead.closed,
+        withdrawn: now.dead.withdrawn - before.dead.withdrawn,
+        queued: now.queued - before.queued,
+    }
+}
+
+fn sequence(seed: u64, system: &System) {
+    let before = system.ledger();
     let mut random = Random::new(seed);
     let capacity = [Some(0), Some(1), Some(3), None][(seed % 4) as usize];
     let mut pair = Pair::new(capacity);
     for _ in 0..10 + random.below(40) {
         pair.act(&mut random);
         pair.check();
+        // Sums the channels of all workers, which takes longer than the operation.
+        if seed % 4 == seed / 4 % 4 {
+            assert_eq!(book(system, before), pair.model.book());
+        }
     }
-    pair.finish(&mut random);
+    let last = pair.finish(&mut random);
+    assert_eq!(book(system, before), last);
 }
 
 #[test]
@@ -93,11 +116,19 @@ fn random_operations_agree_with_the_model() {
         .ok()
         .and_then(|seed| seed.parse().ok());
     let seeds = only.map_or(0..24_000, |seed: u64| seed..seed + 1);
-    for seed in seeds {
-        let result = std::panic::catch_unwind(|| sequence(seed));
-        assert!(
-            result.is_ok(),
-            "failed: run again with ROUNDROCK_SEED={seed}"
-        );
+    // In a process, so that the channels belong to a system. A sequence is shorter than the budget of one poll.
+    let run = System::builder().workers(1).run(async move |scope| {
+        for seed in seeds {
+            let system = scope.system();
+            let sequence = std::panic::AssertUnwindSafe(|| sequence(seed, &system));
+            if std::panic::catch_unwind(sequence).is_err() {
+                bail!("failed: run again with ROUNDROCK_SEED={seed}");
+            }
+            yield_now().await;
+        }
+        Ok(())
+    });
+    if let Err(error) = run {
+        panic!("{error:?}");
     }
 }

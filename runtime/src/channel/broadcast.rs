@@ -10,20 +10,25 @@
 //! - The position of a receiver is read and written under the channel's lock.
 //! - User code (clones, destructors, foreign wakers) runs after the lock was released.
 
+use std::any::type_name;
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::ptr;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
 use crate::channel::Message;
+use crate::channel::account::{Account, Listing};
+use crate::channel::dead::Notice;
 use crate::channel::error::{SendError, TryRecvError, TrySendError};
 use crate::channel::fanout::{Sent, State};
 use crate::channel::policy::{ChannelOptions, Overflow};
 use crate::channel::select::{ArmPoll, Event, Token};
 use crate::channel::waiters::{Ticket, Waiters};
+use crate::observe::Ledger;
 use crate::sync::{AtomicU64, Lock, Ordering};
 use crate::task::current;
 use crate::task::registry::WaitKind;
@@ -66,8 +71,9 @@ pub fn broadcast<T: Message + Sync + Clone>(
         capacity > 0,
         "a broadcast holds at least 1 message: its receivers do not come at the same time"
     );
-    let shared = Arc::new(Shared {
-        site: Location::caller(),
+    let site = Location::caller();
+    let shared = Arc::new_cyclic(|shared: &Weak<Shared<T>>| Shared {
+        listing: Listing::new(Weak::<Shared<T>>::clone(shared), site),
         state: Lock::new(State::new(capacity)),
     });
     let receiver = BroadcastReceiver {
@@ -116,13 +122,38 @@ impl fmt::Display for Lagged {
 impl Error for Lagged {}
 
 struct Shared<T> {
-    site: &'static Location<'static>,
+    listing: Listing,
     state: Lock<State<T>>,
 }
 
+impl<T: Message + Sync> Account for Shared<T> {
+    fn ledger(&self) -> Ledger {
+        self.state.lock().ledger()
+    }
+
+    fn unopened(&self, message: &'static str, source: u64) {
+        let notice = self.state.lock().book.unopened(self.listing.now_ms());
+        self.tell(&notice, message, source);
+    }
+}
+
+impl<T> Drop for Shared<T> {
+    fn drop(&mut self) {
+        let ledger = self.state.lock().ledger();
+        self.listing.leave(ledger);
+    }
+}
+
 impl<T> Shared<T> {
-    fn object(self: &Arc<Self>) -> u64 {
-        Arc::as_ptr(self).addr() as u64
+    fn object(&self) -> u64 {
+        ptr::from_ref(self).addr() as u64
+    }
+
+    /// Tells of messages of type `message` that died, not under the lock.
+    fn tell(&self, notice: &Notice, message: &'static str, source: u64) {
+        let name = self.state.lock().name;
+        self.listing
+            .tell(notice, self.object(), name, message, source);
     }
 
     fn receiver(self: &Arc<Self>) -> BroadcastReceiver<T> {
@@ -151,7 +182,7 @@ impl<T> Shared<T> {
             .field("channel", &format_args!("{}", name.unwrap_or("-")))
             .field(
                 "site",
-                &format_args!("{}:{}", self.site.file(), self.site.line()),
+                &format_args!("{}:{}", self.listing.site.file(), self.listing.site.line()),
             )
             .field("len", &len)
             .field("capacity", &capacity)
@@ -230,10 +261,16 @@ impl<T: Message + Sync + Clone> BroadcastSender<T> {
     /// [`TrySendError::Full`] when the slowest receiver is `capacity` messages behind, or others wait already, and the
     /// channel was made with [`Overflow::Wait`]; [`TrySendError::Closed`] when there is no receiver. With the message.
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
-        let sent = self.shared.state.lock().send(message, 0);
+        let now_ms = self.shared.listing.now_ms();
+        let mut state = self.shared.state.lock();
+        let sent = state.send(message, 0, now_ms);
+        if let Sent::Full(_) = sent {
+            state.book.losses.refuse();
+        }
+        drop(state);
         match sent {
             Sent::Done(effects) => {
-                effects.happen();
+                effects.happen(|notice| self.shared.tell(&notice, type_name::<T>(), 0));
                 Ok(())
             }
             Sent::Full(message) => Err(TrySendError::Full(message)),
@@ -303,21 +340,23 @@ impl<T> Future for BroadcastSending<'_, T> {
         let Some(message) = this.message.take() else {
             panic!("a send was polled after it had completed");
         };
-        let mut state = this.sender.shared.state.lock();
-        match state.send(message, this.ticket) {
+        let shared = &this.sender.shared;
+        let now_ms = shared.listing.now_ms();
+        let mut state = shared.state.lock();
+        match state.send(message, this.ticket, now_ms) {
             Sent::Done(mut effects) => {
                 let waker = state.sending.leave(&mut this.ticket);
                 effects.next = state.offer_room();
                 drop(state);
                 drop(waker);
-                effects.happen();
+                effects.happen(|notice| shared.tell(&notice, type_name::<T>(), 0));
                 Poll::Ready(Ok(()))
             }
             Sent::Closed(message) => {
                 let waker = state.sending.leave(&mut this.ticket);
                 drop(state);
                 drop(waker);
-                Poll::Ready(Err(SendError(message)))
+                Poll::Ready(Err(SendError::new(message, shared.listing.origin())))
             }
             Sent::Full(message) => {
                 let replaced = state.sending.park(&mut this.ticket, cx);
@@ -490,11 +529,14 @@ impl<T: Clone> BroadcastReceiver<T> {
 
 impl<T> Drop for BroadcastReceiver<T> {
     fn drop(&mut self) {
-        let mut state = self.shared.state.lock();
-        let (dropped, wakes) = state.leave(self.next());
-        drop(state);
-        drop(dropped);
-        wakes.into_iter().for_each(TaskWaker::wake);
+        let now_ms = self.shared.listing.now_ms();
+        let left = self.shared.state.lock().leave(self.next(), now_ms);
+        left.wakes.into_iter().for_each(TaskWaker::wake);
+        if let Some(notice) = left.notice {
+            self.shared.tell(&notice, type_name::<T>(), 0);
+        }
+        // Last, for destructors are the user's, and may panic.
+        drop(left.dropped);
     }
 }
 

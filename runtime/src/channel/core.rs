@@ -26,11 +26,13 @@ use std::ptr::{self, NonNull};
 use std::sync::Weak;
 use std::task::Context;
 
-use crate::channel::head::{Head, Park, RECEIVER, SENDER, Side, Started, Stats};
+use crate::channel::account::Losses;
+use crate::channel::dead::Dead;
+use crate::channel::head::{Head, Park, RECEIVER, SENDER, Started, Stats, VTable};
 use crate::channel::policy::Overflow;
+use crate::channel::registry::Place;
 use crate::channel::select::Token;
 use crate::channel::wait::{self, Claimed, List, Node, Offer, Wakes};
-use crate::scheduler::worker;
 use crate::scope::ScopeInner;
 use crate::sync::{AtomicU64, Guard, Lock};
 use crate::task::waker::TaskWaker;
@@ -43,7 +45,7 @@ pub(crate) const UNBOUNDED: u32 = u32::MAX;
 #[repr(C)]
 pub(crate) struct Core<T> {
     pub(crate) head: Head,
-    state: Lock<State<T>>,
+    pub(super) state: Lock<State<T>>,
 }
 
 /// Buffer, parked operations, room, and what observers ask for.
@@ -60,7 +62,7 @@ pub(super) struct State<T> {
     /// Messages that were handed to parked receivers: the next one's ticket.
     pub(super) handed: u64,
     /// The address of the task that sent last, to tell who feeds whom when a scope stops.
-    sent_by: usize,
+    pub(super) sent_by: usize,
     /// The process whose mailbox this is.
     pub(super) owner: Option<TaskRef>,
     pub(super) stats: Stats,
@@ -74,7 +76,7 @@ pub(super) const NO_RECEIVERS: u8 = 2;
 /// The channel refuses somebody.
 const REFUSES: u8 = 4;
 /// A message is discarded where no room is left.
-const DISCARDS: u8 = 8;
+pub(super) const DISCARDS: u8 = 8;
 /// Messages at the head of the queue came back.
 pub(super) const RETURNED: u8 = 16;
 
@@ -85,7 +87,13 @@ pub(super) struct Cold {
     pub(super) closing: Option<Closing>,
     /// The tickets of the messages at the head of the queue that came back from a receiver which never saw them.
     pub(super) returned: VecDeque<u64>,
+    pub(super) losses: Losses,
+    /// The core that this belongs to, if its policy discards messages.
+    pub(super) own: Option<NonNull<Head>>,
 }
+
+// SAFETY: `own` points to the core that the box is a part of, and is followed only while an endpoint keeps that alive.
+unsafe impl Send for Cold {}
 
 /// Whom a channel refuses.
 #[derive(Debug)]
@@ -113,14 +121,19 @@ unsafe impl<T: Send> Send for Core<T> {}
 unsafe impl<T: Send> Sync for Core<T> {}
 
 impl<T> Core<T> {
-    /// Makes a channel with one sender and one receiver.
-    pub(crate) fn create(capacity: u32, site: &'static Location<'static>) -> NonNull<Head> {
+    /// Makes a channel with one sender and one receiver, at this place of a list.
+    pub(crate) fn create(
+        capacity: u32,
+        site: &'static Location<'static>,
+        place: Option<Place>,
+        vtable: &'static VTable,
+    ) -> NonNull<Head> {
         let core = Box::new(Self {
             head: Head {
                 counts: AtomicU64::new(SENDER + RECEIVER),
-                vtable: &Self::VTABLE,
+                vtable,
                 site,
-                place: worker::with(|worker| worker.map(|worker| worker.channels().place())),
+                place,
             },
             state: Lock::new(State {
                 queue: VecDeque::new(),
@@ -143,18 +156,6 @@ impl<T> Core<T> {
             place.enter(head);
         }
         head
-    }
-
-    /// Sets options before the endpoints are used.
-    pub(crate) fn configure(&self, overflow: Option<Overflow>, name: Option<&'static str>) {
-        let mut state = self.state.lock();
-        if let Some(overflow) = overflow {
-            state.overflow = overflow;
-            state.set(DISCARDS, overflow != Overflow::Wait);
-        }
-        if name.is_some() {
-            state.cold.get_or_insert_default().name = name;
-        }
     }
 
     /// Sends what lies in `place`: to a parked receiver, into the buffer, or by parking.
@@ -228,6 +229,7 @@ impl<T> Core<T> {
         park: Option<Park<'_, '_>>,
     ) -> Started {
         if state.has(NO_RECEIVERS) || state.refuses() {
+            state.refuse();
             return Started::Closed;
         }
         // A rendezvous may not take a receiver that a permit counts on; and where permits are all the room, senders may be
@@ -263,15 +265,17 @@ impl<T> Core<T> {
             state.count_sent();
             if room || discarded.is_some() {
                 state.push_back(message);
+                match discarded {
+                    Some(oldest) => Self::discard(state, oldest, false),
+                    None => drop(state),
+                }
             } else {
-                discarded = Some(message);
+                Self::discard(state, message, true);
             }
-            state.stats.dead += u32::from(discarded.is_some());
-            drop(state);
-            drop(discarded);
             return Started::Done;
         }
         let Some(Park { node, cx, token }) = park else {
+            state.refuse();
             return Started::Full;
         };
         state.sent_by = current::address();
@@ -329,6 +333,8 @@ impl<T> Core<T> {
                 let message = unsafe { take(offer) };
                 state.count_sent();
                 state.push_back(message);
+            } else {
+                state.refuse();
             }
         }
         state.match_up(&mut wakes);
@@ -464,9 +470,11 @@ impl<T> Core<T> {
             // SAFETY: the peer has filled the place and left the node; the owner is here.
             unseen = unsafe { wait::empty::<T>(place) };
         }
+        let mut notice = None;
         if let Some(message) = unseen.take() {
             if state.has(NO_RECEIVERS) {
-                state.stats.dead += 1;
+                state.stats.received -= 1;
+                notice = Some(state.die(Dead::Withdrawn, 1, self.head.now_ms()));
                 unseen = Some(message);
             } else {
                 state.put_back(message, node.ticket());
@@ -475,6 +483,9 @@ impl<T> Core<T> {
         }
         drop(state);
         drop(waker);
+        if let Some(notice) = notice {
+            self.tell_of(&notice, unseen.iter());
+        }
         drop(unseen);
         wakes.wake();
     }
@@ -515,55 +526,12 @@ impl<T> Core<T> {
         mark
     }
 
-    /// No endpoint of one side is left.
-    pub(super) fn close(&self, side: Side) {
-        let mut wakes = Wakes::default();
-        let mut state = self.state.lock();
-        let queued = match side {
-            Side::Receiver => {
-                state.gates |= NO_RECEIVERS;
-                let queued = std::mem::take(&mut state.queue);
-                state.stats.dead += queued.len() as u32;
-                queued
-            }
-            Side::Sender | Side::Weak => {
-                state.gates |= NO_SENDERS;
-                VecDeque::new()
-            }
-        };
-        loop {
-            let list = if side == Side::Receiver {
-                &mut state.senders
-            } else {
-                &mut state.receivers
-            };
-            if list.is_empty() {
-                break;
-            }
-            // SAFETY: under the lock.
-            wakes.add(unsafe { list.close_first() });
-        }
-        drop(state);
-        wakes.wake();
-        // Destructors of messages are user code, and run in queue order. Last, for they may panic.
-        drop(queued);
-    }
-
     /// A process of a stopping scope receives here: from now on processes outside of the scope are refused.
     #[cold]
     pub(crate) fn close_to_outside(&self) {
         if let Some(scope) = current::stopping_scope() {
             self.close_to(Closing::Outside(scope));
         }
-    }
-
-    pub(super) fn owner(&self) -> Option<TaskRef> {
-        self.state.lock().owner.clone()
-    }
-
-    pub(super) fn set_owner(&self, owner: TaskRef) {
-        let old = self.state.lock().owner.replace(owner);
-        drop(old);
     }
 
     pub(super) fn close_to(&self, closing: Closing) {
@@ -585,24 +553,6 @@ impl<T> Core<T> {
     pub(crate) fn refuses(&self) -> bool {
         let state = self.state.lock();
         state.has(NO_RECEIVERS) || state.refuses()
-    }
-
-    /// The number that reports know this channel by.
-    pub(super) fn object(&self) -> u64 {
-        ptr::from_ref(self).addr() as u64
-    }
-
-    pub(crate) fn stats(&self) -> Stats {
-        let state = self.state.lock();
-        Stats {
-            len: state.queue.len() as u32,
-            capacity: state.capacity,
-            blocked_senders: state.senders.len(),
-            waiting_receivers: state.receivers.len(),
-            name: state.cold.as_ref().and_then(|cold| cold.name),
-            sent_by: state.sent_by,
-            ..state.stats
-        }
     }
 }
 

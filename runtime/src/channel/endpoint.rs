@@ -6,6 +6,7 @@ use std::fmt;
 use std::ptr::NonNull;
 
 use crate::channel::Message;
+use crate::channel::account::{Item, Loss};
 use crate::channel::core::Core;
 use crate::channel::head::{self, Head, Side};
 use crate::channel::sender::Sender;
@@ -74,6 +75,25 @@ impl Endpoint {
             head: self.head,
             side: Side::Sender,
         })
+    }
+
+    /// Keeps the memory of a channel that somebody else keeps open.
+    ///
+    /// # Safety
+    /// `head` is that of a living core for messages that are `Send`.
+    pub(crate) unsafe fn weak(head: NonNull<Head>) -> Self {
+        // SAFETY: by contract.
+        unsafe { head.as_ref() }.retain(Side::Weak);
+        Self {
+            head,
+            side: Side::Weak,
+        }
+    }
+
+    /// Counts a message that is in no queue, and tells of it.
+    pub(crate) fn lose(&self, loss: Loss, item: Item, source: u64) {
+        // SAFETY: this endpoint keeps the core alive.
+        unsafe { (self.head().vtable.lose)(self.head, loss, item, source) };
     }
 
     pub(crate) fn object(&self) -> u64 {

@@ -1,15 +1,53 @@
 //! What can go wrong on a channel. Every error of a send gives the message back.
 
+use std::any::type_name;
 use std::error::Error;
 use std::fmt;
+use std::mem::ManuallyDrop;
+
+use crate::channel::account::Origin;
 
 /// The message could not be sent, because nobody can receive it any more. Gives it back.
-pub struct SendError<T>(pub(crate) T);
+///
+/// A message that is dropped with its error, as `?` does in the end, is dead:
+/// [`Dead::Closed`](crate::channel::Dead::Closed).
+pub struct SendError<T> {
+    /// Taken out only by [`into_inner`](Self::into_inner), which forgets the error, or by its destructor.
+    message: ManuallyDrop<T>,
+    origin: Box<Origin>,
+}
 
 impl<T> SendError<T> {
+    #[cold]
+    pub(crate) fn new(message: T, origin: Box<Origin>) -> Self {
+        Self {
+            message: ManuallyDrop::new(message),
+            origin,
+        }
+    }
+
     /// Returns the message.
     pub fn into_inner(self) -> T {
-        self.0
+        self.open().0
+    }
+
+    #[expect(unsafe_code, reason = "an error that is opened is not dropped")]
+    pub(crate) fn open(self) -> (T, Box<Origin>) {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: the error is forgotten, so nobody takes the message again.
+        let message = unsafe { ManuallyDrop::take(&mut this.message) };
+        // SAFETY: as above; a reference is valid for reads.
+        let origin = unsafe { std::ptr::read(&raw const this.origin) };
+        (message, origin)
+    }
+}
+
+#[expect(unsafe_code, reason = "the message is dropped here or not at all")]
+impl<T> Drop for SendError<T> {
+    fn drop(&mut self) {
+        self.origin.lost(type_name::<T>());
+        // SAFETY: `open` forgets the error, so the message is still here; last, for its destructor may panic.
+        unsafe { ManuallyDrop::drop(&mut self.message) };
     }
 }
 
@@ -57,7 +95,8 @@ impl<T> Error for SendError<T> {
 }
 
 #[expect(unsafe_code, reason = "the message is only reachable by value")]
-// SAFETY: no shared reference to the message can be had from a shared error, so sharing the error shares nothing.
+// SAFETY: no shared reference to the message can be had from a shared error, so sharing the error shares nothing but where it
+// comes from, which is `Sync`.
 unsafe impl<T: Send> Sync for SendError<T> {}
 
 /// The message could not be sent at once. Gives it back.
@@ -199,9 +238,9 @@ impl Error for TryRecvError {}
 pub struct Closed(pub(crate) ());
 
 impl Closed {
-    /// Makes the error of a send out of the message that could not be sent.
+    /// Makes the error of a send out of the message that could not be sent. Of which channel it was is not known any more.
     pub fn with<T>(self, message: T) -> SendError<T> {
-        SendError(message)
+        SendError::new(message, Origin::unknown())
     }
 }
 

@@ -14,8 +14,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::task::Context;
 
+use crate::channel::account::Book;
+use crate::channel::dead::{Dead, Notice};
 use crate::channel::policy::Overflow;
 use crate::channel::waiters::{Waiters, WakeAll};
+use crate::observe::Ledger;
 use crate::task::waker::TaskWaker;
 
 /// The state of a broadcast, under its lock.
@@ -33,6 +36,8 @@ pub(super) struct State<T> {
     pub(super) receiving: Waiters,
     /// Senders that wait for room.
     pub(super) sending: Line,
+    /// What became of the copies: each message is one for each receiver that there was.
+    pub(super) book: Book,
 }
 
 /// A message, and for whom it is kept.
@@ -94,15 +99,26 @@ pub(super) struct Effects<T> {
     pub(super) wakes: Option<WakeAll>,
     pub(super) next: Option<TaskWaker>,
     pub(super) discarded: Option<Arc<T>>,
+    pub(super) notice: Option<Notice>,
+}
+
+/// What a receiver leaves behind, to be dealt with after unlocking.
+pub(super) struct Left<T> {
+    pub(super) dropped: Vec<Slot<T>>,
+    pub(super) wakes: Vec<TaskWaker>,
+    pub(super) notice: Option<Notice>,
 }
 
 impl<T> Effects<T> {
-    pub(super) fn happen(self) {
+    pub(super) fn happen(self, tell: impl FnOnce(Notice)) {
         if let Some(wakes) = self.wakes {
             wakes.wake();
         }
         if let Some(next) = self.next {
             next.wake();
+        }
+        if let Some(notice) = self.notice {
+            tell(notice);
         }
         drop(self.discarded);
     }
@@ -121,7 +137,18 @@ impl<T> State<T> {
             receivers: 1,
             receiving: Waiters::default(),
             sending: Line::default(),
+            book: Book::default(),
         }
+    }
+
+    pub(super) fn ledger(&self) -> Ledger {
+        let queued = self.queue.iter().map(|slot| slot.left as u64).sum();
+        self.book.ledger(queued)
+    }
+
+    fn discard(&mut self, copies: usize, now_ms: u32) -> Option<Notice> {
+        let losses = &mut self.book.losses;
+        (copies > 0).then(|| losses.die(Dead::Discarded, copies as u64, now_ms))
     }
 
     pub(super) fn has_room(&self) -> bool {
@@ -143,29 +170,35 @@ impl<T> State<T> {
     }
 
     /// Sends, if it is the turn of the operation with this ticket.
-    pub(super) fn send(&mut self, message: T, ticket: u64) -> Sent<T> {
+    pub(super) fn send(&mut self, message: T, ticket: u64, now_ms: u32) -> Sent<T> {
         if self.receivers == 0 {
+            self.book.losses.refuse();
             return Sent::Closed(message);
         }
-        let mut discarded = None;
+        let (mut discarded, mut notice) = (None, None);
         match self.overflow {
             Overflow::Wait if !(self.has_room() && self.sending.is_turn_of(ticket)) => {
                 return Sent::Full(message);
             }
             Overflow::DropNewest if !self.has_room() => {
-                discarded = Some(Arc::new(message));
+                self.book.accepted += self.receivers as u64;
                 return Sent::Done(Effects {
                     wakes: None,
                     next: None,
-                    discarded,
+                    discarded: Some(Arc::new(message)),
+                    notice: self.discard(self.receivers, now_ms),
                 });
             }
             Overflow::DropOldest if !self.has_room() => {
                 self.first += 1;
-                discarded = self.queue.pop_front().map(|slot| slot.message);
+                if let Some(slot) = self.queue.pop_front() {
+                    notice = self.discard(slot.left, now_ms);
+                    discarded = Some(slot.message);
+                }
             }
             Overflow::Wait | Overflow::DropOldest | Overflow::DropNewest => {}
         }
+        self.book.accepted += self.receivers as u64;
         self.queue.push_back(Slot {
             message: Arc::new(message),
             left: self.receivers,
@@ -174,11 +207,13 @@ impl<T> State<T> {
             wakes: Some(self.receiving.take_all()),
             next: None,
             discarded,
+            notice,
         })
     }
 
     /// Takes the message at `next`, which is in the queue.
     pub(super) fn take(&mut self, next: u64) -> Arc<T> {
+        self.book.received += 1;
         let at = (next - self.first) as usize;
         let slot = &mut self.queue[at];
         slot.left -= 1;
@@ -194,9 +229,12 @@ impl<T> State<T> {
     }
 
     /// A receiver leaves that would have taken the message at `next`. What only it had not taken goes, and room is offered.
-    pub(super) fn leave(&mut self, next: u64) -> (Vec<Slot<T>>, Vec<TaskWaker>) {
+    pub(super) fn leave(&mut self, next: u64, now_ms: u32) -> Left<T> {
         self.receivers -= 1;
         let from = (next.max(self.first) - self.first) as usize;
+        let copies = self.queue.len() - from;
+        let losses = &mut self.book.losses;
+        let notice = (copies > 0).then(|| losses.die(Dead::Closed, copies as u64, now_ms));
         for slot in self.queue.iter_mut().skip(from) {
             slot.left -= 1;
         }
@@ -210,6 +248,10 @@ impl<T> State<T> {
         } else {
             self.offer_room().into_iter().collect()
         };
-        (dropped, wakes)
+        Left {
+            dropped,
+            wakes,
+            notice,
+        }
     }
 }

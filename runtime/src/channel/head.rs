@@ -15,10 +15,12 @@ use std::panic::Location;
 use std::ptr::NonNull;
 use std::task::Context;
 
+use crate::channel::account::{self, Item, Loss};
 use crate::channel::core::{Closing, Core};
 use crate::channel::registry::Place;
 use crate::channel::select::Token;
 use crate::channel::wait::{Node, Offer};
+use crate::observe::Ledger;
 use crate::sync::{AtomicU64, Ordering};
 use crate::task::TaskRef;
 
@@ -90,12 +92,17 @@ pub(crate) struct VTable {
     pub(crate) withdraw: unsafe fn(NonNull<Head>, &Node) -> u32,
     pub(crate) renew: unsafe fn(NonNull<Head>, &Node, &Context<'_>) -> u32,
     pub(crate) refuses: unsafe fn(NonNull<Head>) -> bool,
+    pub(crate) refuse: unsafe fn(NonNull<Head>),
     pub(crate) refuse_all: unsafe fn(NonNull<Head>),
     pub(crate) owner: unsafe fn(NonNull<Head>) -> Option<TaskRef>,
     pub(crate) set_owner: unsafe fn(NonNull<Head>, TaskRef),
     pub(crate) stats: unsafe fn(NonNull<Head>) -> Stats,
-    close: unsafe fn(NonNull<Head>, Side),
-    free: unsafe fn(NonNull<Head>),
+    pub(crate) ledger: unsafe fn(NonNull<Head>) -> Ledger,
+    pub(crate) lose: unsafe fn(NonNull<Head>, Loss, Item, u64),
+    /// What a message was, and the process that sent it, if it says so.
+    pub(crate) about: fn(Item) -> (String, u64),
+    pub(crate) close: unsafe fn(NonNull<Head>, Side),
+    pub(crate) free: unsafe fn(NonNull<Head>),
 }
 
 /// Numbers of a channel, kept under its lock.
@@ -108,7 +115,6 @@ pub(crate) struct Stats {
     pub(crate) last_ms: u32,
     pub(crate) full_ms: u32,
     pub(crate) high_water: u32,
-    pub(crate) dead: u32,
     pub(crate) len: u32,
     pub(crate) capacity: u32,
     pub(crate) blocked_senders: u32,
@@ -203,7 +209,7 @@ pub(crate) unsafe fn release(head: NonNull<Head>, side: Side) {
 }
 
 impl<T> Core<T> {
-    pub(super) const VTABLE: VTable = VTable {
+    pub(crate) const VTABLE: VTable = VTable {
         // In all entries `head` is that of a `Core<T>` which an endpoint keeps alive, by the contract of the table.
         send: Self::erased_send,
         // SAFETY: as said above.
@@ -214,6 +220,8 @@ impl<T> Core<T> {
         // SAFETY: as said above.
         refuses: |head| unsafe { Self::of(head) }.refuses(),
         // SAFETY: as above.
+        refuse: |head| unsafe { Self::of(head) }.refuse(),
+        // SAFETY: as above.
         refuse_all: |head| unsafe { Self::of(head) }.close_to(Closing::All),
         // SAFETY: as above.
         owner: |head| unsafe { Self::of(head) }.owner(),
@@ -221,6 +229,11 @@ impl<T> Core<T> {
         set_owner: |head, owner| unsafe { Self::of(head) }.set_owner(owner),
         // SAFETY: as above.
         stats: |head| unsafe { Self::of(head) }.stats(),
+        // SAFETY: as above.
+        ledger: |head| unsafe { Self::of(head) }.ledger(),
+        // SAFETY: as above.
+        lose: |head, loss, item, source| unsafe { Self::of(head) }.lose(loss, item, source),
+        about: account::about::<T>,
         // SAFETY: as above.
         close: |head, side| unsafe { Self::of(head) }.close(side),
         // SAFETY: as above; the caller gave up the last endpoint.
@@ -268,8 +281,11 @@ impl<T> Core<T> {
     }
 
     fn free(core: Box<Self>) {
+        let ledger = core.ledger();
+        // The last receiver took the queue with it, so the numbers are final.
+        debug_assert!(ledger.is_balanced(), "a channel lost count: {ledger}");
         if let Some(place) = &core.head.place {
-            place.leave();
+            place.leave(ledger);
         }
     }
 

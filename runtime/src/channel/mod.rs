@@ -21,11 +21,14 @@
 //! three do not refuse what is sent from outside of the scope meanwhile.
 //!
 //! Read in this order: `core` (buffer, hand-off, closing), `matching` (when several wait), `head` (counts of endpoints), `wait`
-//! (parked operations), `sender`, `permit`, `receiver`, `select`;
+//! (parked operations), `closing` (the end, and options), `account` and `dead` (what was lost), `sender`, `permit`, `receiver`, `select`;
 //! then `waiters` (operations that are all woken), and a file for each of the three.
 
+pub(crate) mod account;
 pub(crate) mod broadcast;
+mod closing;
 pub(crate) mod core;
+pub(crate) mod dead;
 pub(crate) mod endpoint;
 pub(crate) mod error;
 mod fanout;
@@ -49,6 +52,7 @@ use std::ptr::NonNull;
 pub use broadcast::{
     BroadcastReceiver, BroadcastRecv, BroadcastSender, BroadcastSending, Lagged, broadcast,
 };
+pub use dead::{Dead, DeadLetter, DeadLetters, Party};
 pub use error::{Closed, SendError, SendTimeoutError, TryRecvError, TrySendError};
 pub use latest::{LatestChanged, LatestClosed, LatestReceiver, LatestRecv, LatestSender, latest};
 pub use oneshot::{OneshotClosed, OneshotReceiver, OneshotRecv, OneshotSender, oneshot};
@@ -59,7 +63,7 @@ pub use select::{CancelSafe, Event, cancel_safe};
 pub use sender::{Sender, Sending, SendingWithin, WeakSender};
 
 use self::core::{Core, UNBOUNDED};
-use self::head::Head;
+use self::head::{Head, VTable};
 
 /// What may be sent to another process: owned data that is `Send`.
 #[diagnostic::on_unimplemented(
@@ -139,15 +143,32 @@ fn create<T: Message>(capacity: u32) -> (Sender<T>, Receiver<T>) {
     create_at(capacity, Location::caller())
 }
 
-#[expect(
-    unsafe_code,
-    reason = "hands out the two endpoints that the core counts from the start"
-)]
 pub(crate) fn create_at<T: Message>(
     capacity: u32,
     site: &'static Location<'static>,
 ) -> (Sender<T>, Receiver<T>) {
-    let head = Core::<T>::create(capacity, site);
+    let place = registry::current().map(|shard| shard.place());
+    pair(capacity, site, place, &Core::<T>::VTABLE)
+}
+
+/// Makes a channel that is in no list, and in no ledger.
+#[track_caller]
+fn unlisted<T: Message>(capacity: u32) -> (Sender<T>, Receiver<T>) {
+    pair(capacity, Location::caller(), None, &Core::<T>::VTABLE)
+}
+
+/// Makes a channel; `vtable` is that of a `Core<T>`.
+#[expect(
+    unsafe_code,
+    reason = "hands out the two endpoints that the core counts from the start"
+)]
+pub(crate) fn pair<T: Message>(
+    capacity: u32,
+    site: &'static Location<'static>,
+    place: Option<registry::Place>,
+    vtable: &'static VTable,
+) -> (Sender<T>, Receiver<T>) {
+    let head = Core::<T>::create(capacity, site, place, vtable);
     // SAFETY: `create` counted one sender for a core of this type.
     let sender = unsafe { Sender::from_raw(head) };
     // SAFETY: and one receiver.

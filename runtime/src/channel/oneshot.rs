@@ -8,17 +8,22 @@
 //! - `value` is empty once `receiver_gone` is set: a value that nobody can receive goes back to the sender.
 //! - Values and wakers are dropped, and wakers woken, after the lock was released.
 
+use std::any::type_name;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::ptr;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
 use crate::channel::Message;
+use crate::channel::account::{Account, Book, Listing};
+use crate::channel::dead::Dead;
 use crate::channel::error::{SendError, TryRecvError};
 use crate::channel::select::{ArmPoll, Event, Token};
 use crate::channel::waiters::{Ticket, Waiters};
+use crate::observe::Ledger;
 use crate::sync::Lock;
 use crate::task::current;
 use crate::task::registry::WaitKind;
@@ -39,14 +44,16 @@ use crate::task::registry::WaitKind;
 /// ```
 #[track_caller]
 pub fn oneshot<T: Message>() -> (OneshotSender<T>, OneshotReceiver<T>) {
-    let shared = Arc::new(Shared {
-        site: Location::caller(),
+    let site = Location::caller();
+    let shared = Arc::new_cyclic(|shared: &Weak<Shared<T>>| Shared {
+        listing: Listing::new(Weak::<Shared<T>>::clone(shared), site),
         state: Lock::new(State {
             value: None,
             sender_gone: false,
             receiver_gone: false,
             receiving: Waiters::default(),
             closing: Waiters::default(),
+            book: Book::default(),
         }),
     });
     let receiver = OneshotReceiver {
@@ -57,7 +64,7 @@ pub fn oneshot<T: Message>() -> (OneshotSender<T>, OneshotReceiver<T>) {
 }
 
 struct Shared<T> {
-    site: &'static Location<'static>,
+    listing: Listing,
     state: Lock<State<T>>,
 }
 
@@ -70,6 +77,38 @@ struct State<T> {
     receiving: Waiters,
     /// Those who wait until nobody wants the value any more.
     closing: Waiters,
+    /// What became of the value.
+    book: Book,
+}
+
+impl<T: Message> Account for Shared<T> {
+    fn ledger(&self) -> Ledger {
+        self.state.lock().ledger()
+    }
+
+    fn unopened(&self, message: &'static str, source: u64) {
+        let notice = self.state.lock().book.unopened(self.listing.now_ms());
+        self.listing.tell(
+            &notice,
+            ptr::from_ref(self).addr() as u64,
+            None,
+            message,
+            source,
+        );
+    }
+}
+
+impl<T> State<T> {
+    fn ledger(&self) -> Ledger {
+        self.book.ledger(u64::from(self.value.is_some()))
+    }
+}
+
+impl<T> Drop for Shared<T> {
+    fn drop(&mut self) {
+        let ledger = self.state.lock().ledger();
+        self.listing.leave(ledger);
+    }
 }
 
 impl<T> Shared<T> {
@@ -91,6 +130,7 @@ impl<T> Shared<T> {
                 return Poll::Pending;
             }
             let value = state.value.take();
+            state.book.received += 1;
             let waker = state.receiving.leave(ticket);
             drop(state);
             drop(waker);
@@ -120,7 +160,7 @@ impl<T> Shared<T> {
         f.debug_struct(name)
             .field(
                 "site",
-                &format_args!("{}:{}", self.site.file(), self.site.line()),
+                &format_args!("{}:{}", self.listing.site.file(), self.listing.site.line()),
             )
             .field("full", &full)
             .field("closed", &closed)
@@ -145,9 +185,11 @@ impl<T> OneshotSender<T> {
     pub fn send(self, value: T) -> Result<(), SendError<T>> {
         let mut state = self.shared.state.lock();
         if state.receiver_gone {
+            state.book.losses.refuse();
             drop(state);
-            return Err(SendError(value));
+            return Err(SendError::new(value, self.shared.listing.origin()));
         }
+        state.book.accepted += 1;
         state.value = Some(value);
         state.sender_gone = true;
         let wakes = state.receiving.take_all();
@@ -230,7 +272,10 @@ impl<T> OneshotReceiver<T> {
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
         let mut state = self.shared.state.lock();
         match state.value.take() {
-            Some(value) => Ok(value),
+            Some(value) => {
+                state.book.received += 1;
+                Ok(value)
+            }
             None if state.sender_gone || current::is_ended(self.shared.object()) => {
                 Err(TryRecvError::Closed)
             }
@@ -297,10 +342,18 @@ impl<T> Drop for OneshotReceiver<T> {
         let mut state = self.shared.state.lock();
         state.receiver_gone = true;
         let value = state.value.take();
+        let listing = &self.shared.listing;
+        let notice = value.is_some().then(|| {
+            let losses = &mut state.book.losses;
+            losses.die(Dead::Closed, 1, listing.now_ms())
+        });
         let waker = state.receiving.leave(&mut self.ticket);
         let wakes = state.closing.take_all();
         drop(state);
         wakes.wake();
+        if let Some(notice) = notice {
+            listing.tell(&notice, self.shared.object(), None, type_name::<T>(), 0);
+        }
         drop((value, waker));
     }
 }

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use crate::channel::Message;
+use crate::channel::account::Origin;
 use crate::channel::error::{Closed, SendError};
 use crate::channel::head::{Park, Started};
 use crate::channel::select::{ArmPoll, Event, Token};
@@ -186,9 +187,7 @@ impl<'a, T: Message> Permits<'a, T> {
             "all the room of these permits was used: ask for more with `ready_many`"
         );
         self.left -= 1;
-        self.sender
-            .use_permit(Some(message))
-            .map_or(Ok(()), |message| Err(SendError(message)))
+        self.sender.send_granted(message)
     }
 
     fn only(self) -> Permit<'a, T> {
@@ -224,9 +223,7 @@ impl<T: Message> Permit<'_, T> {
     /// [`SendError`] with the message when no receiver is left.
     pub fn send(self, message: T) -> Result<(), SendError<T>> {
         let sender = std::mem::ManuallyDrop::new(self).sender;
-        sender
-            .use_permit(Some(message))
-            .map_or(Ok(()), |message| Err(SendError(message)))
+        sender.send_granted(message)
     }
 }
 
@@ -258,11 +255,8 @@ impl<T: Message> OwnedPermit<T> {
     /// [`SendError`] with the message when no receiver is left.
     pub fn send(mut self, message: T) -> Result<Sender<T>, SendError<T>> {
         match self.sender.take() {
-            Some(sender) => match sender.use_permit(Some(message)) {
-                None => Ok(sender),
-                Some(message) => Err(SendError(message)),
-            },
-            None => Err(SendError(message)),
+            Some(sender) => sender.send_granted(message).map(|()| sender),
+            None => Err(SendError::new(message, Origin::unknown())),
         }
     }
 }

@@ -13,7 +13,9 @@ use std::ptr::NonNull;
 use std::task::{Context, Poll, ready};
 
 use crate::channel::Message;
+use crate::channel::account::{Item, Loss};
 use crate::channel::core::Core;
+use crate::channel::dead::Dead;
 use crate::channel::error::TryRecvError;
 use crate::channel::head::{self, Head, Park, Side, Started};
 use crate::channel::policy::Overflow;
@@ -165,6 +167,13 @@ impl<T: Message> Receiver<T> {
                 messages
             }
         }
+    }
+
+    /// Counts a message that was received here, and died.
+    #[cold]
+    pub(crate) fn lose(&self, reason: Dead, message: &T) {
+        let item = Item::Message(NonNull::from(message).cast());
+        self.core().lose(Loss::Late(reason), item, 0);
     }
 
     /// Receives the next message on a plain thread, which sleeps meanwhile.

@@ -1,11 +1,13 @@
 //! The channels of a system, for observers: a list per worker, each under its own short lock.
 //!
-//! A channel enters the list of the worker that makes it, and leaves it when it is freed, wherever that is. Channels made
-//! outside of a system are in no list.
+//! A channel enters the list of the worker that makes it, and leaves it when it is freed, wherever that is; then its ledger is
+//! added to the sum of those that are gone. Channels made outside of a system are in no list. Cores are listed by their heads;
+//! the channels that are not cores are listed as [`Account`]s, at a place of a second list that stays theirs.
 //!
 //! **Invariants**
 //! - A head in a list is alive: it is freed only after it left, under the list's lock.
 //! - `Place::index` is the head's index in its list; both change under the list's lock.
+//! - A channel is in its list, or its ledger is in the sum: both change under the list's lock.
 
 #![expect(
     unsafe_code,
@@ -14,14 +16,32 @@
 
 use std::collections::HashSet;
 use std::ptr::NonNull;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
+use crate::channel::account::Account;
+use crate::channel::dead::{Dead, Desk};
 use crate::channel::head::Head;
+use crate::observe::Ledger;
+use crate::scheduler::worker;
 use crate::sync::{AtomicUsize, Lock, Ordering};
+use crate::task::current;
 
 /// The channels that one worker made.
 #[derive(Debug)]
-pub(crate) struct Shard(Lock<Vec<Entry>>);
+pub(crate) struct Shard {
+    list: Lock<List>,
+    desk: Arc<Desk>,
+}
+
+#[derive(Debug, Default)]
+struct List {
+    heads: Vec<Entry>,
+    accounts: Vec<Option<Weak<dyn Account>>>,
+    /// Places in `accounts` that are free.
+    free: Vec<usize>,
+    /// What became of the messages of channels that are gone.
+    gone: Ledger,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Entry(NonNull<Head>);
@@ -36,24 +56,90 @@ pub(crate) struct Place {
     index: AtomicUsize,
 }
 
+/// Where a channel is listed that is not a core.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    shard: Arc<Shard>,
+    index: usize,
+}
+
 impl Shard {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(Lock::new(Vec::new())))
+    pub(crate) fn new(desk: &Arc<Desk>) -> Arc<Self> {
+        Arc::new(Self {
+            list: Lock::new(List::default()),
+            desk: Arc::clone(desk),
+        })
     }
 
     /// Reserves a place; [`Place::enter`] fills it.
-    pub(crate) fn place(self: &Arc<Self>) -> Place {
+    pub(crate) fn place(self: Arc<Self>) -> Place {
         Place {
-            shard: Arc::clone(self),
+            shard: self,
             index: AtomicUsize::new(usize::MAX),
         }
     }
 
     /// Visits every channel. The list is locked meanwhile: makers and breakers of channels wait.
     pub(crate) fn for_each(&self, mut visit: impl FnMut(NonNull<Head>)) {
-        for entry in self.0.lock().iter() {
+        for entry in &self.list.lock().heads {
             visit(entry.0);
         }
+    }
+
+    /// Lists a channel that is not a core.
+    pub(crate) fn list(self: &Arc<Self>, account: Weak<dyn Account>) -> Listed {
+        let mut list = self.list.lock();
+        let index = match list.free.pop() {
+            Some(index) => {
+                list.accounts[index] = Some(account);
+                index
+            }
+            None => {
+                list.accounts.push(Some(account));
+                list.accounts.len() - 1
+            }
+        };
+        drop(list);
+        Listed {
+            shard: Arc::clone(self),
+            index,
+        }
+    }
+
+    /// What became of all messages of the channels that were made here.
+    pub(crate) fn ledger(&self) -> Ledger {
+        let list = self.list.lock();
+        let mut sum = list.gone;
+        for entry in &list.heads {
+            // SAFETY: the list is locked, and its channels are alive.
+            let ledger = unsafe { entry.0.as_ref() }.vtable.ledger;
+            // SAFETY: as above.
+            sum += unsafe { ledger(entry.0) };
+        }
+        // One that cannot be upgraded is about to enter the sum: it is not in it yet, and its messages balance among themselves.
+        let accounts: Vec<_> = list
+            .accounts
+            .iter()
+            .flatten()
+            .filter_map(Weak::upgrade)
+            .collect();
+        drop(list);
+        // Each balances by itself, so it may be read a moment later. It may be the last reference: dropped without the lock.
+        for account in accounts {
+            sum += account.ledger();
+        }
+        sum
+    }
+
+    /// Counts a message that was sent, and died of this at once, of no channel that is known.
+    pub(crate) fn lose(&self, reason: Dead) {
+        let mut list = self.list.lock();
+        list.gone.sent += 1;
+        *list.gone.dead.of_mut(reason) += 1;
+    }
+
+    pub(crate) fn desk(&self) -> &Arc<Desk> {
+        &self.desk
     }
 
     /// Calls `found` with the number of each wanted channel, and the address of the task that sent there last.
@@ -70,16 +156,57 @@ impl Shard {
     }
 }
 
+/// The list for what is made now: that of the worker, or of the system whose process this thread runs a job of.
+pub(crate) fn current() -> Option<Arc<Shard>> {
+    let own = worker::with(|worker| worker.map(|worker| Arc::clone(worker.channels())));
+    own.or_else(|| {
+        current::with_task(|task| {
+            let remote = task?.scheduler().remotes.first()?;
+            Some(Arc::clone(&remote.channels))
+        })
+    })
+}
+
+/// Counts a message that nobody took, and that belongs to no channel that is known.
+#[cold]
+pub(crate) fn lose_reply(reason: Dead) {
+    if let Some(shard) = current() {
+        shard.lose(reason);
+    }
+}
+
+impl Listed {
+    pub(crate) fn desk(&self) -> &Desk {
+        &self.shard.desk
+    }
+
+    pub(crate) fn leave(&self, ledger: Ledger) {
+        let mut list = self.shard.list.lock();
+        let account = list.accounts[self.index].take();
+        list.free.push(self.index);
+        list.gone += ledger;
+        drop(list);
+        drop(account);
+    }
+}
+
 impl Place {
+    pub(crate) fn desk(&self) -> &Desk {
+        &self.shard.desk
+    }
+
     pub(crate) fn enter(&self, head: NonNull<Head>) {
-        let mut list = self.shard.0.lock();
+        let list = &mut self.shard.list.lock().heads;
         // ORDERING: Relaxed: under the lock.
         self.index.store(list.len(), Ordering::Relaxed);
         list.push(Entry(head));
     }
 
-    pub(crate) fn leave(&self) {
-        let mut list = self.shard.0.lock();
+    /// Takes a channel out of the list, whose ledger becomes part of the sum.
+    pub(crate) fn leave(&self, ledger: Ledger) {
+        let mut list = self.shard.list.lock();
+        list.gone += ledger;
+        let list = &mut list.heads;
         // ORDERING: Relaxed: under the lock.
         let index = self.index.load(Ordering::Relaxed);
         list.swap_remove(index);

@@ -17,7 +17,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use crate::channel::Message;
+use crate::channel::account::Origin;
 use crate::channel::core::Core;
+use crate::channel::endpoint::Endpoint;
 use crate::channel::error::{Closed, SendError, SendTimeoutError, TrySendError};
 use crate::channel::head::{self, Head, Side};
 use crate::channel::head::{Park, Started};
@@ -261,6 +263,16 @@ impl<T> Sender<T> {
     }
 }
 
+impl<T: Message> Sender<T> {
+    /// Uses a permit for this message.
+    pub(super) fn send_granted(&self, message: T) -> Result<(), SendError<T>> {
+        match self.use_permit(Some(message)) {
+            None => Ok(()),
+            Some(message) => Err(SendError::new(message, self.origin())),
+        }
+    }
+}
+
 impl<T> Route<T> for Sender<T> {
     #[inline(always)]
     unsafe fn start(&self, place: NonNull<()>, park: Option<Park<'_, '_>>) -> Started {
@@ -295,6 +307,16 @@ impl<T> Route<T> for Sender<T> {
 
     fn object(&self) -> u64 {
         self.head.as_ptr().addr() as u64
+    }
+
+    fn refuse(&self) {
+        // SAFETY: this endpoint keeps the core alive.
+        unsafe { (self.head().vtable.refuse)(self.head) };
+    }
+
+    fn origin(&self) -> Box<Origin> {
+        // SAFETY: this endpoint keeps the core alive, and its constructors demand messages.
+        Origin::channel(unsafe { Endpoint::weak(self.head) })
     }
 }
 
@@ -387,6 +409,10 @@ pub(crate) trait Route<T> {
     fn refuses(&self) -> bool;
     /// The number that reports know the channel by.
     fn object(&self) -> u64;
+    /// Counts a message that goes back to its sender after it had waited.
+    fn refuse(&self);
+    /// For an error that says that the channel is closed.
+    fn origin(&self) -> Box<Origin>;
 }
 
 impl<T> Route<T> for Core<T> {
@@ -412,6 +438,15 @@ impl<T> Route<T> for Core<T> {
 
     fn object(&self) -> u64 {
         Self::object(self)
+    }
+
+    fn refuse(&self) {
+        Self::refuse(self);
+    }
+
+    fn origin(&self) -> Box<Origin> {
+        // SAFETY: a reference to the core keeps it alive meanwhile; `T` is sent, so it is a message.
+        Origin::channel(unsafe { Endpoint::weak(NonNull::from(self).cast()) })
     }
 }
 
@@ -475,23 +510,25 @@ impl<T> SendOp<T> {
                 // SAFETY: the place is pinned with this operation, whose owner withdraws it before it goes.
                 match unsafe { route.start(NonNull::from(&this.message).cast(), Some(park)) } {
                     Started::Done => Poll::Ready(Ok(())),
-                    Started::Closed => Poll::Ready(this.give_back()),
+                    Started::Closed => Poll::Ready(this.give_back(route)),
                     Started::Parked | Started::Full | Started::Lost => {
                         current::waits_for(WaitKind::Send, route.object());
                         Poll::Pending
                     }
                 }
             }
-            _ => this
-                .look_again(route, cx)
-                .map(|sent| sent.map_err(SendError)),
+            _ => this.look_again(route, cx),
         }
     }
 
     /// What became of a parked send; the message if it was not sent.
     #[cold]
     #[inline(never)]
-    fn look_again(&mut self, route: &impl Route<T>, cx: &Context<'_>) -> Poll<Result<(), T>> {
+    fn look_again(
+        &mut self,
+        route: &impl Route<T>,
+        cx: &Context<'_>,
+    ) -> Poll<Result<(), SendError<T>>> {
         // The waker first: from then on nothing happens to the node unheard, so a mark that still says "waiting" holds.
         let mut mark = self.node.mark();
         if mark == wait::WAITING {
@@ -509,7 +546,10 @@ impl<T> SendOp<T> {
         }
         self.node.reset();
         Poll::Ready(match mark {
-            wait::CLOSED => self.take_back().map_or(Ok(()), Err),
+            wait::CLOSED => {
+                route.refuse();
+                self.give_back(route)
+            }
             _ => Ok(()),
         })
     }
@@ -535,9 +575,11 @@ impl<T> SendOp<T> {
     }
 
     /// The error with the message, which is still here.
-    fn give_back(&mut self) -> Result<(), SendError<T>> {
-        self.take_back()
-            .map_or(Ok(()), |message| Err(SendError(message)))
+    #[cold]
+    fn give_back(&mut self, route: &impl Route<T>) -> Result<(), SendError<T>> {
+        self.take_back().map_or(Ok(()), |message| {
+            Err(SendError::new(message, route.origin()))
+        })
     }
 
     /// The message, if no receiver took it.
@@ -622,7 +664,10 @@ impl<T: Message> Future for SendingWithin<'_, T> {
         // SAFETY: as above.
         ready!(unsafe { Pin::new_unchecked(&mut this.sleep) }.poll(cx));
         Poll::Ready(match this.send.op.give_up(this.send.sender) {
-            Some(message) => Err(SendTimeoutError::Elapsed(message)),
+            Some(message) => {
+                this.send.sender.refuse();
+                Err(SendTimeoutError::Elapsed(message))
+            }
             None => Ok(()),
         })
     }

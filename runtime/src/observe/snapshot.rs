@@ -11,6 +11,7 @@ use std::panic::Location;
 use std::time::{Duration, SystemTime};
 
 use crate::channel::core::UNBOUNDED;
+use crate::observe::Ledger;
 use crate::scheduler::Scheduler;
 use crate::sync::Ordering;
 use crate::system::SystemInner;
@@ -43,6 +44,8 @@ pub struct Snapshot {
     pub channels: Vec<ChannelInfo>,
     /// Timers that wait to fire.
     pub timers: usize,
+    /// What became of all messages, those of channels that are gone included.
+    pub ledger: Ledger,
 }
 
 /// A worker.
@@ -198,12 +201,12 @@ pub struct ChannelInfo {
     pub len: u32,
     /// The most messages that were in it.
     pub high_water: u32,
-    /// Messages sent so far.
+    /// Messages that it accepted so far.
     pub sent: u64,
     /// Messages received so far.
     pub received: u64,
-    /// Messages that nobody received: discarded by policy, or dropped with the channel.
-    pub dead: u32,
+    /// What became of them.
+    pub ledger: Ledger,
     /// Milliseconds for which it was full.
     pub full_ms: u32,
     /// The mean time that a message was in it, by Little's law.
@@ -246,6 +249,7 @@ impl Snapshot {
             processes,
             channels: channels(scheduler),
             timers: scheduler.timers.len(),
+            ledger: ledger(scheduler),
         }
     }
 }
@@ -255,7 +259,7 @@ impl OriginInfo {
         Self {
             id: origin.number,
             name: origin.name.into(),
-            site: origin.site.map(site),
+            site: origin.site.map(Site::of),
             alive: 0,
             budget: Some(origin.budget).filter(|&budget| budget != 0),
             oldest: age,
@@ -264,11 +268,23 @@ impl OriginInfo {
     }
 }
 
-fn site(location: &'static Location<'static>) -> Site {
-    Site {
-        file: location.file().into(),
-        line: location.line(),
+impl Site {
+    pub(crate) fn of(location: &'static Location<'static>) -> Self {
+        Self {
+            file: location.file().into(),
+            line: location.line(),
+        }
     }
+}
+
+/// The sum over all channels of a system, past and present.
+pub(crate) fn ledger(scheduler: &Scheduler) -> Ledger {
+    let mut sum = Ledger::default();
+    // All remotes, and not only those of workers that run: a spare that has ended may have made channels.
+    for remote in &scheduler.remotes {
+        sum += remote.channels.ledger();
+    }
+    sum
 }
 
 fn workers(scheduler: &Scheduler) -> Vec<WorkerInfo> {
@@ -316,7 +332,7 @@ fn process(id: ProcessId, about: &About, slot: &Slot, task: &TaskRef, now_ms: u3
         id: id.raw(),
         name: about.name.into(),
         origin: about.number,
-        site: about.site.map(site),
+        site: about.site.map(Site::of),
         scope: task.scope().map_or(0, |scope| scope.id),
         state: if parked {
             State::Parked
@@ -358,13 +374,14 @@ fn channels(scheduler: &Scheduler) -> Vec<ChannelInfo> {
             channels.push(ChannelInfo {
                 id: head.as_ptr().addr() as u64,
                 name: stats.name.map(str::to_owned),
-                site: site(shared.site),
+                site: Site::of(shared.site),
                 capacity: (stats.capacity != UNBOUNDED).then_some(stats.capacity),
                 len: stats.len,
                 high_water: stats.high_water,
                 sent: stats.sent,
                 received: stats.received,
-                dead: stats.dead,
+                // SAFETY: as above.
+                ledger: unsafe { (shared.vtable.ledger)(head) },
                 full_ms: stats.full_ms,
                 mean_wait,
                 senders: shared.senders(),

@@ -2,10 +2,10 @@
 //!
 //! A call is a message whose variant carries a [`ReplySlot`]. The slot and the caller share one small cell; the slot is used up
 //! by the answer, and whatever becomes of it otherwise completes the call too: dropped with the queue it means `Gone`, by a
-//! panic `Crashed`, by a handler that forgot its [`Reply`] `NoReply`. So a call always completes.
+//! panic `Crashed`, by a handler that forgot its [`Reply`] `NoReply`. So a call always completes. Both are in
+//! [`reply`](super::reply).
 //!
-//! **Invariants**
-//! - A slot is answered at most once: answering takes it by value.
+//! **Invariant**
 //! - A caller that has gone is the only owner less: the slot then is the sole owner of the cell, and is skipped if its
 //!   handler has not started.
 
@@ -26,11 +26,12 @@ use std::time::{Duration, Instant};
 use crate::channel::error::{GoneMark, SendError, TrySendError};
 use crate::channel::sender::SendOp;
 use crate::channel::sender::Sender;
+#[cfg(doc)]
+use crate::process::Reply;
 use crate::process::handle::{Handle, Handlers};
-use crate::sync::Lock;
+use crate::process::reply::{ReplyCell, ReplySlot};
 use crate::task::current;
 use crate::task::registry::WaitKind;
-use crate::task::waker::TaskWaker;
 use crate::time::sleep::{Sleep, sleep_until};
 
 /// A message on its way to a struct process, with what belongs to it.
@@ -96,163 +97,6 @@ impl<E: fmt::Debug + fmt::Display> std::error::Error for CallError<E> {
             Self::Gone | Self::Crashed => Some(&GoneMark),
             _ => None,
         }
-    }
-}
-
-struct ReplyCell<R, E>(Lock<ReplyState<R, E>>);
-
-struct ReplyState<R, E> {
-    result: Option<Result<R, CallError<E>>>,
-    waker: Option<TaskWaker>,
-}
-
-impl<R, E> ReplyCell<R, E> {
-    fn complete(&self, result: Result<R, CallError<E>>) {
-        let mut state = self.0.lock();
-        state.result = Some(result);
-        let waker = state.waker.take();
-        drop(state);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-}
-
-/// The caller's side of a reply, in the message.
-pub struct ReplySlot<R, E> {
-    /// Empty for messages that are sent without waiting for them.
-    cell: Option<Arc<ReplyCell<R, E>>>,
-}
-
-// SAFETY: a slot is made by `slot` only, which demands that both are messages and so `Send`; the bound is not repeated here so
-// that a type that is no message is one error.
-unsafe impl<R, E> Send for ReplySlot<R, E> {}
-
-/// Makes an empty slot.
-pub fn slot<R: crate::channel::Message, E: crate::channel::Message>() -> ReplySlot<R, E> {
-    ReplySlot { cell: None }
-}
-
-impl<R, E> ReplySlot<R, E> {
-    /// Whether the caller has gone.
-    pub fn abandoned(&self) -> bool {
-        // The caller is the only other owner, and nobody can make another one: so one owner means that it has gone.
-        self.cell
-            .as_ref()
-            .is_some_and(|cell| Arc::strong_count(cell) == 1)
-    }
-
-    /// Answers the call.
-    pub fn answer(mut self, result: Result<R, E>) {
-        if let Some(cell) = self.cell.take() {
-            cell.complete(result.map_err(CallError::Failed));
-        }
-    }
-
-    fn fail(&mut self, error: CallError<E>) {
-        if let Some(cell) = self.cell.take() {
-            cell.complete(Err(error));
-        }
-    }
-}
-
-impl<R, E> Drop for ReplySlot<R, E> {
-    fn drop(&mut self) {
-        if self.cell.is_some() {
-            self.fail(if std::thread::panicking() || current::is_killed_child() {
-                CallError::Crashed
-            } else {
-                CallError::Gone
-            });
-        }
-    }
-}
-
-impl<R, E> fmt::Debug for ReplySlot<R, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ReplySlot")
-    }
-}
-
-/// The right and duty to answer a call later, from anywhere. Dropping it completes the call with `NoReply`.
-///
-/// A handler that takes a `Reply<T>` returns nothing; the call of it gives a `T` when the reply is sent.
-///
-/// # Examples
-/// ```
-/// # use roundrock::prelude::*;
-/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
-/// /// Answers everybody who asked when the door opens.
-/// #[process]
-/// struct Door { waiting: Vec<Reply<String>> }
-///
-/// #[handlers]
-/// impl Door {
-///     fn wait(&mut self, reply: Reply<String>) {
-///         self.waiting.push(reply);
-///     }
-///     fn open(&mut self) {
-///         for reply in self.waiting.drain(..) {
-///             reply.send("come in".to_owned());
-///         }
-///     }
-/// }
-///
-/// let door = scope.spawn(Door { waiting: Vec::new() });
-/// let guest = scope.task("guest", {
-///     let door = door.clone();
-///     async move { door.wait().await }
-/// });
-/// while !guest.exit().is_some_and(|exit| exit.is_normal()) {
-///     door.open().await?;
-///     sleep(millis(1)).await;
-/// }
-/// assert_eq!(guest.await?, "come in");
-/// # Ok(()) }) }
-/// ```
-pub struct Reply<T, E = Infallible> {
-    slot: ReplySlot<T, E>,
-}
-
-/// Makes a [`Reply`] of a slot.
-pub fn reply<R, E>(slot: ReplySlot<R, E>) -> Reply<R, E> {
-    Reply { slot }
-}
-
-impl<T, E> Reply<T, E> {
-    /// Answers the call. An answer to a caller that has gone is dropped.
-    pub fn send(mut self, value: T) {
-        if let Some(cell) = self.slot.cell.take() {
-            cell.complete(Ok(value));
-        }
-    }
-
-    /// Answers the call with an error.
-    pub fn fail(mut self, error: E) {
-        self.slot.fail(CallError::Failed(error));
-    }
-
-    /// Returns whether the caller still waits.
-    pub fn is_wanted(&self) -> bool {
-        self.slot.cell.is_some() && !self.slot.abandoned()
-    }
-}
-
-impl<T, E> Drop for Reply<T, E> {
-    fn drop(&mut self) {
-        self.slot.fail(if std::thread::panicking() {
-            CallError::Crashed
-        } else {
-            CallError::NoReply
-        });
-    }
-}
-
-impl<T, E> fmt::Debug for Reply<T, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reply")
-            .field("is_wanted", &self.is_wanted())
-            .finish()
     }
 }
 
@@ -499,10 +343,7 @@ impl<'h, P: Handlers, R, E> IntoFuture for Call<'h, P, R, E> {
             slot,
             limit,
         } = self;
-        let cell = Arc::new(ReplyCell(Lock::new(ReplyState {
-            result: None,
-            waker: None,
-        })));
+        let cell = ReplyCell::new();
         if let Some(slot) = slot(&mut message) {
             slot.cell = Some(Arc::clone(&cell));
         }
@@ -514,7 +355,7 @@ impl<'h, P: Handlers, R, E> IntoFuture for Call<'h, P, R, E> {
             op,
             reply: cell,
             sleep,
-            accepted: false,
+            progress: Progress::Sending,
         }
     }
 }
@@ -526,7 +367,18 @@ pub struct CallFuture<'h, P: Handlers, R, E> {
     op: SendOp<Envelope<P::Message>>,
     reply: Arc<ReplyCell<R, E>>,
     sleep: Option<Pin<Box<Sleep>>>,
-    accepted: bool,
+    progress: Progress,
+}
+
+/// How far a call has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// The message waits for room.
+    Sending,
+    /// The mailbox has accepted it.
+    Accepted,
+    /// The result was given to the caller.
+    Done,
 }
 
 // SAFETY: like `ReplySlot`: reply and error are messages, which `slot` has checked where the message was made.
@@ -536,29 +388,25 @@ impl<P: Handlers, R, E> CallFuture<'_, P, R, E> {
     fn poll_call(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<R, CallError<E>>> {
         // SAFETY: `op` stays in its place and is polled pinned; the other fields are not pinned.
         let this = unsafe { self.get_unchecked_mut() };
-        if !this.accepted {
+        if this.progress == Progress::Sending {
             // SAFETY: the mailbox of a `P` holds envelopes of its messages.
             let core = unsafe { this.handle.get().mailbox.core::<Envelope<P::Message>>() };
             // SAFETY: as above.
             match unsafe { Pin::new_unchecked(&mut this.op) }.poll(core, cx) {
-                Poll::Ready(Ok(())) => this.accepted = true,
-                Poll::Ready(Err(_)) => return Poll::Ready(Err(CallError::Gone)),
+                Poll::Ready(Ok(())) => this.progress = Progress::Accepted,
+                Poll::Ready(Err(refused)) => {
+                    // The error of a call does not hold its message: that dies with this one.
+                    let (envelope, origin) = refused.open();
+                    let origin = origin.for_handler(P::index(&envelope.message));
+                    drop(SendError::new(envelope, origin));
+                    return Poll::Ready(Err(CallError::Gone));
+                }
                 Poll::Pending => return this.poll_deadline(cx),
             }
         }
-        {
-            let mut state = this.reply.0.lock();
-            if let Some(result) = state.result.take() {
-                return Poll::Ready(result);
-            }
-            match &state.waker {
-                Some(waker) if waker.is(cx) => {}
-                _ => {
-                    let old = state.waker.replace(TaskWaker::of(cx));
-                    drop(state);
-                    drop(old);
-                }
-            }
+        if let Some(result) = this.reply.take(cx) {
+            this.progress = Progress::Done;
+            return Poll::Ready(result);
         }
         current::waits_for(WaitKind::Reply, this.handle.get().mailbox.object());
         this.poll_deadline(cx)
@@ -582,10 +430,13 @@ impl<P: Handlers, R, E> Future for CallFuture<'_, P, R, E> {
 
 impl<P: Handlers, R, E> Drop for CallFuture<'_, P, R, E> {
     fn drop(&mut self) {
-        if !self.accepted {
+        if self.progress == Progress::Sending {
             // SAFETY: the mailbox of a `P` holds envelopes of its messages.
             self.op
                 .withdraw(unsafe { self.handle.get().mailbox.core::<Envelope<P::Message>>() });
+        }
+        if self.progress != Progress::Done {
+            self.reply.leave();
         }
     }
 }
@@ -594,7 +445,7 @@ impl<P: Handlers, R, E> fmt::Debug for CallFuture<'_, P, R, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CallFuture")
             .field("handle", self.handle.get())
-            .field("accepted", &self.accepted)
+            .field("progress", &self.progress)
             .finish_non_exhaustive()
     }
 }
@@ -641,13 +492,15 @@ impl<P: Handlers, R, E> Future for CallSend<'_, P, R, E> {
         let sent = ready!(unsafe { Pin::new_unchecked(&mut this.op) }.poll(core, cx));
         Poll::Ready(match (sent, this.handle.take()) {
             (Err(error), Some(handle)) => {
-                let message = error.into_inner().message;
-                Err(SendError(Call {
+                let (envelope, origin) = error.open();
+                let origin = origin.for_handler(P::index(&envelope.message));
+                let call = Call {
                     handle: handle.owned(),
-                    message,
+                    message: envelope.message,
                     slot: this.slot,
                     limit: this.limit,
-                }))
+                };
+                Err(SendError::new(call, origin))
             }
             _ => Ok(()),
         })

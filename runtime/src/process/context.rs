@@ -10,6 +10,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::channel::account::{Item, Loss};
+use crate::channel::dead::Dead;
 use crate::process::exit::Fault;
 use crate::process::handle::{StructProcess, WeakHandle};
 use crate::scope::{Scope, ScopeInner};
@@ -55,9 +57,25 @@ struct Inner {
     caller: Option<ProcessId>,
     incarnation: u32,
     stop: bool,
+    /// One more than the number of the handler that runs; 0 if none does.
+    handling: u16,
     fault: Option<Fault>,
     /// A [`WeakHandle`] of the process, if it is a struct.
     me: Option<WeakHandle<()>>,
+}
+
+/// A context that goes while a message is being handled: its handler panicked, or the process was killed in it.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if self.handling != 0
+            && let Some(me) = &self.me
+        {
+            let handler = Item::Handler((self.handling - 1) as u8);
+            let caller = self.caller.map_or(0, ProcessId::raw);
+            me.mailbox()
+                .lose(Loss::Late(Dead::Crashed), handler, caller);
+        }
+    }
 }
 
 impl<P> Cx<P> {
@@ -76,6 +94,7 @@ impl<P> Cx<P> {
             caller: None,
             incarnation,
             stop: false,
+            handling: 0,
             fault: None,
             me,
         };
@@ -135,10 +154,17 @@ impl<P> Cx<P> {
         self.inner.caller
     }
 
-    /// Notes what belongs to the message that is about to be handled.
-    pub(crate) fn begin(&mut self, deadline: Option<Instant>, sender: u64) {
+    /// Notes what belongs to the message that is about to be handled: by the handler of this number, if it comes from the
+    /// mailbox. [`end`](Self::end) must follow.
+    pub(crate) fn begin(&mut self, deadline: Option<Instant>, sender: u64, handler: Option<u8>) {
         self.inner.deadline = deadline;
         self.inner.caller = ProcessId::from_raw(sender);
+        self.inner.handling = handler.map_or(0, |handler| u16::from(handler) + 1);
+    }
+
+    /// The message was handled.
+    pub(crate) fn end(&mut self) {
+        self.inner.handling = 0;
     }
 
     /// Whether the scope has begun to stop, as a question that can be asked later.

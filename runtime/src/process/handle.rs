@@ -239,6 +239,10 @@ impl<P> WeakHandle<P> {
         }
     }
 
+    pub(crate) fn mailbox(&self) -> &Endpoint {
+        &self.mailbox
+    }
+
     /// The same handle for a process whose type was forgotten.
     pub(crate) fn retype<Q>(&self) -> WeakHandle<Q> {
         WeakHandle {

@@ -1,7 +1,7 @@
 //! Processes: functions and structs that run in a scope.
 //!
 //! Read in this order: `spawn` (what can be started), `function`, `handle` and `structure` (structs and their
-//! loop), `call` (messages and replies), `context`, `port` (lent endpoints), `exit`, and `meta` (what the macros
+//! loop), `call` and `reply` (messages and replies), `context`, `port` (lent endpoints), `exit`, and `meta` (what the macros
 //! say).
 
 pub(crate) mod call;
@@ -12,13 +12,15 @@ pub(crate) mod handle;
 pub(crate) mod meta;
 pub(crate) mod pool;
 pub(crate) mod port;
+pub(crate) mod reply;
 pub(crate) mod spawn;
 pub(crate) mod structure;
 
-pub use call::{Call, CallError, CallFuture, CallSend, Reply};
+pub use call::{Call, CallError, CallFuture, CallSend};
 pub use context::Cx;
 pub use exit::{Exit, Fault, IntoOutcome, Panic, Reason};
 pub use function::{FnHandle, Process};
 pub use handle::{Handle, Handlers, StructProcess, WeakHandle};
 pub use pool::{Policy, PoolPolicy, Routed};
+pub use reply::Reply;
 pub use spawn::{Pool, Spawn, SpawnOptions};

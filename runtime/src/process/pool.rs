@@ -85,7 +85,7 @@ impl<P: Handlers + StructProcess + Clone> Pool for Routed<P> {
 
     fn pool_in(self, scope: &Scope, workers: usize, options: SpawnOptions) -> P::Handle {
         let pool = scope.child(P::META.name);
-        let (sender, mailbox) = structure::mailbox::<P>(options.site);
+        let (sender, mailbox) = structure::mailbox::<P>(scope, options.site);
         let endpoint = Endpoint::from_sender(sender);
         let weak = endpoint.duplicate(Side::Weak);
         let processes = std::iter::repeat_n(self.process, workers);
@@ -96,7 +96,7 @@ impl<P: Handlers + StructProcess + Clone> Pool for Routed<P> {
         } else {
             let senders: Vec<_> = processes
                 .map(|process| {
-                    let (sender, own) = structure::mailbox::<P>(options.site);
+                    let (sender, own) = structure::mailbox::<P>(scope, options.site);
                     let own_endpoint = Endpoint::from_sender(sender.clone()).duplicate(Side::Weak);
                     structure::start(process, &pool, options.clone(), &own_endpoint, own);
                     sender

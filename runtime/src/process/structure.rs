@@ -4,6 +4,7 @@
 //! and drained (no strong handle is left, or it was stopped) and all inputs are closed, or when a handler asked for it.
 
 use std::future::{Future, poll_fn};
+use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -11,9 +12,13 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use crate::blocking::{self, Lane};
-use crate::channel::Receiver;
+use crate::channel::account::Item;
+use crate::channel::core::Core;
+use crate::channel::dead::Dead;
 use crate::channel::endpoint::Endpoint;
-use crate::channel::head::Side;
+use crate::channel::head::{Side, VTable};
+use crate::channel::registry::{self, Shard};
+use crate::channel::{self, Receiver};
 use crate::process::call::Envelope;
 use crate::process::context::Cx;
 use crate::process::exit::{Fault, Outcome};
@@ -34,7 +39,7 @@ pub fn spawn_struct<P: Handlers + StructProcess>(
     scope: &Scope,
     options: SpawnOptions,
 ) -> Handle<P> {
-    let (sender, mailbox) = mailbox::<P>(options.site);
+    let (sender, mailbox) = mailbox::<P>(scope, options.site);
     let endpoint = Endpoint::from_sender(sender);
     start(process, scope, options, &endpoint, mailbox);
     Handle::new(endpoint)
@@ -57,16 +62,53 @@ type MailboxSender<P> = crate::channel::Sender<Envelope<<P as Handlers>::Message
 
 /// Makes the mailbox of a process; its creation site is where the process was spawned.
 pub(crate) fn mailbox<P: Handlers + StructProcess>(
+    scope: &Scope,
     site: &'static Location<'static>,
 ) -> (MailboxSender<P>, Mailbox<P>) {
-    crate::channel::create_at(P::META.mailbox, site)
+    let place = registry::current().or_else(|| {
+        let remote = scope.inner.system.scheduler.remotes.first()?;
+        Some(Arc::clone(&remote.channels))
+    });
+    let place = place.map(Shard::place);
+    channel::pair(P::META.mailbox, site, place, &Table::<P>::MAILBOX)
+}
+
+/// What distinguishes the core of a mailbox from others: it knows what a message is for, and who sent it.
+struct Table<P>(PhantomData<P>);
+
+impl<P: Handlers + StructProcess> Table<P> {
+    const MAILBOX: VTable = VTable {
+        about: about::<P>,
+        ..Core::<Envelope<P::Message>>::VTABLE
+    };
+}
+
+#[expect(
+    unsafe_code,
+    reason = "a message that is shown to the channel's own table"
+)]
+fn about<P: Handlers + StructProcess>(item: Item) -> (String, u64) {
+    let (handler, sender) = match item {
+        Item::Named(name) => return (name.to_owned(), 0),
+        Item::Handler(handler) => (handler, 0),
+        Item::Message(message) => {
+            // SAFETY: the table belongs to a core for envelopes, which shows its own messages.
+            let envelope = unsafe { message.cast::<Envelope<P::Message>>().as_ref() };
+            (P::index(&envelope.message), envelope.sender)
+        }
+    };
+    let handler = P::HANDLERS
+        .get(usize::from(handler))
+        .map_or("?", |handler| handler.name);
+    (format!("{}::{handler}", P::META.name), sender)
 }
 
 /// Makes the mailbox of a supervised process: the first handle on it, its weak side, and what the process receives from.
 pub(crate) fn supervised<P: Handlers + StructProcess>(
+    scope: &Scope,
     site: &'static Location<'static>,
 ) -> (Endpoint, Endpoint, Mailbox<P>) {
-    let (sender, mailbox) = mailbox::<P>(site);
+    let (sender, mailbox) = mailbox::<P>(scope, site);
     let strong = Endpoint::from_sender(sender);
     let weak = strong.duplicate(Side::Weak);
     (strong, weak, mailbox)
@@ -117,29 +159,56 @@ async fn simple<P: Handlers + StructProcess>(
     while !cx.is_stopped()
         && let Some(envelope) = mailbox.recv().await
     {
-        if wanted::<P>(&envelope) {
-            handle(&mut state, envelope, &mut cx).await;
+        if wanted::<P>(&envelope, &mailbox) {
+            handle(&mut state, envelope, &mut cx, true).await;
         }
     }
     finish(state, cx).await
 }
 
-/// Whether a message is still to be handled: its caller waits, and its time is not up.
-fn wanted<P: Handlers>(envelope: &Envelope<P::Message>) -> bool {
-    !P::abandoned(&envelope.message)
+/// Whether a message is still to be handled: its caller waits, and its time is not up. Otherwise it is dead.
+#[inline]
+fn wanted<P: Handlers>(envelope: &Envelope<P::Message>, mailbox: &Mailbox<P>) -> bool {
+    let wanted = !P::abandoned(&envelope.message)
         && envelope
             .deadline
-            .is_none_or(|deadline| deadline > Instant::now())
+            .is_none_or(|deadline| deadline > Instant::now());
+    if !wanted {
+        lose::<P>(envelope, mailbox);
+    }
+    wanted
 }
 
-async fn handle<P: Handlers>(state: &mut P, envelope: Envelope<P::Message>, cx: &mut Cx<P>) {
-    cx.begin(envelope.deadline, envelope.sender);
+#[cold]
+#[inline(never)]
+fn lose<P: Handlers>(envelope: &Envelope<P::Message>, mailbox: &Mailbox<P>) {
+    // A caller that gave up because the time was over is gone as well.
+    let expired = envelope
+        .deadline
+        .is_some_and(|deadline| deadline <= Instant::now());
+    let reason = if expired {
+        Dead::Expired
+    } else {
+        Dead::Withdrawn
+    };
+    mailbox.lose(reason, envelope);
+}
+
+async fn handle<P: Handlers>(
+    state: &mut P,
+    envelope: Envelope<P::Message>,
+    cx: &mut Cx<P>,
+    from_mailbox: bool,
+) {
+    let handler = from_mailbox.then(|| P::index(&envelope.message));
+    cx.begin(envelope.deadline, envelope.sender, handler);
     match envelope.deadline {
         None => state.dispatch(envelope.message, cx).await,
         Some(deadline) => {
             current::under_deadline(deadline, state.dispatch(envelope.message, cx)).await
         }
     }
+    cx.end();
 }
 
 async fn finish<P: Handlers>(mut state: P, mut cx: Cx<P>) -> Result<(), Fault> {
@@ -198,11 +267,12 @@ async fn full<P: Handlers + StructProcess>(
                     },
                     cx,
                     kind,
+                    false,
                 )
                 .await?;
             }
-            Next::Message(envelope) if wanted::<P>(&envelope) => {
-                (state, cx) = run(state, envelope, cx, kind).await?
+            Next::Message(envelope) if wanted::<P>(&envelope, &mailbox) => {
+                (state, cx) = run(state, envelope, cx, kind, true).await?
             }
             Next::Message(_) => {}
         }
@@ -216,17 +286,18 @@ async fn run<P: Handlers>(
     envelope: Envelope<P::Message>,
     mut cx: Cx<P>,
     kind: Kind,
+    from_mailbox: bool,
 ) -> Result<(P, Cx<P>), Fault> {
     let lane = match kind {
         Kind::Async => {
-            handle(&mut state, envelope, &mut cx).await;
+            handle(&mut state, envelope, &mut cx, from_mailbox).await;
             return Ok((state, cx));
         }
         Kind::Blocking => Lane::Blocking,
         Kind::Cpu => Lane::Cpu,
     };
     blocking::process_job(lane, async move {
-        handle(&mut state, envelope, &mut cx).await;
+        handle(&mut state, envelope, &mut cx, from_mailbox).await;
         (state, cx)
     })
     .await

@@ -4,6 +4,7 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use crate::channel::dead::Desk;
 use crate::scheduler::driver::{Driver, Reactor};
 use crate::scheduler::idle::Idle;
 use crate::scheduler::monitor::Monitor;
@@ -44,6 +45,8 @@ pub(crate) struct Scheduler {
     seed: u64,
     /// The name of the system, for the names of threads.
     name: String,
+    /// Where its dead letters go.
+    pub(crate) desk: Arc<Desk>,
 }
 
 impl Scheduler {
@@ -51,7 +54,8 @@ impl Scheduler {
     pub(crate) fn new(workers: usize, reactor: Reactor, name: &str) -> std::io::Result<Arc<Self>> {
         let (locals, thieves): (Vec<_>, Vec<_>) =
             (0..workers + SPARES).map(|_| Local::new()).unzip();
-        Ok(Arc::new(Self {
+        let desk = Desk::new();
+        let scheduler = Arc::new(Self {
             registry: Registry::new(),
             clock: Clock::start(),
             timers: Timers::new(workers + SPARES),
@@ -61,7 +65,7 @@ impl Scheduler {
             monitor: Monitor::new(workers + SPARES),
             remotes: thieves
                 .into_iter()
-                .map(|thief| Arc::new(Remote::new(thief)))
+                .map(|thief| Arc::new(Remote::new(thief, &desk)))
                 .collect(),
             active: AtomicUsize::new(workers),
             threads: AtomicUsize::new(0),
@@ -71,7 +75,10 @@ impl Scheduler {
             shut_down: AtomicU32::new(0),
             seed: std::process::id().into(),
             name: name.to_owned(),
-        }))
+            desk,
+        });
+        scheduler.desk.belongs_to(&scheduler);
+        Ok(scheduler)
     }
 
     /// Starts `workers` threads.

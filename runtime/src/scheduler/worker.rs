@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 
+use crate::channel::dead::Desk;
 use crate::channel::registry::Shard;
 use crate::scheduler::Scheduler;
 use crate::scheduler::driver::Parker;
@@ -67,12 +68,12 @@ pub(crate) struct Counters {
 }
 
 impl Remote {
-    pub(crate) fn new(thief: Thief) -> Self {
+    pub(crate) fn new(thief: Thief, desk: &Arc<Desk>) -> Self {
         Self {
             next: CachePadded::new(AtomicPtr::new(ptr::null_mut())),
             thief,
             parker: Parker::default(),
-            channels: Shard::new(),
+            channels: Shard::new(desk),
             counters: CachePadded::new(Counters::default()),
         }
     }

@@ -245,7 +245,7 @@ impl<P: Handlers + StructProcess> Remade for P {
 
     fn spawn_remade(factory: impl FnMut() -> Self + Send + 'static, plan: Plan) -> P::Handle {
         let plan = plan.or_named(P::META.name);
-        let (strong, weak, mailbox) = structure::supervised::<P>(plan.options.site);
+        let (strong, weak, mailbox) = structure::supervised::<P>(&plan.scope, plan.options.site);
         let (scope, options) = (plan.scope.clone(), plan.options.clone());
         let task = plan.add(|promise| {
             // Until there is an incarnation the handle leads to the child as a whole.

@@ -1,6 +1,7 @@
 //! How a system is started: options, the body of `main`, shutdown, exit codes.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::future::{Future, IntoFuture, poll_fn};
 use std::pin::pin;
 use std::process::ExitCode;
@@ -10,13 +11,13 @@ use std::time::Duration;
 
 use crate::blocking;
 use crate::channel::Closed;
-use crate::error::{Context as _, Error, Result, is_consequence};
+use crate::error::{Error, Result, is_consequence};
+use crate::observe::{Ledger, snapshot};
 use crate::process::exit::{Exit, Fault, IntoOutcome};
 use crate::scheduler::Scheduler;
 use crate::scheduler::driver::Reactor;
 use crate::scope::{ExitReport, Late, Scope, ScopeInner, stop};
-use crate::system::life::{self, Life};
-use crate::system::{System, SystemInner};
+use crate::system::SystemInner;
 use crate::task::{Task, current};
 use crate::time::{sleep, timeout};
 
@@ -129,87 +130,99 @@ impl Builder {
         self.run_and_report(body).0
     }
 
-    /// Starts the system and returns: for programs whose `main` does something else, and for libraries.
-    ///
-    /// Processes are spawned into its [root scope](System::scope). It runs until it is [shut down](System::shutdown), or until the
-    /// last [`System`] of it is dropped, also those that [`Scope::system`] returned. A process that fails stops the root scope, as
-    /// in `run`; who wants to know of it awaits [`Scope::join`], otherwise it is logged at the end.
-    ///
-    /// # Errors
-    /// An error of the operating system when no thread can be started.
-    ///
-    /// # Examples
-    /// ```
-    /// # use roundrock::prelude::*;
-    /// # fn main() -> Result<()> {
-    /// let system = System::builder().workers(1).start()?;
-    /// let (answers, answer) = bounded(1);
-    /// system.scope().task("answer", async move { answers.send(42).await });
-    /// assert_eq!(answer.blocking_recv(), Some(42));
-    /// # Ok(()) }                                    // dropping the system waits for its end
-    /// ```
-    pub fn start(self) -> Result<System> {
-        let signals = self.signals;
-        let running = self.threads()?;
-        let watch = signals.then(|| crate::signals::watch(&running.1));
-        let system = Arc::clone(&running.0);
-        let life = Life::new(running, watch);
-        let _ = system.life.set(Arc::downgrade(&life));
-        Ok(System::from_inner(system))
-    }
-
-    /// The system with its threads, and the root scope.
-    fn threads(self) -> Result<Running> {
-        install_panic_hook();
-        let workers = self.workers.unwrap_or_else(default_workers);
-        let scheduler = Scheduler::start(workers, self.reactor, &self.name)
-            .context("cannot start the system")?;
-        let system = SystemInner::new(scheduler, self.name, self.grace);
-        let root = system.make_root();
-        Ok(Running(system, root))
-    }
-
     #[track_caller]
-    fn run_and_report<T, F>(self, body: impl FnOnce(Scope) -> F) -> (Result<T>, ExitReport)
+    fn run_and_report<T, F>(self, body: impl FnOnce(Scope) -> F) -> (Result<T>, Books)
     where
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
         blocking::refuse_on_worker("System::run");
-        let signals = self.signals;
-        let running = match self.threads() {
-            Ok(running) => running,
-            Err(error) => return (Err(error), ExitReport::default()),
+        install_panic_hook();
+        let workers = self.workers.unwrap_or_else(default_workers);
+        let scheduler = match Scheduler::start(workers, self.reactor, &self.name) {
+            Ok(scheduler) => scheduler,
+            Err(error) => {
+                return (
+                    Err(Error::from(error).context("cannot start the system")),
+                    Books::default(),
+                );
+            }
         };
+        let system = SystemInner::new(scheduler, self.name, self.grace);
+        let running = Running(
+            Arc::clone(&system),
+            ScopeInner::new(system, "main", None, None),
+        );
         let Running(system, root) = &running;
-        let _signals = signals.then(|| crate::signals::watch(root));
-        let main = {
-            let _inside = life::enter();
-            body(Scope::from_inner(Arc::clone(root)))
-        };
+        let _signals = self.signals.then(|| crate::signals::watch(root));
+        let main = body(Scope::from_inner(Arc::clone(root)));
         // A panic is caught by the task cell; an error travels by value, so that the caller gets its own.
         let main = system.run_internally("main", async move { Ok::<_, Infallible>(main.await) });
         let whole = system.run_internally("root", oversee(Arc::clone(root), main));
         let value = blocking::block_on(whole.into_future());
         let report = root.state.lock().report.clone();
-        (settle(value, root.result()), report)
+        let result = settle(value, root.result());
+        let scheduler = Arc::clone(&system.scheduler);
+        drop(running);
+        let ledger = snapshot::ledger(&scheduler);
+        if !ledger.is_balanced() {
+            tracing::error!(target: "roundrock::channel", %ledger, "ledger");
+        }
+        (result, Books { report, ledger })
     }
 }
 
+/// What a system leaves behind for the exit of the program.
+#[derive(Debug, Default)]
+struct Books {
+    /// What became of the processes.
+    report: ExitReport,
+    /// What became of the messages.
+    ledger: Ledger,
+}
+
+impl Books {
+    fn exit_code(&self, failed: bool) -> ExitCode {
+        if !self.report.stuck.is_empty() {
+            ExitCode::from(STUCK)
+        } else if !self.ledger.is_balanced() {
+            ExitCode::from(UNBALANCED)
+        } else if failed {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+impl fmt::Display for Books {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\nmessages: {}", self.report, self.ledger)?;
+        if !self.ledger.is_balanced() {
+            f.write_str(": the ledger does not balance, which is a bug in Roundrock")?;
+        }
+        Ok(())
+    }
+}
+
+/// Exit code of a program with a process that could not be stopped.
+const STUCK: u8 = 3;
+/// Exit code of a program in which a message was lost without a reason.
+const UNBALANCED: u8 = 4;
+
 /// A system that is shut down in any case, also when the caller's closure panics.
-pub(super) struct Running(pub(super) Arc<SystemInner>, pub(super) Arc<ScopeInner>);
+struct Running(Arc<SystemInner>, Arc<ScopeInner>);
 
 impl Drop for Running {
     fn drop(&mut self) {
         let Self(system, root) = self;
         // From now on nothing that is spawned through a forgotten handle of the scope runs.
         root.begin_stop(Duration::ZERO);
-        let report = root.state.lock().report.clone();
-        let stuck = !report.stuck.is_empty();
+        let stuck = !root.state.lock().report.stuck.is_empty();
         system.blocking.shutdown();
         system.cpu.shutdown();
         system.scheduler.shutdown(stuck);
-        system.over.set(report);
+        system.scheduler.desk.close();
     }
 }
 
@@ -290,13 +303,14 @@ fn install_panic_hook() {
     });
 }
 
-/// The body of `#[roundrock::main]`: exit code 1 when something failed, 3 when a process was stuck.
+/// The body of `#[roundrock::main]`: exit code 1 when something failed, 3 when a process was stuck, 4 when the ledger does not
+/// balance. What did not end as it should, and messages that nobody saw, are told on standard error.
 #[track_caller]
 pub fn run_main<F>(builder: Builder, body: impl FnOnce(Scope) -> F) -> ExitCode
 where
     F: Future<Output: IntoOutcome> + Send + 'static,
 {
-    let (result, report) = builder.signals(true).run_and_report(|scope| {
+    let (result, books) = builder.signals(true).run_and_report(|scope| {
         let main = body(scope);
         async move {
             main.await
@@ -309,20 +323,42 @@ where
                 })
         }
     });
-    if !report.is_clean() {
-        eprintln!("{report}");
+    let dead = &books.ledger.dead;
+    // Who chose to discard messages knows of it.
+    let lost = dead.total() != dead.discarded || !books.ledger.is_balanced();
+    if lost || !books.report.is_clean() {
+        eprintln!("{books}");
     }
-    match result {
-        // The other side of a channel was gone: a normal stop, as for every process.
-        Err(error) if !error.is_closed() => {
-            eprintln!("Error: {error:?}");
-            if report.stuck.is_empty() {
-                ExitCode::FAILURE
-            } else {
-                ExitCode::from(3)
-            }
-        }
-        _ if !report.stuck.is_empty() => ExitCode::from(3),
-        _ => ExitCode::SUCCESS,
+    // The other side of a channel was gone: a normal stop, as for every process.
+    let failure = result.err().filter(|error| !error.is_closed());
+    if let Some(error) = &failure {
+        eprintln!("Error: {error:?}");
+    }
+    books.exit_code(failure.is_some())
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Books, ExitCode};
+    use crate::observe::Ledger;
+
+    #[test]
+    fn a_ledger_that_does_not_balance_is_an_exit_code() {
+        let mut books = Books::default();
+        assert_eq!(books.exit_code(false), ExitCode::SUCCESS);
+        assert_eq!(books.exit_code(true), ExitCode::FAILURE);
+        books.ledger = Ledger {
+            sent: 3,
+            handled: 1,
+            queued: 1,
+            ..Ledger::default()
+        };
+        assert_eq!(books.exit_code(false), ExitCode::from(4));
+        assert_eq!(books.exit_code(true), ExitCode::from(4));
+        assert_eq!(
+            books.to_string(),
+            "0 drained\nmessages: 3 sent = 1 handled + 0 handed back + 0 dead + 1 queued: the ledger does not balance, which \
+             is a bug in Roundrock"
+        );
     }
 }

@@ -7,7 +7,7 @@
     reason = "a thread-local pointer to the task that this thread polls"
 )]
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::panic::Location;
 use std::pin::pin;
@@ -51,6 +51,8 @@ struct Current {
     arms: Cell<u8>,
     object: Cell<u64>,
     flags: Cell<u32>,
+    /// Something is to be done when the step has ended.
+    deferred: Cell<bool>,
     coarse_ms: Cell<u32>,
     /// When the message that is being handled must have been handled.
     deadline: Cell<Option<Instant>>,
@@ -67,6 +69,13 @@ pub(crate) struct PanicSite {
     pub(crate) column: u32,
 }
 
+/// What is to be done after the step; apart from the rest, because it needs a destructor.
+type Deferred = RefCell<Vec<Box<dyn FnOnce()>>>;
+
+thread_local! {
+    static DEFERRED: Deferred = const { RefCell::new(Vec::new()) };
+}
+
 thread_local! {
     static CURRENT: Current = const {
         Current {
@@ -79,6 +88,7 @@ thread_local! {
             arms: Cell::new(0),
             object: Cell::new(0),
             flags: Cell::new(0),
+            deferred: Cell::new(false),
             coarse_ms: Cell::new(0),
             deadline: Cell::new(None),
             panicked_at: Cell::new(None),
@@ -138,8 +148,45 @@ impl<'a> Frame<'a> {
             if now != self.started_ms {
                 add(&line.busy_ms, now.wrapping_sub(self.started_ms));
             }
+            if current.deferred.get() {
+                run_deferred();
+            }
             current.registered.get()
         })
+    }
+}
+
+/// Does something when the present step has ended, and what it drops is gone; at once, if this thread runs no process.
+#[cold]
+pub(crate) fn after_step(job: Box<dyn FnOnce()>) {
+    let in_step = with_task(|task| task.is_some());
+    // A thread that ends has no list any more.
+    let left = match in_step {
+        true => DEFERRED
+            .try_with(|deferred| match deferred.try_borrow_mut() {
+                Ok(mut list) => {
+                    list.push(job);
+                    None
+                }
+                Err(_) => Some(job),
+            })
+            .ok()
+            .flatten(),
+        false => Some(job),
+    };
+    match left {
+        None => CURRENT.with(|current| current.deferred.set(in_step)),
+        Some(job) => job(),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn run_deferred() {
+    CURRENT.with(|current| current.deferred.set(false));
+    let jobs = DEFERRED.with(RefCell::take);
+    for job in jobs {
+        job();
     }
 }
 
@@ -325,6 +372,9 @@ impl Drop for Attached {
         CURRENT.with(|current| {
             current.attached.set(ptr::null());
             current.flags.set(0);
+            if current.deferred.get() {
+                run_deferred();
+            }
         });
     }
 }
@@ -389,6 +439,11 @@ pub(crate) fn with_task<R>(f: impl FnOnce(Option<&Header>) -> R) -> R {
         // SAFETY: a task that is being polled by this thread holds its life reference; an attached one is kept alive.
         f(unsafe { task.as_ref() })
     })
+}
+
+/// The number of the current process; 0 if there is none.
+pub(crate) fn process_id() -> u64 {
+    with_task(|task| task.map_or(0, |task| task.slot().id().raw()))
 }
 
 /// Calls `f` with the running worker's own list of free slots, if this thread is a worker of that scheduler.

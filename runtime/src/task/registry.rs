@@ -476,6 +476,13 @@ impl Registry {
         (found == id).then_some(task)
     }
 
+    /// The name of the process with this id, as long as something of it is left.
+    pub(crate) fn name_of(&self, id: ProcessId) -> Option<&'static str> {
+        let slot = self.slot(id.index())?;
+        let name = slot.origin().name;
+        (slot.id() == id).then_some(name)
+    }
+
     /// Visits every living process, in the order of their slots. Processes that start or end meanwhile may be missed.
     pub(crate) fn for_each(&self, mut visit: impl FnMut(ProcessId, &About, &Slot, TaskRef)) {
         for bucket in &self.buckets {

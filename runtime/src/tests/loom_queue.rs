@@ -12,6 +12,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::model;
+use crate::channel::dead::Desk;
 use crate::scheduler::queue::{Local, Runnable};
 use crate::scheduler::worker::Remote;
 
@@ -41,7 +42,7 @@ fn open(task: Runnable) -> usize {
 fn every_task_in_the_slot_is_taken_once() {
     model("run-next slot", 3, || {
         let (_local, thief) = Local::new();
-        let remote = Arc::new(Remote::new(thief));
+        let remote = Arc::new(Remote::new(thief, &Desk::new()));
         let thieves: Vec<_> = (0..2)
             .map(|_| {
                 let remote = Arc::clone(&remote);

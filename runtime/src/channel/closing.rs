@@ -1,0 +1,118 @@
+//! The two ends of a core: options before it is used, and what is left when one side is gone.
+//!
+//! The invariants are those of [`core`](super::core).
+
+#![expect(
+    unsafe_code,
+    reason = "parked operations are told that their channel is closed"
+)]
+
+use std::collections::VecDeque;
+use std::ptr::{self, NonNull};
+
+use crate::channel::core::{Core, DISCARDS, NO_RECEIVERS, NO_SENDERS, State};
+use crate::channel::dead::Dead;
+use crate::channel::head::{Side, Stats};
+use crate::channel::policy::Overflow;
+use crate::channel::wait::Wakes;
+use crate::sync::Guard;
+use crate::task::TaskRef;
+
+impl<T> Core<T> {
+    /// Sets options before the endpoints are used.
+    pub(crate) fn configure(&self, overflow: Option<Overflow>, name: Option<&'static str>) {
+        let mut state = self.state.lock();
+        if let Some(overflow) = overflow {
+            state.overflow = overflow;
+            state.set(DISCARDS, overflow != Overflow::Wait);
+            state.cold.get_or_insert_default().own = Some(NonNull::from(self).cast());
+        }
+        if name.is_some() {
+            state.cold.get_or_insert_default().name = name;
+        }
+    }
+
+    /// Counts a message that had to give way, and drops it.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn discard(mut state: Guard<'_, State<T>>, message: T, is_new: bool) {
+        // A policy that discards was set by `configure`, which notes whose it is.
+        let own = state.cold.as_ref().and_then(|cold| cold.own);
+        // SAFETY: whoever sends holds an endpoint, which keeps the core alive.
+        let own = own.map(|own| unsafe { Self::of(own) });
+        let now_ms = own.map_or(0, |own| own.head.now_ms());
+        let notice = state.die(Dead::Discarded, 1, now_ms);
+        drop(state);
+        if let Some(own) = own {
+            own.tell_of_discarded(&notice, &message, is_new);
+        }
+    }
+
+    /// No endpoint of one side is left.
+    pub(super) fn close(&self, side: Side) {
+        let mut wakes = Wakes::default();
+        let mut queued = VecDeque::new();
+        let mut notices = None;
+        let mut state = self.state.lock();
+        match side {
+            Side::Receiver => {
+                state.gates |= NO_RECEIVERS;
+                queued = std::mem::take(&mut state.queue);
+                notices = state.bury(queued.len(), self.head.now_ms());
+            }
+            Side::Sender | Side::Weak => state.gates |= NO_SENDERS,
+        }
+        loop {
+            let list = if side == Side::Receiver {
+                &mut state.senders
+            } else {
+                &mut state.receivers
+            };
+            if list.is_empty() {
+                break;
+            }
+            // SAFETY: under the lock.
+            wakes.add(unsafe { list.close_first() });
+        }
+        drop(state);
+        wakes.wake();
+        if let Some((returned, notices)) = notices {
+            let [withdrawn, closed] = notices;
+            if let Some(notice) = withdrawn {
+                self.tell_of(&notice, queued.iter().take(returned));
+            }
+            if let Some(notice) = closed {
+                self.tell_of(&notice, queued.iter().skip(returned));
+            }
+        }
+        // Destructors of messages are user code, and run in queue order. Last, for they may panic.
+        drop(queued);
+    }
+
+    pub(super) fn owner(&self) -> Option<TaskRef> {
+        self.state.lock().owner.clone()
+    }
+
+    pub(super) fn set_owner(&self, owner: TaskRef) {
+        let old = self.state.lock().owner.replace(owner);
+        drop(old);
+    }
+
+    /// The number that reports know this channel by.
+    pub(super) fn object(&self) -> u64 {
+        ptr::from_ref(self).addr() as u64
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let state = self.state.lock();
+        Stats {
+            len: state.queue.len() as u32,
+            capacity: state.capacity,
+            blocked_senders: state.senders.len(),
+            waiting_receivers: state.receivers.len(),
+            name: state.cold.as_ref().and_then(|cold| cold.name),
+            sent_by: state.sent_by,
+            ..state.stats
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Dead letters: who subscribes is told of each message that nobody will see. P4.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use roundrock::channel::{Dead, DeadLetter, TryRecvError};
+use roundrock::prelude::*;
+use roundrock_tests::{Step, on, on_workers, yield_now};
+
+#[process]
+struct Desk {
+    served: Arc<AtomicUsize>,
+}
+
+#[handlers]
+impl Desk {
+    fn serve(&mut self, _customer: u32) {
+        self.served.fetch_add(1, Ordering::SeqCst);
+    }
+    fn boom(&mut self) -> u32 {
+        panic!("on purpose");
+    }
+    async fn wait(&mut self, gate: Receiver<()>) -> String {
+        self.served.fetch_add(1, Ordering::SeqCst);
+        gate.recv().await;
+        "served".to_owned()
+    }
+}
+
+fn desk(scope: &Scope) -> (DeskHandle, Arc<AtomicUsize>) {
+    let served = Arc::new(AtomicUsize::new(0));
+    let state = Desk {
+        served: Arc::clone(&served),
+    };
+    (scope.child("desk").spawn(state), served)
+}
+
+fn names(letter: &DeadLetter) -> (&str, Dead, Option<&str>, Option<&str>) {
+    (
+        &letter.message,
+        letter.reason,
+        letter.receiver.as_ref().and_then(|party| party.name),
+        letter.source.as_ref().and_then(|party| party.name),
+    )
+}
+
+#[test]
+fn letters_say_what_why_for_whom_and_from_whom() {
+    on_workers(|scope| async move {
+        let letters = scope.system().dead_letters();
+        let (desk, served) = desk(&scope);
+        let id = desk.id();
+
+        let customer = {
+            let desk = desk.clone();
+            scope.task("customer", async move { roundrock::Ok(desk.boom().await) })
+        };
+        assert_eq!(customer.await?, Err(CallError::Crashed));
+        let letter = letters.recv().await.unwrap();
+        assert_eq!(
+            names(&letter),
+            ("Desk::boom", Dead::Crashed, Some("Desk"), Some("customer"))
+        );
+        assert_eq!(letter.receiver.map(|party| party.id), id);
+        assert!(letter.site.file.ends_with("dead_letters.rs"));
+
+        drop(desk.serve(1).send().await);
+        let letter = letters.recv().await.unwrap();
+        assert_eq!(
+            names(&letter),
+            ("Desk::serve", Dead::Closed, Some("Desk"), Some("main"))
+        );
+
+        let (other, waits) = self::desk(&scope);
+        let (gate, closed) = rendezvous::<()>();
+        let call = Step::parked(other.wait(closed).into_future());
+        while waits.load(Ordering::SeqCst) == 0 {
+            yield_now().await;
+        }
+        drop(Step::parked(other.serve(2).into_future()));
+        other.serve(3).within(millis(0)).send().await?;
+        drop(call);
+        gate.finish();
+        let reply = letters.recv().await.unwrap();
+        assert_eq!(reply.reason, Dead::Withdrawn);
+        assert!(reply.message.ends_with("String"), "{}", reply.message);
+        assert_eq!(
+            reply.source.as_ref().and_then(|party| party.name),
+            Some("Desk")
+        );
+        let withdrawn = letters.recv().await.unwrap();
+        assert_eq!(
+            names(&withdrawn),
+            ("Desk::serve", Dead::Withdrawn, Some("Desk"), Some("main"))
+        );
+        let expired = letters.recv().await.unwrap();
+        assert_eq!(expired.reason, Dead::Expired);
+        assert_eq!(served.load(Ordering::SeqCst), 0);
+        assert_eq!(letters.try_recv().unwrap_err(), TryRecvError::Empty);
+        assert_eq!(letters.missed(), 0);
+        Ok(())
+    });
+}
+
+#[test]
+fn letters_of_channels_name_the_channel() {
+    on(1, |scope| async move {
+        let letters = scope.system().dead_letters();
+        let (oldest, _kept) = bounded::<u8>(1)
+            .overflow(Overflow::DropOldest)
+            .named("prices");
+        oldest.send(1).await?;
+        oldest.send(2).await?;
+        let letter = letters.recv().await.unwrap();
+        assert_eq!(names(&letter), ("u8", Dead::Discarded, None, None));
+        assert_eq!(letter.channel_name, Some("prices"));
+        let snapshot = scope.system().snapshot();
+        let channel = snapshot
+            .channels
+            .iter()
+            .find(|one| one.id == letter.channel);
+        assert_eq!(channel.and_then(|one| one.name.as_deref()), Some("prices"));
+        assert!(letter.to_string().contains("u8 discarded, in \"prices\""));
+
+        let (newest, _first) = bounded::<u8>(1).overflow(Overflow::DropNewest);
+        newest.send(1).await?;
+        newest.send(2).await?;
+        let letter = letters.recv().await.unwrap();
+        assert_eq!(names(&letter), ("u8", Dead::Discarded, None, Some("main")));
+
+        // In queue order, a letter for each.
+        let (jobs, inbox) = bounded::<&'static str>(8);
+        jobs.send("a").await?;
+        jobs.send("b").await?;
+        drop(inbox);
+        drop(jobs.send("c").await);
+        for source in [None, None, Some("main")] {
+            let letter = letters.recv().await.unwrap();
+            assert_eq!(names(&letter), ("&str", Dead::Closed, None, source));
+        }
+        let (news, reader) = broadcast::<u16>(1);
+        news.send(1).await?;
+        news.send(2).await?;
+        drop(reader);
+        for reason in [Dead::Discarded, Dead::Closed] {
+            let letter = letters.recv().await.unwrap();
+            assert_eq!(names(&letter), ("u16", reason, None, None));
+        }
+        let (answer, question) = oneshot::<u64>();
+        answer.send(1)?;
+        drop(question);
+        let letter = letters.recv().await.unwrap();
+        assert_eq!(names(&letter), ("u64", Dead::Closed, None, None));
+        Ok(())
+    });
+}
+
+#[test]
+fn every_subscriber_gets_every_letter_and_nobody_waits_for_a_slow_one() {
+    on(1, |scope| async move {
+        let system = scope.system();
+        let (first, second) = (system.dead_letters(), system.dead_letters());
+        let (jobs, inbox) = bounded::<u32>(8);
+        jobs.send(1).await?;
+        drop(inbox);
+        assert_eq!(first.recv().await.unwrap().reason, Dead::Closed);
+        assert_eq!(second.recv().await.unwrap().reason, Dead::Closed);
+        drop(first);
+        for _ in 0..2000 {
+            drop(jobs.send(2).await);
+        }
+        assert_eq!(second.missed(), 2000 - 1024);
+        for _ in 0..1024 {
+            second.try_recv().unwrap();
+        }
+        assert_eq!(second.try_recv().unwrap_err(), TryRecvError::Empty);
+        // A subscription is in no ledger, whatever becomes of its letters.
+        drop(jobs.send(3).await);
+        let before = system.ledger();
+        assert_eq!(before.dead.closed, before.sent);
+        drop(second);
+        assert_eq!(system.ledger(), before);
+        Ok(())
+    });
+}
+
+#[test]
+fn plain_threads_read_letters_until_the_system_has_shut_down() {
+    let reader = on(2, |scope| async move {
+        let letters = scope.system().dead_letters();
+        let reader = std::thread::spawn(move || {
+            let mut reasons = Vec::new();
+            while let Some(letter) = letters.blocking_recv() {
+                reasons.push(letter.reason);
+            }
+            reasons
+        });
+        let (jobs, inbox) = bounded::<u32>(8);
+        jobs.send(1).await?;
+        drop(inbox);
+        drop(jobs.send(2).await);
+        Ok(reader)
+    });
+    assert_eq!(reader.join().unwrap(), [Dead::Closed, Dead::Closed]);
+}
+
+/// A process that reads letters ends with its scope, and may have it as one arm of several.
+#[test]
+fn processes_read_letters_until_their_scope_stops() {
+    on_workers(|scope| async move {
+        let letters = scope.system().dead_letters();
+        let audit = scope.child("audit");
+        let reader = audit.task("audit", async move {
+            let mut count = 0;
+            loop {
+                select! {
+                    _letter = letters.recv() => count += 1,
+                    else => return roundrock::Ok(count),
+                }
+            }
+        });
+        let (jobs, inbox) = bounded::<u32>(8);
+        for n in 0..5 {
+            jobs.send(n).await?;
+        }
+        drop(inbox);
+        while audit.system().ledger().dead.closed < 5 {
+            yield_now().await;
+        }
+        assert!(audit.stop(secs(5)).await.is_clean());
+        assert_eq!(reader.await?, 5);
+        Ok(())
+    });
+}
+
+/// Collects the events of this target on one thread.
+#[derive(Clone, Default)]
+struct Events(Arc<Mutex<Vec<BTreeMap<&'static str, String>>>>);
+
+impl tracing::Subscriber for Events {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target() == "roundrock::channel"
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Fields(BTreeMap<&'static str, String>);
+        impl tracing::field::Visit for Fields {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn Debug) {
+                self.0.insert(field.name(), format!("{value:?}"));
+            }
+        }
+        let mut fields = Fields(BTreeMap::new());
+        event.record(&mut fields);
+        fields
+            .0
+            .insert("level", event.metadata().level().to_string());
+        self.0.lock().unwrap().push(fields.0);
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+/// One event a second for each channel and reason, however many letters: also when nobody subscribes.
+#[test]
+fn an_event_tells_of_each_channel_and_reason_once_a_second() {
+    on(1, |_scope| async move {
+        let (jobs, inbox) = bounded::<u8>(8).named("jobs");
+        let (prices, kept) = bounded::<u8>(2).overflow(Overflow::DropOldest);
+        for n in 0..3 {
+            jobs.send(n).await?;
+        }
+        let events = Events::default();
+        let seen = events.clone();
+        std::thread::scope(|threads| {
+            threads.spawn(move || {
+                tracing::subscriber::with_default(events, || {
+                    drop(inbox);
+                    for n in 0..4 {
+                        prices.try_send(n).unwrap();
+                    }
+                    for n in 0..100 {
+                        drop(jobs.blocking_send(n));
+                    }
+                });
+            });
+        });
+        let seen = seen.0.lock().unwrap();
+        let texts: Vec<_> = seen
+            .iter()
+            .map(|event| {
+                let field = |name| event.get(name).map_or("-", String::as_str);
+                let [message, level] = [field("message"), field("level")];
+                let [reason, count, suppressed] = ["reason", "count", "suppressed"].map(field);
+                format!("{level} {message}: {reason} {count} {suppressed}")
+            })
+            .collect();
+        assert_eq!(texts[0], "WARN dead_letter: closed 3 0");
+        assert_eq!(texts[1], "WARN dead_letter: discarded 1 0");
+        // A slow machine may come to the next second.
+        assert!(texts.len() <= 4, "{texts:?}");
+        assert!(seen[0]["channel"].starts_with("jobs ("), "{:?}", seen[0]);
+        drop(kept);
+        Ok(())
+    });
+}
