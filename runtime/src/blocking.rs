@@ -16,6 +16,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use crate::scheduler::worker;
 use crate::supervise::Lineage;
 use crate::sync::{AtomicUsize, Lock, Ordering};
+use crate::system::life;
 use crate::task::current;
 use crate::task::registry::WaitKind;
 use crate::task::waker::TaskWaker;
@@ -94,6 +95,7 @@ impl Threads {
         let started = thread::Builder::new()
             .name(self.name.clone())
             .spawn(move || {
+                let _inside = life::enter();
                 loop {
                     // ORDERING: Relaxed: an estimate.
                     counts.free.fetch_add(1, Ordering::Relaxed);

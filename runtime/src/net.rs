@@ -30,6 +30,7 @@ use hyper::server::conn::http1;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tower_service::Service;
 
@@ -119,7 +120,8 @@ impl ServeOptions {
     }
 
     /// Sets how long a client may take to send the head of a request, counted from the end of the one before: this is also
-    /// how long a connection may be idle. The connection is closed then. The default is 30 s.
+    /// how long a connection may be idle. The connection is closed then; a client that has sent a part of a head gets the answer
+    /// `408 Request Timeout` first. The default is 30 s.
     pub fn header_timeout(mut self, limit: Duration) -> Self {
         self.header_timeout = limit;
         self
@@ -266,8 +268,14 @@ where
     let asked = Arc::clone(&service.asked);
     // An answer is written as a whole: waiting for more to send, as Nagle's algorithm does, would only delay it.
     let _ = stream.set_nodelay(true);
+    let late = Arc::new(AtomicBool::new(false));
+    let io = Io {
+        stream,
+        has_part: false,
+        late: Arc::clone(&late),
+    };
     let connection = http
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+        .serve_connection(TokioIo::new(io), TowerToHyperService::new(service))
         .with_upgrades();
     let mut connection = pin!(connection);
     let mut told = false;
@@ -286,6 +294,10 @@ where
         served
     })
     .await;
+    if served.as_ref().is_err_and(hyper::Error::is_timeout) {
+        // ORDERING: Relaxed: read by this process, when it drops the connection.
+        late.store(true, Ordering::Relaxed);
+    }
     match served {
         Err(error) if error.is_user() => Err(Fault::error(error)),
         Err(error) => {
@@ -319,6 +331,73 @@ fn is_of_connection(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::Interrupted
     )
+}
+
+/// What a client gets that was too slow with the head of its request.
+const LATE: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// The stream of a connection, which knows whether a part of a request has come that nobody answered.
+struct Io {
+    stream: TcpStream,
+    has_part: bool,
+    /// The head of a request took too long. hyper closes the connection then without a word.
+    late: Arc<AtomicBool>,
+}
+
+impl Drop for Io {
+    fn drop(&mut self) {
+        // ORDERING: Relaxed: set by the process that owns the connection.
+        if self.has_part && self.late.load(Ordering::Relaxed) {
+            // Nothing was written since that part came, so there is room for an answer; if not, the client reads nothing.
+            let _ = self.stream.try_write(LATE);
+        }
+    }
+}
+
+impl AsyncRead for Io {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        self.has_part |= buffer.filled().len() > before;
+        read
+    }
+}
+
+impl AsyncWrite for Io {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.has_part = false;
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.has_part = false;
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
 }
 
 /// A service that tells each request who asks.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use crate::scope::ScopeInner;
 
 #[cfg(feature = "signals")]
-pub(crate) use with_signals::watch;
+pub(crate) use with_signals::{Watch, watch};
 #[cfg(not(feature = "signals"))]
-pub(crate) use without_signals::watch;
+pub(crate) use without_signals::{Watch, watch};
 
 #[cfg(not(feature = "signals"))]
 mod without_signals {

@@ -30,6 +30,7 @@ mod select;
 mod shutdown;
 mod snapshot;
 mod spawn;
+mod started;
 mod stopping;
 mod supervision;
 mod timers;

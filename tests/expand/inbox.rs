@@ -14,16 +14,20 @@ pub(crate) fn collect_all<T: Send + 'static>() -> ::roundrock::__private::Proces
     ::roundrock::__private::Shared,
     ::roundrock::__private::Inbox<CollectAllHandle<T>>,
 > {
-    #[allow(
-        clippy::needless_pass_by_value,
-        clippy::ptr_arg,
-        clippy::trivially_copy_pass_by_ref,
-        clippy::unused_async,
-        reason = "the signature says what the process keeps"
-    )]
-    async fn collect_all<T: Send + 'static>(raw: &Receiver<T>, cx: &mut Cx) -> ! {
-        loop {
-            cx.sleep().await
+    struct __Body;
+    impl __Body {
+        #[allow(
+            clippy::needless_pass_by_value,
+            clippy::new_ret_no_self,
+            clippy::ptr_arg,
+            clippy::trivially_copy_pass_by_ref,
+            clippy::unused_async,
+            reason = "the signature says what the process keeps"
+        )]
+        async fn collect_all<T: Send + 'static>(raw: &Receiver<T>, cx: &mut Cx) -> ! {
+            loop {
+                cx.sleep().await
+            }
         }
     }
     let (raw_sender, raw_receiver) = ::roundrock::__private::inbox::<T>("raw", 64);
@@ -47,7 +51,7 @@ pub(crate) fn collect_all<T: Send + 'static>() -> ::roundrock::__private::Proces
             },
             |lent, env| async move {
                 ::roundrock::__private::never(
-                    collect_all::<T>(&lent.1, &mut env.cx()).await,
+                    __Body::collect_all::<T>(&lent.1, &mut env.cx()).await,
                 )
             },
         )

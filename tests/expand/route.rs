@@ -27,26 +27,30 @@ pub fn route<T: Event>(
 where
     T: Clone,
 {
-    #[allow(
-        clippy::needless_pass_by_value,
-        clippy::ptr_arg,
-        clippy::trivially_copy_pass_by_ref,
-        clippy::unused_async,
-        reason = "the signature says what the process keeps"
-    )]
-    async fn route<T: Event>(
-        raw: &Receiver<T>,
-        rules: &Rules,
-        mut out: Sender<T>,
-        scope: &Scope,
-    ) -> Result<()>
-    where
-        T: Clone,
-    {
-        while let Some(event) = raw.recv().await {
-            out.send(rules.apply(event)).await?;
+    struct __Body;
+    impl __Body {
+        #[allow(
+            clippy::needless_pass_by_value,
+            clippy::new_ret_no_self,
+            clippy::ptr_arg,
+            clippy::trivially_copy_pass_by_ref,
+            clippy::unused_async,
+            reason = "the signature says what the process keeps"
+        )]
+        async fn route<T: Event>(
+            raw: &Receiver<T>,
+            rules: &Rules,
+            mut out: Sender<T>,
+            scope: &Scope,
+        ) -> Result<()>
+        where
+            T: Clone,
+        {
+            while let Some(event) = raw.recv().await {
+                out.send(rules.apply(event)).await?;
+            }
+            Ok(())
         }
-        Ok(())
     }
     ::roundrock::__private::returns::<Result<()>>();
     ::roundrock::__private::arguments()
@@ -72,7 +76,7 @@ where
             },
             |lent, owned, env| async move {
                 let ((), out) = owned;
-                route::<T>(&lent.0.1, &lent.1, out, &env.scope()).await
+                __Body::route::<T>(&lent.0.1, &lent.1, out, &env.scope()).await
             },
         )
 }

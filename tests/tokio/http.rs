@@ -337,9 +337,20 @@ fn client_that_sends_no_request_is_closed() {
         half.write_all(b"GET / HTTP/1.1\r\nho").await?;
         let mut idle = TcpStream::connect(address).await?;
         assert_eq!(ask(&mut idle, "/").await?, "fine");
-        for stream in [&mut silent, &mut half, &mut idle] {
+        // A second request that gets stuck, on a connection that was served before.
+        let mut second = TcpStream::connect(address).await?;
+        assert_eq!(ask(&mut second, "/").await?, "fine");
+        second.write_all(b"GET").await?;
+        for stream in [&mut silent, &mut idle] {
             let mut rest = Vec::new();
             stream.read_to_end(&mut rest).await?;
+            assert_eq!(rest, b"", "nothing was asked");
+        }
+        for stream in [&mut half, &mut second] {
+            let mut rest = String::new();
+            stream.read_to_string(&mut rest).await?;
+            assert!(rest.starts_with("HTTP/1.1 408 "), "{rest}");
+            assert!(rest.contains("\r\nconnection: close\r\n"), "{rest}");
         }
         assert!(web.stop(secs(5)).await.is_clean());
         Ok(())

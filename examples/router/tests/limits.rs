@@ -260,10 +260,10 @@ fn a_crowd_of_half_open_clients_passes() {
         }
         let begun = Instant::now();
         for (i, client) in crowd.iter_mut().enumerate() {
-            match client.try_answer() {
-                None => assert_eq!(i % 4, 0, "without a request there is nothing to answer"),
-                Some((status, answer)) => assert!([408, 503].contains(&status), "{answer}"),
-            }
+            let (status, answer) = client.answer();
+            // Half a head has nothing that could be refused; it only takes too long.
+            let expected: &[u16] = if i % 4 == 0 { &[408] } else { &[408, 503] };
+            assert!(expected.contains(&status), "{i}: {status} {answer}");
         }
         assert!(begun.elapsed() < Duration::from_secs(20), "too patient");
         for client in lines {

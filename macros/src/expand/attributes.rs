@@ -43,6 +43,7 @@ pub(crate) fn inner_function(function: &Function) -> TokenStream {
     let lints = generated! {
         #[allow(
             clippy::needless_pass_by_value,
+            clippy::new_ret_no_self,
             clippy::ptr_arg,
             clippy::trivially_copy_pass_by_ref,
             clippy::unused_async,

@@ -7,14 +7,19 @@
 //! Output:  pub fn route(raw: Receiver<Event>, out: Sender<Routed>)
 //!              -> Process<impl Body<Output = Result<()>>, Once<__route::route, __route::out>>
 //!          {
-//!              async fn route(raw: &Receiver<Event>, out: Sender<Routed>) -> Result<()> { body }
+//!              struct __Body;
+//!              impl __Body {
+//!                  async fn route(raw: &Receiver<Event>, out: Sender<Routed>) -> Result<()> { body }
+//!              }
 //!              arguments().lend(raw).give(out).once(&META, |lent, visitor| ..,
-//!                  |lent, owned, _| async move { let ((), out) = owned; route(&lent.1, out).await })
+//!                  |lent, owned, _| async move { let ((), out) = owned; __Body::route(&lent.1, out).await })
 //!          }
 //!          mod __route { pub struct route; pub struct out; }   // names for an error message
 //! ```
 //!
-//! The inner function has the user's name and tokens, so rustc speaks the user's words. Without
+//! The inner function has the user's name and tokens, so rustc speaks the user's words. It belongs to a
+//! type, so that its name in the body still means the constructor: a process may spawn others of its
+//! own kind. Without
 //! arguments by value it is `.shared(..)`, and there is no `Once` and no `mod`. With an
 //! `#[inbox]` there is a `RouteHandle` too.
 
@@ -75,7 +80,10 @@ fn constructor(process: &FunctionProcess, markers: Option<&TokenStream>) -> Toke
         )]
         #track
         #vis fn #name #generics (#(#parameters),*) -> #private::Process<impl #private::Body<Output = #output> #mode> #where_clause {
-            #inner
+            struct __Body;
+            impl __Body {
+                #inner
+            }
             #body
         }
     }
@@ -157,7 +165,7 @@ fn place(position: usize, count: usize) -> TokenStream {
     generated!(lent #(.#outer)* .1)
 }
 
-/// `route::<T>(&lent.1, out, &env.scope()).await`
+/// `__Body::route::<T>(&lent.1, out, &env.scope()).await`
 fn call(process: &FunctionProcess) -> TokenStream {
     let private = private();
     let sig = &process.function.sig;
@@ -186,7 +194,7 @@ fn call(process: &FunctionProcess) -> TokenStream {
     let turbofish = (!generics.is_empty()).then(|| generated!(::<#(#generics),*>));
     let name = &sig.ident;
     let wait = (process.options.kind == Kind::Async).then(|| generated!(.await));
-    let call = generated!(#name #turbofish (#(#arguments),*) #wait);
+    let call = generated!(__Body::#name #turbofish (#(#arguments),*) #wait);
     match process.output {
         Output::Never => generated!(#private::never(#call)),
         _ => call,

@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use crate::blocking;
 use crate::channel::Closed;
-use crate::error::{Error, Result, is_consequence};
+use crate::error::{Context as _, Error, Result, is_consequence};
 use crate::observe::{Ledger, snapshot};
 use crate::process::exit::{Exit, Fault, IntoOutcome};
 use crate::scheduler::Scheduler;
 use crate::scheduler::driver::Reactor;
 use crate::scope::{ExitReport, Late, Scope, ScopeInner, stop};
-use crate::system::SystemInner;
+use crate::system::life::{self, Life};
+use crate::system::{System, SystemInner};
 use crate::task::{Task, current};
 use crate::time::{sleep, timeout};
 
@@ -130,6 +131,46 @@ impl Builder {
         self.run_and_report(body).0
     }
 
+    /// Starts the system and returns: for programs whose `main` does something else, and for libraries.
+    ///
+    /// Processes are spawned into its [root scope](System::scope). It runs until it is [shut down](System::shutdown), or until the
+    /// last [`System`] of it is dropped, also those that [`Scope::system`] returned. A process that fails stops the root scope, as
+    /// in `run`; who wants to know of it awaits [`Scope::join`], otherwise it is logged at the end.
+    ///
+    /// # Errors
+    /// An error of the operating system when no thread can be started.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> {
+    /// let system = System::builder().workers(1).start()?;
+    /// let (answers, answer) = bounded(1);
+    /// system.scope().task("answer", async move { answers.send(42).await });
+    /// assert_eq!(answer.blocking_recv(), Some(42));
+    /// # Ok(()) }                                    // dropping the system waits for its end
+    /// ```
+    pub fn start(self) -> Result<System> {
+        let signals = self.signals;
+        let running = self.threads()?;
+        let watch = signals.then(|| crate::signals::watch(&running.1));
+        let system = Arc::clone(&running.0);
+        let life = Life::new(running, watch);
+        let _ = system.life.set(Arc::downgrade(&life));
+        Ok(System::from_inner(system))
+    }
+
+    /// The system with its threads, and the root scope.
+    fn threads(self) -> Result<Running> {
+        install_panic_hook();
+        let workers = self.workers.unwrap_or_else(default_workers);
+        let scheduler = Scheduler::start(workers, self.reactor, &self.name)
+            .context("cannot start the system")?;
+        let system = SystemInner::new(scheduler, self.name, self.grace);
+        let root = system.make_root();
+        Ok(Running(system, root))
+    }
+
     #[track_caller]
     fn run_and_report<T, F>(self, body: impl FnOnce(Scope) -> F) -> (Result<T>, Books)
     where
@@ -137,25 +178,17 @@ impl Builder {
         F: Future<Output = Result<T>> + Send + 'static,
     {
         blocking::refuse_on_worker("System::run");
-        install_panic_hook();
-        let workers = self.workers.unwrap_or_else(default_workers);
-        let scheduler = match Scheduler::start(workers, self.reactor, &self.name) {
-            Ok(scheduler) => scheduler,
-            Err(error) => {
-                return (
-                    Err(Error::from(error).context("cannot start the system")),
-                    Books::default(),
-                );
-            }
+        let signals = self.signals;
+        let running = match self.threads() {
+            Ok(running) => running,
+            Err(error) => return (Err(error), Books::default()),
         };
-        let system = SystemInner::new(scheduler, self.name, self.grace);
-        let running = Running(
-            Arc::clone(&system),
-            ScopeInner::new(system, "main", None, None),
-        );
         let Running(system, root) = &running;
-        let _signals = self.signals.then(|| crate::signals::watch(root));
-        let main = body(Scope::from_inner(Arc::clone(root)));
+        let _signals = signals.then(|| crate::signals::watch(root));
+        let main = {
+            let _inside = life::enter();
+            body(Scope::from_inner(Arc::clone(root)))
+        };
         // A panic is caught by the task cell; an error travels by value, so that the caller gets its own.
         let main = system.run_internally("main", async move { Ok::<_, Infallible>(main.await) });
         let whole = system.run_internally("root", oversee(Arc::clone(root), main));
@@ -211,18 +244,20 @@ const STUCK: u8 = 3;
 const UNBALANCED: u8 = 4;
 
 /// A system that is shut down in any case, also when the caller's closure panics.
-struct Running(Arc<SystemInner>, Arc<ScopeInner>);
+pub(super) struct Running(pub(super) Arc<SystemInner>, pub(super) Arc<ScopeInner>);
 
 impl Drop for Running {
     fn drop(&mut self) {
         let Self(system, root) = self;
         // From now on nothing that is spawned through a forgotten handle of the scope runs.
         root.begin_stop(Duration::ZERO);
-        let stuck = !root.state.lock().report.stuck.is_empty();
+        let report = root.state.lock().report.clone();
+        let stuck = !report.stuck.is_empty();
         system.blocking.shutdown();
         system.cpu.shutdown();
         system.scheduler.shutdown(stuck);
         system.scheduler.desk.close();
+        system.over.set(report);
     }
 }
 

@@ -9,11 +9,12 @@
 //! every process has ended they are dropped at their current await, and counted in a `tracing` event.
 
 mod builder;
+pub(crate) mod life;
 
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use crate::blocking::{Lane, Threads};
@@ -21,20 +22,28 @@ use crate::channel::DeadLetters;
 use crate::observe::{Ledger, Snapshot, snapshot};
 use crate::process::Exit;
 use crate::scheduler::Scheduler;
-use crate::scope::ScopeInner;
 use crate::scope::look::Looks;
+use crate::scope::{ExitReport, Scope, ScopeInner};
 use crate::sync::{AtomicU64, Ordering};
 use crate::task::cell::{self, Home};
 use crate::task::{Task, TaskRef, origin};
+use life::{Life, Over};
 
 #[doc(hidden)]
 pub use builder::run_main;
 pub use builder::{Builder, MAX_WORKERS};
+pub use life::ShutdownInside;
 
 /// A running system; a cheap handle.
+///
+/// One that [`Builder::run`] runs ends with its body, whoever holds a handle. One that was [started](Builder::start) ends when it
+/// is [shut down](Self::shutdown), or when its last `System` is dropped: that waits for its end like `shutdown` with the grace of
+/// the builder. In a process, which cannot wait for its own end, it logs an error and shuts down in the background.
 #[derive(Clone)]
 pub struct System {
     inner: Arc<SystemInner>,
+    /// Only of a system that was started.
+    life: Option<Arc<Life>>,
 }
 
 pub(crate) struct SystemInner {
@@ -46,6 +55,10 @@ pub(crate) struct SystemInner {
     name: String,
     next_scope: AtomicU64,
     pub(crate) looks: Looks,
+    root: OnceLock<Weak<ScopeInner>>,
+    /// Of a system that was started, and whose last `System` was not dropped.
+    life: OnceLock<Weak<Life>>,
+    pub(crate) over: Over,
 }
 
 impl SystemInner {
@@ -58,7 +71,22 @@ impl SystemInner {
             name,
             next_scope: AtomicU64::new(1),
             looks: Looks::new(),
+            root: OnceLock::new(),
+            life: OnceLock::new(),
+            over: Over::new(),
         })
+    }
+
+    /// Makes the root scope; once.
+    fn make_root(self: &Arc<Self>) -> Arc<ScopeInner> {
+        let root = ScopeInner::new(Arc::clone(self), "main", None, None);
+        let _ = self.root.set(Arc::downgrade(&root));
+        root
+    }
+
+    /// The root scope, while anybody uses it.
+    pub(crate) fn root(&self) -> Option<Arc<ScopeInner>> {
+        self.root.get()?.upgrade()
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -129,7 +157,8 @@ impl Home for Internal {
 
 impl System {
     pub(crate) fn from_inner(inner: Arc<SystemInner>) -> Self {
-        Self { inner }
+        let life = inner.life.get().and_then(Weak::upgrade);
+        Self { inner, life }
     }
 
     /// Describes a system to be started.
@@ -153,6 +182,50 @@ impl System {
     /// ```
     pub fn builder() -> Builder {
         Builder::new()
+    }
+
+    /// Returns the root scope, which has what was spawned there: everything, in the end.
+    ///
+    /// # Panics
+    /// After the system has ended, if nobody kept the scope.
+    pub fn scope(&self) -> Scope {
+        match self.inner.root() {
+            Some(root) => Scope::from_inner(root),
+            None => panic!("the system `{}` has ended", self.name()),
+        }
+    }
+
+    /// Shuts the system down, and waits for that: stops the root scope as [`Scope::stop`] does, with this grace, and ends all
+    /// threads. When it returns, no process is left, and no thread but those of processes that are reported
+    /// [stuck](ExitReport::stuck).
+    ///
+    /// Blocks the calling thread, which must be a plain one. May be called again, and by several: all wait for the same end, and
+    /// get the same report. A system that [`Builder::run`] runs is stopped in the same way; `run` returns in its own thread.
+    ///
+    /// # Errors
+    /// [`ShutdownInside`] in a process or a blocking job of any system: it would wait for itself. Use [`Scope::stop`] there.
+    ///
+    /// # Examples
+    /// ```
+    /// use roundrock::prelude::*;
+    ///
+    /// fn main() -> Result<()> {
+    ///     let system = System::builder().workers(2).start()?;
+    ///     let (jobs, inbox) = bounded(8);
+    ///     let worker = system.scope().task("worker", async move {
+    ///         let mut sum = 0;
+    ///         while let Some(job) = inbox.recv().await { sum += job; }
+    ///         roundrock::Ok(sum)
+    ///     });
+    ///     for job in 1..=4 { jobs.blocking_send(job)?; }      // this is a plain thread
+    ///     let report = system.shutdown(secs(5))?;             // what was accepted is handled first
+    ///     assert!(report.is_clean());
+    ///     assert!(worker.exit().is_some_and(|exit| exit.is_normal()));
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn shutdown(&self, grace: Duration) -> Result<ExitReport, ShutdownInside> {
+        life::shutdown(&self.inner, self.life.as_ref(), grace)
     }
 
     /// Returns the name of the system.
