@@ -88,3 +88,55 @@ fn p19_timers_fire_behind_a_blocked_worker() {
         });
     }
 }
+
+/// P19: processes that exchange messages all the time are gathered on one worker; when one of them blocks it, the others go on
+/// elsewhere.
+#[test]
+fn p19_a_gathered_group_is_not_stuck_behind_one_of_its_own() {
+    const EACH: usize = 20_000;
+    for workers in [2, 4] {
+        on(workers, |scope| async move {
+            let (out, numbers) = bounded(64);
+            let (over, is_over) = mpsc::channel();
+            let seen = Arc::new(AtomicUsize::new(0));
+            for _ in 0..4 {
+                let out = out.clone();
+                let _ = scope.task("producer", async move {
+                    for number in 0..EACH {
+                        out.send(number).await?;
+                    }
+                    roundrock::Ok(())
+                });
+            }
+            out.finish();
+            let mut consumers = Vec::new();
+            for _ in 0..4 {
+                let (numbers, over, seen) = (numbers.clone(), over.clone(), Arc::clone(&seen));
+                consumers.push(scope.task("consumer", async move {
+                    while numbers.recv().await.is_some() {
+                        if seen.fetch_add(1, Ordering::SeqCst) + 1 == 4 * EACH {
+                            over.send(())?;
+                        }
+                    }
+                    roundrock::Ok(())
+                }));
+            }
+            let (begun, seen_now) = (Arc::clone(&seen), Arc::clone(&seen));
+            let blocker = scope.task("blocks", async move {
+                while begun.load(Ordering::SeqCst) < EACH {
+                    ensure!(numbers.recv().await.is_some(), "there are more messages");
+                    begun.fetch_add(1, Ordering::SeqCst);
+                }
+                numbers.finish();
+                // Blocks the thread until the others have received the rest.
+                is_over.recv().map_err(roundrock::Error::new)
+            });
+            blocker.await?;
+            for consumer in consumers {
+                consumer.await?;
+            }
+            assert_eq!(seen_now.load(Ordering::SeqCst), 4 * EACH);
+            Ok(())
+        });
+    }
+}

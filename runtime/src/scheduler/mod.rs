@@ -6,13 +6,15 @@
 //! ```
 //!
 //! Read in this order: [`worker`] (the loop of one worker), [`queue`], [`idle`] with PARKING.md, [`driver`] (how a
-//! worker sleeps), [`pool`] (threads, spare workers, shutdown), [`monitor`] (coarse clock, workers that do not come back).
+//! worker sleeps), [`company`] (workers that get into each other's way), [`pool`] (threads, spare workers, shutdown), [`monitor`] (coarse
+//! clock, workers that do not come back).
 //!
 //! **Invariants**
 //! - A notified task is in exactly one place: a run-next slot, a queue, or the hands of one worker.
 //! - A task in a run-next slot has a worker that is awake. What it displaced is in the queue, where others find it.
 //! - Another worker is woken only for surplus: waking a thread costs a hundred times what a process switch costs.
 
+pub(crate) mod company;
 pub(crate) mod driver;
 pub(crate) mod idle;
 pub(crate) mod monitor;

@@ -174,6 +174,12 @@ fn look(scheduler: &Arc<Scheduler>, looks: &mut [Look], now: Instant) {
             };
             continue;
         }
+        // Its step lasts longer than a message: what waits behind it is for everybody.
+        if remote.company.is_alone() || remote.company.is_handed() {
+            remote.company.give_handed(&scheduler.injector);
+            remote.company.end_alone();
+            scheduler.wake_for_surplus();
+        }
         let ran = look.since.map_or(Duration::ZERO, |since| now - since);
         if ran < worker::PATIENCE {
             continue;

@@ -173,7 +173,7 @@ impl Scheduler {
             || self
                 .active_remotes()
                 .iter()
-                .any(|remote| !remote.thief.is_empty())
+                .any(|remote| remote.has_surplus())
     }
 
     pub(crate) fn active_remotes(&self) -> &[Arc<Remote>] {

@@ -43,6 +43,10 @@ impl Local {
     pub(crate) fn pop(&self) -> Option<Runnable> {
         self.0.pop()
     }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl Thief {
@@ -83,6 +87,17 @@ impl Injector {
     pub(crate) fn steal(&self, into: &Local) -> Option<Runnable> {
         loop {
             match self.0.steal_batch_and_pop(&into.0) {
+                deque::Steal::Success(task) => return Some(task),
+                deque::Steal::Empty => return None,
+                deque::Steal::Retry => std::hint::spin_loop(),
+            }
+        }
+    }
+
+    /// Takes one task.
+    pub(crate) fn pop(&self) -> Option<Runnable> {
+        loop {
+            match self.0.steal() {
                 deque::Steal::Success(task) => return Some(task),
                 deque::Steal::Empty => return None,
                 deque::Steal::Retry => std::hint::spin_loop(),
@@ -168,6 +183,13 @@ mod deque {
 
         pub(super) fn steal_batch_and_pop(&self, into: &Worker<T>) -> Steal<T> {
             steal(&self.0, into)
+        }
+
+        pub(super) fn steal(&self) -> Steal<T> {
+            self.0
+                .lock()
+                .pop_front()
+                .map_or(Steal::Empty, Steal::Success)
         }
 
         pub(super) fn is_empty(&self) -> bool {

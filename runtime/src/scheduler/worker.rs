@@ -27,9 +27,10 @@ use crossbeam_utils::CachePadded;
 use crate::channel::dead::Desk;
 use crate::channel::registry::Shard;
 use crate::scheduler::Scheduler;
+use crate::scheduler::company::{self, Company};
 use crate::scheduler::driver::Parker;
 use crate::scheduler::queue::{Local, Runnable, Thief};
-use crate::sync::{AtomicPtr, AtomicU64, Ordering, thread_local};
+use crate::sync::{AtomicPtr, AtomicU64, Ordering, take_collisions, thread_local};
 use crate::task::cell::{self, Header, Step};
 use crate::task::registry::FreeCache;
 
@@ -50,6 +51,7 @@ pub(crate) struct Remote {
     /// What the worker woke last, and will run next.
     next: CachePadded<AtomicPtr<Header>>,
     pub(crate) thief: Thief,
+    pub(crate) company: CachePadded<Company>,
     pub(crate) parker: Parker,
     /// The channels that this worker made.
     pub(crate) channels: Arc<Shard>,
@@ -72,10 +74,16 @@ impl Remote {
         Self {
             next: CachePadded::new(AtomicPtr::new(ptr::null_mut())),
             thief,
+            company: CachePadded::new(Company::new()),
             parker: Parker::default(),
             channels: Shard::new(desk),
             counters: CachePadded::new(Counters::default()),
         }
+    }
+
+    /// Whether thieves find something in the queue.
+    pub(crate) fn has_surplus(&self) -> bool {
+        !self.thief.is_empty() && !self.company.is_alone()
     }
 
     /// Takes the task in the run-next slot.
@@ -225,7 +233,9 @@ impl Worker {
     #[inline]
     fn push_surplus(&self, task: Runnable) {
         self.local.push(task);
-        self.scheduler.wake_for_surplus();
+        if !self.remote().company.is_alone() {
+            self.scheduler.wake_for_surplus();
+        }
     }
 
     /// Makes this the worker of this thread.
@@ -260,6 +270,8 @@ impl Worker {
         if self.stop_searching() {
             self.scheduler.wake_for_surplus();
         }
+        self.remote().company.end_alone();
+        self.remote().company.give_handed(&self.scheduler.injector);
         while let Some(task) = self.remote().take_next().or_else(|| self.local.pop()) {
             self.scheduler.injector.push(task);
             self.scheduler.wake_for_surplus();
@@ -296,13 +308,13 @@ impl Worker {
     fn look(&self, steps: u64) {
         let now = self.scheduler.clock.now_nanos();
         let passed = now.saturating_sub(self.looked.replace(now));
-        let period = self.period.get();
+        let before = self.period.get();
         let period = if passed < LOOK_NANOS.start {
-            (period * 2).min(TICK)
+            (before * 2).min(TICK)
         } else if passed > LOOK_NANOS.end {
-            (period / 2).max(1)
+            (before / 2).max(1)
         } else {
-            period
+            before
         };
         self.period.set(period);
         self.countdown.set(period);
@@ -311,7 +323,34 @@ impl Worker {
         if drive {
             self.drove.set(now);
         }
+        self.choose_company(now, passed, before);
         self.maintain(drive);
+    }
+
+    /// Gives way to a worker that this one keeps meeting, or lets others come again.
+    fn choose_company(&self, now: u64, passed: u64, steps: u32) {
+        let own = &self.remote().company;
+        if company::is_quarrel(take_collisions(), passed) {
+            let workers = self.scheduler.workers();
+            if let Some(partner) = own.gives_way_to(self.index, workers) {
+                let partner = &self.scheduler.remotes[partner];
+                partner.company.leave_alone(now);
+                own.end_alone();
+                while let Some(task) = self.remote().take_next().or_else(|| self.local.pop()) {
+                    partner.company.hand(task);
+                }
+                partner.parker.unpark();
+            }
+        } else if own.wants_company(now, passed / u64::from(steps)) {
+            self.end_alone();
+        }
+    }
+
+    fn end_alone(&self) {
+        self.remote().company.end_alone();
+        if !self.local.is_empty() {
+            self.scheduler.wake_for_surplus();
+        }
     }
 
     /// The timers, and now and then the reactor.
@@ -320,6 +359,9 @@ impl Worker {
         self.scheduler.timers.fire(&self.scheduler.clock);
         if with_reactor {
             self.scheduler.driver.poll();
+        }
+        if let Some(task) = self.remote().company.take_handed(&self.local) {
+            self.push_surplus(task);
         }
         if let Some(task) = self.scheduler.injector.steal(&self.local) {
             self.push_surplus(task);
@@ -345,6 +387,9 @@ impl Worker {
 
     #[cold]
     fn search(&self) -> Option<Runnable> {
+        if let Some(task) = self.remote().company.take_handed(&self.local) {
+            return Some(self.found(task));
+        }
         if let Some(task) = self.scheduler.injector.steal(&self.local) {
             return Some(self.found(task));
         }
@@ -367,10 +412,12 @@ impl Worker {
         let start = self.random_below(remotes.len() as u32) as usize;
         for offset in 0..remotes.len() {
             let victim = (start + offset) % remotes.len();
-            if victim == self.index {
+            if victim == self.index || !remotes[victim].has_surplus() {
                 continue;
             }
             if let Some(task) = remotes[victim].thief.steal(&self.local) {
+                remotes[victim].company.met(self.index);
+                self.remote().company.met(victim);
                 let steals = &self.remote().counters.steals;
                 // ORDERING: Relaxed: a counter with one writer.
                 steals.store(steals.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
@@ -398,10 +445,14 @@ impl Worker {
     fn sleep(&self) {
         let scheduler = &*self.scheduler;
         self.parking.set(true);
+        let company = &self.remote().company;
+        if company.is_alone() {
+            company.end_alone();
+        }
         scheduler
             .idle
             .fall_asleep(self.index, self.searching.replace(false));
-        if !scheduler.has_queued_work() && !scheduler.is_shut_down() {
+        if !company.is_handed() && !scheduler.has_queued_work() && !scheduler.is_shut_down() {
             let parks = &self.remote().counters.parks;
             // ORDERING: Relaxed: a counter with one writer.
             parks.store(parks.load(Ordering::Relaxed) + 1, Ordering::Relaxed);

@@ -15,7 +15,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use crate::sync::{AtomicU32, Ordering, UnsafeCell, wait_a_moment};
+use crate::sync::{AtomicU32, Ordering, UnsafeCell, collided, wait_a_moment};
 
 /// A short lock that owns what it protects. See the header of this file for why it is ours.
 #[derive(Debug)]
@@ -64,6 +64,7 @@ impl<T> Lock<T> {
     #[cold]
     #[inline(never)]
     fn lock_slow(&self) -> Guard<'_, T> {
+        collided();
         let mut round = 0_u32;
         loop {
             // ORDERING: Relaxed: a hint before the real attempt.

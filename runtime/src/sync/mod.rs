@@ -23,14 +23,14 @@ pub(crate) use lock::{Guard, Lock};
 #[cfg(loom)]
 pub(crate) use modelled::{
     AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Guard, Lock, Ordering, UnsafeCell, fence, now,
-    thread, thread_local, wait_a_moment,
+    take_collisions, thread, thread_local, wait_a_moment,
 };
 #[cfg(all(loom, test))]
-pub(crate) use modelled::{advance, reset_clock};
+pub(crate) use modelled::{advance, collided, reset_clock};
 #[cfg(not(loom))]
 pub(crate) use real::{
-    AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, UnsafeCell, fence, now, thread,
-    thread_local, wait_a_moment,
+    AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, UnsafeCell, collided, fence, now,
+    take_collisions, thread, thread_local, wait_a_moment,
 };
 
 pub use crate::locks::{

@@ -129,3 +129,12 @@ pub(crate) fn reset_clock() {
 pub(crate) fn wait_a_moment(_round: u32) {
     thread::yield_now();
 }
+
+/// Models count no collisions: how long they wait means nothing.
+#[cfg(test)]
+pub(crate) fn collided() {}
+
+/// None.
+pub(crate) fn take_collisions() -> u32 {
+    0
+}

@@ -1,5 +1,6 @@
 //! What production uses: the standard library, with loom's interface where the two differ.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
@@ -52,4 +53,18 @@ pub(crate) fn wait_a_moment(round: u32) {
         // The holder was preempted.
         _ => thread::sleep(Duration::from_micros(1 << (round - 44).min(10))),
     }
+}
+
+thread_local! {
+    static COLLISIONS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Counts that this thread had to wait for a short lock.
+pub(crate) fn collided() {
+    COLLISIONS.with(|count| count.set(count.get().saturating_add(1)));
+}
+
+/// How often this thread had to wait for a short lock since it last asked.
+pub(crate) fn take_collisions() -> u32 {
+    COLLISIONS.with(|count| count.replace(0))
 }

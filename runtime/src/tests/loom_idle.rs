@@ -2,17 +2,24 @@
 //! even if every worker is about to sleep or to retire; a wake is kept for a sleep that comes later, with what its sender
 //! wrote; the monitor does not sleep while a worker is awake.
 //!
-//! Tried: no fence in `worker_to_wake`, in `fall_asleep`, or on either side of the monitor; no second look after `fall_asleep`; a
-//! last searcher or a retiring worker that does not wake another; a store instead of the swap in `Parker::announce`; a worker that
-//! looks at the monitor before it leaves the sleepers. Each ends in a deadlock.
+//! And of `scheduler/company.rs`: a task that was handed over is run; what a worker has queued while it was left alone is found
+//! when that ends.
+//!
+//! Tried: no unpark after `hand`; no wake after `end_alone`; no fence in `worker_to_wake`, in `fall_asleep`, or on either side
+//! of the monitor; no second look after `fall_asleep`; a last searcher or a retiring worker that does not wake another; a store
+//! instead of the swap in `Parker::announce`; a worker that looks at the monitor before it leaves the sleepers. Each ends in a
+//! deadlock.
 
 use loom::thread;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::model;
+use crate::scheduler::company::Company;
 use crate::scheduler::driver::Parker;
 use crate::scheduler::idle::Idle;
 use crate::scheduler::monitor::Rest;
+use crate::scheduler::queue::{Local, Runnable};
 use crate::sync::{AtomicU32, AtomicUsize, Ordering};
 
 /// The loop of `Worker::run` around the real protocol. The queue is as weak as a queue may be: one release store to push, so
@@ -183,5 +190,76 @@ fn the_monitor_does_not_sleep_while_a_worker_is_awake() {
         rest.attach();
         rest.sleep_while(|| idle.sleeping() == 1);
         worker.join().unwrap();
+    });
+}
+
+#[test]
+fn a_task_that_was_handed_over_is_run() {
+    model("handed over", 3, || {
+        let shared = Arc::new((Company::new(), Idle::new(), Parker::default()));
+        let giver = thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || {
+                let (company, _, parker) = &*shared;
+                for _ in 0..2 {
+                    company.leave_alone(1);
+                    company.hand(Runnable(NonNull::dangling()));
+                    parker.unpark();
+                }
+            }
+        });
+        let (company, idle, parker) = &*shared;
+        let (local, _thief) = Local::new();
+        parker.attach();
+        let mut run = 0;
+        while run < 2 {
+            run += usize::from(company.take_handed(&local).is_some());
+            while local.pop().is_some() {
+                run += 1;
+            }
+            if company.is_alone() {
+                company.end_alone();
+            }
+            idle.fall_asleep(0, false);
+            if !company.is_handed() && run < 2 {
+                parker.park(None);
+            }
+            idle.wake_up(0);
+        }
+        giver.join().unwrap();
+        assert!(!company.is_handed());
+    });
+}
+
+#[test]
+fn what_was_queued_alone_is_found_when_that_ends() {
+    model("alone", 3, || {
+        let pool = Pool::new(1, 1);
+        let company = Arc::new(Company::new());
+        company.leave_alone(1);
+        let thief = thread::spawn({
+            let (pool, company) = (Arc::clone(&pool), Arc::clone(&company));
+            move || {
+                pool.parkers[0].attach();
+                let mut searching = false;
+                while !pool.is_over() {
+                    searching = searching || pool.idle.start_searching(1);
+                    let found = !company.is_alone() && pool.pop();
+                    if found {
+                        break;
+                    }
+                    pool.idle.fall_asleep(0, searching);
+                    if company.is_alone() || pool.is_empty() {
+                        pool.parkers[0].park(None);
+                    }
+                    searching = pool.idle.wake_up(0);
+                }
+            }
+        });
+        // Left alone: nobody is woken for it.
+        pool.queue[0].store(1, Ordering::Release);
+        company.end_alone();
+        pool.wake();
+        thief.join().unwrap();
     });
 }
