@@ -188,7 +188,9 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// Waits for the first of several events and runs its branch.
 ///
 /// A branch is `pattern = event => body`, `pattern = event, if condition => body`, or
-/// `sender.send(value) => body`, whose value is evaluated only if the branch is taken. The events of
+/// `sender.send(value) => body`, whose value is evaluated only if the branch is taken. A branch that
+/// receives is disabled once its channel is closed, and so is one that sends, for it could not give
+/// the value back; `sent = sender.send(value) => body` binds the result, and is taken then. The events of
 /// the other branches are dropped before the body runs, and none loses anything by it: a plain
 /// future is no event. The first branch to be looked at changes from wait to wait, unless the first
 /// line is `biased;`. `default => body` runs if nothing is ready, `else => body` if every branch is

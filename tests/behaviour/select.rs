@@ -142,3 +142,37 @@ fn p12_losing_arms_lose_no_message() {
         });
     }
 }
+
+/// P4, P14: a branch that sends is disabled when the other side is gone, for it could not give its value back; one that binds the
+/// result is taken, and gets it.
+#[test]
+fn p04_a_branch_that_sends_is_disabled_by_the_close() {
+    on_workers(|scope| async move {
+        let (jobs, inbox) = bounded::<u32>(1);
+        drop(inbox);
+        let mut made = 0;
+        let took = select! {
+            jobs.send({ made += 1; 1 }) => "send",
+            else => "else",
+        };
+        assert_eq!((took, made), ("else", 0));
+        let back = select! {
+            sent = jobs.send(2) => sent.map_err(|error| error.into_inner()),
+            else => Ok(()),
+        };
+        assert_eq!(back, Err(2));
+
+        // The same when it is parked already.
+        let (jobs, inbox) = rendezvous::<u32>();
+        let waits = scope.task("waits", async move {
+            roundrock::Ok(select! {
+                jobs.send(1) => "send",
+                else => "else",
+            })
+        });
+        sleep(millis(1)).await;
+        drop(inbox);
+        assert_eq!(waits.await?, "else");
+        Ok(())
+    });
+}

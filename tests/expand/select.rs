@@ -28,7 +28,9 @@ async fn waits() {
                     },
                     rest: ::roundrock::__private::Cons {
                         event: ::core::option::Option::Some(
-                            ::roundrock::__private::event(out.ready()),
+                            ::roundrock::__private::event(
+                                ::roundrock::__private::room(out.ready()),
+                            ),
                         ),
                         rest: ::roundrock::__private::Nil,
                     },
@@ -60,7 +62,7 @@ async fn waits() {
                 ),
             ),
         ) => {
-            let _ = ::roundrock::__private::send_ready(value, next());
+            ::roundrock::__private::send_room(value, next());
             continue;
         }
         ::roundrock::__private::Selected::Arm(

@@ -88,7 +88,13 @@ fn event(branch: &Branch) -> TokenStream {
         }
         Wait::Send { sender, .. } => {
             let private = private_at(sender.span());
-            quote_spanned!(at(sender.span())=> #private::event(#sender.ready()))
+            let ready = quote_spanned!(at(sender.span())=> #sender.ready());
+            // Without a pattern nobody would learn that the other side is gone: the branch is disabled then.
+            let wait = match &branch.pattern {
+                Some(_) => ready,
+                None => quote_spanned!(at(sender.span())=> #private::room(#ready)),
+            };
+            quote_spanned!(at(sender.span())=> #private::event(#wait))
         }
     };
     let some = generated!(::core::option::Option::Some(#event));
@@ -133,10 +139,12 @@ fn arm(number: usize, branch: &Branch) -> TokenStream {
             generated!(let #pattern = value;)
         }
         (Wait::Event(_), None) => generated!(::core::mem::drop(value);),
-        (Wait::Send { value, .. }, pattern) => {
-            let pattern = pattern.clone().unwrap_or_else(|| generated!(_));
+        (Wait::Send { value, .. }, Some(pattern)) => {
             let sent = quote_spanned!(at(value.span())=> #private::send_ready(value, #value));
             generated!(let #pattern = #sent;)
+        }
+        (Wait::Send { value, .. }, None) => {
+            quote_spanned!(at(value.span())=> #private::send_room(value, #value);)
         }
     };
     generated! {

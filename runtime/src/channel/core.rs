@@ -288,14 +288,10 @@ impl<T> Core<T> {
     pub(crate) fn ready(&self, count: u32, park: Option<Park<'_, '_>>) -> Started {
         let mut state = self.state.lock();
         let token = park.as_ref().and_then(|park| park.token);
-        let claim = || token.is_none_or(Token::claim);
         if state.has(NO_RECEIVERS) || state.refuses() {
-            return if claim() {
-                Started::Closed
-            } else {
-                Started::Lost
-            };
+            return Started::Closed;
         }
+        let claim = || token.is_none_or(Token::claim);
         if state.senders.is_empty()
             && state.can_grant(token.map_or(ptr::null(), ptr::from_ref), count)
         {

@@ -36,7 +36,7 @@ pub(crate) mod head;
 pub(crate) mod latest;
 mod matching;
 pub(crate) mod oneshot;
-mod permit;
+pub(crate) mod permit;
 pub(crate) mod policy;
 pub(crate) mod receiver;
 pub(crate) mod registry;

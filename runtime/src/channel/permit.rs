@@ -39,11 +39,25 @@ impl<'a, T: Message> Ready<'a, T> {
         }
     }
 
+    /// As [`poll_open`](Self::poll_open), where that no receiver is left is an outcome too.
     fn poll_ready(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         token: Option<&Token>,
     ) -> ArmPoll<Result<Permits<'a, T>, Closed>> {
+        match self.poll_open(cx, token) {
+            ArmPoll::Disabled if token.is_none_or(Token::claim) => ArmPoll::Ready(Err(Closed(()))),
+            ArmPoll::Disabled => ArmPoll::Pending,
+            open => open.map(Ok),
+        }
+    }
+
+    /// Waits for room; `Disabled`, and nothing claimed, if no receiver is left.
+    fn poll_open(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        token: Option<&Token>,
+    ) -> ArmPoll<Permits<'a, T>> {
         // SAFETY: nothing is moved out of its place while the node is parked.
         let this = unsafe { self.get_unchecked_mut() };
         let (sender, left) = (this.sender, this.count);
@@ -55,8 +69,8 @@ impl<'a, T: Message> Ready<'a, T> {
             };
             // SAFETY: the head belongs to this sender's core.
             match unsafe { (sender.head().vtable.ready)(sender.raw(), left, Some(park)) } {
-                Started::Done => return ArmPoll::Ready(Ok(Permits { sender, left })),
-                Started::Closed => return ArmPoll::Ready(Err(Closed(()))),
+                Started::Done => return ArmPoll::Ready(Permits { sender, left }),
+                Started::Closed => return ArmPoll::Disabled,
                 Started::Parked | Started::Full | Started::Lost => {}
             }
         } else {
@@ -74,12 +88,9 @@ impl<'a, T: Message> Ready<'a, T> {
             match mark {
                 wait::DONE => {
                     this.node.reset();
-                    return ArmPoll::Ready(Ok(Permits { sender, left }));
+                    return ArmPoll::Ready(Permits { sender, left });
                 }
-                wait::CLOSED if token.is_none_or(Token::claim) => {
-                    this.node.reset();
-                    return ArmPoll::Ready(Err(Closed(())));
-                }
+                wait::CLOSED => return ArmPoll::Disabled,
                 _ => {}
             }
         }
@@ -110,6 +121,30 @@ impl<'a, T: Message> Event for Ready<'a, T> {
     ) -> ArmPoll<Self::Output> {
         self.poll_ready(cx, Some(token))
             .map(|result| result.map(Permits::only))
+    }
+}
+
+/// The wait of a branch `sender.send(value) => ..`, which like a receive is disabled when the other side is gone: it has nowhere
+/// to give the value back.
+#[derive(Debug)]
+pub struct Room<'a, T>(Ready<'a, T>);
+
+/// Makes the wait of a branch that sends.
+pub fn room<T>(ready: Ready<'_, T>) -> Room<'_, T> {
+    Room(ready)
+}
+
+impl<'a, T: Message> Event for Room<'a, T> {
+    type Output = Permit<'a, T>;
+
+    fn poll_arm(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        token: &Token,
+    ) -> ArmPoll<Self::Output> {
+        // SAFETY: structural pinning of the only field.
+        let ready = unsafe { self.map_unchecked_mut(|room| &mut room.0) };
+        ready.poll_open(cx, Some(token)).map(Permits::only)
     }
 }
 

@@ -128,6 +128,7 @@ mod sealed {
     use std::future::Future;
     impl<T> Sealed for crate::channel::receiver::Recv<'_, T> {}
     impl<T> Sealed for crate::channel::permit::Ready<'_, T> {}
+    impl<T> Sealed for crate::channel::permit::Room<'_, T> {}
     impl<T: crate::channel::Message> Sealed for crate::channel::oneshot::OneshotReceiver<T> {}
     impl<T: crate::channel::Message> Sealed for &mut crate::channel::oneshot::OneshotReceiver<T> {}
     impl<T: crate::channel::Message> Sealed for crate::channel::oneshot::OneshotRecv<'_, T> {}
@@ -394,7 +395,13 @@ pub fn not_selected() -> ! {
     unreachable!("a `select!` ends in one of its own arms")
 }
 
-/// Ends a `sender.send(value)` arm.
+/// Ends a `sender.send(value)` arm whose outcome nobody asks for.
+pub fn send_room<T: Message>(room: Permit<'_, T>, value: T) {
+    // The other side may have gone since the branch was taken: as after a send, the message then counts as dead.
+    drop(room.send(value));
+}
+
+/// Ends a `sent = sender.send(value)` arm.
 ///
 /// # Errors
 /// [`SendError`] with the value when no receiver is left.
