@@ -75,7 +75,7 @@ joins! {
     join_7(a: A, b: B, c: C, d: D, e: E, f: F, g: G);
 }
 
-/// Waits for 2 to 7 futures at the same time, and gives their outputs as a tuple, in the order in which they were written.
+/// Waits for 2 to 7 futures, calls or tasks at the same time, and gives their outputs as a tuple, in the order in which they were written.
 ///
 /// Awaits by itself: use it in an `async` block. All run in the current process, so they do not run in parallel, and a panic in
 /// one ends all.
@@ -95,21 +95,60 @@ joins! {
 #[macro_export]
 macro_rules! join {
     ($a:expr, $b:expr $(,)?) => {
-        $crate::__private::join_2($a, $b).await
+        $crate::__private::join_2(
+            ::core::future::IntoFuture::into_future($a),
+            ::core::future::IntoFuture::into_future($b),
+        )
+        .await
     };
     ($a:expr, $b:expr, $c:expr $(,)?) => {
-        $crate::__private::join_3($a, $b, $c).await
+        $crate::__private::join_3(
+            ::core::future::IntoFuture::into_future($a),
+            ::core::future::IntoFuture::into_future($b),
+            ::core::future::IntoFuture::into_future($c),
+        )
+        .await
     };
     ($a:expr, $b:expr, $c:expr, $d:expr $(,)?) => {
-        $crate::__private::join_4($a, $b, $c, $d).await
+        $crate::__private::join_4(
+            ::core::future::IntoFuture::into_future($a),
+            ::core::future::IntoFuture::into_future($b),
+            ::core::future::IntoFuture::into_future($c),
+            ::core::future::IntoFuture::into_future($d),
+        )
+        .await
     };
     ($a:expr, $b:expr, $c:expr, $d:expr, $e:expr $(,)?) => {
-        $crate::__private::join_5($a, $b, $c, $d, $e).await
+        $crate::__private::join_5(
+            ::core::future::IntoFuture::into_future($a),
+            ::core::future::IntoFuture::into_future($b),
+            ::core::future::IntoFuture::into_future($c),
+            ::core::future::IntoFuture::into_future($d),
+            ::core::future::IntoFuture::into_future($e),
+        )
+        .await
     };
     ($a:expr, $b:expr, $c:expr, $d:expr, $e:expr, $f:expr $(,)?) => {
-        $crate::__private::join_6($a, $b, $c, $d, $e, $f).await
+        $crate::__private::join_6(
+            ::core::future::IntoFuture::into_future($a),
+            ::core::future::IntoFuture::into_future($b),
+            ::core::future::IntoFuture::into_future($c),
+            ::core::future::IntoFuture::into_future($d),
+            ::core::future::IntoFuture::into_future($e),
+            ::core::future::IntoFuture::into_future($f),
+        )
+        .await
     };
     ($a:expr, $b:expr, $c:expr, $d:expr, $e:expr, $f:expr, $g:expr $(,)?) => {
-        $crate::__private::join_7($a, $b, $c, $d, $e, $f, $g).await
+        $crate::__private::join_7(
+            ::core::future::IntoFuture::into_future($a),
+            ::core::future::IntoFuture::into_future($b),
+            ::core::future::IntoFuture::into_future($c),
+            ::core::future::IntoFuture::into_future($d),
+            ::core::future::IntoFuture::into_future($e),
+            ::core::future::IntoFuture::into_future($f),
+            ::core::future::IntoFuture::into_future($g),
+        )
+        .await
     };
 }

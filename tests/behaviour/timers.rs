@@ -290,3 +290,16 @@ fn p36_timers_made_and_dropped_by_the_thousand() {
         Ok(())
     });
 }
+
+/// An interval that is longer than the clock reaches never ticks, and breaks nothing.
+#[test]
+fn very_long_intervals_do_not_overflow() {
+    on_workers(|_scope| async move {
+        let mut tick = interval(Duration::MAX);
+        select! {
+            _ = tick.next() => panic!("the end of time has come"),
+            _ = sleep(millis(1)) => {}
+        }
+        Ok(())
+    });
+}

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use crate::channel::select::{ArmPoll, Event, Token};
-use crate::time::sleep::{Sleep, sleep_until};
+use crate::time::sleep::{Sleep, later, sleep_until};
 
 /// What an interval does about ticks that passed while nobody waited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,7 +41,7 @@ pub fn interval(period: Duration) -> Interval {
         !period.is_zero(),
         "the period of an interval is zero: it would never let the process rest; give at least 1 ns"
     );
-    let first = Instant::now() + period;
+    let first = later(Instant::now(), period);
     Interval {
         period,
         due: first,
@@ -92,13 +92,16 @@ impl Interval {
         let tick = self.due;
         let now = Instant::now();
         self.due = match self.missed {
-            MissedTick::Burst => tick + self.period,
-            MissedTick::Delay => now.max(tick) + self.period,
+            MissedTick::Burst => later(tick, self.period),
+            MissedTick::Delay => later(now.max(tick), self.period),
             MissedTick::Skip => {
                 let passed =
                     now.saturating_duration_since(tick).as_nanos() / self.period.as_nanos();
                 let step = self.period.as_nanos().saturating_mul(passed + 1);
-                tick + Duration::from_nanos(u64::try_from(step).unwrap_or(u64::MAX))
+                later(
+                    tick,
+                    Duration::from_nanos(u64::try_from(step).unwrap_or(u64::MAX)),
+                )
             }
         };
         self.sleep.as_mut().reset(self.due);

@@ -158,7 +158,7 @@ impl Sleep {
             let now = scheduler.clock.now();
             let deadline = match self.when {
                 When::At(deadline) => deadline,
-                When::After(duration) => now.checked_add(duration).unwrap_or_else(|| now + FAR),
+                When::After(duration) => later(now, duration),
             };
             self.when = When::At(deadline);
             if deadline <= now {
@@ -187,6 +187,11 @@ impl Sleep {
 
 /// Farther than any program runs: a duration that overflows the clock sleeps this long.
 pub(crate) const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// `duration` after `now`, or as far off as makes no difference if the clock does not reach there.
+pub(crate) fn later(now: Instant, duration: Duration) -> Instant {
+    now.checked_add(duration).unwrap_or_else(|| now + FAR)
+}
 
 #[cold]
 fn no_system() -> ! {
@@ -266,17 +271,17 @@ pub async fn timeout<F: IntoFuture>(limit: Duration, future: F) -> Result<F::Out
 /// assert_eq!(inbox.recv().within(secs(1)).await?, Some(7));
 /// # Ok(()) }) }
 /// ```
-pub trait Within: Future + Sized {
-    /// Gives this operation at most `limit`; see [`timeout`].
-    fn within(self, limit: Duration) -> Timeout<Self> {
+pub trait Within: IntoFuture + Sized {
+    /// Gives this operation, or the wait for a task, at most `limit`; see [`timeout`].
+    fn within(self, limit: Duration) -> Timeout<Self::IntoFuture> {
         Timeout {
-            future: self,
+            future: self.into_future(),
             sleep: sleep(limit),
         }
     }
 }
 
-impl<F: Future> Within for F {}
+impl<F: IntoFuture> Within for F {}
 
 /// A future with a limit of time; see [`Within::within`] and [`timeout`].
 #[derive(Debug)]
