@@ -4,6 +4,7 @@
 //! of the watchdog only turn a hang into a failure.
 
 mod broadcast;
+mod calls;
 mod cancel;
 mod channel;
 mod close;

@@ -16,7 +16,7 @@ use crate::channel::head::{Side, Stats};
 use crate::channel::policy::Overflow;
 use crate::channel::wait::Wakes;
 use crate::sync::Guard;
-use crate::task::TaskRef;
+use crate::task::{TaskRef, current};
 
 impl<T> Core<T> {
     /// Sets options before the endpoints are used.
@@ -86,7 +86,7 @@ impl<T> Core<T> {
             }
         }
         // Destructors of messages are user code, and run in queue order. Last, for they may panic.
-        drop(queued);
+        current::drop_undelivered(queued);
     }
 
     pub(super) fn owner(&self) -> Option<TaskRef> {

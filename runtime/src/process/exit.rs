@@ -192,7 +192,7 @@ pub struct Panic {
 }
 
 impl Panic {
-    /// The text of the panic, or the type of its payload if it was not a text.
+    /// The text of the panic, or a remark that its payload was not a text.
     pub fn text(&self) -> &str {
         &self.text
     }

@@ -159,7 +159,9 @@ impl<R, E> ReplySlot<R, E> {
     #[cold]
     #[inline(never)]
     fn give_up(&mut self) {
-        if std::thread::panicking() || current::is_killed_child() {
+        // What lies in the queue of a process that crashes was not begun, and may be asked of another one.
+        let begun = !current::is_undelivered();
+        if begun && (std::thread::panicking() || current::is_killed_child()) {
             self.crash();
         } else {
             self.fail(CallError::Gone);

@@ -54,6 +54,8 @@ struct Current {
     /// Something is to be done when the step has ended.
     deferred: Cell<bool>,
     coarse_ms: Cell<u32>,
+    /// Messages are dropped here that nobody has received.
+    undelivered: Cell<bool>,
     /// When the message that is being handled must have been handled.
     deadline: Cell<Option<Instant>>,
     /// Where the last panic of this thread came from, and the text that the hook saw.
@@ -90,6 +92,7 @@ thread_local! {
             flags: Cell::new(0),
             deferred: Cell::new(false),
             coarse_ms: Cell::new(0),
+            undelivered: Cell::new(false),
             deadline: Cell::new(None),
             panicked_at: Cell::new(None),
         }
@@ -425,6 +428,25 @@ pub(crate) fn stopping_scope() -> Option<Weak<ScopeInner>> {
 /// Whether this thread drops the future of a killed incarnation of a supervised child, whose mailbox lives on.
 pub(crate) fn is_killed_child() -> bool {
     with_task(|task| task.is_some_and(|task| task.state.is_killed() && task.lineage().is_some()))
+}
+
+/// Drops messages that nobody has received and nobody will: to whom they were a call, that has not begun.
+#[cold]
+pub(crate) fn drop_undelivered<T>(messages: T) {
+    struct Outer(bool);
+    impl Drop for Outer {
+        fn drop(&mut self) {
+            CURRENT.with(|current| current.undelivered.set(self.0));
+        }
+    }
+    // UNWIND: a destructor may panic; the flag is put back all the same.
+    let _outer = Outer(CURRENT.with(|current| current.undelivered.replace(true)));
+    drop(messages);
+}
+
+/// Whether this thread is in [`drop_undelivered`].
+pub(crate) fn is_undelivered() -> bool {
+    CURRENT.with(|current| current.undelivered.get())
 }
 
 /// Calls `f` with the header of the process that this thread polls.

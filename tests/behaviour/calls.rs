@@ -1,0 +1,227 @@
+//! Calls to struct processes: each completes, and says truly what became of it. P4, P13, P24.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use roundrock::prelude::*;
+use roundrock_tests::{LIMIT, on_workers};
+
+#[derive(Default)]
+#[process(mailbox = 4)]
+struct Service {
+    begun: Arc<AtomicUsize>,
+    ended: Arc<AtomicUsize>,
+    held: Vec<Reply<u32, String>>,
+    next: Option<ServiceHandle>,
+}
+
+#[handlers]
+impl Service {
+    async fn work(&mut self, ms: u64) -> u32 {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        sleep(millis(ms)).await;
+        self.ended.fetch_add(1, Ordering::SeqCst);
+        7
+    }
+    fn note(&mut self) {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+    }
+    fn begun(&self) -> usize {
+        self.begun.load(Ordering::SeqCst)
+    }
+    fn hold(&mut self, reply: Reply<u32, String>) {
+        self.held.push(reply);
+    }
+    fn wanted(&self) -> usize {
+        self.held.iter().filter(|reply| reply.is_wanted()).count()
+    }
+    fn answer(&mut self, with: Result<u32, String>) {
+        for reply in self.held.drain(..) {
+            match with.clone() {
+                Ok(value) => reply.send(value),
+                Err(error) => reply.fail(error),
+            }
+        }
+    }
+    fn forget(&mut self) {
+        self.held.clear();
+    }
+    fn panics(&self) -> u32 {
+        panic!("as asked")
+    }
+    fn deadline(&mut self, cx: &mut Cx) -> Option<Instant> {
+        cx.deadline()
+    }
+    async fn ask_next(&mut self) -> Result<Option<Instant>, CallError> {
+        match &self.next {
+            Some(next) => next.deadline().await,
+            None => Err(CallError::Gone),
+        }
+    }
+}
+
+/// P24: the one that was being handled when the process crashed has crashed; those in the queue were not begun, and are gone.
+#[test]
+fn p24_what_was_not_begun_when_the_process_crashed_is_gone() {
+    on_workers(|scope| async move {
+        let service = scope.spawn_isolated(Service::default());
+        service.work(10).send_and_forget().await?;
+        let crash = {
+            let service = service.clone();
+            scope.task(
+                "crash",
+                async move { roundrock::Ok(service.panics().await) },
+            )
+        };
+        sleep(millis(2)).await;
+        let waiting: JoinSet<_> = (0..3)
+            .map(|_| {
+                let service = service.clone();
+                scope.task("waits", async move { roundrock::Ok(service.begun().await) })
+            })
+            .collect();
+        assert_eq!(crash.await?, Err(CallError::Crashed));
+        let mut waiting = waiting;
+        while let Some(answer) = waiting.join_next().await {
+            assert_eq!(answer?, Err(CallError::Gone));
+        }
+        assert_eq!(service.begun().await, Err(CallError::Gone));
+        Ok(())
+    });
+}
+
+/// P24: a stored reply answers, fails, or is dropped; the caller learns which.
+#[test]
+fn p24_stored_replies_complete() {
+    on_workers(|scope| async move {
+        let service = scope.spawn(Service::default());
+        for (turn, expected) in [
+            Ok(9),
+            Err(CallError::Failed("no".to_owned())),
+            Err(CallError::NoReply),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let callers: Vec<_> = (0..3)
+                .map(|_| {
+                    let service = service.clone();
+                    scope.task("caller", async move { roundrock::Ok(service.hold().await) })
+                })
+                .collect();
+            while service.wanted().await? < 3 {
+                sleep(millis(1)).await;
+            }
+            match turn {
+                0 => service.answer(Ok(9)).await?,
+                1 => service.answer(Err("no".to_owned())).await?,
+                _ => service.forget().await?,
+            }
+            for caller in callers {
+                assert_eq!(caller.await?, expected);
+            }
+        }
+        assert!(service.hold().within(millis(2)).await.is_err());
+        assert_eq!(service.wanted().await?, 0, "its caller has gone");
+        Ok(())
+    });
+}
+
+/// P13: a call that is dropped before its turn is withdrawn; after that the handler runs to its end.
+#[test]
+fn p13_a_dropped_call_is_withdrawn_or_runs_to_its_end() {
+    on_workers(|scope| async move {
+        let state = Service::default();
+        let (begun, ended) = (Arc::clone(&state.begun), Arc::clone(&state.ended));
+        let service = scope.spawn(state);
+        assert!(timeout(millis(5), service.work(20)).await.is_err());
+        assert!(timeout(millis(2), service.note()).await.is_err());
+        service.begun().await?;
+        assert_eq!(begun.load(Ordering::SeqCst), 1);
+        assert_eq!(ended.load(Ordering::SeqCst), 1);
+        Ok(())
+    });
+}
+
+/// A call whose time is up when its turn comes is not handled; what a handler calls inherits the earlier deadline.
+#[test]
+fn deadlines_travel_with_calls() {
+    on_workers(|scope| async move {
+        let last = scope.spawn(Service::default());
+        let first = scope.spawn(Service {
+            next: Some(last.clone()),
+            ..Service::default()
+        });
+        assert_eq!(first.ask_next().await?, None);
+        let before = Instant::now();
+        let deadline = first.ask_next().within(LIMIT).await?;
+        assert!(deadline.is_some_and(|at| at > before && at <= Instant::now() + LIMIT));
+
+        let limited = scope.within(LIMIT);
+        let (handle, outer) = (last.clone(), limited.deadline());
+        let inherited = limited.task("caller", async move {
+            let scope_only = handle.deadline().await?;
+            let own = handle.deadline().within(LIMIT / 2).await?;
+            let longer = handle.deadline().within(LIMIT * 2).await?;
+            roundrock::Ok((scope_only, own, longer))
+        });
+        let (scope_only, own, longer) = inherited.await?;
+        assert_eq!(scope_only, outer);
+        assert!(own < outer && longer <= outer);
+
+        last.work(20).send_and_forget().await?;
+        assert_eq!(
+            last.note().within(millis(2)).await,
+            Err(CallError::Deadline)
+        );
+        last.note().within(millis(2)).send().await?;
+        assert_eq!(last.begun().await?, 1);
+        Ok(())
+    });
+}
+
+/// P4: a call that finds no room, or nobody, comes back and can be made again.
+#[test]
+fn p04_a_call_that_was_refused_can_be_made_again() {
+    on_workers(|scope| async move {
+        let service = scope.spawn(Service::default());
+        service.work(10).send_and_forget().await?;
+        let refused = loop {
+            match service.note().try_send() {
+                Ok(()) => {}
+                Err(error) => break error,
+            }
+        };
+        assert!(refused.is_full());
+        refused.into_inner().send().await?;
+        let call = service.note().owned();
+        let done = service.done();
+        drop(service);
+        call.await?;
+        assert!(done.await.is_normal(), "no handle is left");
+        Ok(())
+    });
+}
+
+/// `join!`, `within` and `timeout` take calls and tasks as they take futures.
+#[test]
+fn calls_and_tasks_are_joined_and_limited() {
+    on_workers(|scope| async move {
+        let (one, two) = (
+            scope.spawn(Service::default()),
+            scope.spawn(Service::default()),
+        );
+        let task = scope.task("task", async { roundrock::Ok(3) });
+        let (first, second, third) = join!(one.work(1), two.work(1), task);
+        assert_eq!(first? + second? + third? as u32, 17);
+        let slow = scope.task("slow", std::future::pending::<()>());
+        let done = slow.done();
+        assert!(slow.within(millis(2)).await.is_err());
+        assert!(done.within(millis(2)).await.is_err(), "it runs on");
+        let quick = scope.task("quick", async { roundrock::Ok(1) });
+        assert_eq!(quick.within(LIMIT).await??, 1);
+        scope.stop(millis(1)).await;
+        Ok(())
+    });
+}
