@@ -2,7 +2,17 @@
 //!
 //! Jobs travel over a crossbeam channel. A thread is started when a job finds none that is free, up to [`MAX_THREADS`];
 //! one that had nothing to do for `KEEP` ends.
+//!
+//! While the scope of a process stops, its job says what the thread waits for ([`Post`]), and the process says the same of
+//! itself; so a stop sees a blocking process as it sees any other.
+//!
+//! **Invariants**
+//! - What a post says the thread waits for is taken back by the wake, before the thread runs: who looks at the process while
+//!   it is parked can rely on it.
+//! - A job that has not begun when its process is gone never begins. One that has begun keeps the scope of its process from
+//!   ending until it returns.
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
@@ -13,11 +23,14 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
+use crate::process::exit::Fault;
 use crate::scheduler::worker;
+use crate::scope::{Late, ScopeInner};
 use crate::supervise::Lineage;
-use crate::sync::{AtomicUsize, Lock, Ordering};
+use crate::sync::{AtomicUsize, Guard, Lock, Ordering};
 use crate::system::life;
-use crate::task::current;
+use crate::task::cell::Header;
+use crate::task::current::{self, Waits};
 use crate::task::registry::WaitKind;
 use crate::task::waker::TaskWaker;
 
@@ -123,14 +136,84 @@ impl Threads {
 
 /// The result of a job on its way back.
 struct Slot<T> {
-    state: Lock<SlotState<T>>,
+    result: Lock<Option<thread::Result<T>>>,
+    post: Arc<Post>,
 }
 
-struct SlotState<T> {
-    result: Option<thread::Result<T>>,
+/// What a process and the thread that runs its job know of each other.
+#[derive(Debug)]
+struct Post(Lock<PostState>);
+
+#[derive(Debug, Default)]
+struct PostState {
+    /// The process, which waits for the result.
     waker: Option<TaskWaker>,
-    /// The thread that runs the job, if it does.
+    /// The thread that runs the job, from its first moment to its last.
     thread: Option<Thread>,
+    /// What that thread waits for.
+    parked: Option<Parked>,
+    /// The process does not wait any more.
+    left: bool,
+    /// Keeps the scope of the process that has left.
+    abandoned: Option<Abandoned>,
+}
+
+/// A thread that waits for operations of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Parked {
+    waits: Waits,
+    /// What a stop had told its process when it began to wait.
+    flags: u32,
+}
+
+impl Post {
+    /// Lets the process look at this post again.
+    fn wake_process(mut state: Guard<'_, PostState>) {
+        let waker = state.waker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Says what the thread waits for, if anybody asks: while the scope of the process stops.
+    fn park(&self, waits: Waits) {
+        let flags = current::flags();
+        if flags == 0 {
+            return;
+        }
+        let parked = Some(Parked { waits, flags });
+        let mut state = self.0.lock();
+        if state.parked != parked {
+            state.parked = parked;
+            Self::wake_process(state);
+        }
+    }
+
+    /// The thread is woken.
+    fn unpark(&self) {
+        let mut state = self.0.lock();
+        let thread = state.thread.clone();
+        if state.parked.take().is_some() {
+            Self::wake_process(state);
+        } else {
+            drop(state);
+        }
+        if let Some(thread) = thread {
+            thread.unpark();
+        }
+    }
+}
+
+impl Wake for Post {
+    fn wake(self: Arc<Self>) {
+        self.unpark();
+    }
+}
+
+std::thread_local! {
+    /// The post of the job that this thread runs for a process.
+    static JOB: RefCell<Option<Arc<Post>>> = const { RefCell::new(None) };
 }
 
 /// Runs code that blocks on a thread of its own, and waits for its result.
@@ -148,7 +231,7 @@ struct SlotState<T> {
 /// # let _ = text; Ok(()) }).unwrap();
 /// ```
 pub async fn blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
-    let waiting = submit(Lane::Blocking, job);
+    let waiting = submit(Lane::Blocking, |_| job());
     match waiting.await {
         Ok(value) => value,
         Err(payload) => resume_unwind(payload),
@@ -158,7 +241,7 @@ pub async fn blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'stati
 /// Runs a future of the current process on a thread of its own, where it may block. `None`: the system has shut down.
 ///
 /// While it runs there, operations of that thread count as the process's: a stop of its scope reaches them. If the process
-/// is killed, the thread sees the end of its empty inputs and is left to itself.
+/// is killed, the thread sees the end of its empty inputs, and the scope waits for it as long as a stop is patient.
 pub(crate) async fn process_job<T: Send + 'static>(
     lane: Lane,
     future: impl Future<Output = T> + Send + 'static,
@@ -166,10 +249,13 @@ pub(crate) async fn process_job<T: Send + 'static>(
     let process = current::task()?;
     // A job cannot be killed with its process: until it returns, the next incarnation of a supervised child waits.
     let held = process.lineage().map(Lineage::hold);
-    let waiting = submit(lane, move || {
+    let waiting = submit(lane, move |post| {
         let _held = held;
         let _attached = current::attach(process);
-        block_on(future)
+        JOB.set(Some(Arc::clone(post)));
+        let result = catch_unwind(AssertUnwindSafe(|| block_on(future)));
+        JOB.set(None);
+        result.unwrap_or_else(|payload| resume_unwind(payload))
     });
     match waiting.await {
         Ok(value) => Some(value),
@@ -177,26 +263,34 @@ pub(crate) async fn process_job<T: Send + 'static>(
     }
 }
 
-fn submit<T: Send + 'static>(lane: Lane, job: impl FnOnce() -> T + Send + 'static) -> Waiting<T> {
+fn submit<T: Send + 'static>(
+    lane: Lane,
+    job: impl FnOnce(&Arc<Post>) -> T + Send + 'static,
+) -> Waiting<T> {
     let slot = Arc::new(Slot {
-        state: Lock::new(SlotState {
-            result: None,
-            waker: None,
-            thread: None,
-        }),
+        result: Lock::new(None),
+        post: Arc::new(Post(Lock::new(PostState::default()))),
     });
     let shared = Arc::clone(&slot);
     let run: Job = Box::new(move || {
-        shared.state.lock().thread = Some(thread::current());
-        let result = catch_unwind(AssertUnwindSafe(job));
-        let mut state = shared.state.lock();
-        state.thread = None;
-        state.result = Some(result);
-        let waker = state.waker.take();
-        drop(state);
-        if let Some(waker) = waker {
-            waker.wake();
+        {
+            let mut state = shared.post.0.lock();
+            if state.left {
+                drop(state);
+                quietly(|| drop(job));
+                return;
+            }
+            state.thread = Some(thread::current());
         }
+        let result = catch_unwind(AssertUnwindSafe(|| job(&shared.post)));
+        *shared.result.lock() = Some(result);
+        let mut state = shared.post.0.lock();
+        state.thread = None;
+        let abandoned = state.abandoned.take();
+        Post::wake_process(state);
+        // A result that nobody waits for is dropped here, before the scope that waits for the job may end.
+        quietly(|| drop(shared));
+        drop(abandoned);
     });
     let submitted = current::with_task(|task| {
         match task.map(|task| task.system().threads(lane).submit(run)) {
@@ -213,6 +307,13 @@ fn submit<T: Send + 'static>(lane: Lane, job: impl FnOnce() -> T + Send + 'stati
     Waiting { slot }
 }
 
+/// Runs destructors of what nobody waits for; their thread serves others too.
+fn quietly(drops: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(drops)) {
+        drop(Fault::panic(payload));
+    }
+}
+
 struct Waiting<T> {
     slot: Arc<Slot<T>>,
 }
@@ -221,27 +322,96 @@ impl<T> Future for Waiting<T> {
     type Output = thread::Result<T>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.slot.state.lock();
-        if let Some(result) = state.result.take() {
+        let mut state = self.slot.post.0.lock();
+        if let Some(result) = self.slot.result.lock().take() {
             return Poll::Ready(result);
         }
         let old = state.waker.replace(TaskWaker::of(cx));
-        // The process was woken for another reason, perhaps a stop: what the thread waits for may have changed too.
-        if let (Some(thread), true) = (&state.thread, current::flags() != 0) {
-            thread.unpark();
-        }
+        let parked = state.parked;
+        let flags = current::flags();
+        // A stop has told the process something that the thread does not know yet.
+        let news = flags != 0 && parked.is_none_or(|parked| parked.flags != flags);
+        let thread = state.thread.clone().filter(|_| news);
         drop(state);
         drop(old);
-        current::waits_for(WaitKind::Blocking, 0);
+        match parked {
+            Some(parked) => current::waits_as(parked.waits),
+            None => current::waits_for(WaitKind::Blocking, 0),
+        }
+        if let Some(thread) = thread {
+            thread.unpark();
+        }
         Poll::Pending
     }
 }
 
 impl<T> Drop for Waiting<T> {
     fn drop(&mut self) {
-        if let Some(thread) = &self.slot.state.lock().thread {
+        let mut state = self.slot.post.0.lock();
+        state.left = true;
+        if let Some(thread) = state.thread.clone() {
+            // One that was only given up, by a limit of time, runs on by itself.
+            let killed = |task: &&Header| task.state.is_killed();
+            state.abandoned =
+                current::with_task(|task| task.filter(killed).and_then(Abandoned::of));
+            drop(state);
             thread.unpark();
         }
+    }
+}
+
+/// A job whose process has gone. It cannot be ended, so the scope of the process waits for it.
+#[derive(Debug)]
+struct Abandoned(Arc<ScopeInner>, u64);
+
+impl Abandoned {
+    fn of(process: &Header) -> Option<Self> {
+        let scope = Arc::clone(process.scope()?);
+        scope.enter();
+        let id = scope.system.jobs.enter(Arc::clone(&scope), process);
+        Some(Self(scope, id))
+    }
+}
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        self.0.system.jobs.leave(self.1);
+        self.0.leave();
+    }
+}
+
+/// The jobs of a system whose processes have gone.
+#[derive(Debug)]
+pub(crate) struct Jobs(Lock<Vec<(u64, Arc<ScopeInner>, Late)>>);
+
+impl Jobs {
+    pub(crate) fn new() -> Self {
+        Self(Lock::new(Vec::new()))
+    }
+
+    fn enter(&self, scope: Arc<ScopeInner>, process: &Header) -> u64 {
+        let late = Late::on_thread(process);
+        let mut jobs = self.0.lock();
+        let id = jobs.last().map_or(0, |(id, ..)| id + 1);
+        jobs.push((id, scope, late));
+        id
+    }
+
+    fn leave(&self, id: u64) {
+        let mut jobs = self.0.lock();
+        let at = jobs.iter().position(|(other, ..)| *other == id);
+        let job = at.map(|at| jobs.remove(at));
+        drop(jobs);
+        drop(job);
+    }
+
+    /// Those of processes of this scope, or of one inside it.
+    pub(crate) fn of(&self, scope: u64) -> Vec<Late> {
+        let jobs = self.0.lock();
+        jobs.iter()
+            .filter(|(_, own, _)| own.is_within(scope))
+            .map(|(.., late)| late.clone())
+            .collect()
     }
 }
 
@@ -256,14 +426,31 @@ impl Wake for Unpark {
 /// Waits for a future on a plain thread.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     refuse_on_worker("a blocking operation");
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    wait_as(JOB.with_borrow(Clone::clone), future)
+}
+
+/// As [`block_on`], for something that is not the business of the process whose job this thread may run.
+pub(crate) fn block_on_apart<F: Future>(future: F) -> F::Output {
+    refuse_on_worker("a blocking operation");
+    wait_as(None, future)
+}
+
+fn wait_as<F: Future>(job: Option<Arc<Post>>, future: F) -> F::Output {
+    let waker = match &job {
+        Some(post) => Waker::from(Arc::clone(post)),
+        None => Waker::from(Arc::new(Unpark(thread::current()))),
+    };
     let mut cx = Context::from_waker(&waker);
     let mut future = pin!(future);
     loop {
-        match future.as_mut().poll(&mut cx) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
+        let (polled, waits) = current::watched(|| future.as_mut().poll(&mut cx));
+        if let Poll::Ready(output) = polled {
+            return output;
         }
+        if let Some(post) = &job {
+            post.park(waits);
+        }
+        thread::park();
     }
 }
 

@@ -60,14 +60,19 @@ fn blocking_jobs_return_their_value_or_panic() {
         });
         let exit = failed.await.unwrap_err();
         assert!(exit.to_string().contains("in the job"), "{exit}");
-        // A job whose future is dropped runs to its end.
+        // A job that has begun runs to its end when its future is dropped.
         let (sender, receiver) = bounded(1);
-        let mut job = Box::pin(blocking(move || sender.blocking_send(8)));
+        let (begins, begun) = oneshot::<()>();
+        let mut job = Box::pin(blocking(move || {
+            let _ = begins.send(());
+            sender.blocking_send(8)
+        }));
         std::future::poll_fn(|cx| {
             let _ = job.as_mut().poll(cx);
             Poll::Ready(())
         })
         .await;
+        begun.await;
         drop(job);
         assert_eq!(receiver.recv().within(LIMIT).await, Ok(Some(8)));
         Ok(())

@@ -148,3 +148,25 @@ fn p33_killed_is_not_failed() {
     });
     assert_eq!((value, over.load(Ordering::SeqCst)), (3, true));
 }
+
+/// P33: the body of `main` is a process too: when all others have ended, what it waits for can come from nobody.
+#[test]
+fn p33_the_body_sees_the_end_of_its_input_when_a_process_failed() {
+    for workers in [1, 2] {
+        let ended = watched(move |_| {
+            System::builder().workers(workers).run(|scope| async move {
+                let (jobs, inbox) = bounded::<u32>(1);
+                let _ = scope.task("fails", async {
+                    yield_now().await;
+                    Err::<(), _>(roundrock::Error::msg("no disk"))
+                });
+                let seen = inbox.recv().await;
+                drop(jobs);
+                assert_eq!(seen, None);
+                Ok(())
+            })
+        });
+        let error = ended.expect_err("a process failed");
+        assert!(format!("{error:#}").ends_with("no disk"), "{error:#}");
+    }
+}

@@ -392,3 +392,43 @@ fn p33_inputs_end_one_by_one() {
         Ok(())
     });
 }
+
+/// P33: the report counts everybody who was there when the stop began, also in the scopes inside, and however quickly they end.
+#[test]
+fn p33_the_report_counts_everybody() {
+    on_workers(|scope| async move {
+        for _ in 0..20 {
+            let child = scope.child("child");
+            let inner = child.child("inner");
+            for at in [&child, &inner] {
+                for _ in 0..3 {
+                    at.task("ends at once", at.stopping());
+                }
+            }
+            yield_now().await;
+            let report = child.stop(LIMIT).await;
+            assert_eq!(report.drained, 6, "{report}");
+            assert!(report.is_clean());
+        }
+        Ok(())
+    });
+}
+
+/// P9: a second stop cannot lengthen the grace of the first one, but it can end it.
+#[test]
+fn p09_the_grace_that_ends_first_holds() {
+    on_workers(|scope| async move {
+        let child = scope.child("child");
+        child.task("never", std::future::pending::<()>());
+        let stopped = child.clone();
+        let first = scope.task("first", async move {
+            roundrock::Ok(stopped.stop(LIMIT * 10).await.late.len())
+        });
+        while !child.is_stopping() {
+            yield_now().await;
+        }
+        assert_eq!(child.stop(millis(5)).await.late.len(), 1);
+        assert_eq!(first.await?, 1);
+        Ok(())
+    });
+}

@@ -189,6 +189,17 @@ impl ScopeInner {
         self.life.load(Ordering::Acquire) & ALIVE
     }
 
+    /// How many processes have not ended, here and in the scopes inside.
+    fn processes(&self) -> usize {
+        let children: Vec<_> = {
+            let state = self.state.lock();
+            state.children.iter().filter_map(Weak::upgrade).collect()
+        };
+        let busy = children.iter().filter(|child| child.alive() > 0);
+        let inside: usize = busy.clone().map(|child| child.processes()).sum();
+        self.alive().saturating_sub(busy.count()) + inside
+    }
+
     pub(crate) fn is_stopping(&self) -> bool {
         // ORDERING: Acquire pairs with the Release in `begin_stop`.
         self.life.load(Ordering::Acquire) & STOPPING != 0
@@ -235,6 +246,8 @@ impl ScopeInner {
         let waiters;
         let children;
         let names;
+        // Before anybody learns of the stop, for who ends by it is one of them.
+        let at_start = self.processes();
         {
             let mut state = self.state.lock();
             if state.stop.is_some() {
@@ -244,7 +257,7 @@ impl ScopeInner {
             // ORDERING: AcqRel: see `enter`; a process that was counted before is seen by the coordinator.
             self.life.fetch_or(STOPPING, Ordering::AcqRel);
             waiters = state.stopping.take_all();
-            children = std::mem::take(&mut state.children);
+            children = state.children.clone();
             names = std::mem::take(&mut state.names);
         }
         drop(names);
@@ -253,7 +266,22 @@ impl ScopeInner {
         for child in children.iter().filter_map(Weak::upgrade) {
             child.begin_stop(grace);
         }
-        stop::coordinate(self, grace);
+        stop::coordinate(self, at_start);
+    }
+
+    /// Lets a stop that has begun, if one has, end after `grace` from now, if that is earlier. The coordinators read it.
+    fn hasten_stop(&self, grace: Duration) {
+        let children = {
+            let mut state = self.state.lock();
+            if let Some((begun, whole)) = &mut state.stop {
+                let passed = self.system.scheduler.clock.now() - *begun;
+                *whole = (*whole).min(passed.saturating_add(grace));
+            }
+            state.children.clone()
+        };
+        for child in children.iter().filter_map(Weak::upgrade) {
+            child.hasten_stop(grace);
+        }
     }
 
     /// Waits for the last child.
@@ -578,8 +606,8 @@ impl Scope {
     /// Stops the scope: no new input from outside, what was accepted is drained stage by stage, and what has not ended after
     /// `grace` is dropped at its current await and named in the report.
     ///
-    /// May be called again, and by several: all get the report of the one stop. Called by a process of this scope, it
-    /// begins the stop and returns at once, since that process cannot wait for its own end. Cancellation: dropping the future
+    /// May be called again, and by several: all get the report of the one stop, and the grace that ends first holds for all.
+    /// Called by a process of this scope, it begins the stop and returns at once, since that process cannot wait for its own end. Cancellation: dropping the future
     /// does not end the stop.
     ///
     /// # Examples
@@ -607,6 +635,7 @@ impl Scope {
     /// ```
     pub async fn stop(&self, grace: Duration) -> ExitReport {
         self.inner.begin_stop(grace);
+        self.inner.hasten_stop(grace);
         if !current::is_within(self.inner.id) {
             stop::over(&self.inner).await;
         }

@@ -27,7 +27,7 @@ use crate::scope::ScopeInner;
 use crate::scope::drain;
 use crate::scope::look::{Look, Seen, look};
 use crate::supervise::Event;
-use crate::task::TaskRef;
+use crate::task::cell::Header;
 use crate::task::current;
 use crate::task::registry::{ProcessId, WaitKind};
 use crate::time::sleep::timeout;
@@ -100,14 +100,20 @@ impl fmt::Display for Late {
 }
 
 /// Starts the coordinator of a stop.
-pub(super) fn coordinate(scope: &Arc<ScopeInner>, grace: Duration) {
+///
+/// `at_start` is how many processes there were when it began.
+pub(super) fn coordinate(scope: &Arc<ScopeInner>, at_start: usize) {
     if scope.alive() == 0 {
-        return finish(scope, ExitReport::default());
+        let report = ExitReport {
+            drained: at_start,
+            ..ExitReport::default()
+        };
+        return finish(scope, report);
     }
     let shared = Arc::clone(scope);
     let _coordinator = scope
         .system
-        .run_internally("stop", async move { run(&shared, grace).await });
+        .run_internally("stop", async move { run(&shared, at_start).await });
 }
 
 /// Waits until the scope is over: no child is left, and if it was stopped, the report is written.
@@ -129,10 +135,9 @@ pub(crate) async fn over(scope: &ScopeInner) {
     .await;
 }
 
-async fn run(scope: &Arc<ScopeInner>, grace: Duration) {
+async fn run(scope: &Arc<ScopeInner>, at_start: usize) {
     let clock = &scope.system.scheduler.clock;
     let begun = clock.now();
-    let at_start = scope.alive();
     let mut stop = Stop {
         scope,
         last: None,
@@ -142,20 +147,25 @@ async fn run(scope: &Arc<ScopeInner>, grace: Duration) {
     };
     // The first look marks everybody.
     let mut ended = stop.look().await;
-    while !ended && clock.now() - begun < grace {
-        if clock.now() - begun >= grace / 2 {
+    // A second stop may end the grace earlier.
+    let left = |part: u32| (scope.stop_grace() / part).saturating_sub(clock.now() - begun);
+    while !ended && !left(1).is_zero() {
+        if left(2).is_zero() {
             stop.release_all();
         }
-        ended = stop.step(grace.saturating_sub(clock.now() - begun)).await;
+        ended = stop.step(left(1)).await;
     }
     if !ended {
         stop.release_all();
         // Those that others wait for, and then, when these had time to finish, everybody.
         stop.kill(|process| !process.receives() || process.was_told());
-        let all = grace.saturating_add(grace.min(PATIENCE));
+        let killed_at = clock.now();
+        let more = scope.stop_grace().min(PATIENCE);
         stop.pause = FIRST_LOOK;
-        while !ended && clock.now() - begun < all {
-            ended = stop.step(all.saturating_sub(clock.now() - begun)).await;
+        while !ended && clock.now() - killed_at < more {
+            ended = stop
+                .step(more.saturating_sub(clock.now() - killed_at))
+                .await;
         }
     }
     let mut stuck = Vec::new();
@@ -166,6 +176,7 @@ async fn run(scope: &Arc<ScopeInner>, grace: Duration) {
         ended = stop.step(LAST_LOOK).await;
         if !ended && clock.now() - killed_at >= PATIENCE {
             stuck = stop.seen().iter().map(|process| process.late()).collect();
+            stuck.extend(scope.system.jobs.of(scope.id));
             break;
         }
     }
@@ -283,11 +294,19 @@ impl Seen {
 }
 
 impl Late {
-    pub(crate) fn of(task: &TaskRef) -> Self {
+    /// A process that is gone, and whose blocking job runs on.
+    pub(crate) fn on_thread(process: &Header) -> Self {
+        Self {
+            waiting_for: WaitKind::Blocking,
+            ..Self::of(process)
+        }
+    }
+
+    pub(crate) fn of(task: &Header) -> Self {
         let origin = task.slot().origin();
         let site = origin.site.map(|site| (site.file(), site.line()));
         Self {
-            id: task.id(),
+            id: task.slot().id(),
             name: origin.name,
             site,
             waiting_for: WaitKind::Other,

@@ -192,7 +192,7 @@ impl Builder {
         // A panic is caught by the task cell; an error travels by value, so that the caller gets its own.
         let main = system.run_internally("main", async move { Ok::<_, Infallible>(main.await) });
         let whole = system.run_internally("root", oversee(Arc::clone(root), main));
-        let value = blocking::block_on(whole.into_future());
+        let value = blocking::block_on_apart(whole.into_future());
         let report = root.state.lock().report.clone();
         let result = settle(value, root.result());
         let scheduler = Arc::clone(&system.scheduler);
@@ -270,10 +270,13 @@ async fn oversee<T: Send + 'static>(
     root: Arc<ScopeInner>,
     main: Task<Result<T>>,
 ) -> Result<Returned<T>, Infallible> {
+    let reader = main.task().clone();
     let stopped = async {
         Scope::from_inner(Arc::clone(&root)).stopping().await;
         // The body itself may be what waits for the stop, which ends a little after the grace if somebody was late.
         stop::over(&root).await;
+        // It is a process of the scope too, and now the only one that is left: nobody feeds what it waits for.
+        reader.end_input(0);
         let now = root.system.scheduler.clock.now();
         let left = root.stop_asked().map_or(Duration::ZERO, |(begun, grace)| {
             grace.saturating_sub(now - begun)

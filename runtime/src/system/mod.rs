@@ -17,7 +17,7 @@ use std::panic::Location;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use crate::blocking::{Lane, Threads};
+use crate::blocking::{Jobs, Lane, Threads};
 use crate::channel::DeadLetters;
 use crate::observe::{Ledger, Snapshot, snapshot};
 use crate::process::Exit;
@@ -50,6 +50,8 @@ pub(crate) struct SystemInner {
     pub(crate) scheduler: Arc<Scheduler>,
     pub(crate) blocking: Threads,
     pub(crate) cpu: Threads,
+    /// What runs on them although its process has gone.
+    pub(crate) jobs: Jobs,
     /// How long a stop waits before it drops what is left.
     pub(crate) grace: Duration,
     name: String,
@@ -67,6 +69,7 @@ impl SystemInner {
             scheduler,
             blocking: Threads::new(&name, Lane::Blocking),
             cpu: Threads::new(&name, Lane::Cpu),
+            jobs: Jobs::new(),
             grace,
             name,
             next_scope: AtomicU64::new(1),

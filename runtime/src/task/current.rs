@@ -266,6 +266,39 @@ pub(crate) fn waits_for(kind: WaitKind, object: u64) {
     });
 }
 
+/// What a poll said that it waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Waits {
+    kind: WaitKind,
+    kinds: u16,
+    object: u64,
+}
+
+/// Calls `poll` on a thread that polls no process, and says what it waits for then.
+pub(crate) fn watched<T>(poll: impl FnOnce() -> T) -> (T, Waits) {
+    CURRENT.with(|current| {
+        current.wait.set(WaitKind::Other);
+        current.kinds.set(0);
+        current.object.set(0);
+    });
+    let polled = poll();
+    let waits = CURRENT.with(|current| Waits {
+        kind: current.wait.get(),
+        kinds: current.kinds.get(),
+        object: current.object.get(),
+    });
+    (polled, waits)
+}
+
+/// Notes that the current process waits for what a thread waits for that works for it.
+pub(crate) fn waits_as(waits: Waits) {
+    CURRENT.with(|current| {
+        current.wait.set(waits.kind);
+        current.kinds.set(current.kinds.get() | waits.kinds);
+        current.object.set(waits.object);
+    });
+}
+
 /// Polls one of several futures that the process waits for. One that does not say what it waits for, waits for something unknown.
 pub(crate) fn noted<T>(poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
     let others = CURRENT.with(|current| current.kinds.replace(0));

@@ -1,0 +1,209 @@
+//! Processes on threads of their own: they stop, drain and end like others, and are named when they cannot. P15, P33, P34.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+
+use roundrock::prelude::*;
+use roundrock_tests::{LIMIT, Tally, Token, on, on_workers, yield_now};
+
+#[process(blocking)]
+fn pass(from: &Receiver<Token>, to: &Sender<Token>) -> Result<()> {
+    while let Some(token) = from.blocking_recv() {
+        to.blocking_send(token)?;
+    }
+    Ok(())
+}
+
+#[process(cpu)]
+fn count(from: &Receiver<Token>, counted: &Arc<AtomicUsize>) {
+    while from.blocking_recv().is_some() {
+        counted.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[process]
+async fn hand_on(from: &Receiver<Token>, to: &Sender<Token>) -> Result<()> {
+    while let Some(token) = from.recv().await {
+        yield_now().await;
+        to.send(token).await?;
+    }
+    Ok(())
+}
+
+/// P33: a thread that waits for its input sees the end of it when the scope stops, long before the grace.
+#[test]
+fn p33_a_parked_thread_sees_the_end_of_its_input() {
+    on_workers(|scope| async move {
+        let child = scope.child("threads");
+        let (tokens, from) = bounded(4);
+        let counted = Arc::new(AtomicUsize::new(0));
+        child.spawn(count(from, Arc::clone(&counted)));
+        let tally = Tally::new();
+        for n in 0..20 {
+            tokens.send(tally.token(n)).await?;
+        }
+        let report = child.stop(LIMIT).await;
+        assert!(report.is_clean(), "{report}");
+        assert!(report.took < LIMIT / 2, "{:?}", report.took);
+        assert_eq!(counted.load(Ordering::SeqCst), 20);
+        assert!(tokens.send(tally.token(20)).await.is_err());
+        Ok(())
+    });
+}
+
+/// P33: threads and other processes drain into each other, whatever the order; nothing that was accepted is lost.
+#[test]
+fn p33_threads_drain_among_other_processes() {
+    on_workers(|scope| async move {
+        for round in 0..5 {
+            let tally = Tally::new();
+            let child = scope.child("stages");
+            let (first, first_in) = bounded(8);
+            let (second, second_in) = bounded(round);
+            let (third, third_in) = bounded(2);
+            let (fourth, fourth_in) = bounded(1);
+            let counted = Arc::new(AtomicUsize::new(0));
+            child.pool(2, pass(first_in, second));
+            child.spawn(hand_on(second_in, third));
+            child.spawn(pass(third_in, fourth));
+            child.spawn(count(fourth_in, Arc::clone(&counted)));
+            let book = tally.clone();
+            let feeder = scope.task("feeder", async move {
+                let mut accepted = 0;
+                while first.send(book.token(accepted)).await.is_ok() {
+                    accepted += 1;
+                }
+                roundrock::Ok(accepted)
+            });
+            sleep(millis(5)).await;
+            let report = child.stop(LIMIT).await;
+            assert!(report.is_clean(), "{report}");
+            assert_eq!(feeder.await?, counted.load(Ordering::SeqCst) as u64);
+            tally.assert_balanced();
+        }
+        Ok(())
+    });
+}
+
+#[process(blocking, mailbox = 4)]
+struct Slow {
+    handled: Arc<AtomicUsize>,
+}
+
+#[handlers]
+impl Slow {
+    fn work(&mut self) {
+        std::thread::yield_now();
+        self.handled.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// P33, P28: the mailbox of a struct on threads is drained; a supervised child on a thread stops in its turn.
+#[test]
+fn p33_structs_and_children_on_threads_stop() {
+    on_workers(|scope| async move {
+        let child = scope.child("threads");
+        let (handled, counted) = (Arc::new(AtomicUsize::new(0)), Arc::default());
+        let slow = child.spawn(Slow {
+            handled: Arc::clone(&handled),
+        });
+        let (tokens, from) = bounded(4);
+        let _ = child.supervise(count(from, Arc::clone(&counted))).spawn();
+        for n in 0..20 {
+            slow.work().send().await?;
+            tokens.send(Tally::new().token(n)).await?;
+        }
+        let report = child.stop(LIMIT).await;
+        assert!(report.is_clean(), "{report}");
+        assert_eq!(handled.load(Ordering::SeqCst), 20);
+        assert_eq!(counted.load(Ordering::SeqCst), 20);
+        Ok(())
+    });
+}
+
+#[process(blocking)]
+fn held_up(release: Release) {
+    let _ = release.0.recv();
+}
+struct Release(mpsc::Receiver<()>);
+
+/// P15, P33: a thread that runs on cannot be ended: the stop says that it is stuck, and returns; its scope waits for it.
+#[test]
+fn p33_a_thread_that_runs_on_is_stuck() {
+    on_workers(|scope| async move {
+        let child = scope.child("threads");
+        let (release, held) = mpsc::channel();
+        let task = child.spawn(held_up(Release(held)));
+        sleep(millis(5)).await;
+        let report = child.stop(millis(5)).await;
+        assert_eq!(report.stuck.len(), 1, "{report}");
+        assert_eq!(report.stuck[0].name, "held_up");
+        assert_eq!(task.done().await.kind(), "killed");
+        assert_eq!(child.alive(), 1, "its thread is still there");
+        release.send(()).unwrap();
+        while child.alive() > 0 {
+            yield_now().await;
+        }
+        Ok(())
+    });
+}
+
+/// P15: killing one process does not let its scope end while its thread works; a job that was only given up runs by itself.
+#[test]
+fn p15_a_scope_waits_for_the_thread_of_a_killed_process() {
+    on(2, |scope| async move {
+        let child = scope.child("threads");
+        let (release, held) = mpsc::channel::<()>();
+        let task = child.task("waits", async move {
+            blocking(move || held.recv().is_err()).await;
+        });
+        sleep(millis(5)).await;
+        task.kill();
+        assert_eq!(task.done().await.kind(), "killed");
+        assert!(child.join().within(millis(20)).await.is_err());
+        drop(release);
+        child.join().await?;
+
+        let (release, held) = mpsc::channel::<()>();
+        let given_up = child.task("gives up", async move {
+            let job = blocking(move || held.recv().is_err());
+            assert!(job.within(millis(5)).await.is_err());
+        });
+        given_up.await?;
+        child.join().await?;
+        drop(release);
+        Ok(())
+    });
+}
+
+/// A job that has not begun when its process is gone never begins.
+#[test]
+fn a_job_whose_process_is_gone_does_not_begin() {
+    on(2, |scope| async move {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let child = scope.child("threads");
+        let (tokens, from) = bounded::<Token>(1);
+        let counted = Arc::default();
+        for _ in 0..cores {
+            child.spawn(count(from.clone(), Arc::clone(&counted)));
+        }
+        sleep(millis(5)).await;
+        // All threads for computing are taken: this one waits in line.
+        let began = Arc::new(AtomicUsize::new(0));
+        let task = child.spawn(begin(Arc::clone(&began)));
+        sleep(millis(5)).await;
+        task.kill();
+        task.done().await;
+        drop((tokens, from));
+        child.join().await?;
+        let next = child.spawn(begin(Arc::new(AtomicUsize::new(0))));
+        next.await?;
+        assert_eq!(began.load(Ordering::SeqCst), 0);
+        Ok(())
+    });
+}
+
+#[process(cpu)]
+fn begin(began: &Arc<AtomicUsize>) {
+    began.fetch_add(1, Ordering::SeqCst);
+}
