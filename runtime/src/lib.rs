@@ -149,6 +149,7 @@ pub mod blocking;
 pub mod channel;
 pub mod error;
 mod join;
+pub mod leaks;
 mod locks;
 #[cfg(feature = "net")]
 pub mod net;

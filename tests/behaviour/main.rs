@@ -13,6 +13,7 @@ mod dead_letters;
 mod draining;
 mod foreign;
 mod latest;
+mod leaks;
 mod ledger;
 mod limits;
 mod links;

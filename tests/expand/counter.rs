@@ -79,6 +79,16 @@ const _: () = {
         type Kind = ::roundrock::__private::AsyncKind;
     }
     #[automatically_derived]
+    impl ::roundrock::__private::Trace for CounterHandle {
+        fn trace(
+            &self,
+            name: &'static str,
+            visitor: &mut ::roundrock::__private::Visitor<'_>,
+        ) {
+            ::roundrock::__private::Trace::trace(&self.inner, name, visitor);
+        }
+    }
+    #[automatically_derived]
     impl ::roundrock::__private::StructProcess for Counter {
         type Handle = CounterHandle;
         const META: ::roundrock::__private::StructMeta = ::roundrock::__private::StructMeta {
@@ -278,7 +288,7 @@ const _: () = {
             i64,
             ::core::convert::Infallible,
         > {
-            ::roundrock::__private::call(
+            ::roundrock::__private::call_later(
                 ::core::ops::Deref::deref(self),
                 __CounterMessage::H2(
                     (),

@@ -105,10 +105,15 @@ fn handle_methods(message: &Message<'_>, number: usize, handler: &Handler) -> To
         .map(|(_, ty, _)| message.parcel(ty))
         .collect();
     let slot = message.empty_slot(handler);
+    let function = match answer {
+        Answer::Later(..) => "call_later",
+        Answer::Value(_) | Answer::Fallible(_) => "call",
+    };
+    let function = Ident::new(function, Span::mixed_site());
     let call = generated! {
         #(#attrs)*
         #vis fn #name(&self, #(#names: #types),*) -> #private::Call<'_, #self_ty, #reply, #error> {
-            #private::call(
+            #private::#function(
                 ::core::ops::Deref::deref(self),
                 #variant((#(#parcels(#names),)*), #slot),
                 |message| match message {

@@ -8,7 +8,7 @@
 //!          pub struct CounterHandle { inner: Handle<Counter> }
 //!          const _: () = {
 //!              impl Clone, Debug, Deref<Target = Handle<Counter>> for CounterHandle
-//!              impl HandleKind for CounterHandle
+//!              impl HandleKind, Trace for CounterHandle
 //!              impl StructProcess for Counter { META, wrap, trace }
 //!              impl Spawn for Counter where it has #[handlers]
 //!          };
@@ -134,6 +134,12 @@ fn process_impl(process: &StateProcess, handle: &TokenStream) -> TokenStream {
         #[automatically_derived]
         impl #params #private::HandleKind for #handle #types #where_clause {
             type Kind = #private::#kind_type;
+        }
+        #[automatically_derived]
+        impl #params #private::Trace for #handle #types #where_clause {
+            fn trace(&self, name: &'static str, visitor: &mut #private::Visitor<'_>) {
+                #private::Trace::trace(&self.inner, name, visitor);
+            }
         }
         #[automatically_derived]
         impl #params #private::StructProcess for #name #types #where_clause {

@@ -134,7 +134,7 @@ impl<T> State<T> {
 }
 
 impl Head {
-    fn desk(&self) -> Option<&Desk> {
+    pub(crate) fn desk(&self) -> Option<&Desk> {
         self.place.as_ref().map(|place| place.desk())
     }
 

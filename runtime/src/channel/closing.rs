@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::ptr::{self, NonNull};
 
-use crate::channel::core::{Core, DISCARDS, NO_RECEIVERS, NO_SENDERS, State};
+use crate::channel::core::{Core, DISCARDS, MANY, NO_RECEIVERS, NO_SENDERS, State};
 use crate::channel::dead::Dead;
 use crate::channel::head::{Side, Stats};
 use crate::channel::policy::Overflow;
@@ -108,6 +108,8 @@ impl<T> Core<T> {
         Stats {
             len: state.queue.len() as u32,
             capacity: state.capacity,
+            permits: state.permits,
+            wants_many: state.has(MANY),
             blocked_senders: state.senders.len(),
             waiting_receivers: state.receivers.len(),
             name: state.cold.as_ref().and_then(|cold| cold.name),

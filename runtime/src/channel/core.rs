@@ -79,6 +79,8 @@ const REFUSES: u8 = 4;
 pub(super) const DISCARDS: u8 = 8;
 /// Messages at the head of the queue came back.
 pub(super) const RETURNED: u8 = 16;
+/// Somebody has waited for room for several messages at once.
+pub(super) const MANY: u8 = 32;
 
 /// What few channels need.
 #[derive(Debug, Default)]
@@ -304,12 +306,10 @@ impl<T> Core<T> {
         let Some(Park { node, cx, token }) = park else {
             return Started::Full;
         };
+        state.gates |= if count > 1 { MANY } else { 0 };
+        let (offer, waker) = (Offer::Ready(count), TaskWaker::of(cx));
         // SAFETY: the node is idle and pinned in the future of the caller, which withdraws it.
-        unsafe {
-            state
-                .senders
-                .push(node, Offer::Ready(count), TaskWaker::of(cx), token)
-        };
+        unsafe { state.senders.push(node, offer, waker, token) };
         Started::Parked
     }
 

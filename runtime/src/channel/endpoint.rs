@@ -10,7 +10,9 @@ use crate::channel::account::{Item, Loss};
 use crate::channel::core::Core;
 use crate::channel::head::{self, Head, Side};
 use crate::channel::sender::Sender;
+use crate::process::port::Visitor;
 use crate::task::TaskRef;
+use crate::task::ports::Tie;
 
 /// A strong or weak sender of some message type.
 pub(crate) struct Endpoint {
@@ -94,6 +96,11 @@ impl Endpoint {
     pub(crate) fn lose(&self, loss: Loss, item: Item, source: u64) {
         // SAFETY: this endpoint keeps the core alive.
         unsafe { (self.head().vtable.lose)(self.head, loss, item, source) };
+    }
+
+    /// Shows this endpoint to those who ask what a process holds.
+    pub(crate) fn show(&self, name: &str, tie: Tie, visitor: &mut Visitor<'_>) {
+        visitor.add(name, tie, self.head, self.head().desk());
     }
 
     pub(crate) fn object(&self) -> u64 {

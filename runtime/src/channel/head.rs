@@ -117,6 +117,10 @@ pub(crate) struct Stats {
     pub(crate) high_water: u32,
     pub(crate) len: u32,
     pub(crate) capacity: u32,
+    /// Room that was granted and not used yet.
+    pub(crate) permits: u32,
+    /// Somebody has waited for room for several messages at once, before others.
+    pub(crate) wants_many: bool,
     pub(crate) blocked_senders: u32,
     pub(crate) waiting_receivers: u32,
     pub(crate) name: Option<&'static str>,
@@ -163,6 +167,18 @@ impl Head {
     pub(crate) fn receivers(&self) -> u64 {
         // ORDERING: as in `senders`.
         (self.counts.load(Ordering::Acquire) & RECEIVERS) / RECEIVER
+    }
+
+    /// How many strong senders, receivers and weak endpoints there are.
+    pub(crate) fn endpoints(&self) -> [u64; 3] {
+        // ORDERING: Acquire pairs with the Release of an endpoint that was given up: what its holder did before, a wake for
+        // instance, is visible to the search for leaks, which looks at the processes afterwards.
+        let counts = self.counts.load(Ordering::Acquire);
+        [
+            counts & SENDERS,
+            (counts & RECEIVERS) / RECEIVER,
+            counts / WEAK,
+        ]
     }
 }
 
@@ -237,7 +253,7 @@ impl<T> Core<T> {
         // SAFETY: as above.
         close: |head, side| unsafe { Self::of(head) }.close(side),
         // SAFETY: as above; the caller gave up the last endpoint.
-        free: |head| Self::free(unsafe { Box::from_raw(head.cast::<Self>().as_ptr()) }),
+        free: |head| unsafe { Self::free(head) },
     };
 
     /// # Safety
@@ -280,13 +296,26 @@ impl<T> Core<T> {
         unsafe { core.renew_sender(node, cx) }
     }
 
-    fn free(core: Box<Self>) {
+    /// # Safety
+    /// `head` is that of a `Core<T>` whose last endpoint was given up.
+    unsafe fn free(head: NonNull<Head>) {
+        // SAFETY: by contract; nobody else frees it.
+        let core = unsafe { Self::of(head) };
         let ledger = core.ledger();
         // The last receiver took the queue with it, so the numbers are final.
         debug_assert!(ledger.is_balanced(), "a channel lost count: {ledger}");
-        if let Some(place) = &core.head.place {
-            place.leave(ledger);
+        let place = core.head.place.as_ref();
+        if place.is_none_or(|place| place.leave(ledger, head, Self::dispose)) {
+            // SAFETY: it is in no list any more.
+            unsafe { Self::dispose(head) };
         }
+    }
+
+    /// # Safety
+    /// As for [`free`](Self::free), and the channel is in no list.
+    unsafe fn dispose(head: NonNull<Head>) {
+        // SAFETY: by contract this is the only pointer to it; it came from a box of this type.
+        drop(unsafe { Box::from_raw(head.cast::<Self>().as_ptr()) });
     }
 
     /// # Safety

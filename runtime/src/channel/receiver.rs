@@ -47,8 +47,12 @@ impl<T> Receiver<T> {
         }
     }
 
+    pub(crate) fn raw(&self) -> NonNull<Head> {
+        self.head
+    }
+
     #[inline]
-    fn head(&self) -> &Head {
+    pub(crate) fn head(&self) -> &Head {
         // SAFETY: this endpoint keeps the core alive.
         unsafe { self.head.as_ref() }
     }

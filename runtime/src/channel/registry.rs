@@ -8,6 +8,9 @@
 //! - A head in a list is alive: it is freed only after it left, under the list's lock.
 //! - `Place::index` is the head's index in its list; both change under the list's lock.
 //! - A channel is in its list, or its ledger is in the sum: both change under the list's lock.
+//! - While a list is pinned, the memory of a channel that leaves it is kept until the list is let go: whoever saw a process that
+//!   holds an endpoint, after it had pinned the lists, may follow the pointer. The flag lies under the lock that a channel takes
+//!   anyway when it leaves, so pinning costs the workers nothing.
 
 #![expect(
     unsafe_code,
@@ -36,12 +39,26 @@ pub(crate) struct Shard {
 #[derive(Debug, Default)]
 struct List {
     heads: Vec<Entry>,
+    /// How many searches have pinned the list.
+    pins: usize,
+    /// Channels that left while it was pinned.
+    kept: Vec<Kept>,
     accounts: Vec<Option<Weak<dyn Account>>>,
     /// Places in `accounts` that are free.
     free: Vec<usize>,
     /// What became of the messages of channels that are gone.
     gone: Ledger,
 }
+
+/// A channel without endpoints whose memory is still needed.
+#[derive(Debug)]
+struct Kept {
+    head: NonNull<Head>,
+    free: unsafe fn(NonNull<Head>),
+}
+
+// SAFETY: nobody else uses it any more, except for reading its counts, which are atomic.
+unsafe impl Send for Kept {}
 
 #[derive(Debug, Clone, Copy)]
 struct Entry(NonNull<Head>);
@@ -69,6 +86,27 @@ impl Shard {
             list: Lock::new(List::default()),
             desk: Arc::clone(desk),
         })
+    }
+
+    /// Keeps the memory of channels that are freed from now on, until [`unpin`](Self::unpin).
+    pub(crate) fn pin(&self) {
+        self.list.lock().pins += 1;
+    }
+
+    /// Takes a pin back, and frees what was kept for the last one.
+    pub(crate) fn unpin(&self) {
+        let mut list = self.list.lock();
+        list.pins -= 1;
+        let kept = if list.pins == 0 {
+            std::mem::take(&mut list.kept)
+        } else {
+            Vec::new()
+        };
+        drop(list);
+        for Kept { head, free } in kept {
+            // SAFETY: it has left the list with its last endpoint, and nobody who pinned the list is left.
+            unsafe { free(head) };
+        }
     }
 
     /// Reserves a place; [`Place::enter`] fills it.
@@ -196,21 +234,26 @@ impl Place {
     }
 
     pub(crate) fn enter(&self, head: NonNull<Head>) {
-        let list = &mut self.shard.list.lock().heads;
+        let mut list = self.shard.list.lock();
         // ORDERING: Relaxed: under the lock.
-        self.index.store(list.len(), Ordering::Relaxed);
-        list.push(Entry(head));
+        self.index.store(list.heads.len(), Ordering::Relaxed);
+        list.heads.push(Entry(head));
     }
 
-    /// Takes a channel out of the list, whose ledger becomes part of the sum.
-    pub(crate) fn leave(&self, ledger: Ledger) {
+    /// Takes a channel out of the list, whose ledger becomes part of the sum. False if its memory is still needed: `free` is called
+    /// for it later.
+    pub(crate) fn leave(
+        &self,
+        ledger: Ledger,
+        head: NonNull<Head>,
+        free: unsafe fn(NonNull<Head>),
+    ) -> bool {
         let mut list = self.shard.list.lock();
         list.gone += ledger;
-        let list = &mut list.heads;
         // ORDERING: Relaxed: under the lock.
         let index = self.index.load(Ordering::Relaxed);
-        list.swap_remove(index);
-        if let Some(moved) = list.get(index) {
+        list.heads.swap_remove(index);
+        if let Some(moved) = list.heads.get(index) {
             // SAFETY: a head in the list is alive.
             let moved = unsafe { moved.0.as_ref() };
             if let Some(place) = &moved.place {
@@ -218,5 +261,10 @@ impl Place {
                 place.index.store(index, Ordering::Relaxed);
             }
         }
+        let pinned = list.pins > 0;
+        if pinned {
+            list.kept.push(Kept { head, free });
+        }
+        !pinned
     }
 }

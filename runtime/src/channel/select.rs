@@ -551,7 +551,7 @@ impl<A: Arms> Future for Selecting<A> {
                 }
                 continue;
             }
-            current::waits_for_any(A::COUNT);
+            current::waits_for_any();
             return Poll::Pending;
         }
     }

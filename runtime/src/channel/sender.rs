@@ -25,7 +25,9 @@ use crate::channel::head::{self, Head, Side};
 use crate::channel::head::{Park, Started};
 use crate::channel::permit::{OwnedPermit, Ready, ReadyMany};
 use crate::channel::wait::{self, Convert, Node, Offer, Place};
+use crate::process::port::Visitor;
 use crate::task::current;
+use crate::task::ports::Tie;
 use crate::task::registry::WaitKind;
 use crate::time::sleep::{Sleep, sleep};
 
@@ -357,6 +359,13 @@ unsafe impl<T> Send for WeakSender<T> {}
 unsafe impl<T> Sync for WeakSender<T> {}
 
 impl<T> WeakSender<T> {
+    /// Shows this endpoint to those who ask what a process holds.
+    pub(crate) fn show(&self, name: &str, visitor: &mut Visitor<'_>) {
+        // SAFETY: the weak endpoint keeps the core alive.
+        let desk = unsafe { self.head.as_ref() }.desk();
+        visitor.add(name, Tie::Weak, self.head, desk);
+    }
+
     /// Returns a sender, if another one has kept the channel open.
     pub fn upgrade(&self) -> Option<Sender<T>> {
         // SAFETY: the weak endpoint keeps the core alive.

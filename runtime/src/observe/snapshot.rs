@@ -16,9 +16,10 @@ use crate::scheduler::Scheduler;
 use crate::sync::Ordering;
 use crate::system::SystemInner;
 use crate::task::origin::Origin;
-use crate::task::registry::{About, Port, Slot, WaitKind};
+use crate::task::ports::Port;
+use crate::task::registry::{About, Slot, WaitKind};
 
-pub use crate::task::registry::Direction;
+pub use crate::task::ports::Direction;
 use crate::task::{ProcessId, TaskRef};
 
 /// A system at one moment.
@@ -345,19 +346,19 @@ fn process(id: ProcessId, about: &About, slot: &Slot, task: &TaskRef, now_ms: u3
         ports: about
             .ports
             .iter()
-            .map(|port| port_info(about, port))
+            .filter_map(|port| port_info(about, port))
             .collect(),
         moving,
     }
 }
 
-fn port_info(about: &About, port: Port) -> PortInfo {
+fn port_info(about: &About, port: Port) -> Option<PortInfo> {
     let name = about.origin.ports.get(port.name());
-    PortInfo {
+    Some(PortInfo {
         name: name.map(|&name| name.into()),
-        direction: port.direction(),
+        direction: port.direction()?,
         channel: port.object(),
-    }
+    })
 }
 
 #[expect(unsafe_code, reason = "reads channels that their list keeps alive")]

@@ -184,6 +184,8 @@ pub struct Call<'h, P: Handlers, R, E> {
     message: P::Message,
     slot: FindSlot<P::Message, R, E>,
     limit: Option<Duration>,
+    /// The handler answers with a [`Reply`], which anybody may hold.
+    later: bool,
 }
 
 // SAFETY: a shared `Call` shows nothing of its message.
@@ -222,6 +224,19 @@ pub fn call<P: Handlers, R, E>(
         message,
         slot,
         limit: None,
+        later: false,
+    }
+}
+
+/// Makes a call of a handler that answers with a [`Reply`]: whoever holds that may end the wait.
+pub fn call_later<P: Handlers, R, E>(
+    handle: &Handle<P>,
+    message: P::Message,
+    slot: FindSlot<P::Message, R, E>,
+) -> Call<'_, P, R, E> {
+    Call {
+        later: true,
+        ..call(handle, message, slot)
     }
 }
 
@@ -253,6 +268,7 @@ impl<'h, P: Handlers, R, E> Call<'h, P, R, E> {
             message: self.message,
             slot: self.slot,
             limit: self.limit,
+            later: self.later,
         }
     }
 
@@ -288,6 +304,7 @@ impl<'h, P: Handlers, R, E> Call<'h, P, R, E> {
             message,
             slot,
             limit,
+            later,
         } = self;
         // SAFETY: the mailbox of a `P` holds envelopes of its messages.
         let core = unsafe { handle.get().mailbox.core::<Envelope<P::Message>>() };
@@ -297,6 +314,7 @@ impl<'h, P: Handlers, R, E> Call<'h, P, R, E> {
             message: envelope.message,
             slot,
             limit,
+            later,
         };
         match sent {
             Ok(()) => Ok(()),
@@ -342,6 +360,7 @@ impl<'h, P: Handlers, R, E> IntoFuture for Call<'h, P, R, E> {
             mut message,
             slot,
             limit,
+            later,
         } = self;
         let cell = ReplyCell::new();
         if let Some(slot) = slot(&mut message) {
@@ -356,6 +375,7 @@ impl<'h, P: Handlers, R, E> IntoFuture for Call<'h, P, R, E> {
             reply: cell,
             sleep,
             progress: Progress::Sending,
+            later,
         }
     }
 }
@@ -368,6 +388,7 @@ pub struct CallFuture<'h, P: Handlers, R, E> {
     reply: Arc<ReplyCell<R, E>>,
     sleep: Option<Pin<Box<Sleep>>>,
     progress: Progress,
+    later: bool,
 }
 
 /// How far a call has come.
@@ -409,6 +430,9 @@ impl<P: Handlers, R, E> CallFuture<'_, P, R, E> {
             return Poll::Ready(result);
         }
         current::waits_for(WaitKind::Reply, this.handle.get().mailbox.object());
+        if this.later {
+            current::waits_for_more();
+        }
         this.poll_deadline(cx)
     }
 
@@ -457,6 +481,7 @@ pub struct CallSend<'h, P: Handlers, R, E> {
     op: SendOp<Envelope<P::Message>>,
     slot: FindSlot<P::Message, R, E>,
     limit: Option<Duration>,
+    later: bool,
 }
 
 impl<'h, P: Handlers, R, E> CallSend<'h, P, R, E> {
@@ -466,6 +491,7 @@ impl<'h, P: Handlers, R, E> CallSend<'h, P, R, E> {
             message,
             slot,
             limit,
+            later,
         } = call;
         let op = SendOp::new(Envelope::new(message, deadline(limit)));
         Self {
@@ -473,6 +499,7 @@ impl<'h, P: Handlers, R, E> CallSend<'h, P, R, E> {
             op,
             slot,
             limit,
+            later,
         }
     }
 }
@@ -499,6 +526,7 @@ impl<P: Handlers, R, E> Future for CallSend<'_, P, R, E> {
                     message: envelope.message,
                     slot: this.slot,
                     limit: this.limit,
+                    later: this.later,
                 };
                 Err(SendError::new(call, origin))
             }

@@ -59,6 +59,8 @@ struct Inner {
     stop: bool,
     /// One more than the number of the handler that runs; 0 if none does.
     handling: u16,
+    /// The fields of the process can hold endpoints.
+    traced: bool,
     fault: Option<Fault>,
     /// A [`WeakHandle`] of the process, if it is a struct.
     me: Option<WeakHandle<()>>,
@@ -95,6 +97,7 @@ impl<P> Cx<P> {
             incarnation,
             stop: false,
             handling: 0,
+            traced: false,
             fault: None,
             me,
         };
@@ -102,6 +105,16 @@ impl<P> Cx<P> {
             inner,
             process: PhantomData,
         }
+    }
+
+    /// Says whether the fields of the process can hold endpoints.
+    pub(crate) fn traced(mut self, traced: bool) -> Self {
+        self.inner.traced = traced;
+        self
+    }
+
+    pub(crate) fn is_traced(&self) -> bool {
+        self.inner.traced
     }
 
     /// The same context without the type of the process.

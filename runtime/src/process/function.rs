@@ -18,6 +18,7 @@ use crate::process::meta::{Direct, FnMeta, Kind, Never, NoType};
 use crate::process::port::Visitor;
 use crate::process::spawn::{FunctionLauncher, Launcher, Pool, Spawn, SpawnOptions};
 use crate::scope::{Scope, ScopeInner};
+use crate::task::ports::Ports;
 use crate::task::{Done, ProcessId, Task, TaskRef, current};
 
 /// The arguments that a process keeps and lends to its body.
@@ -578,6 +579,13 @@ pub fn ports<P, O>(handle: &FnHandle<P, O>) -> &P {
     &handle.ports
 }
 
+/// What a body was lent.
+fn lent<B: Body>(body: &B, scope: &Scope, names: &'static [&'static str]) -> Ports {
+    let mut visitor = Visitor::new(&scope.inner.system.scheduler, names);
+    body.visit(&mut visitor);
+    visitor.into_ports()
+}
+
 /// Starts a body where its kind says.
 pub(crate) fn start<B>(
     meta: &'static FnMeta,
@@ -606,7 +614,9 @@ where
     L: Launcher,
 {
     let mut options = options.of(meta.name, meta.ports, meta.budget);
-    body.visit(&mut options.visitor());
+    if options.ports.is_empty() {
+        options.ports = lent(&body, scope, meta.ports);
+    }
     let env = Env {
         scope: Arc::clone(&scope.inner),
         name: meta.name,
@@ -660,10 +670,12 @@ impl<B: Body<Output: IntoOutcome>> Pool for Process<B, Shared, ()> {
     fn pool_in(self, scope: &Scope, workers: usize, options: SpawnOptions) -> Task<()> {
         let pool = scope.child(self.meta.name);
         let first = self.body.shared();
+        // They own together what they were lent.
+        let ports = lent(&first, scope, self.meta.ports).shared();
         let others: Vec<B> = (1..workers).map_while(|_| first.again()).collect();
         for body in std::iter::once(first).chain(others) {
             // A failure of a worker is the pool's, which hands it on when all have ended.
-            let _ = start(self.meta, body, &pool, options.clone());
+            let _ = start(self.meta, body, &pool, options.clone().holding(&ports));
         }
         scope.inner.spawn(
             async move { pool.join().await },

@@ -11,7 +11,7 @@ use crate::process::context::Cx;
 use crate::process::exit::{Exit, Fault};
 use crate::process::meta::{HandleKind, HandlerMeta, StructMeta};
 use crate::process::port::{Trace, Visitor};
-use crate::task::registry::Direction;
+use crate::task::ports::Tie;
 use crate::task::{Done, ProcessId, Task};
 
 /// What `#[process]` implements for a struct.
@@ -221,7 +221,7 @@ impl<P> fmt::Debug for Handle<P> {
 
 impl<P> Trace for Handle<P> {
     fn trace(&self, name: &'static str, visitor: &mut Visitor<'_>) {
-        visitor.found(name, Direction::Out, self.mailbox.object());
+        self.mailbox.show(name, Tie::Sender, visitor);
     }
 }
 
@@ -249,6 +249,12 @@ impl<P> WeakHandle<P> {
             mailbox: self.mailbox.duplicate(Side::Weak),
             process: PhantomData,
         }
+    }
+}
+
+impl<P> Trace for WeakHandle<P> {
+    fn trace(&self, name: &'static str, visitor: &mut Visitor<'_>) {
+        self.mailbox.show(name, Tie::Weak, visitor);
     }
 }
 

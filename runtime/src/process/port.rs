@@ -1,33 +1,90 @@
-//! Ports: the endpoints that a process was lent or keeps in its state, counted so that the runtime knows who holds them.
+//! Ports: the endpoints that a process was lent or keeps in its state, listed so that the runtime knows who holds them.
 //!
 //! [`Trace`] never looks behind `Arc`, `Rc`, `&` or raw pointers: what lies there may be used by somebody else, and counting
 //! it as held inside would be wrong. A missed endpoint only makes an answer less certain.
 
-use std::ptr;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::num::NonZeroUsize;
+use std::ptr::{self, NonNull};
 
-use crate::channel::sender::Route as _;
-use crate::channel::{BroadcastSender, LatestSender, OneshotSender, Receiver, Sender};
-use crate::task::registry::{Direction, Ports};
+use crate::channel::dead::Desk;
+use crate::channel::head::Head;
+use crate::channel::{BroadcastSender, LatestSender, OneshotSender, Receiver, Sender, WeakSender};
+use crate::scheduler::Scheduler;
+use crate::task::ports::{Port, Ports, Tie};
+
+/// Ports that need no allocation.
+const INLINE: usize = 4;
 
 /// Collects the endpoints found in lent arguments and in state.
 #[derive(Debug)]
 pub struct Visitor<'a> {
-    pub(crate) ports: &'a mut Ports,
+    /// The system of the process: a channel of another one is outside.
+    scheduler: &'a Scheduler,
     /// The names of all arguments or fields, in order.
-    pub(crate) names: &'static [&'static str],
+    names: &'static [&'static str],
+    inline: [Option<Port>; INLINE],
+    count: usize,
+    more: Vec<Port>,
+    /// Something was visited that could hold an endpoint, now or later.
+    pub(crate) traced: bool,
 }
 
-impl Visitor<'_> {
-    /// An endpoint was found under a name.
-    pub(crate) fn found(&mut self, name: &str, direction: Direction, object: u64) {
-        let position = self
-            .names
-            .iter()
-            .position(|known| ptr::eq(*known, name) || *known == name);
-        // A position that does not fit has no name.
-        let position = position.and_then(|position| u8::try_from(position).ok());
-        self.ports
-            .add(direction, position.unwrap_or(u8::MAX), object);
+impl<'a> Visitor<'a> {
+    pub(crate) fn new(scheduler: &'a Scheduler, names: &'static [&'static str]) -> Self {
+        Self {
+            scheduler,
+            names,
+            inline: [None; INLINE],
+            count: 0,
+            more: Vec::new(),
+            traced: false,
+        }
+    }
+
+    fn push(&mut self, port: Port) {
+        match self.inline.get_mut(self.count) {
+            Some(place) => *place = Some(port),
+            None => self.more.push(port),
+        }
+        self.count += 1;
+    }
+
+    /// Adds an endpoint of a channel.
+    pub(crate) fn add(&mut self, name: &str, tie: Tie, head: NonNull<Head>, desk: Option<&Desk>) {
+        let position = self.position(name);
+        // A channel that another system could free at any time is not followed.
+        let own = desk.is_some_and(|desk| ptr::eq(desk, &*self.scheduler.desk));
+        let tie = if own { tie } else { tie.by_address() };
+        self.push(Port::new(head.cast(), position, tie));
+    }
+
+    /// Adds an endpoint of which only the address is known: a sender.
+    pub(crate) fn feed(&mut self, name: &str, object: u64) {
+        let position = self.position(name);
+        if let Some(address) = NonZeroUsize::new(object as usize) {
+            let address = NonNull::without_provenance(address);
+            self.push(Port::new(address, position, Tie::Feeds));
+        }
+    }
+
+    /// The position of a name among those of all arguments or fields; one that does not fit has no name.
+    fn position(&self, name: &str) -> u8 {
+        let mut names = self.names.iter();
+        let position = names.position(|known| ptr::eq(*known, name) || *known == name);
+        position
+            .and_then(|position| u8::try_from(position).ok())
+            .unwrap_or(u8::MAX)
+    }
+
+    /// What was found, in order.
+    pub(crate) fn found(&self) -> impl Iterator<Item = Port> {
+        let inline = self.inline.iter().take(self.count).flatten();
+        inline.chain(&self.more).copied()
+    }
+
+    pub(crate) fn into_ports(self) -> Ports {
+        Ports::new(self.found())
     }
 }
 
@@ -39,58 +96,80 @@ pub trait Trace {
 
 impl<T> Trace for Sender<T> {
     fn trace(&self, name: &'static str, visitor: &mut Visitor<'_>) {
-        visitor.found(name, Direction::Out, self.object());
+        visitor.add(name, Tie::Sender, self.raw(), self.head().desk());
+    }
+}
+
+impl<T> Trace for WeakSender<T> {
+    fn trace(&self, name: &'static str, visitor: &mut Visitor<'_>) {
+        self.show(name, visitor);
     }
 }
 
 impl<T> Trace for Receiver<T> {
     fn trace(&self, name: &'static str, visitor: &mut Visitor<'_>) {
-        visitor.found(name, Direction::In, self.object());
+        visitor.add(name, Tie::Receiver, self.raw(), self.head().desk());
     }
 }
 
 impl<T> Trace for OneshotSender<T> {
     fn trace(&self, name: &'static str, visitor: &mut Visitor<'_>) {
-        visitor.found(name, Direction::Out, self.object());
+        visitor.feed(name, self.object());
     }
 }
 
 impl<T> Trace for LatestSender<T> {
     fn trace(&self, name: &'static str, visitor: &mut Visitor<'_>) {
-        visitor.found(name, Direction::Out, self.object());
+        visitor.feed(name, self.object());
     }
 }
 
 impl<T> Trace for BroadcastSender<T> {
     fn trace(&self, name: &'static str, visitor: &mut Visitor<'_>) {
-        visitor.found(name, Direction::Out, self.object());
+        visitor.feed(name, self.object());
     }
 }
 
-impl<T: Trace> Trace for Option<T> {
+/// Containers that own what they hold, and hand it out to nobody but their own owner.
+macro_rules! containers {
+    ($([$($generics:tt)*] $type:ty => $iter:ident;)+) => {$(
+        impl<$($generics)*> Trace for $type {
+            fn trace(&self, name: &'static str, visitor: &mut Visitor<'_>) {
+                self.$iter().for_each(|inner| inner.trace(name, visitor));
+            }
+        }
+    )+};
+}
+
+containers! {
+    [T: Trace] Option<T> => iter;
+    [T: Trace] Vec<T> => iter;
+    [T: Trace] VecDeque<T> => iter;
+    [T: Trace, const N: usize] [T; N] => iter;
+    [K, T: Trace, S] HashMap<K, T, S> => values;
+    [K, T: Trace] BTreeMap<K, T> => values;
+}
+
+impl<T: Trace + ?Sized> Trace for Box<T> {
     fn trace(&self, name: &'static str, visitor: &mut Visitor<'_>) {
-        self.iter().for_each(|inner| inner.trace(name, visitor));
+        (**self).trace(name, visitor);
     }
 }
 
-impl<T: Trace> Trace for Vec<T> {
-    fn trace(&self, name: &'static str, visitor: &mut Visitor<'_>) {
-        self.iter().for_each(|inner| inner.trace(name, visitor));
-    }
+macro_rules! tuples {
+    ($($type:ident $field:tt),+) => {
+        impl<$($type: Trace),+> Trace for ($($type,)+) {
+            fn trace(&self, name: &'static str, visitor: &mut Visitor<'_>) {
+                $(self.$field.trace(name, visitor);)+
+            }
+        }
+    };
 }
 
-impl<T: Trace, const N: usize> Trace for [T; N] {
-    fn trace(&self, name: &'static str, visitor: &mut Visitor<'_>) {
-        self.iter().for_each(|inner| inner.trace(name, visitor));
-    }
-}
-
-impl<A: Trace, B: Trace> Trace for (A, B) {
-    fn trace(&self, name: &'static str, visitor: &mut Visitor<'_>) {
-        self.0.trace(name, visitor);
-        self.1.trace(name, visitor);
-    }
-}
+tuples!(A 0);
+tuples!(A 0, B 1);
+tuples!(A 0, B 1, C 2);
+tuples!(A 0, B 1, C 2, D 3);
 
 /// Looks at a value of any type: with [`Trace`] if it has that, otherwise not at all.
 ///
@@ -107,6 +186,7 @@ pub trait ViaTrace {
 
 impl<T: Trace + ?Sized> ViaTrace for Probe<'_, T> {
     fn visit(&self, name: &'static str, visitor: &mut Visitor<'_>) {
+        visitor.traced = true;
         self.0.trace(name, visitor);
     }
 }

@@ -4,11 +4,11 @@ use std::future::Future;
 use std::panic::Location;
 
 use crate::process::exit::IntoOutcome;
-use crate::process::port::Visitor;
 use crate::scope::Scope;
 use crate::task::Task;
 use crate::task::origin;
-use crate::task::registry::{About, Ports};
+use crate::task::ports::Ports;
+use crate::task::registry::About;
 
 /// What can be spawned: the result of calling a `#[process]` function, or a struct with `#[process]` and `#[handlers]`.
 #[diagnostic::on_unimplemented(
@@ -55,6 +55,9 @@ impl StartTwice<()> for () {}
 
 /// Decides which home a process gets in its scope.
 pub(crate) trait Launcher {
+    /// Whether the supervisor keeps a share of the mailbox for the next incarnation.
+    const KEEPS: bool = false;
+
     /// Makes a process that does not run yet.
     fn create<F>(
         &self,
@@ -165,12 +168,10 @@ impl SpawnOptions {
         }
     }
 
-    /// Collects the ports of the process.
-    pub(crate) fn visitor(&mut self) -> Visitor<'_> {
-        Visitor {
-            ports: &mut self.ports,
-            names: self.port_names,
-        }
+    /// With ports that were collected before.
+    pub(crate) fn holding(self, ports: &Ports) -> Self {
+        let ports = ports.clone();
+        Self { ports, ..self }
     }
 
     pub(crate) fn named(self, name: &'static str) -> Self {

@@ -24,9 +24,11 @@ use crate::process::context::Cx;
 use crate::process::exit::{Fault, Outcome};
 use crate::process::handle::{Handle, Handlers, StructProcess, WeakHandle};
 use crate::process::meta::{HandleKind, Kind, ProcessKind};
+use crate::process::port::Visitor;
 use crate::process::spawn::{Launcher, PlainLauncher, SpawnOptions};
 use crate::scope::{Scope, ScopeInner};
 use crate::supervise::Lineage;
+use crate::task::ports::{Ports, Tie};
 use crate::task::{Task, current};
 use crate::time::interval::{Interval, interval};
 
@@ -115,35 +117,89 @@ pub(crate) fn supervised<P: Handlers + StructProcess>(
 }
 
 /// Makes a process on a mailbox; [`ScopeInner::launch`] must follow.
-pub(crate) fn create<P: Handlers + StructProcess>(
+pub(crate) fn create<P: Handlers + StructProcess, L: Launcher>(
     state: P,
     scope: &Scope,
     options: SpawnOptions,
     endpoint: &Endpoint,
     mailbox: Mailbox<P>,
-    launcher: &impl Launcher,
+    launcher: &L,
 ) -> Task<()> {
     let mut options = options.of(P::META.name, P::META.ports, P::META.budget);
-    state.trace(&mut options.visitor());
+    let traced;
+    (options.ports, traced) = ports(&state, scope, endpoint, L::KEEPS);
     let me = WeakHandle::new(endpoint.duplicate(Side::Weak));
     let inner = Arc::clone(&scope.inner);
     let kind = <<P::Handle as HandleKind>::Kind as ProcessKind>::KIND;
+    let cx = move || Cx::new(inner, Some(me)).traced(traced);
     let task = if kind == Kind::Async && P::EVERY.is_empty() && !P::INPUTS {
         launcher.create(
             scope,
-            async move { Outcome(simple(state, mailbox, Cx::new(inner, Some(me))).await) },
+            async move { Outcome(simple(state, mailbox, cx()).await) },
             &options,
         )
     } else {
         launcher.create(
             scope,
-            async move { Outcome(full(state, mailbox, Cx::new(inner, Some(me)), kind).await) },
+            async move { Outcome(full(state, mailbox, cx(), kind).await) },
             &options,
         )
     };
     // The owner is known before the process runs: a handler may ask for its own handle's id.
     endpoint.set_owner(task.task().clone());
     task
+}
+
+/// What a process holds before it runs: its mailbox first, then what lies in its fields. True if they can hold endpoints at all.
+fn ports<P: StructProcess>(
+    state: &P,
+    scope: &Scope,
+    endpoint: &Endpoint,
+    keeps: bool,
+) -> (Ports, bool) {
+    let mut visitor = Visitor::new(&scope.inner.system.scheduler, P::META.ports);
+    let tie = if keeps { Tie::Kept } else { Tie::Mailbox };
+    endpoint.show("", tie, &mut visitor);
+    let has_mailbox = visitor.found().any(|port| port.tie() == tie);
+    state.trace(&mut visitor);
+    let traced = visitor.traced && has_mailbox;
+    let ports = visitor.into_ports();
+    // The mailbox in the first place says that the others are fields, which may change.
+    let ports = if has_mailbox {
+        ports
+    } else {
+        ports.by_address()
+    };
+    (ports, traced)
+}
+
+/// Before a process parks between two messages: lists what its fields hold now. Nothing is written if that is as before.
+fn rest<P: StructProcess>(state: &P) {
+    let old = current::with_task(|task| {
+        let task = task?;
+        let mut visitor = Visitor::new(task.scheduler(), P::META.ports);
+        state.trace(&mut visitor);
+        task.slot().change_ports(|ports| {
+            let same = visitor.found().eq(ports.iter().skip(1));
+            (!same).then(|| ports.replace_rest(visitor.found()))
+        })
+    });
+    drop(old);
+}
+
+/// Waits for the next message of a process whose fields may hold endpoints.
+async fn resting<P: StructProcess, F: Future>(state: &mut P, next: F) -> F::Output {
+    let mut next = pin!(next);
+    // Moves the exclusive reference: a shared one would ask for a state that is `Sync`.
+    poll_fn(move |cx| {
+        let polled = next.as_mut().poll(cx);
+        if polled.is_pending() {
+            rest(state);
+            current::waits_between();
+        }
+        polled
+    })
+    .await
 }
 
 /// The loop of a process that has nothing but its mailbox.
@@ -156,9 +212,13 @@ async fn simple<P: Handlers + StructProcess>(
         state.on_start(&mut cx).await?;
     }
     Lineage::ready();
-    while !cx.is_stopped()
-        && let Some(envelope) = mailbox.recv().await
-    {
+    while !cx.is_stopped() {
+        let next = if cx.is_traced() {
+            resting(&mut state, mailbox.recv()).await
+        } else {
+            mailbox.recv().await
+        };
+        let Some(envelope) = next else { break };
         if wanted::<P>(&envelope, &mailbox) {
             handle(&mut state, envelope, &mut cx, true).await;
         }
@@ -251,8 +311,13 @@ async fn full<P: Handlers + StructProcess>(
     };
     while !cx.is_stopped() {
         let turn = sources.turn();
+        let rests = cx.is_traced() && P::EVERY.is_empty();
+        if rests {
+            // The wait borrows the inputs, so this is done before it. One that has timers is woken by them in any case.
+            rest(&state);
+        }
         match sources
-            .next(state.next_input(turn), &mailbox, cx.stopping())
+            .next(state.next_input(turn), &mailbox, cx.stopping(), rests)
             .await
         {
             Next::End => break,
@@ -324,6 +389,7 @@ impl Sources {
         input: impl Future<Output = Option<M>>,
         mailbox: &Receiver<Envelope<M>>,
         is_stopping: impl Fn() -> bool,
+        rests: bool,
     ) -> Next<M> {
         let mut message = pin!(mailbox.recv());
         let mut input = pin!(input);
@@ -350,6 +416,9 @@ impl Sources {
                 return self.poll_tick(task);
             }
             if self.mailbox_open || self.inputs_open {
+                if rests {
+                    current::waits_between();
+                }
                 Poll::Pending
             } else {
                 Poll::Ready(Next::End)

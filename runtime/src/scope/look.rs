@@ -21,7 +21,8 @@ use crate::sync::{Lock, Ordering};
 use crate::system::SystemInner;
 use crate::task::TaskRef;
 use crate::task::current;
-use crate::task::registry::{About, Ports, ProcessId, Slot, WaitKind};
+use crate::task::ports::Ports;
+use crate::task::registry::{About, ProcessId, Slot, WaitKind};
 use crate::time::sleep;
 
 /// Slots that are read between two yields.
@@ -198,7 +199,7 @@ impl Seen {
             id,
             parked_at: parked.then_some(seq),
             kind: WaitKind::from_u8((word >> 8) as u8),
-            kinds: (word >> 16) as u16,
+            kinds: (word >> 16) as u16 & current::KINDS,
             // ORDERING: as above.
             object: slot.line.object.load(Ordering::Relaxed),
             site: about.site,

@@ -46,6 +46,8 @@ pub(super) struct Home<'a> {
 }
 
 impl Launcher for Home<'_> {
+    const KEEPS: bool = true;
+
     fn create<F>(
         &self,
         scope: &Scope,

@@ -191,6 +191,7 @@ impl Builder {
         };
         // A panic is caught by the task cell; an error travels by value, so that the caller gets its own.
         let main = system.run_internally("main", async move { Ok::<_, Infallible>(main.await) });
+        system.set_entry(main.id());
         let whole = system.run_internally("root", oversee(Arc::clone(root), main));
         let value = blocking::block_on_apart(whole.into_future());
         let report = root.state.lock().report.clone();

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use crate::blocking::{Jobs, Lane, Threads};
 use crate::channel::DeadLetters;
+use crate::leaks::{self, Leak};
 use crate::observe::{Ledger, Snapshot, snapshot};
 use crate::process::Exit;
 use crate::scheduler::Scheduler;
@@ -26,7 +27,7 @@ use crate::scope::look::Looks;
 use crate::scope::{ExitReport, Scope, ScopeInner};
 use crate::sync::{AtomicU64, Ordering};
 use crate::task::cell::{self, Home};
-use crate::task::{Task, TaskRef, origin};
+use crate::task::{ProcessId, Task, TaskRef, origin};
 use life::{Life, Over};
 
 #[doc(hidden)]
@@ -61,6 +62,8 @@ pub(crate) struct SystemInner {
     /// Of a system that was started, and whose last `System` was not dropped.
     life: OnceLock<Weak<Life>>,
     pub(crate) over: Over,
+    /// The body of `main`.
+    entry: OnceLock<ProcessId>,
 }
 
 impl SystemInner {
@@ -77,6 +80,7 @@ impl SystemInner {
             root: OnceLock::new(),
             life: OnceLock::new(),
             over: Over::new(),
+            entry: OnceLock::new(),
         })
     }
 
@@ -94,6 +98,16 @@ impl SystemInner {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The body of `main`, if it has begun.
+    pub(crate) fn entry(&self) -> Option<ProcessId> {
+        self.entry.get().copied()
+    }
+
+    fn set_entry(&self, entry: ProcessId) {
+        // A system has one body.
+        let _ = self.entry.set(entry);
     }
 
     pub(crate) fn next_scope_id(&self) -> u64 {
@@ -273,6 +287,15 @@ impl System {
     /// ```
     pub fn dead_letters(&self) -> DeadLetters {
         self.inner.scheduler.desk.subscribe()
+    }
+
+    /// Searches for processes that wait for what can never come, and returns everything that holds now: see [`leaks`].
+    ///
+    /// Runs on the calling thread, for some 100 ns per parked process, and pauses nobody. May be called by a process, which then
+    /// is running, and so is live. The causes come first, then those that wait behind them. What is proven stays true until a
+    /// forced stop, so it is there in every later call.
+    pub fn leaks(&self) -> Vec<Leak> {
+        leaks::search(&self.inner)
     }
 
     /// Returns the number of workers.

@@ -23,6 +23,7 @@ use crate::sync::{Ordering, thread_local};
 use crate::task::TaskRef;
 use crate::task::cell::Header;
 use crate::task::registry::{FreeCache, WaitKind};
+use crate::task::waits::{self, Noted};
 
 /// Operations that a process may complete in one poll before it yields.
 pub(crate) const BUDGET: u32 = 128;
@@ -33,6 +34,13 @@ pub(crate) const STOPPING: u32 = 1;
 pub(crate) const ENDED: u32 = 2;
 /// The inputs of the process refuse messages from outside of its scope, which stops; its supervisor says when it does.
 pub(crate) const CLOSING: u32 = 4;
+/// Among the kinds of a poll: it also waits for something that cannot be said.
+pub(crate) const UNKNOWN: u16 = 1 << 15;
+/// Among the kinds of a poll: a struct process that waits between two messages.
+pub(crate) const BETWEEN: u16 = 1 << 14;
+/// The bits of the kinds themselves.
+pub(crate) const KINDS: u16 = BETWEEN - 1;
+
 /// Which input that is, see [`told_of`].
 pub(crate) const TOLD: u32 = 0x7fff_fff0;
 /// This thread polls nobody, and runs a job of an attached process.
@@ -48,7 +56,9 @@ struct Current {
     wait: Cell<WaitKind>,
     /// One bit for each kind of wait in this poll, by its number.
     kinds: Cell<u16>,
-    arms: Cell<u8>,
+    /// How many waits were noted in this poll, and the first of them.
+    noted: Cell<u8>,
+    waits: [Cell<Noted>; waits::MOST],
     object: Cell<u64>,
     flags: Cell<u32>,
     /// Something is to be done when the step has ended.
@@ -87,7 +97,8 @@ thread_local! {
             budget: Cell::new(0),
             wait: Cell::new(WaitKind::Other),
             kinds: Cell::new(0),
-            arms: Cell::new(0),
+            noted: Cell::new(0),
+            waits: [const { Cell::new(Noted { kind: WaitKind::Other, object: 0 }) }; waits::MOST],
             object: Cell::new(0),
             flags: Cell::new(0),
             deferred: Cell::new(false),
@@ -121,6 +132,7 @@ impl<'a> Frame<'a> {
             current.budget.set(BUDGET);
             current.wait.set(WaitKind::Other);
             current.kinds.set(0);
+            current.noted.set(0);
             current.object.set(0);
             // ORDERING: Acquire: pairs with the coordinator of the stop that set the flag.
             current.flags.set(line.flags.load(Ordering::Acquire));
@@ -141,10 +153,14 @@ impl<'a> Frame<'a> {
         CURRENT.with(|current| {
             current.task.set(self.outer);
             current.flags.set(0);
+            let (kind, noted) = (current.wait.get(), current.noted.get());
+            if noted > 1 || kind == WaitKind::Select {
+                self.note_waits(current);
+            }
             let word = (u64::from(now) << 32)
                 | (u64::from(current.kinds.get()) << 16)
-                | ((current.wait.get() as u64) << 8)
-                | u64::from(current.arms.get());
+                | ((kind as u64) << 8)
+                | u64::from(noted);
             // ORDERING: see `registry::Line`.
             line.wait.store(word, Ordering::Relaxed);
             line.object.store(current.object.get(), Ordering::Relaxed);
@@ -156,6 +172,19 @@ impl<'a> Frame<'a> {
             }
             current.registered.get()
         })
+    }
+
+    #[cold]
+    fn note_waits(&self, current: &Current) {
+        let count = usize::from(current.noted.get());
+        if count > waits::MOST {
+            current.kinds.set(current.kinds.get() | UNKNOWN);
+        }
+        let waits = current.waits.iter().take(count).map(Cell::get);
+        self.task
+            .scheduler()
+            .registry
+            .note_waits(self.task.slot(), waits);
     }
 }
 
@@ -263,6 +292,11 @@ pub(crate) fn waits_for(kind: WaitKind, object: u64) {
         current.wait.set(kind);
         current.kinds.set(current.kinds.get() | kind.bit());
         current.object.set(object);
+        let noted = current.noted.get();
+        if let Some(place) = current.waits.get(usize::from(noted)) {
+            place.set(Noted { kind, object });
+        }
+        current.noted.set(noted.saturating_add(1));
     });
 }
 
@@ -294,9 +328,39 @@ pub(crate) fn watched<T>(poll: impl FnOnce() -> T) -> (T, Waits) {
 pub(crate) fn waits_as(waits: Waits) {
     CURRENT.with(|current| {
         current.wait.set(waits.kind);
-        current.kinds.set(current.kinds.get() | waits.kinds);
+        // What the thread does next is not up to this process.
+        current
+            .kinds
+            .set(current.kinds.get() | waits.kinds | UNKNOWN);
         current.object.set(waits.object);
     });
+}
+
+/// Notes a wait that any of several objects ends; `shown` is the one in the line of counters.
+pub(crate) fn waits_for_one_of(kind: WaitKind, objects: impl Iterator<Item = u64>, shown: u64) {
+    let mut objects = objects.peekable();
+    for _ in 0..waits::MOST {
+        let Some(object) = objects.next() else { break };
+        waits_for(kind, object);
+    }
+    if objects.peek().is_some() {
+        waits_for_more();
+    }
+    CURRENT.with(|current| current.object.set(shown));
+}
+
+/// Notes that the current process also waits for something that cannot be said: anybody may wake it.
+pub(crate) fn waits_for_more() {
+    mark(UNKNOWN);
+}
+
+/// Notes that the current process waits between two messages: its loop owns its state, and nobody borrows it.
+pub(crate) fn waits_between() {
+    mark(BETWEEN);
+}
+
+fn mark(bit: u16) {
+    CURRENT.with(|current| current.kinds.set(current.kinds.get() | bit));
 }
 
 /// Polls one of several futures that the process waits for. One that does not say what it waits for, waits for something unknown.
@@ -313,10 +377,9 @@ pub(crate) fn noted<T>(poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
 }
 
 /// Notes a wait of several arms.
-pub(crate) fn waits_for_any(arms: usize) {
+pub(crate) fn waits_for_any() {
     CURRENT.with(|current| {
         current.wait.set(WaitKind::Select);
-        current.arms.set(arms.min(255) as u8);
         current.object.set(0);
     });
 }

@@ -8,9 +8,11 @@ pub(crate) mod cell;
 pub(crate) mod current;
 mod join;
 pub(crate) mod origin;
+pub(crate) mod ports;
 pub(crate) mod registry;
 mod set;
 pub(crate) mod state;
+pub(crate) mod waits;
 pub(crate) mod waker;
 pub(crate) mod watch;
 

@@ -25,6 +25,8 @@ use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering};
 use crate::task::TaskRef;
 use crate::task::cell::Header;
 use crate::task::origin::{NOBODY, Origin};
+use crate::task::ports::Ports;
+use crate::task::waits::{MOST, Noted, Waits};
 
 /// Slots in the first bucket.
 #[cfg(not(loom))]
@@ -141,7 +143,8 @@ impl WaitKind {
 pub(crate) struct Line {
     /// Polls.
     pub(crate) seq: AtomicU64,
-    /// `since_ms:32 | kinds:16 | kind:8 | arms:8`, in one word so that kind and age cannot be torn apart.
+    /// `since_ms:32 | kinds:16 | kind:8 | noted:8`, in one word so that kind and age cannot be torn apart. The last is how many
+    /// waits there are; if that is more than one, or it is a `select!`, all are in [`Registry::waits`].
     pub(crate) wait: AtomicU64,
     /// The channel, process or lock waited for.
     pub(crate) object: AtomicU64,
@@ -159,105 +162,6 @@ pub(crate) struct Line {
     /// Odd while a process owns the slot.
     generation: AtomicU32,
     index: u32,
-}
-
-/// Which way messages go through a port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum Direction {
-    /// The process receives from the channel.
-    In,
-    /// The process sends into the channel.
-    Out,
-}
-
-/// A port of a process: an endpoint that it was lent, or keeps in its state.
-///
-/// One word, `direction:4 | name:8 | object:52`: the channel, and the position of the port's name among those of its origin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Port(u64);
-
-impl Port {
-    const NAME: u32 = 52;
-    const DIRECTION: u32 = 60;
-    /// No port.
-    const NONE: Self = Self(0);
-
-    /// `None` for a channel whose address needs more bits than any processor of today has: a missed port only makes an answer
-    /// less certain.
-    fn new(direction: Direction, name: u8, object: u64) -> Option<Self> {
-        let direction = match direction {
-            Direction::In => 1,
-            Direction::Out => 2,
-        };
-        (object >> Self::NAME == 0)
-            .then(|| Self(object | u64::from(name) << Self::NAME | direction << Self::DIRECTION))
-    }
-
-    /// The number of the channel.
-    pub(crate) fn object(self) -> u64 {
-        self.0 & ((1 << Self::NAME) - 1)
-    }
-
-    /// The position of its name in [`Origin::ports`].
-    pub(crate) fn name(self) -> usize {
-        usize::from((self.0 >> Self::NAME) as u8)
-    }
-
-    pub(crate) fn direction(self) -> Direction {
-        if self.0 >> Self::DIRECTION == 1 {
-            Direction::In
-        } else {
-            Direction::Out
-        }
-    }
-}
-
-/// The ports of a process, in the order of its arguments or fields.
-#[derive(Debug, Clone)]
-pub(crate) struct Ports {
-    /// Most processes have not more.
-    first: [Port; 3],
-    #[expect(
-        clippy::box_collection,
-        reason = "one word in every slot instead of three"
-    )]
-    more: Option<Box<Vec<Port>>>,
-}
-
-impl Default for Ports {
-    fn default() -> Self {
-        Self {
-            first: [Port::NONE; 3],
-            more: None,
-        }
-    }
-}
-
-impl Ports {
-    pub(crate) fn add(&mut self, direction: Direction, name: u8, object: u64) {
-        let Some(port) = Port::new(direction, name, object) else {
-            return;
-        };
-        match self.first.iter_mut().find(|place| **place == Port::NONE) {
-            Some(place) => *place = port,
-            None => self.more.get_or_insert_default().push(port),
-        }
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Port> {
-        let first = self.first.iter().filter(|port| **port != Port::NONE);
-        first
-            .chain(self.more.iter().flat_map(|more| more.iter()))
-            .copied()
-    }
-
-    /// The channels that the process may send to.
-    pub(crate) fn senders(&self) -> impl Iterator<Item = u64> {
-        self.iter()
-            .filter(|port| port.direction() == Direction::Out)
-            .map(Port::object)
-    }
 }
 
 /// A slot: the line of counters, and what is known at spawn.
@@ -348,6 +252,31 @@ impl Slot {
         self.about.lock().task = ptr::null();
     }
 
+    /// What is known of the process, if it lives and nobody is at it this moment.
+    pub(crate) fn peek<R>(&self, look: impl FnOnce(ProcessId, &About, &Header) -> R) -> Option<R> {
+        let about = self.about.try_lock()?;
+        let task = NonNull::new(about.task.cast_mut())?;
+        // SAFETY: as in `read`; the lock is held meanwhile.
+        Some(look(self.id(), &about, unsafe { task.as_ref() }))
+    }
+
+    /// Changes the ports of the process, by the process itself.
+    pub(crate) fn change_ports<R>(&self, change: impl FnOnce(&mut Ports) -> R) -> R {
+        change(&mut self.about.lock().ports)
+    }
+
+    /// Whether a process that belongs to a scope has the slot, as far as it is known without a lock.
+    pub(crate) fn is_used(&self) -> bool {
+        // ORDERING: see `Line`: a process that starts now may be missed.
+        self.line.generation.load(Ordering::Acquire) % 2 == 1
+    }
+
+    /// The low bits of the number of the process's scope; zero for the runtime's own processes and the body of `main`.
+    pub(crate) fn scope_bits(&self) -> u32 {
+        // ORDERING: see `Line`.
+        self.scope.load(Ordering::Relaxed)
+    }
+
     /// Reads what is known of the process, if it lives, with a new reference to its task.
     pub(crate) fn read(&self) -> Option<(ProcessId, About, TaskRef)> {
         let about = self.about.lock();
@@ -358,10 +287,15 @@ impl Slot {
     }
 }
 
+/// The waits of the process in a slot.
+type WaitList = OnceLock<Box<Waits>>;
+
 /// All slots of a system.
 #[derive(Debug)]
 pub(crate) struct Registry {
     buckets: [OnceLock<Box<[Slot]>>; BUCKETS],
+    /// For each slot the waits of its process, if it had several at once; made when they are first needed.
+    waits: [OnceLock<Box<[WaitList]>>; BUCKETS],
     /// Indices that are free, and the first index never used.
     free: Lock<Free>,
 }
@@ -382,6 +316,7 @@ impl Registry {
     pub(crate) fn new() -> Self {
         Self {
             buckets: [const { OnceLock::new() }; BUCKETS],
+            waits: [const { OnceLock::new() }; BUCKETS],
             free: Lock::new(Free {
                 indices: Vec::new(),
                 next: 0,
@@ -470,6 +405,38 @@ impl Registry {
         self.buckets[bucket].get()?.get(offset)
     }
 
+    /// Writes the waits of the process in this slot, which is about to park with several of them.
+    #[cold]
+    pub(crate) fn note_waits(&self, slot: &Slot, waits: impl Iterator<Item = Noted>) {
+        let (bucket, offset) = place(slot.line.index);
+        let lists = self.waits[bucket]
+            .get_or_init(|| (0..FIRST << bucket).map(|_| OnceLock::new()).collect());
+        lists[offset].get_or_init(Box::default).write(waits);
+    }
+
+    /// Calls `found` with the waits of the process in this slot, as its last poll noted them. What was read belongs together if the
+    /// `seq` of the line is the same afterwards.
+    pub(crate) fn waits(&self, slot: &Slot, mut found: impl FnMut(Noted)) {
+        // ORDERING: see `Line`.
+        let word = slot.line.wait.load(Ordering::Relaxed);
+        let (kind, noted) = (WaitKind::from_u8((word >> 8) as u8), word as u8);
+        if noted < 2 && kind != WaitKind::Select {
+            if noted == 1 {
+                // ORDERING: see `Line`.
+                let object = slot.line.object.load(Ordering::Relaxed);
+                found(Noted { kind, object });
+            }
+            return;
+        }
+        let (bucket, offset) = place(slot.line.index);
+        let list = self.waits[bucket]
+            .get()
+            .and_then(|lists| lists[offset].get());
+        if let Some(list) = list {
+            list.read(usize::from(noted).min(MOST), found);
+        }
+    }
+
     /// The living process with this id.
     pub(crate) fn find(&self, id: ProcessId) -> Option<TaskRef> {
         let (found, _, task) = self.slot(id.index())?.read()?;
@@ -493,6 +460,14 @@ impl Registry {
                 }
             }
         }
+    }
+
+    /// All slots that were ever used, in order.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.buckets
+            .iter()
+            .map_while(OnceLock::get)
+            .flat_map(|slots| slots.iter())
     }
 
     /// Visits living processes, from slot `from` on and over `count` slots; those of scopes whose number the `filter` does not

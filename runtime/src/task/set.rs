@@ -160,7 +160,11 @@ impl<T> JoinSet<T> {
             .first_key_value()
             .filter(|_| self.scope.is_some());
         let object = one.map_or(0, |(_, member)| member.task.task().id().raw());
-        current::waits_for(WaitKind::Join, object);
+        let members = self
+            .members
+            .values()
+            .map(|member| member.task.task().id().raw());
+        current::waits_for_one_of(WaitKind::Join, members, object);
         Poll::Pending
     }
 

@@ -194,6 +194,12 @@ impl State {
         self.0.load(Ordering::Acquire) & (SCHEDULED | DONE) == 0
     }
 
+    /// Whether the task is parked, was not killed, and nobody outside has its waker.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        // ORDERING: Acquire: as in `is_parked`.
+        self.0.load(Ordering::Acquire) & (SCHEDULED | DONE | KILLED | OUTSIDES) == 0
+    }
+
     /// Live clones of the task's waker that no wait of ours accounts for.
     pub(crate) fn outside(&self) -> u64 {
         // ORDERING: Acquire: the observer's later reads come after this one.

@@ -1,0 +1,347 @@
+//! What a pass reads: parked processes, what they wait for, and which endpoints they hold.
+//!
+//! Nobody is paused. A process is read under the lock of its slot, which the pass only tries, and counts if its state and its `seq`
+//! were the same before and after. The channels of its ports are alive then, and their memory is kept until the pass ends
+//! ([`Pins`]), so the pass may follow the pointers later; it never follows the number of a wait, which may be an old one.
+//!
+//! Processes that wait for something outside are passed over as early as possible: in a healthy system with a million of them
+//! nothing is read but their lines of counters.
+
+#![expect(
+    unsafe_code,
+    reason = "follows ports of processes that were parked when the channels were pinned"
+)]
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::panic::Location;
+use std::ptr::NonNull;
+
+use crate::channel::head::{Head, Stats};
+use crate::scheduler::Scheduler;
+use crate::sync::{Ordering, fence};
+use crate::task::ProcessId;
+use crate::task::cell::Header;
+use crate::task::current::{BETWEEN, UNKNOWN};
+use crate::task::ports::{Port, Tie};
+use crate::task::registry::{About, Slot, WaitKind};
+use crate::task::waits::Noted;
+
+/// Waits that somebody outside may end at any time.
+const OUTSIDE: u16 =
+    WaitKind::Other.bit() | WaitKind::Timer.bit() | WaitKind::Blocking.bit() | UNKNOWN;
+
+/// A parked process that might be stuck.
+#[derive(Debug)]
+pub(super) struct Parked {
+    pub(super) id: ProcessId,
+    /// Its number of polls: the same later means that it has not run.
+    pub(super) seq: u64,
+    pub(super) kinds: u16,
+    /// Since when it is parked, on the coarse clock.
+    pub(super) since_ms: u32,
+    waits: Range<u32>,
+}
+
+/// An endpoint that a parked process holds, alone or together with others.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    pub(super) port: Port,
+    /// The number of the process in [`Facts::processes`].
+    pub(super) by: u32,
+    /// Not zero: the same endpoint as in other entries with this number and port.
+    owners: usize,
+}
+
+/// Everything that one pass has read.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    pub(super) processes: Vec<Parked>,
+    waits: Vec<Noted>,
+    /// Sorted by channel.
+    held: Vec<Held>,
+    of_channel: HashMap<u64, Range<u32>, Fast>,
+    of_id: HashMap<u64, u32, Fast>,
+    /// The parked processes inside of each scope that somebody waits for.
+    of_scope: HashMap<u64, Vec<u32>, Fast>,
+}
+
+/// A hasher for numbers that are addresses or ids (Fibonacci hashing, Knuth, *The Art of Computer Programming* 6.4).
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Mix(u64);
+
+pub(super) type Fast = BuildHasherDefault<Mix>;
+
+impl Hasher for Mix {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u64(byte.into()));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        let mixed = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ (mixed >> 32);
+    }
+}
+
+/// Keeps the memory of the channels of a system, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Pins<'a>(&'a Scheduler);
+
+impl<'a> Pins<'a> {
+    pub(super) fn new(scheduler: &'a Scheduler) -> Self {
+        scheduler
+            .remotes
+            .iter()
+            .for_each(|remote| remote.channels.pin());
+        Self(scheduler)
+    }
+}
+
+impl Drop for Pins<'_> {
+    fn drop(&mut self) {
+        self.0
+            .remotes
+            .iter()
+            .for_each(|remote| remote.channels.unpin());
+    }
+}
+
+/// Whether a process waits for something that only another process could bring about, as its line says.
+fn may_be_stuck(slot: &Slot, entry: Option<ProcessId>, fed: &HashSet<u64, Fast>) -> bool {
+    // ORDERING: see `registry::Line`; what is read here only saves a closer look.
+    let word = slot.line.wait.load(Ordering::Relaxed);
+    let kinds = (word >> 16) as u16;
+    if !slot.is_used() || kinds & OUTSIDE != 0 {
+        return false;
+    }
+    // The runtime's own processes wait for anything at all.
+    if slot.scope_bits() == 0 && Some(slot.id()) != entry {
+        return false;
+    }
+    let kind = WaitKind::from_u8((word >> 8) as u8);
+    if kind == WaitKind::Recv && word as u8 == 1 {
+        // ORDERING: as above.
+        return fed.contains(&slot.line.object.load(Ordering::Relaxed));
+    }
+    true
+}
+
+impl Facts {
+    /// Reads what is parked now. `entry` is the body of `main`.
+    pub(super) fn collect(
+        _pins: &Pins<'_>,
+        scheduler: &Scheduler,
+        entry: Option<ProcessId>,
+    ) -> Self {
+        let mut facts = Self::default();
+        let fed = fed(scheduler);
+        for slot in scheduler.registry.slots() {
+            if may_be_stuck(slot, entry, &fed) {
+                facts.read(scheduler, slot);
+            }
+        }
+        facts.sort();
+        facts.find_scopes(scheduler);
+        facts
+    }
+
+    fn read(&mut self, scheduler: &Scheduler, slot: &Slot) {
+        let waits = self.waits.len();
+        let read = slot.peek(|id, about, task| {
+            let line = &slot.line;
+            // ORDERING: Acquire: see `registry::Line`.
+            let seq = line.seq.load(Ordering::Acquire);
+            if !task.state.is_at_rest() || !is_left_alone(slot, task) {
+                return None;
+            }
+            // ORDERING: Relaxed: see `registry::Line`; a change shows in `seq`.
+            let word = line.wait.load(Ordering::Relaxed);
+            scheduler.registry.waits(slot, |wait| self.waits.push(wait));
+            let parked = Parked {
+                id,
+                seq,
+                kinds: (word >> 16) as u16,
+                since_ms: (word >> 32) as u32,
+                waits: waits as u32..self.waits.len() as u32,
+            };
+            // ORDERING: Acquire fence: what was read above was read before what is read below.
+            fence(Ordering::Acquire);
+            let same = still_parked(slot, task, seq) && parked.kinds & OUTSIDE == 0;
+            same.then(|| self.enter(parked, about, task))
+        });
+        if read.flatten().is_none() {
+            self.waits.truncate(waits);
+        }
+    }
+
+    fn enter(&mut self, parked: Parked, about: &About, task: &Header) {
+        let by = self.processes.len() as u32;
+        self.of_id.insert(parked.id.raw(), by);
+        // Who waits for a supervised child waits for a task of its own.
+        if let Some(whole) = task.lineage().and_then(|lineage| lineage.whole()) {
+            self.of_id.insert(whole.id().raw(), by);
+        }
+        let between = parked.kinds & BETWEEN != 0;
+        self.processes.push(parked);
+        // The fields of a struct mean something only between two messages.
+        let owners = about.ports.owners();
+        let known = match about.ports.mailbox() {
+            Some(_) if !between => 1,
+            _ => usize::MAX,
+        };
+        let ports = about.ports.iter().take(known);
+        self.held
+            .extend(ports.map(|port| Held { port, by, owners }));
+    }
+
+    fn sort(&mut self) {
+        self.held.sort_unstable_by_key(|held| {
+            let port = held.port;
+            (port.object(), port.tie() as u8, held.owners, held.by)
+        });
+        let mut from = 0;
+        while let Some(first) = self.held.get(from) {
+            let object = first.port.object();
+            let same = self.held[from..]
+                .iter()
+                .take_while(|held| held.port.object() == object);
+            let to = from + same.count();
+            self.of_channel.insert(object, from as u32..to as u32);
+            from = to;
+        }
+    }
+
+    fn find_scopes(&mut self, scheduler: &Scheduler) {
+        let scopes = self
+            .waits
+            .iter()
+            .filter(|wait| wait.kind == WaitKind::Scope);
+        self.of_scope = scopes.map(|wait| (wait.object, Vec::new())).collect();
+        if self.of_scope.is_empty() {
+            return;
+        }
+        for (number, parked) in (0..).zip(&self.processes) {
+            let slot = scheduler.registry.slot(parked.id.index());
+            let _ = slot.and_then(|slot| {
+                slot.peek(|id, _, task| {
+                    for (&scope, members) in &mut self.of_scope {
+                        if id == parked.id && task.is_within(scope) {
+                            members.push(number);
+                        }
+                    }
+                })
+            });
+        }
+    }
+
+    pub(super) fn waits(&self, process: usize) -> &[Noted] {
+        let Range { start, end } = self.processes[process].waits;
+        &self.waits[start as usize..end as usize]
+    }
+
+    /// Who holds endpoints of this channel.
+    pub(super) fn holders(&self, object: u64) -> &[Held] {
+        match self.of_channel.get(&object) {
+            Some(range) => &self.held[range.start as usize..range.end as usize],
+            None => &[],
+        }
+    }
+
+    /// The parked process with this id.
+    pub(super) fn process(&self, id: u64) -> Option<u32> {
+        self.of_id.get(&id).copied()
+    }
+
+    /// The parked processes inside of this scope.
+    pub(super) fn within(&self, scope: u64) -> &[u32] {
+        self.of_scope.get(&scope).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many strong senders, receivers and weak senders of a channel the parked processes hold.
+    pub(super) fn known(&self, object: u64) -> [u64; 3] {
+        let mut sum = [0; 3];
+        // What several own together counts once for all, and as often as the first of them has it.
+        let mut first = None;
+        for held in self.holders(object) {
+            let (tie, shared) = (held.port.tie(), held.owners != 0);
+            let before = first.filter(|&(owners, known, _)| (owners, known) == (held.owners, tie));
+            if !shared || before.is_none_or(|(_, _, by)| by == held.by) {
+                let weights = tie.weights();
+                sum = [0, 1, 2].map(|side: usize| sum[side] + weights[side]);
+                first = Some((held.owners, tie, held.by));
+            }
+        }
+        sum
+    }
+}
+
+/// The channels of which some process holds a sender as a port.
+fn fed(scheduler: &Scheduler) -> HashSet<u64, Fast> {
+    let mut fed = HashSet::default();
+    for slot in scheduler.registry.slots().filter(|slot| slot.is_used()) {
+        let _ = slot.peek(|_, about, _| {
+            let senders = about.ports.iter().filter(|port| port.tie() == Tie::Sender);
+            fed.extend(senders.map(Port::object));
+        });
+    }
+    fed
+}
+
+/// Whether no stop has reached the process: what a stop does with it is no leak.
+fn is_left_alone(slot: &Slot, task: &Header) -> bool {
+    // ORDERING: Relaxed: a stop that begins now is seen by the next pass.
+    slot.line.flags.load(Ordering::Relaxed) == 0
+        && task.scope().is_none_or(|scope| !scope.is_stopping())
+}
+
+/// Whether a process is parked, and was not polled since its `seq` was read.
+pub(super) fn still_parked(slot: &Slot, task: &Header, seq: u64) -> bool {
+    // ORDERING: Acquire: see `registry::Line`.
+    task.state.is_at_rest() && slot.line.seq.load(Ordering::Acquire) == seq
+}
+
+/// A channel that some parked process holds an endpoint of. That process was found parked after the channels were pinned, so
+/// the channel lived then, and its memory is kept as long as the pins live.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Channel<'a> {
+    head: NonNull<Head>,
+    pins: PhantomData<&'a Pins<'a>>,
+}
+
+impl<'a> Channel<'a> {
+    /// The channel of an endpoint that a parked process holds.
+    pub(super) fn of(_pins: &'a Pins<'_>, held: &Held) -> Option<Self> {
+        let head = held.port.head()?;
+        Some(Self {
+            head,
+            pins: PhantomData,
+        })
+    }
+
+    fn head(&self) -> &Head {
+        // SAFETY: see the type.
+        unsafe { self.head.as_ref() }
+    }
+
+    /// How many strong senders, receivers and weak endpoints there are.
+    pub(super) fn endpoints(&self) -> [u64; 3] {
+        self.head().endpoints()
+    }
+
+    /// Where it was made.
+    pub(super) fn site(&self) -> &'static Location<'static> {
+        self.head().site
+    }
+
+    /// Its numbers, read under its lock.
+    pub(super) fn stats(&self) -> Stats {
+        // SAFETY: the table fits the core that this is the head of; see the type.
+        unsafe { (self.head().vtable.stats)(self.head) }
+    }
+}

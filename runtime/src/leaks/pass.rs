@@ -1,0 +1,132 @@
+//! One pass: collect, search, and look again.
+//!
+//! The second look is what makes the answer right while everything moves.
+//! 1. Every process is read, and found parked.
+//! 2. The endpoints of every channel that matters are counted.
+//! 3. Every accused process is read again, and found to have parked before (1) and not to have run since, by its state and its number
+//!    of polls.
+//!
+//! So at the end of (2) all of them were parked, and nobody else had an endpoint that could wake one: what was counted in (2) belonged to
+//! processes that did not run between (1) and (3), and a new endpoint can only be made of one that exists. Only they could change
+//! that, and none of them runs: what was true at that moment stays true until a forced stop. No version numbers are needed for the
+//! channels, because they are counted between two looks at the processes.
+//!
+//! Whoever is found to have moved is live for this pass, and the search is repeated without it.
+//!
+//! Model: `tests/loom_holders.rs`.
+
+use std::collections::HashSet;
+
+use super::facts::{Facts, Fast, Pins, still_parked};
+use super::relation;
+use super::search::Graph;
+use crate::scheduler::Scheduler;
+use crate::sync::{Ordering, fence};
+use crate::task::ProcessId;
+use crate::task::registry::WaitKind;
+
+/// What a pass found.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) facts: Facts,
+    pub(super) graph: Graph,
+    /// Who can never run again, forced stops apart.
+    pub(super) stuck: Vec<bool>,
+    /// Who can run again when its scope stops, and not before.
+    pub(super) stranded: Vec<bool>,
+}
+
+/// Runs a pass.
+pub(super) fn run(pins: &Pins<'_>, scheduler: &Scheduler, entry: Option<ProcessId>) -> Found {
+    let facts = Facts::collect(pins, scheduler, entry);
+    let mut graph = Graph::new();
+    for process in 0..facts.processes.len() {
+        let waits = facts.waits(process);
+        let wakes: Vec<_> = waits
+            .iter()
+            .map(|&wait| relation::wake(&mut graph, &facts, pins, process as u32, wait))
+            .collect();
+        graph.add(wakes);
+    }
+    let mut live = vec![false; graph.len()];
+    let suspects = graph.stuck(&live, false);
+    if suspects.contains(&true) {
+        look_again(&facts, pins, scheduler, &suspects, &mut live);
+    }
+    let stuck = graph.stuck(&live, true);
+    let mut stranded = graph.stuck(&live, false);
+    for (process, stranded) in stranded.iter_mut().enumerate() {
+        *stranded &= !stuck[process];
+    }
+    Found {
+        facts,
+        graph,
+        stuck,
+        stranded,
+    }
+}
+
+/// Marks everybody among the suspects of whom something changed.
+fn look_again(
+    facts: &Facts,
+    pins: &Pins<'_>,
+    scheduler: &Scheduler,
+    suspects: &[bool],
+    live: &mut [bool],
+) {
+    let suspect = |process: &usize| suspects[*process];
+    // Several may use one receiver that is not a port.
+    let mut shared: HashSet<u64, Fast> = HashSet::default();
+    for process in (0..suspects.len()).filter(suspect) {
+        let waits = facts.waits(process).iter();
+        let receives = waits.filter(|wait| wait.kind == WaitKind::Recv);
+        let unknown = receives.filter(|wait| {
+            relation::ends(facts, pins, wait.object).is_some_and(|ends| ends.may_be_shared())
+        });
+        shared.extend(unknown.map(|wait| wait.object));
+    }
+    if !shared.is_empty() {
+        let awaited = unseen(facts, scheduler, &shared);
+        for process in (0..suspects.len()).filter(suspect) {
+            let mut waits = facts.waits(process).iter();
+            live[process] |= waits.any(|wait| awaited.contains(&wait.object));
+        }
+    }
+    // ORDERING: SeqCst fence: the counts above were read before the states below. An endpoint that was given up before it was counted
+    // here was given up with Release after its holder used it, so a wake that came of that use is seen below.
+    fence(Ordering::SeqCst);
+    for process in (0..suspects.len()).filter(suspect) {
+        let parked = &facts.processes[process];
+        let slot = scheduler.registry.slot(parked.id.index());
+        let same = slot.and_then(|slot| {
+            slot.peek(|id, _, task| id == parked.id && still_parked(slot, task, parked.seq))
+        });
+        live[process] |= same != Some(true);
+    }
+}
+
+/// Of these channels, those from which somebody else who is not parked was last seen to receive: several may use one receiver that
+/// is not a port, and a message that was handed to one of them, and that it has not seen, may still go to another one.
+fn unseen(
+    facts: &Facts,
+    scheduler: &Scheduler,
+    channels: &HashSet<u64, Fast>,
+) -> HashSet<u64, Fast> {
+    let mut found = HashSet::default();
+    for slot in scheduler.registry.slots().filter(|slot| slot.is_used()) {
+        let mut here = Vec::new();
+        scheduler.registry.waits(slot, |wait| {
+            if wait.kind == WaitKind::Recv && channels.contains(&wait.object) {
+                here.push(wait.object);
+            }
+        });
+        if here.is_empty() || facts.process(slot.id().raw()).is_some() {
+            continue;
+        }
+        let parked = slot.peek(|_, _, task| task.state.is_parked());
+        if parked != Some(true) {
+            found.extend(here);
+        }
+    }
+    found
+}

@@ -1,0 +1,152 @@
+//! The wake relation: who could end a wait. Every way in which a wait can end is a row of [`wake`]; a row that is missing would
+//! be a false accusation, so whoever adds an operation that waits adds a row, or lets it wait for [`WaitKind::Other`].
+//!
+//! | wait | who could end it |
+//! |---|---|
+//! | to receive | who holds a sender (a message, or the last one dropped) or a weak one; who else receives there, for a message that was handed to it and not seen goes back |
+//! | to send, for room | who holds a receiver; nobody is known if room was granted and not used, or if somebody waits for more room than one place |
+//! | for a reply | who receives from the mailbox: the call is queued there, or handled there now. A handler that answers with a `Reply` says [`waits_for_more`](crate::task::current::waits_for_more) |
+//! | for the end of a process | that process; of a supervised child its present incarnation |
+//! | for the end of a scope | all processes in it together |
+//! | for its scope to stop | a forced stop |
+//! | for a lock | who holds it, and who is ahead in the queue |
+//! | for a timer, a blocking job, anything else | the outside |
+//!
+//! **What is known of a channel** is complete exactly if the endpoints that parked processes hold add up to those that exist: then
+//! nobody else has one. A loose endpoint (by value, in an `Arc`, in a message, on a plain thread, of a process that runs) makes the
+//! sum too small, and the answer is "outside".
+
+use super::facts::{Channel, Facts, Held, Pins};
+use super::search::{Graph, Wake};
+use crate::task::ports::Tie;
+use crate::task::registry::WaitKind;
+use crate::task::waits::Noted;
+
+/// The strong senders, receivers and weak endpoints of a channel that exist, and those that parked processes hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ends {
+    exist: [u64; 3],
+    known: [u64; 3],
+}
+
+/// One side of a channel, by its place in the counts.
+pub(super) const SENDERS: usize = 0;
+pub(super) const RECEIVERS: usize = 1;
+const WEAK: usize = 2;
+
+impl Ends {
+    fn all_known(&self, side: usize) -> bool {
+        self.exist[side] == self.known[side]
+    }
+
+    /// Whether everybody is known who could let a receiver of the channel go on. When the last sender goes, whoever drops it
+    /// will wake the receivers, and that may be anybody.
+    fn senders_are_known(&self) -> bool {
+        // One that waits to receive has a receiver. If it is the only one, it does not matter whose it is.
+        let receivers = self.exist[RECEIVERS] <= 1 || self.all_known(RECEIVERS);
+        self.exist[SENDERS] > 0 && self.all_known(SENDERS) && self.all_known(WEAK) && receivers
+    }
+
+    fn receivers_are_known(&self) -> bool {
+        self.exist[RECEIVERS] > 0 && self.all_known(RECEIVERS)
+    }
+
+    /// Whether the only receiver may be used by several, because nobody is known who holds it.
+    pub(super) fn may_be_shared(&self) -> bool {
+        self.known[RECEIVERS] == 0
+    }
+}
+
+/// The channel with this number, if some parked process holds an endpoint of it.
+pub(super) fn channel<'a>(facts: &Facts, pins: &'a Pins<'_>, object: u64) -> Option<Channel<'a>> {
+    facts
+        .holders(object)
+        .iter()
+        .find_map(|held| Channel::of(pins, held))
+}
+
+/// What is known of the ends of a channel at this moment.
+pub(super) fn ends(facts: &Facts, pins: &Pins<'_>, object: u64) -> Option<Ends> {
+    let head = channel(facts, pins, object)?;
+    Some(Ends {
+        exist: head.endpoints(),
+        known: facts.known(object),
+    })
+}
+
+/// Whether everybody is known who could end this wait for a channel.
+pub(super) fn holds(facts: &Facts, pins: &Pins<'_>, wait: Noted, ends: &Ends) -> bool {
+    match wait.kind {
+        WaitKind::Recv => ends.senders_are_known(),
+        WaitKind::Send => ends.receivers_are_known() && is_plain(facts, pins, wait.object),
+        _ => ends.receivers_are_known(),
+    }
+}
+
+/// Who can end this wait of a process.
+pub(super) fn wake(
+    graph: &mut Graph,
+    facts: &Facts,
+    pins: &Pins<'_>,
+    process: u32,
+    wait: Noted,
+) -> Wake {
+    let object = wait.object;
+    match wait.kind {
+        WaitKind::Recv => match ends(facts, pins, object) {
+            Some(ends) if holds(facts, pins, wait, &ends) => {
+                let others = |held: &&Held| match held.port.tie() {
+                    Tie::Sender | Tie::Weak => true,
+                    Tie::Receiver | Tie::Mailbox | Tie::Kept => held.by != process,
+                    Tie::Feeds | Tie::Fed => false,
+                };
+                any(graph, facts.holders(object).iter().filter(others))
+            }
+            _ => Wake::Outside,
+        },
+        WaitKind::Send | WaitKind::Reply => match ends(facts, pins, object) {
+            Some(ends) if holds(facts, pins, wait, &ends) => {
+                any(graph, receivers(facts, object))
+            }
+            _ => Wake::Outside,
+        },
+        WaitKind::Join => match facts.process(object) {
+            Some(awaited) => Wake::Any(graph.group([awaited])),
+            None => Wake::Outside,
+        },
+        WaitKind::Scope => {
+            let within = facts.within(object).iter().copied();
+            Wake::All(graph.group(within))
+        }
+        WaitKind::Stopping => Wake::Stop,
+        WaitKind::Lock
+        | WaitKind::Other
+        | WaitKind::Timer
+        | WaitKind::Blocking
+        // Only the arms of a `select!` are waits.
+        | WaitKind::Select => Wake::Outside,
+    }
+}
+
+fn any<'a>(graph: &mut Graph, holders: impl Iterator<Item = &'a Held>) -> Wake {
+    let mut holders: Vec<_> = holders.map(|held| held.by).collect();
+    holders.sort_unstable();
+    holders.dedup();
+    Wake::Any(graph.group(holders))
+}
+
+/// Who receives from a channel.
+pub(super) fn receivers(facts: &Facts, object: u64) -> impl Iterator<Item = &Held> {
+    facts
+        .holders(object)
+        .iter()
+        .filter(|held| matches!(held.port.tie(), Tie::Receiver | Tie::Mailbox | Tie::Kept))
+}
+
+/// Whether those who wait for room wait for the receivers only.
+pub(super) fn is_plain(facts: &Facts, pins: &Pins<'_>, object: u64) -> bool {
+    channel(facts, pins, object).is_some_and(|channel| {
+        let stats = channel.stats();
+        stats.permits == 0 && !stats.wants_many
+    })
+}

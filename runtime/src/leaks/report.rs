@@ -1,0 +1,116 @@
+//! What a pass says, as plain data.
+
+use std::time::Duration;
+
+use crate::observe::{Name, Site};
+use crate::task::WaitKind;
+
+/// Processes that are listed one by one in a [`Leak`]; of more, only the number is known.
+pub const LISTED: usize = 1000;
+
+/// A finding: some processes, and what is wrong with them.
+///
+/// Its text (`Display`) says the same for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Leak {
+    /// What is wrong.
+    pub verdict: Verdict,
+    /// The processes. Of a cycle, each waits for the next, and the last for the first; those of a large one that are not needed to
+    /// go round follow. Otherwise processes of one kind. At most [`LISTED`].
+    pub processes: Vec<Stuck>,
+    /// How many processes it is about.
+    pub count: usize,
+    /// How many others wait for these, and for ever.
+    pub behind: usize,
+}
+
+/// What is wrong with a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It can never run again, whatever happens: only a forced stop (a kill, a stop of its scope) ends it.
+    Proven(Proof),
+    /// It can run again when its scope stops, and not before.
+    Stranded,
+}
+
+/// Why it can never run again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum Proof {
+    /// These processes wait for each other, or one for itself.
+    Cycle,
+    /// It waits, and has left its waker with nobody.
+    NoWaker,
+    /// It waits for processes that can never run again.
+    Behind {
+        /// The id of one of those that are the cause.
+        root: u64,
+        /// Its name.
+        name: Name,
+    },
+}
+
+/// A process that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Stuck {
+    /// Its id, as a number that is never used again in this system.
+    pub id: u64,
+    /// Its name.
+    pub name: Name,
+    /// Where it was spawned.
+    pub site: Option<Site>,
+    /// For how long it has waited, to a few milliseconds.
+    pub since: Duration,
+    /// What it waits for; empty if it waits for nothing.
+    pub waits: Vec<Awaited>,
+}
+
+/// One thing that a process waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Awaited {
+    /// The kind of wait.
+    pub kind: WaitKind,
+    /// The name of the channel, or of the process whose mailbox, reply or end it is.
+    pub name: Option<Name>,
+    /// Where the channel was made, or the process spawned.
+    pub site: Option<Site>,
+    /// It is the mailbox of a struct process.
+    pub mailbox: bool,
+    /// How many endpoints of the other side there are, if it is a channel.
+    pub ends: usize,
+    /// Who could end the wait.
+    pub holders: Vec<Holding>,
+}
+
+/// A process that could end somebody's wait.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Holding {
+    /// Its id.
+    pub process: u64,
+    /// Its name.
+    pub name: Name,
+}
+
+impl Leak {
+    /// Returns whether it is proven: whether the processes can never run again.
+    pub fn is_proven(&self) -> bool {
+        matches!(self.verdict, Verdict::Proven(_))
+    }
+
+    /// Returns the names of the processes.
+    pub fn names(&self) -> Vec<&str> {
+        let names = self.processes.iter().map(|process| &*process.name);
+        names.collect()
+    }
+}

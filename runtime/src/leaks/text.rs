@@ -1,0 +1,216 @@
+//! The findings for people: for whoever is on call, at night, and has not written the program.
+//!
+//! One sentence for each kind of process: who it is, what it waits for, and who has the other end. Processes of one kind that wait
+//! in the same way share a sentence.
+
+use std::fmt::{self, Write as _};
+
+use super::report::{Awaited, Holding, Leak, Proof, Stuck, Verdict};
+use crate::observe::Site;
+use crate::task::{ProcessId, WaitKind};
+
+/// Names that are listed one by one.
+const NAMES: usize = 4;
+
+impl fmt::Display for Leak {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.count;
+        let one = count == 1;
+        match &self.verdict {
+            Verdict::Proven(Proof::Cycle) if one => f.write_str(
+                "proven leaked: a process waits for itself, and nobody else can wake it",
+            )?,
+            Verdict::Proven(Proof::Cycle) => write!(
+                f,
+                "proven leaked: {count} processes wait for each other, and nobody else can wake them"
+            )?,
+            Verdict::Proven(Proof::NoWaker) if one => {
+                f.write_str("proven leaked: a process waits, and has left its waker with nobody")?
+            }
+            Verdict::Proven(Proof::NoWaker) => write!(
+                f,
+                "proven leaked: {count} processes wait, and have left their wakers with nobody"
+            )?,
+            Verdict::Proven(Proof::Behind { root, name }) => write!(
+                f,
+                "proven leaked: {} behind {}, which can never run again",
+                if one {
+                    "a process waits".to_owned()
+                } else {
+                    format!("{count} processes wait")
+                },
+                named(name, &[*root]),
+            )?,
+            Verdict::Stranded => write!(
+                f,
+                "stranded: only a stop of {} scope can wake {}",
+                if one { "its" } else { "their" },
+                if one {
+                    "a process".to_owned()
+                } else {
+                    format!("{count} processes")
+                },
+            )?,
+        }
+        for kind in kinds(&self.processes) {
+            write!(f, "\n  {}", Sentence(&kind))?;
+        }
+        let listed = self.processes.len();
+        if count > listed {
+            write!(f, "\n  and {} more", count - listed)?;
+        }
+        match self.behind {
+            0 => Ok(()),
+            1 => f.write_str("\n  1 more process waits behind them"),
+            behind => write!(f, "\n  {behind} more processes wait behind them"),
+        }
+    }
+}
+
+/// Processes that can share a sentence, in the order of their first ones.
+fn kinds(processes: &[Stuck]) -> Vec<Vec<&Stuck>> {
+    let mut kinds: Vec<Vec<&Stuck>> = Vec::new();
+    for process in processes {
+        let same = |kind: &&mut Vec<&Stuck>| {
+            let first = kind[0];
+            first.name == process.name
+                && first.site == process.site
+                && same_waits(&first.waits, &process.waits)
+        };
+        match kinds.iter_mut().find(same) {
+            Some(kind) => kind.push(process),
+            None => kinds.push(vec![process]),
+        }
+    }
+    kinds
+}
+
+fn same_waits(one: &[Awaited], other: &[Awaited]) -> bool {
+    one.len() == other.len()
+        && one.iter().zip(other).all(|(one, other)| {
+            (one.kind, &one.name, &one.site) == (other.kind, &other.name, &other.site)
+        })
+}
+
+fn id(raw: u64) -> String {
+    ProcessId::from_raw(raw).map_or_else(String::new, |id| id.to_string())
+}
+
+/// What is said of processes that wait in the same way.
+struct Sentence<'a>(&'a [&'a Stuck]);
+
+impl fmt::Display for Sentence<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let first = self.0[0];
+        let ids: Vec<_> = self.0.iter().map(|process| process.id).collect();
+        f.write_str(&named(&first.name, &ids))?;
+        if let Some(site) = &first.site {
+            write!(f, " (spawned at {})", place(site))?;
+        }
+        let plural = self.0.len() > 1;
+        f.write_str(if plural { " wait " } else { " waits " })?;
+        if first.waits.is_empty() {
+            return f.write_str("for nothing that is known");
+        }
+        for (at, wait) in first.waits.iter().enumerate() {
+            if at > 0 {
+                f.write_str("; or ")?;
+            }
+            let holders = self
+                .0
+                .iter()
+                .filter_map(|process| process.waits.get(at))
+                .flat_map(|wait| &wait.holders);
+            write_wait(f, wait, holders, plural)?;
+        }
+        Ok(())
+    }
+}
+
+/// The part of a sentence about one wait.
+fn write_wait<'a>(
+    f: &mut fmt::Formatter<'_>,
+    wait: &Awaited,
+    holders: impl Iterator<Item = &'a Holding>,
+    plural: bool,
+) -> fmt::Result {
+    let holders = people(holders);
+    let whose = |side: &str| match wait.ends {
+        0 | 1 => format!("whose only {side} is held by {holders}"),
+        ends => format!("whose {ends} {side}s are held by {holders}"),
+    };
+    let own = if plural {
+        "their mailboxes"
+    } else {
+        "its mailbox"
+    };
+    match wait.kind {
+        WaitKind::Recv if wait.mailbox => {
+            write!(f, "for a message in {own}, {}", whose("handle"))
+        }
+        WaitKind::Recv => write!(f, "to receive from {}, {}", object(wait), whose("sender")),
+        WaitKind::Send if wait.mailbox => write!(f, "for room in the mailbox of {holders}"),
+        WaitKind::Send => write!(f, "for room in {}, {}", object(wait), whose("receiver")),
+        WaitKind::Reply => write!(f, "for a reply of {holders}"),
+        WaitKind::Join => write!(f, "for the end of {holders}"),
+        WaitKind::Scope => write!(f, "for the end of a scope, in which {holders} cannot end"),
+        WaitKind::Lock => write!(f, "for a lock that is held by {holders}"),
+        WaitKind::Stopping => f.write_str("for a stop"),
+        _ => f.write_str("for something unknown"),
+    }
+}
+
+/// A channel: its name, if it has one, and where it was made.
+fn object(wait: &Awaited) -> String {
+    let site = wait.site.as_ref().map(place);
+    match (&wait.name, site) {
+        (Some(name), Some(site)) => format!("\"{name}\" ({site})"),
+        (Some(name), None) => format!("\"{name}\""),
+        (None, Some(site)) => format!("the channel made at {site}"),
+        (None, None) => "a channel".to_owned(),
+    }
+}
+
+fn place(site: &Site) -> String {
+    format!("{}:{}", site.file, site.line)
+}
+
+/// Names with ids: `sum#7`, `square#3..6`, `client#3, #5 and 12 more`.
+fn named(name: &str, ids: &[u64]) -> String {
+    let mut ids = ids.to_vec();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut text = name.to_owned();
+    let (Some(&first), Some(&last)) = (ids.first(), ids.last()) else {
+        return text;
+    };
+    if ids.len() > 2 && last - first == ids.len() as u64 - 1 {
+        let last = id(last);
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{}..{}", id(first), last.trim_start_matches('#'));
+        return text;
+    }
+    let shown: Vec<_> = ids.iter().take(NAMES).map(|&raw| id(raw)).collect();
+    text.push_str(&shown.join(", "));
+    if ids.len() > NAMES {
+        let _ = write!(text, " and {} more", ids.len() - NAMES);
+    }
+    text
+}
+
+/// Several processes by their names.
+fn people<'a>(holders: impl Iterator<Item = &'a Holding>) -> String {
+    let mut groups: Vec<(&str, Vec<u64>)> = Vec::new();
+    for holder in holders {
+        match groups.iter_mut().find(|(name, _)| *name == holder.name) {
+            Some((_, ids)) => ids.push(holder.process),
+            None => groups.push((&holder.name, vec![holder.process])),
+        }
+    }
+    let texts: Vec<_> = groups.iter().map(|(name, ids)| named(name, ids)).collect();
+    match texts.split_last() {
+        None => "nobody".to_owned(),
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+    }
+}

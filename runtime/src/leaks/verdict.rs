@@ -1,0 +1,266 @@
+//! From what a pass found to what is said: causes, those behind them, and what each waits for.
+
+use std::collections::HashMap;
+use std::panic::Location;
+use std::time::Duration;
+
+use super::facts::{Facts, Pins};
+use super::pass::Found;
+use super::relation::{self, channel};
+use super::report::{Awaited, Holding, LISTED, Leak, Proof, Stuck, Verdict};
+use super::search::Wake;
+use crate::observe::{Name, Site};
+use crate::scheduler::Scheduler;
+use crate::task::ProcessId;
+use crate::task::WaitKind;
+use crate::task::origin::NOBODY;
+use crate::task::ports::Tie;
+use crate::task::waits::Noted;
+
+/// Says what was found.
+pub(super) fn say(found: &Found, pins: &Pins<'_>, scheduler: &Scheduler) -> Vec<Leak> {
+    let witness = Witness {
+        found,
+        pins,
+        scheduler,
+        now_ms: scheduler.clock.coarse_ms(),
+    };
+    let mut leaks = witness.proven();
+    leaks.extend(witness.stranded());
+    leaks
+}
+
+/// What a sentence may be made of.
+struct Witness<'a> {
+    found: &'a Found,
+    pins: &'a Pins<'a>,
+    scheduler: &'a Scheduler,
+    now_ms: u32,
+}
+
+/// What processes have in common that are reported together.
+type Likeness = (usize, Name, Option<Site>, Vec<(WaitKind, Option<Site>)>);
+
+impl Witness<'_> {
+    fn facts(&self) -> &Facts {
+        &self.found.facts
+    }
+
+    fn proven(&self) -> Vec<Leak> {
+        let Found { graph, stuck, .. } = self.found;
+        let components = graph.components(stuck);
+        let mut component_of = vec![0; graph.len()];
+        for (number, component) in components.iter().enumerate() {
+            component
+                .iter()
+                .for_each(|&at| component_of[at as usize] = number);
+        }
+        // A component comes after those that it waits for, so their causes are known by then.
+        let mut causes: Vec<usize> = Vec::with_capacity(components.len());
+        for (number, component) in components.iter().enumerate() {
+            let out = graph.way_out(component, stuck, &component_of);
+            causes.push(out.map_or(number, |out| causes[component_of[out as usize]]));
+        }
+        let mut leaks = Vec::new();
+        let mut place = HashMap::new();
+        for (number, component) in components.iter().enumerate() {
+            if causes[number] == number {
+                place.insert(number, leaks.len());
+                leaks.push(self.cause(component, &component_of));
+            }
+        }
+        let behind = (0..components.len()).filter(|&number| causes[number] != number);
+        let behind = behind.flat_map(|number| {
+            components[number]
+                .iter()
+                .map(move |&process| (number, process))
+        });
+        let mut groups: Vec<(Likeness, Vec<u32>)> = Vec::new();
+        let mut known: HashMap<Likeness, usize> = HashMap::new();
+        for (number, process) in behind {
+            let cause = causes[number];
+            leaks[place[&cause]].behind += 1;
+            let likeness = self.likeness(cause, process);
+            let at = *known.entry(likeness.clone()).or_insert_with(|| {
+                groups.push((likeness, Vec::new()));
+                groups.len() - 1
+            });
+            groups[at].1.push(process);
+        }
+        for ((cause, ..), processes) in groups {
+            let root = self.facts().processes[components[cause][0] as usize].id;
+            let proof = Proof::Behind {
+                root: root.raw(),
+                name: self.name(root).0,
+            };
+            leaks.push(self.leak(Verdict::Proven(proof), &processes));
+        }
+        leaks
+    }
+
+    fn cause(&self, component: &[u32], component_of: &[usize]) -> Leak {
+        let graph = &self.found.graph;
+        if !graph.is_cycle(component) {
+            return self.leak(Verdict::Proven(Proof::NoWaker), component);
+        }
+        let mut processes = graph.round(component, component_of);
+        if processes.len() < component.len() {
+            let more = component
+                .iter()
+                .filter(|at| !processes.contains(at))
+                .take(LISTED);
+            processes.extend(more.copied().collect::<Vec<_>>());
+        }
+        let mut leak = self.leak(Verdict::Proven(Proof::Cycle), &processes);
+        leak.count = component.len();
+        leak
+    }
+
+    /// Processes that wait for more than a stop, which is all that can come.
+    fn stranded(&self) -> Vec<Leak> {
+        let mut groups: HashMap<Likeness, Vec<u32>> = HashMap::new();
+        for process in 0..self.found.graph.len() {
+            let mut waits = self.facts().waits(process).iter();
+            // Who waits for the stop and for nothing else does so on purpose.
+            if self.found.stranded[process] && waits.any(|wait| wait.kind != WaitKind::Stopping) {
+                let likeness = self.likeness(0, process as u32);
+                groups.entry(likeness).or_default().push(process as u32);
+            }
+        }
+        let mut groups: Vec<_> = groups.into_values().collect();
+        groups.sort_unstable();
+        let leak = |processes: &Vec<u32>| self.leak(Verdict::Stranded, processes);
+        groups.iter().map(leak).collect()
+    }
+
+    fn likeness(&self, cause: usize, process: u32) -> Likeness {
+        let (name, site) = self.name(self.facts().processes[process as usize].id);
+        let waits = self.facts().waits(process as usize).iter();
+        let waits = waits.map(|wait| (wait.kind, self.site(*wait))).collect();
+        (cause, name, site, waits)
+    }
+
+    fn leak(&self, verdict: Verdict, processes: &[u32]) -> Leak {
+        let listed = processes.iter().take(LISTED);
+        Leak {
+            verdict,
+            processes: listed.map(|&process| self.stuck(process)).collect(),
+            count: processes.len(),
+            behind: 0,
+        }
+    }
+
+    fn stuck(&self, process: u32) -> Stuck {
+        let parked = &self.facts().processes[process as usize];
+        let (name, site) = self.name(parked.id);
+        let waits = self.facts().waits(process as usize).iter();
+        let wakes = self.found.graph.wakes(process as usize);
+        Stuck {
+            id: parked.id.raw(),
+            name,
+            site,
+            since: Duration::from_millis(self.now_ms.wrapping_sub(parked.since_ms).into()),
+            waits: waits
+                .zip(wakes)
+                .map(|(&wait, &wake)| self.awaited(process, wait, wake))
+                .collect(),
+        }
+    }
+
+    fn awaited(&self, process: u32, wait: Noted, wake: Wake) -> Awaited {
+        let members = match wake {
+            Wake::Any(group) => self.found.graph.members(group),
+            // Those that end do not matter.
+            Wake::All(group) => self.found.graph.members(group),
+            Wake::Outside | Wake::Stop => &[],
+        };
+        let facts = self.facts();
+        let ends = facts.holders(wait.object);
+        let is_side = |tie: Tie| match wait.kind {
+            WaitKind::Recv => tie == Tie::Sender,
+            _ => matches!(tie, Tie::Receiver | Tie::Mailbox | Tie::Kept),
+        };
+        // A weak handle of its own, in its context, is nobody that a reader would look for; nor is somebody who only receives there too.
+        let says = |member: u32| match wait.kind {
+            WaitKind::Recv | WaitKind::Send | WaitKind::Reply => {
+                let mut mine = ends.iter().filter(|held| held.by == member);
+                mine.any(|held| is_side(held.port.tie()))
+            }
+            WaitKind::Scope => {
+                self.found.stuck[member as usize] && member != process || members.len() == 1
+            }
+            _ => true,
+        };
+        let holders = members.iter().filter(|&&member| says(member)).take(LISTED);
+        let mailbox = ends
+            .iter()
+            .any(|held| matches!(held.port.tie(), Tie::Mailbox | Tie::Kept));
+        Awaited {
+            kind: wait.kind,
+            name: self.object_name(wait),
+            site: self.site(wait),
+            mailbox,
+            ends: self.ends(wait),
+            holders: holders
+                .map(|&member| {
+                    let id = facts.processes[member as usize].id;
+                    Holding {
+                        process: id.raw(),
+                        name: self.name(id).0,
+                    }
+                })
+                .collect(),
+        }
+    }
+
+    /// How many endpoints the other side of an awaited channel has.
+    fn ends(&self, wait: Noted) -> usize {
+        let counts =
+            channel(self.facts(), self.pins, wait.object).map(|channel| channel.endpoints());
+        let side = match wait.kind {
+            WaitKind::Recv => relation::SENDERS,
+            _ => relation::RECEIVERS,
+        };
+        counts.map_or(0, |counts| counts[side] as usize)
+    }
+
+    fn object_name(&self, wait: Noted) -> Option<Name> {
+        match wait.kind {
+            WaitKind::Recv | WaitKind::Send | WaitKind::Reply => {
+                let channel = channel(self.facts(), self.pins, wait.object)?;
+                channel.stats().name.map(Name::from)
+            }
+            WaitKind::Join => self.joined(wait).map(|id| self.name(id).0),
+            _ => None,
+        }
+    }
+
+    fn site(&self, wait: Noted) -> Option<Site> {
+        match wait.kind {
+            WaitKind::Recv | WaitKind::Send | WaitKind::Reply => {
+                let channel = channel(self.facts(), self.pins, wait.object)?;
+                Some(self::site(channel.site()))
+            }
+            WaitKind::Join => self.joined(wait).and_then(|id| self.name(id).1),
+            _ => None,
+        }
+    }
+
+    fn joined(&self, wait: Noted) -> Option<ProcessId> {
+        let process = self.facts().process(wait.object)?;
+        Some(self.facts().processes[process as usize].id)
+    }
+
+    fn name(&self, id: ProcessId) -> (Name, Option<Site>) {
+        let slot = self.scheduler.registry.slot(id.index());
+        let origin = slot.map_or(&NOBODY, |slot| slot.origin());
+        (origin.name.into(), origin.site.map(site))
+    }
+}
+
+fn site(location: &'static Location<'static>) -> Site {
+    Site {
+        file: location.file().into(),
+        line: location.line(),
+    }
+}

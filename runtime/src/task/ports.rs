@@ -1,0 +1,228 @@
+//! The ports of a process: which endpoints of which channels it holds, and nobody else can use while it is parked.
+//!
+//! A port is written where the runtime owns the storage: what a function is lent lies beside its future, a mailbox in the loop
+//! of its process, a field in a state that the loop owns between two messages. It costs nothing per message, and nothing when an
+//! endpoint is cloned or dropped: an endpoint that is in no list is one more in the count of its channel, and that is how the
+//! search for leaks knows that somebody else has one.
+//!
+//! **Invariants**
+//! - While a process is parked, every port in its slot is an endpoint that it holds, and that is not counted for anybody else.
+//!   Ports of a struct's fields are meant as they were when it last parked between two messages: before that they mean nothing.
+//! - A list that several processes share (the workers of a pool) stands for endpoints that they own together.
+//!
+//! Model: `tests/loom_holders.rs`.
+
+#![expect(
+    unsafe_code,
+    reason = "tagged pointers to channels that the process keeps alive"
+)]
+
+use std::num::NonZeroUsize;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use crate::channel::head::Head;
+
+/// Which way messages go through a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Direction {
+    /// The process receives from the channel.
+    In,
+    /// The process sends into the channel.
+    Out,
+}
+
+/// What a port is for its channel. The numbers are the low bits of the word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Tie {
+    /// A sender.
+    Sender = 0,
+    /// A receiver.
+    Receiver = 1,
+    /// A sender that keeps nothing open.
+    Weak = 2,
+    /// The mailbox of a struct: its receiver, and the weak sender in its context.
+    Mailbox = 3,
+    /// The same of a supervised child, with what its supervisor keeps for the next incarnation.
+    Kept = 4,
+    /// A sender of which only the address is known: its channel is not one of this system, or of another type.
+    Feeds = 5,
+    /// A receiver of which only the address is known.
+    Fed = 6,
+}
+
+/// The bits of the tie.
+const TIE: usize = 7;
+/// The first bit of the name. Below it an address of today's processors fits; one that does not is no port.
+const NAME: u32 = 52;
+const ADDRESS: usize = (1 << NAME) - 1 - TIE;
+
+impl Tie {
+    fn of(tag: usize) -> Self {
+        let ties = [
+            Self::Sender,
+            Self::Receiver,
+            Self::Weak,
+            Self::Mailbox,
+            Self::Kept,
+            Self::Feeds,
+        ];
+        ties.get(tag).copied().unwrap_or(Self::Fed)
+    }
+
+    /// The same for a channel of which only the address is known.
+    pub(crate) fn by_address(self) -> Self {
+        match self {
+            Self::Sender | Self::Weak | Self::Feeds => Self::Feeds,
+            Self::Receiver | Self::Mailbox | Self::Kept | Self::Fed => Self::Fed,
+        }
+    }
+
+    /// How many strong senders, receivers and weak senders it stands for.
+    pub(crate) fn weights(self) -> [u64; 3] {
+        match self {
+            Self::Sender => [1, 0, 0],
+            Self::Receiver => [0, 1, 0],
+            Self::Weak => [0, 0, 1],
+            Self::Mailbox => [0, 1, 1],
+            Self::Kept => [0, 2, 2],
+            Self::Feeds | Self::Fed => [0, 0, 0],
+        }
+    }
+}
+
+/// One endpoint that a process holds: `name:8 | address:49 | tie:3`, the channel, what the endpoint is for it, and the position
+/// of the port's name among those of its origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Port(NonNull<()>);
+
+// SAFETY: only an address, until somebody follows it, and `Head` is `Sync`.
+unsafe impl Send for Port {}
+// SAFETY: as above.
+unsafe impl Sync for Port {}
+
+impl Port {
+    /// `channel` is a [`Head`], unless the tie says that only the address is known.
+    pub(crate) fn new(channel: NonNull<()>, name: u8, tie: Tie) -> Self {
+        const { assert!(align_of::<Head>() > TIE, "the low bits are free") };
+        debug_assert_eq!(channel.addr().get() & !ADDRESS, 0, "an address of 52 bits");
+        Self(channel.map_addr(|address| address | usize::from(name) << NAME | tie as usize))
+    }
+
+    pub(crate) fn tie(self) -> Tie {
+        Tie::of(self.0.addr().get() & TIE)
+    }
+
+    /// The number of its channel.
+    pub(crate) fn object(self) -> u64 {
+        (self.0.addr().get() & ADDRESS) as u64
+    }
+
+    /// The position of its name in [`Origin::ports`](crate::task::origin::Origin::ports).
+    pub(crate) fn name(self) -> usize {
+        self.0.addr().get() >> NAME & 0xff
+    }
+
+    /// Which way messages go; `None` for a mailbox, which is no port.
+    pub(crate) fn direction(self) -> Option<Direction> {
+        match self.tie() {
+            Tie::Sender | Tie::Weak | Tie::Feeds => Some(Direction::Out),
+            Tie::Receiver | Tie::Fed => Some(Direction::In),
+            Tie::Mailbox | Tie::Kept => None,
+        }
+    }
+
+    /// The channel. To be followed only while it is known to live.
+    pub(crate) fn head(self) -> Option<NonNull<Head>> {
+        let address = NonZeroUsize::new(self.0.addr().get() & ADDRESS)?;
+        let known = !matches!(self.tie(), Tie::Feeds | Tie::Fed);
+        known.then(|| self.0.with_addr(address).cast())
+    }
+
+    fn by_address(self) -> Self {
+        let address = |address: NonZeroUsize| {
+            NonZeroUsize::new(address.get() & ADDRESS).unwrap_or(NonZeroUsize::MIN)
+        };
+        Self::new(
+            self.0.map_addr(address),
+            self.name() as u8,
+            self.tie().by_address(),
+        )
+    }
+}
+
+/// The ports of a process, in the order of its arguments or fields. Those of a struct begin with its mailbox.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ports {
+    /// Most processes have not more.
+    first: [Option<Port>; 3],
+    // One word in every slot instead of three.
+    more: Option<Arc<Vec<Port>>>,
+}
+
+impl Ports {
+    /// Ports of one process.
+    pub(crate) fn new(mut ports: impl Iterator<Item = Port>) -> Self {
+        let first = [ports.next(), ports.next(), ports.next()];
+        let more: Vec<_> = ports.collect();
+        Self {
+            first,
+            more: (!more.is_empty()).then(|| Arc::new(more)),
+        }
+    }
+
+    /// The same ports for several processes that own them together: clones of the result.
+    pub(crate) fn shared(self) -> Self {
+        let ports: Vec<_> = self.iter().collect();
+        Self {
+            first: [None; 3],
+            more: (!ports.is_empty()).then(|| Arc::new(ports)),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first[0].is_none() && self.more.is_none()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Port> {
+        let more = self.more.iter().flat_map(|more| more.iter().copied());
+        self.first.into_iter().flatten().chain(more)
+    }
+
+    /// The same ports, of which only the addresses are known.
+    pub(crate) fn by_address(&self) -> Self {
+        Self::new(self.iter().map(Port::by_address))
+    }
+
+    /// The mailbox, if it is a struct.
+    pub(crate) fn mailbox(&self) -> Option<Port> {
+        self.first[0].filter(|port| matches!(port.tie(), Tie::Mailbox | Tie::Kept))
+    }
+
+    /// A number that only those have who own their ports together; zero for ports of one process.
+    pub(crate) fn owners(&self) -> usize {
+        match (&self.first[0], &self.more) {
+            (None, Some(shared)) => Arc::as_ptr(shared).addr(),
+            _ => 0,
+        }
+    }
+
+    /// Replaces all but the first.
+    #[must_use = "dropped after unlocking"]
+    pub(crate) fn replace_rest(&mut self, rest: impl Iterator<Item = Port>) -> Self {
+        let new = Self::new(self.first[0].into_iter().chain(rest));
+        std::mem::replace(self, new)
+    }
+
+    /// The channels that the process may send to.
+    pub(crate) fn senders(&self) -> impl Iterator<Item = u64> {
+        self.iter()
+            .filter(|port| matches!(port.tie(), Tie::Sender | Tie::Feeds))
+            .map(Port::object)
+    }
+}
+
+#[cfg(all(target_pointer_width = "64", not(loom)))]
+const _: () = assert!(size_of::<Ports>() == 32, "ports are four words of a slot");
