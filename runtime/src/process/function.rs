@@ -18,6 +18,7 @@ use crate::process::meta::{Direct, FnMeta, Kind, Never, NoType};
 use crate::process::port::Visitor;
 use crate::process::spawn::{FunctionLauncher, Launcher, Pool, Spawn, SpawnOptions};
 use crate::scope::{Scope, ScopeInner};
+use crate::task::cell::Header;
 use crate::task::ports::Ports;
 use crate::task::{Done, ProcessId, Task, TaskRef, current};
 
@@ -42,35 +43,29 @@ impl<L> Deref for Lent<L> {
     }
 }
 
-/// What a body may ask of its surroundings.
+/// What a body may ask of its surroundings: those of the process that runs it, so there is nothing to keep.
 #[derive(Debug)]
 pub struct Env {
-    scope: Arc<ScopeInner>,
-    name: &'static str,
+    meta: &'static FnMeta,
 }
 
 impl Env {
     /// A scope for children of the process. A failure in it is one of the process. That of an incarnation of a supervised child
     /// is stopped with it.
     pub fn scope(&self) -> Scope {
-        let plain = || {
-            Scope::from_inner(Arc::clone(&self.scope))
-                .child(self.name)
-                .inner
-        };
-        let held = || ScopeInner::held(&self.scope, self.name);
-        let inner = current::with_task(|task| {
-            let own = task.and_then(|task| Some((task.own()?, task.lineage())));
-            match own {
-                Some((own, None)) => own.get_or_make(plain),
-                Some((own, Some(lineage))) => {
-                    let inner = own.get_or_make(held);
+        let name = self.meta.name;
+        let inner = with_process(|task, scope| {
+            let plain = || Scope::from_inner(Arc::clone(scope)).child(name).inner;
+            match (task.own(), task.lineage()) {
+                (Some(own), None) => own.get_or_make(plain),
+                (Some(own), Some(lineage)) => {
+                    let inner = own.get_or_make(|| ScopeInner::held(scope, name));
                     if lineage.is_told() {
-                        inner.begin_stop(self.scope.stop_grace());
+                        inner.begin_stop(scope.stop_grace());
                     }
                     inner
                 }
-                None => plain(),
+                (None, _) => plain(),
             }
         });
         Scope::from_inner(inner)
@@ -78,8 +73,17 @@ impl Env {
 
     /// The context of the process.
     pub fn cx(&self) -> Cx {
-        Cx::new(Arc::clone(&self.scope), None)
+        Cx::new(with_process(|_, scope| Arc::clone(scope)), None)
     }
+}
+
+/// Calls `f` with the process whose body runs here, and its scope.
+fn with_process<R>(f: impl FnOnce(&Header, &Arc<ScopeInner>) -> R) -> R {
+    current::with_task(|task| {
+        let process = task.and_then(|task| Some((task, task.scope()?)));
+        let (task, scope) = process.expect("a body runs inside its process, which has a scope");
+        f(task, scope)
+    })
 }
 
 /// Something that a process can run.
@@ -617,10 +621,7 @@ where
     if options.ports.is_empty() {
         options.ports = lent(&body, scope, meta.ports);
     }
-    let env = Env {
-        scope: Arc::clone(&scope.inner),
-        name: meta.name,
-    };
+    let env = Env { meta };
     let lane = match meta.kind {
         Kind::Async => return launcher.create(scope, body.start(env), &options),
         Kind::Blocking => Lane::Blocking,

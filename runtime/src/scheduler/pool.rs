@@ -139,6 +139,15 @@ impl Scheduler {
         });
     }
 
+    /// Puts a task that was just made into a queue.
+    pub(crate) fn schedule_new(&self, task: NonNull<Header>) {
+        self.note_ready(task);
+        worker::with(|worker| match worker {
+            Some(worker) if ptr::eq(worker.scheduler(), self) => worker.push_new(Runnable(task)),
+            _ => self.schedule_from_outside(Runnable(task)),
+        });
+    }
+
     #[cold]
     fn schedule_from_outside(&self, task: Runnable) {
         self.injector.push(task);

@@ -97,6 +97,13 @@ impl Remote {
         NonNull::new(self.next.swap(ptr::null_mut(), Ordering::Acquire)).map(Runnable)
     }
 
+    /// Whether there is no task in the run-next slot. By the owner only: for others it is a guess.
+    #[inline]
+    fn is_next_free(&self) -> bool {
+        // ORDERING: Relaxed: only the owner stores tasks.
+        self.next.load(Ordering::Relaxed).is_null()
+    }
+
     /// Stores a task and returns the one that it displaces. By the owner only.
     #[inline]
     pub(crate) fn put_next(&self, task: Runnable) -> Option<Runnable> {
@@ -226,6 +233,17 @@ impl Worker {
         }
         if self.parking.get() {
             self.remote().parker.unpark();
+        }
+    }
+
+    /// Queues a task that was spawned by this worker: it runs next, unless another one does. What was woken is not displaced:
+    /// its data is at hand.
+    #[inline]
+    pub(crate) fn push_new(&self, task: Runnable) {
+        if self.parking.get() || self.remote().is_next_free() {
+            self.push_woken(task);
+        } else {
+            self.push_surplus(task);
         }
     }
 

@@ -10,11 +10,9 @@
 
 use std::sync::Arc;
 
-use crate::error::Error;
 use crate::process::exit::Exit;
-use crate::scope::ScopeInner;
+use crate::scope::{Own, ScopeInner};
 use crate::supervise::Lineage;
-use crate::sync::Lock;
 use crate::system::SystemInner;
 use crate::task::TaskRef;
 use crate::task::cell::Home;
@@ -35,22 +33,20 @@ impl Member {
     }
 
     fn report(&self, task: &TaskRef, exit: &Exit) {
-        let origin = task.slot().origin();
-        let ran_ms = self
-            .scope
-            .system
-            .scheduler
-            .clock
-            .coarse_ms()
-            .wrapping_sub(task.slot().born_ms());
+        // Asked for only if somebody listens.
+        let name = || task.slot().origin().name;
+        let ran_ms = || {
+            let now = self.scope.system.scheduler.clock.coarse_ms();
+            now.wrapping_sub(task.slot().born_ms())
+        };
         match exit {
             Exit::Ok | Exit::Stopped => tracing::debug!(
-                target: "roundrock::process", process = origin.name, process.id = task.id().raw(), reason = exit.kind(), ran_ms,
-                "process.exit"
+                target: "roundrock::process", process = name(), process.id = task.id().raw(), reason = exit.kind(),
+                ran_ms = ran_ms(), "process.exit"
             ),
             _ => tracing::warn!(
-                target: "roundrock::process", process = origin.name, process.id = task.id().raw(), reason = exit.kind(), ran_ms,
-                cause = %exit, "process.exit"
+                target: "roundrock::process", process = name(), process.id = task.id().raw(), reason = exit.kind(),
+                ran_ms = ran_ms(), cause = %exit, "process.exit"
             ),
         }
     }
@@ -89,41 +85,6 @@ impl Home for Isolated {
     fn exited(&self, task: &TaskRef, exit: &Exit) {
         self.0.report(task, exit);
         self.0.scope.leave();
-    }
-}
-
-/// Where the scope is kept that a process was given for its own children.
-///
-/// A failure in it is the failure of its process, unless that has seen it, or has one itself. What fails there later, when the
-/// process has ended, is handed on to the scope of the process.
-#[derive(Debug)]
-pub(crate) struct Own(Lock<Option<Arc<ScopeInner>>>);
-
-impl Own {
-    fn new() -> Self {
-        Self(Lock::new(None))
-    }
-
-    /// The scope, made when its process first asks for it.
-    pub(crate) fn get_or_make(&self, make: impl FnOnce() -> Arc<ScopeInner>) -> Arc<ScopeInner> {
-        self.get().unwrap_or_else(|| {
-            let own = make();
-            *self.0.lock() = Some(Arc::clone(&own));
-            own
-        })
-    }
-
-    pub(crate) fn get(&self) -> Option<Arc<ScopeInner>> {
-        self.0.lock().clone()
-    }
-
-    fn take(&self) -> Option<Arc<ScopeInner>> {
-        self.0.lock().take()
-    }
-
-    /// The failure that nobody has seen.
-    pub(crate) fn failure(&self) -> Option<Error> {
-        self.get()?.result().err()
     }
 }
 

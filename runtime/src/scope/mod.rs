@@ -2,7 +2,7 @@
 //!
 //! A scope does not end before its children. Its default meaning is errgroup's: the first failure stops the siblings and is
 //! what the scope returns. `stop` says how a scope stops; `group` runs a body with a scope of its own; `home` is
-//! where the processes of a scope end; `failure` is what it says of them; `names` what it knows by name.
+//! where the processes of a scope end; `own` keeps the scope that a process has for its children; `failure` is what it says of them; `names` what it knows by name.
 //!
 //! **Invariants**
 //! - `alive` counts the processes and child scopes that have not ended; it only grows while the scope is not `ENDED`.
@@ -18,6 +18,7 @@ mod home;
 mod link;
 pub(crate) mod look;
 mod names;
+mod own;
 pub(crate) mod stop;
 mod stopping;
 
@@ -41,8 +42,9 @@ use crate::task::registry::{About, WaitKind};
 use crate::task::{Task, TaskRef, Watchers};
 
 pub use failure::ScopeError;
-pub(crate) use home::{Incarnation, Isolated, Member, Own, Owner, Whole};
+pub(crate) use home::{Incarnation, Isolated, Member, Owner, Whole};
 pub use names::NameTaken;
+pub(crate) use own::Own;
 pub use stop::{ExitReport, Late};
 pub use stopping::Stopping;
 

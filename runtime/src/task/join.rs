@@ -15,7 +15,7 @@ use crate::task::cell::{self, Header};
 use crate::task::current;
 use crate::task::registry::ProcessId;
 use crate::task::state::Notify;
-use crate::task::watch::Wait;
+use crate::task::watch::{Registration, Wait};
 
 /// A counted reference to a task, of the runtime's own.
 pub(crate) struct TaskRef(NonNull<Header>);
@@ -47,7 +47,7 @@ impl TaskRef {
 
     /// Puts the task into a queue for the first time.
     pub(crate) fn schedule_new(&self) {
-        self.scheduler().schedule(self.0);
+        self.scheduler().schedule_new(self.0);
     }
 
     /// Wakes the task and gives up this reference.
@@ -281,7 +281,7 @@ impl<T> IntoFuture for Task<T> {
 
     fn into_future(self) -> Join<T> {
         Join {
-            wait: Wait::new(self.task.clone()),
+            registration: Registration::default(),
             task: self,
         }
     }
@@ -291,8 +291,14 @@ impl<T> IntoFuture for Task<T> {
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Join<T> {
-    wait: Wait,
+    registration: Registration,
     task: Task<T>,
+}
+
+impl<T> Drop for Join<T> {
+    fn drop(&mut self) {
+        self.registration.leave(&self.task.task);
+    }
 }
 
 impl<T> Future for Join<T> {
@@ -300,8 +306,9 @@ impl<T> Future for Join<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         ready!(current::spend(cx));
-        let exit = ready!(self.wait.poll_done(cx));
-        Poll::Ready(self.task.result(exit))
+        let this = &mut *self;
+        let exit = ready!(this.registration.poll_done(&this.task.task, cx));
+        Poll::Ready(this.task.result(exit))
     }
 }
 

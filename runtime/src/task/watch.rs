@@ -1,7 +1,7 @@
 //! Waiting for the end of a task: who is told, and how a wait is taken back.
 //!
 //! **Invariants**
-//! - A [`Wait`] has at most one registration of its own, and takes it back when it is dropped: what waits for a long-lived process
+//! - A [`Registration`] enters a task at most once, and its owner takes it back when it is dropped: what waits for a long-lived process
 //!   with a limit, again and again, leaves nothing behind.
 //! - Wakers are used and dropped outside of the lock.
 
@@ -84,44 +84,39 @@ impl Watchers {
     }
 }
 
-/// One wait for the end of a task.
-#[derive(Debug)]
-pub(crate) struct Wait {
-    task: TaskRef,
+/// One registration for the end of a task, of an owner who knows the task and takes it back with [`leave`](Self::leave).
+#[derive(Debug, Default)]
+pub(crate) struct Registration {
     /// The address of the waker that is registered.
-    registered: Option<usize>,
+    waker: Option<usize>,
 }
 
-impl Wait {
-    pub(crate) fn new(task: TaskRef) -> Self {
-        Self {
-            task,
-            registered: None,
-        }
-    }
-
+impl Registration {
     /// Waits for the end of the task.
-    pub(crate) fn poll_done(&mut self, cx: &Context<'_>) -> Poll<Exit> {
-        let polled = self.register(cx);
+    pub(crate) fn poll_done(&mut self, task: &TaskRef, cx: &Context<'_>) -> Poll<Exit> {
+        let polled = self.register(task, cx);
         if polled.is_pending() {
-            current::waits_for(WaitKind::Join, self.task.slot().id().raw());
+            current::waits_for(WaitKind::Join, task.slot().id().raw());
         }
         polled
     }
 
     /// Registers whoever polls now for the end of the task.
-    pub(crate) fn register(&mut self, cx: &Context<'_>) -> Poll<Exit> {
-        let mut watch = self.task.watch.lock();
+    fn register(&mut self, task: &TaskRef, cx: &Context<'_>) -> Poll<Exit> {
+        let mut watch = task.watch.lock();
         let watchers = match &mut *watch {
-            Watch::Ended(kind, fault) => return Poll::Ready(Exit::new(*kind, fault.clone())),
+            Watch::Ended(kind, fault) => {
+                self.waker = None;
+                return Poll::Ready(Exit::new(*kind, fault.clone()));
+            }
             Watch::Awaited(watchers) => watchers,
         };
         let waker = TaskWaker::of(cx);
         let address = waker.address();
-        let unused = if self.registered == Some(address) {
+        let unused = if self.waker == Some(address) {
             Some(waker)
         } else {
-            let old = self.registered.replace(address);
+            let old = self.waker.replace(address);
             let old = old.and_then(|old| watchers.leave(old));
             watchers.enter(waker);
             old
@@ -129,6 +124,45 @@ impl Wait {
         drop(watch);
         drop(unused);
         Poll::Pending
+    }
+
+    /// Takes the registration back, if there is one.
+    pub(crate) fn leave(&mut self, task: &TaskRef) {
+        if let Some(registered) = self.waker.take()
+            && !task.state.is_done()
+        {
+            let waker = match &mut *task.watch.lock() {
+                Watch::Awaited(watchers) => watchers.leave(registered),
+                Watch::Ended(..) => None,
+            };
+            drop(waker);
+        }
+    }
+}
+
+/// One wait for the end of a task.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    task: TaskRef,
+    registration: Registration,
+}
+
+impl Wait {
+    pub(crate) fn new(task: TaskRef) -> Self {
+        Self {
+            task,
+            registration: Registration::default(),
+        }
+    }
+
+    /// Waits for the end of the task.
+    pub(crate) fn poll_done(&mut self, cx: &Context<'_>) -> Poll<Exit> {
+        self.registration.poll_done(&self.task, cx)
+    }
+
+    /// Registers whoever polls now for the end of the task.
+    pub(crate) fn register(&mut self, cx: &Context<'_>) -> Poll<Exit> {
+        self.registration.register(&self.task, cx)
     }
 }
 
@@ -140,14 +174,6 @@ impl Clone for Wait {
 
 impl Drop for Wait {
     fn drop(&mut self) {
-        if let Some(registered) = self.registered
-            && !self.task.state.is_done()
-        {
-            let waker = match &mut *self.task.watch.lock() {
-                Watch::Awaited(watchers) => watchers.leave(registered),
-                Watch::Ended(..) => None,
-            };
-            drop(waker);
-        }
+        self.registration.leave(&self.task);
     }
 }

@@ -2,10 +2,13 @@
 //! a scope inside; a process that is spawned while the scope begins to stop is never forgotten: it is counted, its future is
 //! dropped, and the stop ends; who waits for the stop to begin is woken.
 //!
+//! And of `scope/own.rs`: a supervisor that looks for the scope of a process while that makes it, or gives it up, gets the scope
+//! or nothing, and the scope is freed once.
+//!
 //! The scopes are the production ones, in a system whose one worker is a thread of the model.
 //!
 //! Tried: the count and the stop in two words, each read after the other was written, with Acquire (a process is left behind); a
-//! coordinator that looks once for what it has to drop (a deadlock).
+//! coordinator that looks once for what it has to drop (a deadlock). In `own.rs`: a `get` that does not enter, a `take` that does not.
 
 use loom::thread;
 use std::convert::Infallible;
@@ -16,7 +19,7 @@ use std::time::Duration;
 use super::{Drops, Race, block_on, model, system};
 use crate::process::spawn::SpawnOptions;
 use crate::scheduler::worker::Worker;
-use crate::scope::{Scope, ScopeInner, stop};
+use crate::scope::{Own, Scope, ScopeInner, stop};
 use crate::sync::advance;
 
 fn scope() -> Arc<ScopeInner> {
@@ -181,3 +184,22 @@ fn a_stop_ends_with_the_last_process() {
 /// How often the process was polled.
 #[derive(Clone, Default)]
 struct Polls(Arc<AtomicUsize>);
+
+#[test]
+fn the_own_scope_of_a_process_is_found_or_not_and_freed_once() {
+    model("own", 3, || {
+        let scope = scope();
+        let own = Arc::new(Own::new());
+        let supervisor = thread::spawn({
+            let own = Arc::clone(&own);
+            move || own.get().map(|scope| scope.id)
+        });
+        let made = own.get_or_make(|| Arc::clone(&scope));
+        let taken = own.take().expect("it was made");
+        assert!(Arc::ptr_eq(&made, &taken));
+        drop((made, taken));
+        let seen = supervisor.join().unwrap();
+        assert!(seen.is_none_or(|id| id == scope.id));
+        assert_eq!(Arc::strong_count(&scope), 1);
+    });
+}
