@@ -336,7 +336,110 @@ func (e *event) check() uint64 {
 	return e.id + uint64(e.kind) + binary.LittleEndian.Uint64(e.payload[40:48])
 }
 
+// Computing that takes a certain time on an undisturbed core.
+type work struct{ rounds uint64 }
+
+func (w work) run() {
+	n := uint64(0)
+	for i := uint64(0); i < w.rounds; i++ {
+		n = n*31 + i
+	}
+	if n == 1 {
+		sink.Add(n)
+	}
+}
+func lasting(d time.Duration) work {
+	const rounds = 20000
+	best := time.Hour
+	for i := 0; i < 200; i++ {
+		t := time.Now()
+		work{rounds}.run()
+		if e := time.Since(t); e < best {
+			best = e
+		}
+	}
+	return work{uint64(d) * rounds / uint64(best)}
+}
+
+func compute(per uint64) *out {
+	w := lasting(2 * time.Microsecond)
+	runtime.GOMAXPROCS(1)
+	one := routeAll(per, &w)
+	runtime.GOMAXPROCS(2)
+	two := routeAll(per, &w)
+	return two.with("scaling", one.wall/two.wall)
+}
+
+// The burst is over when all have worked; firsts says when each thread came to it.
+func burst(bursts uint64) *out {
+	const procs = 10000
+	type job struct {
+		begun  time.Time
+		done   atomic.Uint64
+		over   atomic.Int64
+		mu     sync.Mutex
+		firsts map[int]int64
+	}
+	w := lasting(5 * time.Microsecond)
+	ins := make([]chan *job, procs)
+	for i := range ins {
+		c := make(chan *job, 1)
+		ins[i] = c
+		go func() {
+			for j := range c {
+				// A goroutine cannot ask for its P; the thread stands for it. Only the first thousand look.
+				if j.done.Load() < 1000 {
+					id := syscall.Gettid()
+					j.mu.Lock()
+					if _, ok := j.firsts[id]; !ok {
+						j.firsts[id] = time.Since(j.begun).Nanoseconds()
+					}
+					j.mu.Unlock()
+				}
+				w.run()
+				if j.done.Add(1) == procs {
+					j.over.Store(time.Since(j.begun).Nanoseconds())
+				}
+			}
+		}()
+	}
+	time.Sleep(50 * time.Millisecond)
+	m := start()
+	var total int64
+	var busy []int64
+	for b := uint64(0); b < bursts; b++ {
+		j := &job{begun: time.Now(), firsts: map[int]int64{}}
+		for _, c := range ins {
+			c <- j
+		}
+		for j.over.Load() == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Millisecond)
+		total += j.over.Load()
+		last := int64(0)
+		for _, t := range j.firsts {
+			if t > last {
+				last = t
+			}
+		}
+		if len(j.firsts) < 2 {
+			last = j.over.Load()
+		}
+		busy = append(busy, last)
+	}
+	o := m.stop(bursts * procs)
+	o.wall = float64(total) / 1e9
+	o.lat(busy)
+	o.note = "latencies: until both threads were busy, seen by the first thousand processes"
+	return o
+}
+
 func router(per uint64) *out {
+	return routeAll(per, nil)
+}
+
+func routeAll(per uint64, w *work) *out {
 	const sources = 400
 	exp := uint64(0)
 	for a := uint64(0); a < sources; a++ {
@@ -364,13 +467,16 @@ func router(per uint64) *out {
 	}
 	var src, wk sync.WaitGroup
 	wk.Add(8)
-	for w := 0; w < 8; w++ {
+	for i := 0; i < 8; i++ {
 		go func() {
 			var rules [16]uint8
 			for i := range rules {
 				rules[i] = uint8((i*7 + 3) % 16)
 			}
 			for e := range c {
+				if w != nil {
+					w.run()
+				}
 				sinks[rules[e.kind%16]] <- e
 			}
 			wk.Done()
@@ -378,6 +484,7 @@ func router(per uint64) *out {
 	}
 	src.Add(sources)
 	for a := uint64(0); a < sources; a++ {
+		a := a
 		go func() {
 			for i := uint64(0); i < per; i++ {
 				c <- newEvent(a, i)
@@ -475,7 +582,9 @@ func timers(n uint64) *out {
 			for k := time.Duration(1); k <= 5; k++ {
 				due := k * time.Second
 				time.Sleep(due - time.Since(t0))
-				worst = max(worst, time.Since(t0)-due)
+				if late := time.Since(t0) - due; late > worst {
+					worst = late
+				}
 			}
 			c <- int64(worst)
 		}()
@@ -503,7 +612,10 @@ func fairness() *out {
 			time.Sleep(time.Millisecond)
 			now := time.Since(t0)
 			if now > begin {
-				late = append(late, max(0, int64(now-due)))
+				if now < due {
+					now = due
+				}
+				late = append(late, int64(now-due))
 				if now < end {
 					during++
 				}
@@ -598,7 +710,7 @@ func main() {
 	var o *out
 	switch w := os.Args[1]; w {
 	case "list":
-		fmt.Println("spawn idle_mem wake pingpong ring stream stream0 mpmc mpsc forkjoin skynet router ask idle_cpu timers fairness tcp http")
+		fmt.Println("spawn idle_mem wake pingpong ring stream stream0 mpmc mpsc forkjoin skynet router ask idle_cpu timers fairness tcp http compute burst")
 		return
 	case "spawn":
 		o = spawn(n(1000000))
@@ -625,6 +737,10 @@ func main() {
 		o = skynet(n(1000000))
 	case "router":
 		o = router(n(25000))
+	case "compute":
+		o = compute(n(1000))
+	case "burst":
+		o = burst(n(20))
 	case "ask":
 		o = ask(n(500000))
 	case "idle_cpu":

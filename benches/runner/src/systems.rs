@@ -111,6 +111,7 @@ pub const SYSTEMS: &[System] = &[
         .actors()
         .scaled(TWO_ARBITERS),
     System::cargo("threads", "bench-threads", "#7f7f7f"),
+    System::cargo("rayon", "bench-rayon", "#aec7e8"),
     System {
         name: "go",
         build: Build::Go,

@@ -51,6 +51,14 @@ fn cpu_ms(run: &Run) -> Option<f64> {
     Some(run.get("cpu_s")? * 1e3)
 }
 
+fn p50_us(run: &Run) -> Option<f64> {
+    run.get("p50_us")
+}
+
+fn scaling(run: &Run) -> Option<f64> {
+    run.get("scaling")
+}
+
 fn p99_us(run: &Run) -> Option<f64> {
     run.get("p99_us")
 }
@@ -160,6 +168,22 @@ pub const WORKLOADS: &[Workload] = &[
         &[
             row("threads", "ns/event", ns),
             row("threads peak", "MiB", peak_mib),
+        ],
+    ),
+    Workload::timed(
+        "compute",
+        1.0,
+        &[
+            row("compute", "ns/event", ns),
+            rate("compute scaling", "times", scaling),
+        ],
+    ),
+    Workload::timed(
+        "burst",
+        1.0,
+        &[
+            row("burst", "ns/process", ns),
+            row("burst all busy", "us", p50_us),
         ],
     ),
 ];

@@ -56,3 +56,13 @@ pub const PARKED: u64 = 100_000;
 pub const PARKED_SECONDS: u64 = 5;
 /// For how many seconds two processes keep the scheduler busy.
 pub const BUSY_SECONDS: u64 = 3;
+/// Events of each source in `compute`.
+pub const COMPUTE_EVENTS: u64 = 1_000;
+/// How long a worker computes for each of them, in nanoseconds.
+pub const COMPUTE_NANOS: u64 = 2_000;
+/// Processes that are woken at once.
+pub const BURST_PROCESSES: u64 = 10_000;
+/// How long each of them computes, in nanoseconds.
+pub const BURST_NANOS: u64 = 5_000;
+/// How often.
+pub const BURSTS: u64 = 20;

@@ -1,11 +1,25 @@
 //! The command line of a program, and its table of workloads.
 
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::measure::Figures;
 
 /// A workload by its name.
 pub type Workload = (&'static str, fn(&Arguments) -> Figures);
+
+/// See [`workers`].
+static WORKERS: AtomicUsize = AtomicUsize::new(2);
+
+/// How many workers a system starts: two, unless the command line says something else.
+pub fn workers() -> usize {
+    WORKERS.load(Ordering::Relaxed)
+}
+
+/// Changes [`workers`], for a workload that compares.
+pub fn set_workers(workers: usize) {
+    WORKERS.store(workers, Ordering::Relaxed);
+}
 
 /// What a program was called with.
 #[derive(Debug)]
@@ -24,7 +38,9 @@ impl Arguments {
     pub fn parse(words: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let mut words = words.into_iter();
         let mut arguments = Self {
-            workload: words.next().ok_or("usage: WORKLOAD [scale=F] [secs=F]")?,
+            workload: words
+                .next()
+                .ok_or("usage: WORKLOAD [scale=F] [secs=F] [workers=N]")?,
             scale: 1.0,
             seconds: 3.0,
         };
@@ -33,7 +49,8 @@ impl Arguments {
             match word.split_once('=') {
                 Some(("scale", text)) => arguments.scale = number(text)?,
                 Some(("secs", text)) => arguments.seconds = number(text)?,
-                _ => return Err(format!("{word}: neither scale= nor secs=")),
+                Some(("workers", text)) => set_workers(number(text)? as usize),
+                _ => return Err(format!("{word}: neither scale=, secs= nor workers=")),
             }
         }
         Ok(arguments)

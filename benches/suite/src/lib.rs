@@ -1,6 +1,6 @@
 //! What all programs of the benchmark share: the command line, the counts, the measuring, and the line that is printed.
 //!
-//! A program is called as `PROGRAM WORKLOAD [scale=F] [secs=F]`, runs that workload once, and prints one line of JSON.
+//! A program is called as `PROGRAM WORKLOAD [scale=F] [secs=F] [workers=N]`, runs that workload once, and prints one line of JSON.
 //! `PROGRAM list` prints the workloads that it has. The runner calls a fresh process for each run.
 
 pub mod counts;
@@ -9,6 +9,7 @@ pub mod event;
 pub mod generic;
 pub mod load;
 pub mod measure;
+pub mod work;
 
 /// The allocator of all systems, instead of the one of the operating system.
 #[cfg(feature = "mimalloc")]

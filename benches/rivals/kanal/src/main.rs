@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use bench_suite::entry;
-use bench_suite::generic::channel_workloads;
+use bench_suite::generic::{channel_workloads, working};
 use bench_suite::generic::traits::{Channel, System};
 use bench_tokio::{Reply, Tokio};
 use kanal::{AsyncReceiver, AsyncSender, bounded_async};
@@ -48,5 +48,7 @@ impl System for Tasks {
 }
 
 fn main() -> ExitCode {
-    entry::main(Tasks::NAME, &channel_workloads::<Tasks>())
+    let mut all = channel_workloads::<Tasks>();
+    all.push(("compute", working::compute::<Tasks>));
+    entry::main(Tasks::NAME, &all)
 }

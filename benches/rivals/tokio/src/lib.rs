@@ -16,13 +16,13 @@ use tokio::task::JoinHandle;
 #[derive(Debug)]
 pub struct Tokio;
 
-/// Runs a future as a task of a runtime with two workers.
+/// Runs a future as a task of a runtime with two workers, or as many as were asked for.
 ///
 /// # Panics
 /// If the runtime does not start, or the future panics.
 pub fn run<T: Send + 'static>(body: impl Future<Output = T> + Send + 'static) -> T {
     let runtime = Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(bench_suite::entry::workers())
         .enable_all()
         .build()
         .expect("tokio starts");

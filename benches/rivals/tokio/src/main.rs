@@ -6,7 +6,7 @@ use axum::Router;
 use axum::routing::get;
 use bench_suite::entry::{self, Arguments};
 use bench_suite::generic::traits::System;
-use bench_suite::generic::workloads;
+use bench_suite::generic::{working, workloads};
 use bench_suite::load::Client;
 use bench_suite::measure::Figures;
 use bench_tokio::{Mpsc, Reply, Shared, Tokio, listen, run};
@@ -39,5 +39,6 @@ fn http(arguments: &Arguments) -> Figures {
 fn main() -> ExitCode {
     let mut all = workloads::<Plain>();
     all.push(("http", http));
+    all.push(("compute", working::compute::<Plain>));
     entry::main(Plain::NAME, &all)
 }

@@ -7,6 +7,7 @@ pub mod network;
 pub mod processes;
 pub mod router;
 pub mod timing;
+pub mod working;
 
 use bench_suite::entry::Workload;
 
@@ -33,4 +34,6 @@ pub const WORKLOADS: &[Workload] = &[
     ("tcp", network::tcp),
     ("http", network::http),
     ("threads", router::router),
+    ("compute", working::compute),
+    ("burst", working::burst),
 ];

@@ -10,7 +10,7 @@ use crate::system;
 
 /// Sends its events.
 #[process]
-async fn source(number: u64, events: u64, out: &Sender<Event>) -> Result<()> {
+pub async fn source(number: u64, events: u64, out: &Sender<Event>) -> Result<()> {
     for event in 0..events {
         out.send(Event::new(number, event)).await?;
     }
@@ -32,7 +32,7 @@ async fn route(
 
 /// Counts what comes.
 #[process]
-async fn sink(events: &Receiver<Event>) -> Result<Tally> {
+pub async fn sink(events: &Receiver<Event>) -> Result<Tally> {
     let mut tally = Tally::default();
     while let Some(event) = events.recv().await {
         tally.add(&event);

@@ -9,6 +9,7 @@ pub mod processes;
 pub mod router;
 pub mod timing;
 pub mod traits;
+pub mod working;
 
 use crate::entry::{Arguments, Workload};
 use crate::load::Client;
@@ -18,12 +19,13 @@ use traits::{Runtime, System};
 /// The table of a system.
 pub fn workloads<S: System>() -> Vec<Workload> {
     let mut all = channel_workloads::<S>();
-    let rest: [Workload; 5] = [
+    let rest: [Workload; 6] = [
         ("spawn", processes::spawn::<S>),
         ("idle_cpu", timing::idle_cpu::<S>),
         ("timers", timing::timers::<S>),
         ("fairness", timing::fairness::<S>),
         ("tcp", tcp::<S>),
+        ("burst", working::burst::<S>),
     ];
     all.extend(rest);
     all

@@ -5,6 +5,7 @@ use crate::counts;
 use crate::entry::Arguments;
 use crate::event::{Event, Tally, rules};
 use crate::measure::{Figures, Meter};
+use crate::work::Work;
 
 /// A rendezvous from the sources to the workers, and a small buffer before each sink.
 pub fn router<S: System>(arguments: &Arguments) -> Figures {
@@ -12,7 +13,7 @@ pub fn router<S: System>(arguments: &Arguments) -> Figures {
     let expected = Tally::expected(counts::ROUTER_SOURCES, each);
     let figures = S::Runtime::run(async move {
         let meter = Meter::start();
-        let tally = route_all::<S>(each).await;
+        let tally = route_all::<S>(each, None).await;
         assert_eq!(tally, expected);
         meter.stop(tally.count)
     });
@@ -24,7 +25,8 @@ pub fn router<S: System>(arguments: &Arguments) -> Figures {
     figures.note(kind).note(S::Mpmc::NOTE).note(S::NOTE_MPMC)
 }
 
-async fn route_all<S: System>(each: u64) -> Tally {
+/// Sends the events of all sources through the workers, which do some work for each if there is any.
+pub(super) async fn route_all<S: System>(each: u64, work: Option<Work>) -> Tally {
     let mut outs = Vec::new();
     let mut sinks = Vec::new();
     for _ in 0..counts::ROUTER_SINKS {
@@ -49,6 +51,9 @@ async fn route_all<S: System>(each: u64) -> Tally {
         let rules = rules();
         tasks.push(S::Runtime::spawn(async move {
             while let Some(event) = S::Mpmc::recv(&mut events).await {
+                if let Some(work) = work {
+                    work.run();
+                }
                 S::Mpsc::send(&mut outs[event.sink(&rules)], event).await;
             }
         }));
