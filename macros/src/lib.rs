@@ -185,6 +185,61 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
     pipeline::entry(arguments.into(), item.into()).into()
 }
 
+/// Makes a test of an `async fn`: in a simulation that searches schedules, or on threads.
+///
+/// `#[roundrock::test]` on `async fn name(sim: &Sim)` runs the body once for each seed, on one thread,
+/// in virtual time; see the module `sim` of `roundrock` for what is searched. It returns `()` or a
+/// `Result`. A failure is made simpler and printed with what replays it.
+///
+/// # Options
+///
+/// | option | default | |
+/// |---|---|---|
+/// | `seeds = 200` | 64 | how many runs, each with choices of its own; seed 0 makes none |
+/// | `strategy = "mix"` | `"mix"` | how schedules are searched: `mix`, `baseline`, `random`, `pct`, `urw` |
+/// | `faults(panic = 0.01, slow = 0.05, stall = 0.01, delay = 0.05)` | none | what may go wrong, and how likely it is at each place |
+/// | `max_steps = 100_000` | 100,000 | how many steps a run may take |
+/// | `leaks = "allow"` | `"deny"` | whether processes may be left that wait for ever |
+/// | `grace = "5s"` | 10 s | how much virtual time the stop at the end of a run may take |
+/// | `tape = "3.1,7.2"` | none | a run that failed once, made before the others |
+/// | `tokio = false` | `false` | there is no reactor in a simulation; `true` is refused |
+///
+/// With `real` the test runs once, on threads and in real time, and takes `scope: &Scope`; its
+/// options are `workers = 2` and `grace = "5s"`, as for `main`.
+///
+/// `ROUNDROCK_SEED=17` runs one seed, `ROUNDROCK_SEEDS=100000` more of them, `ROUNDROCK_TAPE='3.1'`
+/// one tape, and `ROUNDROCK_EVENTS=1` prints what happens in the first run.
+///
+/// # Examples
+///
+/// ```
+/// use roundrock::prelude::*;
+///
+/// #[roundrock::test(seeds = 100)]
+/// async fn the_last_job_ends_the_worker(sim: &Sim) -> Result<()> {
+///     let (jobs, inbox) = bounded::<u32>(2);
+///     let worker = sim.task("worker", async move {
+///         let mut sum = 0;
+///         while let Some(job) = inbox.recv().await { sum += job }
+///         roundrock::Ok(sum)
+///     });
+///     for job in 1..=3 { jobs.send(job).await?; }
+///     jobs.finish();
+///     assert_eq!(worker.await?, 6);
+///     Ok(())
+/// }
+///
+/// #[roundrock::test(real, workers = 2)]
+/// async fn on_threads(scope: &Scope) -> Result<()> {
+///     ensure!(scope.task("one", async { roundrock::Ok(1) }).await? == 1, "not one");
+///     Ok(())
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    pipeline::test(arguments.into(), item.into()).into()
+}
+
 /// Waits for the first of several events and runs its branch.
 ///
 /// A branch is `pattern = event => body`, `pattern = event, if condition => body`, or

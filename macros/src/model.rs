@@ -180,6 +180,34 @@ pub(crate) struct Entry {
     pub(crate) grace: Option<u64>,
 }
 
+/// `#[roundrock::test]`.
+pub(crate) struct Test {
+    pub(crate) function: Function,
+    pub(crate) runs: Runs,
+}
+
+/// How a test runs.
+pub(crate) enum Runs {
+    /// On threads: their number, and the grace in nanoseconds.
+    Real(Option<u32>, Option<u64>),
+    /// In a simulation.
+    Simulated(Simulated),
+}
+
+/// The options of a simulated test; `None` is the default of the runtime.
+#[derive(Default)]
+pub(crate) struct Simulated {
+    pub(crate) seeds: Option<u32>,
+    /// The variant of the runtime's `Strategy`.
+    pub(crate) strategy: Option<&'static str>,
+    /// The methods of the runtime's `Faults`, with their probabilities.
+    pub(crate) faults: Vec<(&'static str, f64)>,
+    pub(crate) max_steps: Option<u32>,
+    pub(crate) allow_leaks: bool,
+    pub(crate) grace: Option<u64>,
+    pub(crate) tape: Option<String>,
+}
+
 /// `select!`.
 pub(crate) struct Select {
     pub(crate) biased: bool,

@@ -79,7 +79,28 @@ pub(crate) fn entry(arguments: TokenStream, item: TokenStream) -> TokenStream {
             }
         }
         Ok(other) => {
-            check::entry::wrong_item(&other, &mut errors);
+            check::entry::wrong_item("main", "async fn main(scope: &Scope)", &other, &mut errors);
+            item
+        }
+        Err(error) => unparsed(error, item, &mut errors),
+    };
+    with(errors, expanded)
+}
+
+/// `#[roundrock::test]`
+pub(crate) fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let expanded = match item::item(item.clone()) {
+        Ok(Item::Function(function)) => {
+            let test = check::test::check(arguments, *function, &mut errors);
+            if errors.is_empty() {
+                expand::test::expand(&test)
+            } else {
+                expand::test::stub(&test)
+            }
+        }
+        Ok(other) => {
+            check::entry::wrong_item("test", "async fn name(sim: &Sim)", &other, &mut errors);
             item
         }
         Err(error) => unparsed(error, item, &mut errors),

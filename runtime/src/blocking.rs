@@ -26,6 +26,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use crate::process::exit::Fault;
 use crate::scheduler::worker;
 use crate::scope::{Late, ScopeInner};
+use crate::sim::machine;
 use crate::supervise::Lineage;
 use crate::sync::{AtomicUsize, Guard, Lock, Ordering};
 use crate::system::life;
@@ -48,7 +49,7 @@ pub(crate) enum Lane {
     Cpu,
 }
 
-type Job = Box<dyn FnOnce() + Send>;
+pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
 /// The threads for blocking jobs of one system.
 #[derive(Debug)]
@@ -58,6 +59,8 @@ pub(crate) struct Threads {
     counts: Arc<Counts>,
     name: String,
     limit: usize,
+    /// There are no threads: jobs run where the simulation chooses.
+    simulated: bool,
 }
 
 #[derive(Debug, Default)]
@@ -83,11 +86,27 @@ impl Threads {
             counts: Arc::default(),
             name: format!("{system}-{kind}"),
             limit,
+            simulated: false,
+        }
+    }
+
+    /// For a simulation: without threads.
+    pub(crate) fn simulated() -> Self {
+        Self {
+            jobs: Lock::new(None),
+            queue: crossbeam_channel::never(),
+            counts: Arc::default(),
+            name: String::new(),
+            limit: 0,
+            simulated: true,
         }
     }
 
     /// Queues a job; false if the system has shut down.
     pub(crate) fn submit(&self, job: Job) -> bool {
+        if self.simulated {
+            return machine::submit(job);
+        }
         let Some(jobs) = self.jobs.lock().clone() else {
             return false;
         };
@@ -425,6 +444,9 @@ impl Wake for Unpark {
 
 /// Waits for a future on a plain thread.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    if machine::is_in_job() {
+        return poll_in_job(future);
+    }
     refuse_on_worker("a blocking operation");
     wait_as(JOB.with_borrow(Clone::clone), future)
 }
@@ -451,6 +473,21 @@ fn wait_as<F: Future>(job: Option<Arc<Post>>, future: F) -> F::Output {
             post.park(waits);
         }
         thread::park();
+    }
+}
+
+/// In a simulation a job has no thread that could wait: what it does must be done at once.
+fn poll_in_job<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    match future
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
+    {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!(
+            "a job that blocks cannot wait in a simulation ({}): give it what it needs before, or make the process an `async fn`",
+            current::wait_in_words()
+        ),
     }
 }
 

@@ -155,9 +155,11 @@ mod locks;
 pub mod net;
 pub mod observe;
 pub mod process;
+mod random;
 mod scheduler;
 pub mod scope;
 mod signals;
+pub mod sim;
 pub mod supervise;
 pub mod sync;
 pub mod system;
@@ -172,13 +174,15 @@ pub mod time;
 mod readme {}
 
 pub use roundrock_macros::{
-    every, handler, handlers, inbox, key, main, on_start, on_stop, process, recv, select,
+    every, handler, handlers, inbox, key, main, on_start, on_stop, process, recv, select, test,
 };
 
 pub use channel::unbounded;
 pub use error::{Context, Error, Ok, Result};
 pub use process::{Call, CallError, Cx, Exit, Fault, Handle, Process, Reply, WeakHandle};
+pub use random::{Rng, rng};
 pub use scope::{ExitReport, Scope};
+pub use sim::Sim;
 pub use system::System;
 pub use task::{Done, Join, JoinNext, JoinSet, ProcessId, Task, WaitKind};
 
@@ -199,6 +203,7 @@ pub mod prelude {
     pub use crate::error::{Context, Error, Result};
     pub use crate::process::{Call, CallError, Cx, Exit, Handle, PoolPolicy, Process, Reply};
     pub use crate::scope::Scope;
+    pub use crate::sim::Sim;
     pub use crate::system::System;
     pub use crate::task::{JoinSet, Task};
     pub use crate::time::{Within, interval, micros, millis, secs, sleep, timeout};

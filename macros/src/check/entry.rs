@@ -2,15 +2,15 @@
 
 use proc_macro2::{Delimiter, Group, TokenStream};
 use quote::ToTokens;
-use syn::FnArg;
+use syn::{FnArg, Signature};
 
 use super::{options, types};
 use crate::errors::Errors;
 use crate::model::Entry;
 use crate::parse::item::{Function, Item};
 
-/// `#[roundrock::main]` on something that is no function.
-pub(crate) fn wrong_item(item: &Item, errors: &mut Errors) {
+/// `#[roundrock::main]` or `#[roundrock::test]` on something that is no function.
+pub(crate) fn wrong_item(attribute: &str, instead: &str, item: &Item, errors: &mut Errors) {
     let (keyword, what) = match item {
         Item::Struct(item) => (item.struct_token.to_token_stream(), "a struct"),
         Item::Function(function) => (function.sig.fn_token.to_token_stream(), "a function"),
@@ -19,23 +19,27 @@ pub(crate) fn wrong_item(item: &Item, errors: &mut Errors) {
     };
     errors.help(
         keyword,
-        format!("`#[roundrock::main]` goes on a function, not on {what}"),
-        "write `async fn main(scope: &Scope)`",
+        format!("`#[roundrock::{attribute}]` goes on a function, not on {what}"),
+        &format!("write `{instead}`"),
     );
+}
+
+/// Whether a function takes one argument, a reference to a type of this name.
+pub(super) fn takes_only(sig: &Signature, name: &str) -> bool {
+    match sig.inputs.first() {
+        Some(FnArg::Typed(typed)) if sig.inputs.len() == 1 => types::reference(&typed.ty)
+            .is_some_and(|lent| {
+                lent.mutability.is_none() && types::named(&lent.elem, name).is_some()
+            }),
+        _ => false,
+    }
 }
 
 /// Checks the entry point.
 pub(crate) fn check(arguments: TokenStream, function: Function, errors: &mut Errors) -> Entry {
     let (workers, grace) = options::entry(arguments, errors);
     let sig = &function.sig;
-    let takes_scope = match sig.inputs.first() {
-        Some(FnArg::Typed(typed)) if sig.inputs.len() == 1 => types::reference(&typed.ty)
-            .is_some_and(|lent| {
-                lent.mutability.is_none() && types::named(&lent.elem, "Scope").is_some()
-            }),
-        _ => false,
-    };
-    if !takes_scope || sig.asyncness.is_none() {
+    if !takes_only(sig, "Scope") || sig.asyncness.is_none() {
         let mut parameters = Group::new(Delimiter::Parenthesis, sig.inputs.to_token_stream());
         parameters.set_span(sig.paren_token.span.join());
         let name = &sig.ident;

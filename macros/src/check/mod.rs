@@ -10,4 +10,5 @@ pub(crate) mod method;
 pub(crate) mod options;
 pub(crate) mod select;
 pub(crate) mod state;
+pub(crate) mod test;
 pub(crate) mod types;

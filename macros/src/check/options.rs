@@ -66,12 +66,21 @@ pub(crate) fn entry(tokens: TokenStream, errors: &mut Errors) -> (Option<u32>, O
         errors,
         |name, argument, errors| match name {
             "workers" => {
-                workers = errors.keep(number(argument, 1, WORKERS_MAX, "workers = 2", "threads"));
+                workers = errors.keep(self::workers(argument));
             }
-            _ => grace = errors.keep(value(argument, "grace = \"5s\"").and_then(duration)),
+            _ => grace = errors.keep(self::grace(argument)),
         },
     );
     (workers, grace)
+}
+
+pub(super) fn workers(argument: &Argument) -> Result<u32> {
+    number(argument, 1, WORKERS_MAX, "workers = 2", "threads")
+}
+
+/// The grace in nanoseconds.
+pub(super) fn grace(argument: &Argument) -> Result<u64> {
+    value(argument, "grace = \"5s\"").and_then(duration)
 }
 
 /// `#[handlers]` takes no options.
@@ -86,7 +95,7 @@ pub(crate) fn none(tokens: TokenStream, errors: &mut Errors) {
 }
 
 /// Runs `take` for every well-formed option with a known name; reports the others.
-fn each(
+pub(super) fn each(
     tokens: TokenStream,
     known: &[&str],
     errors: &mut Errors,
@@ -136,7 +145,7 @@ fn suggestion(name: &str, known: &[&str]) -> String {
     }
 }
 
-fn list(known: &[&str]) -> String {
+pub(super) fn list(known: &[&str]) -> String {
     known
         .iter()
         .map(|option| format!("`{option}`"))
@@ -160,7 +169,7 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-fn value(argument: &Argument, example: &str) -> Result<TokenStream> {
+pub(super) fn value(argument: &Argument, example: &str) -> Result<TokenStream> {
     argument.value.clone().ok_or_else(|| {
         let name = argument
             .name
@@ -200,7 +209,13 @@ pub(crate) fn capacity(value: TokenStream, example: &str) -> Result<u32> {
     }
 }
 
-fn number(argument: &Argument, min: u32, max: u32, example: &str, what: &str) -> Result<u32> {
+pub(super) fn number(
+    argument: &Argument,
+    min: u32,
+    max: u32,
+    example: &str,
+    what: &str,
+) -> Result<u32> {
     let value = value(argument, example)?;
     let number = integer(&value, example)?;
     if number < min || number > max {

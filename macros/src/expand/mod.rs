@@ -23,6 +23,7 @@ pub(crate) mod input;
 pub(crate) mod message;
 pub(crate) mod select;
 pub(crate) mod state;
+pub(crate) mod test;
 
 use proc_macro2::{Span, TokenStream};
 

@@ -96,6 +96,7 @@ fn bodies_pass_through_unparsed() {
             format!("impl Counter {{ fn f(&mut self) {half_typed} }}"),
         ),
         ("main", format!("async fn main(scope: &Scope) {half_typed}")),
+        ("test", format!("async fn one(sim: &Sim) {half_typed}")),
     ] {
         let expansion = run(name, TokenStream::new(), tokens(&item));
         assert_eq!(errors(expansion.clone()), Vec::<String>::new());

@@ -3,7 +3,7 @@
 use super::Case;
 
 /// Expanded into `tests/expand`, each a few forms at once.
-pub(super) const CANONICAL: [(&str, &[Case]); 4] = [
+pub(super) const CANONICAL: [(&str, &[Case]); 5] = [
     (
         "counter",
         &[
@@ -55,6 +55,23 @@ where
         }],
     ),
     (
+        "test",
+        &[
+            Case {
+                name: "test",
+                arguments: "seeds = 200, strategy = \"pct\", faults(panic = 0.01, slow = 1), max_steps = 5_000, leaks = \"allow\", grace = \"1s\", tape = \"3.1,0.2\", tokio = false",
+                item: "/// Orders.
+#[should_panic(expected = \"late\")]
+async fn orders(sim: &Sim) -> Result<()> { sim.advance(secs(1)).await; Ok(()) }",
+            },
+            Case {
+                name: "test",
+                arguments: "real, workers = 2, grace = \"5s\"",
+                item: "async fn on_threads(scope: &Scope) { work(scope).await }",
+            },
+        ],
+    ),
+    (
         "select",
         &[Case {
             name: "select",
@@ -70,7 +87,7 @@ else => break,",
 ];
 
 /// Other accepted forms.
-pub(super) const MORE: [Case; 10] = [
+pub(super) const MORE: [Case; 13] = [
     Case { name: "process", arguments: "blocking, budget = 8", item: "struct Disk;" },
     Case { name: "process", arguments: "", item: "struct Pair<T: ?Sized, const N: usize>(Box<T>, [u8; N]) where T: Send;" },
     Case { name: "process", arguments: "cpu", item: "fn crunch(input: &Receiver<u8>, crunch: u8) { while run() {} }" },
@@ -94,6 +111,9 @@ pub(super) const MORE: [Case; 10] = [
     },
     Case { name: "handlers", arguments: "", item: "impl Empty {}" },
     Case { name: "main", arguments: "workers = 2, grace = \"5s\"", item: "async fn main(scope: &Scope) -> Result<()> { Ok(()) }" },
+    Case { name: "test", arguments: "", item: "#[cfg(unix)] #[should_panic] async fn r#loop(_: &roundrock::Sim) -> ! { loop {} }" },
+    Case { name: "test", arguments: "tape = \"-\"", item: "async fn empty(sim: &Sim) {}" },
+    Case { name: "test", arguments: "grace = \"1ms\", real", item: "pub async fn real(scope: &Scope) -> ! { loop {} }" },
     Case { name: "main", arguments: "", item: "#[cfg(unix)] pub async fn main(_: &roundrock::Scope) -> ! { loop {} }" },
     Case {
         name: "select",

@@ -475,3 +475,112 @@ fn at_most_255_handlers() {
         ]
     );
 }
+
+#[test]
+fn test_with_wrong_options() {
+    let item = "async fn orders(sim: &Sim) {}";
+    let known = "the options are `seeds`, `strategy`, `faults`, `max_steps`, `leaks`, `grace`, `tape`, `tokio`, `real`";
+    for (arguments, message, help) in [
+        (
+            "seed = 3",
+            "unknown option `seed`",
+            format!("did you mean `seeds`? {known}").as_str(),
+        ),
+        ("workers = 2", "unknown option `workers`", known),
+        (
+            "seeds = 0",
+            "`seeds` is a number of runs from 1 to 4294967295",
+            "write `seeds = 200`",
+        ),
+        (
+            "strategy = \"dfs\"",
+            "unknown strategy `dfs`",
+            "the strategies are `mix`, `baseline`, `random`, `pct`, `urw`",
+        ),
+        ("strategy = mix", "not a text", "write `strategy = \"mix\"`"),
+        (
+            "leaks = \"warn\"",
+            "leaks are denied or allowed",
+            "write `leaks = \"deny\"` or `leaks = \"allow\"`",
+        ),
+        (
+            "faults = 0.1",
+            "`faults` needs their names and how likely they are",
+            "write `faults(panic = 0.01, slow = 0.05)`",
+        ),
+        (
+            "faults(panik = 0.1)",
+            "unknown option `panik`",
+            "did you mean `panic`? the options are `panic`, `slow`, `stall`, `delay`",
+        ),
+        (
+            "faults(slow = 1.5)",
+            "`slow` is a probability from 0 to 1",
+            "write `slow = 0.05`",
+        ),
+        (
+            "tape = \"3;1\"",
+            "not a tape",
+            "copy it from the report of a failure: `tape = \"3.1,7.2\"`",
+        ),
+        (
+            "tokio = true",
+            "a simulation has no reactor: what a socket does cannot be chosen and replayed",
+            "hand the process a channel instead of a socket, or write `#[roundrock::test(real)]`",
+        ),
+    ] {
+        says("test", arguments, item, message, help);
+    }
+    says(
+        "test",
+        "real, seeds = 3",
+        "async fn orders(scope: &Scope) {}",
+        "unknown option `seeds`",
+        "the options are `real`, `workers`, `grace`",
+    );
+}
+
+#[test]
+fn test_with_a_wrong_signature() {
+    for item in [
+        "async fn orders() {}",
+        "async fn orders(scope: &Scope) {}",
+        "fn orders(sim: &Sim) {}",
+    ] {
+        says(
+            "test",
+            "",
+            item,
+            "a simulated test takes the simulation: `async fn orders(sim: &Sim)`",
+            "",
+        );
+    }
+    says(
+        "test",
+        "real",
+        "async fn orders(sim: &Sim) {}",
+        "a test on threads takes the scope: `async fn orders(scope: &Scope)`",
+        "",
+    );
+    says(
+        "test",
+        "",
+        "async fn orders<T>(sim: &Sim) {}",
+        "a test cannot be generic: nobody calls it with types",
+        "",
+    );
+    says(
+        "test",
+        "",
+        "#[test] async fn orders(sim: &Sim) {}",
+        "`#[roundrock::test]` makes a test already",
+        "remove `#[test]`",
+    );
+    says(
+        "test",
+        "",
+        "struct Orders;",
+        "`#[roundrock::test]` goes on a function, not on a struct",
+        "write `async fn name(sim: &Sim)`",
+    );
+}

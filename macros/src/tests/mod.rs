@@ -26,6 +26,7 @@ pub(super) fn run(name: &str, arguments: TokenStream, item: TokenStream) -> Toke
         "process" => pipeline::process(arguments, item),
         "handlers" => pipeline::handlers(arguments, item),
         "main" => pipeline::entry(arguments, item),
+        "test" => pipeline::test(arguments, item),
         "select" => pipeline::select(item),
         other => pipeline::misplaced(other, item),
     }

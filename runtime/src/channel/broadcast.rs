@@ -335,7 +335,7 @@ impl<T> Future for BroadcastSending<'_, T> {
     type Output = Result<(), SendError<T>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        ready!(current::spend(cx));
+        ready!(current::spend(cx, WaitKind::Send, || self.sender.object()));
         let this = &mut *self;
         let Some(message) = this.message.take() else {
             panic!("a send was polled after it had completed");
@@ -575,7 +575,10 @@ impl<T: Clone> Future for BroadcastRecv<'_, T> {
     type Output = Option<Result<T, Lagged>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        ready!(current::spend(cx));
+        ready!(current::spend(cx, WaitKind::Recv, || self
+            .receiver
+            .shared
+            .object()));
         self.poll_recv(cx, None)
     }
 }

@@ -101,6 +101,8 @@ pub(crate) struct VTable {
     pub(crate) lose: unsafe fn(NonNull<Head>, Loss, Item, u64),
     /// What a message was, and the process that sent it, if it says so.
     pub(crate) about: fn(Item) -> (String, u64),
+    /// The name of the message's type.
+    pub(crate) message: fn() -> &'static str,
     pub(crate) close: unsafe fn(NonNull<Head>, Side),
     pub(crate) free: unsafe fn(NonNull<Head>),
 }
@@ -243,6 +245,7 @@ impl<T> Core<T> {
         owner: |head| unsafe { Self::of(head) }.owner(),
         // SAFETY: as above.
         set_owner: |head, owner| unsafe { Self::of(head) }.set_owner(owner),
+        message: std::any::type_name::<T>,
         // SAFETY: as above.
         stats: |head| unsafe { Self::of(head) }.stats(),
         // SAFETY: as above.

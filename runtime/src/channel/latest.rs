@@ -464,7 +464,10 @@ impl<T> Future for LatestChanged<'_, T> {
     type Output = Result<(), Closed>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
-        ready!(current::spend(cx));
+        ready!(current::spend(cx, WaitKind::Recv, || self
+            .receiver
+            .shared
+            .object()));
         let value = ready!(self.poll_changed(cx, None));
         Poll::Ready(value.map(drop).ok_or(Closed(())))
     }
@@ -500,7 +503,11 @@ impl<T: Clone> Future for LatestRecv<'_, T> {
     type Output = Option<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        ready!(current::spend(cx));
+        ready!(current::spend(cx, WaitKind::Recv, || self
+            .changed
+            .receiver
+            .shared
+            .object()));
         let value = ready!(self.changed.poll_changed(cx, None));
         Poll::Ready(value.map(|value| T::clone(&value)))
     }
@@ -541,7 +548,7 @@ impl<T> Future for LatestClosed<'_, T> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        ready!(current::spend(cx));
+        ready!(current::spend(cx, WaitKind::Send, || self.sender.object()));
         self.poll_closed(cx)
     }
 }

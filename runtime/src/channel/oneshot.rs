@@ -316,7 +316,7 @@ impl<T: Message> Future for OneshotReceiver<T> {
     type Output = Option<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        ready!(current::spend(cx));
+        ready!(current::spend(cx, WaitKind::Recv, || self.shared.object()));
         self.poll_recv(cx, None)
     }
 }
@@ -376,7 +376,10 @@ impl<T: Message> Future for OneshotRecv<'_, T> {
     type Output = Option<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        ready!(current::spend(cx));
+        ready!(current::spend(cx, WaitKind::Recv, || self
+            .receiver
+            .shared
+            .object()));
         let this = &mut *self;
         this.receiver.shared.poll_recv(&mut this.ticket, cx, None)
     }
@@ -432,7 +435,7 @@ impl<T> Future for OneshotClosed<'_, T> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        ready!(current::spend(cx));
+        ready!(current::spend(cx, WaitKind::Send, || self.sender.object()));
         self.poll_closed(cx)
     }
 }

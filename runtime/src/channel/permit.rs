@@ -103,7 +103,7 @@ impl<'a, T: Message> Future for Ready<'a, T> {
     type Output = Result<Permit<'a, T>, Closed>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        ready!(current::spend(cx));
+        ready!(current::spend(cx, WaitKind::Send, || self.sender.object()));
         match self.poll_ready(cx, None) {
             ArmPoll::Ready(result) => Poll::Ready(result.map(Permits::only)),
             ArmPoll::Pending | ArmPoll::Passive | ArmPoll::Disabled => Poll::Pending,
@@ -185,7 +185,10 @@ impl<'a, T: Message> Future for ReadyMany<'a, T> {
     type Output = Result<Permits<'a, T>, Closed>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        ready!(current::spend(cx));
+        ready!(current::spend(cx, WaitKind::Send, || self
+            .0
+            .sender
+            .object()));
         // SAFETY: the wait is pinned with this future and never moved.
         let ready = unsafe { self.map_unchecked_mut(|this| &mut this.0) };
         match ready.poll_ready(cx, None) {

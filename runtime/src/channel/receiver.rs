@@ -245,7 +245,9 @@ impl<T> Recv<'_, T> {
             wait::IDLE => {
                 // In a `select!` the whole macro spends one.
                 if token.is_none() {
-                    ready!(current::spend(cx));
+                    ready!(current::spend(cx, WaitKind::Recv, || this
+                        .receiver
+                        .object()));
                 }
                 this.start(cx, token)
             }

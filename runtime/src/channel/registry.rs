@@ -18,16 +18,17 @@
 )]
 
 use std::collections::HashSet;
+use std::panic::Location;
 use std::ptr::NonNull;
 use std::sync::{Arc, Weak};
 
 use crate::channel::account::Account;
 use crate::channel::dead::{Dead, Desk};
-use crate::channel::head::Head;
+use crate::channel::head::{Head, Stats};
 use crate::observe::Ledger;
 use crate::scheduler::worker;
 use crate::sync::{AtomicUsize, Lock, Ordering};
-use crate::task::current;
+use crate::task::{TaskRef, current};
 
 /// The channels that one worker made.
 #[derive(Debug)]
@@ -225,6 +226,65 @@ impl Listed {
         list.gone += ledger;
         drop(list);
         drop(account);
+    }
+}
+
+/// What is known of a channel without its endpoints.
+#[derive(Debug)]
+pub(crate) struct Described {
+    pub(crate) name: Option<&'static str>,
+    pub(crate) site: &'static Location<'static>,
+    /// The type of its messages.
+    pub(crate) message: &'static str,
+    /// The process whose mailbox it is.
+    pub(crate) owner: Option<TaskRef>,
+    pub(crate) stats: Stats,
+    pub(crate) senders: u64,
+    pub(crate) receivers: u64,
+}
+
+impl Shard {
+    /// Describes the channel with this number, if this worker made it.
+    pub(crate) fn describe(&self, object: u64) -> Option<Described> {
+        let mut found = None;
+        self.for_each(|head| {
+            if head.as_ptr().addr() as u64 == object {
+                found = Some(describe(head));
+            }
+        });
+        found
+    }
+
+    /// Describes all channels, in an order that depends on how they were made and freed.
+    pub(crate) fn describe_all(&self) -> Vec<Described> {
+        let mut all = Vec::new();
+        self.for_each(|head| all.push(describe(head)));
+        all
+    }
+}
+
+/// Must be called with a head of a list that is locked.
+fn describe(head: NonNull<Head>) -> Described {
+    // SAFETY: the list is locked, and its channels are alive.
+    let shared = unsafe { head.as_ref() };
+    Described {
+        // SAFETY: as above.
+        stats: unsafe { (shared.vtable.stats)(head) },
+        name: None,
+        site: shared.site,
+        message: (shared.vtable.message)(),
+        // SAFETY: as above.
+        owner: unsafe { (shared.vtable.owner)(head) },
+        senders: shared.senders(),
+        receivers: shared.receivers(),
+    }
+    .named()
+}
+
+impl Described {
+    fn named(mut self) -> Self {
+        self.name = self.stats.name;
+        self
     }
 }
 

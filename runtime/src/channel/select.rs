@@ -509,7 +509,7 @@ impl<A: Arms> Future for Selecting<A> {
     type Output = Selected<A::Output>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        ready!(current::spend(cx));
+        ready!(current::spend(cx, WaitKind::Select, || 0));
         // SAFETY: `arms` and `token` stay in place; only `arms` is pinned further.
         let this = unsafe { self.get_unchecked_mut() };
         loop {

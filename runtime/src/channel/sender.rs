@@ -502,6 +502,17 @@ impl<T> SendOp<T> {
         route: &impl Route<T>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), SendError<T>>> {
+        self.poll_call(route, cx, |_| "")
+    }
+
+    /// As [`poll`](Self::poll); `handler` names the handler that the message is for.
+    #[inline(always)]
+    pub(crate) fn poll_call(
+        self: Pin<&mut Self>,
+        route: &impl Route<T>,
+        cx: &mut Context<'_>,
+        handler: impl FnOnce(&T) -> &'static str,
+    ) -> Poll<Result<(), SendError<T>>> {
         // SAFETY: nothing is moved out of its place while the node is parked.
         let this = unsafe { self.get_unchecked_mut() };
         match this.node.mark() {
@@ -510,7 +521,13 @@ impl<T> SendOp<T> {
                 Poll::Ready(Ok(()))
             }
             wait::IDLE => {
-                ready!(current::spend(cx));
+                let handler = || {
+                    // SAFETY: the node is in no list, so the place is the owner's, who is here.
+                    let message = this.message.with(|place| unsafe { (*place).as_ref() });
+                    message.map_or("", handler)
+                };
+                let object = || route.object();
+                ready!(current::spend_for(cx, WaitKind::Send, object, handler));
                 let park = Park {
                     node: &this.node,
                     cx,

@@ -269,7 +269,11 @@ impl<G: Deref<Target = Gate> + Unpin> Future for Acquire<G> {
     type Output = Lease<G>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Lease<G>> {
-        ready!(current::spend(cx));
+        let object = self
+            .gate
+            .as_deref()
+            .map_or(0, |gate| std::ptr::from_ref::<Gate>(gate).addr() as u64);
+        ready!(current::spend(cx, WaitKind::Lock, || object));
         ready!(self.poll_ticket(cx));
         let ticket = self.ticket;
         match self.gate.take() {

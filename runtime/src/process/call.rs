@@ -32,6 +32,7 @@ use crate::process::handle::{Handle, Handlers};
 use crate::process::reply::{ReplyCell, ReplySlot};
 use crate::task::current;
 use crate::task::registry::WaitKind;
+use crate::time::clock::now;
 use crate::time::sleep::{Sleep, sleep_until};
 
 /// A message on its way to a struct process, with what belongs to it.
@@ -328,7 +329,7 @@ impl<'h, P: Handlers, R, E> Call<'h, P, R, E> {
 
 /// The earliest of the call's own limit, the deadline of the message that is being handled, and the scope's.
 fn deadline(limit: Option<Duration>) -> Option<Instant> {
-    let own = limit.and_then(|limit| Instant::now().checked_add(limit));
+    let own = limit.and_then(|limit| now().checked_add(limit));
     let inherited = current::with_task(|task| {
         let scope = task
             .and_then(|task| task.scope())
@@ -338,11 +339,20 @@ fn deadline(limit: Option<Duration>) -> Option<Instant> {
     [own, inherited].into_iter().flatten().min()
 }
 
+/// The name of the handler that a message is for.
+fn handler<P: Handlers>(envelope: &Envelope<P::Message>) -> &'static str {
+    name_of::<P>(&envelope.message)
+}
+
+fn name_of<P: Handlers>(message: &P::Message) -> &'static str {
+    P::HANDLERS
+        .get(usize::from(P::index(message)))
+        .map_or("?", |handler| handler.name)
+}
+
 impl<P: Handlers, R, E> fmt::Debug for Call<'_, P, R, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let handler = P::HANDLERS
-            .get(usize::from(P::index(&self.message)))
-            .map_or("?", |handler| handler.name);
+        let handler = name_of::<P>(&self.message);
         f.debug_struct("Call")
             .field("handler", &handler)
             .field("handle", self.handle.get())
@@ -413,7 +423,7 @@ impl<P: Handlers, R, E> CallFuture<'_, P, R, E> {
             // SAFETY: the mailbox of a `P` holds envelopes of its messages.
             let core = unsafe { this.handle.get().mailbox.core::<Envelope<P::Message>>() };
             // SAFETY: as above.
-            match unsafe { Pin::new_unchecked(&mut this.op) }.poll(core, cx) {
+            match unsafe { Pin::new_unchecked(&mut this.op) }.poll_call(core, cx, handler::<P>) {
                 Poll::Ready(Ok(())) => this.progress = Progress::Accepted,
                 Poll::Ready(Err(refused)) => {
                     // The error of a call does not hold its message: that dies with this one.
@@ -516,7 +526,8 @@ impl<P: Handlers, R, E> Future for CallSend<'_, P, R, E> {
         // SAFETY: the mailbox of a `P` holds envelopes of its messages.
         let core = unsafe { handle.get().mailbox.core::<Envelope<P::Message>>() };
         // SAFETY: as above.
-        let sent = ready!(unsafe { Pin::new_unchecked(&mut this.op) }.poll(core, cx));
+        let op = unsafe { Pin::new_unchecked(&mut this.op) };
+        let sent = ready!(op.poll_call(core, cx, handler::<P>));
         Poll::Ready(match (sent, this.handle.take()) {
             (Err(error), Some(handle)) => {
                 let (envelope, origin) = error.open();

@@ -9,7 +9,6 @@ use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use crate::blocking::{self, Lane};
 use crate::channel::account::Item;
@@ -30,6 +29,7 @@ use crate::scope::{Scope, ScopeInner};
 use crate::supervise::Lineage;
 use crate::task::ports::{Ports, Tie};
 use crate::task::{Task, current};
+use crate::time::clock::now;
 use crate::time::interval::{Interval, interval};
 
 /// Messages that a loop handles between two looks at its timers.
@@ -230,9 +230,7 @@ async fn simple<P: Handlers + StructProcess>(
 #[inline]
 fn wanted<P: Handlers>(envelope: &Envelope<P::Message>, mailbox: &Mailbox<P>) -> bool {
     let wanted = !P::abandoned(&envelope.message)
-        && envelope
-            .deadline
-            .is_none_or(|deadline| deadline > Instant::now());
+        && envelope.deadline.is_none_or(|deadline| deadline > now());
     if !wanted {
         lose::<P>(envelope, mailbox);
     }
@@ -243,9 +241,7 @@ fn wanted<P: Handlers>(envelope: &Envelope<P::Message>, mailbox: &Mailbox<P>) ->
 #[inline(never)]
 fn lose<P: Handlers>(envelope: &Envelope<P::Message>, mailbox: &Mailbox<P>) {
     // A caller that gave up because the time was over is gone as well.
-    let expired = envelope
-        .deadline
-        .is_some_and(|deadline| deadline <= Instant::now());
+    let expired = envelope.deadline.is_some_and(|deadline| deadline <= now());
     let reason = if expired {
         Dead::Expired
     } else {

@@ -150,6 +150,11 @@ mod without_tokio {
             Ok(Self(Lock::new(())))
         }
 
+        /// For a scheduler whose workers never park.
+        pub(crate) fn none() -> Self {
+            Self(Lock::new(()))
+        }
+
         pub(crate) fn enter(&self) -> Entered {
             Entered
         }
@@ -207,12 +212,13 @@ mod with_tokio {
 
     /// Proof that a thread has entered the reactor.
     #[expect(dead_code, reason = "held for its destructor")]
-    pub(crate) struct Entered<'a>(EnterGuard<'a>);
+    pub(crate) struct Entered<'a>(Option<EnterGuard<'a>>);
 
     /// The reactor, and the right to drive it.
     #[derive(Debug)]
     pub(crate) struct Driver {
-        handle: Handle,
+        /// `None`: there is no I/O.
+        handle: Option<Handle>,
         /// Held by the one worker that drives; empty when the reactor is not ours, or after shutdown.
         own: Mutex<Option<Own>>,
         /// Whether the reactor is ours to drive.
@@ -226,7 +232,7 @@ mod with_tokio {
     impl Driver {
         pub(crate) fn new(reactor: Reactor) -> std::io::Result<Self> {
             match reactor {
-                Reactor::Given(handle) => Ok(Self::over(handle, None)),
+                Reactor::Given(handle) => Ok(Self::over(Some(handle), None)),
                 Reactor::Own => {
                     // Tasks that code gave to tokio itself get a turn of up to this many steps between two looks at the I/O.
                     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -234,12 +240,17 @@ mod with_tokio {
                         .event_interval(16)
                         .build()?;
                     let handle = runtime.handle().clone();
-                    Ok(Self::over(handle, Some(Own::new(runtime)?)))
+                    Ok(Self::over(Some(handle), Some(Own::new(runtime)?)))
                 }
             }
         }
 
-        fn over(handle: Handle, own: Option<Own>) -> Self {
+        /// For a scheduler whose workers never park and do no I/O.
+        pub(crate) fn none() -> Self {
+            Self::over(None, None)
+        }
+
+        fn over(handle: Option<Handle>, own: Option<Own>) -> Self {
             Self {
                 handle,
                 is_own: own.is_some(),
@@ -263,7 +274,7 @@ mod with_tokio {
         }
 
         pub(crate) fn enter(&self) -> Entered<'_> {
-            Entered(self.handle.enter())
+            Entered(self.handle.as_ref().map(Handle::enter))
         }
 
         /// Sleeps as the keeper, between `keep` and `release`, inside the reactor if it is ours; false if another worker does.

@@ -52,17 +52,45 @@ pub(crate) struct Scheduler {
 impl Scheduler {
     /// Makes a scheduler for `workers` threads, none of which runs yet.
     pub(crate) fn new(workers: usize, reactor: Reactor, name: &str) -> std::io::Result<Arc<Self>> {
+        let driver = Driver::new(reactor)?;
+        Ok(Self::assemble(
+            workers,
+            SPARES,
+            driver,
+            Clock::start(),
+            name,
+        ))
+    }
+
+    /// Makes a scheduler without threads, I/O and real time, and the one worker of a simulation.
+    pub(crate) fn simulated(name: &str) -> (Arc<Self>, Worker) {
+        let scheduler = Self::assemble(1, 0, Driver::none(), Clock::standing(), name);
+        let unused = scheduler.unused.lock().pop();
+        let Some((index, local)) = unused else {
+            unreachable!("a scheduler is made with a queue for each of its workers");
+        };
+        let worker = Worker::simulated(Arc::clone(&scheduler), index, local);
+        (scheduler, worker)
+    }
+
+    fn assemble(
+        workers: usize,
+        spares: usize,
+        driver: Driver,
+        clock: Clock,
+        name: &str,
+    ) -> Arc<Self> {
         let (locals, thieves): (Vec<_>, Vec<_>) =
-            (0..workers + SPARES).map(|_| Local::new()).unzip();
+            (0..workers + spares).map(|_| Local::new()).unzip();
         let desk = Desk::new();
         let scheduler = Arc::new(Self {
             registry: Registry::new(),
-            clock: Clock::start(),
-            timers: Timers::new(workers + SPARES),
+            clock,
+            timers: Timers::new(workers + spares),
             injector: Injector::new(),
             idle: Idle::new(),
-            driver: Driver::new(reactor)?,
-            monitor: Monitor::new(workers + SPARES),
+            driver,
+            monitor: Monitor::new(workers + spares),
             remotes: thieves
                 .into_iter()
                 .map(|thief| Arc::new(Remote::new(thief, &desk)))
@@ -78,7 +106,7 @@ impl Scheduler {
             desk,
         });
         scheduler.desk.belongs_to(&scheduler);
-        Ok(scheduler)
+        scheduler
     }
 
     /// Starts `workers` threads.

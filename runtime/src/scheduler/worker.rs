@@ -30,6 +30,7 @@ use crate::scheduler::Scheduler;
 use crate::scheduler::company::{self, Company};
 use crate::scheduler::driver::Parker;
 use crate::scheduler::queue::{Local, Runnable, Thief};
+use crate::sim::machine;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering, take_collisions, thread_local};
 use crate::task::cell::{self, Header, Step};
 use crate::task::registry::FreeCache;
@@ -44,6 +45,9 @@ const DRIVE_TICK: u64 = 256;
 const LOOK_NANOS: std::ops::Range<u64> = 100_000..250_000;
 /// What lies between two looks at the reactor at most.
 const DRIVE_NANOS: u64 = 1_000_000;
+
+/// The state of a generator that is not one: the numbers are choices of a simulation.
+const SIMULATED: u64 = 0;
 
 /// What others see of a worker.
 #[derive(Debug)]
@@ -213,6 +217,9 @@ impl Worker {
     /// A number below `n` from this worker's generator (xorshift64*, Vigna 2016).
     pub(crate) fn random_below(&self, n: u32) -> u32 {
         let mut x = self.random.get();
+        if x == SIMULATED {
+            return machine::random_below(n);
+        }
         x ^= x >> 12;
         x ^= x << 25;
         x ^= x >> 27;
@@ -260,6 +267,19 @@ impl Worker {
     pub(crate) fn enter(&self) -> Here<'_> {
         WORKER.with(|worker| worker.set(self));
         Here(PhantomData)
+    }
+
+    /// The worker of a simulation, which runs no loop of its own: it takes in what becomes ready, and the simulation chooses.
+    pub(crate) fn simulated(scheduler: Arc<Scheduler>, index: usize, local: Local) -> Self {
+        let worker = Self::new(scheduler, index, local);
+        worker.random.set(SIMULATED);
+        worker
+    }
+
+    /// A task that became ready on this thread since this was asked last, in the order of their wakes.
+    #[inline]
+    pub(crate) fn take_ready(&self) -> Option<Runnable> {
+        self.local.pop().or_else(|| self.remote().take_next())
     }
 
     /// Runs what is ready, without waiting.

@@ -40,6 +40,7 @@ use crate::task::cell::{self, Home};
 use crate::task::current;
 use crate::task::registry::{About, WaitKind};
 use crate::task::{Task, TaskRef, Watchers};
+use crate::time::clock::now;
 
 pub use failure::ScopeError;
 pub(crate) use home::{Incarnation, Isolated, Member, Owner, Whole};
@@ -527,7 +528,7 @@ impl Scope {
     /// Makes a scope inside this one with a deadline that calls made in it inherit.
     #[must_use]
     pub fn within(&self, limit: Duration) -> Self {
-        let deadline = Instant::now().checked_add(limit);
+        let deadline = now().checked_add(limit);
         let inner = ScopeInner::new(
             Arc::clone(&self.inner.system),
             self.name(),

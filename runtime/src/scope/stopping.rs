@@ -78,7 +78,7 @@ impl Future for Stopping {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        ready!(current::spend(cx));
+        ready!(current::spend(cx, WaitKind::Stopping, || self.scope.id));
         self.poll_stopping(cx)
     }
 }

@@ -17,6 +17,7 @@ use crate::process::exit::{Exit, Fault, IntoOutcome};
 use crate::scheduler::Scheduler;
 use crate::scheduler::driver::Reactor;
 use crate::scope::{ExitReport, Late, Scope, ScopeInner, stop};
+use crate::sim::machine;
 use crate::system::life::{self, Life};
 use crate::system::{System, SystemInner};
 use crate::task::{Task, current};
@@ -172,7 +173,7 @@ impl Builder {
     }
 
     #[track_caller]
-    fn run_and_report<T, F>(self, body: impl FnOnce(Scope) -> F) -> (Result<T>, Books)
+    pub(crate) fn run_and_report<T, F>(self, body: impl FnOnce(Scope) -> F) -> (Result<T>, Books)
     where
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
@@ -208,11 +209,11 @@ impl Builder {
 
 /// What a system leaves behind for the exit of the program.
 #[derive(Debug, Default)]
-struct Books {
+pub(crate) struct Books {
     /// What became of the processes.
-    report: ExitReport,
+    pub(crate) report: ExitReport,
     /// What became of the messages.
-    ledger: Ledger,
+    pub(crate) ledger: Ledger,
 }
 
 impl Books {
@@ -263,11 +264,11 @@ impl Drop for Running {
 }
 
 /// What became of the body of `main`.
-type Returned<T> = std::result::Result<Result<T>, Exit>;
+pub(crate) type Returned<T> = std::result::Result<Result<T>, Exit>;
 
 /// Waits for the body of `main` and then for everything in its scope. A body that does not return after its scope has
 /// stopped is dropped when the grace is over, like any process, but not before it had time to see the end of the stop.
-async fn oversee<T: Send + 'static>(
+pub(crate) async fn oversee<T: Send + 'static>(
     root: Arc<ScopeInner>,
     main: Task<Result<T>>,
 ) -> Result<Returned<T>, Infallible> {
@@ -331,13 +332,15 @@ fn default_workers() -> usize {
 }
 
 /// Lets a panic in a process carry its place into the exit. Installed once; forwards to the hook that was there.
-fn install_panic_hook() {
+pub(crate) fn install_panic_hook() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         let previous = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
             current::note_panic(info.location());
-            previous(info);
+            if !machine::keeps_quiet() {
+                previous(info);
+            }
         }));
     });
 }

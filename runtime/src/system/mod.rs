@@ -33,6 +33,7 @@ use life::{Life, Over};
 #[doc(hidden)]
 pub use builder::run_main;
 pub use builder::{Builder, MAX_WORKERS};
+pub(crate) use builder::{Returned, install_panic_hook, oversee};
 pub use life::ShutdownInside;
 
 /// A running system; a cheap handle.
@@ -68,10 +69,28 @@ pub(crate) struct SystemInner {
 
 impl SystemInner {
     pub(crate) fn new(scheduler: Arc<Scheduler>, name: String, grace: Duration) -> Arc<Self> {
+        let blocking = Threads::new(&name, Lane::Blocking);
+        let cpu = Threads::new(&name, Lane::Cpu);
+        Self::assemble(scheduler, blocking, cpu, name, grace)
+    }
+
+    /// The system of a simulation: without threads.
+    pub(crate) fn simulated(scheduler: Arc<Scheduler>, name: String, grace: Duration) -> Arc<Self> {
+        let (blocking, cpu) = (Threads::simulated(), Threads::simulated());
+        Self::assemble(scheduler, blocking, cpu, name, grace)
+    }
+
+    fn assemble(
+        scheduler: Arc<Scheduler>,
+        blocking: Threads,
+        cpu: Threads,
+        name: String,
+        grace: Duration,
+    ) -> Arc<Self> {
         Arc::new(Self {
             scheduler,
-            blocking: Threads::new(&name, Lane::Blocking),
-            cpu: Threads::new(&name, Lane::Cpu),
+            blocking,
+            cpu,
             jobs: Jobs::new(),
             grace,
             name,
@@ -85,7 +104,7 @@ impl SystemInner {
     }
 
     /// Makes the root scope; once.
-    fn make_root(self: &Arc<Self>) -> Arc<ScopeInner> {
+    pub(crate) fn make_root(self: &Arc<Self>) -> Arc<ScopeInner> {
         let root = ScopeInner::new(Arc::clone(self), "main", None, None);
         let _ = self.root.set(Arc::downgrade(&root));
         root
@@ -105,7 +124,7 @@ impl SystemInner {
         self.entry.get().copied()
     }
 
-    fn set_entry(&self, entry: ProcessId) {
+    pub(crate) fn set_entry(&self, entry: ProcessId) {
         // A system has one body.
         let _ = self.entry.set(entry);
     }

@@ -421,24 +421,42 @@ pub(crate) fn slot_of_queued<'a>(task: NonNull<Header>) -> &'a Slot {
     unsafe { slot.as_ref() }
 }
 
+/// Whether a task that is queued, or was just taken out, belongs to a scope: it is no task of the runtime's own.
+pub(crate) fn is_of_scope(task: NonNull<Header>) -> bool {
+    // SAFETY: a notified task is not done, so its life reference keeps the cell.
+    unsafe { task.as_ref() }.scope().is_some()
+}
+
 /// What came of one step of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Parked, or done: the worker has nothing more to do with it.
+    /// Parked: the worker has nothing more to do with it.
     Left,
+    /// It has ended; its cell may be gone.
+    Ended,
     /// It must be queued again.
     Again,
 }
 
 /// Runs one step of a task that was taken from a queue.
+#[inline]
 pub(crate) fn step(header: NonNull<Header>) -> Step {
+    step_with::<{ current::BUDGET }>(header)
+}
+
+/// As [`step`], for a simulation: without a budget, so that every operation asks whether it goes on (see `sim::machine`).
+pub(crate) fn step_simulated(header: NonNull<Header>) -> Step {
+    step_with::<0>(header)
+}
+
+fn step_with<const BUDGET: u32>(header: NonNull<Header>) -> Step {
     // SAFETY: a queued task is not done, so it holds its life reference until `finish` below.
     let task = unsafe { header.as_ref() };
     if !task.state.may_poll() {
         return drop_killed(header);
     }
     hooks::tell(Hooks::POLL, task, None);
-    let frame = current::Frame::enter(task);
+    let frame = current::Frame::enter::<BUDGET>(task);
     let waker = waker::borrowed(header);
     // SAFETY: the task came from a queue, so this thread is the only one that may poll.
     let polled = unsafe { (task.vtable.poll)(header, &mut Context::from_waker(&waker)) };
@@ -455,7 +473,7 @@ pub(crate) fn step(header: NonNull<Header>) -> Step {
         }
         Poll::Ready((kind, fault)) => {
             finish(header, registered, kind, fault);
-            Step::Left
+            Step::Ended
         }
     }
 }
@@ -470,11 +488,11 @@ fn drop_killed(header: NonNull<Header>) -> Step {
         Some(scope) if scope.is_stopping() && !task.slot().has_run() => ExitKind::Stopped,
         _ => ExitKind::Killed,
     };
-    let frame = current::Frame::enter(task);
+    let frame = current::Frame::enter::<{ current::BUDGET }>(task);
     // SAFETY: as in `step`.
     let fault = unsafe { (task.vtable.drop_future)(header) };
     finish(header, frame.leave(), kind, fault);
-    Step::Left
+    Step::Ended
 }
 
 fn finish(header: NonNull<Header>, registered: i64, kind: ExitKind, fault: Option<Arc<Fault>>) {

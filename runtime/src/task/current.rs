@@ -19,6 +19,7 @@ use std::time::Instant;
 use crate::scheduler::Scheduler;
 use crate::scheduler::worker;
 use crate::scope::ScopeInner;
+use crate::sim::machine;
 use crate::sync::{Ordering, thread_local};
 use crate::task::TaskRef;
 use crate::task::cell::Header;
@@ -119,7 +120,7 @@ pub(crate) struct Frame<'a> {
 
 impl<'a> Frame<'a> {
     #[inline]
-    pub(crate) fn enter(task: &'a Header) -> Self {
+    pub(crate) fn enter<const BUDGET: u32>(task: &'a Header) -> Self {
         let now = task.scheduler().clock.coarse_ms();
         let line = &task.slot().line;
         // ORDERING: see `registry::Line`: Release, so that an observer who sees this `seq` knows that the poll may have begun.
@@ -376,6 +377,16 @@ pub(crate) fn noted<T>(poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
     polled
 }
 
+/// What the operation that was polled last waits for.
+pub(crate) fn wait_in_words() -> &'static str {
+    CURRENT.with(|current| match current.wait.get() {
+        WaitKind::Recv => "`blocking_recv` waits for a message",
+        WaitKind::Send => "`blocking_send` waits for room",
+        WaitKind::Lock => "it waits for a lock",
+        _ => "it waits for another process",
+    })
+}
+
 /// Notes a wait of several arms.
 pub(crate) fn waits_for_any() {
     CURRENT.with(|current| {
@@ -385,21 +396,50 @@ pub(crate) fn waits_for_any() {
 }
 
 /// Spends one unit of the process's budget; when it is used up, the process is queued again behind the others and `Pending`
-/// is returned. Without a current process there is no budget.
+/// is returned. Without a current process there is no budget. Every operation calls it before its effect, and says what it
+/// is about to do, and on which object.
 #[inline]
-pub(crate) fn spend(cx: &Context<'_>) -> Poll<()> {
+pub(crate) fn spend(cx: &Context<'_>, kind: WaitKind, object: impl FnOnce() -> u64) -> Poll<()> {
+    spend_for(cx, kind, object, || "")
+}
+
+/// As [`spend`], for the call of a handler.
+#[inline]
+pub(crate) fn spend_for(
+    cx: &Context<'_>,
+    kind: WaitKind,
+    object: impl FnOnce() -> u64,
+    handler: impl FnOnce() -> &'static str,
+) -> Poll<()> {
     CURRENT.with(|current| {
         let left = current.budget.get();
         if left > 0 {
             current.budget.set(left - 1);
             return Poll::Ready(());
         }
-        if current.task.get().is_null() {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        spent(current, cx, kind, object(), handler())
     })
+}
+
+/// The budget is used up; in a simulation there is none, and every operation comes here.
+#[cold]
+#[inline(never)]
+fn spent(
+    current: &Current,
+    cx: &Context<'_>,
+    kind: WaitKind,
+    object: u64,
+    handler: &str,
+) -> Poll<()> {
+    // SAFETY: a task that is being polled by this thread holds its life reference.
+    let Some(task) = (unsafe { current.task.get().as_ref() }) else {
+        return Poll::Ready(());
+    };
+    if machine::point(task, kind, object, handler) == Some(true) {
+        return Poll::Ready(());
+    }
+    cx.waker().wake_by_ref();
+    Poll::Pending
 }
 
 /// The process that this thread polls.

@@ -13,7 +13,7 @@ use crate::process::exit::Exit;
 use crate::sync::Ordering;
 use crate::task::cell::{self, Header};
 use crate::task::current;
-use crate::task::registry::ProcessId;
+use crate::task::registry::{ProcessId, WaitKind};
 use crate::task::state::Notify;
 use crate::task::watch::{Registration, Wait};
 
@@ -305,8 +305,12 @@ impl<T> Future for Join<T> {
     type Output = Result<T, Exit>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        ready!(current::spend(cx));
         let this = &mut *self;
+        ready!(current::spend(cx, WaitKind::Join, || this
+            .task
+            .task
+            .id()
+            .raw()));
         let exit = ready!(this.registration.poll_done(&this.task.task, cx));
         Poll::Ready(this.task.result(exit))
     }
@@ -338,7 +342,10 @@ impl Future for Done {
     type Output = Exit;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Exit> {
-        ready!(current::spend(cx));
+        ready!(current::spend(cx, WaitKind::Join, || self
+            .wait
+            .as_ref()
+            .map_or(0, Wait::object)));
         self.poll_done(cx)
     }
 }

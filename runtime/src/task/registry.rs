@@ -498,6 +498,29 @@ impl Registry {
         true
     }
 
+    /// How many slots were ever used.
+    pub(crate) fn used(&self) -> u32 {
+        self.free.lock().next
+    }
+
+    /// Makes the registry as good as new, if every slot is free; `cache` is the list of its only worker. False if one is not.
+    pub(crate) fn reset(&self, cache: &mut FreeCache) -> bool {
+        let mut free = self.free.lock();
+        if free.indices.len() + cache.0.len() != free.next as usize {
+            return false;
+        }
+        for index in 0..free.next {
+            if let Some(slot) = self.slot(index) {
+                // ORDERING: Relaxed: nobody else has the registry.
+                slot.line.generation.store(0, Ordering::Relaxed);
+            }
+        }
+        free.indices.clear();
+        cache.0.clear();
+        free.next = 0;
+        true
+    }
+
     fn slot_or_grow(&self, index: u32) -> &Slot {
         let (bucket, offset) = place(index);
         let slots = self.buckets[bucket].get_or_init(|| {

@@ -223,7 +223,7 @@ impl<T> Future for JoinNext<'_, T> {
     type Output = Option<Result<T, Exit>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        ready!(current::spend(cx));
+        ready!(current::spend(cx, WaitKind::Join, || 0));
         if self.set.is_empty() {
             return Poll::Ready(None);
         }

@@ -155,6 +155,11 @@ impl Wait {
         }
     }
 
+    /// The number that reports know the task by.
+    pub(crate) fn object(&self) -> u64 {
+        self.task.id().raw()
+    }
+
     /// Waits for the end of the task.
     pub(crate) fn poll_done(&mut self, cx: &Context<'_>) -> Poll<Exit> {
         self.registration.poll_done(&self.task, cx)

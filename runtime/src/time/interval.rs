@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use crate::channel::select::{ArmPoll, Event, Token};
+use crate::time::clock::now;
 use crate::time::sleep::{Sleep, later, sleep_until};
 
 /// What an interval does about ticks that passed while nobody waited.
@@ -41,7 +42,7 @@ pub fn interval(period: Duration) -> Interval {
         !period.is_zero(),
         "the period of an interval is zero: it would never let the process rest; give at least 1 ns"
     );
-    let first = later(Instant::now(), period);
+    let first = later(now(), period);
     Interval {
         period,
         due: first,
@@ -90,7 +91,7 @@ impl Interval {
             return Poll::Pending;
         }
         let tick = self.due;
-        let now = Instant::now();
+        let now = now();
         self.due = match self.missed {
             MissedTick::Burst => later(tick, self.period),
             MissedTick::Delay => later(now.max(tick), self.period),

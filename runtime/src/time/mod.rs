@@ -7,6 +7,7 @@ pub(crate) mod interval;
 pub(crate) mod queue;
 pub(crate) mod sleep;
 
+pub use clock::now;
 pub use interval::{Interval, MissedTick, Tick, interval};
 pub use sleep::{Elapsed, Sleep, Timeout, Within, sleep, sleep_until, timeout};
 pub use std::time::{Duration, Instant};

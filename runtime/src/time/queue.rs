@@ -251,6 +251,36 @@ impl Timers {
         (until != u64::MAX).then(|| Duration::from_nanos(until.saturating_sub(clock.now_nanos())))
     }
 
+    /// The deadline of the timer that is due first.
+    pub(crate) fn next_deadline(&self) -> Option<u64> {
+        Some(self.earliest()).filter(|&deadline| deadline != u64::MAX)
+    }
+
+    /// How many timers of the first shard are due at `deadline`, its earliest; counts up to `most`.
+    pub(crate) fn count_due_at(&self, deadline: u64, most: usize) -> usize {
+        self.shards[0].heap.lock().due_at(deadline, most).len()
+    }
+
+    /// Fires one of the timers of the first shard that are due at `deadline`: the one at this place of their list.
+    pub(crate) fn fire_one(&self, deadline: u64, at: usize) {
+        let waker;
+        {
+            let mut heap = self.shards[0].heap.lock();
+            let Some(&place) = heap.due_at(deadline, at + 1).get(at) else {
+                return;
+            };
+            // SAFETY: the entry is in the heap, under the shard's lock, so its future has not moved or gone.
+            let entry = unsafe { heap.0[place].entry.as_ref() };
+            // SAFETY: under the lock of the entry's shard. The waker leaves before `place` says that the entry is out.
+            waker = entry.waker.with_mut(|waker| unsafe { (*waker).take() });
+            heap.take_out(place);
+            self.publish(0, &heap);
+        }
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
     /// The keeper is awake, and will look at the timers before it sleeps again.
     pub(crate) fn release(&self) {
         // ORDERING: Relaxed: who still reads the old limit wakes a worker for nothing.
@@ -281,6 +311,20 @@ impl Heap {
     fn push(&mut self, item: Item) {
         self.0.push(item);
         self.up(self.0.len() - 1);
+    }
+
+    /// The places of the items that are due at `deadline`, the earliest of the heap; up to `most` of them.
+    fn due_at(&self, deadline: u64, most: usize) -> Vec<usize> {
+        let mut found = Vec::new();
+        // What is due at the same time as the root hangs together with it.
+        let mut look = vec![0];
+        while let Some(at) = look.pop() {
+            if found.len() < most && self.0.get(at).is_some_and(|item| item.deadline == deadline) {
+                found.push(at);
+                look.extend((4 * at + 1..4 * at + 5).rev());
+            }
+        }
+        found
     }
 
     /// Removes the item at `at` and tells its entry that it is out.

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::channel::select::{ArmPoll, Event, Token};
 use crate::scheduler::{Scheduler, worker};
+use crate::sim::machine;
 use crate::task::registry::WaitKind;
 use crate::task::waker::TaskWaker;
 use crate::task::{TaskRef, current};
@@ -171,7 +172,10 @@ impl Sleep {
                 Some(task) if std::ptr::eq(task.scheduler(), scheduler) => Anchor::Task(task),
                 _ => Anchor::Scheduler(worker.share_scheduler()),
             });
-            let nanos = scheduler.clock.nanos(deadline);
+            let mut nanos = scheduler.clock.nanos(deadline);
+            if scheduler.clock.is_virtual() {
+                nanos = nanos.saturating_add(machine::timer_delay());
+            }
             // SAFETY: the entry is pinned with this future, whose destructor and `reset` take it out.
             let keeper = unsafe {
                 scheduler

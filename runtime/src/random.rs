@@ -1,0 +1,132 @@
+//! Random numbers for programs: in a simulation they are choices of the run, so that a test can search and replay them.
+
+use std::fmt;
+use std::ops::Range;
+
+use crate::sim::machine;
+use crate::task::current;
+
+/// Returns the source of random numbers of the running process.
+///
+/// In production it is the generator of the worker (xorshift64*): fast, seeded anew in each program, and not for secrets. In a
+/// simulation each number is a choice: seed 0 draws zeros, and a failure is shrunk to small numbers.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # roundrock::System::builder().workers(1).run(async |_scope| {
+/// let mut rng = roundrock::rng();
+/// let pause = millis(100 + rng.below(50));
+/// assert!(pause < millis(150));
+/// # Ok(()) }).unwrap();
+/// ```
+pub fn rng() -> Rng {
+    Rng(())
+}
+
+/// Random numbers; see [`rng`]. On a thread that is no worker each number costs a system call or so.
+pub struct Rng(());
+
+impl Rng {
+    /// A number below `n`, each as likely as the others (up to one part in four billion).
+    ///
+    /// # Panics
+    /// If `n` is zero.
+    pub fn below(&mut self, n: u64) -> u64 {
+        assert!(n > 0, "there is no number below zero");
+        match u32::try_from(n) {
+            Ok(1) => 0,
+            Ok(n) => draw(n).into(),
+            // The highest part is drawn like a small number; drawn again if the sum does not fit.
+            Err(_) => loop {
+                let high = (n - 1) >> 32;
+                let high = u64::from(draw(u32::try_from(high + 1).unwrap_or(u32::MAX)));
+                let number = (high << 32) | u64::from(word());
+                if number < n {
+                    break number;
+                }
+            },
+        }
+    }
+
+    /// A number of the range.
+    ///
+    /// # Panics
+    /// If the range is empty.
+    pub fn range(&mut self, range: Range<u64>) -> u64 {
+        assert!(range.start < range.end, "no number lies in {range:?}");
+        range.start + self.below(range.end - range.start)
+    }
+
+    /// Any number.
+    pub fn u64(&mut self) -> u64 {
+        (u64::from(word()) << 32) | u64::from(word())
+    }
+
+    /// True with this probability, from 0 to 1. In the boring run of a simulation it is false, unless the probability is 1.
+    pub fn chance(&mut self, probability: f64) -> bool {
+        const PARTS: u32 = 1 << 24;
+        let often = (probability.clamp(0.0, 1.0) * f64::from(PARTS)) as u32;
+        // The highest numbers count, so that zero is no.
+        often > 0 && draw(PARTS) >= PARTS - often
+    }
+
+    /// One of the items; `None` if there is none.
+    pub fn pick<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
+        if items.is_empty() {
+            return None;
+        }
+        items.get(self.below(items.len() as u64) as usize)
+    }
+
+    /// Puts the items in any order, each as likely as the others (Fisher and Yates).
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for at in (1..items.len()).rev() {
+            // Zero leaves the item where it is.
+            let back = self.below(at as u64 + 1) as usize;
+            items.swap(at, at - back);
+        }
+    }
+}
+
+impl fmt::Debug for Rng {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rng").finish_non_exhaustive()
+    }
+}
+
+/// A number below `n`.
+fn draw(n: u32) -> u32 {
+    if machine::is_here() {
+        machine::user_number(n)
+    } else {
+        current::random_below(n)
+    }
+}
+
+/// 32 random bits.
+fn word() -> u32 {
+    (draw(1 << 16) << 16) | draw(1 << 16)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::rng;
+
+    #[test]
+    fn numbers_stay_within_their_bounds() {
+        let mut rng = rng();
+        for n in [1, 2, 7, 1 << 32, (1 << 32) + 1, u64::MAX] {
+            for _ in 0..50 {
+                assert!(rng.below(n) < n);
+            }
+        }
+        assert!(!rng.chance(0.0));
+        assert!(rng.chance(1.0));
+        let mut items: Vec<u32> = (0..50).collect();
+        rng.shuffle(&mut items);
+        items.sort_unstable();
+        assert_eq!(items, (0..50).collect::<Vec<_>>());
+        assert_eq!(rng.pick::<u32>(&[]), None);
+    }
+}

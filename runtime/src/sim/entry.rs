@@ -1,0 +1,57 @@
+//! What `#[roundrock::test]` expands to.
+
+use std::future::Future;
+
+use crate::process::exit::{Fault, IntoOutcome};
+use crate::scope::Scope;
+use crate::sim::{Sim, Simulation};
+use crate::system::Builder;
+
+/// The body of a `#[roundrock::test]`: what the environment says comes first.
+///
+/// # Panics
+/// With the report, if a run fails.
+pub fn run_test<F>(simulation: Simulation, body: impl Fn(Sim) -> F)
+where
+    F: Future<Output: IntoOutcome> + Send + 'static,
+{
+    match simulation.with_environment().run(body) {
+        Ok(summary) => println!("{summary}"),
+        Err(failure) => {
+            let report = failure.to_string();
+            eprintln!("\n{report}");
+            // The report was printed; the panic hook need not repeat it in one line.
+            std::panic::resume_unwind(Box::new(report));
+        }
+    }
+}
+
+/// The body of a `#[roundrock::test(real)]`: a system with threads and real time.
+///
+/// # Panics
+/// If the body or a process fails, or a process does not end within the grace.
+pub fn run_real_test<F>(builder: Builder, body: impl FnOnce(Scope) -> F)
+where
+    F: Future<Output: IntoOutcome> + Send + 'static,
+{
+    let (result, books) = builder.run_and_report(|scope| {
+        let body = body(scope);
+        async move {
+            body.await
+                .into_outcome()
+                .map(drop)
+                .or_else(|fault| match fault {
+                    Fault::Error(error) => Err(error),
+                    Fault::Closed => Ok(()),
+                    fault @ (Fault::Panic(_) | Fault::Known(_)) => Err(crate::Error::new(fault)),
+                })
+        }
+    });
+    if let Err(error) = result {
+        panic!("the test failed: {error:?}");
+    }
+    let report = &books.report;
+    assert!(report.is_clean(), "{report}");
+    let ledger = &books.ledger;
+    assert!(ledger.is_balanced(), "messages were lost: {ledger}");
+}

@@ -1,0 +1,178 @@
+//! What happened in a run, one line for each operation, in words.
+//!
+//! Kept only in the last run of a failure. Nothing in a line depends on addresses, so that it is the same everywhere.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::scheduler::{Scheduler, worker};
+use crate::task::registry::WaitKind;
+
+/// The events of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Events {
+    lines: Vec<Event>,
+    /// The process whose step the last line belongs to.
+    last: Option<u32>,
+}
+
+#[derive(Debug)]
+struct Event {
+    step: u64,
+    nanos: u64,
+    process: String,
+    what: String,
+    number: u32,
+}
+
+/// The most lines that are kept; the first ones of a longer run are left away.
+const LONGEST: usize = 2000;
+
+impl Events {
+    /// Notes anything.
+    pub(crate) fn note(
+        &mut self,
+        scheduler: &Scheduler,
+        step: u64,
+        number: u32,
+        process: String,
+        what: String,
+    ) {
+        if self.lines.len() == LONGEST {
+            self.lines.drain(..LONGEST / 2);
+        }
+        self.last = Some(number);
+        self.lines.push(Event {
+            step,
+            nanos: scheduler.clock.now_nanos(),
+            process,
+            what,
+            number,
+        });
+    }
+
+    /// The step of a process is over, and it waits.
+    pub(crate) fn parked(&mut self, process: u32) {
+        if self.last.take() == Some(process)
+            && let Some(event) = self.lines.last_mut()
+            && event.number == process
+        {
+            event.what.push_str(" ... waits");
+        }
+    }
+
+    /// The run has failed.
+    pub(crate) fn end(&mut self, scheduler: &Scheduler, reason: &str) {
+        let step = self.lines.last().map_or(0, |event| event.step);
+        let what = format!("=> {reason}");
+        self.note(scheduler, step, u32::MAX, String::new(), what);
+    }
+
+    /// The lines, each with step, time, process and operation.
+    pub(crate) fn into_lines(self) -> Vec<String> {
+        let width = self.lines.iter().map(|event| event.process.len()).max();
+        let width = width.unwrap_or(0);
+        let line = |event: Event| {
+            let time = format!("{:?}", Duration::from_nanos(event.nanos));
+            let Event {
+                step,
+                process,
+                what,
+                ..
+            } = event;
+            if process.is_empty() {
+                return what;
+            }
+            format!("{step:>5} {time:>8}  {process:<width$}  {what}")
+        };
+        self.lines.into_iter().map(line).collect()
+    }
+}
+
+/// A process in reports: `worker#3`.
+pub(crate) fn name_of(scheduler: &Scheduler, process: u32) -> String {
+    match scheduler.registry.slot(process) {
+        Some(slot) => format!("{}#{process}", slot.origin().name),
+        None => format!("#{process}"),
+    }
+}
+
+/// What a process is about to do, in words.
+pub(crate) fn operation(
+    scheduler: &Scheduler,
+    process: u32,
+    kind: WaitKind,
+    object: u64,
+    handler: &str,
+) -> String {
+    match kind {
+        WaitKind::Send if !handler.is_empty() => {
+            format!("call {handler} of {}", channel(scheduler, process, object))
+        }
+        WaitKind::Recv => format!("recv {}", channel(scheduler, process, object)),
+        WaitKind::Send => format!("send {}", channel(scheduler, process, object)),
+        WaitKind::Join => match object {
+            0 => "join".to_owned(),
+            id => format!("join {}", name_of(scheduler, id as u32)),
+        },
+        WaitKind::Lock => "lock".to_owned(),
+        WaitKind::Select => "select".to_owned(),
+        WaitKind::Stopping => "wait for its scope to stop".to_owned(),
+        other => format!("{other:?}").to_lowercase(),
+    }
+}
+
+/// A channel, as `process` sees it.
+pub(crate) fn channel(scheduler: &Scheduler, process: u32, object: u64) -> String {
+    let described = worker::with(|worker| worker?.channels().describe(object));
+    let Some(channel) = described else {
+        return "a channel".to_owned();
+    };
+    if let Some(owner) = channel.owner {
+        return match owner.id().index() {
+            own if own == process => "its mailbox".to_owned(),
+            other => name_of(scheduler, other),
+        };
+    }
+    let mut text = String::new();
+    match channel.name {
+        Some(name) => text.push_str(name),
+        None => {
+            let file = channel.site.file();
+            let _ = write!(text, "[{}:{}]", short(file), channel.site.line());
+        }
+    }
+    let _ = write!(text, ": {}", short_type(channel.message));
+    text
+}
+
+/// The end of a path: what says where it is, without what differs from machine to machine.
+pub(crate) fn short(path: &str) -> &str {
+    let mut parts = path.rmatch_indices(['/', '\\']);
+    parts.nth(1).map_or(path, |(at, _)| &path[at + 1..])
+}
+
+/// A type without the paths in it.
+fn short_type(name: &str) -> String {
+    let mut text = String::new();
+    for part in name.split_inclusive(|c: char| !c.is_alphanumeric() && c != '_' && c != ':') {
+        text.push_str(part.rsplit("::").next().unwrap_or(part));
+    }
+    text
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{short, short_type};
+
+    #[test]
+    fn types_and_paths_are_shown_without_where_they_lie() {
+        assert_eq!(short_type("alloc::vec::Vec<a::b::Job>"), "Vec<Job>");
+        assert_eq!(
+            short_type("(u32, core::option::Option<x::Y>)"),
+            "(u32, Option<Y>)"
+        );
+        assert_eq!(short("/home/me/project/src/bank.rs"), "src/bank.rs");
+        assert_eq!(short("bank.rs"), "bank.rs");
+    }
+}

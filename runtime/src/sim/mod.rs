@@ -1,0 +1,82 @@
+//! Deterministic tests: a program's own processes on a seeded scheduler with virtual time.
+//!
+//! `#[roundrock::test]` runs an `async fn` many times, each time with another *seed*. In each run one thread runs all processes,
+//! one at a time, and whatever could happen in several ways is a choice: which process runs next, whether the running one is
+//! interrupted before an operation, which arm of a `select!` is looked at first, which of two timers that are due at once fires
+//! first. The types are those of production: channels, timers, supervisors, pools and `select!` are the same code.
+//!
+//! A run fails when the body or a process panics or fails, when nothing can run any more although the body waits (a deadlock),
+//! when processes are left that wait for ever after the body has returned, and when they do not end within the grace of the stop
+//! that follows. The failure is made simpler and printed with what is needed to see it again; see [`Failure`].
+//!
+//! # Where processes are interrupted
+//!
+//! Before the effect of every asynchronous operation of this crate, and before a whole `select!`. What lies between two of them
+//! is one step: plain code, `try_send`, `try_recv`, `spawn`, and the drop of an endpoint do not switch. So a race on atomics or
+//! on locks of the standard library is found only if an operation lies between the two accesses.
+//!
+//! # Time
+//!
+//! It begins at zero, stands still while anything can run, and then jumps to the next timer: a test that sleeps for a year takes
+//! no time. So a time-out never passes while the work that it waits for could go on, unless the test asks for slow processes
+//! ([`Faults::slow`]). What measures time must ask [`time::now`](crate::time::now), not `Instant::now`.
+//!
+//! # What cannot be simulated
+//!
+//! Sockets, files and timers of tokio (there is no reactor: tokio's own panic names the call), threads that wake processes (the
+//! run fails and names the process), and code that blocks its thread. Jobs of [`blocking`](crate::blocking::blocking) run inline,
+//! at a moment that is chosen; one that waits for a process, with `blocking_recv` say, is refused. Operations of the standard
+//! library that block (`std::thread::sleep`) cannot be seen: they only make the test slow.
+//!
+//! # Reading order
+//!
+//! `tape` (choices), `strategy` (how they are made), `machine` (what the runtime asks), `run` (one run), `quiet` (what is known
+//! when nothing can run), `search` (many runs), `shrink`, `report`; and for users `handle`, `probe`, `model`, `monitor`, `faults`.
+
+mod entry;
+mod events;
+mod faults;
+mod handle;
+pub(crate) mod machine;
+mod model;
+mod monitor;
+mod probe;
+mod quiet;
+mod reason;
+mod report;
+mod run;
+mod search;
+mod shrink;
+mod strategy;
+mod tape;
+
+use std::panic::Location;
+
+#[doc(hidden)]
+pub use entry::{run_real_test, run_test};
+pub use faults::Faults;
+pub use handle::Sim;
+pub use model::Model;
+pub use probe::Probe;
+pub use reason::Reason;
+pub use report::{Failure, Summary};
+pub use search::Simulation;
+pub use strategy::Strategy;
+pub use tape::{NotATape, Tape};
+
+/// Ends the run, because something else came than was expected.
+fn expectation(what: &str, site: &'static Location<'static>, text: String) -> ! {
+    let site = format!("{}:{}", events::short(site.file()), site.line());
+    let reason = Reason::Expected {
+        what: what.to_owned(),
+        text: text.clone(),
+        site,
+    };
+    machine::with(|machine| {
+        if let Some(machine) = machine {
+            machine.break_off(|| reason);
+        }
+    });
+    // The report says it; the panic hook need not.
+    std::panic::resume_unwind(Box::new(text))
+}

@@ -1,0 +1,81 @@
+//! Conditions that a test watches while its processes run.
+
+use crate::sim::machine::Machine;
+use crate::sim::reason::Reason;
+
+/// When a condition must hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    /// After every step.
+    Always,
+    /// After some step of some run.
+    Sometimes,
+    /// When the body has returned and everything has settled.
+    Eventually,
+}
+
+struct Monitor {
+    when: When,
+    name: String,
+    holds: Box<dyn FnMut() -> bool>,
+    held: bool,
+}
+
+/// The conditions of a run.
+#[derive(Default)]
+pub(crate) struct Monitors(Vec<Monitor>);
+
+impl Machine {
+    /// Watches a condition from now on.
+    pub(crate) fn watch(&self, when: When, name: String, holds: Box<dyn FnMut() -> bool>) {
+        self.monitors.borrow_mut().0.push(Monitor {
+            when,
+            name,
+            holds,
+            held: false,
+        });
+    }
+
+    /// Looks at the conditions after a step.
+    #[inline]
+    pub(crate) fn look(&self) {
+        if !self.monitors.borrow().0.is_empty() {
+            self.look_at(&[When::Always, When::Sometimes]);
+        }
+    }
+
+    /// Looks at the conditions when everything has settled in the end.
+    pub(crate) fn look_at_end(&self) {
+        self.look_at(&[When::Eventually]);
+    }
+
+    #[cold]
+    fn look_at(&self, which: &[When]) {
+        // The conditions are code of the user's, which may add others.
+        let mut monitors = std::mem::take(&mut *self.monitors.borrow_mut());
+        for monitor in &mut monitors.0 {
+            if !which.contains(&monitor.when) || monitor.when == When::Sometimes && monitor.held {
+                continue;
+            }
+            if (monitor.holds)() {
+                monitor.held = true;
+            } else if monitor.when == When::Always {
+                self.break_off(|| Reason::Always(monitor.name.clone()));
+            } else if monitor.when == When::Eventually {
+                self.break_off(|| Reason::Eventually(monitor.name.clone()));
+            }
+        }
+        let added = std::mem::replace(&mut *self.monitors.borrow_mut(), monitors);
+        self.monitors.borrow_mut().0.extend(added.0);
+    }
+
+    /// The conditions that must hold in some run, and whether they did in this one.
+    pub(crate) fn sometimes(&self) -> Vec<(String, bool)> {
+        let monitors = self.monitors.borrow();
+        let sometimes = monitors.0.iter();
+        sometimes
+            .filter(|monitor| monitor.when == When::Sometimes)
+            .map(|monitor| (monitor.name.clone(), monitor.held))
+            .collect()
+    }
+}

@@ -1,0 +1,160 @@
+//! What is known when nothing can run: who waits for what, and who will wait for ever.
+
+use std::fmt::Write as _;
+
+use crate::channel::registry::Described;
+use crate::scheduler::{Scheduler, worker};
+use crate::sim::events::{channel, name_of, short};
+use crate::sim::machine::Machine;
+use crate::sim::reason::Reason;
+use crate::sync::Ordering;
+use crate::task::TaskRef;
+use crate::task::registry::{About, Slot, WaitKind};
+
+/// One line for each process that lives: what it waits for, and who could end that.
+pub(crate) fn waits(machine: &Machine, test: &TaskRef) -> Vec<String> {
+    let mut lines = Vec::new();
+    each(&machine.scheduler, |process, about, slot, task| {
+        let is_test = task.header() == test.header();
+        if task.scope().is_some() || is_test {
+            lines.push(line(&machine.scheduler, process, about, slot, task));
+        }
+    });
+    lines
+}
+
+/// The processes that wait for ever although the body of the test has returned. None if anything could still happen by itself,
+/// or somebody waits to be stopped.
+pub(crate) fn leaked(machine: &Machine) -> Vec<String> {
+    use WaitKind as K;
+    const INSIDE: u16 = K::Recv.bit()
+        | K::Send.bit()
+        | K::Reply.bit()
+        | K::Join.bit()
+        | K::Lock.bit()
+        | K::Scope.bit()
+        | K::Select.bit();
+    if machine.scheduler.timers.next_deadline().is_some() {
+        return Vec::new();
+    }
+    let mut lines = Vec::new();
+    let mut certain = true;
+    each(&machine.scheduler, |process, about, slot, task| {
+        if task.scope().is_none() {
+            return;
+        }
+        // ORDERING: Relaxed: written by this thread.
+        let kinds = (slot.line.wait.load(Ordering::Relaxed) >> 16) as u16;
+        certain &= task.lineage().is_none()
+            && task.state.is_parked()
+            && task.state.outside() == 0
+            && kinds != 0
+            && kinds & !INSIDE == 0;
+        lines.push(line(&machine.scheduler, process, about, slot, task));
+    });
+    if certain { lines } else { Vec::new() }
+}
+
+/// A process that is parked on a channel although what it waits for is there.
+pub(crate) fn lost_wakeup() -> Option<Reason> {
+    let channels = worker::with(|worker| worker.map(|worker| worker.channels().describe_all()))?;
+    let stuck = |channel: &&Described| {
+        // A parked sender proves nothing: the room may be kept by a permit.
+        channel.stats.waiting_receivers > 0 && channel.stats.len > 0
+    };
+    let channel = channels.iter().find(stuck)?;
+    Some(Reason::LostWakeup(format!(
+        "the channel made at {}:{} has {} messages and {} parked receivers; please report it",
+        short(channel.site.file()),
+        channel.site.line(),
+        channel.stats.len,
+        channel.stats.waiting_receivers,
+    )))
+}
+
+fn each(scheduler: &Scheduler, mut visit: impl FnMut(u32, &About, &Slot, &TaskRef)) {
+    for index in 0..scheduler.registry.used() {
+        if let Some(slot) = scheduler.registry.slot(index)
+            && let Some((_, about, task)) = slot.read()
+        {
+            visit(index, &about, slot, &task);
+        }
+    }
+}
+
+/// `worker#3 (src/pool.rs:12) waits for a message of jobs: Job, held by 1 sender, last sent to by source#2`.
+fn line(scheduler: &Scheduler, process: u32, about: &About, slot: &Slot, task: &TaskRef) -> String {
+    let mut text = name_of(scheduler, process);
+    if let Some(site) = about.site.filter(|_| task.scope().is_some()) {
+        let _ = write!(text, " ({}:{})", short(site.file()), site.line());
+    }
+    if !task.state.is_parked() {
+        text.push_str(" can run");
+        return text;
+    }
+    // ORDERING: Relaxed (both): written by this thread.
+    let word = slot.line.wait.load(Ordering::Relaxed);
+    let object = slot.line.object.load(Ordering::Relaxed);
+    let kind = WaitKind::from_u8((word >> 8) as u8);
+    let _ = match kind {
+        WaitKind::Recv => write!(
+            text,
+            " waits for a message from {}{}",
+            channel(scheduler, process, object),
+            ends(scheduler, object, true)
+        ),
+        WaitKind::Send => write!(
+            text,
+            " waits for room in {}{}",
+            channel(scheduler, process, object),
+            ends(scheduler, object, false)
+        ),
+        WaitKind::Reply => write!(
+            text,
+            " waits for the reply to what it sent to {}",
+            channel(scheduler, process, object)
+        ),
+        WaitKind::Join => write!(
+            text,
+            " waits for the end of {}",
+            name_of(scheduler, object as u32)
+        ),
+        WaitKind::Lock => write!(text, " waits for a lock"),
+        WaitKind::Timer => write!(text, " waits for a timer"),
+        WaitKind::Select => write!(text, " waits for one of {} arms of a `select!`", word as u8),
+        WaitKind::Stopping => write!(text, " waits for its scope to stop"),
+        WaitKind::Scope => write!(text, " waits for the children of a scope to end"),
+        WaitKind::Blocking => write!(text, " waits for a job that blocks"),
+        WaitKind::Other => write!(text, " waits for something that is not Roundrock's"),
+    };
+    text
+}
+
+/// Who is at the other side of a channel, as far as it is known.
+fn ends(scheduler: &Scheduler, object: u64, receives: bool) -> String {
+    let Some(channel) = worker::with(|worker| worker?.channels().describe(object)) else {
+        return String::new();
+    };
+    let number = if receives {
+        count(channel.senders, "sender")
+    } else {
+        count(channel.receivers, "receiver")
+    };
+    let mut text = format!(", with {number}");
+    if receives && channel.stats.sent > 0 {
+        each(scheduler, |process, _, _, task| {
+            if task.header().addr().get() == channel.stats.sent_by {
+                let _ = write!(text, ", last sent to by {}", name_of(scheduler, process));
+            }
+        });
+    }
+    text
+}
+
+fn count(n: u64, what: &str) -> String {
+    match n {
+        0 => format!("no {what} left"),
+        1 => format!("one {what}"),
+        n => format!("{n} {what}s"),
+    }
+}

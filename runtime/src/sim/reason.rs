@@ -1,0 +1,239 @@
+//! Why a run failed.
+
+use std::fmt;
+
+use crate::error::Error;
+use crate::process::exit::{Exit, Fault, Panic};
+use crate::scope::{ExitReport, Late, ScopeError};
+
+/// Why a run of a simulation failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// A process panicked, and nobody restarted it.
+    #[non_exhaustive]
+    Panicked {
+        /// Its name; `test` for the body of the test.
+        process: String,
+        /// The text of the panic.
+        message: String,
+        /// File, line and column, if they are known.
+        site: Option<String>,
+    },
+    /// A process, or the body of the test, returned an error.
+    #[non_exhaustive]
+    Failed {
+        /// Its name; `test` for the body of the test.
+        process: String,
+        /// The error with its causes.
+        error: String,
+    },
+    /// The body of the test waits, nothing can run, and no timer is armed.
+    Deadlock,
+    /// The body has returned, and these processes wait for each other for ever: an end that nobody closes.
+    Leak(Vec<String>),
+    /// These processes had not ended when the grace of the stop at the end was over.
+    Late(Vec<String>),
+    /// A process is parked although what it waits for is there: a mistake of the runtime's.
+    LostWakeup(String),
+    /// A message was lost without a reason: a mistake of the runtime's. The ledger, as text.
+    Unbalanced(String),
+    /// A condition of `sim.always` did not hold.
+    Always(String),
+    /// A condition of `sim.sometimes` held in no run.
+    Sometimes(String),
+    /// A condition of `sim.eventually` did not hold in the end.
+    Eventually(String),
+    /// A probe or a model saw something else than was expected.
+    #[non_exhaustive]
+    Expected {
+        /// The probe, or the operation of the model.
+        what: String,
+        /// What was expected, and what came instead.
+        text: String,
+        /// Where it was expected.
+        site: String,
+    },
+    /// The run did not end within so many steps.
+    MaxSteps(u64),
+    /// A thread that is not part of the simulation woke this process.
+    Outside(String),
+    /// Two runs of the same tape took different ways.
+    Nondeterministic(String),
+}
+
+impl Reason {
+    /// Whether this is the same mistake as `other`, as far as it can be told: numbers in texts do not matter.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Panicked { site: one, .. }, Self::Panicked { site: other, .. })
+                if one.is_some() && other.is_some() =>
+            {
+                one == other
+            }
+            (Self::Leak(_), Self::Leak(_)) | (Self::Late(_), Self::Late(_)) => true,
+            _ => same_words(&self.to_string(), &other.to_string()),
+        }
+    }
+
+    /// The reason of a run whose body ended so, and whose root scope said this. What came first is the cause: `failed_before`
+    /// says that a process had failed when the body ended.
+    pub(crate) fn of_end(
+        value: Result<Result<crate::Result<()>, Exit>, Exit>,
+        failed: crate::Result<()>,
+        failed_before: bool,
+    ) -> Option<Self> {
+        if failed_before && let Err(error) = &failed {
+            return Some(Self::of_error(error));
+        }
+        let body = match value.and_then(|value| value) {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error),
+            Err(exit) => return Some(Self::of_exit("test", &exit)),
+        };
+        match (body, failed) {
+            // The other side of a channel was gone: a normal stop, as for every process.
+            (None, Ok(())) => None,
+            (None, Err(error)) => Some(Self::of_error(&error)),
+            (Some(body), Err(error)) if crate::error::is_consequence(&body) => {
+                Some(Self::of_error(&error))
+            }
+            (Some(error), _) => Some(Self::of_error(&error)),
+        }
+    }
+
+    pub(crate) fn of_late(report: &ExitReport) -> Option<Self> {
+        if report.is_clean() {
+            return None;
+        }
+        let known = |late: &&Late| !report.late.iter().any(|other| other.id == late.id);
+        let late = report.late.iter().chain(report.stuck.iter().filter(known));
+        Some(Self::Late(late.map(ToString::to_string).collect()))
+    }
+
+    fn of_error(error: &Error) -> Self {
+        match error.downcast_ref::<ScopeError>() {
+            Some(scope) => Self::of_exit(scope.process(), scope.exit()),
+            None => match error.chain().find_map(|cause| cause.downcast_ref::<Exit>()) {
+                Some(exit) if exit.is_failure() => Self::of_exit("test", exit),
+                _ => Self::Failed {
+                    process: "test".to_owned(),
+                    error: format!("{error:#}"),
+                },
+            },
+        }
+    }
+
+    fn of_exit(process: &str, exit: &Exit) -> Self {
+        let process = process.to_owned();
+        match exit.fault().map(|fault| &**fault) {
+            Some(Fault::Panic(panic)) => Self::of_panic(process, panic),
+            Some(fault) => Self::Failed {
+                process,
+                error: fault.to_string(),
+            },
+            None => Self::Failed {
+                process,
+                error: exit.to_string(),
+            },
+        }
+    }
+
+    fn of_panic(process: String, panic: &Panic) -> Self {
+        let site = panic
+            .location()
+            .map(|(file, line, column)| format!("{file}:{line}:{column}"));
+        Self::Panicked {
+            process,
+            message: panic.text().to_owned(),
+            site,
+        }
+    }
+}
+
+/// Whether two texts differ in numbers only.
+fn same_words(one: &str, other: &str) -> bool {
+    let words = |text: &str| {
+        let mut words = String::new();
+        for c in text.chars() {
+            if !c.is_ascii_digit() {
+                words.push(c);
+            } else if !words.ends_with('0') {
+                words.push('0');
+            }
+        }
+        words
+    };
+    words(one) == words(other)
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Panicked {
+                process,
+                message,
+                site: Some(site),
+            } => write!(f, "`{process}` panicked at {site}: {message}"),
+            Self::Panicked {
+                process, message, ..
+            } => write!(f, "`{process}` panicked: {message}"),
+            Self::Failed { process, error } => write!(f, "`{process}` failed: {error}"),
+            Self::Deadlock => {
+                f.write_str("deadlock: the test waits, nothing can run, and no timer is armed")
+            }
+            Self::Leak(processes) => {
+                f.write_str("leak: the test has returned, and these wait for ever, because nobody is left who could wake them:")?;
+                list(f, processes)
+            }
+            Self::Late(processes) => {
+                f.write_str(
+                    "the test has returned, and these had not ended when the grace was over:",
+                )?;
+                list(f, processes)
+            }
+            Self::LostWakeup(text) => write!(f, "lost wakeup: {text}"),
+            Self::Unbalanced(ledger) => {
+                write!(f, "the ledger does not balance: {ledger}; please report it")
+            }
+            Self::Always(name) => write!(f, "`{name}` must always hold, and does not"),
+            Self::Sometimes(name) => {
+                write!(f, "`{name}` must hold in some run, and held in none")
+            }
+            Self::Eventually(name) => {
+                write!(
+                    f,
+                    "`{name}` must hold when everything has settled, and does not"
+                )
+            }
+            Self::Expected { what, text, site } => write!(f, "`{what}` at {site}: {text}"),
+            Self::MaxSteps(steps) => write!(
+                f,
+                "the run did not end within {steps} steps: a livelock, or set `max_steps` higher"
+            ),
+            Self::Outside(process) => write!(
+                f,
+                "`{process}` was woken by a thread that is not part of the simulation: the run cannot be replayed; use `blocking(..)` or a process instead of a thread"
+            ),
+            Self::Nondeterministic(text) => write!(f, "the test is not deterministic: {text}"),
+        }
+    }
+}
+
+fn list(f: &mut fmt::Formatter<'_>, lines: &[String]) -> fmt::Result {
+    lines.iter().try_for_each(|line| write!(f, "\n    {line}"))
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::same_words;
+
+    #[test]
+    fn numbers_make_no_difference() {
+        assert!(same_words(
+            "the sum is 90, not 100",
+            "the sum is 7, not 100"
+        ));
+        assert!(!same_words("the sum is 90", "the sum was 90"));
+    }
+}

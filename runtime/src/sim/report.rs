@@ -1,0 +1,212 @@
+//! What a search says: one line if it found nothing, and what somebody needs at night if it did.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::sim::reason::Reason;
+use crate::sim::tape::Tape;
+
+/// What a search did that found no failure. Its text is one line.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Summary {
+    /// The name of the test.
+    pub name: String,
+    /// Runs: one for each seed and each tape.
+    pub seeds: u64,
+    /// Runs that differed from all others.
+    pub schedules: u64,
+    /// Steps of all runs: a process was chosen, or asked whether it goes on.
+    pub steps: u64,
+    /// Virtual time of all runs.
+    pub virtual_time: Duration,
+    /// How long it took.
+    pub took: Duration,
+    /// A hash of all that was chosen in the first run: the same on every machine.
+    pub hash: u64,
+    /// The same of all runs together.
+    pub all: u64,
+    /// What happened in the first run, if `ROUNDROCK_EVENTS` is set.
+    pub events: Vec<String>,
+}
+
+impl Summary {
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            seeds: 0,
+            schedules: 0,
+            steps: 0,
+            virtual_time: Duration::ZERO,
+            took: Duration::ZERO,
+            hash: 0,
+            all: 0,
+            events: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let per_second = self.steps as f64 / self.took.as_secs_f64().max(1e-9);
+        write!(
+            f,
+            "{}: {} runs, {} schedules, {} steps in {:.3} s ({:.1} million a second), {:?} of virtual time",
+            self.name,
+            self.seeds,
+            self.schedules,
+            self.steps,
+            self.took.as_secs_f64(),
+            per_second / 1e6,
+            self.virtual_time,
+        )
+    }
+}
+
+/// A run that failed, and what is needed to see it again. Its text is the whole report.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Failure {
+    /// The name of the test.
+    pub name: String,
+    /// The seed of the run; `None` if it was that of a tape.
+    pub seed: Option<u64>,
+    /// Its choices.
+    pub tape: Tape,
+    /// The simplest choices that fail in the same way.
+    pub shrunk: Tape,
+    /// What went wrong in the simplest run.
+    pub reason: Reason,
+    /// How many runs it took to find it.
+    pub seeds_run: u64,
+    /// How many runs it took to make it simpler.
+    pub shrink_runs: u32,
+    /// What happened in the simplest run, one line for each operation.
+    pub events: Vec<String>,
+    /// Who waited for what at its end, one line for each process; empty if it came to its end.
+    pub waits: Vec<String>,
+    /// The steps of the run that was found.
+    pub steps: u64,
+    /// What the search did until then.
+    pub summary: Summary,
+}
+
+impl Failure {
+    /// A failure of all runs together.
+    pub(crate) fn of_search(name: &str, reason: Reason, summary: Summary) -> Self {
+        Self {
+            name: name.to_owned(),
+            seed: None,
+            tape: Tape::default(),
+            shrunk: Tape::default(),
+            reason,
+            seeds_run: summary.seeds,
+            shrink_runs: 0,
+            events: Vec::new(),
+            waits: Vec::new(),
+            steps: summary.steps,
+            summary,
+        }
+    }
+}
+
+/// The longest tape that is printed as it was found.
+const LONGEST: usize = 600;
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, reason, .. } = self;
+        writeln!(f, "{name}: {reason}\n")?;
+        match (self.seed, reason) {
+            (_, Reason::Sometimes(_)) => {
+                return writeln!(
+                    f,
+                    "  in {} runs; search longer with ROUNDROCK_SEEDS={}, or look whether it can happen at all",
+                    self.seeds_run,
+                    (self.seeds_run * 100).max(1000)
+                );
+            }
+            (Some(seed), _) => write!(f, "  found with seed {seed}, in run {}", self.seeds_run)?,
+            (None, _) => write!(f, "  in the run of a tape")?,
+        }
+        let (before, after) = (self.tape.deviations(), self.shrunk.deviations());
+        match (before, after) {
+            (_, 0) => writeln!(f, "; it fails without any unusual choice")?,
+            _ if self.shrink_runs == 0 => writeln!(f, ", with {after} unusual choices")?,
+            _ => writeln!(
+                f,
+                "; of its {before} unusual choices {after} are enough (found in {} runs)",
+                self.shrink_runs
+            )?,
+        }
+        if !self.events.is_empty() {
+            writeln!(
+                f,
+                "\n  what happened:\n     step     time  process and operation"
+            )?;
+            self.events
+                .iter()
+                .try_for_each(|line| writeln!(f, "    {line}"))?;
+        }
+        if !self.waits.is_empty() {
+            writeln!(f, "\n  who waits for what:")?;
+            self.waits
+                .iter()
+                .try_for_each(|line| writeln!(f, "    {line}"))?;
+        }
+        self.replay(f)
+    }
+}
+
+impl Failure {
+    /// How to see it again.
+    fn replay(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, shrunk, .. } = self;
+        let is_word = name
+            .chars()
+            .all(|c| c.is_alphanumeric() || "_:-".contains(c));
+        let quoted = format!("'{name}'");
+        let filter = if is_word { name } else { &quoted };
+        writeln!(f, "\n  again:")?;
+        if let Some(seed) = self.seed {
+            writeln!(f, "    ROUNDROCK_SEED={seed} cargo test {filter}")?;
+        }
+        writeln!(
+            f,
+            "    ROUNDROCK_TAPE='{shrunk}' cargo test {filter}     # what is shown above"
+        )?;
+        let tape = self.tape.to_string();
+        if self.tape != *shrunk {
+            if tape.len() <= LONGEST {
+                writeln!(
+                    f,
+                    "    ROUNDROCK_TAPE='{tape}' cargo test {filter}     # as it was found"
+                )?;
+            } else {
+                writeln!(
+                    f,
+                    "    (the tape as it was found has {} choices; the seed replays it)",
+                    self.tape.values().len()
+                )?;
+            }
+        }
+        writeln!(
+            f,
+            "\n  as a regression test:\n    #[roundrock::test(tape = \"{shrunk}\")]\n    async fn {}(sim: &Sim) {{ /* the body of {name} */ }}",
+            identifier(name, self.seed),
+        )
+    }
+}
+
+/// A name for the regression test.
+fn identifier(name: &str, seed: Option<u64>) -> String {
+    let last = name.rsplit("::").next().unwrap_or(name);
+    let word = |c: char| if c.is_alphanumeric() { c } else { '_' };
+    let name: String = last.chars().map(word).collect();
+    match seed {
+        Some(seed) => format!("{name}_seed_{seed}"),
+        None => format!("{name}_again"),
+    }
+}
+
+impl std::error::Error for Failure {}

@@ -1,0 +1,365 @@
+//! One run: a system on this thread, from its first step to the checks at its end.
+//!
+//! When nothing can run, in this order: a process that another thread woke ends the run; a timer that is due fires; those who
+//! wait for everything to settle go on, one by one; if the body has returned, the end begins; time moves to the next timer; and
+//! if there is none, it is a deadlock.
+//!
+//! The end: what must hold eventually is looked at, leaks are looked for, and then the system is stopped with its grace in
+//! virtual time.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::future::IntoFuture;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::observe::snapshot;
+use crate::scheduler::Scheduler;
+use crate::scheduler::worker::Worker;
+use crate::scope::{Scope, ScopeInner};
+use crate::sim::events::Events;
+use crate::sim::faults::Faults;
+use crate::sim::handle::{Body, Sim, now_or_never};
+use crate::sim::machine::{Machine, Turn};
+use crate::sim::quiet;
+use crate::sim::reason::Reason;
+use crate::sim::strategy::Plan;
+use crate::sim::tape::{Choices, Entry, Label, Tape};
+use crate::system::{Returned, SystemInner, oversee};
+use crate::task::{Task, TaskRef};
+
+/// Steps that a run that failed may take to come to its end.
+const LAST_STEPS: u32 = 100_000;
+
+/// What a run needs to know.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Options {
+    pub(crate) faults: Faults,
+    pub(crate) max_steps: u64,
+    pub(crate) leaks: bool,
+    pub(crate) grace: Duration,
+}
+
+/// What is kept of a run.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Keep {
+    /// Every choice, to be compared with those of another run.
+    pub(crate) log: bool,
+    /// What happened, in words.
+    pub(crate) events: bool,
+    /// Panics are printed.
+    pub(crate) panics: bool,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) reason: Option<Reason>,
+    /// The choices of the run, with zeros at the end.
+    pub(crate) written: Vec<u32>,
+    pub(crate) hash: u64,
+    pub(crate) log: Vec<Entry>,
+    pub(crate) plan: Option<Plan>,
+    pub(crate) steps: u64,
+    pub(crate) nanos: u64,
+    pub(crate) events: Vec<String>,
+    pub(crate) waits: Vec<String>,
+    pub(crate) sometimes: Vec<(String, bool)>,
+}
+
+impl Outcome {
+    pub(crate) fn tape(&self) -> Tape {
+        Tape::new(self.written.clone())
+    }
+}
+
+/// A system that runs use one after another: making one takes longer than many a run.
+#[derive(Debug)]
+pub(crate) struct Arena {
+    worker: Worker,
+    scheduler: Arc<Scheduler>,
+}
+
+impl Arena {
+    pub(crate) fn new(name: &str) -> Self {
+        let (scheduler, worker) = Scheduler::simulated(name);
+        Self { worker, scheduler }
+    }
+
+    /// Makes it as good as new; false if something of the last run is left, and this must not be used again.
+    pub(crate) fn reset(&self) -> bool {
+        let scheduler = &self.scheduler;
+        let empty = scheduler.injector.is_empty() && scheduler.timers.len() == 0;
+        if !empty || !scheduler.registry.reset(&mut self.worker.free_slots()) {
+            return false;
+        }
+        scheduler.clock.set(0);
+        true
+    }
+
+    /// Runs a body once.
+    pub(crate) fn run(
+        &self,
+        options: &Options,
+        choices: Choices,
+        seed: Option<u64>,
+        keep: Keep,
+        body: &Body<'_>,
+    ) -> Outcome {
+        let mut choices = choices;
+        let scheduler = Arc::clone(&self.scheduler);
+        let system = SystemInner::simulated(scheduler, "simulation".to_owned(), options.grace);
+        if keep.log {
+            choices.keep_log();
+        }
+        let _worker = self.worker.enter();
+        let machine = Rc::new(Machine::new(
+            Arc::clone(&self.scheduler),
+            choices,
+            options.faults,
+            options.max_steps,
+            seed,
+            !keep.panics,
+        ));
+        if keep.events {
+            *machine.events.borrow_mut() = Some(Events::default());
+        }
+        let here = machine.enter();
+        let root = system.make_root();
+        let main = body(Sim::new(Scope::from_inner(Arc::clone(&root))));
+        let main = system.run_internally("test", async move { Ok::<_, Infallible>(main.await) });
+        let test = main.task().clone();
+        system.set_entry(test.id());
+        let whole = system.run_internally("root", oversee(Arc::clone(&root), main));
+        machine.set_root(whole.task().header());
+        let run = Run {
+            machine: &machine,
+            root: &root,
+            test,
+            whole,
+            failed_before: Cell::new(None),
+            checked: Cell::new(false),
+            options,
+        };
+        let waits = run.complete();
+        drop(root);
+        drop(here);
+        finish(machine, waits)
+    }
+}
+
+/// A run under way.
+struct Run<'a> {
+    machine: &'a Machine,
+    root: &'a Arc<ScopeInner>,
+    /// The body of the test.
+    test: TaskRef,
+    /// What waits for the body and then for the root scope.
+    whole: Task<Returned<()>>,
+    /// A process of the root scope had failed when the body ended.
+    failed_before: Cell<Option<bool>>,
+    /// The checks at the end were made.
+    checked: Cell<bool>,
+    options: &'a Options,
+}
+
+impl Run<'_> {
+    /// Runs until everything has ended, or the run has failed. Returns who waited for what, if somebody did in the end.
+    fn complete(self) -> Vec<String> {
+        while !self.machine.is_broken() && !self.whole.task().state.is_done() {
+            self.go_on();
+            self.machine.look();
+            self.note_failure();
+        }
+        if !self.machine.is_broken() && !self.checked.get() {
+            // Everything ended by itself.
+            self.machine.look_at_end();
+        }
+        let mut waits = Vec::new();
+        if self.machine.is_broken() {
+            waits = quiet::waits(self.machine, &self.test);
+        }
+        self.take_down();
+        if !self.machine.is_broken() {
+            let report = self.root.state.lock().report.clone();
+            let value = now_or_never(self.whole.into_future());
+            let before = self.failed_before.get() == Some(true);
+            let reason = value.and_then(|value| Reason::of_end(value, self.root.result(), before));
+            let reason = reason.or_else(|| Reason::of_late(&report));
+            let reason = reason.or_else(|| unbalanced(self.machine));
+            *self.machine.broken.borrow_mut() = reason;
+        }
+        waits
+    }
+
+    /// Notes what came first: the end of the body, or the failure of a process; what comes after a failure is not shown.
+    fn note_failure(&self) {
+        if self.failed_before.get().is_none() && self.test.state.is_done() {
+            self.failed_before.set(Some(self.root.has_failed()));
+        }
+        if self.machine.is_recording() && self.root.has_failed() {
+            self.machine.stop_recording();
+        }
+    }
+
+    /// One turn of somebody, or what happens when nobody can run.
+    fn go_on(&self) {
+        match self.machine.turn() {
+            Turn::Process(next) => self.machine.step(next),
+            Turn::Job(job) => self.machine.run_job(job),
+            Turn::Nobody => self.idle(),
+        }
+    }
+
+    fn idle(&self) {
+        let machine = self.machine;
+        if let Some(process) = machine.woken_from_outside() {
+            return machine.break_off(|| Reason::Outside(process));
+        }
+        if machine.end_rests() || self.fire_what_is_due() {
+            return;
+        }
+        if let Some(root) = machine.take_root() {
+            return machine.step(root);
+        }
+        let settled = {
+            let mut settling = machine.settling.borrow_mut();
+            (!settling.is_empty()).then(|| settling.remove(0))
+        };
+        if let Some(waker) = settled {
+            return waker.wake();
+        }
+        if self.test.state.is_done() && !self.root.is_stopping() {
+            return self.begin_end();
+        }
+        match self.next_moment() {
+            Some(nanos) => self.move_time(nanos),
+            None => machine.break_off(|| quiet::lost_wakeup().unwrap_or(Reason::Deadlock)),
+        }
+    }
+
+    /// The next moment at which something happens by itself.
+    fn next_moment(&self) -> Option<u64> {
+        let resting = self.machine.resting.borrow();
+        let rests = resting.iter().map(|rest| rest.until);
+        rests
+            .chain(self.machine.scheduler.timers.next_deadline())
+            .min()
+    }
+
+    fn move_time(&self, nanos: u64) {
+        self.machine.scheduler.clock.set(nanos);
+        self.machine.choices.borrow_mut().mix(nanos);
+        let timed = std::mem::take(&mut *self.machine.timed.borrow_mut());
+        timed
+            .into_iter()
+            .for_each(crate::task::waker::TaskWaker::wake);
+    }
+
+    /// Fires one of the timers that are due.
+    fn fire_what_is_due(&self) -> bool {
+        /// The most timers among which is chosen.
+        const MOST: usize = 8;
+        let timers = &self.machine.scheduler.timers;
+        let Some(deadline) = timers.next_deadline() else {
+            return false;
+        };
+        if deadline > self.machine.now() {
+            return false;
+        }
+        let due = timers.count_due_at(deadline, MOST) as u32;
+        let at = if due > 1 && !self.machine.ending.get() {
+            let at = (0, self.machine.steps.get());
+            self.machine
+                .choices
+                .borrow_mut()
+                .number(Label::Timer, due, at)
+        } else {
+            0
+        };
+        timers.fire_one(deadline, at as usize);
+        true
+    }
+
+    /// The body has returned, and everything has settled.
+    fn begin_end(&self) {
+        let machine = self.machine;
+        self.checked.set(true);
+        machine.end_faults();
+        machine.look_at_end();
+        if self.options.leaks {
+            let leaked = quiet::leaked(machine);
+            if !leaked.is_empty() {
+                machine.break_off(|| Reason::Leak(leaked));
+            }
+        }
+        if !machine.is_broken() {
+            self.root.begin_stop(self.options.grace);
+        }
+    }
+
+    /// Lets what is left come to its end, without choices and faults; what does not within the limit is left behind.
+    fn take_down(&self) {
+        let machine = self.machine;
+        machine.ending.set(true);
+        if !self.whole.task().state.is_done() {
+            self.root.begin_stop(Duration::ZERO);
+            self.test.kill();
+        }
+        for _ in 0..LAST_STEPS {
+            match machine.turn() {
+                Turn::Process(next) => machine.step(next),
+                Turn::Job(job) => machine.run_job(job),
+                Turn::Nobody => {
+                    let root = machine.take_root();
+                    let moved = root.is_some() || machine.end_rests() || self.fire_what_is_due();
+                    root.into_iter().for_each(|root| machine.step(root));
+                    match self.next_moment() {
+                        _ if moved => {}
+                        Some(nanos) if !self.whole.task().state.is_done() => self.move_time(nanos),
+                        _ => return,
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What became of the messages, if that does not balance.
+fn unbalanced(machine: &Machine) -> Option<Reason> {
+    let ledger = snapshot::ledger(&machine.scheduler);
+    (!ledger.is_balanced()).then(|| Reason::Unbalanced(ledger.to_string()))
+}
+
+fn finish(machine: Rc<Machine>, waits: Vec<String>) -> Outcome {
+    let sometimes = machine.sometimes();
+    let (steps, nanos) = (machine.steps.get(), machine.now());
+    let reason = machine.broken.take();
+    let events = machine.events.take().map(|mut events| {
+        if let Some(reason) = &reason {
+            let reason = reason.to_string();
+            events.end(
+                &machine.scheduler,
+                reason.lines().next().unwrap_or_default(),
+            );
+        }
+        events
+    });
+    // Conditions of the user's are dropped with the rest, when nobody can ask for the machine any more.
+    let choices = machine.choices.replace(Choices::of_tape(&Tape::default()));
+    let hash = choices.hash();
+    let (written, log, plan) = choices.into_parts();
+    Outcome {
+        reason,
+        written,
+        hash,
+        log: log.unwrap_or_default(),
+        plan,
+        steps,
+        nanos,
+        events: events.map(Events::into_lines).unwrap_or_default(),
+        waits,
+        sometimes,
+    }
+}

@@ -1,0 +1,439 @@
+//! [`Simulation`]: runs a body with many seeds, and makes a report of the first run that fails.
+
+use std::collections::HashSet;
+use std::future::Future;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use crate::channel::Closed;
+use crate::process::exit::{Fault, IntoOutcome};
+use crate::sim::Sim;
+use crate::sim::faults::Faults;
+use crate::sim::handle::Body;
+use crate::sim::machine;
+use crate::sim::reason::Reason;
+use crate::sim::report::{Failure, Summary};
+use crate::sim::run::{Arena, Keep, Options, Outcome};
+use crate::sim::shrink::Shrinker;
+use crate::sim::strategy::{Plan, Shape, Strategy};
+use crate::sim::tape::{Choices, Entry, Tape};
+use crate::system::install_panic_hook;
+
+/// Describes a search: `#[roundrock::test]` without the macro.
+///
+/// For tests that are made by other means: in a closure of proptest that draws the input, in a table of cases, or where the
+/// failure itself is what is tested.
+///
+/// # Examples
+/// ```
+/// use roundrock::prelude::*;
+/// use roundrock::sim::Simulation;
+///
+/// let failure = Simulation::new("impatient").seeds(4).run(|_sim: Sim| async {
+///     let (_jobs, inbox) = bounded::<u32>(1);
+///     inbox.recv().within(secs(1)).await.map(drop)
+/// });
+/// let failure = failure.expect_err("nobody sends anything");
+/// assert!(failure.reason.to_string().contains("the time was up"));
+/// assert_eq!(failure.seed, Some(0));
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "nothing runs before `run`"]
+pub struct Simulation {
+    name: String,
+    first: u64,
+    seeds: u64,
+    /// The runs before those with seeds.
+    tapes: Vec<Tape>,
+    strategy: Strategy,
+    options: Options,
+    shrink: Duration,
+    events: bool,
+}
+
+impl Simulation {
+    /// A search with the default options. The name is for reports.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            first: 0,
+            seeds: 64,
+            tapes: Vec::new(),
+            strategy: Strategy::default(),
+            options: Options {
+                faults: Faults::none(),
+                max_steps: 100_000,
+                leaks: true,
+                grace: Duration::from_secs(10),
+            },
+            shrink: Duration::from_secs(10),
+            events: false,
+        }
+    }
+
+    /// Sets how many seeds are tried. The default is 64.
+    pub fn seeds(mut self, seeds: u64) -> Self {
+        self.seeds = seeds;
+        self
+    }
+
+    /// Sets the first seed. The default is 0, the run in which every choice is the boring one.
+    pub fn first_seed(mut self, seed: u64) -> Self {
+        self.first = seed;
+        self
+    }
+
+    /// Runs this tape before the seeds: one that failed once. May be called several times.
+    pub fn tape(mut self, tape: Tape) -> Self {
+        self.tapes.push(tape);
+        self
+    }
+
+    #[doc(hidden)]
+    pub fn tape_of(self, text: &str) -> Self {
+        match text.parse() {
+            Ok(tape) => self.tape(tape),
+            Err(error) => panic!("`tape = \"{text}\"`: {error}"),
+        }
+    }
+
+    /// Sets how schedules are searched. The default is [`Strategy::Mix`].
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.strategy = strategy;
+        self
+    }
+
+    /// Sets which faults may happen. The default is none.
+    pub fn faults(mut self, faults: Faults) -> Self {
+        self.options.faults = faults;
+        self
+    }
+
+    /// Sets how many steps a run may take. The default is 100,000.
+    pub fn max_steps(mut self, steps: u64) -> Self {
+        self.options.max_steps = steps;
+        self
+    }
+
+    /// Sets whether processes that wait for ever when the body has returned are a failure. The default is true.
+    pub fn deny_leaks(mut self, deny: bool) -> Self {
+        self.options.leaks = deny;
+        self
+    }
+
+    /// Sets how much virtual time the stop at the end of a run takes at most. The default is 10 s.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.options.grace = grace;
+        self
+    }
+
+    /// Sets how long a failure is made simpler. The default is 10 s; with zero it is reported as it was found.
+    pub fn shrink(mut self, limit: Duration) -> Self {
+        self.shrink = limit;
+        self
+    }
+
+    /// Takes over what the environment says: `ROUNDROCK_SEED`, `ROUNDROCK_TAPE`, `ROUNDROCK_SEEDS`, `ROUNDROCK_EVENTS`.
+    ///
+    /// # Panics
+    /// If one of them is set to something that it cannot mean.
+    pub fn with_environment(mut self) -> Self {
+        if let Some(seeds) = variable::<u64>("ROUNDROCK_SEEDS") {
+            self.seeds = seeds;
+        }
+        if let Some(seed) = variable::<u64>("ROUNDROCK_SEED") {
+            (self.first, self.seeds) = (seed, 1);
+            self.tapes.clear();
+        }
+        if let Some(tape) = variable::<Tape>("ROUNDROCK_TAPE") {
+            self.tapes = vec![tape];
+            self.seeds = 0;
+        }
+        self.events = variable::<u8>("ROUNDROCK_EVENTS").is_some_and(|on| on != 0);
+        self
+    }
+
+    /// Runs the body with each seed, until one fails.
+    ///
+    /// The body is called once for each run, and must do the same each time: what it shares between runs makes them differ.
+    ///
+    /// # Errors
+    /// The first failure, made simpler.
+    ///
+    /// # Panics
+    /// On a worker of a Roundrock system, and in another simulation.
+    pub fn run<F>(&self, body: impl Fn(Sim) -> F) -> Result<Summary, Box<Failure>>
+    where
+        F: Future<Output: IntoOutcome> + Send + 'static,
+    {
+        crate::blocking::refuse_on_worker("a simulation");
+        install_panic_hook();
+        let body = |sim: Sim| -> std::pin::Pin<Box<dyn Future<Output = crate::Result<()>> + Send>> {
+            let body = body(sim);
+            Box::pin(async move {
+                let outcome = body.await.into_outcome().map(drop).or_else(outcome);
+                outcome.inspect_err(machine::body_failed)
+            })
+        };
+        Search {
+            simulation: self,
+            body: &body,
+            arena: None,
+            shape: Rc::default(),
+            begun: Instant::now(),
+            summary: Summary::new(&self.name),
+            schedules: HashSet::new(),
+            sometimes: Vec::new(),
+            spare: Vec::new(),
+        }
+        .run()
+    }
+
+    /// Runs the body once, with the choices of a tape.
+    ///
+    /// # Errors
+    /// The failure of that run, as it is.
+    ///
+    /// # Panics
+    /// As for [`run`](Self::run).
+    pub fn replay<F>(&self, tape: &Tape, body: impl Fn(Sim) -> F) -> Result<Summary, Box<Failure>>
+    where
+        F: Future<Output: IntoOutcome> + Send + 'static,
+    {
+        let once = Self {
+            tapes: vec![tape.clone()],
+            seeds: 0,
+            shrink: Duration::ZERO,
+            ..self.clone()
+        };
+        once.run(body)
+    }
+}
+
+/// What the body of a test returned, as its error. A closed channel is a normal stop.
+fn outcome(fault: Fault) -> crate::Result<()> {
+    Err(match fault {
+        Fault::Error(error) => error,
+        Fault::Closed => Closed(()).into(),
+        fault @ (Fault::Panic(_) | Fault::Known(_)) => crate::Error::new(fault),
+    })
+}
+
+/// The value of a variable of the environment, if it is set.
+fn variable<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str) -> Option<T> {
+    let text = std::env::var(name).ok()?;
+    match text.trim().parse() {
+        Ok(value) => Some(value),
+        Err(error) => panic!("{name}={text}: {error}"),
+    }
+}
+
+/// A search under way.
+struct Search<'a> {
+    simulation: &'a Simulation,
+    body: &'a Body<'a>,
+    arena: Option<Arena>,
+    /// Of the baseline run, once it was made.
+    shape: Rc<Shape>,
+    begun: Instant,
+    summary: Summary,
+    schedules: HashSet<u64>,
+    sometimes: Vec<(String, bool)>,
+    /// The memory of the last run's tape.
+    spare: Vec<u32>,
+}
+
+impl Search<'_> {
+    fn run(mut self) -> Result<Summary, Box<Failure>> {
+        for tape in &self.simulation.tapes {
+            let outcome = self.one(Choices::of_tape(tape), None, Keep::default());
+            self.count(outcome, None)?;
+        }
+        let simulation = self.simulation;
+        let seeds = simulation.first..simulation.first.saturating_add(simulation.seeds);
+        if !seeds.is_empty() {
+            self.baseline(seeds.contains(&0))?;
+        }
+        for seed in seeds.filter(|&seed| seed != 0) {
+            let plan = self.plan(seed);
+            let outcome = self.one(plan, Some(seed), Keep::default());
+            self.count(outcome, Some(seed))?;
+        }
+        self.summary.took = self.begun.elapsed();
+        self.summary.schedules = self.schedules.len() as u64;
+        let searched = self.simulation.seeds > 1;
+        let never = self.sometimes.iter().find(|(_, held)| searched && !held);
+        if let Some((name, _)) = never {
+            let reason = Reason::Sometimes(name.clone());
+            return Err(Box::new(Failure::of_search(
+                &self.simulation.name,
+                reason,
+                self.summary,
+            )));
+        }
+        if self.simulation.events {
+            for line in &self.summary.events {
+                println!("{line}");
+            }
+        }
+        Ok(self.summary)
+    }
+
+    fn plan(&mut self, seed: u64) -> Choices {
+        let plan = Plan::new(self.simulation.strategy, seed, &self.shape);
+        Choices::of_plan(plan, std::mem::take(&mut self.spare))
+    }
+
+    /// The run with seed 0, twice: what it looks like is what the other plans are made by.
+    fn baseline(&mut self, counts: bool) -> Result<(), Box<Failure>> {
+        let keep = Keep {
+            log: true,
+            ..Keep::default()
+        };
+        let plan = self.plan(0);
+        let mut first = self.one(plan, Some(0), keep);
+        let plan = self.plan(0);
+        let second = self.one(plan, Some(0), keep);
+        if first.hash != second.hash {
+            let text = divergence(&first.log, &second.log);
+            let reason = Reason::Nondeterministic(text);
+            return Err(Box::new(self.failure(reason, Some(0), first)));
+        }
+        if let Some(plan) = first.plan.take() {
+            self.shape = Rc::new(plan.into_shape());
+        }
+        if counts {
+            self.count(first, Some(0))?;
+        }
+        Ok(())
+    }
+
+    /// One run, in a system that is used again if it can be.
+    fn one(&mut self, choices: Choices, seed: Option<u64>, keep: Keep) -> Outcome {
+        let keep = Keep {
+            events: keep.events || self.simulation.events,
+            ..keep
+        };
+        let simulation = self.simulation;
+        let arena = self
+            .arena
+            .take()
+            .filter(Arena::reset)
+            .unwrap_or_else(|| Arena::new(&simulation.name));
+        let outcome = arena.run(&simulation.options, choices, seed, keep, self.body);
+        self.arena = Some(arena);
+        outcome
+    }
+
+    fn count(&mut self, outcome: Outcome, seed: Option<u64>) -> Result<(), Box<Failure>> {
+        let summary = &mut self.summary;
+        summary.seeds += 1;
+        summary.steps += outcome.steps;
+        summary.virtual_time += Duration::from_nanos(outcome.nanos);
+        summary.all = (summary.all ^ outcome.hash)
+            .wrapping_mul(0x0000_0100_0000_01b3)
+            .rotate_left(23);
+        self.schedules.insert(outcome.hash);
+        if summary.seeds == 1 {
+            summary.hash = outcome.hash;
+            summary.events.clone_from(&outcome.events);
+        }
+        for (name, held) in &outcome.sometimes {
+            match self.sometimes.iter_mut().find(|(known, _)| known == name) {
+                Some((_, ever)) => *ever |= held,
+                None => self.sometimes.push((name.clone(), *held)),
+            }
+        }
+        match &outcome.reason {
+            None => {
+                self.spare = outcome.written;
+                Ok(())
+            }
+            Some(reason) => Err(Box::new(self.explain(reason.clone(), seed, outcome))),
+        }
+    }
+
+    /// Replays a run that failed, makes it simpler, and says what happened.
+    fn explain(&mut self, reason: Reason, seed: Option<u64>, found: Outcome) -> Failure {
+        let keep = Keep {
+            log: true,
+            ..Keep::default()
+        };
+        let tape = found.tape();
+        let first = self.one(Choices::of_tape(&tape), seed, keep);
+        let second = self.one(Choices::of_tape(&tape), seed, keep);
+        if found.hash != first.hash || first.hash != second.hash {
+            let text = divergence(&first.log, &second.log);
+            return self.failure(Reason::Nondeterministic(text), seed, found);
+        }
+        let limit = self.simulation.shrink;
+        let mut fails = |tape: &Tape| {
+            let outcome = self.one(Choices::of_tape(tape), seed, Keep::default());
+            let same = outcome
+                .reason
+                .as_ref()
+                .is_some_and(|new| new.is_like(&reason));
+            same.then(|| outcome.tape())
+        };
+        let choices = found.written.len();
+        let (shrunk, runs) = Shrinker::new(tape, choices, limit, &mut fails).shrink();
+        let keep = Keep {
+            events: true,
+            panics: true,
+            ..Keep::default()
+        };
+        let shown = self.one(Choices::of_tape(&shrunk), seed, keep);
+        let mut failure = self.failure(shown.reason.clone().unwrap_or(reason), seed, found);
+        failure.shrunk = shrunk;
+        failure.shrink_runs = runs;
+        failure.events = shown.events;
+        failure.waits = shown.waits;
+        failure
+    }
+
+    fn failure(&mut self, reason: Reason, seed: Option<u64>, found: Outcome) -> Failure {
+        self.summary.took = self.begun.elapsed();
+        self.summary.schedules = self.schedules.len() as u64;
+        let tape = found.tape();
+        Failure {
+            name: self.simulation.name.clone(),
+            seed,
+            shrunk: tape.clone(),
+            tape,
+            reason,
+            seeds_run: self.summary.seeds,
+            shrink_runs: 0,
+            events: found.events,
+            waits: found.waits,
+            steps: found.steps,
+            summary: self.summary.clone(),
+        }
+    }
+}
+
+/// Where two runs of the same tape went different ways.
+fn divergence(first: &[Entry], second: &[Entry]) -> String {
+    let causes = "usual causes: the order of a `HashMap`, addresses, ids of threads, `Instant::now` instead of `roundrock::time::now`, statics that outlive a run, real I/O";
+    let pairs = first.iter().zip(second).enumerate();
+    let differs = pairs.clone().find(|(_, (one, other))| one != other);
+    match differs {
+        Some((at, (one, other))) => format!(
+            "choice {at} was at step {}, process #{}: {} among {}; the second time at step {}, process #{}: {} among {}; {causes}",
+            one.step,
+            one.process,
+            one.label.in_words(),
+            one.among,
+            other.step,
+            other.process,
+            other.label.in_words(),
+            other.among,
+        ),
+        None if first.len() != second.len() => format!(
+            "after choice {} one run went on, and the other one ended; {causes}",
+            first.len().min(second.len())
+        ),
+        None => format!(
+            "the same choices led to different runs: other processes ran, or timers were armed for other times; {causes}"
+        ),
+    }
+}

@@ -1,0 +1,230 @@
+//! Makes the tape of a failure simpler, as long as the run fails in the same way.
+//!
+//! After delta debugging (Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input", 2002), on the choices that
+//! are not zero: the end is cut off, blocks of them are set to zero, blocks of the tape are taken out, and what is left is made
+//! smaller; and one choice somewhere else is tried in the place of two. All rounds are repeated until none helps, or the time is up.
+
+use std::time::{Duration, Instant};
+
+use crate::sim::tape::Tape;
+
+/// The most runs that are spent on one failure.
+const MOST_RUNS: u32 = 5_000;
+
+/// How far from the beginning choices are tried in other places.
+const WIDEST: usize = 400;
+
+/// Tries tapes, and keeps the simplest one that still fails.
+pub(crate) struct Shrinker<'a> {
+    best: Tape,
+    /// How many choices the run had that was found.
+    choices: usize,
+    /// Runs a tape; returns the choices of the run if it failed in the same way.
+    fails: &'a mut dyn FnMut(&Tape) -> Option<Tape>,
+    runs: u32,
+    until: Instant,
+}
+
+impl<'a> Shrinker<'a> {
+    pub(crate) fn new(
+        tape: Tape,
+        choices: usize,
+        limit: Duration,
+        fails: &'a mut dyn FnMut(&Tape) -> Option<Tape>,
+    ) -> Self {
+        Self {
+            best: tape,
+            choices,
+            fails,
+            runs: 0,
+            until: Instant::now() + limit,
+        }
+    }
+
+    /// The simplest tape that was found, and the number of runs that it took.
+    pub(crate) fn shrink(mut self) -> (Tape, u32) {
+        loop {
+            let before = self.best.cost();
+            self.cut_off();
+            self.zero_blocks();
+            self.take_out_blocks();
+            self.lower();
+            self.do_with_one_less();
+            if self.best.cost() >= before || self.is_over() {
+                return (self.best, self.runs);
+            }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.runs >= MOST_RUNS || Instant::now() >= self.until
+    }
+
+    /// Tries a tape; true if it is simpler and fails in the same way.
+    fn try_tape(&mut self, values: Vec<u32>) -> bool {
+        let tape = Tape::new(values);
+        if self.is_over() || tape.cost() >= self.best.cost() {
+            return false;
+        }
+        self.runs += 1;
+        match (self.fails)(&tape) {
+            // What the run wrote may be simpler than what it was given: choices that it never came to.
+            Some(written) => {
+                self.best = if written.cost() < tape.cost() {
+                    written
+                } else {
+                    tape
+                };
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The shortest beginning that fails, by bisection.
+    fn cut_off(&mut self) {
+        let (mut passes, mut fails) = (0, self.best.values().len());
+        while passes < fails && !self.is_over() {
+            let middle = (passes + fails) / 2;
+            if self.try_tape(self.best.values()[..middle.min(self.best.values().len())].to_vec()) {
+                fails = middle.min(self.best.values().len());
+            } else {
+                passes = middle + 1;
+            }
+        }
+    }
+
+    /// Sets choices to zero, many at once first.
+    fn zero_blocks(&mut self) {
+        let mut size = self.deviations().len().div_ceil(2);
+        while size > 0 && !self.is_over() {
+            let mut at = 0;
+            loop {
+                let deviations = self.deviations();
+                let Some(block) = deviations.get(at..(at + size).min(deviations.len())) else {
+                    break;
+                };
+                if block.is_empty() || self.is_over() {
+                    break;
+                }
+                let mut values = self.best.values().to_vec();
+                block.iter().for_each(|&place| values[place] = 0);
+                if !self.try_tape(values) {
+                    at += size;
+                }
+            }
+            size /= 2;
+        }
+    }
+
+    /// Takes choices out, so that those after them move forward.
+    fn take_out_blocks(&mut self) {
+        for size in [16, 8, 4, 2, 1] {
+            let mut at = self.best.values().len();
+            while at >= size && !self.is_over() {
+                let mut values = self.best.values().to_vec();
+                if at > values.len() {
+                    at = values.len();
+                    continue;
+                }
+                values.drain(at - size..at);
+                self.try_tape(values);
+                at -= size.min(at);
+            }
+        }
+    }
+
+    /// Makes single choices smaller.
+    fn lower(&mut self) {
+        for place in self.deviations() {
+            while let Some(&value) = self.best.values().get(place) {
+                let lower = [1, value / 2, value.saturating_sub(1)];
+                let lowered = lower
+                    .into_iter()
+                    .filter(|&lower| lower < value)
+                    .any(|lower| {
+                        let mut values = self.best.values().to_vec();
+                        values[place] = lower;
+                        self.try_tape(values)
+                    });
+                if !lowered {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Puts one choice, wherever it may be, in the place of two; or of one that comes later.
+    fn do_with_one_less(&mut self) {
+        let deviations = self.deviations();
+        let pairs = (0..deviations.len())
+            .flat_map(|one| (one..deviations.len()).map(move |other| (one, other)));
+        for (one, other) in pairs {
+            for place in 0..self.choices.min(WIDEST) {
+                let mut values = self.best.values().to_vec();
+                values[deviations[one]] = 0;
+                values[deviations[other]] = 0;
+                if values.len() <= place {
+                    values.resize(place + 1, 0);
+                }
+                if values[place] != 0 {
+                    continue;
+                }
+                values[place] = 1;
+                if self.is_over() || self.try_tape(values) {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The places of the choices that are not zero.
+    fn deviations(&self) -> Vec<usize> {
+        let values = self.best.values().iter().enumerate();
+        values
+            .filter(|&(_, &value)| value != 0)
+            .map(|(place, _)| place)
+            .collect()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Shrinker, Tape};
+    use std::time::Duration;
+
+    fn shrink(values: Vec<u32>, mut fails: impl FnMut(&[u32]) -> bool) -> Tape {
+        let mut fails = |tape: &Tape| fails(tape.values()).then(|| tape.clone());
+        let shrinker = Shrinker::new(Tape::new(values), 0, Duration::from_secs(60), &mut fails);
+        shrinker.shrink().0
+    }
+
+    #[test]
+    fn one_choice_elsewhere_is_better_than_two() {
+        let mut fails = |tape: &Tape| {
+            let fails = matches!(tape.values(), [1, 1] | [0, 0, 0, 1]);
+            fails.then(|| tape.clone())
+        };
+        let tape = Tape::new(vec![1, 1]);
+        let shrinker = Shrinker::new(tape, 6, Duration::from_secs(60), &mut fails);
+        assert_eq!(shrinker.shrink().0.values(), [0, 0, 0, 1]);
+    }
+
+    #[test]
+    fn only_what_the_failure_needs_is_left() {
+        let tape = shrink(vec![3; 200], |values| {
+            values.get(40).is_some_and(|&value| value >= 2) && values.contains(&1)
+                || values.len() == 200
+        });
+        assert_eq!(tape.deviations(), 1, "{tape}");
+        let tape = shrink(vec![5; 100], |values| {
+            values.iter().filter(|&&value| value > 1).count() >= 2
+        });
+        assert_eq!(tape.values(), [2, 2]);
+    }
+
+    #[test]
+    fn what_fails_in_any_case_shrinks_to_nothing() {
+        assert_eq!(shrink(vec![1, 2, 3], |_| true), Tape::default());
+    }
+}

@@ -1,0 +1,333 @@
+//! How the tape of a run is made: which process runs next, and how often the running one is interrupted.
+//!
+//! | strategy | what it does | good at |
+//! |---|---|---|
+//! | baseline | every choice is zero | the run that everybody would write down |
+//! | random walk | goes on with the running process with a probability of 0.5 to 0.95, otherwise any other one | bugs that need many switches |
+//! | PCT | runs the process with the highest priority; at `depth - 1` random moments the running one gets the lowest | bugs that need few switches at the right moments |
+//! | URW | weighs each process by how many decisions it is expected to have left | bugs that need one process to be far ahead or behind |
+//!
+//! PCT: Burckhardt, Kothari, Musuvathi and Nagarakatte, "A randomized scheduler with probabilistic guarantees of finding bugs",
+//! ASPLOS 2010. It finds a bug of depth `d` among `n` processes and `k` decisions with a probability of at least
+//! `1 / (n * k^(d-1))` in each run. URW: Zhao, Wolff, Mathur and Roychoudhury, "Selectively uniform concurrency testing", ASPLOS 2025.
+//!
+//! The number of decisions, and how they are spread over the processes, is what the baseline run of the same test had.
+
+use std::rc::Rc;
+
+/// How the runs of a test search for schedules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Strategy {
+    /// Two of five runs by PCT with depth 2 to 4, two by random walk, one by URW. The default.
+    #[default]
+    Mix,
+    /// Every run makes the boring choices; only useful with faults.
+    Baseline,
+    /// A random walk that tends to go on with the running process.
+    Random,
+    /// Priorities with few changes.
+    Pct,
+    /// Weighted by what is left to do.
+    Urw,
+}
+
+impl std::str::FromStr for Strategy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(match text {
+            "mix" => Self::Mix,
+            "baseline" => Self::Baseline,
+            "random" => Self::Random,
+            "pct" => Self::Pct,
+            "urw" => Self::Urw,
+            _ => {
+                return Err(format!(
+                    "`{text}` is no strategy: write `mix`, `baseline`, `random`, `pct` or `urw`"
+                ));
+            }
+        })
+    }
+}
+
+/// What the baseline run of a test looked like.
+#[derive(Debug, Default)]
+pub(crate) struct Shape {
+    /// Decisions on which process runs.
+    decisions: u64,
+    /// The same, for each process by its number.
+    of_process: Vec<u32>,
+}
+
+/// A generator of numbers (xorshift64*, Vigna 2016, seeded by splitmix64).
+#[derive(Debug, Clone)]
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        Self((z ^ (z >> 31)) | 1)
+    }
+
+    #[inline]
+    fn next(&mut self) -> u64 {
+        let mut x = self.0;
+        x ^= x >> 12;
+        x ^= x << 25;
+        x ^= x >> 27;
+        self.0 = x;
+        x.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    /// A number below `n`.
+    #[inline]
+    pub(crate) fn below(&mut self, n: u32) -> u32 {
+        (((self.next() >> 32) * u64::from(n)) >> 32) as u32
+    }
+
+    /// Whether something of this probability happens.
+    pub(crate) fn happens(&mut self, probability: f64) -> bool {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64 <= probability && probability > 0.0
+    }
+}
+
+/// Makes the numbers of one run.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    random: Random,
+    way: Way,
+    /// Counted for the runs to come, in the baseline.
+    decisions: u64,
+    of_process: Vec<u32>,
+}
+
+#[derive(Debug)]
+enum Way {
+    Baseline,
+    /// Goes on with this probability, in 1024ths.
+    Walk(u32),
+    Pct(Priorities),
+    Urw(Rc<Shape>),
+}
+
+#[derive(Debug)]
+struct Priorities {
+    /// By process; zero if it has none yet.
+    of_process: Vec<u64>,
+    /// The decisions at which the running process gets the lowest priority, the last one first.
+    changes: Vec<u64>,
+    /// The priority of the next change; those of processes that were never changed are higher.
+    lowest: u64,
+}
+
+/// Below it lie the priorities of those that were changed.
+const UNCHANGED: u64 = 1 << 32;
+
+impl Plan {
+    /// The plan of the run with this seed. Seed 0 is the baseline in any case.
+    pub(crate) fn new(strategy: Strategy, seed: u64, shape: &Rc<Shape>) -> Self {
+        let mut random = Random::new(seed);
+        let strategy = match strategy {
+            _ if seed == 0 => Strategy::Baseline,
+            Strategy::Mix => match random.below(5) {
+                0 | 1 => Strategy::Pct,
+                2 | 3 => Strategy::Random,
+                _ => Strategy::Urw,
+            },
+            other => other,
+        };
+        let way = match strategy {
+            Strategy::Random => Way::Walk(512 + random.below(461)),
+            Strategy::Pct => {
+                let depth = 2 + random.below(3);
+                let length = u32::try_from(shape.decisions.max(1)).unwrap_or(u32::MAX);
+                let mut changes: Vec<u64> =
+                    (1..depth).map(|_| random.below(length).into()).collect();
+                changes.sort_unstable_by(|one, other| other.cmp(one));
+                Way::Pct(Priorities {
+                    of_process: Vec::new(),
+                    changes,
+                    lowest: UNCHANGED - 1,
+                })
+            }
+            Strategy::Urw => Way::Urw(Rc::clone(shape)),
+            Strategy::Baseline | Strategy::Mix => Way::Baseline,
+        };
+        Self {
+            random,
+            way,
+            decisions: 0,
+            of_process: Vec::new(),
+        }
+    }
+
+    /// Chooses one of `among` processes; `running` says that the first of them runs, and would go on.
+    #[inline]
+    pub(crate) fn process(&mut self, running: bool, among: u32, who: &impl Fn(u32) -> u32) -> u32 {
+        let decision = self.decisions;
+        self.decisions += 1;
+        match &mut self.way {
+            Way::Baseline => {
+                count(&mut self.of_process, who(0));
+                0
+            }
+            Way::Walk(goes_on) => {
+                if running {
+                    if self.random.below(1024) < *goes_on {
+                        0
+                    } else {
+                        1 + self.random.below(among - 1)
+                    }
+                } else {
+                    self.random.below(among)
+                }
+            }
+            Way::Pct(priorities) => priorities.choose(&mut self.random, decision, among, who),
+            Way::Urw(shape) => {
+                let done = &self.of_process;
+                let weight = |place: u32| {
+                    let process = who(place) as usize;
+                    let expected = shape.of_process.get(process).copied().unwrap_or(0);
+                    let had = done.get(process).copied().unwrap_or(0);
+                    expected.saturating_sub(had).max(1)
+                };
+                let total = (0..among).map(weight).fold(0_u32, u32::saturating_add);
+                let mut left = self.random.below(total);
+                let chosen = (0..among).find(|&place| {
+                    let weight = weight(place);
+                    let found = left < weight;
+                    left = left.saturating_sub(weight);
+                    found
+                });
+                let chosen = chosen.unwrap_or(0);
+                count(&mut self.of_process, who(chosen));
+                chosen
+            }
+        }
+    }
+
+    /// A number below `n`; zero in the baseline.
+    pub(crate) fn number(&mut self, n: u32) -> u32 {
+        match self.way {
+            Way::Baseline => 0,
+            _ => self.random.below(n),
+        }
+    }
+
+    /// Whether something of this probability happens; never in the baseline.
+    pub(crate) fn happens(&mut self, probability: f64) -> bool {
+        !matches!(self.way, Way::Baseline) && self.random.happens(probability)
+    }
+
+    /// What the run looked like.
+    pub(crate) fn into_shape(self) -> Shape {
+        Shape {
+            decisions: self.decisions,
+            of_process: self.of_process,
+        }
+    }
+}
+
+impl Priorities {
+    fn choose(
+        &mut self,
+        random: &mut Random,
+        decision: u64,
+        among: u32,
+        who: &impl Fn(u32) -> u32,
+    ) -> u32 {
+        let mut best = self.highest(random, among, who);
+        while self.changes.last().is_some_and(|&at| at <= decision) {
+            self.changes.pop();
+            let process = who(best) as usize;
+            self.of_process[process] = self.lowest;
+            self.lowest -= 1;
+            best = self.highest(random, among, who);
+        }
+        best
+    }
+
+    /// The place of the process with the highest priority. Who is seen for the first time gets one.
+    fn highest(&mut self, random: &mut Random, among: u32, who: &impl Fn(u32) -> u32) -> u32 {
+        let mut best = (0, 0);
+        for place in 0..among {
+            let process = who(place) as usize;
+            if self.of_process.len() <= process {
+                self.of_process.resize(process + 1, 0);
+            }
+            let priority = &mut self.of_process[process];
+            if *priority == 0 {
+                *priority = UNCHANGED + u64::from(random.below(u32::MAX));
+            }
+            if *priority > best.0 {
+                best = (*priority, place);
+            }
+        }
+        best.1
+    }
+}
+
+fn count(of_process: &mut Vec<u32>, process: u32) {
+    let process = process as usize;
+    if of_process.len() <= process {
+        of_process.resize(process + 1, 0);
+    }
+    of_process[process] += 1;
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Plan, Random, Shape, Strategy};
+    use std::rc::Rc;
+
+    #[test]
+    fn numbers_lie_below_their_bound_and_reach_all() {
+        let mut random = Random::new(7);
+        let mut seen = [false; 5];
+        for _ in 0..200 {
+            seen[random.below(5) as usize] = true;
+        }
+        assert_eq!(seen, [true; 5]);
+        assert!(!random.happens(0.0));
+        assert!(random.happens(1.0));
+    }
+
+    /// Two processes with `k` decisions each: the bug is hit when the first one is overtaken in one certain window.
+    #[test]
+    fn pct_hits_a_window_of_one_decision_as_often_as_promised() {
+        let shape = Rc::new(Shape {
+            decisions: 20,
+            of_process: vec![10, 10],
+        });
+        let mut hits = 0;
+        for seed in 1..2000 {
+            let mut plan = Plan::new(Strategy::Pct, seed, &shape);
+            let mut ran = Vec::new();
+            for _ in 0..20 {
+                let last = ran.last().copied().unwrap_or(0);
+                let place = plan.process(true, 2, &|place| (place + last) % 2);
+                ran.push((place + last) % 2);
+            }
+            hits += u32::from(ran[..7] == [0; 7] && ran[7] == 1);
+        }
+        // Half of the runs begin with process 0, and one change in twenty decisions or more lies in the window.
+        assert!(hits > 2000 / 40 / 2, "{hits}");
+    }
+
+    #[test]
+    fn urw_prefers_who_has_more_left() {
+        let shape = Rc::new(Shape {
+            decisions: 100,
+            of_process: vec![90, 10],
+        });
+        let mut first = 0;
+        for seed in 1..400 {
+            let mut plan = Plan::new(Strategy::Urw, seed, &shape);
+            first += u32::from(plan.process(false, 2, &|place| place) == 0);
+        }
+        assert!((320..399).contains(&first), "{first}");
+    }
+}

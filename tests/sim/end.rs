@@ -1,0 +1,195 @@
+//! The end of a run: deadlocks, leaks, and processes that do not end.
+
+use roundrock::prelude::*;
+use roundrock::sim::{Reason, Simulation};
+
+#[test]
+fn a_deadlock_names_everybody_and_what_they_wait_for() {
+    let failure = Simulation::new("dead").run(|sim: Sim| async move {
+        let (a, from_a) = rendezvous::<u32>().named("left to right");
+        let (b, from_b) = rendezvous::<u32>().named("right to left");
+        sim.task("left", async move {
+            let n = from_b.recv().await.unwrap_or(0);
+            a.send(n).await
+        });
+        let right = sim.task("right", async move {
+            let n = from_a.recv().await.unwrap_or(0);
+            b.send(n).await
+        });
+        right.await?;
+        roundrock::Ok(())
+    });
+    let failure = failure.expect_err("both wait");
+    assert_eq!(failure.reason, Reason::Deadlock);
+    let waits = failure.waits.join("\n");
+    for part in [
+        "test#0 waits for the end of right#",
+        "waits for a message from right to left: u32, with one sender",
+        "waits for a message from left to right: u32, with one sender",
+    ] {
+        assert!(waits.contains(part), "`{part}` is not in\n{waits}");
+    }
+}
+
+#[test]
+fn a_deadlock_on_one_path_only_is_found() {
+    let search = Simulation::new("locks").seeds(1000);
+    let failure = search.run(|sim: Sim| async move {
+        let one = std::sync::Arc::new(roundrock::sync::Mutex::new(0));
+        let other = std::sync::Arc::new(roundrock::sync::Mutex::new(0));
+        let mut tasks = Vec::new();
+        for (first, second) in [(&one, &other), (&other, &one)] {
+            let (first, second) = (first.clone(), second.clone());
+            tasks.push(sim.task("locker", async move {
+                let first = first.lock().await;
+                let second = second.lock().await;
+                drop((first, second));
+            }));
+        }
+        for task in tasks {
+            task.await?;
+        }
+        roundrock::Ok(())
+    });
+    let failure = failure.expect_err("each has what the other one wants");
+    assert_eq!(failure.reason, Reason::Deadlock, "{failure}");
+    assert_eq!(failure.shrunk.deviations(), 1, "{failure}");
+}
+
+async fn keeps_its_own_sender(sim: &Sim) -> Result<()> {
+    let (jobs, inbox) = bounded::<u32>(4);
+    let keep = jobs.clone();
+    sim.task("consumer", async move {
+        let _keep = keep;
+        while inbox.recv().await.is_some() {}
+    });
+    jobs.send(1).await?;
+    Ok(())
+}
+
+#[test]
+fn a_missing_close_is_a_leak_unless_it_is_allowed() {
+    let search = Simulation::new("open").seeds(8);
+    let failure = search.run(|sim: Sim| async move { keeps_its_own_sender(&sim).await });
+    let failure = failure.expect_err("nobody closes the input");
+    assert!(
+        matches!(&failure.reason, Reason::Leak(who) if who.len() == 1 && who[0].starts_with("consumer#")),
+        "{failure}"
+    );
+    let allowed = search.deny_leaks(false);
+    let found = allowed.run(|sim: Sim| async move { keeps_its_own_sender(&sim).await });
+    found.expect("the stop ends it");
+}
+
+#[roundrock::test(leaks = "allow", seeds = 8)]
+async fn leaks_can_be_allowed(sim: &Sim) -> Result<()> {
+    keeps_its_own_sender(sim).await
+}
+
+#[roundrock::test(seeds = 16)]
+async fn who_waits_to_be_stopped_is_no_leak(sim: &Sim) {
+    let scope = sim.clone();
+    let (_keep, never) = rendezvous::<()>();
+    sim.task("daemon", async move {
+        select! {
+            _ = never.recv() => {}
+            _ = scope.stopping() => {}
+        }
+    });
+}
+
+#[test]
+fn who_does_not_end_within_the_grace_is_late() {
+    let search = Simulation::new("late").seeds(4).grace(secs(3));
+    let failure = search.run(|sim: Sim| async move {
+        sim.task("sleeper", sleep(secs(60)));
+    });
+    let failure = failure.expect_err("the sleeper sleeps on");
+    assert!(
+        matches!(&failure.reason, Reason::Late(who) if who.len() == 1 && who[0].starts_with("sleeper#")),
+        "{failure}"
+    );
+    let patient = Simulation::new("late").seeds(4).grace(secs(100));
+    let found = patient.run(|sim: Sim| async move {
+        sim.task("sleeper", sleep(secs(60)));
+    });
+    assert_eq!(found.expect("it ends").virtual_time, secs(4 * 60));
+}
+
+#[test]
+fn a_failure_of_a_process_fails_the_run_and_one_that_is_isolated_does_not() {
+    let search = Simulation::new("fails").seeds(2);
+    let failure = search.run(|sim: Sim| async move {
+        sim.task("broken", async { Err::<(), _>(Error::msg("no such host")) });
+    });
+    let failure = failure.expect_err("a process failed");
+    assert!(
+        matches!(&failure.reason, Reason::Failed { process, error, .. }
+            if process.starts_with("broken") && error == "no such host"),
+        "{failure}"
+    );
+    #[process]
+    async fn broken(_n: &u32) -> Result<()> {
+        bail!("no such host")
+    }
+    let found = search.run(|sim: Sim| async move {
+        let exit = sim.spawn_isolated(broken(1)).done().await;
+        assert!(exit.is_failure());
+    });
+    found.expect("its failure is nobody else's");
+}
+
+#[test]
+fn a_supervisor_that_gives_up_fails_the_run() {
+    #[process]
+    async fn hopeless(_n: &u32) -> Result<()> {
+        bail!("always")
+    }
+    let search = Simulation::new("gives up").seeds(2);
+    let failure = search.run(|sim: Sim| async move {
+        let _hopeless = sim
+            .supervise(hopeless(1))
+            .backoff(millis(1)..millis(2))
+            .spawn();
+        sim.advance(secs(60)).await;
+    });
+    let failure = failure.expect_err("the intensity is exceeded");
+    assert!(failure.to_string().contains("hopeless"), "{failure}");
+    assert!(
+        failure.to_string().contains("starts again (incarnation 1)"),
+        "{failure}"
+    );
+}
+
+#[test]
+fn a_thousand_runs_leave_nothing_behind() {
+    let search = Simulation::new("memory").seeds(1000).shrink(secs(0));
+    let drops = std::sync::Arc::new(());
+    let held = std::sync::Arc::clone(&drops);
+    let failure = search.run(move |sim: Sim| {
+        let held = std::sync::Arc::clone(&held);
+        async move {
+            let (jobs, inbox) = bounded(1);
+            for _ in 0..3 {
+                let (inbox, held) = (inbox.clone(), held.clone());
+                sim.task("worker", async move {
+                    let _held = held;
+                    while inbox.recv().await.is_some() {}
+                });
+            }
+            let unlucky = roundrock::rng().below(500) == 499;
+            jobs.send(1).await?;
+            if unlucky {
+                // Deadlock: the run is taken down where it stands.
+                std::future::pending::<()>().await;
+            }
+            roundrock::Ok(())
+        }
+    });
+    assert_eq!(failure.expect_err("one run hangs").reason, Reason::Deadlock);
+    assert_eq!(
+        std::sync::Arc::strong_count(&drops),
+        1,
+        "what the processes held was dropped"
+    );
+}

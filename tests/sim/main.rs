@@ -1,0 +1,11 @@
+//! Deterministic tests: what a simulation promises, and what it finds.
+//!
+//! Failures are part of what is tested, so most tests call `Simulation` instead of the macro.
+
+mod end;
+mod faults;
+mod monitors;
+mod programs;
+mod refused;
+mod schedules;
+mod time;

@@ -1,0 +1,230 @@
+//! Conditions, probes and models.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use roundrock::prelude::*;
+use roundrock::sim::{Failure, Reason, Simulation, Summary};
+
+fn search<F: Future<Output = Result<()>> + Send + 'static>(
+    body: impl Fn(Sim) -> F,
+) -> Result<Summary, Box<Failure>> {
+    Simulation::new("monitored").seeds(100).run(body)
+}
+
+/// Two processes each take one of a stock of one, if there is one.
+fn take_twice(sim: &Sim, stock: &Arc<AtomicI64>) {
+    let (notes, _read) = bounded::<()>(8);
+    for _ in 0..2 {
+        let (stock, notes) = (Arc::clone(stock), notes.clone());
+        sim.task("taker", async move {
+            if stock.load(Ordering::Relaxed) > 0 {
+                let _ = notes.send(()).await;
+                stock.fetch_sub(1, Ordering::Relaxed);
+            }
+        });
+    }
+}
+
+#[test]
+fn what_must_always_hold_is_looked_at_after_every_step() {
+    let failure = search(|sim| async move {
+        let stock = Arc::new(AtomicI64::new(1));
+        let watched = Arc::clone(&stock);
+        sim.always("the stock is not negative", move || {
+            watched.load(Ordering::Relaxed) >= 0
+        });
+        take_twice(&sim, &stock);
+        sim.settle().await;
+        // Whoever looks only here sees nothing wrong.
+        stock.store(0, Ordering::Relaxed);
+        Ok(())
+    });
+    let failure = failure.expect_err("both take");
+    assert_eq!(
+        failure.reason,
+        Reason::Always("the stock is not negative".into())
+    );
+    assert_eq!(failure.shrunk.deviations(), 1, "{failure}");
+}
+
+#[test]
+fn what_must_hold_in_some_run_is_judged_over_all_of_them() {
+    let body = |limit| {
+        move |sim: Sim| async move {
+            let stock = Arc::new(AtomicI64::new(1));
+            let watched = Arc::clone(&stock);
+            sim.sometimes("two were taken", move || {
+                watched.load(Ordering::Relaxed) <= limit
+            });
+            take_twice(&sim, &stock);
+            sim.settle().await;
+            Ok(())
+        }
+    };
+    search(body(-1)).expect("in some run both take");
+    let failure = search(body(-2)).expect_err("nobody takes three");
+    assert_eq!(failure.reason, Reason::Sometimes("two were taken".into()));
+    assert!(
+        failure.to_string().contains("ROUNDROCK_SEEDS="),
+        "{failure}"
+    );
+}
+
+#[test]
+fn what_must_hold_in_the_end_is_looked_at_when_everything_has_settled() {
+    let body = |last| {
+        move |sim: Sim| async move {
+            let done = Arc::new(AtomicI64::new(0));
+            let watched = Arc::clone(&done);
+            sim.eventually("the work is done", move || {
+                watched.load(Ordering::Relaxed) == 3
+            });
+            for n in 1..=last {
+                let done = Arc::clone(&done);
+                sim.task("worker", async move {
+                    let (yes, no) = rendezvous::<()>();
+                    drop(yes);
+                    no.recv().await;
+                    done.fetch_max(n, Ordering::Relaxed);
+                });
+            }
+            Ok(())
+        }
+    };
+    search(body(3)).expect("all have done their work by then");
+    let failure = search(body(2)).expect_err("one is missing");
+    assert_eq!(
+        failure.reason,
+        Reason::Eventually("the work is done".into())
+    );
+}
+
+#[test]
+fn a_probe_says_what_was_expected_what_came_and_where() {
+    type Expect =
+        fn(roundrock::sim::Probe<u32>) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+    let cases: [(Expect, &str); 5] = [
+        (
+            |probe| Box::pin(async move { probe.expect(4).await }),
+            "4 is expected, and 3 came",
+        ),
+        (
+            |probe| Box::pin(async move { probe.expect_silence(secs(1)).await }),
+            "silence is expected for 1s, and 3 came",
+        ),
+        (
+            |probe| Box::pin(async move { probe.expect_closed().await }),
+            "the end is expected, and 3 came",
+        ),
+        (
+            |probe| {
+                Box::pin(async move {
+                    probe.expect_that("an even number", |n| n % 2 == 0).await;
+                })
+            },
+            "an even number is expected, and 3 came",
+        ),
+        (
+            |probe| {
+                Box::pin(async move {
+                    probe.expect(3).await;
+                    probe.expect_closed().await;
+                    probe.next().await;
+                })
+            },
+            "a message is expected, and nobody is left who could send one",
+        ),
+    ];
+    for (expect, text) in cases {
+        let failure = search(move |sim| async move {
+            let probe = sim.probe("numbers");
+            let out = probe.sender();
+            sim.task("sender", async move { out.send(3).await });
+            expect(probe).await;
+            Ok(())
+        });
+        let failure = failure.expect_err(text);
+        assert!(
+            matches!(&failure.reason, Reason::Expected { what, text: said, site, .. }
+                if what == "numbers" && said == text && site.starts_with("sim/monitors.rs:")),
+            "{text}: {failure}"
+        );
+    }
+}
+
+#[test]
+fn a_probe_is_content_with_what_it_expects() {
+    let found = search(|sim| async move {
+        let probe = sim.probe("numbers");
+        let out = probe.sender();
+        sim.task("sender", async move {
+            out.send(3).await?;
+            sleep(secs(10)).await;
+            out.send(5).await
+        });
+        probe.expect(3).await;
+        probe.expect_silence(secs(9)).await;
+        assert_eq!(probe.expect_that("a larger one", |&n| n > 3).await, 5);
+        probe.expect_closed().await;
+        Ok(())
+    });
+    found.expect("everything comes as expected");
+}
+
+#[process]
+struct Account {
+    balance: i64,
+    /// Whether it forgets to look.
+    careless: bool,
+}
+
+#[handlers]
+impl Account {
+    fn withdraw(&mut self, amount: i64) -> bool {
+        let enough = self.careless || self.balance >= amount;
+        if enough {
+            self.balance -= amount;
+        }
+        enough
+    }
+}
+
+#[test]
+fn a_model_shows_the_operations_before_the_one_that_differs() {
+    let body = |careless| {
+        move |sim: Sim| async move {
+            let model = sim.model(10_i64);
+            let account = sim.spawn(Account {
+                balance: 10,
+                careless,
+            });
+            for amount in [4, 5, 3, 1] {
+                let taken = account.withdraw(amount).await?;
+                model.expect(&format!("withdraw {amount}"), taken, |balance| {
+                    let enough = *balance >= amount;
+                    if enough {
+                        *balance -= amount;
+                    }
+                    enough
+                });
+            }
+            assert_eq!(model.with(|balance| *balance), 0);
+            Ok(())
+        }
+    };
+    search(body(false)).expect("the account does what the model does");
+    let failure = search(body(true)).expect_err("the third withdrawal is too large");
+    let Reason::Expected { what, text, .. } = &failure.reason else {
+        panic!("{failure}");
+    };
+    assert_eq!(what, "withdraw 3");
+    assert!(
+        text.contains("the model answers false, and the processes true"),
+        "{text}"
+    );
+    assert!(
+        text.contains("withdraw 4 -> true\n    withdraw 5 -> true"),
+        "{text}"
+    );
+}

@@ -1,0 +1,389 @@
+//! Schedules: races are found, made simple, and replayed by their seed and by their tape.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use roundrock::prelude::*;
+use roundrock::sim::{Failure, Reason, Simulation, Strategy, Tape};
+
+#[process]
+struct Counter {
+    n: i64,
+}
+
+#[handlers]
+impl Counter {
+    fn add(&mut self, by: i64) {
+        self.n += by;
+    }
+    fn get(&self) -> i64 {
+        self.n
+    }
+}
+
+#[process]
+async fn double(numbers: &Receiver<u32>, doubles: &Sender<u32>) -> Result<()> {
+    while let Some(n) = numbers.recv().await {
+        doubles.send(2 * n).await?;
+    }
+    Ok(())
+}
+
+/// Two processes add one to a shared number, with an operation between reading and writing.
+async fn lost_update(sim: &Sim) -> Result<()> {
+    let shared = Arc::new(AtomicU32::new(0));
+    let (notes, _read) = bounded::<()>(8);
+    let mut tasks = Vec::new();
+    for _ in 0..2 {
+        let (shared, notes) = (Arc::clone(&shared), notes.clone());
+        tasks.push(sim.task("adder", async move {
+            let n = shared.load(Ordering::Relaxed);
+            notes.send(()).await?;
+            shared.store(n + 1, Ordering::Relaxed);
+            roundrock::Ok(())
+        }));
+    }
+    for task in tasks {
+        task.await?;
+    }
+    let sum = shared.load(Ordering::Relaxed);
+    assert_eq!(sum, 2, "an addition was lost");
+    Ok(())
+}
+
+/// Fails only if three messages arrive in the reverse of the order in which their senders were spawned.
+async fn reversed(sim: &Sim) -> Result<()> {
+    let (out, inbox) = bounded(8);
+    for n in 0..3 {
+        let out = out.clone();
+        sim.task("sender", async move { out.send(n).await });
+    }
+    out.finish();
+    let mut order = Vec::new();
+    while let Some(n) = inbox.recv().await {
+        order.push(n);
+    }
+    ensure!(order != [2, 1, 0], "reversed");
+    Ok(())
+}
+
+fn find(strategy: Strategy) -> Box<Failure> {
+    let search = Simulation::new("lost_update")
+        .seeds(1000)
+        .strategy(strategy);
+    let found = search.run(|sim: Sim| async move { lost_update(&sim).await });
+    found.expect_err("an addition can be lost")
+}
+
+#[roundrock::test]
+async fn processes_work_as_in_production(sim: &Sim) -> Result<()> {
+    let counter = sim.spawn(Counter { n: 0 });
+    counter.add(5).send().await?;
+    counter.add(2).await?;
+    assert_eq!(counter.get().await?, 7);
+    let (numbers, inbox) = rendezvous();
+    let (doubles, results) = bounded(8);
+    sim.pool(3, double(inbox, doubles));
+    for n in 0..10 {
+        numbers.send(n).await?;
+    }
+    numbers.finish();
+    let mut all = Vec::new();
+    while let Some(n) = results.recv().await {
+        all.push(n);
+    }
+    all.sort_unstable();
+    assert_eq!(all, (0..10).map(|n| 2 * n).collect::<Vec<_>>());
+    Ok(())
+}
+
+#[test]
+fn a_lost_update_is_found_by_every_strategy_and_needs_one_choice() {
+    for strategy in [
+        Strategy::Mix,
+        Strategy::Random,
+        Strategy::Pct,
+        Strategy::Urw,
+    ] {
+        let failure = find(strategy);
+        assert!(failure.seeds_run <= 100, "{strategy:?}: {failure}");
+        assert_eq!(failure.shrunk.deviations(), 1, "{strategy:?}: {failure}");
+        assert!(
+            matches!(&failure.reason, Reason::Panicked { process, .. } if process == "test"),
+            "{failure}"
+        );
+    }
+}
+
+#[test]
+fn the_seed_alone_replays_a_failure() {
+    let failure = find(Strategy::Mix);
+    let seed = failure.seed.expect("found by a seed");
+    let alone = Simulation::new("lost_update").first_seed(seed).seeds(1);
+    let again = alone
+        .run(|sim: Sim| async move { lost_update(&sim).await })
+        .expect_err("the same run");
+    assert_eq!(again.tape, failure.tape);
+    assert_eq!(again.shrunk, failure.shrunk);
+    assert_eq!(again.events, failure.events);
+    assert_eq!(again.reason, failure.reason);
+}
+
+#[test]
+fn the_text_of_a_tape_replays_a_failure() {
+    let failure = find(Strategy::Mix);
+    for tape in [&failure.tape, &failure.shrunk] {
+        let tape: Tape = tape.to_string().parse().expect("a tape");
+        let again = Simulation::new("lost_update")
+            .replay(&tape, |sim: Sim| async move { lost_update(&sim).await });
+        assert_eq!(again.expect_err("the same run").reason, failure.reason);
+    }
+    let baseline = Simulation::new("lost_update").replay(&Tape::default(), |sim: Sim| async move {
+        lost_update(&sim).await
+    });
+    assert_eq!(baseline.expect("nothing is lost").seeds, 1);
+}
+
+#[test]
+fn a_tape_is_run_before_the_seeds() {
+    let shrunk = find(Strategy::Mix).shrunk;
+    let search = Simulation::new("lost_update").seeds(1).tape(shrunk);
+    let failure = search.run(|sim: Sim| async move { lost_update(&sim).await });
+    let failure = failure.expect_err("the tape fails");
+    assert_eq!((failure.seed, failure.seeds_run), (None, 1));
+}
+
+#[test]
+fn an_order_that_needs_two_choices_is_found_and_kept_small() {
+    let search = Simulation::new("reversed").seeds(1000);
+    let failure = search.run(|sim: Sim| async move { reversed(&sim).await });
+    let failure = failure.expect_err("three messages can be reversed");
+    assert!(failure.shrunk.deviations() <= 2, "{failure}");
+}
+
+#[test]
+fn every_order_of_three_messages_is_seen() {
+    let orders = Arc::new(Mutex::new(HashSet::new()));
+    let seen = Arc::clone(&orders);
+    let search = Simulation::new("orders").seeds(200);
+    let found = search.run(move |sim: Sim| {
+        let seen = Arc::clone(&seen);
+        async move {
+            let (out, inbox) = bounded(8);
+            for n in 0..3 {
+                let out = out.clone();
+                sim.task("sender", async move { out.send(n).await });
+            }
+            out.finish();
+            let order = inbox.recv_many(3).await;
+            let mut all = order.clone();
+            while let Some(n) = inbox.recv().await {
+                all.push(n);
+            }
+            seen.lock().expect("not poisoned").insert(all);
+            roundrock::Ok(())
+        }
+    });
+    found.expect("no order is a mistake");
+    assert_eq!(orders.lock().expect("not poisoned").len(), 6);
+}
+
+#[test]
+fn every_arm_of_a_select_wins_and_the_first_one_in_the_baseline() {
+    let wins = Arc::new([const { AtomicU64::new(0) }; 3]);
+    let seen = Arc::clone(&wins);
+    let run = |seeds, seen: Arc<[AtomicU64; 3]>| {
+        let search = Simulation::new("arms").seeds(seeds);
+        let found = search.run(move |_sim: Sim| {
+            let seen = Arc::clone(&seen);
+            async move {
+                let (a, from_a) = bounded(1);
+                let (b, from_b) = bounded(1);
+                let (c, from_c) = bounded(1);
+                a.send(()).await?;
+                b.send(()).await?;
+                c.send(()).await?;
+                let arm = select! {
+                    _ = from_a.recv() => 0,
+                    _ = from_b.recv() => 1,
+                    _ = from_c.recv() => 2,
+                };
+                seen[arm].fetch_add(1, Ordering::Relaxed);
+                roundrock::Ok(())
+            }
+        });
+        found.expect("every arm may win");
+    };
+    run(1, Arc::clone(&seen));
+    assert_eq!(
+        seen[1].load(Ordering::Relaxed) + seen[2].load(Ordering::Relaxed),
+        0
+    );
+    run(64, seen);
+    assert!(
+        wins.iter().all(|wins| wins.load(Ordering::Relaxed) > 0),
+        "{wins:?}"
+    );
+}
+
+#[test]
+fn what_users_draw_is_searched_and_made_small() {
+    let search = Simulation::new("draws").seeds(1000);
+    let failure = search.run(|_sim: Sim| async {
+        let mut rng = roundrock::rng();
+        let drawn: Vec<u64> = (0..5).map(|_| rng.below(100)).collect();
+        let large = drawn.iter().filter(|&&n| n >= 40).count();
+        ensure!(large < 3, "three of {drawn:?} are large");
+        roundrock::Ok(())
+    });
+    let failure = failure.expect_err("found");
+    let values: Vec<u32> = failure
+        .shrunk
+        .values()
+        .iter()
+        .copied()
+        .filter(|&n| n > 0)
+        .collect();
+    assert_eq!(values, [40, 40, 40], "{failure}");
+}
+
+#[test]
+fn what_differs_from_run_to_run_is_reported_with_the_step() {
+    let runs = Arc::new(AtomicU32::new(0));
+    let search = Simulation::new("unsteady").seeds(8);
+    let failure = search.run(move |sim: Sim| {
+        let run = runs.fetch_add(1, Ordering::Relaxed);
+        async move {
+            for _ in 0..2 + run % 2 {
+                sim.task("sometimes", async {});
+            }
+            sim.settle().await;
+        }
+    });
+    let failure = failure.expect_err("the number of processes differs");
+    let Reason::Nondeterministic(text) = &failure.reason else {
+        panic!("{failure}");
+    };
+    assert!(text.contains("HashMap") && text.contains("step"), "{text}");
+}
+
+#[test]
+fn a_livelock_ends_at_the_limit_of_steps() {
+    let search = Simulation::new("livelock").seeds(1).max_steps(5_000);
+    let failure = search.run(|sim: Sim| async move {
+        let (ball, catch) = bounded::<u32>(1);
+        let back = ball.clone();
+        sim.task("left", async move {
+            while let Some(n) = catch.recv().await {
+                back.send(n).await?;
+            }
+            roundrock::Ok(())
+        });
+        ball.send(1).await?;
+        sim.stopping().await;
+        roundrock::Ok(())
+    });
+    assert_eq!(
+        failure.expect_err("it never ends").reason,
+        Reason::MaxSteps(5_000)
+    );
+}
+
+#[test]
+fn a_busy_process_does_not_starve_the_others() {
+    let search = Simulation::new("busy").seeds(16);
+    let found = search.run(|sim: Sim| async move {
+        let (done, is_done) = oneshot::<()>();
+        let (noise, heard) = roundrock::unbounded::channel();
+        let busy = sim.task("busy", async move {
+            // It never waits by itself: only a point at which it is interrupted lets the other one run.
+            for n in 0.. {
+                noise.send(n).await?;
+                if heard.try_recv().is_ok_and(|n| n == 20_000) {
+                    break;
+                }
+            }
+            roundrock::Ok(())
+        });
+        let begun = Arc::new(AtomicU32::new(0));
+        let other = Arc::clone(&begun);
+        sim.task("other", async move {
+            other.store(1, Ordering::Relaxed);
+            drop(done);
+        });
+        is_done.await;
+        assert_eq!(begun.load(Ordering::Relaxed), 1);
+        busy.kill();
+        roundrock::Ok(())
+    });
+    found.expect("the other one runs too");
+}
+
+#[test]
+fn the_first_failure_is_the_cause_and_not_what_follows() {
+    let failure = Simulation::new("cause").run(|sim: Sim| async move {
+        let (jobs, inbox) = bounded::<u32>(1);
+        sim.task("reader", async move {
+            let job = inbox.recv().await;
+            assert_eq!(job, Some(7), "the first job");
+        });
+        for job in 0.. {
+            jobs.send(job).await?;
+        }
+        roundrock::Ok(())
+    });
+    let failure = failure.expect_err("the reader panics");
+    assert!(
+        matches!(&failure.reason, Reason::Panicked { process, message, site: Some(site), .. }
+            if process.starts_with("reader") && message.contains("the first job") && site.contains("schedules.rs")),
+        "{failure}"
+    );
+}
+
+#[test]
+fn the_report_says_what_happened_and_how_to_see_it_again() {
+    let failure = find(Strategy::Mix);
+    let report = failure.to_string();
+    let seed = failure.seed.expect("found by a seed");
+    for part in [
+        "lost_update: `test` panicked at",
+        "an addition was lost",
+        "is interrupted before: send [sim/schedules.rs:",
+        "adder#",
+        &format!("ROUNDROCK_SEED={seed} cargo test lost_update"),
+        &format!("ROUNDROCK_TAPE='{}' cargo test lost_update", failure.shrunk),
+        &format!("#[roundrock::test(tape = \"{}\")]", failure.shrunk),
+    ] {
+        assert!(report.contains(part), "`{part}` is not in\n{report}");
+    }
+    assert!(!report.contains("root#"), "{report}");
+    assert!(!report.contains("stop#"), "{report}");
+}
+
+#[roundrock::test(
+    tape = "2.1",
+    seeds = 3,
+    strategy = "random",
+    leaks = "deny",
+    tokio = false
+)]
+#[should_panic(expected = "the sum is wrong")]
+async fn a_failure_fails_the_test(_sim: &Sim) -> Result<()> {
+    bail!("the sum is wrong")
+}
+
+#[roundrock::test(real, workers = 2)]
+async fn on_threads(scope: &Scope) -> Result<()> {
+    let counter = scope.spawn(Counter { n: 0 });
+    counter.add(3).await?;
+    assert_eq!(counter.get().await?, 3);
+    assert_eq!(scope.system().workers(), 2);
+    Ok(())
+}
+
+#[roundrock::test(real)]
+#[should_panic(expected = "no luck")]
+async fn a_failure_on_threads_fails_the_test(_scope: &Scope) -> Result<()> {
+    bail!("no luck")
+}
