@@ -6,7 +6,9 @@
 #[test]
 fn mistakes_are_explained_and_accepted_forms_compile() {
     let cases = trybuild::TestCases::new();
-    for area in ["process", "handlers", "channel", "select", "scope", "main"] {
+    for area in [
+        "process", "handlers", "channel", "select", "scope", "main", "kernels",
+    ] {
         cases.compile_fail(format!("ui/{area}/*.rs"));
     }
     cases.pass("ui/pass/*.rs");

@@ -1,0 +1,19 @@
+//! The leak and deadlock kernels of public studies, said anew in Roundrock's terms, and the controls that must not be accused.
+//!
+//! Each test says in its first line where its shape comes from. It ends in an error or at the end of an input (and leaves no
+//! leak), or is proven, with the processes, lines and holders, or is suspected, with the reason. What cannot be written at all is
+//! in `ui/kernels/`.
+
+mod adversary;
+mod calls;
+mod channel;
+mod closing;
+mod context;
+mod control;
+mod forced;
+mod kit;
+mod micro;
+mod negative;
+mod rust;
+mod systems;
+mod uber;

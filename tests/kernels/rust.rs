@@ -1,0 +1,142 @@
+//! What Rust adds: clones that linger, handles in state, tokens in maps, forgotten guards, futures that are paused.
+//!
+//! `std` locks across an await do not compile in a process: `ui/process/guard-across-await.rs`.
+
+use roundrock::leaks::{Proof, Verdict};
+use roundrock::prelude::*;
+use roundrock_tests::yield_now;
+
+use crate::kit::{Lab, WaitKind, at, lab, who};
+
+/// R1 with ports: the holder is known, so it is proven.
+#[test]
+fn r1_a_port_lingers() {
+    #[process]
+    async fn worker(results: &Sender<u32>) -> Result<()> {
+        results.send(1).await?;
+        Ok(())
+    }
+
+    #[process]
+    async fn collect(scope: &Scope, results: &Sender<u32>, all: &Receiver<u32>) {
+        scope.pool(3, worker(results.clone()));
+        while all.recv().await.is_some() {}
+    }
+
+    lab(|lab: Lab| async move {
+        let (results, all) = bounded(4).named("results");
+        let (_, line) = at!(lab.spawn(collect(results, all)));
+        let found = lab.stuck(&[("collect", WaitKind::Recv)]).await;
+        found.cycle(
+            &[who(
+                ("collect", line),
+                WaitKind::Recv,
+                "results",
+                &["collect"],
+            )],
+            0,
+        );
+        Ok(())
+    });
+}
+
+/// A process that keeps handles to its neighbours.
+#[process(name = "node")]
+struct Node {
+    peers: Vec<NodeHandle>,
+}
+
+#[handlers]
+impl Node {
+    fn meet(&mut self, peer: NodeHandle) {
+        self.peers.push(peer);
+    }
+}
+
+/// R2 and R3: idle processes that keep each other alive: alone, two, and a ring of five. Case L11; P40. A stop ends them.
+#[test]
+fn r3_idle_handles_to_each_other() {
+    for size in [1, 2, 5] {
+        lab(move |lab: Lab| async move {
+            let (mut nodes, mut line) = (Vec::new(), 0);
+            for _ in 0..size {
+                let (node, here) = at!(lab.spawn(Node { peers: vec![] }));
+                nodes.push(node);
+                line = here;
+            }
+            for (index, node) in nodes.iter().enumerate() {
+                node.meet(nodes[(index + 1) % size].clone()).await?;
+            }
+            drop(nodes);
+            let found = lab.stuck(&vec![("node", WaitKind::Recv); size]).await;
+            let one = who(("node", line), WaitKind::Recv, "", &["node"]);
+            found.cycle(&vec![one; size], 0);
+            assert!(lab.stop(secs(5)).await.is_clean());
+            Ok(())
+        });
+    }
+}
+
+/// R3: while somebody outside has a handle to one of them, nothing is proven.
+#[test]
+fn r3_idle_handles_with_a_way_in() {
+    lab(|lab: Lab| async move {
+        let (one, two) = (
+            lab.spawn(Node { peers: vec![] }),
+            lab.spawn(Node { peers: vec![] }),
+        );
+        one.meet(two.clone()).await?;
+        two.meet(one.clone()).await?;
+        drop(two);
+        let idle = [("node", WaitKind::Recv); 2];
+        let found = lab.stuck(&idle).await;
+        assert!(
+            found.leaks().iter().all(|leak| !leak.is_proven()),
+            "{}",
+            found.text()
+        );
+        // The way in is used, and then given up.
+        let last = one.clone();
+        one.meet(last).await?;
+        drop(one);
+        let found = lab.stuck(&idle).await;
+        let proven = found
+            .leaks()
+            .iter()
+            .filter(|leak| leak.verdict == Verdict::Proven(Proof::Cycle));
+        assert_eq!(
+            proven.map(|leak| leak.processes.len()).collect::<Vec<_>>(),
+            [2],
+            "{}",
+            found.text()
+        );
+        Ok(())
+    });
+}
+
+/// R6: a `select!` drops the work that had taken a request. The token goes with it, and the client is told.
+#[test]
+fn r6_select_drops_a_request() {
+    #[process]
+    async fn server(requests: &Receiver<(u32, OneshotSender<u32>)>) {
+        let work = async {
+            let (n, reply) = requests.recv().await?;
+            yield_now().await;
+            std::future::pending::<()>().await;
+            reply.send(n).ok()
+        };
+        select! {
+            _ = cancel_safe(work) => {}
+            () = sleep(micros(100)) => {}
+        }
+    }
+
+    lab(|lab: Lab| async move {
+        let (ask, requests) = rendezvous();
+        lab.spawn(server(requests));
+        let (reply, answer) = oneshot();
+        let _ended_before = ask.send((7, reply)).await;
+        assert_eq!(answer.recv().await, None);
+        lab.ends().await
+    });
+}
