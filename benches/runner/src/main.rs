@@ -48,7 +48,39 @@ fn bench() -> Result<bool, Failure> {
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = root.parent().ok_or("the runner lies in the workspace")?;
-    let programs = building::programs(root, &options)?;
+    let (results, failures) = match options.from.is_empty() {
+        true => run_all(root, &options)?,
+        false => (read(&options)?, Vec::new()),
+    };
+    print!("{}", tables::figures(&results));
+    print!("{}", tables::costs(&results));
+    print!("{}", tables::notes(&results));
+    let svg = options.svg(root);
+    if let Some(folder) = svg.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(&svg, plot::ratios(&results))?;
+    println!("The ratios as a plot: {}", svg.display());
+    for failure in &failures {
+        println!("FAILED {failure}");
+    }
+    Ok(failures.is_empty())
+}
+
+/// Runs of earlier calls.
+fn read(options: &Options) -> Result<Results, Failure> {
+    let mut results = Results::default();
+    for file in &options.from {
+        for line in std::fs::read_to_string(file)?.lines() {
+            results.add(Run::parse(line, 0, options.alloc)?);
+        }
+    }
+    Ok(results)
+}
+
+/// All runs that are wanted, and what failed.
+fn run_all(root: &Path, options: &Options) -> Result<(Results, Vec<String>), Failure> {
+    let programs = building::programs(root, options)?;
     let mut json = options.json.as_ref().map(File::create).transpose()?;
     let mut results = Results::default();
     let mut failures = Vec::new();
@@ -61,7 +93,7 @@ fn bench() -> Result<bool, Failure> {
             eprint!("{rep} {:10}", workload.name);
             for program in programs.iter().filter(|program| program.has(workload)) {
                 eprint!(" {}", program.system.name);
-                match measure(program, workload, &options, rep) {
+                match measure(program, workload, options, rep) {
                     Ok(run) => {
                         if let Some(json) = &mut json {
                             writeln!(json, "{}", run.line())?;
@@ -80,19 +112,7 @@ fn bench() -> Result<bool, Failure> {
             eprintln!();
         }
     }
-    print!("{}", tables::figures(&results));
-    print!("{}", tables::costs(&results));
-    print!("{}", tables::notes(&results));
-    let svg = options.svg(root);
-    if let Some(folder) = svg.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    std::fs::write(&svg, plot::ratios(&results))?;
-    println!("The ratios as a plot: {}", svg.display());
-    for failure in &failures {
-        println!("FAILED {failure}");
-    }
-    Ok(failures.is_empty())
+    Ok((results, failures))
 }
 
 /// One run.

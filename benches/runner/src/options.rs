@@ -14,6 +14,7 @@ Runs Roundrock and its rivals on the same workloads and prints the figures side 
   --workloads x,y    these workloads only
   --reps N           runs of each system on each workload; by default 3, and 1 where a run takes seconds
   --json FILE        writes every run as a line of JSON
+  --from a,b         runs nothing: tables and plot of the runs in these files, which --json has written
   --svg FILE         where the plot goes; default target/ratios.svg
   --scale F          multiplies all counts; default 1
   --alloc NAME       the allocator of all Rust systems: system (default) or mimalloc
@@ -35,6 +36,7 @@ pub struct Options {
     workloads: Option<Vec<String>>,
     reps: Option<u32>,
     pub json: Option<PathBuf>,
+    pub from: Vec<PathBuf>,
     svg: Option<PathBuf>,
     pub scale: f64,
     pub alloc: Alloc,
@@ -49,6 +51,7 @@ impl Options {
             workloads: None,
             reps: None,
             json: None,
+            from: Vec::new(),
             svg: None,
             scale: 1.0,
             alloc: Alloc::System,
@@ -68,6 +71,7 @@ impl Options {
                 "--systems" => options.systems = Some(names(&value()?)),
                 "--workloads" => options.workloads = Some(names(&value()?)),
                 "--reps" => options.reps = Some(value()?.parse()?),
+                "--from" => options.from = names(&value()?).into_iter().map(Into::into).collect(),
                 "--json" => options.json = Some(value()?.into()),
                 "--svg" => options.svg = Some(value()?.into()),
                 "--scale" => options.scale = value()?.parse()?,

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use bench_suite::entry;
-use bench_suite::generic::{channel_workloads, working};
 use bench_suite::generic::traits::{Channel, System};
+use bench_suite::generic::{channel_workloads, working};
 use bench_tokio::{Reply, Tokio};
 use kanal::{AsyncReceiver, AsyncSender, bounded_async};
 
