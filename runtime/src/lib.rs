@@ -135,6 +135,7 @@
 //! | `net` | yes | [`net::serve`]: HTTP servers of axum, tower or hyper, one process per connection | `tokio`, and the crates `hyper`, `hyper-util`, `tower-service` |
 //! | `signals` | yes | Ctrl-C and SIGTERM stop the root scope | the crate `signal-hook` and a thread |
 //! | `serde` | no | the types of a [snapshot](observe::Snapshot) can be serialised | the crate `serde` |
+//! | `bench-without-books` | no | nothing; for the benchmark of Roundrock itself | counters, times and wait records: nothing can be observed |
 //!
 //! # Modules, in reading order
 //!

@@ -33,6 +33,7 @@ use crate::channel::policy::Overflow;
 use crate::channel::registry::Place;
 use crate::channel::select::Token;
 use crate::channel::wait::{self, Claimed, List, Node, Offer, Wakes};
+use crate::observe::BOOKS;
 use crate::scope::ScopeInner;
 use crate::sync::{AtomicU64, Guard, Lock};
 use crate::task::waker::TaskWaker;
@@ -361,7 +362,7 @@ impl<T> Core<T> {
         if !state.has(RETURNED) && state.senders.is_empty() && park.token.is_none() {
             state.note_level();
             if let Some(message) = state.queue.pop_front() {
-                state.stats.received += 1;
+                state.stats.received += u64::from(BOOKS);
                 return Ok(message);
             }
         }
@@ -469,7 +470,7 @@ impl<T> Core<T> {
         let mut notice = None;
         if let Some(message) = unseen.take() {
             if state.has(NO_RECEIVERS) {
-                state.stats.received -= 1;
+                state.stats.received -= u64::from(BOOKS);
                 notice = Some(state.die(Dead::Withdrawn, 1, self.head.now_ms()));
                 unseen = Some(message);
             } else {
@@ -579,15 +580,19 @@ impl<T> State<T> {
     /// Counts a message of the process that runs.
     #[inline]
     fn count_sent(&mut self) {
-        self.stats.sent += 1;
-        self.sent_by = current::address();
+        self.stats.sent += u64::from(BOOKS);
+        if BOOKS {
+            self.sent_by = current::address();
+        }
     }
 
     #[inline]
     pub(super) fn push_back(&mut self, message: T) {
         self.note_level();
         self.queue.push_back(message);
-        self.stats.high_water = self.stats.high_water.max(self.queue.len() as u32);
+        if BOOKS {
+            self.stats.high_water = self.stats.high_water.max(self.queue.len() as u32);
+        }
     }
 
     /// Puts a message into the place of a parked receiver.
@@ -606,7 +611,7 @@ impl<T> State<T> {
             // SAFETY: a parked receiver's place is a `Place<T>`, and ours until the node is finished.
             unsafe { wait::fill(place, message) };
         }
-        self.stats.received += 1;
+        self.stats.received += u64::from(BOOKS);
         // SAFETY: under the lock; claimed by the caller.
         unsafe { self.receivers.hand_over(receiver, ticket) }
     }
@@ -615,7 +620,7 @@ impl<T> State<T> {
     #[inline]
     pub(super) fn note_level(&mut self) {
         let now = current::coarse_ms();
-        if now != self.stats.last_ms {
+        if BOOKS && now != self.stats.last_ms {
             self.charge_level(now);
         }
     }

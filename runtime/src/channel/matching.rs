@@ -11,6 +11,7 @@
 use crate::channel::core::{NO_SENDERS, RETURNED, State, take};
 use crate::channel::select::Token;
 use crate::channel::wait::{self, Offer, Wakes};
+use crate::observe::BOOKS;
 use crate::task::current;
 
 impl<T> State<T> {
@@ -29,7 +30,7 @@ impl<T> State<T> {
             }
             self.note_level();
             if let Some((message, _)) = self.pop_front() {
-                self.stats.received += 1;
+                self.stats.received += u64::from(BOOKS);
                 if !self.senders.is_empty() {
                     self.match_up(wakes);
                 }
@@ -68,8 +69,8 @@ impl<T> State<T> {
         }
         // SAFETY: a parked sender's offer is full.
         let message = unsafe { take(sender.offer) };
-        self.stats.sent += 1;
-        self.stats.received += 1;
+        self.stats.sent += u64::from(BOOKS);
+        self.stats.received += u64::from(BOOKS);
         // SAFETY: under the lock; claimed above.
         wakes.add(unsafe { self.senders.finish(sender, wait::DONE) });
         Ok(message)
@@ -109,7 +110,7 @@ impl<T> State<T> {
                 offer @ (Offer::Send(_) | Offer::Convert(..)) => {
                     // SAFETY: a parked sender's offer is full.
                     let message = unsafe { take(offer) };
-                    self.stats.sent += 1;
+                    self.stats.sent += u64::from(BOOKS);
                     // On a rendezvous the next round hands it to the parked receiver.
                     self.push_back(message);
                 }
@@ -156,7 +157,7 @@ impl<T> State<T> {
     /// Puts a message that its receiver never saw back to the head, in the order in which such messages were handed over.
     #[cold]
     pub(super) fn put_back(&mut self, message: T, ticket: u64) {
-        self.stats.received -= 1;
+        self.stats.received -= u64::from(BOOKS);
         let returned = &mut self.cold.get_or_insert_default().returned;
         let place = returned.partition_point(|&before| before < ticket);
         returned.insert(place, ticket);

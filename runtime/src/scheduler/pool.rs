@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crate::channel::dead::Desk;
+use crate::observe::BOOKS;
 use crate::scheduler::driver::{Driver, Reactor};
 use crate::scheduler::idle::Idle;
 use crate::scheduler::monitor::Monitor;
@@ -184,6 +185,9 @@ impl Scheduler {
 
     #[inline]
     fn note_ready(&self, task: NonNull<Header>) {
+        if !BOOKS {
+            return;
+        }
         let now = self.clock.coarse_ms();
         // ORDERING: Relaxed: see `registry::Line`.
         crate::task::cell::slot_of_queued(task)

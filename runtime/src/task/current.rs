@@ -16,6 +16,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use crate::observe::BOOKS;
 use crate::scheduler::Scheduler;
 use crate::scheduler::worker;
 use crate::scope::ScopeInner;
@@ -126,7 +127,9 @@ impl<'a> Frame<'a> {
         // ORDERING: see `registry::Line`: Release, so that an observer who sees this `seq` knows that the poll may have begun.
         line.seq
             .store(line.seq.load(Ordering::Relaxed) + 1, Ordering::Release);
-        charge_wait(task, now);
+        if BOOKS {
+            charge_wait(task, now);
+        }
         CURRENT.with(|current| {
             let outer = current.task.replace(task);
             current.registered.set(0);
@@ -154,6 +157,12 @@ impl<'a> Frame<'a> {
         CURRENT.with(|current| {
             current.task.set(self.outer);
             current.flags.set(0);
+            if !BOOKS {
+                if current.deferred.get() {
+                    run_deferred();
+                }
+                return current.registered.get();
+            }
             let (kind, noted) = (current.wait.get(), current.noted.get());
             if noted > 1 || kind == WaitKind::Select {
                 self.note_waits(current);
@@ -289,6 +298,9 @@ pub(crate) fn give_back(header: NonNull<Header>) -> bool {
 /// Notes what the current process waits for, in case this poll parks it.
 #[inline]
 pub(crate) fn waits_for(kind: WaitKind, object: u64) {
+    if !BOOKS {
+        return;
+    }
     CURRENT.with(|current| {
         current.wait.set(kind);
         current.kinds.set(current.kinds.get() | kind.bit());
