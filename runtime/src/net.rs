@@ -113,7 +113,7 @@ impl ServeOptions {
     pub fn max_connections(mut self, connections: usize) -> Self {
         assert!(
             connections > 0,
-            "a server of 0 connections would never answer: give at least 1"
+            "`max_connections` is at least 1, not 0: such a server would never answer"
         );
         self.max_connections = connections;
         self

@@ -200,7 +200,7 @@ fn messages_are_cloned_once_less_than_there_are_receivers() {
 }
 
 #[test]
-#[should_panic(expected = "a broadcast holds at least 1 message")]
+#[should_panic(expected = "the capacity of a `broadcast` is at least 1 message")]
 fn capacity_of_zero_is_refused() {
     let _ = broadcast::<u32>(0);
 }

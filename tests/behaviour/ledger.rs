@@ -457,6 +457,46 @@ fn calls_expire_and_are_withdrawn_before_their_handler_starts() {
     });
 }
 
+/// P24: who is first to see that the time is up, the caller or the process that passes the message over, makes no difference.
+#[test]
+fn p24_a_call_that_expired_says_so() {
+    on_workers(|scope| async move {
+        let (server, _) = server(&scope);
+        for round in 0..2000 {
+            let answer = server.get().within(micros(round % 3)).await;
+            assert!(
+                matches!(answer, Ok(_) | Err(CallError::Deadline)),
+                "{answer:?}"
+            );
+        }
+        server.stop();
+        server.closed().await;
+        assert_eq!(server.get().within(secs(5)).await, Err(CallError::Gone));
+        Ok(())
+    });
+}
+
+/// A deadline ends with its message, also when the handler panics: the worker goes on to others, which have none.
+#[test]
+fn a_deadline_dies_with_the_handler_that_panics() {
+    on(1, |scope| async move {
+        // On a slow machine the time may be up before the handler starts.
+        loop {
+            let (broken, _) = server(&scope);
+            match broken.boom().within(millis(50)).await {
+                Err(CallError::Crashed) => break,
+                late => assert_eq!(late, Err(CallError::Deadline)),
+            }
+        }
+        sleep(millis(60)).await;
+        let (healthy, started) = server(&scope);
+        healthy.add(1).send().await?;
+        assert_eq!(healthy.get().await?, 1);
+        assert_eq!(started.load(Ordering::SeqCst), 1);
+        Ok(())
+    });
+}
+
 /// A call that was dropped after its handler started runs to its end; its reply is a message that died.
 #[test]
 fn p13_the_reply_to_a_caller_that_went_is_withdrawn() {

@@ -69,7 +69,7 @@ pub fn broadcast<T: Message + Sync + Clone>(
 ) -> (BroadcastSender<T>, BroadcastReceiver<T>) {
     assert!(
         capacity > 0,
-        "a broadcast holds at least 1 message: its receivers do not come at the same time"
+        "the capacity of a `broadcast` is at least 1 message: its receivers do not come at the same time"
     );
     let site = Location::caller();
     let shared = Arc::new_cyclic(|shared: &Weak<Shared<T>>| Shared {

@@ -437,13 +437,23 @@ impl<P: Handlers, R, E> CallFuture<'_, P, R, E> {
         }
         if let Some(result) = this.reply.take(cx) {
             this.progress = Progress::Done;
-            return Poll::Ready(result);
+            return Poll::Ready(match result {
+                Err(CallError::Gone) if this.is_late() => Err(CallError::Deadline),
+                result => result,
+            });
         }
         current::waits_for(WaitKind::Reply, this.handle.get().mailbox.object());
         if this.later {
             current::waits_for_more();
         }
         this.poll_deadline(cx)
+    }
+
+    /// Whether the time is up. The process may have seen that first, and passed the message over.
+    #[cold]
+    fn is_late(&self) -> bool {
+        let deadline = self.sleep.as_ref().and_then(|sleep| sleep.deadline());
+        deadline.is_some_and(|deadline| deadline <= Instant::now())
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Result<R, CallError<E>>> {

@@ -49,6 +49,9 @@ pub(crate) use own::Own;
 pub use stop::{ExitReport, Late};
 pub use stopping::Stopping;
 
+/// The most processes that a pool may have.
+pub const MAX_POOL: usize = 1 << 20;
+
 /// The flag in [`ScopeInner::life`] of a scope that has begun to stop.
 const STOPPING: usize = 1 << (usize::BITS - 1);
 /// The counter in it.
@@ -468,7 +471,7 @@ impl Scope {
     /// Starts `workers` processes that share their lent arguments, and returns what leads to all of them.
     ///
     /// # Panics
-    /// If `workers` is zero.
+    /// If `workers` is not 1 to [`MAX_POOL`].
     ///
     /// # Examples
     /// ```
@@ -496,8 +499,8 @@ impl Scope {
         P::Function: StartTwice<P::Argument>,
     {
         assert!(
-            workers > 0,
-            "a pool of 0 workers would never do anything: give at least 1"
+            (1..=MAX_POOL).contains(&workers),
+            "the `workers` of a pool are 1 to {MAX_POOL}, not {workers}"
         );
         process.pool_in(self, workers, SpawnOptions::here())
     }

@@ -71,15 +71,15 @@ impl<S> Supervised<S> {
         self
     }
 
-    /// Sets the pause before a restart: it begins with the start of the range, doubles each time up to its end, and is
-    /// longer by up to a quarter, at random. The default is 50 ms to 5 s; it begins anew after the child was up for 10 s.
+    /// Sets the pause before a restart: it begins with the start of the range, doubles each time up to its end (after none at all
+    /// it is 1 ms), and is longer by up to a quarter, at random. The default is 50 ms to 5 s; it begins anew after the child was up for 10 s.
     ///
     /// # Panics
     /// If the end of the range lies before its start.
     pub fn backoff(mut self, range: Range<Duration>) -> Self {
         assert!(
             range.start <= range.end,
-            "a backoff grows: its range is {:?} to {:?}, give the shorter pause first",
+            "a `backoff` grows: its range ends at or after its start, and is not {:?} to {:?}",
             range.start,
             range.end
         );
@@ -440,7 +440,7 @@ impl Scope {
     pub fn intensity(self, restarts: usize, window: Duration) -> Self {
         assert!(
             !window.is_zero(),
-            "the window of `intensity` is longer than 0: in none at all there is no restart to count"
+            "the window of `intensity` is at least 1 ns: in none at all there is no restart to count"
         );
         let supervisor = self.inner.supervisor.get_or_init(Supervisor::new);
         supervisor.configure(|settings| {

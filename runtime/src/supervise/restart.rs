@@ -84,8 +84,14 @@ impl Backoff {
             self.next = self.range.start;
         }
         let pause = self.next;
-        self.next = pause.saturating_mul(2).min(self.range.end);
-        (pause + pause.mul_f64(jitter / 4.0)).min(self.range.end)
+        // Twice nothing would be nothing for ever.
+        self.next = pause
+            .saturating_mul(2)
+            .max(Duration::from_millis(1))
+            .min(self.range.end);
+        pause
+            .saturating_add(pause.mul_f64(jitter / 4.0))
+            .min(self.range.end)
     }
 }
 
@@ -94,6 +100,24 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+    const MILLI: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn pauses_grow_from_nothing_and_never_overflow() {
+        let mut backoff = Backoff::new(Duration::ZERO..4 * MILLI);
+        let pauses = [0.0; 5].map(|jitter| backoff.pause(Duration::ZERO, jitter));
+        assert_eq!(pauses, [0, 1, 2, 4, 4].map(|factor| factor * MILLI));
+        let mut backoff = Backoff::new(Duration::ZERO..Duration::ZERO);
+        assert_eq!(
+            [0.0; 3].map(|jitter| backoff.pause(SECOND, jitter)),
+            [Duration::ZERO; 3]
+        );
+        let mut backoff = Backoff::new(Duration::MAX..Duration::MAX);
+        assert_eq!(
+            [1.0; 3].map(|jitter| backoff.pause(SECOND, jitter)),
+            [Duration::MAX; 3]
+        );
+    }
 
     #[test]
     fn exactly_the_limit_is_allowed_in_any_window() {

@@ -25,7 +25,7 @@ use crate::error::Error;
 use crate::process::exit::{Exit, Fault};
 use crate::scope::ScopeInner;
 use crate::task::current;
-use crate::time::sleep::FAR;
+use crate::time::sleep::{FAR, later};
 
 /// The children of a scope, and what is to be done with them.
 pub(super) struct Table {
@@ -200,8 +200,9 @@ impl Table {
         let pause = child
             .backoff
             .pause(up, f64::from(current::random_below(1025)) / 1024.0);
-        child.state = State::Paused(now + pause);
-        self.timers.insert((now + pause, key));
+        let due = later(now, pause);
+        child.state = State::Paused(due);
+        self.timers.insert((due, key));
         tracing::info!(
             target: "roundrock::supervise", process = name, restarts = child.lineage.number(), delay_ms = pause.as_millis() as u64,
             reason = %exit, "restart"
@@ -209,7 +210,7 @@ impl Table {
         let Some(affected) = settings.strategy.affected(key) else {
             return;
         };
-        self.not_before = self.not_before.max(Some(now + pause));
+        self.not_before = self.not_before.max(Some(due));
         for (&key, child) in self.children.range(affected) {
             if child.is_alive() {
                 self.to_stop.insert(key);

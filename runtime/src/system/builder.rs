@@ -75,8 +75,16 @@ impl Builder {
     }
 
     /// Names the system: in the names of its threads, and in reports. The default is `roundrock`.
+    ///
+    /// # Panics
+    /// If the name is empty, or has a NUL in it, which names of threads cannot have.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
+        assert!(
+            !self.name.is_empty() && !self.name.contains('\0'),
+            "the `name` of a system has at least 1 character and no NUL, not {:?}",
+            self.name
+        );
         self
     }
 

@@ -548,13 +548,18 @@ pub(crate) fn set_deadline(deadline: Option<Instant>) -> Option<Instant> {
 
 /// Lets calls that are made while `future` runs inherit `deadline`.
 pub(crate) async fn under_deadline<F: Future>(deadline: Instant, future: F) -> F::Output {
+    /// Brings the outer deadline back, also when the future panics: the thread goes on to other processes.
+    struct Outer(Option<Instant>);
+    impl Drop for Outer {
+        fn drop(&mut self) {
+            set_deadline(self.0);
+        }
+    }
     let mut future = pin!(future);
     poll_fn(|cx| {
-        let outer = self::deadline();
-        set_deadline(Some(outer.map_or(deadline, |outer| outer.min(deadline))));
-        let polled = future.as_mut().poll(cx);
-        set_deadline(outer);
-        polled
+        let outer = Outer(self::deadline());
+        set_deadline(Some(outer.0.map_or(deadline, |outer| outer.min(deadline))));
+        future.as_mut().poll(cx)
     })
     .await
 }

@@ -40,7 +40,7 @@ pub enum MissedTick {
 pub fn interval(period: Duration) -> Interval {
     assert!(
         !period.is_zero(),
-        "the period of an interval is zero: it would never let the process rest; give at least 1 ns"
+        "the period of an `interval` is at least 1 ns, not 0: it would never let the process rest"
     );
     let first = later(now(), period);
     Interval {

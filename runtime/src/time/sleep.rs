@@ -152,6 +152,14 @@ impl Sleep {
         Poll::Pending
     }
 
+    /// The moment that is waited for, if it is known yet.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        match self.when {
+            When::At(deadline) => Some(deadline),
+            When::After(_) => None,
+        }
+    }
+
     fn register(&mut self, cx: &Context<'_>) {
         worker::with(|worker| {
             let Some(worker) = worker else { no_system() };
