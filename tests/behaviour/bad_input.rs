@@ -47,6 +47,7 @@ async fn quiet(input: &Receiver<u8>) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn bad_input_is_refused_by_name_and_range() {
     on(1, |scope| async move {
         let most = |number: usize| number.to_string();

@@ -1,0 +1,154 @@
+//! Chaos: a router under everything that can go wrong, for a while. P1, P4, P16, P17, P21 to P24, P30, P34.
+//!
+//! Clients put events into a rendezvous channel, supervised workers take them to supervised sinks, and somebody (`monkey`) breaks
+//! them: panics, errors, kills, stops, slow sinks, clients that go in the middle of a call, threads that do not come back, dead
+//! letters that nobody reads. The parts are in `router`.
+//!
+//! The program lives in generations. At the end of each one the breaking stops, the sources run dry, and everything must end by
+//! itself: who waits for a wakeup that was lost does not, and the test fails with what it waits for. Every second generation is
+//! stopped in the middle of it instead. After each one
+//! - every message is accounted for, and none is queued;
+//! - every event that was made was dropped once;
+//! - the processes, channels and timers are those that there were before, and the memory is flat.
+//!
+//! Takes 20 s; `ROUNDROCK_CHAOS_SECS=300` is the long form. The seed is printed; `ROUNDROCK_SEED=…` takes that one. Threads make
+//! their own order, so a seed gives the same choices and not the same run.
+
+mod monkey;
+mod router;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use roundrock::prelude::*;
+use roundrock_tests::{Random, assert_balanced, assert_no_threads_of, unique_name};
+
+use crate::router::Router;
+
+/// How long a generation is broken for.
+const GENERATION: Duration = Duration::from_millis(1500);
+/// How long everything may take to end by itself.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Generations after which the memory has its size: pools of threads, buffers and slots are warm.
+const WARM: usize = 4;
+/// What the memory may grow by from then on, in bytes.
+const SLACK: usize = 24 << 20;
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+/// The memory of this program, in bytes.
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok());
+    pages.map_or(0, |pages: usize| pages * 4096)
+}
+
+/// What there is of each kind, to compare generations.
+fn census(system: &System) -> (usize, usize, usize) {
+    let snapshot = system.snapshot();
+    (
+        snapshot.processes.len(),
+        snapshot.channels.len(),
+        snapshot.timers,
+    )
+}
+
+/// Waits until the census is this again: what has ended may leave the lists a moment later.
+async fn returns_to(system: &System, before: (usize, usize, usize)) {
+    let begun = Instant::now();
+    loop {
+        // The timer of this very wait is not there yet.
+        let now = census(system);
+        if now == before {
+            return;
+        }
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "{before:?} processes, channels and timers before, {now:?} now: {:#?}",
+            system.snapshot()
+        );
+        roundrock_tests::yield_now().await;
+    }
+}
+
+async fn generation(scope: Scope, seed: u64, number: usize) -> Result<()> {
+    let system = scope.system();
+    let (before, ledger) = (census(&system), system.ledger());
+    let mut random = Random::new(seed.wrapping_add(number as u64));
+    let parts = scope.child("generation");
+    let router = Arc::new(Router::build(&parts, random.below(usize::MAX) as u64));
+    monkey::breaks(&parts, &router, &mut random, GENERATION).await;
+
+    let tally = Arc::clone(&router.tally);
+    if number.is_multiple_of(2) {
+        router.calm();
+        drop(router);
+        // By itself: nobody is stopped, so whoever waits must be woken by the end of what it waits for.
+        if timeout(PATIENCE, parts.join()).await.is_err() {
+            panic!("generation {number} does not end: {:#?}", system.snapshot());
+        }
+    } else {
+        drop(router);
+        let report = parts.stop(millis(200)).await;
+        assert!(report.stuck.is_empty(), "{report}");
+    }
+    assert_eq!(parts.alive(), 0);
+    drop(parts);
+    returns_to(&system, before).await;
+
+    assert_balanced(&system);
+    let now = system.ledger();
+    assert_eq!(now.queued, 0, "{now}");
+    assert_eq!(tally.alive(), 0, "events that were made and not dropped");
+    assert!(tally.handled() > 100, "next to nothing was handled: {now}");
+    println!(
+        "generation {number}: {} events, {} handled, {} messages, {} dead, {} KiB",
+        tally.made(),
+        tally.handled(),
+        now.sent - ledger.sent,
+        now.dead.total() - ledger.dead.total(),
+        resident() / 1024
+    );
+    Ok(())
+}
+
+#[test]
+fn chaos_leaves_nothing_behind() {
+    let seed = number("ROUNDROCK_SEED").unwrap_or_else(|| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        now.map_or(1, |now| now.as_nanos() as u64)
+    });
+    let limit = Duration::from_secs(number("ROUNDROCK_CHAOS_SECS").unwrap_or(20));
+    println!("ROUNDROCK_SEED={seed}");
+    monkey::hush();
+    let name = unique_name();
+    let (keep, kept) = std::sync::mpsc::channel();
+    let run = System::builder()
+        .workers(4)
+        .name(&name)
+        .run(async move |scope| {
+            let _ = keep.send(scope.system());
+            let begun = Instant::now();
+            let (mut number, mut warm) = (0, 0);
+            while number <= WARM || begun.elapsed() < limit {
+                generation(scope.clone(), seed, number).await?;
+                let now = resident();
+                if number <= WARM {
+                    warm = warm.max(now);
+                } else {
+                    assert!(now < warm + SLACK, "{warm} bytes when warm, {now} now");
+                }
+                number += 1;
+            }
+            Ok(())
+        });
+    if let Err(error) = run {
+        panic!("{error:?}; ROUNDROCK_SEED={seed}");
+    }
+    assert_no_threads_of(&name);
+    let system = kept.recv().expect("the system has run");
+    assert_balanced(&system);
+    assert_eq!(system.snapshot().processes.len(), 0);
+}

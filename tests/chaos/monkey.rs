@@ -1,0 +1,118 @@
+//! Who breaks the router.
+
+use std::time::{Duration, Instant};
+
+use roundrock::channel::Dead;
+use roundrock::prelude::*;
+use roundrock_tests::{Random, assert_balanced, yield_now};
+
+use crate::router::Router;
+
+/// Clients that live at the same time.
+const CLIENTS: usize = 12;
+
+/// Keeps the panics of this test, of which there are thousands, off standard error.
+pub(crate) fn hush() {
+    let previous = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let payload = info.payload();
+        let text = payload
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| payload.downcast_ref::<&str>().copied());
+        if !text.is_some_and(|text| text.starts_with("chaos")) {
+            previous(info);
+        }
+    }));
+}
+
+/// Breaks what it can for a while.
+pub(crate) async fn breaks(parts: &Scope, router: &Router, random: &mut Random, limit: Duration) {
+    let system = parts.system();
+    let begun = Instant::now();
+    let mut clients: Vec<Task<()>> = (0..CLIENTS).map(|_| router.client()).collect();
+    let mut letters = None;
+    let mut progress = (Instant::now(), router.tally.handled());
+    while begun.elapsed() < limit {
+        match random.below(20) {
+            0..=2 => router.sinks[random.below(router.sinks.len())].kill(),
+            3..=5 => router.workers[random.below(router.workers.len())].kill(),
+            6 | 7 => router.clerk.kill(),
+            8..=13 => {
+                let at = random.below(clients.len());
+                clients[at].kill();
+                clients[at] = router.client();
+            }
+            14 => {
+                letters = match letters {
+                    None => Some(system.dead_letters()),
+                    Some(_) => None,
+                };
+            }
+            15 => passing(parts, random).await,
+            16 => assert_balanced(&system),
+            _ => yield_now().await,
+        }
+        sleep(micros(random.below(4000) as u64)).await;
+        if let Some(letters) = &letters {
+            while let Ok(letter) = letters.try_recv() {
+                assert!(Dead::ALL.contains(&letter.reason));
+            }
+        }
+        for client in &mut clients {
+            if client.exit().is_some() {
+                *client = router.client();
+            }
+        }
+        // Whatever is broken, the rest goes on.
+        let handled = router.tally.handled();
+        if handled > progress.1 {
+            progress = (Instant::now(), handled);
+        }
+        assert!(
+            progress.0.elapsed() < Duration::from_secs(10),
+            "nothing moves: {:#?}",
+            system.snapshot()
+        );
+    }
+}
+
+/// A scope with a pipeline that comes and goes, stopped at some moment or failed.
+async fn passing(parts: &Scope, random: &mut Random) {
+    let scope = parts.clone();
+    let (stops, fails) = (random.below(3) == 0, random.below(3) == 0);
+    let count = random.below(30);
+    let done = scope
+        .group(async move |group| {
+            let (news, reader) = broadcast::<usize>(4);
+            let (oldest, kept) = bounded::<usize>(2).overflow(Overflow::DropOldest);
+            let (answer, question) = oneshot::<usize>();
+            group.task("reader", async move {
+                while let Some(read) = reader.recv().await {
+                    if let Ok(n) = read {
+                        oldest.send(n).await?;
+                    }
+                }
+                let _ = answer.send(7);
+                roundrock::Ok(())
+            });
+            group.task("keeper", async move {
+                let _ = question.await;
+                ensure!(!fails, "chaos: a keeper");
+                while kept.recv().await.is_some() {}
+                roundrock::Ok(())
+            });
+            for n in 0..count {
+                news.send(n).await?;
+                if stops && n == count / 2 {
+                    group.stop(millis(50)).await;
+                }
+            }
+            Ok(())
+        })
+        .await;
+    // A failure is the group's alone, and a stop is none.
+    if let Err(error) = done {
+        assert!(stops || fails, "{error:?}");
+    }
+}

@@ -1,0 +1,252 @@
+//! The parts of the router, each of which fails now and then.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use roundrock::prelude::*;
+use roundrock_tests::{Random, yield_now};
+
+/// Counts events from their making to their end.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    made: AtomicUsize,
+    dropped: AtomicUsize,
+    handled: AtomicUsize,
+}
+
+impl Tally {
+    pub(crate) fn made(&self) -> usize {
+        self.made.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn alive(&self) -> usize {
+        self.made() - self.dropped.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn handled(&self) -> usize {
+        self.handled.load(Ordering::SeqCst)
+    }
+}
+
+/// A message that must be dropped once.
+#[derive(Debug)]
+pub(crate) struct Event(Arc<Tally>);
+
+impl Event {
+    fn new(tally: &Arc<Tally>) -> Self {
+        tally.made.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(tally))
+    }
+}
+
+impl Drop for Event {
+    fn drop(&mut self) {
+        self.0.dropped.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// What decides whether something goes wrong here and now.
+#[derive(Debug)]
+pub(crate) struct Fate {
+    random: Mutex<Random>,
+    is_calm: AtomicBool,
+}
+
+impl Fate {
+    /// One in `odds`, while it is not calm.
+    pub(crate) fn strikes(&self, odds: usize) -> bool {
+        !self.is_calm() && self.below(odds) == 0
+    }
+
+    pub(crate) fn below(&self, bound: usize) -> usize {
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        random.below(bound)
+    }
+
+    pub(crate) fn is_calm(&self) -> bool {
+        self.is_calm.load(Ordering::SeqCst)
+    }
+}
+
+/// Takes events to the sinks.
+#[process]
+async fn work(events: &Receiver<Event>, fate: &Arc<Fate>, sinks: &Vec<SinkHandle>) -> Result<()> {
+    while let Some(event) = events.recv().await {
+        if fate.strikes(150) {
+            panic!("chaos: a worker");
+        }
+        if fate.strikes(150) {
+            bail!("chaos: an error of a worker");
+        }
+        let sink = &sinks[fate.below(sinks.len())];
+        // What a sink does not take is dead; the worker goes on with the next one.
+        match fate.below(4) {
+            0 => drop(sink.put(event).await),
+            1 => drop(sink.put(event).within(millis(2)).await),
+            2 => drop(sink.put(event).try_send()),
+            _ => drop(sink.put(event).send().await),
+        }
+    }
+    Ok(())
+}
+
+/// Where events end.
+#[process(mailbox = 4)]
+pub(crate) struct Sink {
+    tally: Arc<Tally>,
+    fate: Arc<Fate>,
+}
+
+#[handlers]
+impl Sink {
+    #[on_start]
+    async fn start(&mut self) -> Result<()> {
+        yield_now().await;
+        ensure!(!self.fate.strikes(10), "chaos: a sink does not start");
+        Ok(())
+    }
+
+    pub(crate) async fn put(&mut self, event: Event) {
+        if self.fate.strikes(20) {
+            sleep(micros(self.fate.below(3000) as u64)).await;
+        }
+        if self.fate.strikes(100) {
+            panic!("chaos: a sink");
+        }
+        drop(event);
+        self.tally.handled.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A plain process that blocks its worker now and then, and is served by a mailbox of its own.
+#[process]
+pub(crate) struct Clerk {
+    fate: Arc<Fate>,
+}
+
+#[handlers]
+impl Clerk {
+    pub(crate) fn ask(&mut self, patience: u64) -> u64 {
+        if self.fate.strikes(50) {
+            // A worker that does not come back for a while.
+            std::thread::sleep(std::time::Duration::from_millis(15));
+        }
+        patience
+    }
+
+    pub(crate) async fn think(&mut self) -> u64 {
+        yield_now().await;
+        if self.fate.strikes(30) {
+            panic!("chaos: a clerk");
+        }
+        7
+    }
+}
+
+/// The router, as the monkey holds it.
+pub(crate) struct Router {
+    pub(crate) tally: Arc<Tally>,
+    pub(crate) fate: Arc<Fate>,
+    pub(crate) events: Sender<Event>,
+    pub(crate) workers: Vec<Task<()>>,
+    pub(crate) sinks: Vec<SinkHandle>,
+    pub(crate) clerk: ClerkHandle,
+    pub(crate) clients: Scope,
+}
+
+impl Router {
+    pub(crate) fn build(parts: &Scope, seed: u64) -> Self {
+        let tally = Arc::new(Tally::default());
+        let fate = Arc::new(Fate {
+            random: Mutex::new(Random::new(seed)),
+            is_calm: AtomicBool::new(false),
+        });
+        // Failures are the daily bread here: nobody gives up.
+        let (count, window) = (usize::MAX, secs(10));
+        let end = parts.child("sinks").intensity(count, window);
+        let sinks: Vec<_> = (0..3)
+            .map(|_| {
+                let (tally, fate) = (Arc::clone(&tally), Arc::clone(&fate));
+                end.supervise(move || Sink {
+                    tally: Arc::clone(&tally),
+                    fate: Arc::clone(&fate),
+                })
+                .backoff(micros(0)..millis(3))
+                .spawn()
+            })
+            .collect();
+        let middle = match fate.below(3) {
+            0 => parts.child("workers").one_for_one(),
+            1 => parts.child("workers").one_for_all(),
+            _ => parts.child("workers").rest_for_one(),
+        };
+        let middle = middle.intensity(count, window);
+        let (events, input) = rendezvous();
+        let workers = (0..4)
+            .map(|_| {
+                let process = work(input.clone(), Arc::clone(&fate), sinks.clone());
+                middle
+                    .supervise(process)
+                    .backoff(micros(0)..millis(3))
+                    .spawn()
+            })
+            .collect();
+        let shared = Arc::clone(&fate);
+        let clerk = parts
+            .child("clerk")
+            .intensity(count, window)
+            .supervise(move || Clerk {
+                fate: Arc::clone(&shared),
+            })
+            .backoff(micros(0)..millis(1))
+            .spawn();
+        Self {
+            tally,
+            fate,
+            events,
+            workers,
+            sinks,
+            clerk,
+            clients: parts.child("clients"),
+        }
+    }
+
+    /// From now on nothing goes wrong any more.
+    pub(crate) fn calm(&self) {
+        self.fate.is_calm.store(true, Ordering::SeqCst);
+    }
+
+    /// A client that sends until it is calm, in one way or another; it may be killed at any moment.
+    pub(crate) fn client(&self) -> Task<()> {
+        let (tally, fate) = (Arc::clone(&self.tally), Arc::clone(&self.fate));
+        let (events, clerk) = (self.events.clone(), self.clerk.clone());
+        // Alone in its scope: its failure is nobody else's.
+        self.clients.child("client").task("client", async move {
+            while !fate.is_calm() {
+                match fate.below(8) {
+                    0 => drop(events.try_send(Event::new(&tally))),
+                    1 => drop(events.send(Event::new(&tally)).within(micros(200)).await),
+                    2 => {
+                        select! {
+                            _ = sleep(micros(100)) => {}
+                            room = events.ready() => match room {
+                                Ok(room) => drop(room.send(Event::new(&tally))),
+                                Err(_) => return,
+                            },
+                        }
+                    }
+                    // Calls that are given up on the way.
+                    3 => drop(timeout(micros(fate.below(300) as u64), clerk.think()).await),
+                    4 => drop(clerk.ask(1).within(millis(2)).await),
+                    5 => drop(clerk.ask(2).send_and_forget().await),
+                    _ => {
+                        if events.send(Event::new(&tally)).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+                assert!(!fate.strikes(2000), "chaos: a client");
+            }
+        })
+    }
+}
