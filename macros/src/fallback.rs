@@ -120,10 +120,11 @@ pub(crate) fn expand_handle_method(stub: &Stub, message: &Message<'_>) -> TokenS
         message.resolve(stub.reply.clone()),
         message.resolve(stub.error.clone()),
     );
+    let sent = message.ty();
     let types = stub.parameters.iter().map(|ty| message.resolve(ty.clone()));
     let names = (0..stub.parameters.len()).map(|position| format_ident!("argument_{}", position));
     generated! {
-        #vis fn #name<#generics>(&self, #(#names: #types),*) -> #private::Call<'_, #self_ty, #reply, #error> {
+        #vis fn #name<#generics>(&self, #(#names: #types),*) -> #private::Call<'_, #self_ty, #reply, #error, #sent> {
             #private::stub()
         }
     }

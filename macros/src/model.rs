@@ -102,8 +102,9 @@ pub(crate) struct Block {
     pub(crate) name: Ident,
     /// In the order of their numbers.
     pub(crate) handlers: Vec<Handler>,
-    pub(crate) on_start: Option<Hook>,
-    pub(crate) on_stop: Option<Hook>,
+    /// Several only where each is for another configuration.
+    pub(crate) on_start: Vec<Hook>,
+    pub(crate) on_stop: Vec<Hook>,
     /// Handle methods without a handler: they have a mistake.
     pub(crate) stubs: Vec<Stub>,
     /// There were more handlers than numbers.

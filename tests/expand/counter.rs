@@ -232,7 +232,13 @@ const _: () = {
         pub fn add(
             &self,
             by: i64,
-        ) -> ::roundrock::__private::Call<'_, Counter, (), ::core::convert::Infallible> {
+        ) -> ::roundrock::__private::Call<
+            '_,
+            Counter,
+            (),
+            ::core::convert::Infallible,
+            __CounterMessage,
+        > {
             ::roundrock::__private::call(
                 ::core::ops::Deref::deref(self),
                 __CounterMessage::H0(
@@ -264,6 +270,7 @@ const _: () = {
             Counter,
             <io::Result<i64> as ::roundrock::__private::ResultLike>::Ok,
             <io::Result<i64> as ::roundrock::__private::ResultLike>::Err,
+            __CounterMessage,
         > {
             ::roundrock::__private::call(
                 ::core::ops::Deref::deref(self),
@@ -287,6 +294,7 @@ const _: () = {
             Counter,
             i64,
             ::core::convert::Infallible,
+            __CounterMessage,
         > {
             ::roundrock::__private::call_later(
                 ::core::ops::Deref::deref(self),
@@ -336,10 +344,10 @@ const _: () = {
                 line: ::core::line!(),
             },
         ];
-        const EVERY: &'static [(u8, ::core::time::Duration)] = &[
+        const EVERY: &'static [(::core::primitive::u8, ::core::time::Duration)] = &[
             (4, ::core::time::Duration::from_nanos(1000000000)),
         ];
-        fn index(message: &Self::Message) -> u8 {
+        fn index(message: &Self::Message) -> ::core::primitive::u8 {
             match message {
                 __CounterMessage::H0(..) => 0,
                 __CounterMessage::H1(..) => 1,
@@ -347,7 +355,7 @@ const _: () = {
                 __CounterMessage::H3(..) => 3,
             }
         }
-        fn abandoned(message: &Self::Message) -> bool {
+        fn abandoned(message: &Self::Message) -> ::core::primitive::bool {
             match message {
                 __CounterMessage::H0(_, slot) => slot.abandoned(),
                 __CounterMessage::H1(_, slot) => slot.abandoned(),
@@ -386,7 +394,7 @@ const _: () = {
         }
         fn every(
             &mut self,
-            index: u8,
+            index: ::core::primitive::u8,
             cx: &mut ::roundrock::__private::Cx<Self>,
         ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send {
             async move {
@@ -399,10 +407,10 @@ const _: () = {
                 }
             }
         }
-        const INPUTS: bool = true;
+        const INPUTS: ::core::primitive::bool = true;
         fn next_input(
             &self,
-            turn: usize,
+            turn: ::core::primitive::usize,
         ) -> impl ::core::future::Future<
             Output = ::core::option::Option<Self::Message>,
         > + ::core::marker::Send {
@@ -430,7 +438,7 @@ const _: () = {
                 }
             }
         }
-        const ON_STOP: bool = true;
+        const ON_STOP: ::core::primitive::bool = true;
         fn on_stop(
             &mut self,
             cx: &mut ::roundrock::__private::Cx<Self>,

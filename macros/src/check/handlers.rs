@@ -49,8 +49,8 @@ pub(crate) fn check(arguments: TokenStream, block: Impl, errors: &mut Errors) ->
         handle,
         name,
         handlers: Vec::new(),
-        on_start: None,
-        on_stop: None,
+        on_start: Vec::new(),
+        on_stop: Vec::new(),
         stubs: Vec::new(),
         full: false,
     };
@@ -173,6 +173,7 @@ impl Block {
         let name = method.sig.ident.clone();
         match purpose {
             Purpose::Input(field, span) => {
+                self.fed_once(&field, span, &hook, errors);
                 self.number(
                     Handler {
                         hook,
@@ -196,6 +197,23 @@ impl Block {
             Purpose::OnStop | Purpose::Call(_) => {
                 once(&mut self.on_stop, hook, &name, "#[on_stop]", errors)
             }
+        }
+    }
+
+    /// Two methods for one field would compete for its messages.
+    fn fed_once(&self, field: &syn::Member, span: Span, hook: &Hook, errors: &mut Errors) {
+        let twin = self.handlers.iter().any(|other| {
+            matches!(&other.role, Role::Input { field: taken, .. } if taken == field)
+                && other.hook.cfgs.is_empty()
+                && hook.cfgs.is_empty()
+        });
+        if twin {
+            let field = types::source(field);
+            errors.help(
+                proc_macro2::Ident::new("field", span),
+                format!("the messages of `{field}` go to another method already"),
+                "do both in one method, or give the second one a `Receiver<_>` of its own",
+            );
         }
     }
 
@@ -233,15 +251,17 @@ impl Handler {
     }
 }
 
-fn once(slot: &mut Option<Hook>, hook: Hook, name: &Ident, attribute: &str, errors: &mut Errors) {
-    if slot.is_some() && hook.cfgs.is_empty() {
+fn once(hooks: &mut Vec<Hook>, hook: Hook, name: &Ident, attribute: &str, errors: &mut Errors) {
+    // Which of two configurations holds, only rustc knows.
+    let always = |hook: &Hook| hook.cfgs.is_empty();
+    if !hooks.is_empty() && (always(&hook) || hooks.iter().any(always)) {
         errors.help(
             name,
             format!("`{attribute}` is on another method already"),
             "call one from the other",
         );
     }
-    *slot = Some(hook);
+    hooks.push(hook);
 }
 
 /// Whether a method that returns this gives the caller nothing but the fact that it is done.

@@ -269,10 +269,17 @@ fn value(typed: &PatType, errors: &mut Errors) {
     if let Some(opaque) = types::impl_trait(&typed.ty) {
         return one_type(opaque, &types::source(opaque), errors);
     }
+    let name = types::source(&typed.pat);
+    if types::named(&typed.ty, "Cx").is_some() {
+        return errors.help(
+            &typed.ty,
+            "the context belongs to the process, and is lent to a handler",
+            &format!("write `{name}: &mut Cx`"),
+        );
+    }
     let Some(borrow) = types::borrow(&typed.ty) else {
         return;
     };
-    let name = types::source(&typed.pat);
     let whole = format!("{name}: {}", types::source(&typed.ty));
     let help = match types::reference(&typed.ty).map(|reference| &*reference.elem) {
         Some(lent) if types::named(lent, "Cx").is_some() => format!("write `{name}: &mut Cx`"),

@@ -9,7 +9,7 @@
 //!          const _: () = {
 //!              pub enum __CounterMessage { H0((i64,), ReplySlot<(), Infallible>) }
 //!              impl CounterHandle {
-//!                  fn add(&self, by: i64) -> Call<'_, Counter, (), Infallible> { call(..) }
+//!                  fn add(&self, by: i64) -> Call<'_, Counter, (), Infallible, __CounterMessage> { call(..) }
 //!                  fn add_port(&self) -> Sender<i64> { port(..) }
 //!              }
 //!              impl Handlers for Counter {
@@ -51,8 +51,7 @@ pub(crate) fn expand(block: &Block) -> TokenStream {
         .stubs
         .iter()
         .map(|stub| fallback::expand_handle_method(stub, &message));
-    let name = &message.name;
-    let (_, types, _) = generics.split_for_impl();
+    let sent = message.ty();
     let table = table(block);
     let questions = message.questions();
     let dispatch = dispatch(&message);
@@ -73,7 +72,7 @@ pub(crate) fn expand(block: &Block) -> TokenStream {
             #methods
             #[automatically_derived]
             #process {
-                type Message = #name #types;
+                type Message = #sent;
                 #table
                 #questions
                 #dispatch
@@ -95,6 +94,7 @@ fn handle_methods(message: &Message<'_>, number: usize, handler: &Handler) -> To
     let variant = message.variant(number);
     let self_ty = &message.block.self_ty;
     let (reply, error) = message.reply(handler).unwrap_or_default();
+    let sent = message.ty();
     let names: Vec<Ident> = handler.values().map(|(name, ..)| name.clone()).collect();
     let types: Vec<TokenStream> = handler
         .values()
@@ -112,7 +112,7 @@ fn handle_methods(message: &Message<'_>, number: usize, handler: &Handler) -> To
     let function = Ident::new(function, Span::mixed_site());
     let call = generated! {
         #(#attrs)*
-        #vis fn #name(&self, #(#names: #types),*) -> #private::Call<'_, #self_ty, #reply, #error> {
+        #vis fn #name(&self, #(#names: #types),*) -> #private::Call<'_, #self_ty, #reply, #error, #sent> {
             #private::#function(
                 ::core::ops::Deref::deref(self),
                 #variant((#(#parcels(#names),)*), #slot),
@@ -175,7 +175,7 @@ fn table(block: &Block) -> TokenStream {
     let periods: Vec<TokenStream> = periods.collect();
     let every = (!periods.is_empty()).then(|| {
         generated! {
-            const EVERY: &'static [(u8, ::core::time::Duration)] = &[#(#periods),*];
+            const EVERY: &'static [(::core::primitive::u8, ::core::time::Duration)] = &[#(#periods),*];
         }
     });
     generated! {
@@ -302,7 +302,7 @@ fn every(block: &Block) -> Option<TokenStream> {
         .filter_map(|handler| may_wait(&handler.hook, &block.handle));
     (!arms.is_empty()).then(|| {
         generated! {
-            fn every(&mut self, index: u8, cx: &mut #private::Cx<Self>)
+            fn every(&mut self, index: ::core::primitive::u8, cx: &mut #private::Cx<Self>)
                 -> impl ::core::future::Future<Output = ()> + ::core::marker::Send
             {
                 #(#waits)*
@@ -315,17 +315,16 @@ fn every(block: &Block) -> Option<TokenStream> {
 /// `on_start` and `on_stop`.
 fn hooks(block: &Block) -> TokenStream {
     let private = private();
-    let hook = |hook: &Option<Hook>, constant: &str, name: &str| {
-        let hook = hook.as_ref()?;
+    let hook = |hook: &Hook, constant: &str, name: &str| {
         let (constant, name) = (
             Ident::new(constant, Span::mixed_site()),
             Ident::new(name, Span::mixed_site()),
         );
         let cfgs = &hook.cfgs;
         let (call, wait) = (method_call(hook), may_wait(hook, &block.handle));
-        Some(generated! {
+        generated! {
             #(#cfgs)*
-            const #constant: bool = true;
+            const #constant: ::core::primitive::bool = true;
             #(#cfgs)*
             fn #name(&mut self, cx: &mut #private::Cx<Self>)
                 -> impl ::core::future::Future<Output = ::core::result::Result<(), #private::Fault>> + ::core::marker::Send
@@ -336,9 +335,11 @@ fn hooks(block: &Block) -> TokenStream {
                     #private::outcome(output)
                 }
             }
-        })
+        }
     };
-    let start = hook(&block.on_start, "ON_START", "on_start");
-    let stop = hook(&block.on_stop, "ON_STOP", "on_stop");
-    generated!(#start #stop)
+    let starts = block.on_start.iter();
+    let starts = starts.map(|start| hook(start, "ON_START", "on_start"));
+    let stops = block.on_stop.iter();
+    let stops = stops.map(|stop| hook(stop, "ON_STOP", "on_stop"));
+    generated!(#(#starts)* #(#stops)*)
 }

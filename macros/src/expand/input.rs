@@ -3,7 +3,7 @@
 //! ```text
 //! Input:   #[recv(jobs)] fn job(&mut self, job: Job)
 //!
-//! Output:  const INPUTS: bool = true;
+//! Output:  const INPUTS: ::core::primitive::bool = true;
 //!          fn next_input(&self, turn: usize) -> impl Future<Output = Option<Message>> + Send {
 //!              let input_0 = input(&self.jobs);
 //!              async move {
@@ -47,8 +47,8 @@ pub(crate) fn inputs(message: &Message<'_>) -> Option<TokenStream> {
         .enumerate()
         .map(|(arm, input)| input.arm(arm, message));
     Some(generated! {
-        const INPUTS: bool = true;
-        fn next_input(&self, turn: usize)
+        const INPUTS: ::core::primitive::bool = true;
+        fn next_input(&self, turn: ::core::primitive::usize)
             -> impl ::core::future::Future<Output = ::core::option::Option<Self::Message>> + ::core::marker::Send
         {
             #(#events)*

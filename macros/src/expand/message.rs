@@ -32,6 +32,13 @@ impl<'a> Message<'a> {
         }
     }
 
+    /// The enum with the generics of the block, as a type.
+    pub(crate) fn ty(&self) -> TokenStream {
+        let name = &self.name;
+        let (_, types, _) = self.block.generics.split_for_impl();
+        generated!(#name #types)
+    }
+
     /// The variant of a handler.
     pub(crate) fn variant(&self, number: usize) -> TokenStream {
         let (name, variant) = (&self.name, format_ident!("H{}", number));
@@ -113,12 +120,12 @@ impl<'a> Message<'a> {
                 )
             });
             generated! {
-                fn key(message: &Self::Message) -> ::core::option::Option<u64> { #key }
+                fn key(message: &Self::Message) -> ::core::option::Option<::core::primitive::u64> { #key }
             }
         });
         generated! {
-            fn index(message: &Self::Message) -> u8 { #index }
-            fn abandoned(message: &Self::Message) -> bool { #abandoned }
+            fn index(message: &Self::Message) -> ::core::primitive::u8 { #index }
+            fn abandoned(message: &Self::Message) -> ::core::primitive::bool { #abandoned }
             #key
         }
     }

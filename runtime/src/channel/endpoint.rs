@@ -10,6 +10,7 @@ use crate::channel::account::{Item, Loss};
 use crate::channel::core::Core;
 use crate::channel::head::{self, Head, Side};
 use crate::channel::sender::Sender;
+use crate::channel::wait::Node;
 use crate::process::port::Visitor;
 use crate::task::TaskRef;
 use crate::task::ports::Tie;
@@ -55,6 +56,12 @@ impl Endpoint {
         self.head().retain(Side::Sender);
         // SAFETY: by contract; counted above.
         unsafe { Sender::from_raw(self.head) }
+    }
+
+    /// Takes an operation of a sender out of its line, if it is in it. Returns its mark.
+    pub(crate) fn withdraw_sender(&self, node: &Node) -> u32 {
+        // SAFETY: operations use their node with the senders of one channel only.
+        unsafe { (self.head().vtable.withdraw)(self.head, node) }
     }
 
     /// Another endpoint of the same channel; a strong one may only be made from a strong one.

@@ -592,11 +592,11 @@ impl<T> SendOp<T> {
         }
     }
 
-    /// For the drop of the owner.
+    /// For the drop of the owner, who knows how to take a node `out` of its line.
     #[inline]
-    pub(crate) fn withdraw(&self, route: &impl Route<T>) {
+    pub(crate) fn withdraw(&self, out: impl FnOnce(&Node) -> u32) {
         if self.node.mark() == wait::WAITING {
-            route.withdraw(&self.node);
+            out(&self.node);
         }
     }
 
@@ -655,7 +655,7 @@ impl<T: Message> Future for Sending<'_, T> {
 impl<T> Drop for Sending<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        self.op.withdraw(self.sender);
+        self.op.withdraw(|node| self.sender.withdraw(node));
     }
 }
 

@@ -146,6 +146,8 @@ type FindSlot<M, R, E> = fn(&mut M) -> Option<&mut ReplySlot<R, E>>;
 
 /// A call that was not made yet: what a handle method returns.
 ///
+/// `P` is the process, `R` the reply, `E` the error of the handler, `M` the message.
+///
 /// - `.await`: waits until the message is handled, and gives the reply, as `Result<T, CallError<E>>`.
 /// - [`.send().await`](Self::send): waits for room in the mailbox only.
 /// - [`.try_send()`](Self::try_send): does not wait at all.
@@ -180,17 +182,17 @@ type FindSlot<M, R, E> = fn(&mut M) -> Option<&mut ReplySlot<R, E>>;
 /// # Ok(()) }) }
 /// ```
 #[must_use = "a call does nothing until it is awaited: `.await` waits for the reply, `.send().await` only for room in the mailbox"]
-pub struct Call<'h, P: Handlers, R, E> {
+pub struct Call<'h, P, R, E, M> {
     handle: HandleRef<'h, P>,
-    message: P::Message,
-    slot: FindSlot<P::Message, R, E>,
+    message: M,
+    slot: FindSlot<M, R, E>,
     limit: Option<Duration>,
     /// The handler answers with a [`Reply`], which anybody may hold.
     later: bool,
 }
 
 // SAFETY: a shared `Call` shows nothing of its message.
-unsafe impl<P: Handlers, R, E> Sync for Call<'_, P, R, E> {}
+unsafe impl<P, R, E, M> Sync for Call<'_, P, R, E, M> {}
 
 enum HandleRef<'h, P> {
     Borrowed(&'h Handle<P>),
@@ -219,7 +221,7 @@ pub fn call<P: Handlers, R, E>(
     handle: &Handle<P>,
     message: P::Message,
     slot: FindSlot<P::Message, R, E>,
-) -> Call<'_, P, R, E> {
+) -> Call<'_, P, R, E, P::Message> {
     Call {
         handle: HandleRef::Borrowed(handle),
         message,
@@ -234,7 +236,7 @@ pub fn call_later<P: Handlers, R, E>(
     handle: &Handle<P>,
     message: P::Message,
     slot: FindSlot<P::Message, R, E>,
-) -> Call<'_, P, R, E> {
+) -> Call<'_, P, R, E, P::Message> {
     Call {
         later: true,
         ..call(handle, message, slot)
@@ -251,7 +253,7 @@ pub fn port<P: Handlers, T: 'static, F: Fn(T) -> P::Message + Copy>(
     Sender::port(mailbox, move |value| Envelope::new(wrap(value), None))
 }
 
-impl<'h, P: Handlers, R, E> Call<'h, P, R, E> {
+impl<'h, P: Handlers, R, E> Call<'h, P, R, E, P::Message> {
     /// Gives the call a limit of time. It travels with the message: a call that has expired when its turn comes is not
     /// handled, and calls made by the handler inherit what is left.
     ///
@@ -263,7 +265,7 @@ impl<'h, P: Handlers, R, E> Call<'h, P, R, E> {
     }
 
     /// Makes the call independent of the handle that it was made from.
-    pub fn owned(self) -> Call<'static, P, R, E> {
+    pub fn owned(self) -> Call<'static, P, R, E, P::Message> {
         Call {
             handle: self.handle.owned(),
             message: self.message,
@@ -277,7 +279,7 @@ impl<'h, P: Handlers, R, E> Call<'h, P, R, E> {
     ///
     /// # Errors
     /// [`SendError`] with the call, which can be made again, when the process has ended.
-    pub fn send(self) -> CallSend<'h, P, R, E>
+    pub fn send(self) -> CallSend<'h, P, R, E, P::Message>
     where
         R: NoReply<E>,
     {
@@ -288,7 +290,7 @@ impl<'h, P: Handlers, R, E> Call<'h, P, R, E> {
     ///
     /// # Errors
     /// [`SendError`] with the call, which can be made again, when the process has ended.
-    pub fn send_and_forget(self) -> CallSend<'h, P, R, E> {
+    pub fn send_and_forget(self) -> CallSend<'h, P, R, E, P::Message> {
         CallSend::new(self)
     }
 
@@ -296,7 +298,11 @@ impl<'h, P: Handlers, R, E> Call<'h, P, R, E> {
     ///
     /// # Errors
     /// [`TrySendError`] with the call, which can be made again, when the mailbox is full or the process has ended.
-    pub fn try_send(self) -> Result<(), TrySendError<Call<'static, P, R, E>>>
+    #[expect(
+        clippy::type_complexity,
+        reason = "the error gives back the call itself"
+    )]
+    pub fn try_send(self) -> Result<(), TrySendError<Call<'static, P, R, E, P::Message>>>
     where
         R: NoReply<E>,
     {
@@ -350,7 +356,7 @@ fn name_of<P: Handlers>(message: &P::Message) -> &'static str {
         .map_or("?", |handler| handler.name)
 }
 
-impl<P: Handlers, R, E> fmt::Debug for Call<'_, P, R, E> {
+impl<P: Handlers, R, E> fmt::Debug for Call<'_, P, R, E, P::Message> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let handler = name_of::<P>(&self.message);
         f.debug_struct("Call")
@@ -360,11 +366,11 @@ impl<P: Handlers, R, E> fmt::Debug for Call<'_, P, R, E> {
     }
 }
 
-impl<'h, P: Handlers, R, E> IntoFuture for Call<'h, P, R, E> {
+impl<'h, P: Handlers, R, E> IntoFuture for Call<'h, P, R, E, P::Message> {
     type Output = Result<R, CallError<E>>;
-    type IntoFuture = CallFuture<'h, P, R, E>;
+    type IntoFuture = CallFuture<'h, P, R, E, P::Message>;
 
-    fn into_future(self) -> CallFuture<'h, P, R, E> {
+    fn into_future(self) -> CallFuture<'h, P, R, E, P::Message> {
         let Self {
             handle,
             mut message,
@@ -392,9 +398,9 @@ impl<'h, P: Handlers, R, E> IntoFuture for Call<'h, P, R, E> {
 
 /// Waits for the reply to a call; see [`Call`].
 #[must_use = "a call does nothing until it is awaited"]
-pub struct CallFuture<'h, P: Handlers, R, E> {
+pub struct CallFuture<'h, P, R, E, M> {
     handle: HandleRef<'h, P>,
-    op: SendOp<Envelope<P::Message>>,
+    op: SendOp<Envelope<M>>,
     reply: Arc<ReplyCell<R, E>>,
     sleep: Option<Pin<Box<Sleep>>>,
     progress: Progress,
@@ -413,9 +419,9 @@ enum Progress {
 }
 
 // SAFETY: like `ReplySlot`: reply and error are messages, which `slot` has checked where the message was made.
-unsafe impl<P: Handlers, R, E> Send for CallFuture<'_, P, R, E> {}
+unsafe impl<P, R, E, M: Send> Send for CallFuture<'_, P, R, E, M> {}
 
-impl<P: Handlers, R, E> CallFuture<'_, P, R, E> {
+impl<P: Handlers, R, E> CallFuture<'_, P, R, E, P::Message> {
     fn poll_call(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<R, CallError<E>>> {
         // SAFETY: `op` stays in its place and is polled pinned; the other fields are not pinned.
         let this = unsafe { self.get_unchecked_mut() };
@@ -464,7 +470,7 @@ impl<P: Handlers, R, E> CallFuture<'_, P, R, E> {
     }
 }
 
-impl<P: Handlers, R, E> Future for CallFuture<'_, P, R, E> {
+impl<P: Handlers, R, E> Future for CallFuture<'_, P, R, E, P::Message> {
     type Output = Result<R, CallError<E>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -472,12 +478,11 @@ impl<P: Handlers, R, E> Future for CallFuture<'_, P, R, E> {
     }
 }
 
-impl<P: Handlers, R, E> Drop for CallFuture<'_, P, R, E> {
+impl<P, R, E, M> Drop for CallFuture<'_, P, R, E, M> {
     fn drop(&mut self) {
         if self.progress == Progress::Sending {
-            // SAFETY: the mailbox of a `P` holds envelopes of its messages.
-            self.op
-                .withdraw(unsafe { self.handle.get().mailbox.core::<Envelope<P::Message>>() });
+            let mailbox = &self.handle.get().mailbox;
+            self.op.withdraw(|node| mailbox.withdraw_sender(node));
         }
         if self.progress != Progress::Done {
             self.reply.leave();
@@ -485,7 +490,7 @@ impl<P: Handlers, R, E> Drop for CallFuture<'_, P, R, E> {
     }
 }
 
-impl<P: Handlers, R, E> fmt::Debug for CallFuture<'_, P, R, E> {
+impl<P: Handlers, R, E> fmt::Debug for CallFuture<'_, P, R, E, P::Message> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CallFuture")
             .field("handle", self.handle.get())
@@ -496,16 +501,16 @@ impl<P: Handlers, R, E> fmt::Debug for CallFuture<'_, P, R, E> {
 
 /// Waits until a mailbox has accepted a message; see [`Call::send`].
 #[must_use = "a message is sent only when this is awaited"]
-pub struct CallSend<'h, P: Handlers, R, E> {
+pub struct CallSend<'h, P, R, E, M> {
     handle: Option<HandleRef<'h, P>>,
-    op: SendOp<Envelope<P::Message>>,
-    slot: FindSlot<P::Message, R, E>,
+    op: SendOp<Envelope<M>>,
+    slot: FindSlot<M, R, E>,
     limit: Option<Duration>,
     later: bool,
 }
 
-impl<'h, P: Handlers, R, E> CallSend<'h, P, R, E> {
-    fn new(call: Call<'h, P, R, E>) -> Self {
+impl<'h, P: Handlers, R, E> CallSend<'h, P, R, E, P::Message> {
+    fn new(call: Call<'h, P, R, E, P::Message>) -> Self {
         let Call {
             handle,
             message,
@@ -524,8 +529,8 @@ impl<'h, P: Handlers, R, E> CallSend<'h, P, R, E> {
     }
 }
 
-impl<P: Handlers, R, E> Future for CallSend<'_, P, R, E> {
-    type Output = Result<(), SendError<Call<'static, P, R, E>>>;
+impl<P: Handlers, R, E> Future for CallSend<'_, P, R, E, P::Message> {
+    type Output = Result<(), SendError<Call<'static, P, R, E, P::Message>>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // SAFETY: `op` stays in its place and is polled pinned; the other fields are not pinned.
@@ -556,17 +561,16 @@ impl<P: Handlers, R, E> Future for CallSend<'_, P, R, E> {
     }
 }
 
-impl<P: Handlers, R, E> Drop for CallSend<'_, P, R, E> {
+impl<P, R, E, M> Drop for CallSend<'_, P, R, E, M> {
     fn drop(&mut self) {
         if let Some(handle) = &self.handle {
-            // SAFETY: the mailbox of a `P` holds envelopes of its messages.
             self.op
-                .withdraw(unsafe { handle.get().mailbox.core::<Envelope<P::Message>>() });
+                .withdraw(|node| handle.get().mailbox.withdraw_sender(node));
         }
     }
 }
 
-impl<P: Handlers, R, E> fmt::Debug for CallSend<'_, P, R, E> {
+impl<P: Handlers, R, E> fmt::Debug for CallSend<'_, P, R, E, P::Message> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CallSend").finish_non_exhaustive()
     }

@@ -115,6 +115,11 @@ pub trait HandleKind {
 pub const fn async_handler<H: HandleKind<Kind: AwaitingKind>>() {}
 
 /// `Result` whatever its alias: `io::Result<u32>` gives `u32` and `io::Error`.
+#[diagnostic::on_unimplemented(
+    message = "a handler that returns a `Result` returns the one of Rust, and this is `{Self}`",
+    label = "named `Result`, and is another type",
+    note = "handlers are known by the names of their types: give this type another name"
+)]
 pub trait ResultLike {
     /// The value.
     type Ok;
