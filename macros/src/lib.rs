@@ -116,6 +116,11 @@ pub fn process(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// the same name, visibility and documentation that returns a `Call`; and if it takes one argument
 /// and returns nothing, a port: `counter.add_port()` is a `Sender<i64>`.
 ///
+/// An `async` handler with `&self` may wait while the state is borrowed, so the state must be `Sync`;
+/// with `&mut self` it need not be. Names that every handle has already cannot be handlers: `clone`,
+/// `stop`, `kill`, `done`, `closed`, `task`, `id`, `name`, `downgrade`, `link`, `owned`, and those that
+/// end in `_port`; [`#[handler(name = halt)]`](macro@handler) calls such a method by another name.
+///
 /// Parameters known by their type, in any place, that are no part of the message:
 /// - `cx: &mut Cx` or `cx: &mut Cx<Self>`: the context;
 /// - `reply: Reply<T>`: answers later, from anywhere; the method then returns nothing.
@@ -328,6 +333,8 @@ pub fn handler(_arguments: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// On an argument of a handler: calls with equal keys go to the same worker of a pool.
+///
+/// Several arguments may be marked; then all of them together are the key.
 #[proc_macro_attribute]
 pub fn key(_arguments: TokenStream, item: TokenStream) -> TokenStream {
     pipeline::misplaced("key", item.into()).into()

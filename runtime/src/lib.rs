@@ -207,5 +207,7 @@ pub mod prelude {
     pub use crate::sim::Sim;
     pub use crate::system::System;
     pub use crate::task::{JoinSet, Task};
-    pub use crate::time::{Within, interval, micros, millis, secs, sleep, timeout};
+    pub use crate::time::{
+        Duration, Instant, Within, interval, micros, millis, secs, sleep, sleep_until, timeout,
+    };
 }

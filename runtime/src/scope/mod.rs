@@ -505,7 +505,10 @@ impl Scope {
         process.pool_in(self, workers, SpawnOptions::here())
     }
 
-    /// Makes a scope inside this one. This scope does not end before it.
+    /// Makes a scope inside this one. This scope does not end before it, and stops it when it stops itself.
+    ///
+    /// A failure in it stops it, and does not fail this scope: its [`join`](Self::join) returns the failure to whoever asks. If
+    /// nobody does, a `tracing` event is all that tells of it.
     ///
     /// # Examples
     /// ```
