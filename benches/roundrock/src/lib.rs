@@ -3,6 +3,7 @@
 pub mod actors;
 pub mod ask;
 pub mod functions;
+pub mod sim;
 
 use bench_suite::entry::workers;
 use bench_suite::measure::Figures;

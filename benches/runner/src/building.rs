@@ -87,7 +87,13 @@ fn cargo(
     for feature in features {
         command.args(["--features", feature]);
     }
-    if alloc == Alloc::Mimalloc {
+    if package == "bench-madsim" {
+        // Madsim is its simulation only where the whole program is built for that.
+        command.env("RUSTFLAGS", "--cfg madsim");
+        command
+            .arg("--target-dir")
+            .arg(root.join("target").join("madsim"));
+    } else if alloc == Alloc::Mimalloc {
         // In a folder of its own, so that neither build is taken for the other.
         let folder = root.join("target").join("mimalloc");
         command.args(["--features", "bench-suite/mimalloc"]);

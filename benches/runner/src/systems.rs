@@ -112,6 +112,8 @@ pub const SYSTEMS: &[System] = &[
         .scaled(TWO_ARBITERS),
     System::cargo("threads", "bench-threads", "#7f7f7f"),
     System::cargo("rayon", "bench-rayon", "#aec7e8"),
+    System::cargo("shuttle", "bench-shuttle", "#637939"),
+    System::cargo("madsim", "bench-madsim", "#8c6d31"),
     System {
         name: "go",
         build: Build::Go,

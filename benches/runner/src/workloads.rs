@@ -87,6 +87,10 @@ fn requests(run: &Run) -> Option<f64> {
     run.get("requests_per_s")
 }
 
+fn steps(run: &Run) -> Option<f64> {
+    Some(run.get("steps_per_s")? / 1e6)
+}
+
 fn peak_mib(run: &Run) -> Option<f64> {
     Some(run.get("rss_kb")? / 1024.0)
 }
@@ -162,6 +166,15 @@ pub const WORKLOADS: &[Workload] = &[
     ),
     Workload::lasting("tcp", &[rate("tcp", "req/s", requests)], true).reps(3),
     Workload::lasting("http", &[rate("http", "req/s", requests)], true).reps(3),
+    Workload::timed(
+        "sim_steps",
+        1.0,
+        &[
+            row("sim_steps", "ns/msg", ns),
+            rate("sim_steps steps", "M/s", steps),
+        ],
+    ),
+    Workload::timed("sim_runs", 1.0, &[row("sim_runs", "ns/run", ns)]),
     Workload::timed(
         "threads",
         0.02,

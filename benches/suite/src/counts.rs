@@ -66,3 +66,16 @@ pub const BURST_PROCESSES: u64 = 10_000;
 pub const BURST_NANOS: u64 = 5_000;
 /// How often.
 pub const BURSTS: u64 = 20;
+
+/// Runs of `sim_steps`.
+pub const SIM_LONG_RUNS: u64 = 100;
+/// Processes of `sim_steps`.
+pub const SIM_LONG_RING: usize = 3;
+/// How often the token is passed on in a run of `sim_steps`.
+pub const SIM_LONG_HOPS: u64 = 10_000;
+/// Runs of `sim_runs`.
+pub const SIM_RUNS: u64 = 20_000;
+/// Processes of `sim_runs`.
+pub const SIM_RING: usize = 10;
+/// How often the token is passed on in a run of `sim_runs`: about fifty operations.
+pub const SIM_HOPS: u64 = 25;

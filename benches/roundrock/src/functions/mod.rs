@@ -12,6 +12,7 @@ pub mod working;
 use bench_suite::entry::Workload;
 
 use crate::ask;
+use crate::sim;
 
 /// All workloads.
 pub const WORKLOADS: &[Workload] = &[
@@ -36,4 +37,6 @@ pub const WORKLOADS: &[Workload] = &[
     ("threads", router::router),
     ("compute", working::compute),
     ("burst", working::burst),
+    ("sim_steps", sim::sim_steps),
+    ("sim_runs", sim::sim_runs),
 ];

@@ -1,0 +1,67 @@
+//! Deterministic tests: how fast schedules are searched.
+
+use bench_suite::counts;
+use bench_suite::entry::Arguments;
+use bench_suite::measure::{Figures, Meter};
+use roundrock::prelude::*;
+use roundrock::sim::{Simulation, Strategy, Summary};
+
+/// Passes the token on until it has made its way.
+#[process]
+async fn pass(input: &Receiver<u64>, output: &Sender<u64>) -> Result<()> {
+    while let Some(left) = input.recv().await {
+        if left == 0 {
+            break;
+        }
+        output.send(left - 1).await?;
+    }
+    Ok(())
+}
+
+/// One run: a ring of processes, round which a token goes.
+async fn ring(sim: &Sim, size: usize, hops: u64) -> Result<()> {
+    let (first, mut input) = bounded(1);
+    let mut tasks = Vec::new();
+    for _ in 1..size {
+        let (output, next) = bounded(1);
+        let own = std::mem::replace(&mut input, next);
+        tasks.push(sim.spawn(pass(own, output)));
+    }
+    first.send(hops).await?;
+    tasks.push(sim.spawn(pass(input, first)));
+    for task in tasks {
+        task.done().await;
+    }
+    Ok(())
+}
+
+fn search(runs: u64, size: usize, hops: u64) -> Summary {
+    let search = Simulation::new("ring")
+        .seeds(runs)
+        .strategy(Strategy::Random)
+        .max_steps(u64::MAX);
+    let found = search.run(|sim: Sim| async move { ring(&sim, size, hops).await });
+    found.expect("the ring has no mistake")
+}
+
+/// Messages between three processes, in long runs.
+pub fn sim_steps(arguments: &Arguments) -> Figures {
+    let runs = arguments.count(counts::SIM_LONG_RUNS);
+    let meter = Meter::start();
+    let summary = search(runs, counts::SIM_LONG_RING, counts::SIM_LONG_HOPS);
+    let figures = meter.stop(runs * counts::SIM_LONG_HOPS);
+    let rate = summary.steps as f64 / figures.wall_s;
+    figures.with("steps_per_s", rate)
+}
+
+/// Short runs of ten processes.
+pub fn sim_runs(arguments: &Arguments) -> Figures {
+    let runs = arguments.count(counts::SIM_RUNS);
+    let meter = Meter::start();
+    let summary = search(runs, counts::SIM_RING, counts::SIM_HOPS);
+    let figures = meter.stop(runs);
+    let rate = runs as f64 / figures.wall_s;
+    figures
+        .with("runs_per_s", rate)
+        .with("steps_per_run", summary.steps as f64 / runs as f64)
+}
