@@ -7,7 +7,7 @@
 fn mistakes_are_explained_and_accepted_forms_compile() {
     let cases = trybuild::TestCases::new();
     for area in [
-        "process", "handlers", "channel", "select", "scope", "main", "kernels",
+        "process", "handlers", "channel", "select", "scope", "main", "test", "kernels",
     ] {
         cases.compile_fail(format!("ui/{area}/*.rs"));
     }
