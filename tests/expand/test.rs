@@ -14,6 +14,7 @@
 fn orders() {
     #[allow(
         clippy::needless_pass_by_value,
+        clippy::new_ret_no_self,
         clippy::ptr_arg,
         clippy::trivially_copy_pass_by_ref,
         clippy::unused_async,
@@ -48,6 +49,7 @@ fn orders() {
 fn on_threads() {
     #[allow(
         clippy::needless_pass_by_value,
+        clippy::new_ret_no_self,
         clippy::ptr_arg,
         clippy::trivially_copy_pass_by_ref,
         clippy::unused_async,
