@@ -103,7 +103,7 @@ use proc_macro::TokenStream;
 /// | `name = "…"` | both | the type or function | name in reports |
 /// | `blocking` | both | | runs on a thread where it may block; all plain `fn` |
 /// | `cpu` | both | | runs on a thread per core, for long computations; all plain `fn` |
-/// | `budget = 1000` | both | none | how many may live at once before an alarm; kept, and not acted on yet |
+/// | `budget = 1000` | both | none | how many, 1 or more, may live at once that were spawned at one place: more are an alarm in `System::events()` and in `tracing`, and go on living |
 #[proc_macro_attribute]
 pub fn process(arguments: TokenStream, item: TokenStream) -> TokenStream {
     pipeline::process(arguments.into(), item.into()).into()

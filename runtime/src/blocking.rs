@@ -19,10 +19,11 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
+use crate::observe::{JobInfo, LaneInfo};
 use crate::process::exit::Fault;
 use crate::scheduler::worker;
 use crate::scope::{Late, ScopeInner};
@@ -30,8 +31,10 @@ use crate::sim::machine;
 use crate::supervise::Lineage;
 use crate::sync::{AtomicUsize, Guard, Lock, Ordering};
 use crate::system::life;
+use crate::task::ProcessId;
 use crate::task::cell::Header;
 use crate::task::current::{self, Waits};
+use crate::task::origin::Origin;
 use crate::task::registry::WaitKind;
 use crate::task::waker::TaskWaker;
 
@@ -67,6 +70,32 @@ pub(crate) struct Threads {
 struct Counts {
     threads: AtomicUsize,
     free: AtomicUsize,
+    running: Running,
+}
+
+/// The jobs that run, for observers: who wants the result, and since when.
+#[derive(Debug)]
+struct Running(Lock<Vec<(ProcessId, &'static Origin, Instant)>>);
+
+impl Default for Running {
+    fn default() -> Self {
+        Self(Lock::new(Vec::new()))
+    }
+}
+
+impl Running {
+    fn enter(&self, process: ProcessId, origin: &'static Origin) {
+        let now = crate::sync::now();
+        self.0.lock().push((process, origin, now));
+    }
+
+    fn leave(&self, process: ProcessId) {
+        let mut running = self.0.lock();
+        // A process may have several, which look the same.
+        if let Some(at) = running.iter().position(|job| job.0 == process) {
+            running.swap_remove(at);
+        }
+    }
 }
 
 impl Threads {
@@ -99,6 +128,22 @@ impl Threads {
             name: String::new(),
             limit: 0,
             simulated: true,
+        }
+    }
+
+    /// What observers may know.
+    pub(crate) fn info(&self, now: Instant) -> LaneInfo {
+        let running = self.counts.running.0.lock().clone();
+        let job = |(process, origin, since): (ProcessId, &'static Origin, Instant)| JobInfo {
+            process: process.raw(),
+            name: origin.name.into(),
+            running_for: now.saturating_duration_since(since),
+        };
+        LaneInfo {
+            // ORDERING: Relaxed: an estimate.
+            threads: self.counts.threads.load(Ordering::Relaxed),
+            queued: self.queue.len(),
+            running: running.into_iter().map(job).collect(),
         }
     }
 
@@ -291,6 +336,16 @@ fn submit<T: Send + 'static>(
         post: Arc::new(Post(Lock::new(PostState::default()))),
     });
     let shared = Arc::clone(&slot);
+    let of = current::with_task(|task| {
+        let task = task?;
+        let counts = Arc::clone(&task.system().threads(lane).counts);
+        Some((counts, task.slot().id(), task.slot().origin()))
+    });
+    let Some((counts, process, origin)) = of else {
+        panic!(
+            "`blocking` needs a Roundrock system: await it in a process, or just call the function"
+        )
+    };
     let run: Job = Box::new(move || {
         {
             let mut state = shared.post.0.lock();
@@ -301,7 +356,9 @@ fn submit<T: Send + 'static>(
             }
             state.thread = Some(thread::current());
         }
+        counts.running.enter(process, origin);
         let result = catch_unwind(AssertUnwindSafe(|| job(&shared.post)));
+        counts.running.leave(process);
         *shared.result.lock() = Some(result);
         let mut state = shared.post.0.lock();
         state.thread = None;
@@ -311,14 +368,8 @@ fn submit<T: Send + 'static>(
         quietly(|| drop(shared));
         drop(abandoned);
     });
-    let submitted = current::with_task(|task| {
-        match task.map(|task| task.system().threads(lane).submit(run)) {
-            Some(submitted) => submitted,
-            None => panic!(
-                "`blocking` needs a Roundrock system: await it in a process, or just call the function"
-            ),
-        }
-    });
+    let submitted =
+        current::with_task(|task| task.is_some_and(|task| task.system().threads(lane).submit(run)));
     assert!(
         submitted,
         "`blocking` was awaited after the system has shut down"

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM stop the root scope; a second signal aborts.
+//! Ctrl-C and SIGTERM stop the root scope, and a second signal aborts; SIGUSR1 writes a dump to standard error.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ mod without_signals {
 mod with_signals {
     use super::{Arc, ScopeInner};
 
-    use signal_hook::consts::{SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
     use signal_hook::iterator::{Handle, Signals};
 
     /// Ends the watching thread when dropped.
@@ -43,13 +43,19 @@ mod with_signals {
 
     pub(crate) fn watch(root: &Arc<ScopeInner>) -> Watch {
         let root = Arc::downgrade(root);
-        let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else {
+        let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGUSR1]) else {
             return Watch(None);
         };
         let handle = signals.handle();
         let wait = move || {
             let mut first = true;
             for signal in signals.forever() {
+                if signal == SIGUSR1 {
+                    if let Some(root) = root.upgrade() {
+                        eprintln!("{}", root.system.dump(None));
+                    }
+                    continue;
+                }
                 let Some(root) = root.upgrade().filter(|_| first) else {
                     // The one way to end at once and still say why: the default action of the signal.
                     let _ = signal_hook::low_level::emulate_default_handler(signal);

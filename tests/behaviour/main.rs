@@ -12,6 +12,7 @@ mod channel;
 mod close;
 mod dead_letters;
 mod draining;
+mod dump;
 mod foreign;
 mod latest;
 mod leaks;

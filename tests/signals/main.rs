@@ -20,7 +20,7 @@ impl Program {
         let mut child = Command::new(env!("CARGO_BIN_EXE_signals_child"))
             .arg(mode)
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let said = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -46,8 +46,9 @@ impl Program {
         assert!(sent.success());
     }
 
-    fn end(mut self) -> ExitStatus {
-        self.child.wait().unwrap()
+    fn end(self) -> ExitStatus {
+        let output = self.child.wait_with_output().unwrap();
+        output.status
     }
 }
 
@@ -76,6 +77,36 @@ fn a_signal_stops_the_root_scope_and_loses_nothing() {
             assert_eq!(program.end().code(), Some(0));
         });
     }
+}
+
+#[test]
+fn sigusr1_writes_a_dump_and_stops_nothing() {
+    within_the_limit(|| {
+        let mut program = Program::start("pipeline");
+        let errors = program.child.stderr.take().unwrap();
+        program.signal("USR1");
+        let mut errors = BufReader::new(errors).lines().map(Result::unwrap);
+        let head = errors.next().unwrap();
+        assert!(head.starts_with("system `roundrock`, up for "), "{head}");
+        let shown: Vec<String> = errors
+            .by_ref()
+            .take_while(|line| !line.is_empty())
+            .collect();
+        let shown = shown.join("\n");
+        for part in [
+            "scope `main`",
+            "source#",
+            "sink#",
+            "tests/signals/child.rs:",
+        ] {
+            assert!(shown.contains(part), "{part} is not in\n{shown}");
+        }
+        // It is still stopped by the first of the other signals.
+        program.signal("TERM");
+        let sent = program.number("sent ");
+        assert_eq!(sent, program.number("received "));
+        assert_eq!(program.end().code(), Some(0));
+    });
 }
 
 #[test]

@@ -24,7 +24,8 @@ pub(crate) fn process(tokens: TokenStream, on_struct: bool, errors: &mut Errors)
         "mailbox" if on_struct => options.mailbox = errors.keep(mailbox(argument)),
         "name" => options.name = errors.keep(name_of(argument)),
         "budget" => {
-            options.budget = errors.keep(number(argument, 1, u32::MAX, "budget = 64", "messages"));
+            options.budget =
+                errors.keep(number(argument, 1, u32::MAX, "budget = 1000", "processes"));
         }
         "blocking" | "cpu" => {
             if argument.value.is_some() {

@@ -6,15 +6,23 @@ mod kept;
 #[path = "unkept.rs"]
 mod kept;
 
+pub(crate) mod dump;
+pub(crate) mod events;
+pub(crate) mod growth;
 pub(crate) mod hooks;
 pub mod ledger;
 pub(crate) mod snapshot;
+mod take;
+pub(crate) mod words;
 
+pub use events::{Event, EventKind, Events};
 pub use hooks::{Hooks, ProcessEvent, Watching, watch};
 pub use ledger::{DeadCounts, Ledger};
 pub use snapshot::{
-    ChannelInfo, Direction, Name, OriginInfo, PortInfo, ProcessInfo, Site, Snapshot, State, Times,
-    Wait, WorkerInfo,
+    ChannelInfo, ChildInfo, Direction, EdgeInfo, Evidence, ExitInfo, GroupInfo, GroupWait, JobInfo,
+    LaneInfo, Name, OriginInfo, PortInfo, ProcessInfo, ScopeInfo, Site, Snapshot, State, Times,
+    Truncated, Wait, WorkerInfo,
 };
 
 pub(crate) use kept::BOOKS;
+pub(crate) use take::Limits;

@@ -19,6 +19,7 @@ use crate::process::port::Visitor;
 use crate::process::spawn::{FunctionLauncher, Launcher, Pool, Spawn, SpawnOptions};
 use crate::scope::{Scope, ScopeInner};
 use crate::task::cell::Header;
+use crate::task::origin::Facts;
 use crate::task::ports::Ports;
 use crate::task::{Done, ProcessId, Task, TaskRef, current};
 
@@ -617,7 +618,7 @@ where
     B: Body<Output: IntoOutcome>,
     L: Launcher,
 {
-    let mut options = options.of(meta.name, meta.ports, meta.budget);
+    let mut options = options.of(meta.name, Facts::of(meta));
     if options.ports.is_empty() {
         options.ports = lent(&body, scope, meta.ports);
     }

@@ -6,7 +6,7 @@ use std::panic::Location;
 use crate::process::exit::IntoOutcome;
 use crate::scope::Scope;
 use crate::task::Task;
-use crate::task::origin;
+use crate::task::origin::{self, Facts};
 use crate::task::ports::Ports;
 use crate::task::registry::About;
 
@@ -113,10 +113,7 @@ pub struct SpawnOptions {
     pub(crate) site: &'static Location<'static>,
     pub(crate) isolated: bool,
     pub(crate) ports: Ports,
-    /// The names of arguments or fields that may be ports.
-    pub(crate) port_names: &'static [&'static str],
-    /// How many may live before an alarm; zero if there is no such number.
-    pub(crate) budget: u32,
+    pub(crate) facts: Facts,
 }
 
 impl SpawnOptions {
@@ -127,14 +124,13 @@ impl SpawnOptions {
             site: Location::caller(),
             isolated: false,
             ports: Ports::default(),
-            port_names: &[],
-            budget: 0,
+            facts: Facts::NONE,
         }
     }
 
     /// Says it of a process that is being made.
     pub(crate) fn tell(&self, about: &mut About) {
-        about.origin = origin::intern(self.name, self.site, self.port_names, self.budget);
+        about.origin = origin::intern(self.name, self.site, self.facts);
         about.ports = self.ports.clone();
     }
 
@@ -145,16 +141,10 @@ impl SpawnOptions {
         }
     }
 
-    /// What the macro says of the process: its name, unless it was given one of its own, where it may have ports, and its budget.
-    pub(crate) fn of(
-        self,
-        name: &'static str,
-        port_names: &'static [&'static str],
-        budget: Option<u32>,
-    ) -> Self {
+    /// What the macro says of the process, with its name unless it was given one of its own.
+    pub(crate) fn of(self, name: &'static str, facts: Facts) -> Self {
         Self {
-            port_names,
-            budget: budget.unwrap_or(0),
+            facts,
             ..self.or_named(name)
         }
     }

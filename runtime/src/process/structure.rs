@@ -18,6 +18,7 @@ use crate::channel::endpoint::Endpoint;
 use crate::channel::head::{Side, VTable};
 use crate::channel::registry::{self, Shard};
 use crate::channel::{self, Receiver};
+use crate::observe::Evidence;
 use crate::process::call::Envelope;
 use crate::process::context::Cx;
 use crate::process::exit::{Fault, Outcome};
@@ -27,6 +28,7 @@ use crate::process::port::Visitor;
 use crate::process::spawn::{Launcher, PlainLauncher, SpawnOptions};
 use crate::scope::{Scope, ScopeInner};
 use crate::supervise::Lineage;
+use crate::task::origin::Facts;
 use crate::task::ports::{Ports, Tie};
 use crate::task::{Task, current};
 use crate::time::clock::now;
@@ -125,7 +127,7 @@ pub(crate) fn create<P: Handlers + StructProcess, L: Launcher>(
     mailbox: Mailbox<P>,
     launcher: &L,
 ) -> Task<()> {
-    let mut options = options.of(P::META.name, P::META.ports, P::META.budget);
+    let mut options = options.of(P::META.name, facts::<P>());
     let traced;
     (options.ports, traced) = ports(&state, scope, endpoint, L::KEEPS);
     let me = WeakHandle::new(endpoint.duplicate(Side::Weak));
@@ -202,6 +204,16 @@ async fn resting<P: StructProcess, F: Future>(state: &mut P, next: F) -> F::Outp
     .await
 }
 
+/// What the macros say of a struct process.
+fn facts<P: Handlers + StructProcess>() -> Facts {
+    Facts {
+        ports: P::META.ports,
+        evidence: Evidence::State,
+        handlers: P::HANDLERS,
+        budget: P::META.budget.unwrap_or(0),
+    }
+}
+
 /// The loop of a process that has nothing but its mailbox.
 async fn simple<P: Handlers + StructProcess>(
     mut state: P,
@@ -256,12 +268,17 @@ async fn handle<P: Handlers>(
     cx: &mut Cx<P>,
     from_mailbox: bool,
 ) {
-    let handler = from_mailbox.then(|| P::index(&envelope.message));
-    cx.begin(envelope.deadline, envelope.sender, handler);
+    let handler = P::index(&envelope.message);
+    cx.begin(
+        envelope.deadline,
+        envelope.sender,
+        from_mailbox.then_some(handler),
+    );
     match envelope.deadline {
-        None => state.dispatch(envelope.message, cx).await,
+        None => current::in_handler(handler, state.dispatch(envelope.message, cx)).await,
         Some(deadline) => {
-            current::under_deadline(deadline, state.dispatch(envelope.message, cx)).await
+            let handled = current::under_deadline(deadline, state.dispatch(envelope.message, cx));
+            current::in_handler(handler, handled).await;
         }
     }
     cx.end();

@@ -13,6 +13,8 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::observe::growth::Counting;
+use crate::observe::{Event, EventKind};
 use crate::scheduler::driver::Parker;
 use crate::scheduler::{Scheduler, worker};
 use crate::sync::{AtomicU32, AtomicUsize, Lock, Ordering, fence};
@@ -119,6 +121,7 @@ fn watch(scheduler: &Weak<Scheduler>, rest: &Rest, mut looks: Vec<Look>) {
     rest.attach();
     let mut quiet_since = None::<Instant>;
     let mut jitter = 0x2545_f491_u32;
+    let mut counting = None;
     loop {
         let Some(scheduler) = scheduler
             .upgrade()
@@ -128,6 +131,9 @@ fn watch(scheduler: &Weak<Scheduler>, rest: &Rest, mut looks: Vec<Look>) {
         };
         let now = scheduler.clock.write_coarse();
         look(&scheduler, &mut looks, now);
+        counting
+            .get_or_insert_with(|| Counting::new(*scheduler.growth.lock(), now))
+            .tick(&scheduler, now);
         let busy = scheduler.idle.sleeping() < scheduler.threads();
         let quiet = match quiet_since {
             _ if busy => {
@@ -233,4 +239,11 @@ fn report(scheduler: &Scheduler, current: u64, ran: Duration, waiting: usize) {
         waiting,
         "stall"
     );
+    if let Some(process) = process {
+        let stall = EventKind::Stall {
+            running: ran,
+            waiting,
+        };
+        scheduler.board.tell(|| Event::of(&process, stall));
+    }
 }

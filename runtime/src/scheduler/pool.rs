@@ -6,6 +6,8 @@ use std::thread::JoinHandle;
 
 use crate::channel::dead::Desk;
 use crate::observe::BOOKS;
+use crate::observe::events::Board;
+use crate::observe::growth::Growth;
 use crate::scheduler::driver::{Driver, Reactor};
 use crate::scheduler::idle::Idle;
 use crate::scheduler::monitor::Monitor;
@@ -48,6 +50,10 @@ pub(crate) struct Scheduler {
     name: String,
     /// Where its dead letters go.
     pub(crate) desk: Arc<Desk>,
+    /// Where it is told what happens to processes.
+    pub(crate) board: Board,
+    /// When the number of processes is worth an alarm.
+    pub(crate) growth: Lock<Growth>,
 }
 
 impl Scheduler {
@@ -105,6 +111,8 @@ impl Scheduler {
             seed: std::process::id().into(),
             name: name.to_owned(),
             desk,
+            board: Board::new(),
+            growth: Lock::new(Growth::default()),
         });
         scheduler.desk.belongs_to(&scheduler);
         scheduler
@@ -115,8 +123,10 @@ impl Scheduler {
         workers: usize,
         reactor: Reactor,
         name: &str,
+        growth: Growth,
     ) -> std::io::Result<Arc<Self>> {
         let scheduler = Self::new(workers, reactor, name)?;
+        *scheduler.growth.lock() = growth;
         let mut started = Ok(true);
         for _ in 0..workers {
             started = started.and_then(|_| scheduler.start_worker(false));
@@ -291,5 +301,6 @@ impl Scheduler {
             }
         }
         self.driver.shutdown();
+        self.board.close();
     }
 }

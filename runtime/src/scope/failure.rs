@@ -50,6 +50,14 @@ impl ScopeInner {
         !self.state.lock().exits.is_empty()
     }
 
+    /// What failed first, as text, until somebody takes it.
+    pub(crate) fn first_failure(&self) -> Option<String> {
+        // The text of an error is the user's code, so it is asked for without the lock.
+        let first = self.state.lock().exits.first().cloned()?;
+        let reason = crate::observe::words::reason(&first.exit.reason());
+        Some(format!("`{}`: {reason}", first.process))
+    }
+
     fn record(&self, process: &str, exit: &Exit) {
         let mut state = self.state.lock();
         if state.exits.len() < REMEMBERED {

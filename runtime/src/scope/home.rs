@@ -10,6 +10,7 @@
 
 use std::sync::Arc;
 
+use crate::observe::EventKind;
 use crate::process::exit::Exit;
 use crate::scope::{Own, ScopeInner};
 use crate::supervise::Lineage;
@@ -48,6 +49,15 @@ impl Member {
                 target: "roundrock::process", process = name(), process.id = task.id().raw(), reason = exit.kind(),
                 ran_ms = ran_ms(), cause = %exit, "process.exit"
             ),
+        }
+        if !exit.is_normal() {
+            let failed = || EventKind::Failed {
+                reason: exit.reason(),
+            };
+            self.scope.tell(Some(task.clone()), failed);
+        }
+        if matches!(exit, Exit::Panicked(_)) {
+            self.scope.system.report_panic(task, exit, &self.scope);
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::system::SystemInner;
 use crate::task::TaskRef;
 use crate::task::current;
 use crate::task::ports::Ports;
-use crate::task::registry::{About, ProcessId, Slot, WaitKind};
+use crate::task::registry::{About, ProcessId, Slot, WaitKind, low_bits};
 use crate::time::sleep;
 
 /// Slots that are read between two yields.
@@ -140,7 +140,7 @@ async fn scan(system: &SystemInner) -> Look {
             PIECE,
             |scope| wanted.get(&scope).copied().unwrap_or(true),
             |id, about, slot, task| {
-                let scope = task.scope().map_or(0, |scope| scope.id) as u32;
+                let scope = low_bits(task.scope().map_or(0, |scope| scope.id));
                 let seen = Arc::new(Seen::new(id, about, slot, task));
                 if !look.enter(&seen) {
                     unwanted.push(scope);

@@ -31,6 +31,7 @@ use std::time::{Duration, Instant};
 use crate::channel::waiters::Waiters;
 use crate::error::Result;
 use crate::observe::hooks::{self, Hooks};
+use crate::observe::{Event, EventKind};
 use crate::process::exit::IntoOutcome;
 use crate::process::spawn::{Pool, Spawn, SpawnOptions, StartTwice};
 use crate::supervise::Supervisor;
@@ -92,6 +93,8 @@ pub(crate) struct State {
     hands_on: bool,
     names: names::Names,
     pub(crate) report: ExitReport,
+    /// Who was dropped while this scope stopped, here or in a scope inside it.
+    late: Vec<Late>,
     /// The report is written.
     stopped: bool,
     /// When a stop was asked for, and how long it may take.
@@ -222,8 +225,25 @@ impl ScopeInner {
     }
 
     /// The scope around this one.
-    pub(super) fn parent(&self) -> Option<&Self> {
+    pub(crate) fn parent(&self) -> Option<&Self> {
         self.parent.as_deref()
+    }
+
+    /// The scope around this one, and those inside it that observers know of.
+    pub(crate) fn neighbours(&self) -> Vec<Arc<Self>> {
+        let inside: Vec<Arc<Self>> = {
+            let state = self.state.lock();
+            state.children.iter().filter_map(Weak::upgrade).collect()
+        };
+        inside.into_iter().chain(self.parent.clone()).collect()
+    }
+
+    /// Tells observers what happened to a process of this scope.
+    pub(crate) fn tell(&self, task: Option<TaskRef>, kind: impl FnOnce() -> EventKind) {
+        if let Some(task) = task {
+            let board = &self.system.scheduler.board;
+            board.tell(|| Event::of(&task, kind()));
+        }
     }
 
     /// Whether this scope is `id` or lies inside it.

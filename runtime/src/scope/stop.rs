@@ -23,10 +23,12 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use crate::observe::EventKind;
 use crate::scope::ScopeInner;
 use crate::scope::drain;
 use crate::scope::look::{Look, Seen, look};
 use crate::supervise::Event;
+use crate::sync::Ordering;
 use crate::task::cell::Header;
 use crate::task::current;
 use crate::task::registry::{ProcessId, WaitKind};
@@ -143,7 +145,6 @@ async fn run(scope: &Arc<ScopeInner>, at_start: usize) {
         last: None,
         pause: FIRST_LOOK,
         released: false,
-        late: Vec::new(),
     };
     // The first look marks everybody.
     let mut ended = stop.look().await;
@@ -180,7 +181,7 @@ async fn run(scope: &Arc<ScopeInner>, at_start: usize) {
             break;
         }
     }
-    let late = stop.late;
+    let late = std::mem::take(&mut scope.state.lock().late);
     if !late.is_empty() {
         let names: Vec<_> = late.iter().map(ToString::to_string).collect();
         tracing::warn!(target: "roundrock::scope", scope = scope.name(), late = names.join("; "), stuck = stuck.len(), "scope.late");
@@ -204,7 +205,6 @@ struct Stop<'a> {
     pause: Duration,
     /// No supervised child waits for another one any more.
     released: bool,
-    late: Vec<Late>,
 }
 
 impl Stop<'_> {
@@ -262,14 +262,14 @@ impl Stop<'_> {
 
     /// Asks for the futures of those that were seen and are `chosen` to be dropped, once.
     fn kill(&mut self, chosen: impl Fn(&Seen) -> bool) {
-        let mut late = Vec::new();
         for process in self.seen() {
             if chosen(process) && !process.task.state.is_killed() && !process.task.state.is_done() {
-                late.push(process.late());
+                process.note_late();
+                self.scope
+                    .tell(Some(process.task.clone()), || EventKind::Late);
                 process.task.kill();
             }
         }
-        self.late.extend(late);
     }
 }
 
@@ -285,6 +285,27 @@ fn finish(scope: &ScopeInner, report: ExitReport) {
 }
 
 impl Seen {
+    /// Enters it into the reports of all scopes around it that stop, whichever of them found it first.
+    fn note_late(&self) {
+        // ORDERING: Relaxed: of several coordinators one enters it; what they enter has a lock of its own.
+        let before = self
+            .task
+            .slot()
+            .line
+            .flags
+            .fetch_or(current::LATE, Ordering::Relaxed);
+        if before & current::LATE != 0 {
+            return;
+        }
+        let mut scope = self.task.scope().map(|scope| &**scope);
+        while let Some(at) = scope {
+            if at.is_stopping() {
+                at.state.lock().late.push(self.late());
+            }
+            scope = at.parent();
+        }
+    }
+
     fn late(&self) -> Late {
         Late {
             waiting_for: self.kind,

@@ -67,6 +67,11 @@ impl Lineage {
         self.state.lock().current.clone()
     }
 
+    /// The incarnation that was made last, or the promise.
+    pub(super) fn task(&self) -> Option<TaskRef> {
+        self.current().or_else(|| self.whole())
+    }
+
     /// The promise, while the child is not over.
     pub(crate) fn whole(&self) -> Option<TaskRef> {
         self.state.lock().whole.clone()

@@ -29,6 +29,7 @@
 //! handles, incarnations and supervisor have in common), `supervisor` (the events), `table` (the decisions), `starter` (what makes incarnations),
 //! `builder` (what users write), `escalation`.
 
+mod book;
 mod builder;
 mod child;
 mod escalation;

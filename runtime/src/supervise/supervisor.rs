@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use super::book::Book;
 use super::child::Child;
 use super::strategy::Strategy;
 use super::table::Table;
@@ -29,6 +30,7 @@ use crate::time::sleep::sleep_until;
 /// The inbox of the supervisor of one scope.
 pub(crate) struct Supervisor {
     inbox: Lock<Inbox>,
+    book: Book,
 }
 
 struct Inbox {
@@ -87,7 +89,13 @@ impl Supervisor {
         };
         Arc::new(Self {
             inbox: Lock::new(inbox),
+            book: Book::new(),
         })
+    }
+
+    /// What observers may know of its children.
+    pub(crate) fn book(&self) -> &Book {
+        &self.book
     }
 
     /// The place of a new child in the order of the scope.

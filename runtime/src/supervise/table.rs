@@ -22,6 +22,7 @@ use super::lineage::DEAF;
 use super::restart::Intensity;
 use super::supervisor::{Event, Supervisor, now};
 use crate::error::Error;
+use crate::observe::EventKind;
 use crate::process::exit::{Exit, Fault};
 use crate::scope::ScopeInner;
 use crate::task::current;
@@ -94,6 +95,7 @@ impl Table {
             Event::Add(child) => {
                 let key = child.lineage.key();
                 let failed = child.last.clone();
+                self.supervisor.book().add(child.name, &child.lineage);
                 self.children.insert(key, *child);
                 self.to_start.insert(key);
                 if self.dropping {
@@ -153,6 +155,8 @@ impl Table {
         };
         child.last = Some(exit.clone());
         child.stop_by = None;
+        let at_ms = self.scope.system.scheduler.clock.coarse_ms();
+        self.supervisor.book().note(key, &exit, at_ms);
         let is_abandoned = exit.is_normal() && !child.starter.is_wanted();
         match child.state {
             _ if self.stopping => self.over(key, exit),
@@ -207,6 +211,12 @@ impl Table {
             target: "roundrock::supervise", process = name, restarts = child.lineage.number(), delay_ms = pause.as_millis() as u64,
             reason = %exit, "restart"
         );
+        let kind = || EventKind::Restarting {
+            reason: exit.reason(),
+            incarnations: child.lineage.number(),
+            pause,
+        };
+        self.scope.tell(child.lineage.task(), kind);
         let Some(affected) = settings.strategy.affected(key) else {
             return;
         };
@@ -234,6 +244,10 @@ impl Table {
         };
         tracing::error!(target: "roundrock::supervise", process = name, reason = %gave_up, "gave_up");
         let exit = Exit::Failed(Arc::new(Fault::Error(Error::from(gave_up))));
+        let reason = || EventKind::GaveUp {
+            reason: exit.reason(),
+        };
+        self.scope.tell(child.lineage.task(), reason);
         self.scope.fail(name, &exit);
         self.over(key, exit);
         self.stop();
@@ -469,6 +483,7 @@ impl Table {
         self.to_start.remove(&key);
         self.to_stop.remove(&key);
         self.has_ended(key);
+        self.supervisor.book().remove(key);
         if let Some(child) = self.children.remove(&key) {
             let lineage = child.lineage;
             child.starter.settle(exit);

@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::blocking;
 use crate::channel::Closed;
 use crate::error::{Context as _, Error, Result, is_consequence};
+use crate::observe::growth::Growth;
 use crate::observe::{Ledger, snapshot};
 use crate::process::exit::{Exit, Fault, IntoOutcome};
 use crate::scheduler::Scheduler;
@@ -22,6 +23,11 @@ use crate::system::life::{self, Life};
 use crate::system::{System, SystemInner};
 use crate::task::{Task, current};
 use crate::time::{sleep, timeout};
+
+/// The most lines about one panic.
+pub const PANIC_LINES: usize = 40;
+/// How long nothing more is written about the panics of a system after one was described.
+pub const PANIC_PAUSE: Duration = Duration::from_secs(10);
 
 /// The most workers that a system may have.
 pub const MAX_WORKERS: usize = 1024;
@@ -35,6 +41,8 @@ pub struct Builder {
     name: String,
     reactor: Reactor,
     signals: bool,
+    panic_dump: bool,
+    growth: Growth,
 }
 
 impl Default for Builder {
@@ -52,6 +60,8 @@ impl Builder {
             name: "roundrock".to_owned(),
             reactor: Reactor::default(),
             signals: false,
+            panic_dump: false,
+            growth: Growth::default(),
         }
     }
 
@@ -88,10 +98,41 @@ impl Builder {
         self
     }
 
-    /// Lets Ctrl-C and SIGTERM stop the root scope; a second signal aborts the program. Off by default, on in
-    /// `#[roundrock::main]`. Without the feature `signals` it has no effect.
+    /// Lets Ctrl-C and SIGTERM stop the root scope; a second signal aborts the program. SIGUSR1 writes a [dump](System::dump) to
+    /// standard error. Off by default, on in `#[roundrock::main]`. Without the feature `signals` it has no effect.
     pub fn signals(mut self, on: bool) -> Self {
         self.signals = on;
+        self
+    }
+
+    /// Writes the state of its scope to standard error when a process panics: who it was, what its siblings do and what they wait
+    /// for, in [`PANIC_LINES`] lines at most, and for one panic in [`PANIC_PAUSE`] at most. Off by default, on in
+    /// `#[roundrock::main]`.
+    pub fn panic_dump(mut self, on: bool) -> Self {
+        self.panic_dump = on;
+        self
+    }
+
+    /// Sets when a growing number of processes is an alarm: one with its name and place in [`System::events`] and as a
+    /// `tracing` event.
+    ///
+    /// That is when more than `above` live, at least twice as many as three windows before, and more at the end of each of the
+    /// three than at its beginning. The default is 1,000, and windows of 10 s. The budget of `#[process(budget = …)]` is looked
+    /// at ten times in a window. Counting takes a hundredth of one thread's time at most, and nothing of the workers'.
+    ///
+    /// # Panics
+    /// If `window` is not 100 ms to 1 h.
+    pub fn growth(mut self, above: u64, window: Duration) -> Self {
+        let range = Duration::from_millis(100)..=Duration::from_secs(3600);
+        assert!(
+            range.contains(&window),
+            "the window of `growth` is 100 ms to 1 h, not {window:?}"
+        );
+        self.growth = Growth {
+            above,
+            window,
+            ..Growth::default()
+        };
         self
     }
 
@@ -173,9 +214,12 @@ impl Builder {
     fn threads(self) -> Result<Running> {
         install_panic_hook();
         let workers = self.workers.unwrap_or_else(default_workers);
-        let scheduler = Scheduler::start(workers, self.reactor, &self.name)
+        let scheduler = Scheduler::start(workers, self.reactor, &self.name, self.growth)
             .context("cannot start the system")?;
         let system = SystemInner::new(scheduler, self.name, self.grace);
+        if self.panic_dump {
+            system.describe_panics();
+        }
         let root = system.make_root();
         Ok(Running(system, root))
     }
@@ -360,19 +404,22 @@ pub fn run_main<F>(builder: Builder, body: impl FnOnce(Scope) -> F) -> ExitCode
 where
     F: Future<Output: IntoOutcome> + Send + 'static,
 {
-    let (result, books) = builder.signals(true).run_and_report(|scope| {
-        let main = body(scope);
-        async move {
-            main.await
-                .into_outcome()
-                .map(drop)
-                .map_err(|fault| match fault {
-                    Fault::Error(error) => error,
-                    Fault::Closed => Closed(()).into(),
-                    fault @ (Fault::Panic(_) | Fault::Known(_)) => Error::new(fault),
-                })
-        }
-    });
+    let (result, books) = builder
+        .signals(true)
+        .panic_dump(true)
+        .run_and_report(|scope| {
+            let main = body(scope);
+            async move {
+                main.await
+                    .into_outcome()
+                    .map(drop)
+                    .map_err(|fault| match fault {
+                        Fault::Error(error) => error,
+                        Fault::Closed => Closed(()).into(),
+                        fault @ (Fault::Panic(_) | Fault::Known(_)) => Error::new(fault),
+                    })
+            }
+        });
     let dead = &books.ledger.dead;
     // Who chose to discard messages knows of it.
     let lost = dead.total() != dead.discarded || !books.ledger.is_balanced();

@@ -15,24 +15,25 @@ use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::blocking::{Jobs, Lane, Threads};
 use crate::channel::DeadLetters;
 use crate::leaks::{self, Leak};
-use crate::observe::{Ledger, Snapshot, snapshot};
+use crate::observe::{Events, Ledger, Limits, Snapshot, snapshot, words};
 use crate::process::Exit;
 use crate::scheduler::Scheduler;
 use crate::scope::look::Looks;
 use crate::scope::{ExitReport, Scope, ScopeInner};
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Lock, Ordering};
 use crate::task::cell::{self, Home};
-use crate::task::{ProcessId, Task, TaskRef, origin};
+use crate::task::origin::{self, Facts};
+use crate::task::{ProcessId, Task, TaskRef};
 use life::{Life, Over};
 
 #[doc(hidden)]
 pub use builder::run_main;
-pub use builder::{Builder, MAX_WORKERS};
+pub use builder::{Builder, MAX_WORKERS, PANIC_LINES, PANIC_PAUSE};
 pub(crate) use builder::{Returned, install_panic_hook, oversee};
 pub use life::ShutdownInside;
 
@@ -65,7 +66,12 @@ pub(crate) struct SystemInner {
     pub(crate) over: Over,
     /// The body of `main`.
     entry: OnceLock<ProcessId>,
+    /// When a panic may be described; `None` if none may.
+    panics: Lock<Option<Instant>>,
 }
+
+/// Processes of each group that a dump looks at one by one.
+const DUMPED: usize = 8;
 
 impl SystemInner {
     pub(crate) fn new(scheduler: Arc<Scheduler>, name: String, grace: Duration) -> Arc<Self> {
@@ -88,6 +94,7 @@ impl SystemInner {
         grace: Duration,
     ) -> Arc<Self> {
         Arc::new(Self {
+            panics: Lock::new(None),
             scheduler,
             blocking,
             cpu,
@@ -129,6 +136,51 @@ impl SystemInner {
         let _ = self.entry.set(entry);
     }
 
+    /// The present state as text: all of it, or one scope.
+    pub(crate) fn dump(&self, scope: Option<u64>) -> String {
+        let limits = Limits {
+            per_group: Some(DUMPED),
+            scope,
+        };
+        Snapshot::take(self, limits).to_string()
+    }
+
+    /// Lets panics be described from now on.
+    pub(crate) fn describe_panics(&self) {
+        *self.panics.lock() = Some(self.scheduler.clock.now());
+    }
+
+    /// Describes the panic of a process that has ended, if that is wanted, and not too often.
+    pub(crate) fn report_panic(&self, task: &TaskRef, exit: &Exit, scope: &ScopeInner) {
+        let now = self.scheduler.clock.now();
+        {
+            let mut panics = self.panics.lock();
+            match *panics {
+                Some(at) if at <= now => *panics = Some(now + PANIC_PAUSE),
+                _ => return,
+            }
+        }
+        let origin = task.slot().origin();
+        let place = origin.site.map_or(String::new(), |site| {
+            format!(", spawned at {}:{}", site.file(), site.line())
+        });
+        let dump = self.dump(Some(scope.id));
+        // The first line is about the system as a whole.
+        let mut lines = dump.lines().skip(1);
+        let shown: Vec<&str> = lines.by_ref().take(PANIC_LINES - 3).collect();
+        let more = match lines.count() {
+            0 => String::new(),
+            more => format!("\n… and {more} lines more: `System::dump()` has all of it"),
+        };
+        eprintln!(
+            "process {}{}{place}: {}\nwhat else is in its scope now:\n{}{more}",
+            origin.name,
+            task.id(),
+            words::reason(&exit.reason()),
+            shown.join("\n"),
+        );
+    }
+
     pub(crate) fn next_scope_id(&self) -> u64 {
         // ORDERING: Relaxed: a counter; uniqueness is all that is asked.
         self.next_scope.fetch_add(1, Ordering::Relaxed)
@@ -155,7 +207,7 @@ impl SystemInner {
         let site = Location::caller();
 
         let task = cell::create(future, Internal(Arc::clone(self)), |about| {
-            about.origin = origin::intern(name, site, &[], 0);
+            about.origin = origin::intern(name, site, Facts::NONE);
             about.ports = Default::default();
         });
         task.task().schedule_new();
@@ -271,7 +323,63 @@ impl System {
 
     /// Returns what runs now: processes and what they wait for, channels, workers. Nothing is paused for it.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot::take(&self.inner)
+        Snapshot::take(&self.inner, Limits::default())
+    }
+
+    /// Returns a snapshot as text, for a person: the tree of scopes, the processes in them with what each waits for, since when, and
+    /// who could end that, as far as it is known; supervised children with their last exits; channels that hold messages.
+    ///
+    /// Equal processes of a scope are one entry with their number. At most some 2,000 lines, whatever the size of the system. A
+    /// program with `#[roundrock::main]` and the feature `signals` writes it to standard error when it gets SIGUSR1
+    /// (`kill -USR1 <pid>`), and the part about one scope when a process in it panics. For machines, serialise a
+    /// [snapshot](Self::snapshot) (feature `serde`); its [`Display`](std::fmt::Display) is this text.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # #[roundrock::main] async fn main(scope: &Scope) -> Result<()> {
+    /// let (jobs, inbox) = bounded::<u32>(8).named("jobs");
+    /// let worker = scope.task("worker", async move {
+    ///     while inbox.recv().await.is_some() {}
+    /// });
+    /// # while scope.system().snapshot().processes.iter().all(|p| p.name != "worker" || p.wait.is_none()) { sleep(millis(1)).await; }
+    /// let text = scope.system().dump();
+    /// assert!(text.contains("to receive from `jobs`"), "{text}");
+    /// # drop(jobs); worker.await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn dump(&self) -> String {
+        self.inner.dump(None)
+    }
+
+    /// Subscribes to what happens to processes from now on: failures, restarts, stalls, growth, and who was late.
+    ///
+    /// It is a receiver of `crossbeam-channel`, for plain threads: a process would block its worker. A subscription holds 1,024
+    /// events; what finds no room is [counted](Events::missed), and nobody waits for it. It ends with the system.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// use roundrock::observe::EventKind;
+    ///
+    /// # fn main() -> Result<()> {
+    /// let system = System::builder().workers(1).start()?;
+    /// let events = system.events();
+    /// let watcher = std::thread::spawn(move || {
+    ///     for event in events.iter() {                // until the system ends
+    ///         if let EventKind::Failed { reason } = &event.kind {
+    ///             return (event.name.clone(), reason.chain.clone());
+    ///         }
+    ///     }
+    ///     panic!("nothing failed");
+    /// });
+    /// system.scope().task("reader", async { Err::<(), _>(Error::msg("no disk")) });
+    /// let (name, chain) = watcher.join().expect("it saw the failure");
+    /// assert_eq!((&*name, chain), ("reader", vec!["no disk".to_owned()]));
+    /// # Ok(()) }
+    /// ```
+    pub fn events(&self) -> Events {
+        self.inner.scheduler.board.subscribe()
     }
 
     /// Returns what became of all messages so far, those of channels that are gone included. It always balances; see

@@ -42,7 +42,8 @@ pub(crate) const UNKNOWN: u16 = 1 << 15;
 pub(crate) const BETWEEN: u16 = 1 << 14;
 /// The bits of the kinds themselves.
 pub(crate) const KINDS: u16 = BETWEEN - 1;
-
+/// The process did not end in time, and is in the reports of the scopes that stop.
+pub(crate) const LATE: u32 = 8;
 /// Which input that is, see [`told_of`].
 pub(crate) const TOLD: u32 = 0x7fff_fff0;
 /// This thread polls nobody, and runs a job of an attached process.
@@ -405,6 +406,26 @@ pub(crate) fn waits_for_any() {
         current.wait.set(WaitKind::Select);
         current.object.set(0);
     });
+}
+
+/// Notes the number of the handler that the current process is in, whenever that waits. One that does not wait pays nothing.
+pub(crate) async fn in_handler<F: Future>(handler: u8, future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut noted = false;
+    poll_fn(move |cx| {
+        let polled = future.as_mut().poll(cx);
+        if polled.is_pending() != noted {
+            noted = !noted;
+            let handler = if noted { handler.saturating_add(1) } else { 0 };
+            with_task(|task| {
+                if let Some(task) = task {
+                    task.slot().set_handler(handler);
+                }
+            });
+        }
+        polled
+    })
+    .await
 }
 
 /// Spends one unit of the process's budget; when it is used up, the process is queued again behind the others and `Pending`

@@ -3,8 +3,8 @@
 //! Interned: one [`Origin`] lives for each such pair, as long as the program, so that a process carries a pointer instead of the
 //! parts, and observers may count by it. An origin is a fact about the program and holds no state of any system.
 //!
-//! A spawn finds its origin in a small table of its thread, with one comparison; only the first ones at a place ask the table
-//! of the program.
+//! A spawn finds its origin in a small table of its thread, by the addresses of its parts; only the first ones at a place ask the
+//! table of the program, which goes by what the parts say: a compiler may make several copies of one constant.
 //!
 //! **Invariants**
 //! - Equal parts give the same origin; its number is never used for another one.
@@ -16,6 +16,9 @@ use std::panic::Location;
 use std::ptr;
 use std::sync::{LazyLock, PoisonError, RwLock};
 
+use crate::observe::Evidence;
+use crate::process::meta::{FnMeta, HandlerMeta};
+
 /// What is known of all processes with one name from one place.
 #[derive(Debug)]
 pub(crate) struct Origin {
@@ -24,10 +27,38 @@ pub(crate) struct Origin {
     pub(crate) name: &'static str,
     /// Where they are spawned; `None` for nobody.
     pub(crate) site: Option<&'static Location<'static>>,
+    pub(crate) facts: Facts,
+}
+
+/// What the macros say of a process.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Facts {
     /// The names of arguments or fields that may be ports.
     pub(crate) ports: &'static [&'static str],
+    /// How it comes to them.
+    pub(crate) evidence: Evidence,
+    pub(crate) handlers: &'static [HandlerMeta],
     /// How many may live before an alarm; zero if there is no such number.
     pub(crate) budget: u32,
+}
+
+impl Facts {
+    /// Of a function.
+    pub(crate) fn of(meta: &'static FnMeta) -> Self {
+        Self {
+            ports: meta.ports,
+            budget: meta.budget.unwrap_or(0),
+            ..Self::NONE
+        }
+    }
+
+    /// Of what no macro made.
+    pub(crate) const NONE: Self = Self {
+        ports: &[],
+        evidence: Evidence::Lent,
+        handlers: &[],
+        budget: 0,
+    };
 }
 
 /// The origin of what is no process.
@@ -35,17 +66,27 @@ pub(crate) static NOBODY: Origin = Origin {
     number: 0,
     name: "",
     site: None,
-    ports: &[],
-    budget: 0,
+    facts: Facts::NONE,
 };
 
-/// What tells origins apart: the addresses of their parts, which are all constants of the program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+impl Origin {
+    /// The name of a handler by its number in a wait word, which counts from 1.
+    pub(crate) fn handler_name(&self, handler: u8) -> Option<&'static str> {
+        let handlers = self.facts.handlers;
+        let handler = handlers.get(usize::from(handler).checked_sub(1)?);
+        handler.map(|handler| handler.name)
+    }
+}
+
+/// What tells origins apart.
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct Key {
-    site: usize,
-    name: usize,
-    length: usize,
-    ports: usize,
+    file: &'static str,
+    line: u32,
+    column: u32,
+    name: &'static str,
+    ports: &'static [&'static str],
+    handlers: Vec<u64>,
     budget: u32,
 }
 
@@ -55,8 +96,19 @@ static ORIGINS: LazyLock<RwLock<HashMap<Key, &'static Origin>>> = LazyLock::new(
 /// Entries of a thread's own table; a power of two.
 const SEEN: usize = 16;
 
+/// An origin that was asked for, with the addresses of the parts.
+#[derive(Debug, Clone, Copy)]
+struct Recent {
+    site: *const Location<'static>,
+    name: *const str,
+    ports: *const [&'static str],
+    handlers: *const [HandlerMeta],
+    budget: u32,
+    origin: &'static Origin,
+}
+
 std::thread_local! {
-    static RECENT: [Cell<&'static Origin>; SEEN] = const { [const { Cell::new(&NOBODY) }; SEEN] };
+    static RECENT: [Cell<Option<Recent>>; SEEN] = const { [const { Cell::new(None) }; SEEN] };
 }
 
 /// The origin with these parts.
@@ -64,22 +116,29 @@ std::thread_local! {
 pub(crate) fn intern(
     name: &'static str,
     site: &'static Location<'static>,
-    ports: &'static [&'static str],
-    budget: u32,
+    facts: Facts,
 ) -> &'static Origin {
     // Locations are structures of three words; what a compiler places side by side goes to different entries.
     let place = (ptr::from_ref(site).addr() >> 3 ^ name.as_ptr().addr()) % SEEN;
     RECENT.with(|recent| {
-        let known = recent[place].get();
-        if known.site.is_some_and(|known| ptr::eq(known, site))
+        if let Some(known) = recent[place].get()
+            && ptr::eq(known.site, site)
             && ptr::eq(known.name, name)
-            && ptr::eq(known.ports, ports)
-            && known.budget == budget
+            && ptr::eq(known.ports, facts.ports)
+            && ptr::eq(known.handlers, facts.handlers)
+            && known.budget == facts.budget
         {
-            return known;
+            return known.origin;
         }
-        let origin = find_or_make(name, site, ports, budget);
-        recent[place].set(origin);
+        let origin = find_or_make(name, site, facts);
+        recent[place].set(Some(Recent {
+            site,
+            name,
+            ports: facts.ports,
+            handlers: facts.handlers,
+            budget: facts.budget,
+            origin,
+        }));
         origin
     })
 }
@@ -88,15 +147,16 @@ pub(crate) fn intern(
 fn find_or_make(
     name: &'static str,
     site: &'static Location<'static>,
-    ports: &'static [&'static str],
-    budget: u32,
+    facts: Facts,
 ) -> &'static Origin {
     let key = Key {
-        site: ptr::from_ref(site).addr(),
-        name: name.as_ptr().addr(),
-        length: name.len(),
-        ports: ports.as_ptr().addr(),
-        budget,
+        file: site.file(),
+        line: site.line(),
+        column: site.column(),
+        name,
+        ports: facts.ports,
+        handlers: facts.handlers.iter().map(|handler| handler.wire).collect(),
+        budget: facts.budget,
     };
     let known = ORIGINS
         .read()
@@ -111,8 +171,7 @@ fn find_or_make(
                 number,
                 name,
                 site: Some(site),
-                ports,
-                budget,
+                facts,
             }))
         })
     })
@@ -122,11 +181,15 @@ fn find_or_make(
 mod tests {
     use std::panic::Location;
 
-    use super::intern;
+    use super::{Facts, Origin, intern};
 
     #[track_caller]
-    fn here(name: &'static str, budget: u32) -> &'static super::Origin {
-        intern(name, Location::caller(), &[], budget)
+    fn here(name: &'static str, budget: u32) -> &'static Origin {
+        let facts = Facts {
+            budget,
+            ..Facts::NONE
+        };
+        intern(name, Location::caller(), facts)
     }
 
     #[test]
@@ -137,7 +200,7 @@ mod tests {
         assert!(std::ptr::eq(first, make()));
         let elsewhere = std::thread::spawn(make).join().expect("no panic");
         assert!(std::ptr::eq(first, elsewhere));
-        assert_eq!((first.name, first.budget), ("worker", 0));
+        assert_eq!((first.name, first.facts.budget), ("worker", 0));
         assert_eq!(first.site.map(Location::line), Some(line));
     }
 
@@ -152,5 +215,12 @@ mod tests {
         let more: Vec<u32> = (0..64).map(|budget| of(0, budget).number).collect();
         assert_eq!(more[0], numbers[0]);
         assert_eq!(more[7], numbers[2]);
+    }
+
+    #[test]
+    fn a_copy_of_a_name_is_the_same_name() {
+        let copy: &'static str = String::from("copied").leak();
+        let at = |name| here(name, 0);
+        assert!(std::ptr::eq(at("copied"), at(copy)));
     }
 }

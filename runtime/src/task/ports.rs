@@ -95,7 +95,7 @@ impl Tie {
 
 /// One endpoint that a process holds: `name:8 | address:49 | tie:3`, the channel, what the endpoint is for it, and the position
 /// of the port's name among those of its origin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Port(NonNull<()>);
 
 // SAFETY: only an address, until somebody follows it, and `Head` is `Sync`.

@@ -164,6 +164,19 @@ pub(crate) struct Line {
     index: u32,
 }
 
+/// Bits of a slot that tell scopes apart.
+const SCOPE_BITS: u32 = 24;
+
+const SCOPE_MASK: u32 = (1 << SCOPE_BITS) - 1;
+
+/// What a slot keeps of the number of a scope: zero for no scope only.
+pub(crate) fn low_bits(scope: u64) -> u32 {
+    match scope {
+        0 => 0,
+        scope => ((scope - 1) % u64::from(SCOPE_MASK) + 1) as u32,
+    }
+}
+
 /// A slot: the line of counters, and what is known at spawn.
 #[derive(Debug)]
 #[repr(C, align(64))]
@@ -171,7 +184,8 @@ pub(crate) struct Slot {
     pub(crate) line: Line,
     about: Lock<About>,
     born_ms: AtomicU32,
-    /// The low bits of the number of its scope, so that a search for the processes of a scope can pass over the others.
+    /// `handler:8 | scope:24`: the handler that it waits in, and what is left of the number of its scope (see [`low_bits`]), so
+    /// that a search for the processes of a scope can pass over the others.
     scope: AtomicU32,
 }
 
@@ -236,6 +250,20 @@ impl Slot {
         WaitKind::from_u8((self.line.wait.load(Ordering::Relaxed) >> 8) as u8)
     }
 
+    /// The handler that the process waits in, from 1; 0 if it is in none.
+    pub(crate) fn handler(&self) -> u8 {
+        // ORDERING: see `Line`.
+        (self.scope.load(Ordering::Relaxed) >> SCOPE_BITS) as u8
+    }
+
+    /// Says which handler the process waits in. Called by the worker that polls it.
+    pub(crate) fn set_handler(&self, handler: u8) {
+        // ORDERING: see `Line`; this thread is the only one that writes it while the process lives.
+        let scope = self.scope.load(Ordering::Relaxed) & SCOPE_MASK;
+        self.scope
+            .store(scope | u32::from(handler) << SCOPE_BITS, Ordering::Relaxed);
+    }
+
     /// When the process was spawned, on the coarse clock.
     pub(crate) fn born_ms(&self) -> u32 {
         // ORDERING: see `Line`.
@@ -274,7 +302,7 @@ impl Slot {
     /// The low bits of the number of the process's scope; zero for the runtime's own processes and the body of `main`.
     pub(crate) fn scope_bits(&self) -> u32 {
         // ORDERING: see `Line`.
-        self.scope.load(Ordering::Relaxed)
+        self.scope.load(Ordering::Relaxed) & SCOPE_MASK
     }
 
     /// Reads what is known of the process, if it lives, with a new reference to its task.
@@ -354,7 +382,7 @@ impl Registry {
         let line = &slot.line;
         // ORDERING: see `Line`.
         slot.born_ms.store(born_ms, Ordering::Relaxed);
-        slot.scope.store(scope as u32, Ordering::Relaxed);
+        slot.scope.store(low_bits(scope), Ordering::Relaxed);
         for counter in [
             &line.busy_ms,
             &line.idle_ms,
@@ -486,7 +514,7 @@ impl Registry {
             // ORDERING: see `Line`: a process that starts now may be missed.
             let (generation, scope) = (
                 slot.line.generation.load(Ordering::Acquire),
-                slot.scope.load(Ordering::Relaxed),
+                slot.scope.load(Ordering::Relaxed) & SCOPE_MASK,
             );
             if generation % 2 == 1
                 && filter(scope)
@@ -518,6 +546,29 @@ impl Registry {
         free.indices.clear();
         cache.0.clear();
         free.next = 0;
+        true
+    }
+
+    /// Visits the origins of living processes and when each was spawned, from slot `from` on and over `count` slots. False if
+    /// there are no more slots.
+    pub(crate) fn for_each_origin(
+        &self,
+        from: u32,
+        count: u32,
+        mut visit: impl FnMut(&'static Origin, u32),
+    ) -> bool {
+        for index in from..from + count {
+            let Some(slot) = self.slot(index) else {
+                return false;
+            };
+            // ORDERING: see `Line`: a process that starts now may be missed.
+            if slot.line.generation.load(Ordering::Acquire) % 2 == 1 {
+                let about = slot.about.lock();
+                if !about.task.is_null() {
+                    visit(about.origin, slot.born_ms());
+                }
+            }
+        }
         true
     }
 

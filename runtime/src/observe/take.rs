@@ -1,0 +1,417 @@
+//! How a snapshot is taken: one pass over the registry, and one over the channels, while everything runs on.
+//!
+//! Processes are counted in groups as they come, so a system of a million processes can be described without a list of them.
+//! Where such a list would be too long, a group keeps those that have waited longest.
+//!
+//! **Invariants**
+//! - No worker waits for a snapshot longer than for one process or one list of channels.
+//! - Locks are taken one at a time.
+
+use std::cmp::Reverse;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet, btree_map};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::snapshot::{
+    ChildInfo, EdgeInfo, GroupInfo, GroupWait, OriginInfo, ProcessInfo, ScopeInfo, Site, State,
+    Times, Truncated, process,
+};
+use crate::scope::ScopeInner;
+use crate::system::SystemInner;
+use crate::task::TaskRef;
+use crate::task::origin::Origin;
+use crate::task::ports::{Direction, Port};
+use crate::task::registry::{About, ProcessId, Slot};
+
+/// Objects that a group names one by one; what waits for others is counted together.
+const OBJECTS: usize = 4;
+/// Edges of a snapshot that is limited.
+const EDGES: usize = 10_000;
+
+/// How much of a system a snapshot shows.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Limits {
+    /// Processes of each group: those that have waited longest.
+    pub(crate) per_group: Option<usize>,
+    /// Only this scope, and those inside it.
+    pub(crate) scope: Option<u64>,
+}
+
+/// Everything that the pass over the registry gives.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    pub(super) origins: Vec<OriginInfo>,
+    pub(super) groups: Vec<GroupInfo>,
+    pub(super) scopes: Vec<ScopeInfo>,
+    pub(super) processes: Vec<ProcessInfo>,
+    pub(super) edges: Vec<EdgeInfo>,
+    pub(super) children: Vec<ChildInfo>,
+    pub(super) truncated: Truncated,
+}
+
+/// What processes have in common that are counted together.
+type Key = (u32, u64);
+
+struct Group {
+    info: GroupInfo,
+    /// By kind of wait, object and handler.
+    waits: BTreeMap<(u8, u64, u8), GroupWait>,
+    /// Processes kept so far, if not all are.
+    kept: Vec<ProcessInfo>,
+}
+
+pub(super) struct Pass<'a> {
+    system: &'a SystemInner,
+    limits: Limits,
+    now_ms: u32,
+    origins: HashMap<u32, OriginInfo>,
+    groups: HashMap<Key, Group>,
+    scopes: HashMap<u64, Option<Arc<ScopeInner>>>,
+    processes: Vec<ProcessInfo>,
+    edges: HashMap<(u32, u64, Port), Held>,
+    edges_left_out: u64,
+    /// Tasks by their address, for the channels that remember who sent last.
+    senders: HashMap<usize, u64>,
+    hidden: u64,
+}
+
+impl<'a> Pass<'a> {
+    /// Reads all processes.
+    pub(super) fn run(system: &'a SystemInner, limits: Limits) -> Self {
+        let now_ms = system.scheduler.clock.coarse_ms();
+        let mut pass = Pass {
+            system,
+            limits,
+            now_ms,
+            origins: HashMap::new(),
+            groups: HashMap::new(),
+            scopes: HashMap::new(),
+            processes: Vec::new(),
+            edges: HashMap::new(),
+            edges_left_out: 0,
+            senders: HashMap::new(),
+            hidden: 0,
+        };
+        system
+            .scheduler
+            .registry
+            .for_each(|id, about, slot, task| pass.enter(id, about, slot, &task));
+        pass
+    }
+
+    fn enter(&mut self, id: ProcessId, about: &About, slot: &Slot, task: &TaskRef) {
+        let scope = task.scope();
+        if let Some(only) = self.limits.scope
+            && !task.is_within(only)
+        {
+            return;
+        }
+        let scope_id = scope.map_or(0, |scope| scope.id);
+        if let Entry::Vacant(place) = self.scopes.entry(scope_id) {
+            place.insert(scope.cloned());
+        }
+        let process = process(id, about, slot, task, self.now_ms);
+        let age = process.age;
+        let origin = self
+            .origins
+            .entry(about.number)
+            .or_insert_with(|| OriginInfo::new(about.origin, age));
+        origin.alive += 1;
+        origin.oldest = origin.oldest.max(age);
+        origin.youngest = origin.youngest.min(age);
+        self.senders.insert(task.header().addr().get(), id.raw());
+        for port in about.ports.iter() {
+            self.edge(about, scope_id, port, id);
+        }
+        let group = self
+            .groups
+            .entry((about.number, scope_id))
+            .or_insert_with(|| Group::new(about.origin, scope_id));
+        group.count(&process, slot.handler());
+        match self.limits.per_group {
+            None => self.processes.push(process),
+            Some(most) => {
+                if !group.keep(process, most) {
+                    self.hidden += 1;
+                }
+            }
+        }
+    }
+
+    fn edge(&mut self, about: &About, scope: u64, port: Port, id: ProcessId) {
+        let Some(direction) = port.direction() else {
+            return;
+        };
+        let full = self.limits.per_group.is_some() && self.edges.len() >= EDGES;
+        match self.edges.entry((about.number, scope, port)) {
+            Entry::Occupied(mut known) => known.get_mut().count += 1,
+            Entry::Vacant(_) if full => self.edges_left_out += 1,
+            Entry::Vacant(place) => {
+                place.insert(Held {
+                    count: 1,
+                    process: id,
+                    origin: about.origin,
+                    direction,
+                });
+            }
+        }
+    }
+
+    /// The channels that somebody shown waits for.
+    pub(super) fn awaited(&self) -> HashSet<u64> {
+        let groups = self.groups.values();
+        let waits = groups
+            .clone()
+            .flat_map(|group| group.waits.values().filter_map(|wait| wait.object));
+        let kept = groups
+            .flat_map(|group| &group.kept)
+            .filter_map(|process| Some(process.wait.as_ref()?.object));
+        let ports = self.edges.keys().map(|(.., port)| port.object());
+        waits.chain(kept).chain(ports).collect()
+    }
+
+    /// The processes by the addresses of their tasks.
+    pub(super) fn take_senders(&mut self) -> HashMap<usize, u64> {
+        std::mem::take(&mut self.senders)
+    }
+
+    /// Sorts what was read.
+    pub(super) fn finish(self) -> Taken {
+        let Self {
+            system,
+            limits,
+            origins,
+            groups,
+            mut scopes,
+            mut processes,
+            edges,
+            edges_left_out,
+            hidden,
+            ..
+        } = self;
+        let mut origins: Vec<OriginInfo> = origins.into_values().collect();
+        origins.sort_by_key(|origin| (Reverse(origin.alive), origin.id));
+        let mut groups: Vec<Group> = groups.into_values().collect();
+        groups.sort_by_key(|group| {
+            (
+                group.info.scope,
+                Reverse(group.info.oldest),
+                group.info.origin,
+            )
+        });
+        let groups = groups
+            .into_iter()
+            .map(|mut group| {
+                processes.append(&mut group.kept);
+                group.finish()
+            })
+            .collect();
+        let mut edges: Vec<EdgeInfo> = edges.into_iter().map(edge_info).collect();
+        edges.sort_by_key(|edge| (edge.scope, edge.origin, edge.channel, edge.direction));
+        if limits.scope.is_none()
+            && let Some(root) = system.root()
+        {
+            scopes.insert(root.id, Some(root));
+        }
+        let (scopes, children) = all_scopes(scopes, limits, self.now_ms);
+        Taken {
+            origins,
+            groups,
+            scopes,
+            processes,
+            edges,
+            children,
+            truncated: Truncated {
+                processes: hidden,
+                channels: 0,
+                edges: edges_left_out,
+            },
+        }
+    }
+}
+
+/// Processes of one origin and scope that have the same port.
+struct Held {
+    count: u64,
+    /// The first of them.
+    process: ProcessId,
+    origin: &'static Origin,
+    direction: Direction,
+}
+
+fn edge_info(((origin, scope, port), held): ((u32, u64, Port), Held)) -> EdgeInfo {
+    let names = held.origin.facts.ports;
+    EdgeInfo {
+        origin,
+        scope,
+        process: (held.count == 1).then(|| held.process.raw()),
+        port: names.get(port.name()).map(|&name| name.into()),
+        channel: port.object(),
+        direction: held.direction,
+        evidence: held.origin.facts.evidence,
+        count: held.count,
+    }
+}
+
+/// The scopes that were met, those around them, and those inside them that have no process; with the children that are supervised.
+fn all_scopes(
+    met: HashMap<u64, Option<Arc<ScopeInner>>>,
+    limits: Limits,
+    now_ms: u32,
+) -> (Vec<ScopeInfo>, Vec<ChildInfo>) {
+    let mut open: Vec<Arc<ScopeInner>> = met.into_values().flatten().collect();
+    let mut known: BTreeMap<u64, Arc<ScopeInner>> = BTreeMap::new();
+    while let Some(scope) = open.pop() {
+        if limits.scope.is_some_and(|only| !scope.is_within(only)) || known.contains_key(&scope.id)
+        {
+            continue;
+        }
+        open.extend(scope.neighbours());
+        known.insert(scope.id, scope);
+    }
+    let children = known
+        .values()
+        .filter_map(|scope| Some((scope.id, scope.supervisor.get()?)))
+        .flat_map(|(id, supervisor)| supervisor.book().children(id, now_ms))
+        .collect();
+    (
+        known.values().map(|scope| scope_info(scope)).collect(),
+        children,
+    )
+}
+
+fn scope_info(scope: &ScopeInner) -> ScopeInfo {
+    let now = scope.system.scheduler.clock.now();
+    let stop = scope.stop_asked();
+    ScopeInfo {
+        id: scope.id,
+        name: scope.name().to_owned(),
+        parent: scope.parent().map(|parent| parent.id),
+        alive: scope.alive() as u64,
+        stopping: stop.map(|(begun, _)| now.saturating_duration_since(begun)),
+        grace: stop.map(|(_, grace)| grace),
+        deadline: scope
+            .deadline()
+            .map(|deadline| deadline.saturating_duration_since(now)),
+        failure: scope.first_failure(),
+    }
+}
+
+impl GroupWait {
+    /// Counts others that wait for the same.
+    fn add(&mut self, other: Self) {
+        self.count += other.count;
+        self.shortest = self.shortest.min(other.shortest);
+        if other.longest > self.longest {
+            self.longest = other.longest;
+            self.example = other.example;
+        }
+    }
+}
+
+impl Group {
+    fn new(origin: &'static Origin, scope: u64) -> Self {
+        Self {
+            info: GroupInfo {
+                origin: origin.number,
+                name: origin.name.into(),
+                site: origin.site.map(Site::of),
+                scope,
+                alive: 0,
+                runnable: 0,
+                oldest: Duration::ZERO,
+                youngest: Duration::MAX,
+                times: Times::default(),
+                polls: 0,
+                waits: Vec::new(),
+            },
+            waits: BTreeMap::new(),
+            kept: Vec::new(),
+        }
+    }
+
+    fn count(&mut self, process: &ProcessInfo, handler: u8) {
+        let info = &mut self.info;
+        info.alive += 1;
+        info.oldest = info.oldest.max(process.age);
+        info.youngest = info.youngest.min(process.age);
+        info.times += process.times;
+        info.polls += process.polls;
+        let Some(wait) = &process.wait else {
+            info.runnable += u64::from(process.state == State::Runnable);
+            return;
+        };
+        let kind = wait.kind as u8;
+        let mut key = (kind, wait.object, handler);
+        if !self.waits.contains_key(&key) {
+            let same = self.waits.range((kind, 0, 0)..=(kind, u64::MAX, u8::MAX));
+            if same.filter(|((_, object, _), _)| *object != 0).count() >= OBJECTS {
+                key.1 = 0;
+            }
+        }
+        let one = GroupWait {
+            kind: wait.kind,
+            kinds: wait.kinds.clone(),
+            handler: process.handler.clone(),
+            object: Some(key.1).filter(|&object| object != 0),
+            count: 1,
+            shortest: wait.since,
+            longest: wait.since,
+            example: process.id,
+        };
+        match self.waits.entry(key) {
+            btree_map::Entry::Occupied(mut all) => all.get_mut().add(one),
+            btree_map::Entry::Vacant(place) => {
+                place.insert(one);
+            }
+        }
+    }
+
+    /// Keeps a process if it has waited longer than others. False if one was left out.
+    fn keep(&mut self, process: ProcessInfo, most: usize) -> bool {
+        self.kept.push(process);
+        if self.kept.len() <= most {
+            return true;
+        }
+        let since = |process: &ProcessInfo| process.wait.as_ref().map(|wait| wait.since);
+        let shortest = self
+            .kept
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, process)| since(process))
+            .map(|(at, _)| at);
+        if let Some(shortest) = shortest {
+            self.kept.swap_remove(shortest);
+        }
+        false
+    }
+
+    fn finish(mut self) -> GroupInfo {
+        // Where most wait for an object of their own, those that came first are no exceptions.
+        let several: Vec<(u8, u64, u8)> = self
+            .waits
+            .keys()
+            .copied()
+            .filter(|key| key.1 == 0)
+            .collect();
+        for key in several {
+            let alone = |&other: &(u8, u64, u8)| {
+                (other.0, other.2) == (key.0, key.2)
+                    && other.1 != 0
+                    && self.waits[&other].count == 1
+            };
+            let alone: Vec<(u8, u64, u8)> = self.waits.keys().copied().filter(alone).collect();
+            for other in alone {
+                if let Some(other) = self.waits.remove(&other)
+                    && let Some(all) = self.waits.get_mut(&key)
+                {
+                    all.add(other);
+                }
+            }
+        }
+        let mut waits: Vec<GroupWait> = self.waits.into_values().collect();
+        waits.sort_by_key(|wait| (Reverse(wait.count), Reverse(wait.longest)));
+        GroupInfo { waits, ..self.info }
+    }
+}

@@ -1,0 +1,110 @@
+//! The words of dumps and events: numbers, times, and how a process ended, as a person says them.
+
+use std::time::Duration;
+
+use crate::process::exit::Reason;
+use crate::task::registry::ProcessId;
+
+/// A process's number, as it is shown everywhere.
+pub(crate) fn id(raw: u64) -> String {
+    ProcessId::from_raw(raw).map_or_else(|| "#?".to_owned(), |id| id.to_string())
+}
+
+/// How an incarnation ended, after "it".
+pub(super) fn words(reason: &Reason) -> String {
+    reason_with(reason, "")
+}
+
+/// How a process ended, as a clause.
+pub(crate) fn reason(reason: &Reason) -> String {
+    reason_with(reason, "it ")
+}
+
+fn reason_with(reason: &Reason, who: &str) -> String {
+    let what = match reason.kind.as_str() {
+        "ok" => "returned",
+        "stopped" => "stopped",
+        "killed" => "was killed",
+        "panicked" => "panicked",
+        _ => "failed",
+    };
+    match reason.chain.is_empty() {
+        true => format!("{who}{what}"),
+        false => format!("{who}{what}: {}", reason.chain.join(": ")),
+    }
+}
+
+pub(super) fn list(texts: &[String]) -> String {
+    match texts {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+pub(super) fn count(number: u64, one: &str, many: &str) -> String {
+    format!(
+        "{} {}",
+        digits(number),
+        if number == 1 { one } else { many }
+    )
+}
+
+/// A number in groups of three digits.
+pub(super) fn digits(number: u64) -> String {
+    let digits = number.to_string();
+    let mut shown = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
+/// Two times that belong together.
+pub(super) fn span(shortest: Duration, longest: Duration) -> String {
+    let (shortest, longest) = (duration(shortest), duration(longest));
+    if shortest == longest {
+        longest
+    } else {
+        format!("{shortest} to {longest}")
+    }
+}
+
+/// A time as a person says it: two units at most.
+pub(crate) fn duration(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match seconds {
+        0 => format!("{} ms", time.as_millis()),
+        1..60 => format!("{:.1} s", time.as_secs_f64()),
+        60..3600 => format!("{minutes} min {} s", seconds % 60),
+        3600..86_400 => format!("{hours} h {minutes} min"),
+        _ => format!("{days} d {hours} h"),
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Duration, count, duration, list};
+
+    #[test]
+    fn times_and_numbers_read_well() {
+        let times = [3, 4200, 61_000, 7_380_000, 180_000_000].map(Duration::from_millis);
+        let shown = times.map(duration);
+        assert_eq!(
+            shown,
+            ["3 ms", "4.2 s", "1 min 1 s", "2 h 3 min", "2 d 2 h"]
+        );
+        assert_eq!(count(1, "worker", "workers"), "1 worker");
+        assert_eq!(
+            count(1_234_567, "process", "processes"),
+            "1,234,567 processes"
+        );
+        assert_eq!(count(123, "process", "processes"), "123 processes");
+        let texts = ["a", "b", "c"].map(str::to_owned);
+        assert_eq!(list(&texts), "a, b and c");
+    }
+}

@@ -1,0 +1,112 @@
+//! The book of a supervisor: its children, and how their last incarnations ended. For observers; no decision is made from it.
+//!
+//! **Invariants**
+//! - A child is in the book from when its supervisor learns of it until it is over.
+//! - At most [`KEPT`] exits of a child are kept.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::lineage::Lineage;
+use crate::observe::snapshot::{ChildInfo, ExitInfo};
+use crate::process::exit::Exit;
+use crate::sync::Lock;
+
+/// Exits that are kept of each child.
+const KEPT: usize = 4;
+
+/// See the header.
+#[derive(Debug)]
+pub(crate) struct Book(Lock<BTreeMap<u64, Entry>>);
+
+#[derive(Debug)]
+struct Entry {
+    name: &'static str,
+    lineage: Arc<Lineage>,
+    exits: VecDeque<Ended>,
+}
+
+#[derive(Debug)]
+struct Ended {
+    incarnation: u32,
+    exit: Exit,
+    /// When, on the coarse clock.
+    at_ms: u32,
+}
+
+impl Book {
+    pub(super) fn new() -> Self {
+        Self(Lock::new(BTreeMap::new()))
+    }
+
+    /// A child was added.
+    pub(super) fn add(&self, name: &'static str, lineage: &Arc<Lineage>) {
+        let entry = Entry {
+            name,
+            lineage: Arc::clone(lineage),
+            exits: VecDeque::new(),
+        };
+        self.0.lock().insert(lineage.key(), entry);
+    }
+
+    /// An incarnation has ended.
+    pub(super) fn note(&self, key: u64, exit: &Exit, at_ms: u32) {
+        let mut entries = self.0.lock();
+        let Some(entry) = entries.get_mut(&key) else {
+            return;
+        };
+        let oldest = if entry.exits.len() == KEPT {
+            entry.exits.pop_front()
+        } else {
+            None
+        };
+        entry.exits.push_back(Ended {
+            incarnation: entry.lineage.incarnation(),
+            exit: exit.clone(),
+            at_ms,
+        });
+        drop(entries);
+        // What a process returned may have a destructor of its own.
+        drop(oldest);
+    }
+
+    /// A child is over.
+    pub(super) fn remove(&self, key: u64) {
+        let entry = self.0.lock().remove(&key);
+        drop(entry);
+    }
+
+    /// What is known of all children.
+    pub(crate) fn children(&self, scope: u64, now_ms: u32) -> Vec<ChildInfo> {
+        type Kept = (u32, Exit, u32);
+        let entries: Vec<(&'static str, Arc<Lineage>, Vec<Kept>)> = {
+            let entries = self.0.lock();
+            let copy = |entry: &Entry| {
+                let exits = entry.exits.iter().rev();
+                let exits = exits.map(|ended| (ended.incarnation, ended.exit.clone(), ended.at_ms));
+                (entry.name, Arc::clone(&entry.lineage), exits.collect())
+            };
+            entries.values().map(copy).collect()
+        };
+        // The texts of errors are the users' code, so they are asked for without the lock.
+        let child = |(name, lineage, exits): (&'static str, Arc<Lineage>, Vec<Kept>)| {
+            let exits = exits
+                .into_iter()
+                .map(|(incarnation, exit, at_ms)| ExitInfo {
+                    incarnation,
+                    reason: exit.reason(),
+                    ago: Duration::from_millis(now_ms.wrapping_sub(at_ms).into()),
+                });
+            let current = lineage.current().filter(|task| !task.state.is_done());
+            ChildInfo {
+                scope,
+                name: name.into(),
+                process: current.map(|task| task.id().raw()),
+                restarts: lineage.incarnation(),
+                exits: exits.collect(),
+            }
+        };
+        entries.into_iter().map(child).collect()
+    }
+}
