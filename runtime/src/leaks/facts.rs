@@ -18,8 +18,10 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::panic::Location;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use crate::channel::head::{Head, Stats};
+use crate::locks::Gate;
 use crate::scheduler::Scheduler;
 use crate::sync::{Ordering, fence};
 use crate::task::ProcessId;
@@ -100,6 +102,13 @@ impl<'a> Pins<'a> {
             .iter()
             .for_each(|remote| remote.channels.pin());
         Self(scheduler)
+    }
+}
+
+impl Pins<'_> {
+    /// The gate of a lock that some process was lent.
+    pub(super) fn gate(&self, number: u64) -> Option<Arc<Gate>> {
+        self.0.gates.get(number)
     }
 }
 

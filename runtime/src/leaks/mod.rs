@@ -6,6 +6,7 @@
 //!
 //! Known exactly are the endpoints that a process function was lent (`&Sender`, `&Receiver`, `&XHandle`, also in an `Option`, `Vec`,
 //! `Box`, array, tuple or map), the same types as fields of a struct process while it is parked between two messages, and mailboxes.
+//! Of a `Mutex` or `RwLock` of [`sync`](crate::sync) it is known who holds it if every `Arc` of it was lent so.
 //! Everything else counts as held by somebody outside, who might still use it: what was given by value, clones, what lies in an
 //! `Arc`, in a message, under a registered name, or on a plain thread. So what is missed makes the answer "not proven", and never
 //! a false accusation.

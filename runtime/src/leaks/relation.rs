@@ -9,12 +9,12 @@
 //! | for the end of a process | that process; of a supervised child its present incarnation |
 //! | for the end of a scope | all processes in it together |
 //! | for its scope to stop | a forced stop |
-//! | for a lock | who holds it, and who is ahead in the queue |
+//! | for a lock | who holds it, and who is ahead in the queue if enough is free; of a semaphore nobody is known, for its permits go anywhere |
 //! | for a timer, a blocking job, anything else | the outside |
 //!
 //! **What is known of a channel** is complete exactly if the endpoints that parked processes hold add up to those that exist: then
 //! nobody else has one. A loose endpoint (by value, in an `Arc`, in a message, on a plain thread, of a process that runs) makes the
-//! sum too small, and the answer is "outside".
+//! sum too small, and the answer is "outside". With the ways to a lock it is the same.
 
 use super::facts::{Channel, Facts, Held, Pins};
 use super::search::{Graph, Wake};
@@ -98,7 +98,7 @@ pub(super) fn wake(
                 let others = |held: &&Held| match held.port.tie() {
                     Tie::Sender | Tie::Weak => true,
                     Tie::Receiver | Tie::Mailbox | Tie::Kept => held.by != process,
-                    Tie::Feeds | Tie::Fed => false,
+                    Tie::Feeds | Tie::Fed | Tie::Lock => false,
                 };
                 any(graph, facts.holders(object).iter().filter(others))
             }
@@ -119,13 +119,34 @@ pub(super) fn wake(
             Wake::All(graph.group(within))
         }
         WaitKind::Stopping => Wake::Stop,
-        WaitKind::Lock
-        | WaitKind::Other
+        WaitKind::Lock => lock(graph, facts, pins, process, object).unwrap_or(Wake::Outside),
+        WaitKind::Other
         | WaitKind::Timer
         | WaitKind::Blocking
         // Only the arms of a `select!` are waits.
         | WaitKind::Select => Wake::Outside,
     }
+}
+
+/// Who can let a process go on that waits for a lock; `None` if that may be the outside.
+fn lock(
+    graph: &mut Graph,
+    facts: &Facts,
+    pins: &Pins<'_>,
+    process: u32,
+    object: u64,
+) -> Option<Wake> {
+    let gate = pins.gate(object)?;
+    // Every way to the lock belongs to a parked process that was lent it, so no guard is anywhere else; see `locks::gate`.
+    if gate.paths()? != facts.known(object)[SENDERS] {
+        return None;
+    }
+    let before = gate.before(facts.processes[process as usize].id)?;
+    let before = before.iter().map(|id| facts.process(id.raw()));
+    let mut before = before.collect::<Option<Vec<_>>>()?;
+    before.sort_unstable();
+    before.dedup();
+    Some(Wake::Any(graph.group(before)))
 }
 
 fn any<'a>(graph: &mut Graph, holders: impl Iterator<Item = &'a Held>) -> Wake {

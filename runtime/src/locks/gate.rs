@@ -5,16 +5,24 @@
 //! - The first one who waits wants more than is free: nobody overtakes, so a writer is not starved by readers.
 //! - A grant makes the one who waits a holder at once; if its future is dropped before it saw that, the permits are given back.
 //! - Wakers are used and dropped outside of the lock.
+//!
+//! **Who holds a lock is who asked for it**, as long as a guard cannot leave the process that asked. A guard borrows its lock. If all
+//! ways to the lock are what processes were lent, the borrow ends with the body of the process, so the guard cannot be given to
+//! anybody. Whoever has the lock in a static, in memory that is never freed, or on a plain thread has an `Arc` of it that no process
+//! was lent: [`Gate::paths`] counts them all, and the search for leaks compares. Permits of a semaphore own their gate and go
+//! anywhere, so nobody knows who holds them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::future::Future;
 use std::ops::Deref;
 use std::panic::Location;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll, ready};
 
-use crate::sync::{Guard, Lock};
+use crate::scheduler::Scheduler;
+use crate::sync::{AtomicU32, Guard, Lock, Ordering};
 use crate::task::registry::WaitKind;
 use crate::task::waker::TaskWaker;
 use crate::task::{ProcessId, current};
@@ -60,8 +68,46 @@ impl fmt::Display for Holder {
 
 /// See the header.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(crate) struct Gate {
     state: Lock<State>,
+    /// The `Arc` that the lock lies in, once a process was lent it.
+    shared: OnceLock<Weak<dyn Send + Sync>>,
+    /// Not zero: the lock was lent in another `Arc` later.
+    moved: AtomicU32,
+}
+
+/// The gates of the locks that processes of a system were lent, by their addresses.
+#[derive(Debug)]
+pub(crate) struct Gates(Lock<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    gates: HashMap<u64, Weak<Gate>>,
+    /// When there are so many, those that are gone are looked for.
+    sweep_at: usize,
+}
+
+/// The fewest gates that are worth a search for those that are gone.
+const SWEEP: usize = 64;
+
+impl Gates {
+    pub(crate) fn new() -> Self {
+        Self(Lock::new(Known::default()))
+    }
+
+    fn add(&self, gate: &Arc<Gate>) {
+        let mut known = self.0.lock();
+        if known.gates.len() >= known.sweep_at.max(SWEEP) {
+            known.gates.retain(|_, gate| gate.strong_count() > 0);
+            known.sweep_at = 2 * known.gates.len();
+        }
+        known.gates.insert(gate.number(), Arc::downgrade(gate));
+    }
+
+    /// The gate with this number, if it still exists.
+    pub(crate) fn get(&self, number: u64) -> Option<Arc<Gate>> {
+        self.0.lock().gates.get(&number)?.upgrade()
+    }
 }
 
 #[derive(Debug)]
@@ -119,7 +165,58 @@ impl Gate {
                 holders: Holders::default(),
                 waiting: VecDeque::new(),
             }),
+            shared: OnceLock::new(),
+            moved: AtomicU32::new(0),
         }
+    }
+
+    /// The number under which processes wait for it.
+    pub(crate) fn number(&self) -> u64 {
+        std::ptr::from_ref(self).addr() as u64
+    }
+
+    /// A process was lent the lock of this gate, in the `Arc` whose value has this address.
+    pub(crate) fn lent(
+        gate: &Arc<Self>,
+        scheduler: &Scheduler,
+        address: usize,
+        shared: impl FnOnce() -> Weak<dyn Send + Sync>,
+    ) {
+        let mut first = false;
+        let known = gate.shared.get_or_init(|| {
+            first = true;
+            shared()
+        });
+        if first {
+            scheduler.gates.add(gate);
+        } else if known.as_ptr().addr() != address {
+            // ORDERING: Relaxed: whoever lends the lock in its new place publishes this with its ports.
+            gate.moved.store(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many `Arc`s of the lock there are: all ways to it. `None` if there could be others.
+    pub(crate) fn paths(&self) -> Option<u64> {
+        let shared = self.shared.get()?;
+        // ORDERING: Relaxed: see `lent`.
+        let known = self.moved.load(Ordering::Relaxed) == 0;
+        // One weak reference is the gate's own.
+        (known && shared.weak_count() == 1).then(|| shared.strong_count() as u64)
+    }
+
+    /// The processes that could let this one go on, which waits here: some that hold permits, and, if it waits for its turn and
+    /// not for permits, those before it in the queue. `None` if it does not wait, or if a plain thread is among them.
+    pub(crate) fn before(&self, process: ProcessId) -> Option<Vec<ProcessId>> {
+        let state = self.state.lock();
+        let mine = |one: &Waiting| one.holder.process == Some(process);
+        let at = state.waiting.iter().position(mine)?;
+        let first = state.holders.first.iter().map(|(_, holder)| holder);
+        let holders = first.chain(state.holders.more.values());
+        // With too few free permits nothing goes on before somebody gives some back, whoever leaves the queue.
+        let enough = state.waiting[at].holder.permits <= state.free;
+        let ahead = state.waiting.iter().take(if enough { at } else { 0 });
+        let all = holders.chain(ahead.map(|one| &one.holder));
+        all.map(|holder| holder.process).collect()
     }
 
     pub(super) fn free(&self) -> u32 {

@@ -8,6 +8,7 @@ mod rwlock;
 mod semaphore;
 
 pub use gate::Holder;
+pub(crate) use gate::{Gate, Gates};
 pub use mutex::{Mutex, MutexGuard};
 pub use rwlock::{ReadGuard, RwLock, WriteGuard};
 pub use semaphore::{MAX_PERMITS, Permit, Semaphore};

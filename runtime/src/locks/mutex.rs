@@ -5,9 +5,11 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
+use std::sync::{Arc, Weak};
 
 use super::gate::{Acquire, Gate, Holder, Lease};
 use crate::blocking::block_on;
+use crate::process::port::{Trace, Visitor};
 use crate::sync::UnsafeCell;
 
 /// Protects a value that several processes share: for simple shared state, where a process of its own would be too much.
@@ -35,7 +37,7 @@ use crate::sync::UnsafeCell;
 /// # Ok(()) }) }
 /// ```
 pub struct Mutex<T> {
-    gate: Gate,
+    gate: Arc<Gate>,
     value: UnsafeCell<T>,
 }
 
@@ -48,7 +50,7 @@ impl<T> Mutex<T> {
     /// Makes a mutex.
     pub fn new(value: T) -> Self {
         Self {
-            gate: Gate::new(1),
+            gate: Arc::new(Gate::new(1)),
             value: UnsafeCell::new(value),
         }
     }
@@ -61,7 +63,7 @@ impl<T> Mutex<T> {
     where
         T: Send,
     {
-        let waiting = Acquire::new(&self.gate, Location::caller(), 1);
+        let waiting = Acquire::new(&*self.gate, Location::caller(), 1);
         async move {
             MutexGuard {
                 lease: waiting.await,
@@ -73,7 +75,7 @@ impl<T> Mutex<T> {
     /// Returns the value if nobody holds it or waits for it.
     #[track_caller]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        let lease = Lease::try_new(&self.gate, Location::caller(), 1)?;
+        let lease = Lease::try_new(&*self.gate, Location::caller(), 1)?;
         Some(MutexGuard { lease, mutex: self })
     }
 
@@ -109,6 +111,14 @@ impl<T> Mutex<T> {
     /// Returns the value.
     pub fn into_inner(self) -> T {
         self.value.into_inner()
+    }
+}
+
+// A process that was lent the `Arc` has guards that borrow from that, so they cannot leave it; see `gate`.
+impl<T: Send + 'static> Trace for Arc<Mutex<T>> {
+    fn trace(&self, name: &'static str, visitor: &mut Visitor<'_>) {
+        let shared = || -> Weak<dyn Send + Sync> { Arc::<Mutex<T>>::downgrade(self) };
+        visitor.add_lock(name, &self.gate, Arc::as_ptr(self).addr(), shared);
     }
 }
 

@@ -5,8 +5,10 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
+use std::sync::{Arc, Weak};
 
 use super::gate::{Acquire, Gate, Holder, Lease};
+use crate::process::port::{Trace, Visitor};
 use crate::sync::UnsafeCell;
 
 /// Readers at the same time; a writer takes all of these permits.
@@ -34,7 +36,7 @@ const READERS: u32 = 1 << 20;
 /// # Ok(()) }) }
 /// ```
 pub struct RwLock<T> {
-    gate: Gate,
+    gate: Arc<Gate>,
     value: UnsafeCell<T>,
 }
 
@@ -47,7 +49,7 @@ impl<T> RwLock<T> {
     /// Makes a lock.
     pub fn new(value: T) -> Self {
         Self {
-            gate: Gate::new(READERS),
+            gate: Arc::new(Gate::new(READERS)),
             value: UnsafeCell::new(value),
         }
     }
@@ -60,7 +62,7 @@ impl<T> RwLock<T> {
     where
         T: Send + Sync,
     {
-        let waiting = Acquire::new(&self.gate, Location::caller(), 1);
+        let waiting = Acquire::new(&*self.gate, Location::caller(), 1);
         async move {
             ReadGuard {
                 lease: waiting.await,
@@ -77,7 +79,7 @@ impl<T> RwLock<T> {
     where
         T: Send + Sync,
     {
-        let waiting = Acquire::new(&self.gate, Location::caller(), READERS);
+        let waiting = Acquire::new(&*self.gate, Location::caller(), READERS);
         async move {
             WriteGuard {
                 lease: waiting.await,
@@ -89,14 +91,14 @@ impl<T> RwLock<T> {
     /// Returns the value for reading if nobody writes it or waits.
     #[track_caller]
     pub fn try_read(&self) -> Option<ReadGuard<'_, T>> {
-        let lease = Lease::try_new(&self.gate, Location::caller(), 1)?;
+        let lease = Lease::try_new(&*self.gate, Location::caller(), 1)?;
         Some(ReadGuard { lease, lock: self })
     }
 
     /// Returns the value for writing if nobody holds it or waits.
     #[track_caller]
     pub fn try_write(&self) -> Option<WriteGuard<'_, T>> {
-        let lease = Lease::try_new(&self.gate, Location::caller(), READERS)?;
+        let lease = Lease::try_new(&*self.gate, Location::caller(), READERS)?;
         Some(WriteGuard { lease, lock: self })
     }
 
@@ -119,6 +121,14 @@ impl<T> RwLock<T> {
     /// Returns the value.
     pub fn into_inner(self) -> T {
         self.value.into_inner()
+    }
+}
+
+// A process that was lent the `Arc` has guards that borrow from that, so they cannot leave it; see `gate`.
+impl<T: Send + Sync + 'static> Trace for Arc<RwLock<T>> {
+    fn trace(&self, name: &'static str, visitor: &mut Visitor<'_>) {
+        let shared = || -> Weak<dyn Send + Sync> { Arc::<RwLock<T>>::downgrade(self) };
+        visitor.add_lock(name, &self.gate, Arc::as_ptr(self).addr(), shared);
     }
 }
 

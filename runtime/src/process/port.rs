@@ -1,15 +1,17 @@
 //! Ports: the endpoints that a process was lent or keeps in its state, listed so that the runtime knows who holds them.
 //!
 //! [`Trace`] never looks behind `Arc`, `Rc`, `&` or raw pointers: what lies there may be used by somebody else, and counting
-//! it as held inside would be wrong. A missed endpoint only makes an answer less certain.
+//! it as held inside would be wrong. An `Arc` of a lock is a way to the lock, and is counted as one: see `locks/gate.rs`. A missed endpoint only makes an answer less certain.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::num::NonZeroUsize;
 use std::ptr::{self, NonNull};
+use std::sync::{Arc, Weak};
 
 use crate::channel::dead::Desk;
 use crate::channel::head::Head;
 use crate::channel::{BroadcastSender, LatestSender, OneshotSender, Receiver, Sender, WeakSender};
+use crate::locks::Gate;
 use crate::scheduler::Scheduler;
 use crate::task::ports::{Port, Ports, Tie};
 
@@ -66,6 +68,23 @@ impl<'a> Visitor<'a> {
             let address = NonNull::without_provenance(address);
             self.push(Port::new(address, position, Tie::Feeds));
         }
+    }
+
+    /// Adds a way to a lock: an `Arc` whose value has this address.
+    pub(crate) fn add_lock(
+        &mut self,
+        name: &str,
+        gate: &Arc<Gate>,
+        address: usize,
+        shared: impl FnOnce() -> Weak<dyn Send + Sync>,
+    ) {
+        let position = self.position(name);
+        Gate::lent(gate, self.scheduler, address, shared);
+        self.push(Port::new(
+            NonNull::from(&**gate).cast(),
+            position,
+            Tie::Lock,
+        ));
     }
 
     /// The position of a name among those of all arguments or fields; one that does not fit has no name.

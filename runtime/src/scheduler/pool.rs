@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crate::channel::dead::Desk;
+use crate::locks::Gates;
 use crate::observe::BOOKS;
 use crate::observe::events::Board;
 use crate::observe::growth::Growth;
@@ -54,6 +55,8 @@ pub(crate) struct Scheduler {
     pub(crate) board: Board,
     /// When the number of processes is worth an alarm.
     pub(crate) growth: Lock<Growth>,
+    /// The locks that its processes were lent.
+    pub(crate) gates: Gates,
 }
 
 impl Scheduler {
@@ -113,6 +116,7 @@ impl Scheduler {
             desk,
             board: Board::new(),
             growth: Lock::new(Growth::default()),
+            gates: Gates::new(),
         });
         scheduler.desk.belongs_to(&scheduler);
         scheduler

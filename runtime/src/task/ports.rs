@@ -51,6 +51,8 @@ pub(crate) enum Tie {
     Feeds = 5,
     /// A receiver of which only the address is known.
     Fed = 6,
+    /// A way to a lock, of whose gate only the address is known.
+    Lock = 7,
 }
 
 /// The bits of the tie.
@@ -68,8 +70,9 @@ impl Tie {
             Self::Mailbox,
             Self::Kept,
             Self::Feeds,
+            Self::Fed,
         ];
-        ties.get(tag).copied().unwrap_or(Self::Fed)
+        ties.get(tag).copied().unwrap_or(Self::Lock)
     }
 
     /// The same for a channel of which only the address is known.
@@ -77,13 +80,14 @@ impl Tie {
         match self {
             Self::Sender | Self::Weak | Self::Feeds => Self::Feeds,
             Self::Receiver | Self::Mailbox | Self::Kept | Self::Fed => Self::Fed,
+            Self::Lock => Self::Lock,
         }
     }
 
-    /// How many strong senders, receivers and weak senders it stands for.
+    /// How many strong senders, receivers and weak senders it stands for; ways to a lock count as the first of these.
     pub(crate) fn weights(self) -> [u64; 3] {
         match self {
-            Self::Sender => [1, 0, 0],
+            Self::Sender | Self::Lock => [1, 0, 0],
             Self::Receiver => [0, 1, 0],
             Self::Weak => [0, 0, 1],
             Self::Mailbox => [0, 1, 1],
@@ -130,14 +134,14 @@ impl Port {
         match self.tie() {
             Tie::Sender | Tie::Weak | Tie::Feeds => Some(Direction::Out),
             Tie::Receiver | Tie::Fed => Some(Direction::In),
-            Tie::Mailbox | Tie::Kept => None,
+            Tie::Mailbox | Tie::Kept | Tie::Lock => None,
         }
     }
 
     /// The channel. To be followed only while it is known to live.
     pub(crate) fn head(self) -> Option<NonNull<Head>> {
         let address = NonZeroUsize::new(self.0.addr().get() & ADDRESS)?;
-        let known = !matches!(self.tie(), Tie::Feeds | Tie::Fed);
+        let known = !matches!(self.tie(), Tie::Feeds | Tie::Fed | Tie::Lock);
         known.then(|| self.0.with_addr(address).cast())
     }
 
