@@ -507,3 +507,86 @@ fn two_waits_at_once() {
         })
     });
 }
+
+/// A lock that a process was lent, and that lies in memory that is never freed too: a guard from there goes to a plain thread.
+#[test]
+fn guard_of_a_lent_lock_given_away() {
+    type Shared = Arc<roundrock::sync::Mutex<u32>>;
+    type Guard = roundrock::sync::MutexGuard<'static, u32>;
+
+    #[process]
+    async fn locks(lock: &Shared, same: &&'static Shared, give: mpsc::Sender<Guard>) {
+        give.send(same.lock().await).expect("somebody takes it");
+        *lock.lock().await += 1;
+    }
+
+    control_of(1000, 100, |scope, _| {
+        let (give, given) = mpsc::channel();
+        let lock = Shared::default();
+        let same: &'static _ = Box::leak(Box::new(Arc::clone(&lock)));
+        let locks = scope.spawn(locks(lock, same, give));
+        instance(locks, move || drop(given.recv().expect("a guard")))
+    });
+}
+
+/// The same, where the way that nobody knows is a weak reference, or a clone that the process made.
+#[test]
+fn lock_with_another_way_to_it() {
+    type Shared = Arc<roundrock::sync::Mutex<bool>>;
+
+    #[process]
+    async fn first(meet: &Meet, lock: &Shared, input: &Receiver<u32>) {
+        let _guard = lock.lock().await;
+        meet.all(1).await;
+        assert_eq!(input.recv().await, Some(7));
+    }
+
+    #[process]
+    async fn second(meet: &Meet, lock: &Shared, out: &Sender<u32>) -> Result<()> {
+        meet.reached(1).await;
+        select! {
+            _ = cancel_safe(lock.lock()) => unreachable!("the first has it"),
+            () = sleep(millis(3)) => {}
+        }
+        out.send(7).await?;
+        Ok(())
+    }
+
+    control(|scope, index| {
+        let (meet, lock, (out, input)) = (Meet::default(), Shared::default(), rendezvous());
+        let (clone, weak) = (Arc::clone(&lock), Arc::downgrade(&lock));
+        let first = scope.spawn(first(meet.clone(), Arc::clone(&lock), input));
+        scope.spawn(second(meet, lock, out));
+        instance(first, move || {
+            if index % 2 == 0 {
+                drop(clone.try_lock());
+            } else {
+                drop(weak.upgrade());
+            }
+        })
+    });
+}
+
+/// A process on a plain thread of its own has the lock.
+#[test]
+fn lock_held_by_a_plain_thread() {
+    #[process]
+    async fn waits(lock: &Arc<roundrock::sync::Mutex<u32>>) {
+        *lock.lock().await += 1;
+    }
+
+    control_of(2000, 20, |scope, _| {
+        let lock = Arc::new(roundrock::sync::Mutex::new(0));
+        let (other, (tell, told), (held, holds)) =
+            (Arc::clone(&lock), mpsc::channel(), mpsc::channel());
+        std::thread::spawn(move || {
+            let _guard = other.blocking_lock();
+            held.send(()).expect("it waits");
+            let _ = told.recv();
+        });
+        holds.recv().expect("the thread has the lock");
+        instance(scope.spawn(waits(lock)), move || {
+            tell.send(()).expect("it waits")
+        })
+    });
+}

@@ -226,6 +226,12 @@ impl Found {
         Self { leaks, text, file }
     }
 
+    /// The same for a helper that was called from elsewhere: the lines are of that file.
+    pub(crate) fn seen_from(self, caller: &Location<'static>) -> Self {
+        let file = caller.file();
+        Self { file, ..self }
+    }
+
     /// All leaks.
     pub(crate) fn leaks(&self) -> &[Leak] {
         &self.leaks

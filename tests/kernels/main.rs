@@ -2,7 +2,7 @@
 //!
 //! Each test says in its first line where its shape comes from. It ends in an error or at the end of an input (and leaves no
 //! leak), or is proven, with the processes, lines and holders, or is suspected, with the reason. What cannot be written at all is
-//! in `ui/kernels/`.
+//! in `ui/kernels/`. LEAKS.md has the table.
 
 mod adversary;
 mod calls;
@@ -13,7 +13,12 @@ mod control;
 mod forced;
 mod kit;
 mod micro;
+mod mixed;
 mod negative;
+mod order;
+mod pods;
+mod relock;
 mod rust;
 mod systems;
+mod table;
 mod uber;

@@ -3,7 +3,12 @@
 //! `NilRecv`, `NilSend` and `SelectNoCases` do not compile: `ui/kernels/nil-receive.rs`, `ui/kernels/nil-send.rs` and
 //! `ui/select/no-branch.rs`. `SelectNoCasesMain` is in `global.rs`, `NoLeakGlobal` in `negative.rs`.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use roundrock::leaks::{Proof, Stuck, Verdict};
 use roundrock::prelude::*;
+use roundrock::sync::RwLock;
 
 use crate::kit::{Lab, Lock, WaitKind, at, lab, lock, who};
 
@@ -150,6 +155,135 @@ fn wait_group() {
         set.add(worker);
         assert!(set.join_next().await.context("one was added")?.is_err());
         assert!(set.join_next().await.is_none());
+        Ok(())
+    });
+}
+
+/// `MutexStack`: a thousand processes that each take a lock of their own twice. Case G04.
+#[test]
+fn mutex_stack() {
+    #[process]
+    async fn twice(own: &Lock) -> Result<()> {
+        let first = own.lock().await;
+        let second = own.lock().await;
+        roundrock::ensure!(*first == *second, "not reached");
+        Ok(())
+    }
+
+    lab(|lab: Lab| async move {
+        let mut line = 0;
+        for _ in 0..1000 {
+            (_, line) = at!(lab.spawn(twice(lock())));
+        }
+        let found = lab.stuck(&[("twice", WaitKind::Lock); 1000]).await;
+        let cycles = found
+            .leaks()
+            .iter()
+            .filter(|leak| leak.verdict == Verdict::Proven(Proof::Cycle));
+        let processes: Vec<_> = cycles.flat_map(|leak| &leak.processes).collect();
+        let ids: HashSet<_> = processes.iter().map(|stuck| stuck.id).collect();
+        assert_eq!((processes.len(), ids.len()), (1000, 1000), "each once");
+        let here = |stuck: &&Stuck| stuck.site.as_ref().is_some_and(|site| site.line == line);
+        assert_eq!(processes.into_iter().filter(here).count(), 1000);
+        assert!(
+            found
+                .leaks()
+                .iter()
+                .all(|leak| leak.is_proven() && leak.behind == 0)
+        );
+        Ok(())
+    });
+}
+
+/// `MutexHeap`: the same in children of processes, which wait for their children.
+#[test]
+fn mutex_heap() {
+    #[process]
+    async fn twice(own: &Lock) -> Result<()> {
+        let first = own.lock().await;
+        let second = own.lock().await;
+        roundrock::ensure!(*first == *second, "not reached");
+        Ok(())
+    }
+
+    #[process]
+    async fn starts(scope: &Scope) -> Result<()> {
+        scope.spawn(twice(lock())).await?;
+        Ok(())
+    }
+
+    lab(|lab: Lab| async move {
+        let mut line = 0;
+        for _ in 0..10 {
+            (_, line) = at!(lab.spawn(starts()));
+        }
+        let kinds = [
+            [("twice", WaitKind::Lock); 10],
+            [("starts", WaitKind::Join); 10],
+        ]
+        .concat();
+        let found = lab.stuck(&kinds).await;
+        let named = |name: &str, proof: fn(&Proof) -> bool| {
+            let proven = found.leaks().iter().filter(|leak| match &leak.verdict {
+                Verdict::Proven(which) => proof(which),
+                _ => false,
+            });
+            proven
+                .flat_map(|leak| leak.names())
+                .filter(|found| *found == name)
+                .count()
+        };
+        assert_eq!(
+            named("twice", |proof| *proof == Proof::Cycle),
+            10,
+            "{}",
+            found.text()
+        );
+        assert_eq!(
+            named("starts", |proof| matches!(proof, Proof::Behind { .. })),
+            10,
+            "{}",
+            found.text()
+        );
+        assert!(
+            found.text().contains(&format!("micro.rs:{line}")),
+            "{}",
+            found.text()
+        );
+        Ok(())
+    });
+}
+
+/// `RWMutexRLock`: reads what it writes.
+#[test]
+fn rw_mutex_read_lock() {
+    #[process]
+    async fn reads(shared: &Arc<RwLock<u32>>) {
+        let mut value = shared.write().await;
+        *value += *shared.read().await;
+    }
+
+    lab(|lab: Lab| async move {
+        let (_, line) = at!(lab.spawn(reads(Arc::default())));
+        let found = lab.stuck(&[("reads", WaitKind::Lock)]).await;
+        found.cycle(&[who(("reads", line), WaitKind::Lock, "", &["reads"])], 0);
+        Ok(())
+    });
+}
+
+/// `RWMutexLock`: writes what it writes.
+#[test]
+fn rw_mutex_write_lock() {
+    #[process]
+    async fn writes(shared: &Arc<RwLock<u32>>) {
+        let mut value = shared.write().await;
+        *value += *shared.write().await;
+    }
+
+    lab(|lab: Lab| async move {
+        let (_, line) = at!(lab.spawn(writes(Arc::default())));
+        let found = lab.stuck(&[("writes", WaitKind::Lock)]).await;
+        found.cycle(&[who(("writes", line), WaitKind::Lock, "", &["writes"])], 0);
         Ok(())
     });
 }

@@ -2,11 +2,14 @@
 //!
 //! `std` locks across an await do not compile in a process: `ui/process/guard-across-await.rs`.
 
+use std::mem::ManuallyDrop;
+use std::pin::pin;
+
 use roundrock::leaks::{Proof, Verdict};
 use roundrock::prelude::*;
 use roundrock_tests::yield_now;
 
-use crate::kit::{Lab, WaitKind, at, lab, who};
+use crate::kit::{Lab, Lock, Meet, WaitKind, at, lab, lock, who};
 
 /// R1 with ports: the holder is known, so it is proven.
 #[test]
@@ -114,6 +117,26 @@ fn r3_idle_handles_with_a_way_in() {
     });
 }
 
+/// R5: a guard that is forgotten. The lock is the process's own for ever, and it waits for it.
+#[test]
+fn r5_a_guard_is_forgotten() {
+    #[process]
+    async fn forgets(shared: &Lock) {
+        let _forgotten = ManuallyDrop::new(shared.lock().await);
+        *shared.lock().await += 1;
+    }
+
+    lab(|lab: Lab| async move {
+        let (_, line) = at!(lab.spawn(forgets(lock())));
+        let found = lab.stuck(&[("forgets", WaitKind::Lock)]).await;
+        found.cycle(
+            &[who(("forgets", line), WaitKind::Lock, "", &["forgets"])],
+            0,
+        );
+        Ok(())
+    });
+}
+
 /// R6: a `select!` drops the work that had taken a request. The token goes with it, and the client is told.
 #[test]
 fn r6_select_drops_a_request() {
@@ -138,5 +161,37 @@ fn r6_select_drops_a_request() {
         let _ended_before = ask.send((7, reply)).await;
         assert_eq!(answer.recv().await, None);
         lab.ends().await
+    });
+}
+
+/// R7: a future that waits for a lock is put aside; the lock is granted to it, and the process waits for the lock elsewhere.
+#[test]
+fn r7_a_paused_future_has_the_lock() {
+    #[process]
+    async fn pauses(meet: &Meet, shared: &Lock) {
+        meet.reached(1).await;
+        let mut first = pin!(shared.lock());
+        let begun =
+            std::future::poll_fn(|cx| std::task::Poll::Ready(first.as_mut().poll(cx).is_ready()))
+                .await;
+        assert!(!begun);
+        meet.all(2).await;
+        drop(shared.lock().await);
+        drop(first.await);
+    }
+
+    #[process]
+    async fn holds(meet: &Meet, shared: &Lock) {
+        let _guard = shared.lock().await;
+        meet.all(2).await;
+    }
+
+    lab(|lab: Lab| async move {
+        let (meet, shared) = (Meet::default(), lock());
+        lab.spawn(holds(meet.clone(), shared.clone()));
+        let (_, line) = at!(lab.spawn(pauses(meet, shared)));
+        let found = lab.stuck(&[("pauses", WaitKind::Lock)]).await;
+        found.cycle(&[who(("pauses", line), WaitKind::Lock, "", &["pauses"])], 0);
+        Ok(())
     });
 }
