@@ -359,7 +359,9 @@ impl Machine {
                 })
         };
         if chosen != 0 {
-            self.next.set(ready.remove(chosen as usize - 1));
+            let before = self.next.replace(ready.remove(chosen as usize - 1));
+            // The poll went on after it was interrupted before: a race of two operations, say.
+            ready.extend(before);
             drop(ready);
             self.interrupt(process);
             self.happens(process, || {

@@ -1,8 +1,11 @@
 //! Why a run failed.
 
+use std::convert::Infallible;
+use std::error::Error as StdError;
 use std::fmt;
 
 use crate::error::Error;
+use crate::process::call::CallError;
 use crate::process::exit::{Exit, Fault, Panic};
 use crate::scope::{ExitReport, Late, ScopeError};
 
@@ -95,9 +98,7 @@ impl Reason {
             // The other side of a channel was gone: a normal stop, as for every process.
             (None, Ok(())) => None,
             (None, Err(error)) => Some(Self::of_error(&error)),
-            (Some(body), Err(error)) if crate::error::is_consequence(&body) => {
-                Some(Self::of_error(&error))
-            }
+            (Some(body), Err(error)) if follows(&body) => Some(Self::of_error(&error)),
             (Some(error), _) => Some(Self::of_error(&error)),
         }
     }
@@ -149,6 +150,25 @@ impl Reason {
             site,
         }
     }
+}
+
+/// Whether an error of the body says that another process has ended, and nothing of its own.
+fn follows(error: &Error) -> bool {
+    fn is_about_another<E: Send + Sync + 'static>(cause: &(dyn StdError + 'static)) -> bool
+    where
+        CallError<E>: StdError,
+    {
+        matches!(
+            cause.downcast_ref::<CallError<E>>(),
+            Some(CallError::Crashed | CallError::Gone)
+        )
+    }
+    crate::error::is_consequence(error)
+        || error.chain().any(|cause| {
+            cause.is::<Exit>()
+                || is_about_another::<Infallible>(cause)
+                || is_about_another::<Error>(cause)
+        })
 }
 
 /// Whether two texts differ in numbers only.
