@@ -1,0 +1,33 @@
+//! Programs that must not pass: what a simulation says about them is what is tested.
+
+use roundrock::Result;
+use roundrock::sim::{Failure, Sim, Simulation};
+
+/// Runs a body that fails in every run, with 64 seeds as first ones, and returns the failures.
+#[track_caller]
+pub(crate) fn in_every_run<F>(body: impl Fn(Sim) -> F + Copy) -> Vec<Failure>
+where
+    F: Future<Output = Result<()>> + Send + 'static,
+{
+    let seeds = 0..64;
+    let run = |seed| {
+        let one = Simulation::new("failing").first_seed(seed).seeds(1);
+        match one.shrink(std::time::Duration::ZERO).run(body) {
+            Ok(summary) => panic!("seed {seed} does not fail: {summary}"),
+            Err(failure) => *failure,
+        }
+    };
+    seeds.map(run).collect()
+}
+
+/// Runs a body that fails in some run, and returns the failure.
+#[track_caller]
+pub(crate) fn in_some_run<F>(body: impl Fn(Sim) -> F) -> Failure
+where
+    F: Future<Output = Result<()>> + Send + 'static,
+{
+    match Simulation::new("failing").run(body) {
+        Ok(summary) => panic!("no run fails: {summary}"),
+        Err(failure) => *failure,
+    }
+}
