@@ -5,10 +5,13 @@
 //! | [`Tally`], [`Token`] | messages and captures that must be dropped exactly once, in a known order |
 //! | [`Step`], [`Wakes`] | polling a future by hand, with a waker that is not Roundrock's and counts |
 //! | [`watched`], [`Stage`] | a test that hangs fails after 10 s and says what it was doing |
-//! | [`on`], [`on_workers`] | a body as the main process of a system, which must leave no thread and no message behind |
+//! | [`on`], [`on_threads`] | a body as the main process of a system, which must leave no thread and no message behind |
+//! | [`on_workers`], [`simulated`] | a body on both schedulers, and on the deterministic one |
+//! | [`times`] | a size that differs between the two |
 //! | [`assert_balanced`] | what became of every message |
 //! | [`Random`] | seeded choices |
 
+use std::cell::Cell;
 use std::fmt::Debug;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
@@ -22,6 +25,7 @@ use std::time::{Duration, Instant};
 
 use roundrock::channel::{Message, Receiver, Sender, bounded, rendezvous, unbounded};
 use roundrock::process::IntoOutcome;
+use roundrock::sim::Simulation;
 use roundrock::{Result, Scope, System, Task};
 
 /// How long a test may take before it counts as hanging. Never what decides that a test passes.
@@ -396,8 +400,10 @@ where
 }
 
 /// Runs a body as the main process of systems with 1, 2 and 4 workers, one after another; see [`on`].
+///
+/// For what needs threads: one outside of the system, a worker that blocks, the real clock. Everything else: [`on_workers`].
 #[track_caller]
-pub fn on_workers<F>(body: impl Fn(Scope) -> F + Send + Sync + 'static)
+pub fn on_threads<F>(body: impl Fn(Scope) -> F + Send + Sync + 'static)
 where
     F: Future<Output = Result<()>> + Send + 'static,
 {
@@ -405,6 +411,61 @@ where
     for workers in [1, 2, 4] {
         let body = Arc::clone(&body);
         on(workers, move |scope| body(scope));
+    }
+}
+
+/// Runs a body on both schedulers: on threads, as [`on_threads`], and on the deterministic one, with [`SEEDS`] seeds.
+///
+/// # Panics
+/// With the report of the simulation, and as for [`on`].
+#[track_caller]
+pub fn on_workers<F>(body: impl Fn(Scope) -> F + Send + Sync + 'static)
+where
+    F: Future<Output = Result<()>> + Send + 'static,
+{
+    let body = Arc::new(body);
+    let on_threads_too = Arc::clone(&body);
+    on_threads(move |scope| on_threads_too(scope));
+    simulated(move |scope| body(scope));
+}
+
+/// How many seeds a body is simulated with.
+pub const SEEDS: u64 = 64;
+
+thread_local! {
+    /// Whether this thread simulates a body.
+    static SIMULATES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// How often to do something: on threads, and in each of the runs of a simulation, where it is the order that is varied.
+pub fn times(on_threads: usize, simulated: usize) -> usize {
+    if SIMULATES.get() {
+        simulated
+    } else {
+        on_threads
+    }
+}
+
+/// Runs a body on the deterministic scheduler, with [`SEEDS`] seeds.
+///
+/// # Panics
+/// With the report of the first run that fails.
+#[track_caller]
+pub fn simulated<F>(body: impl Fn(Scope) -> F)
+where
+    F: Future<Output = Result<()>> + Send + 'static,
+{
+    let thread = thread::current();
+    let name = thread.name().unwrap_or("simulated").to_owned();
+    SIMULATES.set(true);
+    let searched = Simulation::new(name)
+        .seeds(SEEDS)
+        .with_environment()
+        .run(|sim| body(Scope::clone(&sim)));
+    SIMULATES.set(false);
+    match searched {
+        Ok(summary) => println!("{summary}"),
+        Err(failure) => panic!("{failure}"),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use roundrock::channel::{TryRecvError, TrySendError};
 use roundrock::prelude::*;
-use roundrock_tests::{Random, Step, now, on, on_workers, yield_now};
+use roundrock_tests::{Random, Step, now, on, on_workers, times, yield_now};
 
 fn take_all<T: Clone>(receiver: &BroadcastReceiver<T>) -> Vec<T> {
     std::iter::from_fn(|| receiver.try_recv().ok())
@@ -235,14 +235,14 @@ fn branch_of_a_select_takes_the_message_or_leaves_it() {
 #[test]
 fn nothing_is_lost_with_back_pressure() {
     on_workers(|scope| async move {
-        const EACH: usize = 500;
+        let each = times(500, 20);
         let (sender, first) = broadcast(3).overflow(Overflow::Wait);
         let mut receivers: Vec<_> = (0..4).map(|_| first.subscribe()).collect();
         receivers.push(first);
         for id in 0..4_usize {
             let sender = sender.clone();
             let _ = scope.task("sender", async move {
-                for n in 0..EACH {
+                for n in 0..each {
                     sender.send((id, n)).await?;
                 }
                 roundrock::Ok(())
@@ -273,7 +273,7 @@ fn nothing_is_lost_with_back_pressure() {
             })
             .collect();
         for reader in readers {
-            assert_eq!(reader.await?, [EACH; 4]);
+            assert_eq!(reader.await?, [each; 4]);
         }
         Ok(())
     });

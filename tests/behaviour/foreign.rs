@@ -10,7 +10,8 @@ use std::thread;
 use roundrock::channel::TryRecvError;
 use roundrock::prelude::*;
 use roundrock_tests::{
-    Random, Step, Tally, Wakes, block_on, channel_of, isolated, now, on, on_workers, watched,
+    Random, Step, Tally, Wakes, block_on, channel_of, isolated, now, on, on_threads, on_workers,
+    watched,
 };
 
 /// P17: the waker of the last poll is the one that is woken, and it alone.
@@ -172,7 +173,7 @@ fn forget<T>(value: T) {
 /// P17: processes woken from plain threads, and threads woken from processes, over the same channels.
 #[test]
 fn p17_threads_and_processes_mix() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let (sender, receiver) = rendezvous();
         let (back, answers) = bounded(2);
         let echo = scope.task("echo", async move {
@@ -228,7 +229,7 @@ fn p22_a_panicking_waker_leaves_the_channel_usable() {
 /// P21, P22: the same with the panic on a worker: at most the process that woke it ends.
 #[test]
 fn p22_a_panicking_waker_spares_the_worker() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let waker = Waker::from(Arc::new(Explosive));
         let (sender, receiver) = bounded(1);
         let mut recv = Step::new(receiver.recv());

@@ -4,17 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use roundrock::prelude::*;
-use roundrock_tests::{CAPACITIES, Step, channel_of, now, on, on_workers, yield_now};
+use roundrock_tests::{
+    CAPACITIES, Step, channel_of, now, on, on_threads, on_workers, times, yield_now,
+};
 
 /// P2: what one process sends to one endpoint arrives in send order, whichever clones it uses. Cases C05, O01.
 #[test]
 fn p02_messages_of_one_process_arrive_in_order() {
     on_workers(|scope| async move {
+        let all = times(25_000, 100) as u32;
         for capacity in [Some(0), Some(1), Some(3), None] {
             let (sender, receiver) = channel_of(capacity);
             let _ = scope.task("producer", async move {
                 let clones = [sender.clone(), sender.clone(), sender];
-                for n in 0..25_000_u32 {
+                for n in 0..all {
                     let sender = &clones[n as usize % 3];
                     match n % 5 {
                         0 => sender.ready().await?.send(n)?,
@@ -28,7 +31,7 @@ fn p02_messages_of_one_process_arrive_in_order() {
                 }
                 roundrock::Ok(())
             });
-            for n in 0..25_000 {
+            for n in 0..all {
                 assert_eq!(receiver.recv().await, Some(n), "capacity {capacity:?}");
             }
             assert_eq!(receiver.recv().await, None);
@@ -41,12 +44,13 @@ fn p02_messages_of_one_process_arrive_in_order() {
 #[test]
 fn p02_each_of_several_producers_stays_in_order() {
     on_workers(|scope| async move {
+        let each = times(2000, 20) as u32;
         for capacity in CAPACITIES {
             let (sender, receiver) = channel_of(capacity);
             for producer in 0..4_usize {
                 let sender = sender.clone();
                 let _ = scope.task("producer", async move {
-                    for n in 0..2000_u32 {
+                    for n in 0..each {
                         sender.send((producer, n)).await?;
                     }
                     roundrock::Ok(())
@@ -58,7 +62,7 @@ fn p02_each_of_several_producers_stays_in_order() {
                 assert_eq!(n, next[producer]);
                 next[producer] += 1;
             }
-            assert_eq!(next, [2000; 4]);
+            assert_eq!(next, [each; 4]);
         }
         Ok(())
     });
@@ -68,13 +72,14 @@ fn p02_each_of_several_producers_stays_in_order() {
 #[test]
 fn p03_order_is_causal_across_processes() {
     on_workers(|scope| async move {
+        let all = times(5000, 30) as u32;
         for capacity in [Some(1), Some(8), None] {
             let (target, received) = channel_of(capacity);
             let (relay, relayed) = rendezvous();
             let (last, lasts) = bounded(4);
             let first = target.clone();
             let _ = scope.task("first", async move {
-                for n in 0..5000_u32 {
+                for n in 0..all {
                     first.send(3 * n).await?;
                     relay.send(n).await?;
                 }
@@ -106,7 +111,7 @@ fn p03_order_is_causal_across_processes() {
                 assert!(latest[stage] < Some(n));
                 latest[stage] = Some(n);
             }
-            assert_eq!(latest, [Some(4999); 3]);
+            assert_eq!(latest, [Some(all - 1); 3]);
         }
         Ok(())
     });
@@ -115,7 +120,7 @@ fn p03_order_is_causal_across_processes() {
 /// P3: the same through shared memory: a turn is taken, and given on only when the send has completed.
 #[test]
 fn p03_order_follows_shared_memory_too() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let (target, received) = bounded(4);
         let turn = Arc::new(AtomicU64::new(0));
         for own in 0..3 {
@@ -240,7 +245,7 @@ fn p07_blocked_processes_are_served_in_order() {
 /// P7, P12: who waits for room for several messages is not overtaken, and lets the next one in when it gives up.
 #[test]
 fn p07_room_for_several_is_waited_for_in_line() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let (sender, inbox) = bounded(4);
         sender.send(1).await?;
         sender.send(2).await?;

@@ -6,12 +6,14 @@ use std::task::{Poll, Waker};
 use std::thread;
 
 use roundrock::prelude::*;
-use roundrock_tests::{LIMIT, block_on, isolated, on, on_workers, unique_name, watched};
+use roundrock_tests::{
+    LIMIT, block_on, isolated, on, on_threads, on_workers, unique_name, watched,
+};
 
 /// A process may be joined from a plain thread, with a waker that is not Roundrock's; a scope may be used there too.
 #[test]
 fn plain_threads_spawn_and_join() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let (sender, receiver) = bounded(1);
         let inner = scope.clone();
         let thread = thread::spawn(move || {

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use roundrock::Fault;
 use roundrock::prelude::*;
-use roundrock_tests::{Step, Tally, Token, isolated, now, on, on_workers, unique_name, yield_now};
+use roundrock_tests::{
+    Step, Tally, Token, isolated, now, on, on_workers, times, unique_name, yield_now,
+};
 
 /// P22: a message whose destructor panics takes no other message with it, and the channel stays closed, not broken.
 #[test]
@@ -40,8 +42,9 @@ fn p22_a_panicking_destructor_spares_the_other_messages() {
 fn p21_a_panic_ends_only_its_process() {
     on_workers(|scope| async move {
         let (sender, receiver) = rendezvous();
+        let all = times(1000, 60);
         let ended = Arc::new(AtomicUsize::new(0));
-        for n in 0..1000 {
+        for n in 0..all {
             let (receiver, ended) = (receiver.clone(), Arc::clone(&ended));
             let _ = scope.task("other", async move {
                 let _: Option<u8> = receiver.recv().await;
@@ -53,7 +56,7 @@ fn p21_a_panic_ends_only_its_process() {
         }
         let workers = scope.system().workers();
         drop(sender);
-        while ended.load(Ordering::SeqCst) < 1000 {
+        while ended.load(Ordering::SeqCst) < all {
             yield_now().await;
         }
         assert_eq!(scope.system().workers(), workers);

@@ -8,7 +8,7 @@ use std::thread;
 
 use roundrock::channel::unbounded;
 use roundrock::prelude::*;
-use roundrock_tests::{on, on_workers, yield_now};
+use roundrock_tests::{on, on_threads, on_workers, times, yield_now};
 
 /// P16: a process is never polled by two workers at once, however many threads wake it. Case F08.
 #[test]
@@ -59,7 +59,7 @@ fn p16_a_process_is_polled_by_one_worker_at_a_time() {
 /// P17: a wake during the poll is not lost, nor one before it: each leads to one more poll.
 #[test]
 fn p17_wakes_during_a_poll_lead_to_another_one() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let process = scope.task("wakes itself", async move {
             for round in 0..1000 {
                 let mut polls = 0;
@@ -170,7 +170,7 @@ fn busy(scope: &Scope, kind: &'static str, over: &Arc<AtomicBool>) {
 /// P18: two processes that wake each other without end leave room for a third, although each is run next.
 #[test]
 fn p18_a_ping_pong_does_not_keep_the_worker() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let over = Arc::new(AtomicBool::new(false));
         let (ping, pings) = rendezvous();
         let (pong, pongs) = rendezvous();
@@ -202,12 +202,13 @@ fn p18_a_ping_pong_does_not_keep_the_worker() {
 fn thirty_thousand_processes_come_and_go() {
     on_workers(|scope| async move {
         let ran = Arc::new(AtomicUsize::new(0));
+        let (parents, leaves) = (times(100, 10), times(300, 10));
         scope
             .group(async |group: Scope| {
-                for _ in 0..100 {
+                for _ in 0..parents {
                     let (scope, ran) = (group.clone(), Arc::clone(&ran));
                     let _ = group.task("spawns", async move {
-                        for _ in 0..300 {
+                        for _ in 0..leaves {
                             let ran = Arc::clone(&ran);
                             let _ = scope.task("leaf", async move {
                                 ran.fetch_add(1, Ordering::SeqCst);
@@ -218,7 +219,7 @@ fn thirty_thousand_processes_come_and_go() {
                 Ok(())
             })
             .await?;
-        assert_eq!(ran.load(Ordering::SeqCst), 30_000);
+        assert_eq!(ran.load(Ordering::SeqCst), parents * leaves);
         Ok(())
     });
 }
@@ -227,12 +228,12 @@ fn thirty_thousand_processes_come_and_go() {
 #[test]
 fn thread_ring_ends_at_the_right_node() {
     on_workers(|scope| async move {
-        const NODES: usize = 503;
-        let hops = 20_000;
+        let nodes = times(503, 53);
+        let hops = times(20_000, 300);
         let (result, results) = bounded(1);
         let (first, mut input) = unbounded::channel::<usize>();
-        for node in 1..=NODES {
-            let (next, next_input) = if node == NODES {
+        for node in 1..=nodes {
+            let (next, next_input) = if node == nodes {
                 (first.clone(), None)
             } else {
                 let (next, input) = unbounded::channel();
@@ -253,7 +254,7 @@ fn thread_ring_ends_at_the_right_node() {
             input = next_input;
         }
         first.send(hops).await?;
-        assert_eq!(results.recv().await, Some(hops % NODES + 1));
+        assert_eq!(results.recv().await, Some(hops % nodes + 1));
         Ok(())
     });
 }

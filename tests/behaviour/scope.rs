@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use roundrock::prelude::*;
 use roundrock::time::Instant;
-use roundrock_tests::{Step, Tally, isolated, on, on_workers, watched, yield_now};
+use roundrock_tests::{Step, Tally, isolated, on, on_threads, on_workers, watched, yield_now};
 
 /// P15: a scope does not end before its children, nor before theirs, also when nobody waits for them. Case J05.
 #[test]
@@ -242,7 +242,7 @@ fn stopping_goes_down_the_tree_only() {
 /// Case X02: who waits for a stop that has begun already is told at once; a scope made in a stopping one stops too.
 #[test]
 fn a_stop_that_has_begun_is_seen_at_once() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let child = scope.child("child");
         let mut before = Step::parked(child.stopping());
         child.stop(secs(5)).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use roundrock::prelude::*;
-use roundrock_tests::{Random, on, on_workers, yield_now};
+use roundrock_tests::{Random, on, on_workers, times, yield_now};
 
 /// Cases S01, S02: the ready arm is taken, the other keeps its message; with none ready, the default is taken at once.
 #[test]
@@ -85,13 +85,14 @@ fn p13_ready_arms_are_taken_fairly() {
 fn p12_losing_arms_lose_no_message() {
     for capacity in [0, 1, 4] {
         on_workers(move |scope| async move {
+            let each = times(1000, 12) as u32;
             let (left, left_in) = bounded(capacity);
             let (right, right_in) = bounded(capacity);
             for side in [left, right] {
                 for producer in 0..2 {
                     let side = side.clone();
                     let _ = scope.task("producer", async move {
-                        for n in 0..1000_u32 {
+                        for n in 0..each {
                             side.send(2 * n + producer).await?;
                         }
                         roundrock::Ok(())
@@ -136,7 +137,7 @@ fn p12_losing_arms_lose_no_message() {
             all.sort_unstable();
             assert!(
                 all.into_iter()
-                    .eq((0..2).flat_map(|side| (0..2000).map(move |n| (side, n))))
+                    .eq((0..2).flat_map(|side| (0..2 * each).map(move |n| (side, n))))
             );
             Ok(())
         });

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
 use roundrock::prelude::*;
-use roundrock::time::{Duration, Instant, MissedTick, Sleep, sleep_until};
+use roundrock::time::{Duration, Instant, MissedTick, Sleep, now, sleep_until};
 use roundrock_tests::{Random, Step, isolated, on, on_workers, watched, yield_now};
 
 /// P36: a timer never fires early. Case T01.
@@ -19,17 +19,14 @@ fn p36_sleep_is_never_early() {
                 let mut random = Random::new(seed);
                 for _ in 0..50 {
                     let wanted = micros(random.below(3000) as u64);
-                    let begun = Instant::now();
+                    let begun = now();
                     if random.below(2) == 0 {
                         sleep(wanted).await;
                     } else {
                         sleep_until(begun + wanted).await;
                     }
-                    assert!(
-                        begun.elapsed() >= wanted,
-                        "{:?} < {wanted:?}",
-                        begun.elapsed()
-                    );
+                    let slept = now() - begun;
+                    assert!(slept >= wanted, "{slept:?} < {wanted:?}");
                 }
             });
         }
@@ -125,9 +122,9 @@ fn p36_intervals_do_not_drift() {
     on_workers(|_scope| async move {
         let period = millis(4);
         for policy in [MissedTick::Skip, MissedTick::Burst] {
-            let made = Instant::now();
+            let made = now();
             let mut ticks = interval(period).missed(policy);
-            let bound = Instant::now();
+            let bound = now();
             assert_eq!(ticks.period(), period);
             let first = ticks.next().await;
             assert!(first >= made + period && first <= bound + period);
@@ -135,7 +132,7 @@ fn p36_intervals_do_not_drift() {
             for k in 1..=10_u32 {
                 sleep(period.mul_f64(if k == 5 { 2.5 } else { 0.3 })).await;
                 let tick = ticks.next().await;
-                assert!(tick <= Instant::now(), "early");
+                assert!(tick <= now(), "early");
                 let passed = (tick - first).as_nanos();
                 assert_eq!(passed % period.as_nanos(), 0, "{policy:?} drifts");
                 if policy == MissedTick::Burst {
@@ -149,7 +146,7 @@ fn p36_intervals_do_not_drift() {
         let mut ticks = interval(period).missed(MissedTick::Delay);
         sleep(period * 3).await;
         let late = ticks.next().await;
-        let delivered = Instant::now();
+        let delivered = now();
         let next = ticks.next().await;
         assert!(next >= late + period * 3 && next <= delivered + period);
         Ok(())
@@ -225,7 +222,7 @@ fn p36_a_parked_timer_moves_between_processes() {
         let (sender, receiver) = bounded::<(Pin<Box<Sleep>>, Instant)>(4);
         let first = scope.task("first", async move {
             for n in 0..40 {
-                let deadline = Instant::now() + micros(n * 100);
+                let deadline = now() + micros(n * 100);
                 let mut sleep = Box::pin(sleep_until(deadline));
                 poll_fn(|cx| Poll::Ready(sleep.as_mut().poll(cx).is_ready())).await;
                 sender.send((sleep, deadline)).await?;
@@ -235,7 +232,7 @@ fn p36_a_parked_timer_moves_between_processes() {
         });
         while let Some((sleep, deadline)) = receiver.recv().await {
             sleep.await;
-            assert!(Instant::now() >= deadline);
+            assert!(now() >= deadline);
         }
         first.await?;
         Ok(())
@@ -272,7 +269,7 @@ fn p36_timers_made_and_dropped_by_the_thousand() {
                 let mut random = Random::new(seed);
                 let mut kept = Vec::new();
                 for _ in 0..300 {
-                    let deadline = Instant::now() + micros(random.below(5000) as u64);
+                    let deadline = now() + micros(random.below(5000) as u64);
                     let mut sleep = Box::pin(sleep_until(deadline));
                     poll_fn(|cx| Poll::Ready(sleep.as_mut().poll(cx).is_ready())).await;
                     match random.below(3) {
@@ -283,7 +280,7 @@ fn p36_timers_made_and_dropped_by_the_thousand() {
                 }
                 for (sleep, deadline) in kept {
                     sleep.await;
-                    assert!(Instant::now() >= deadline);
+                    assert!(now() >= deadline);
                 }
             });
         }
