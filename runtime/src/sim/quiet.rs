@@ -9,6 +9,7 @@ use crate::sim::machine::Machine;
 use crate::sim::reason::Reason;
 use crate::sync::Ordering;
 use crate::task::TaskRef;
+use crate::task::current::BETWEEN;
 use crate::task::registry::{About, Slot, WaitKind};
 
 /// One line for each process that lives: what it waits for, and who could end that.
@@ -33,7 +34,8 @@ pub(crate) fn leaked(machine: &Machine) -> Vec<String> {
         | K::Join.bit()
         | K::Lock.bit()
         | K::Scope.bit()
-        | K::Select.bit();
+        | K::Select.bit()
+        | BETWEEN;
     if machine.scheduler.timers.next_deadline().is_some() {
         return Vec::new();
     }
