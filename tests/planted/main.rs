@@ -4,7 +4,7 @@
 //! write. The deterministic tests must find every bug within 1,000 seeds with their default settings, for the reason that is
 //! named here, and show it in few events: what they show is kept in `traces/`. They must find nothing in the twins.
 //!
-//! - `PLANTED_TRACES=overwrite` writes the traces anew; read the diff.
+//! - `PLANTED_TRACES=overwrite` writes the traces anew; read the diff. `PLANTED_TRACES=compare` takes them word for word.
 //! - `PLANTED_SEEDS=10000` searches the twins for longer than 1,000 seeds.
 //! - `--nocapture` shows what each bug took: which seed, how many events, how long.
 
