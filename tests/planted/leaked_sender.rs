@@ -15,7 +15,7 @@ struct Job {
 impl Job {
     /// Odd jobs succeed the second time.
     fn succeeds(self) -> bool {
-        self.number % 2 == 0 || self.tries > 0
+        self.number.is_multiple_of(2) || self.tries > 0
     }
     fn again(self) -> Self {
         Self {

@@ -158,7 +158,7 @@ async fn c12_channel_through_channel(sim: &Sim) -> Result<()> {
 #[process]
 async fn filter(prime: u32, numbers: Receiver<u32>, rest: Sender<u32>) -> Result<()> {
     while let Some(number) = numbers.recv().await {
-        if number % prime != 0 {
+        if !number.is_multiple_of(prime) {
             rest.send(number).await?;
         }
     }
