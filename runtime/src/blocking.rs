@@ -3,7 +3,7 @@
 //! Jobs travel over a crossbeam channel. A thread is started when a job finds none that is free, up to [`MAX_THREADS`];
 //! one that had nothing to do for `KEEP` ends.
 //!
-//! While the scope of a process stops, its job says what the thread waits for ([`Post`]), and the process says the same of
+//! While the scope of a process stops, its job says what the thread waits for (`Post`), and the process says the same of
 //! itself; so a stop sees a blocking process as it sees any other.
 //!
 //! **Invariants**

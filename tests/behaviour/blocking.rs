@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
 use roundrock::prelude::*;
-use roundrock_tests::{LIMIT, Tally, Token, on, on_workers, yield_now};
+use roundrock_tests::{LIMIT, Tally, Token, on, on_threads, yield_now};
 
 #[process(blocking)]
 fn pass(from: &Receiver<Token>, to: &Sender<Token>) -> Result<()> {
@@ -33,7 +33,7 @@ async fn hand_on(from: &Receiver<Token>, to: &Sender<Token>) -> Result<()> {
 /// P33: a thread that waits for its input sees the end of it when the scope stops, long before the grace.
 #[test]
 fn p33_a_parked_thread_sees_the_end_of_its_input() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let child = scope.child("threads");
         let (tokens, from) = bounded(4);
         let counted = Arc::new(AtomicUsize::new(0));
@@ -54,7 +54,7 @@ fn p33_a_parked_thread_sees_the_end_of_its_input() {
 /// P33: threads and other processes drain into each other, whatever the order; nothing that was accepted is lost.
 #[test]
 fn p33_threads_drain_among_other_processes() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         for round in 0..5 {
             let tally = Tally::new();
             let child = scope.child("stages");
@@ -101,7 +101,7 @@ impl Slow {
 /// P33, P28: the mailbox of a struct on threads is drained; a supervised child on a thread stops in its turn.
 #[test]
 fn p33_structs_and_children_on_threads_stop() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let child = scope.child("threads");
         let (handled, counted) = (Arc::new(AtomicUsize::new(0)), Arc::default());
         let slow = child.spawn(Slow {
@@ -130,7 +130,7 @@ struct Release(mpsc::Receiver<()>);
 /// P15, P33: a thread that runs on cannot be ended: the stop says that it is stuck, and returns; its scope waits for it.
 #[test]
 fn p33_a_thread_that_runs_on_is_stuck() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let child = scope.child("threads");
         let (release, held) = mpsc::channel();
         let task = child.spawn(held_up(Release(held)));

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use roundrock::prelude::*;
-use roundrock_tests::{LIMIT, on_workers};
+use roundrock_tests::{LIMIT, on_threads, on_workers};
 
 #[derive(Default)]
 #[process(mailbox = 4)]
@@ -207,7 +207,7 @@ fn p04_a_call_that_was_refused_can_be_made_again() {
 /// `join!`, `within` and `timeout` take calls and tasks as they take futures.
 #[test]
 fn calls_and_tasks_are_joined_and_limited() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let (one, two) = (
             scope.spawn(Service::default()),
             scope.spawn(Service::default()),

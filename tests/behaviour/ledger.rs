@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use roundrock::channel::{Dead, TrySendError, unbounded};
 use roundrock::observe::Ledger;
 use roundrock::prelude::*;
-use roundrock_tests::{CAPACITIES, Step, channel_of, isolated, on, on_workers, yield_now};
+use roundrock_tests::{CAPACITIES, Step, channel_of, isolated, on, on_threads, yield_now};
 
 /// What was sent, handled, handed back, died of each reason in the order of `Dead::ALL`, and is queued.
 type Line = (u64, u64, u64, [u64; 5], u64);
@@ -196,7 +196,7 @@ fn p05_a_hand_off_that_nobody_saw_is_withdrawn() {
 
 #[test]
 fn p14_select_counts_the_arm_that_won() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let (a, from_a) = rendezvous::<u32>();
         let (b, from_b) = bounded::<u32>(2);
         let feeders = [
@@ -344,7 +344,7 @@ fn oneshots_count_and_latest_does_not() {
 
 #[test]
 fn calls_sends_and_ports_meet_in_the_mailbox() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let (server, _) = server(&scope);
         server.add(1).await?;
         server.add(2).send().await?;
@@ -371,7 +371,7 @@ fn calls_sends_and_ports_meet_in_the_mailbox() {
 /// P23: exactly the message in hand is crashed, and who is told of the crash finds it in the ledger.
 #[test]
 fn p23_the_message_in_hand_crashes() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let (server, _) = server(&scope);
         assert_eq!(server.boom().await, Err(CallError::Crashed));
         assert_is(&scope, (1, 0, 0, [0, 1, 0, 0, 0], 0));
@@ -394,7 +394,7 @@ fn p23_the_message_in_hand_crashes() {
 
 #[test]
 fn p23_a_mailbox_survives_restarts_and_keeps_its_books() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let started = Arc::new(AtomicUsize::new(0));
         let shared = Arc::clone(&started);
         let child = scope.child("supervised").intensity(100, secs(10));
@@ -434,7 +434,7 @@ fn p23_a_mailbox_survives_restarts_and_keeps_its_books() {
 
 #[test]
 fn calls_expire_and_are_withdrawn_before_their_handler_starts() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let (server, started) = server(&scope);
         let (gate, waits) = rendezvous();
         let busy = scope.task("busy", {
@@ -460,7 +460,7 @@ fn calls_expire_and_are_withdrawn_before_their_handler_starts() {
 /// P24: who is first to see that the time is up, the caller or the process that passes the message over, makes no difference.
 #[test]
 fn p24_a_call_that_expired_says_so() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let (server, _) = server(&scope);
         for round in 0..2000 {
             let answer = server.get().within(micros(round % 3)).await;
@@ -500,7 +500,7 @@ fn a_deadline_dies_with_the_handler_that_panics() {
 /// A call that was dropped after its handler started runs to its end; its reply is a message that died.
 #[test]
 fn p13_the_reply_to_a_caller_that_went_is_withdrawn() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let (server, started) = server(&scope);
         let (gate, waits) = rendezvous::<()>();
         let call = Step::parked(server.wait(waits).into_future());
@@ -549,7 +549,7 @@ fn p22_a_panic_in_the_destructor_of_a_message_loses_no_count() {
 /// What a stop leaves behind is in the books too: drained, refused, and killed when the grace was over.
 #[test]
 fn p33_a_stop_accounts_for_everything() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let stage = scope.child("stage");
         let (jobs, inbox) = bounded::<u32>(8);
         let _ = stage.task("worker", async move {
@@ -607,7 +607,7 @@ fn mailboxes_are_counted_wherever_they_were_spawned() {
 /// Many processes make, use, break and drop channels at once; whenever somebody looks, the books balance.
 #[test]
 fn the_ledger_balances_at_any_moment() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let crowd = scope.child("crowd");
         for seed in 0..12 {
             let child = crowd.child("one");

@@ -531,7 +531,7 @@ fn watchers_are_told_of_incarnations() {
 
 /// The scope options say what they want.
 #[test]
-#[should_panic(expected = "the window of `intensity` is longer than 0")]
+#[should_panic(expected = "the window of `intensity` is at least 1 ns")]
 fn a_window_of_zero_is_refused() {
     on(1, |scope| async move {
         let scope = std::panic::AssertUnwindSafe(scope);

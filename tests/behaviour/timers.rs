@@ -174,7 +174,7 @@ fn p12_a_dropped_tick_is_not_lost() {
 }
 
 #[test]
-#[should_panic(expected = "zero")]
+#[should_panic(expected = "at least 1 ns, not 0")]
 fn an_interval_of_zero_is_refused() {
     drop(interval(Duration::ZERO));
 }
