@@ -14,7 +14,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use roundrock::net::{Peer, ServeOptions, serve};
 use roundrock::prelude::*;
-use roundrock_tests::{on, on_workers, yield_now};
+use roundrock_tests::{on, on_threads, yield_now};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -84,7 +84,7 @@ impl Counter {
 
 #[test]
 fn axum_answers_a_hyper_client_while_all_workers_are_busy() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let busy = keep_busy(&scope);
         let web = scope.child("web");
         let counter = web.spawn(Counter { n: 0 });
@@ -143,7 +143,7 @@ fn axum_answers_a_hyper_client_while_all_workers_are_busy() {
 
 #[test]
 fn each_connection_is_a_process_and_knows_its_peer() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let web = scope.child("web");
         let app = Router::new().route(
             "/",
@@ -173,7 +173,7 @@ fn each_connection_is_a_process_and_knows_its_peer() {
 
 #[test]
 fn stop_finishes_the_request_in_flight_and_ends_idle_connections() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let web = scope.child("web");
         let (began, begun) = bounded::<()>(1);
         // Not a channel of ours: its receiver would refuse what comes from outside of the stopping scope.
@@ -218,7 +218,7 @@ fn stop_finishes_the_request_in_flight_and_ends_idle_connections() {
 
 #[test]
 fn stop_does_not_wait_for_the_rest_of_a_head() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let web = scope.child("web");
         let app = Router::new().route("/", get(async || "quick"));
         let (listener, address) = listen().await?;
@@ -296,7 +296,7 @@ fn what_clients_do_wrong_fails_nothing() {
 
 #[test]
 fn connections_over_the_limit_wait_for_a_place() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let web = scope.child("web");
         let app = Router::new().route("/", get(async || "fine"));
         let (listener, address) = listen().await?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use roundrock::prelude::*;
-use roundrock_tests::{on, on_workers, unique_name, watched, yield_now};
+use roundrock_tests::{on, on_threads, unique_name, watched, yield_now};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{Barrier, Mutex, Notify, Semaphore, mpsc, watch};
@@ -30,7 +30,7 @@ async fn echo(listener: TcpListener, scope: Scope) -> Result<()> {
 
 #[test]
 fn sixty_four_connections_echo() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let server = scope.child("server");
@@ -61,7 +61,7 @@ fn sixty_four_connections_echo() {
 
 #[test]
 fn timers_of_tokio_are_never_early() {
-    on_workers(|_| async {
+    on_threads(|_| async {
         let begun = Instant::now();
         tokio::time::sleep(millis(20)).await;
         assert!(begun.elapsed() >= millis(20));
@@ -79,7 +79,7 @@ fn timers_of_tokio_are_never_early() {
 /// A timer of tokio comes while every worker has work all the time.
 #[test]
 fn timers_of_tokio_come_while_all_workers_are_busy() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let busy = scope.child("busy");
         for _ in 0..8 {
             let stop = busy.clone();
@@ -99,7 +99,7 @@ fn timers_of_tokio_come_while_all_workers_are_busy() {
 
 #[test]
 fn locks_and_channels_of_tokio_work_between_processes() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let counter = Arc::new(Mutex::new(0));
         let room = Arc::new(Semaphore::new(3));
         let barrier = Arc::new(Barrier::new(9));

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use roundrock::prelude::*;
-use roundrock_tests::{Tally, on_workers, watched, yield_now};
+use roundrock_tests::{Tally, on_threads, watched, yield_now};
 
 #[test]
 fn spawned_tasks_run_while_workers_idle() {
-    on_workers(|_| async {
+    on_threads(|_| async {
         for n in 0..100 {
             assert_eq!(tokio::spawn(async move { n + 1 }).await?, n + 1);
         }
@@ -20,7 +20,7 @@ fn spawned_tasks_run_while_workers_idle() {
 
 #[test]
 fn spawned_tasks_run_while_workers_are_busy() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let busy = scope.child("busy");
         for _ in 0..8 {
             let stop = busy.clone();
@@ -50,7 +50,7 @@ fn spawned_tasks_run_while_workers_are_busy() {
 
 #[test]
 fn spawned_tasks_use_channels_and_wake_processes() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let (jobs, inbox) = bounded(2);
         let (results, done) = rendezvous();
         let worker = scope.task("worker", async move {
@@ -75,7 +75,7 @@ fn spawned_tasks_use_channels_and_wake_processes() {
 
 #[test]
 fn panic_of_a_spawned_task_is_its_own() {
-    on_workers(|_| async {
+    on_threads(|_| async {
         let task = tokio::spawn(async { panic!("planted") });
         assert!(task.await.unwrap_err().is_panic());
         assert_eq!(tokio::spawn(async { 1 }).await?, 1);
@@ -85,7 +85,7 @@ fn panic_of_a_spawned_task_is_its_own() {
 
 #[test]
 fn spawn_blocking_works() {
-    on_workers(|_| async {
+    on_threads(|_| async {
         assert_eq!(tokio::task::spawn_blocking(|| 7).await?, 7);
         Ok(())
     });
@@ -126,7 +126,7 @@ fn spawned_tasks_are_aborted_at_shutdown() {
 /// A busy task of tokio's does not keep processes from running, nor the other way round.
 #[test]
 fn busy_task_and_busy_processes_share_a_worker() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let turns = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&turns);
         let spinner = tokio::spawn(async move {
