@@ -2,6 +2,8 @@
 
 #![deny(warnings, clippy::all, clippy::pedantic)]
 
+// Only a build for tests keeps the functions below; in another one, such as this file's, nothing uses what they name.
+#[cfg_attr(not(test), expect(unused_imports))]
 use roundrock::prelude::*;
 
 #[roundrock::test]
