@@ -7,7 +7,7 @@ use std::thread;
 use roundrock::channel::TrySendError;
 use roundrock::prelude::*;
 use roundrock::time::Duration;
-use roundrock_tests::{LIMIT, Step, Tally, on, on_workers, yield_now};
+use roundrock_tests::{LIMIT, Step, Tally, on, on_threads, on_workers, yield_now};
 
 /// P9, P33: what was accepted is handled, stage after stage, and nobody is late. Case D01.
 #[test]
@@ -58,7 +58,7 @@ fn p33_a_stop_drains_stage_into_stage() {
 /// P9, P4: from the stop on, senders outside of the scope get their messages back: those that are parked, and later ones.
 #[test]
 fn p09_senders_outside_are_refused_with_their_message() {
-    on_workers(|scope| async move {
+    on_threads(|scope| async move {
         let child = scope.child("child");
         let (sender, receiver) = bounded(1);
         let (go, gate) = bounded::<()>(1);
