@@ -469,23 +469,50 @@ where
     }
 }
 
-/// Choices that depend on a seed alone (SplitMix64).
+/// Choices that depend on a seed alone (SplitMix64), or on given bytes.
 #[derive(Debug, Clone)]
-pub struct Random(u64);
+pub struct Random {
+    state: u64,
+    /// Taken before the generator, a byte or two for each choice.
+    bytes: Option<std::collections::VecDeque<u8>>,
+}
 
 impl Random {
     /// Starts at a seed.
     pub fn new(seed: u64) -> Self {
-        Self(seed)
+        Self {
+            state: seed,
+            bytes: None,
+        }
+    }
+
+    /// Chooses by these bytes; when they are used up, always the first possibility.
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        Self {
+            state: 0,
+            bytes: Some(bytes.iter().copied().collect()),
+        }
     }
 
     /// A number below `bound`.
     pub fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
+        if let Some(bytes) = &mut self.bytes {
+            let mut number = usize::from(bytes.pop_front().unwrap_or(0));
+            if bound > 256 {
+                number = number << 8 | usize::from(bytes.pop_front().unwrap_or(0));
+            }
+            return number % bound;
+        }
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.state;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         ((bits ^ (bits >> 31)) % bound as u64) as usize
+    }
+
+    /// Whether all given bytes were used.
+    pub fn is_used_up(&self) -> bool {
+        self.bytes.as_ref().is_some_and(|bytes| bytes.is_empty())
     }
 }
 

@@ -18,6 +18,7 @@ mod latest;
 mod leaks;
 mod ledger;
 mod limits;
+mod linearizable;
 mod links;
 mod locks;
 mod model;

@@ -224,18 +224,19 @@ impl Pair {
         self.model.drop_sender();
     }
 
-    /// Clones or drops an endpoint.
+    /// Clones or drops an endpoint; if none is left on the chosen side, it drops one of the other.
     pub(crate) fn endpoint(&mut self, random: &mut Random, clone: bool) {
-        match (random.below(2), clone) {
-            (0, true) => {
+        let of_sender = random.below(2) == 0;
+        match (of_sender, clone) {
+            (true, true) => {
                 self.senders.extend(self.senders.last().cloned());
                 self.model.senders += usize::from(!self.senders.is_empty());
             }
-            (_, true) => {
+            (false, true) => {
                 self.receivers.extend(self.receivers.last().cloned());
                 self.model.receivers += usize::from(!self.receivers.is_empty());
             }
-            (0, false) => {
+            (_, false) if of_sender && !self.senders.is_empty() || self.receivers.is_empty() => {
                 if self.senders.pop().is_some() {
                     self.model.drop_sender();
                 }
