@@ -81,6 +81,107 @@ fn a_missing_close_is_a_leak_unless_it_is_allowed() {
     found.expect("the stop ends it");
 }
 
+/// Echoes what it hears: two of them in a ring wait for each other.
+#[process]
+async fn echo(input: &Receiver<u32>, output: &Sender<u32>) -> Result<()> {
+    while let Some(number) = input.recv().await {
+        output.send(number).await?;
+    }
+    Ok(())
+}
+
+/// Two processes that nobody will ever say anything to, and a sender to one of them.
+fn ring_of_echoes(sim: &Sim) -> (Task<()>, Sender<u32>) {
+    let (left, to_right) = rendezvous();
+    let (right, to_left) = rendezvous();
+    let outside = left.clone();
+    sim.spawn(echo(to_right, right));
+    (sim.spawn(echo(to_left, left)), outside)
+}
+
+/// Never ends by itself, and never lets the system come to rest.
+fn ticker(sim: &Sim) -> Task<()> {
+    let scope = sim.clone();
+    sim.task("ticker", async move {
+        let mut tick = interval(secs(1));
+        loop {
+            select! {
+                _ = tick.next() => {}
+                _ = scope.stopping() => break,
+            }
+        }
+    })
+}
+
+#[test]
+fn a_leak_is_proven_beside_processes_that_go_on() {
+    let search = Simulation::new("echoes").seeds(8);
+    let body = |sim: Sim| async move {
+        ring_of_echoes(&sim);
+        ticker(&sim);
+    };
+    let failure = search.run(body).expect_err("the echoes are left");
+    let Reason::Leak(found) = &failure.reason else {
+        panic!("{failure}")
+    };
+    let proven = "proven leaked: 2 processes wait for each other, and nobody else can wake them";
+    assert!(
+        found.len() == 1 && found[0].starts_with(proven),
+        "{failure}"
+    );
+    let report = failure.to_string();
+    for part in [
+        "waits to receive from the channel made at tests/sim/end.rs:",
+        "whose only sender is held by echo#",
+        "ROUNDROCK_TAPE=",
+        "waits for the first of these: a timer; its scope to stop",
+    ] {
+        assert!(report.contains(part), "`{part}` is not in\n{report}");
+    }
+    let again = search
+        .replay(&failure.shrunk, body)
+        .expect_err("it fails again");
+    assert_eq!(again.reason, failure.reason);
+    let allowed = search.deny_leaks(false).run(body);
+    allowed.expect("the stop ends them");
+}
+
+#[test]
+fn who_might_still_be_woken_is_no_leak() {
+    let found = Simulation::new("echoes")
+        .seeds(64)
+        .run(|sim: Sim| async move {
+            let (_, outside) = ring_of_echoes(&sim);
+            let scope = sim.clone();
+            sim.task("somebody", async move {
+                let _outside = outside;
+                scope.stopping().await;
+            });
+        });
+    found.expect("somebody has a sender, and may use it");
+}
+
+#[test]
+fn a_run_that_hangs_says_who_can_never_go_on() {
+    let proven = "proven leaked: 2 processes wait for each other";
+    let failure = Simulation::new("join").seeds(1).run(|sim: Sim| async move {
+        let (echo, _) = ring_of_echoes(&sim);
+        echo.await
+    });
+    let failure = failure.expect_err("the echoes do not end");
+    assert_eq!(failure.reason, Reason::Deadlock);
+    assert!(failure.to_string().contains(proven), "{failure}");
+    let search = Simulation::new("busy").seeds(1).max_steps(1000);
+    let failure = search.run(|sim: Sim| async move {
+        ticker(&sim);
+        let (echo, _) = ring_of_echoes(&sim);
+        echo.await
+    });
+    let failure = failure.expect_err("the echoes do not end, and the ticker goes on");
+    assert_eq!(failure.reason, Reason::MaxSteps(1000));
+    assert!(failure.to_string().contains(proven), "{failure}");
+}
+
 #[roundrock::test(leaks = "allow", seeds = 8)]
 async fn leaks_can_be_allowed(sim: &Sim) -> Result<()> {
     keeps_its_own_sender(sim).await

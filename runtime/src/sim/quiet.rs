@@ -3,14 +3,17 @@
 use std::fmt::Write as _;
 
 use crate::channel::registry::Described;
+use crate::leaks;
 use crate::scheduler::{Scheduler, worker};
 use crate::sim::events::{channel, name_of, short};
 use crate::sim::machine::Machine;
 use crate::sim::reason::Reason;
 use crate::sync::Ordering;
+use crate::system::SystemInner;
 use crate::task::TaskRef;
 use crate::task::current::BETWEEN;
 use crate::task::registry::{About, Slot, WaitKind};
+use crate::task::waits::Noted;
 
 /// One line for each process that lives: what it waits for, and who could end that.
 pub(crate) fn waits(machine: &Machine, test: &TaskRef) -> Vec<String> {
@@ -57,6 +60,13 @@ pub(crate) fn leaked(machine: &Machine) -> Vec<String> {
     if certain { lines } else { Vec::new() }
 }
 
+/// What the detector of leaks proves: processes that can never run again, though others may go on. One text for each finding.
+pub(crate) fn proven(system: &SystemInner) -> Vec<String> {
+    let found = leaks::search(system);
+    let proven = found.iter().filter(|leak| leak.is_proven());
+    proven.map(ToString::to_string).collect()
+}
+
 /// A process that is parked on a channel although what it waits for is there.
 pub(crate) fn lost_wakeup() -> Option<Reason> {
     let channels = worker::with(|worker| worker.map(|worker| worker.channels().describe_all()))?;
@@ -94,42 +104,48 @@ fn line(scheduler: &Scheduler, process: u32, about: &About, slot: &Slot, task: &
         text.push_str(" can run");
         return text;
     }
-    // ORDERING: Relaxed (both): written by this thread.
-    let word = slot.line.wait.load(Ordering::Relaxed);
-    let object = slot.line.object.load(Ordering::Relaxed);
-    let kind = WaitKind::from_u8((word >> 8) as u8);
-    let _ = match kind {
-        WaitKind::Recv => write!(
-            text,
-            " waits for a message from {}{}",
+    let mut waits = Vec::new();
+    scheduler
+        .registry
+        .waits(slot, |wait| waits.push(awaited(scheduler, process, wait)));
+    text.push_str(" waits for ");
+    match &waits[..] {
+        [] => text.push_str("something that is not Roundrock's"),
+        [one] => text.push_str(one),
+        all => {
+            let _ = write!(text, "the first of these: {}", all.join("; "));
+        }
+    }
+    text
+}
+
+/// What a process waits for, in words.
+fn awaited(scheduler: &Scheduler, process: u32, wait: Noted) -> String {
+    let Noted { kind, object } = wait;
+    match kind {
+        WaitKind::Recv => format!(
+            "a message from {}{}",
             channel(scheduler, process, object),
             ends(scheduler, object, true)
         ),
-        WaitKind::Send => write!(
-            text,
-            " waits for room in {}{}",
+        WaitKind::Send => format!(
+            "room in {}{}",
             channel(scheduler, process, object),
             ends(scheduler, object, false)
         ),
-        WaitKind::Reply => write!(
-            text,
-            " waits for the reply to what it sent to {}",
+        WaitKind::Reply => format!(
+            "the reply to what it sent to {}",
             channel(scheduler, process, object)
         ),
-        WaitKind::Join => write!(
-            text,
-            " waits for the end of {}",
-            name_of(scheduler, object as u32)
-        ),
-        WaitKind::Lock => write!(text, " waits for a lock"),
-        WaitKind::Timer => write!(text, " waits for a timer"),
-        WaitKind::Select => write!(text, " waits for one of {} arms of a `select!`", word as u8),
-        WaitKind::Stopping => write!(text, " waits for its scope to stop"),
-        WaitKind::Scope => write!(text, " waits for the children of a scope to end"),
-        WaitKind::Blocking => write!(text, " waits for a job that blocks"),
-        WaitKind::Other => write!(text, " waits for something that is not Roundrock's"),
-    };
-    text
+        WaitKind::Join => format!("the end of {}", name_of(scheduler, object as u32)),
+        WaitKind::Lock => "a lock".to_owned(),
+        WaitKind::Timer => "a timer".to_owned(),
+        WaitKind::Select => "an arm of a `select!`".to_owned(),
+        WaitKind::Stopping => "its scope to stop".to_owned(),
+        WaitKind::Scope => "the children of a scope to end".to_owned(),
+        WaitKind::Blocking => "a job that blocks".to_owned(),
+        WaitKind::Other => "something that is not Roundrock's".to_owned(),
+    }
 }
 
 /// Who is at the other side of a channel, as far as it is known.

@@ -33,7 +33,8 @@ pub enum Reason {
     },
     /// The body of the test waits, nothing can run, and no timer is armed.
     Deadlock,
-    /// The body has returned, and these processes wait for each other for ever: an end that nobody closes.
+    /// The body has returned, and these processes wait for ever: a line for each one, or what the detector of
+    /// [leaks](crate::leaks) proves, a text for each finding.
     Leak(Vec<String>),
     /// These processes had not ended when the grace of the stop at the end was over.
     Late(Vec<String>),
@@ -241,7 +242,10 @@ impl fmt::Display for Reason {
 }
 
 fn list(f: &mut fmt::Formatter<'_>, lines: &[String]) -> fmt::Result {
-    lines.iter().try_for_each(|line| write!(f, "\n    {line}"))
+    let indented = |line: &String| line.replace('\n', "\n    ");
+    lines
+        .iter()
+        .try_for_each(|line| write!(f, "\n    {}", indented(line)))
 }
 
 #[cfg(all(test, not(loom)))]

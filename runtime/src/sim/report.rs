@@ -83,7 +83,8 @@ pub struct Failure {
     pub shrink_runs: u32,
     /// What happened in the simplest run, one line for each operation.
     pub events: Vec<String>,
-    /// Who waited for what at its end, one line for each process; empty if it came to its end.
+    /// Who waited for what at its end, one line for each process; empty if it came to its end. Of a run that could not go on, what
+    /// the detector of [leaks](crate::leaks) proves follows.
     pub waits: Vec<String>,
     /// The steps of the run that was found.
     pub steps: u64,
@@ -152,7 +153,7 @@ impl fmt::Display for Failure {
             writeln!(f, "\n  who waits for what:")?;
             self.waits
                 .iter()
-                .try_for_each(|line| writeln!(f, "    {line}"))?;
+                .try_for_each(|line| writeln!(f, "    {}", line.replace('\n', "\n    ")))?;
         }
         self.replay(f)
     }

@@ -178,7 +178,7 @@ impl Run<'_> {
         }
         let mut waits = Vec::new();
         if self.machine.is_broken() {
-            waits = quiet::waits(self.machine, &self.test);
+            waits = self.who_waits();
         }
         self.take_down();
         if !self.machine.is_broken() {
@@ -189,6 +189,19 @@ impl Run<'_> {
             let reason = reason.or_else(|| Reason::of_late(&report));
             let reason = reason.or_else(|| unbalanced(self.machine));
             *self.machine.broken.borrow_mut() = reason;
+        }
+        waits
+    }
+
+    /// Who waits for what in a run that has failed, and who of them waits for ever, if that is why.
+    fn who_waits(&self) -> Vec<String> {
+        let mut waits = quiet::waits(self.machine, &self.test);
+        let hangs = matches!(
+            &*self.machine.broken.borrow(),
+            Some(Reason::Deadlock | Reason::MaxSteps(_))
+        );
+        if hangs {
+            waits.extend(quiet::proven(&self.root.system));
         }
         waits
     }
@@ -289,7 +302,10 @@ impl Run<'_> {
         machine.end_faults();
         machine.look_at_end();
         if self.options.leaks {
-            let leaked = quiet::leaked(machine);
+            let mut leaked = quiet::proven(&self.root.system);
+            if leaked.is_empty() {
+                leaked = quiet::leaked(machine);
+            }
             if !leaked.is_empty() {
                 machine.break_off(|| Reason::Leak(leaked));
             }
@@ -341,7 +357,11 @@ fn finish(machine: Rc<Machine>, waits: Vec<String>) -> Outcome {
             let reason = reason.to_string();
             events.end(
                 &machine.scheduler,
-                reason.lines().next().unwrap_or_default(),
+                reason
+                    .lines()
+                    .next()
+                    .unwrap_or_default()
+                    .trim_end_matches(':'),
             );
         }
         events
