@@ -106,6 +106,11 @@ impl<T> Core<T> {
     pub(crate) fn stats(&self) -> Stats {
         let state = self.state.lock();
         Stats {
+            sent: state.stats.sent,
+            received: state.stats.received,
+            fill: state.stats.fill,
+            full_ms: state.stats.full_ms,
+            high_water: state.stats.high_water,
             len: state.queue.len() as u32,
             capacity: state.capacity,
             permits: state.permits,
@@ -114,7 +119,6 @@ impl<T> Core<T> {
             waiting_receivers: state.receivers.len(),
             name: state.cold.as_ref().and_then(|cold| cold.name),
             sent_by: state.sent_by,
-            ..state.stats
         }
     }
 }

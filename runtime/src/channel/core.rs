@@ -28,7 +28,7 @@ use std::task::Context;
 
 use crate::channel::account::Losses;
 use crate::channel::dead::Dead;
-use crate::channel::head::{Head, Park, RECEIVER, SENDER, Started, Stats, VTable};
+use crate::channel::head::{Counters, Head, Park, RECEIVER, SENDER, Started, VTable};
 use crate::channel::policy::Overflow;
 use crate::channel::registry::Place;
 use crate::channel::select::Token;
@@ -66,7 +66,7 @@ pub(super) struct State<T> {
     pub(super) sent_by: usize,
     /// The process whose mailbox this is.
     pub(super) owner: Option<TaskRef>,
-    pub(super) stats: Stats,
+    pub(super) stats: Counters,
     pub(super) cold: Option<Box<Cold>>,
 }
 
@@ -149,7 +149,7 @@ impl<T> Core<T> {
                 handed: 0,
                 sent_by: 0,
                 owner: None,
-                stats: Stats::default(),
+                stats: Counters::default(),
                 cold: None,
             }),
         });

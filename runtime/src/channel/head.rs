@@ -107,14 +107,25 @@ pub(crate) struct VTable {
     pub(crate) free: unsafe fn(NonNull<Head>),
 }
 
-/// Numbers of a channel, kept under its lock.
+/// Counters of a channel, kept under its lock: every channel has them, so they are small.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Counters {
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+    /// Integral of the length over coarse milliseconds.
+    pub(crate) fill: u64,
+    pub(crate) last_ms: u32,
+    pub(crate) full_ms: u32,
+    pub(crate) high_water: u32,
+}
+
+/// What an observer is told of a channel.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Stats {
     pub(crate) sent: u64,
     pub(crate) received: u64,
     /// Integral of the length over coarse milliseconds.
     pub(crate) fill: u64,
-    pub(crate) last_ms: u32,
     pub(crate) full_ms: u32,
     pub(crate) high_water: u32,
     pub(crate) len: u32,

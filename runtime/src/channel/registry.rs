@@ -6,7 +6,7 @@
 //!
 //! **Invariants**
 //! - A head in a list is alive: it is freed only after it left, under the list's lock.
-//! - `Place::index` is the head's index in its list; both change under the list's lock.
+//! - `Place::index` is the head's index in its list, as long as it lives.
 //! - A channel is in its list, or its ledger is in the sum: both change under the list's lock.
 //! - While a list is pinned, the memory of a channel that leaves it is kept until the list is let go: whoever saw a process that
 //!   holds an endpoint, after it had pinned the lists, may follow the pointer. The flag lies under the lock that a channel takes
@@ -27,7 +27,7 @@ use crate::channel::dead::{Dead, Desk};
 use crate::channel::head::{Head, Stats};
 use crate::observe::Ledger;
 use crate::scheduler::worker;
-use crate::sync::{AtomicUsize, Lock, Ordering};
+use crate::sync::{AtomicU32, Lock, Ordering};
 use crate::task::{TaskRef, current};
 
 /// The channels that one worker made.
@@ -39,7 +39,11 @@ pub(crate) struct Shard {
 
 #[derive(Debug, Default)]
 struct List {
-    heads: Vec<Entry>,
+    /// Each channel stays where it is: to move another one into the place of one that is freed would touch memory that is in no
+    /// cache.
+    heads: Vec<Option<Entry>>,
+    /// Places in `heads` that are free.
+    holes: Vec<u32>,
     /// How many searches have pinned the list.
     pins: usize,
     /// Channels that left while it was pinned.
@@ -71,7 +75,7 @@ unsafe impl Send for Entry {}
 #[derive(Debug)]
 pub(crate) struct Place {
     shard: Arc<Shard>,
-    index: AtomicUsize,
+    index: AtomicU32,
 }
 
 /// Where a channel is listed that is not a core.
@@ -114,13 +118,13 @@ impl Shard {
     pub(crate) fn place(self: Arc<Self>) -> Place {
         Place {
             shard: self,
-            index: AtomicUsize::new(usize::MAX),
+            index: AtomicU32::new(u32::MAX),
         }
     }
 
     /// Visits every channel. The list is locked meanwhile: makers and breakers of channels wait.
     pub(crate) fn for_each(&self, mut visit: impl FnMut(NonNull<Head>)) {
-        for entry in &self.list.lock().heads {
+        for entry in self.list.lock().heads.iter().flatten() {
             visit(entry.0);
         }
     }
@@ -149,7 +153,7 @@ impl Shard {
     pub(crate) fn ledger(&self) -> Ledger {
         let list = self.list.lock();
         let mut sum = list.gone;
-        for entry in &list.heads {
+        for entry in list.heads.iter().flatten() {
             // SAFETY: the list is locked, and its channels are alive.
             let ledger = unsafe { entry.0.as_ref() }.vtable.ledger;
             // SAFETY: as above.
@@ -295,9 +299,20 @@ impl Place {
 
     pub(crate) fn enter(&self, head: NonNull<Head>) {
         let mut list = self.shard.list.lock();
-        // ORDERING: Relaxed: under the lock.
-        self.index.store(list.heads.len(), Ordering::Relaxed);
-        list.heads.push(Entry(head));
+        let entry = Some(Entry(head));
+        let index = match list.holes.pop() {
+            Some(index) => {
+                list.heads[index as usize] = entry;
+                index
+            }
+            None => {
+                list.heads.push(entry);
+                // There is no memory for more channels than fit.
+                (list.heads.len() - 1) as u32
+            }
+        };
+        // ORDERING: Relaxed: read by whoever frees the channel, to whom its last endpoint came later.
+        self.index.store(index, Ordering::Relaxed);
     }
 
     /// Takes a channel out of the list, whose ledger becomes part of the sum. False if its memory is still needed: `free` is called
@@ -310,16 +325,14 @@ impl Place {
     ) -> bool {
         let mut list = self.shard.list.lock();
         list.gone += ledger;
-        // ORDERING: Relaxed: under the lock.
+        // ORDERING: Relaxed: see `enter`.
         let index = self.index.load(Ordering::Relaxed);
-        list.heads.swap_remove(index);
-        if let Some(moved) = list.heads.get(index) {
-            // SAFETY: a head in the list is alive.
-            let moved = unsafe { moved.0.as_ref() };
-            if let Some(place) = &moved.place {
-                // ORDERING: Relaxed: under the lock.
-                place.index.store(index, Ordering::Relaxed);
-            }
+        list.heads[index as usize] = None;
+        list.holes.push(index);
+        if list.holes.len() == list.heads.len() {
+            // Nothing is left that a look would have to pass over.
+            list.heads.clear();
+            list.holes.clear();
         }
         let pinned = list.pins > 0;
         if pinned {
