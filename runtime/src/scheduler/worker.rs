@@ -249,8 +249,11 @@ impl Worker {
     pub(crate) fn push_new(&self, task: Runnable) {
         if self.parking.get() || self.remote().is_next_free() {
             self.push_woken(task);
-        } else {
+        } else if self.random.get() == SIMULATED {
             self.push_surplus(task);
+        } else {
+            self.local.push_new(task);
+            self.tell_of_surplus();
         }
     }
 
@@ -258,6 +261,11 @@ impl Worker {
     #[inline]
     fn push_surplus(&self, task: Runnable) {
         self.local.push(task);
+        self.tell_of_surplus();
+    }
+
+    #[inline]
+    fn tell_of_surplus(&self) {
         if !self.remote().company.is_alone() {
             self.scheduler.wake_for_surplus();
         }
