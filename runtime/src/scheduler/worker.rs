@@ -140,9 +140,20 @@ pub(crate) struct Worker {
     drove: Cell<u64>,
     streak: Cell<u32>,
     random: Cell<u64>,
+    /// What it stole last, until that is done; and how many tasks it stole lately for nothing.
+    stolen: Cell<Option<Stolen>>,
+    in_vain: Cell<u32>,
     searching: Cell<bool>,
     /// True between `fall_asleep` and `wake_up`: a task that becomes ready on this thread must end the sleep.
     parking: Cell<bool>,
+}
+
+/// Tasks that a worker took from another one's queue.
+#[derive(Debug, Clone, Copy)]
+struct Stolen {
+    victim: usize,
+    tasks: u32,
+    at_nanos: u64,
 }
 
 /// While it lives, its worker is the worker of this thread.
@@ -184,6 +195,8 @@ impl Worker {
             drove: Cell::new(0),
             streak: Cell::new(0),
             random: Cell::new(seed | 1),
+            stolen: Cell::new(None),
+            in_vain: Cell::new(0),
             searching: Cell::new(false),
             parking: Cell::new(false),
         }
@@ -433,6 +446,9 @@ impl Worker {
 
     #[cold]
     fn search(&self) -> Option<Runnable> {
+        if let Some(stolen) = self.stolen.take() {
+            self.judge(stolen);
+        }
         if let Some(task) = self.remote().company.take_handed(&self.local) {
             return Some(self.found(task));
         }
@@ -464,6 +480,16 @@ impl Worker {
             if let Some(task) = remotes[victim].thief.steal(&self.local) {
                 remotes[victim].company.met(self.index);
                 self.remote().company.met(victim);
+                // Nothing else was in the queue.
+                let tasks = self.local.len() as u32 + 1;
+                if tasks >= company::FULL {
+                    let at_nanos = self.scheduler.clock.now_nanos();
+                    self.stolen.set(Some(Stolen {
+                        victim,
+                        tasks,
+                        at_nanos,
+                    }));
+                }
                 let steals = &self.remote().counters.steals;
                 // ORDERING: Relaxed: a counter with one writer.
                 steals.store(steals.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
@@ -471,6 +497,22 @@ impl Worker {
             }
         }
         None
+    }
+
+    /// What was stolen is done, and all that came of it: leaves the victim alone if that was not worth the way, again and again.
+    fn judge(&self, stolen: Stolen) {
+        let now = self.scheduler.clock.now_nanos();
+        if !company::is_in_vain(stolen.tasks, now.saturating_sub(stolen.at_nanos)) {
+            return self.in_vain.set(0);
+        }
+        let in_vain = self.in_vain.get() + stolen.tasks;
+        if in_vain < company::IN_VAIN {
+            return self.in_vain.set(in_vain);
+        }
+        self.in_vain.set(0);
+        self.scheduler.remotes[stolen.victim]
+            .company
+            .leave_alone(now);
     }
 
     /// A searcher that found work wakes the next searcher, if it was the last one: there may be more. A worker that was woken
