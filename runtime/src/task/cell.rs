@@ -9,9 +9,9 @@
 //! | field | who |
 //! |---|---|
 //! | `state` | anyone |
-//! | `watch` | anyone, under its lock |
+//! | `ending` | anyone, as `ending.rs` says |
 //! | `slot`, `vtable`, `scheduler` | anyone, read only; `scheduler` and `slot` live as long as `home`, which the cell owns |
-//! | `stage` | before `DONE`: the worker that took the task from a queue; after `DONE`: whoever holds the lock of `watch`, then whoever frees the cell |
+//! | `stage` | before `DONE`: the worker that took the task from a queue; after `DONE`: whoever changes `ending` or has the last reference, then whoever frees the cell |
 //!
 //! **Invariants**
 //! - The future is dropped before `DONE` is set, so what a process owned is closed before anybody can see its exit.
@@ -35,9 +35,10 @@ use crate::process::exit::{Exit, ExitKind, Fault, IntoOutcome};
 use crate::scheduler::Scheduler;
 use crate::scope::{Own, ScopeInner};
 use crate::supervise::Lineage;
-use crate::sync::{Lock, UnsafeCell};
+use crate::sync::UnsafeCell;
 use crate::system::SystemInner;
 use crate::task::current;
+use crate::task::ending::{Ending, Watch};
 use crate::task::registry::{About, Slot};
 use crate::task::state::{Parked, State};
 use crate::task::waker;
@@ -68,14 +69,7 @@ pub(crate) struct Header {
     vtable: &'static VTable,
     pub(crate) scheduler: NonNull<Scheduler>,
     slot: NonNull<Slot>,
-    pub(crate) watch: Lock<Watch>,
-}
-
-/// Who waits for the end of the task, and then how it ended.
-#[derive(Debug)]
-pub(crate) enum Watch {
-    Awaited(Watchers),
-    Ended(ExitKind, Option<Arc<Fault>>),
+    pub(crate) ending: Ending,
 }
 
 // SAFETY: every field is either read only or has its own synchronisation, see the table in the file's header.
@@ -136,10 +130,7 @@ impl Header {
         if !self.state.is_done() {
             return None;
         }
-        match &*self.watch.lock() {
-            Watch::Awaited(_) => None,
-            Watch::Ended(kind, fault) => Some(Exit::new(*kind, fault.clone())),
-        }
+        self.ending.exit()
     }
 }
 
@@ -210,7 +201,7 @@ where
             vtable: &Cell::<F, H>::VTABLE,
             scheduler,
             slot: NonNull::from(slot),
-            watch: Lock::new(Watch::Awaited(Watchers::None)),
+            ending: Ending::new(),
         },
         home: ManuallyDrop::new(home),
         stage: UnsafeCell::new(Stage::Future(future)),
@@ -315,13 +306,13 @@ where
     }
 
     /// # Safety
-    /// `header` is the header of a `Cell<F, H>` that is done, `place` is a valid `Option` of its value, and the caller holds
-    /// the lock of `watch`.
+    /// `header` is the header of a `Cell<F, H>` that is done, `place` is a valid `Option` of its value, and the caller is the
+    /// only one who changes `ending`, or has the last reference.
     unsafe fn take(header: NonNull<Header>, place: *mut ()) {
         // SAFETY: by contract the header is the first field of such a cell.
         let cell = unsafe { header.cast::<Self>().as_ref() };
         cell.stage.with_mut(|stage| {
-            // SAFETY: after `DONE` the stage belongs to whoever holds the lock of `watch`.
+            // SAFETY: by contract: after `DONE` the stage is the caller's.
             let stage = unsafe { &mut *stage };
             if matches!(stage, Stage::Output(_))
                 && let Stage::Output(value) = std::mem::replace(stage, Stage::Gone)
@@ -501,7 +492,7 @@ fn finish(header: NonNull<Header>, registered: i64, kind: ExitKind, fault: Optio
     let exit = Exit::new(kind, fault.clone());
     task.slot().hide();
     let watchers = {
-        let mut watch = task.watch.lock();
+        let mut watch = task.ending.change();
         // From now on nobody is added.
         task.state.finish(registered);
         match std::mem::replace(&mut *watch, Watch::Ended(kind, fault)) {
@@ -534,10 +525,10 @@ pub(crate) unsafe fn take_output<T>(header: NonNull<Header>) -> Option<T> {
     let mut output = None::<T>;
     // SAFETY: the caller holds a reference, so the cell lives.
     let task = unsafe { header.as_ref() };
-    // Several may ask for the value; the lock decides who gets it.
-    let _guard = task.watch.lock();
+    // Several may ask for the value; whoever changes the word first gets it.
+    let _changing = (!task.state.is_last()).then(|| task.ending.change());
     let take = task.vtable.take;
-    // SAFETY: by contract `T` is the value's type; the task is done, and the lock makes the stage ours.
+    // SAFETY: by contract `T` is the value's type; the task is done, and nobody else takes its value now.
     unsafe { take(header, std::ptr::from_mut(&mut output).cast()) };
     output
 }

@@ -188,6 +188,13 @@ impl State {
         self.0.load(Ordering::Acquire) & DONE != 0
     }
 
+    /// Whether the task is done, and the caller has the only reference that is left.
+    pub(crate) fn is_last(&self) -> bool {
+        // ORDERING: Acquire pairs with the Release of those who gave up theirs: what they did comes before what the caller does.
+        let seen = self.0.load(Ordering::Acquire);
+        seen & DONE != 0 && seen & REFERENCES == REFERENCE
+    }
+
     /// Whether the task is neither running nor in a queue nor done.
     pub(crate) fn is_parked(&self) -> bool {
         // ORDERING: Acquire: what the task wrote before it parked is visible to the observer.

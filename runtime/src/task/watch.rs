@@ -9,8 +9,8 @@ use std::task::{Context, Poll};
 
 use crate::process::exit::Exit;
 use crate::task::TaskRef;
-use crate::task::cell::Watch;
 use crate::task::current;
+use crate::task::ending::Watch;
 use crate::task::registry::WaitKind;
 use crate::task::waker::TaskWaker;
 
@@ -103,15 +103,23 @@ impl Registration {
 
     /// Registers whoever polls now for the end of the task.
     fn register(&mut self, task: &TaskRef, cx: &Context<'_>) -> Poll<Exit> {
-        let mut watch = task.watch.lock();
+        if let Some(exit) = task.ending.exit() {
+            self.waker = None;
+            return Poll::Ready(exit);
+        }
+        // Before anything is locked: another executor's waker is cloned by its own code.
+        let waker = TaskWaker::of(cx);
+        let mut watch = task.ending.change();
         let watchers = match &mut *watch {
             Watch::Ended(kind, fault) => {
                 self.waker = None;
-                return Poll::Ready(Exit::new(*kind, fault.clone()));
+                let exit = Exit::new(*kind, fault.clone());
+                drop(watch);
+                drop(waker);
+                return Poll::Ready(exit);
             }
             Watch::Awaited(watchers) => watchers,
         };
-        let waker = TaskWaker::of(cx);
         let address = waker.address();
         let unused = if self.waker == Some(address) {
             Some(waker)
@@ -131,7 +139,7 @@ impl Registration {
         if let Some(registered) = self.waker.take()
             && !task.state.is_done()
         {
-            let waker = match &mut *task.watch.lock() {
+            let waker = match &mut *task.ending.change() {
                 Watch::Awaited(watchers) => watchers.leave(registered),
                 Watch::Ended(..) => None,
             };

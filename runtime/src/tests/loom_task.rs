@@ -1,5 +1,6 @@
 //! The task cell of `task/state.rs` and `task/cell.rs`: a wake is never lost; one thread at a time polls; the future is
-//! dropped once, before the exit is seen; the cell is freed once, by whoever gives up the last reference.
+//! dropped once, before the exit is seen; the cell is freed once, by whoever gives up the last reference; of two who ask for the
+//! value one gets it.
 //!
 //! The cells are the production ones in a system without threads; the model takes the tasks from the injector and runs
 //! them, on one or two threads.
@@ -270,6 +271,24 @@ fn who_waits_for_the_end_is_woken_and_finds_everything_dropped() {
         let (exit, task) = waiter.join().unwrap();
         assert!(matches!(exit, Exit::Ok));
         drop(task);
+        assert_gone(&world);
+    });
+}
+
+#[test]
+fn the_value_goes_to_one_of_two_who_ask() {
+    model("two who take", 3, || {
+        let (world, drops) = (World::new(true), Drops::default());
+        let task = world.spawn(0, drops.value());
+        world.run();
+        // SAFETY: the process returns a number.
+        let other = unsafe { Task::<usize>::from_ref(task.task().clone()) };
+        // Each gives its reference up afterwards: whoever is last takes without changing the word.
+        let other = thread::spawn(move || other.take());
+        let own = task.take();
+        drop(task);
+        let values = [own, other.join().unwrap()];
+        assert_eq!(values.iter().flatten().count(), 1);
         assert_gone(&world);
     });
 }
