@@ -22,6 +22,7 @@
     reason = "a type-erased allocation whose parts are owned by different threads in turn"
 )]
 
+use std::alloc::Layout;
 use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -39,6 +40,7 @@ use crate::sync::UnsafeCell;
 use crate::system::SystemInner;
 use crate::task::current;
 use crate::task::ending::{Ending, Watch};
+use crate::task::memory;
 use crate::task::registry::{About, Slot};
 use crate::task::state::{Parked, State};
 use crate::task::waker;
@@ -194,8 +196,13 @@ where
 {
     let scheduler = NonNull::from(&*home.system().scheduler);
     let registry = &home.system().scheduler.registry;
-    let slot = current::with_free_cache(scheduler, |cache| registry.take(cache));
-    let cell = Box::new(Cell {
+    let layout = Layout::new::<Cell<F, H>>();
+    let (slot, place) = current::with_free_cache(scheduler, |mut cache| {
+        let slot = registry.take(cache.as_deref_mut());
+        let cells = cache.map(|cache| &mut cache.cells);
+        (slot, memory::take(cells, layout).cast::<Cell<F, H>>())
+    });
+    let cell = Cell {
         header: Header {
             state: State::new(1),
             vtable: &Cell::<F, H>::VTABLE,
@@ -205,8 +212,10 @@ where
         },
         home: ManuallyDrop::new(home),
         stage: UnsafeCell::new(Stage::Future(future)),
-    });
-    let header = NonNull::from(Box::leak(cell)).cast::<Header>();
+    };
+    // SAFETY: the memory is that of a cell, and nobody else's.
+    unsafe { place.write(cell) };
+    let header = place.cast::<Header>();
     // SAFETY: the cell was just made and nobody else knows it; its slot belongs to a registry that its home keeps alive.
     let shared = unsafe { header.as_ref() };
     let scope = shared.scope().map_or(0, |scope| scope.id);
@@ -365,17 +374,25 @@ where
     /// # Safety
     /// `header` is the header of a `Cell<F, H>` and the caller released the last reference.
     unsafe fn free(header: NonNull<Header>) {
-        // SAFETY: the allocation came from a box of this type, and nobody else knows it any more.
-        let mut cell = unsafe { Box::from_raw(header.cast::<Self>().as_ptr()) };
-        let scheduler = cell.header.scheduler;
-        let slot = cell.header.slot();
-        current::with_free_cache(scheduler, |cache| {
-            cell.header.scheduler().registry.release(slot, cache)
-        });
+        let place = header.cast::<Self>();
+        // SAFETY: by contract nobody else knows the cell any more.
+        let cell = unsafe { &mut *place.as_ptr() };
+        let (scheduler, slot) = (cell.header.scheduler, cell.header.slot);
         // SAFETY: the home is dropped once, here, and last: nothing uses the scheduler or the slot after it.
         let home = unsafe { ManuallyDrop::take(&mut cell.home) };
         // UNWIND: an output that nobody took may panic in its destructor; there is nobody left to tell.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(cell)));
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            // SAFETY: dropped once, here, where it lies.
+            unsafe { place.drop_in_place() };
+        }));
+        current::with_free_cache(scheduler, |mut cache| {
+            let registry = &home.system().scheduler.registry;
+            // SAFETY: the home keeps the registry, which keeps its slots.
+            registry.release(unsafe { slot.as_ref() }, cache.as_deref_mut());
+            let cells = cache.map(|cache| &mut cache.cells);
+            // SAFETY: the memory came from `create`, and what was in it is dropped.
+            unsafe { memory::give(cells, place.cast(), Layout::new::<Self>()) };
+        });
         drop(home);
     }
 }

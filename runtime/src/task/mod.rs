@@ -1,13 +1,14 @@
 //! The task cell and what the runtime knows of each process.
 //!
 //! Read in this order: [`state`] (the word that decides who may do what), [`cell`] (the allocation and one step of it),
-//! [`waker`] (who wakes whom), [`watch`] (who waits for an end), [`ending`] (the word that says so), [`current`] (the running step), [`registry`] (all processes of a system),
+//! [`memory`] (where cells come from), [`waker`] (who wakes whom), [`watch`] (who waits for an end), [`ending`] (the word that says so), [`current`] (the running step), [`registry`] (all processes of a system),
 //! [`origin`] (what those have in common that were spawned at one place).
 
 pub(crate) mod cell;
 pub(crate) mod current;
 pub(crate) mod ending;
 mod join;
+pub(crate) mod memory;
 pub(crate) mod origin;
 pub(crate) mod ports;
 pub(crate) mod registry;

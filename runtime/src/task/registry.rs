@@ -24,6 +24,7 @@ use std::sync::OnceLock;
 use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering};
 use crate::task::TaskRef;
 use crate::task::cell::Header;
+use crate::task::memory::Cells;
 use crate::task::origin::{NOBODY, Origin};
 use crate::task::ports::Ports;
 use crate::task::waits::{MOST, Noted, Waits};
@@ -334,9 +335,14 @@ struct Free {
     next: u32,
 }
 
-/// Free indices kept by one worker, so that spawn and exit touch nothing shared.
+/// What one worker keeps of processes that are gone, so that spawn and exit touch nothing shared.
 #[derive(Debug, Default)]
-pub(crate) struct FreeCache(Vec<u32>);
+pub(crate) struct FreeCache {
+    /// Indices of free slots.
+    slots: Vec<u32>,
+    /// Memory of cells.
+    pub(crate) cells: Cells,
+}
 
 const BATCH: usize = 64;
 
@@ -355,7 +361,7 @@ impl Registry {
     /// Takes a slot for a new process. `cache` is the worker's own list, if the caller is a worker.
     pub(crate) fn take(&self, cache: Option<&mut FreeCache>) -> &Slot {
         let index = match cache {
-            Some(FreeCache(list)) => match list.pop() {
+            Some(FreeCache { slots: list, .. }) => match list.pop() {
                 Some(index) => index,
                 None => {
                     self.free.lock().pop_into(list, BATCH);
@@ -417,7 +423,7 @@ impl Registry {
             .generation
             .store(generation.wrapping_add(1), Ordering::Release);
         match cache {
-            Some(FreeCache(list)) => {
+            Some(FreeCache { slots: list, .. }) => {
                 list.push(slot.line.index);
                 if list.len() > 2 * BATCH {
                     self.free.lock().indices.extend(list.drain(BATCH..));
@@ -534,7 +540,7 @@ impl Registry {
     /// Makes the registry as good as new, if every slot is free; `cache` is the list of its only worker. False if one is not.
     pub(crate) fn reset(&self, cache: &mut FreeCache) -> bool {
         let mut free = self.free.lock();
-        if free.indices.len() + cache.0.len() != free.next as usize {
+        if free.indices.len() + cache.slots.len() != free.next as usize {
             return false;
         }
         for index in 0..free.next {
@@ -544,7 +550,7 @@ impl Registry {
             }
         }
         free.indices.clear();
-        cache.0.clear();
+        cache.slots.clear();
         free.next = 0;
         true
     }
