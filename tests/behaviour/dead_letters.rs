@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use roundrock::channel::{Dead, DeadLetter, TryRecvError};
 use roundrock::prelude::*;
-use roundrock_tests::{Step, on, on_threads, yield_now};
+use roundrock_tests::{Step, on, on_threads, on_workers, yield_now};
 
 #[process]
 struct Desk {
@@ -209,7 +209,7 @@ fn plain_threads_read_letters_until_the_system_has_shut_down() {
 /// A process that reads letters ends with its scope, and may have it as one arm of several.
 #[test]
 fn processes_read_letters_until_their_scope_stops() {
-    on_threads(|scope| async move {
+    on_workers(|scope| async move {
         let letters = scope.system().dead_letters();
         let audit = scope.child("audit");
         let reader = audit.task("audit", async move {

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use roundrock::channel::{Dead, TrySendError, unbounded};
 use roundrock::observe::Ledger;
 use roundrock::prelude::*;
-use roundrock_tests::{CAPACITIES, Step, channel_of, isolated, on, on_threads, yield_now};
+use roundrock_tests::{
+    CAPACITIES, Step, channel_of, isolated, on, on_threads, on_workers, times, yield_now,
+};
 
 /// What was sent, handled, handed back, died of each reason in the order of `Dead::ALL`, and is queued.
 type Line = (u64, u64, u64, [u64; 5], u64);
@@ -196,18 +198,19 @@ fn p05_a_hand_off_that_nobody_saw_is_withdrawn() {
 
 #[test]
 fn p14_select_counts_the_arm_that_won() {
-    on_threads(|scope| async move {
+    on_workers(|scope| async move {
+        let each = times(200, 5);
         let (a, from_a) = rendezvous::<u32>();
         let (b, from_b) = bounded::<u32>(2);
         let feeders = [
             scope.task("a", async move {
-                for n in 0..200 {
+                for n in 0..each as u32 {
                     a.send(n).await?;
                 }
                 roundrock::Ok(())
             }),
             scope.task("b", async move {
-                for n in 0..200 {
+                for n in 0..each as u32 {
                     let permit = b.ready().await?;
                     permit.send(n)?;
                 }
@@ -222,11 +225,12 @@ fn p14_select_counts_the_arm_that_won() {
                 else => open = false,
             }
         }
-        assert_eq!(seen, 400);
+        assert_eq!(seen, 2 * each);
         for feeder in feeders {
             feeder.await?;
         }
-        assert_is(&scope, (400, 400, 0, [0; 5], 0));
+        let all = 2 * each as u64;
+        assert_is(&scope, (all, all, 0, [0; 5], 0));
         Ok(())
     });
 }
@@ -344,7 +348,7 @@ fn oneshots_count_and_latest_does_not() {
 
 #[test]
 fn calls_sends_and_ports_meet_in_the_mailbox() {
-    on_threads(|scope| async move {
+    on_workers(|scope| async move {
         let (server, _) = server(&scope);
         server.add(1).await?;
         server.add(2).send().await?;
@@ -371,7 +375,7 @@ fn calls_sends_and_ports_meet_in_the_mailbox() {
 /// P23: exactly the message in hand is crashed, and who is told of the crash finds it in the ledger.
 #[test]
 fn p23_the_message_in_hand_crashes() {
-    on_threads(|scope| async move {
+    on_workers(|scope| async move {
         let (server, _) = server(&scope);
         assert_eq!(server.boom().await, Err(CallError::Crashed));
         assert_is(&scope, (1, 0, 0, [0, 1, 0, 0, 0], 0));
@@ -460,9 +464,9 @@ fn calls_expire_and_are_withdrawn_before_their_handler_starts() {
 /// P24: who is first to see that the time is up, the caller or the process that passes the message over, makes no difference.
 #[test]
 fn p24_a_call_that_expired_says_so() {
-    on_threads(|scope| async move {
+    on_workers(|scope| async move {
         let (server, _) = server(&scope);
-        for round in 0..2000 {
+        for round in 0..times(2000, 20) as u64 {
             let answer = server.get().within(micros(round % 3)).await;
             assert!(
                 matches!(answer, Ok(_) | Err(CallError::Deadline)),
@@ -549,7 +553,7 @@ fn p22_a_panic_in_the_destructor_of_a_message_loses_no_count() {
 /// What a stop leaves behind is in the books too: drained, refused, and killed when the grace was over.
 #[test]
 fn p33_a_stop_accounts_for_everything() {
-    on_threads(|scope| async move {
+    on_workers(|scope| async move {
         let stage = scope.child("stage");
         let (jobs, inbox) = bounded::<u32>(8);
         let _ = stage.task("worker", async move {

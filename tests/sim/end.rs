@@ -262,6 +262,18 @@ fn a_supervisor_that_gives_up_fails_the_run() {
     );
 }
 
+#[roundrock::test(seeds = 8)]
+async fn each_run_has_books_of_its_own(sim: &Sim) -> Result<()> {
+    let (jobs, inbox) = bounded(4);
+    jobs.send(1).await?;
+    jobs.send(2).await?;
+    assert_eq!(inbox.recv().await, Some(1));
+    drop(inbox);
+    let ledger = sim.system().ledger();
+    assert_eq!((ledger.sent, ledger.handled, ledger.dead.closed), (2, 1, 1));
+    Ok(())
+}
+
 #[test]
 fn a_thousand_runs_leave_nothing_behind() {
     let search = Simulation::new("memory").seeds(1000).shrink(secs(0));

@@ -181,6 +181,11 @@ impl Shard {
         *list.gone.dead.of_mut(reason) += 1;
     }
 
+    /// Forgets the messages of channels that are gone: a simulation begins its next run here.
+    pub(crate) fn forget(&self) {
+        self.list.lock().gone = Ledger::default();
+    }
+
     pub(crate) fn desk(&self) -> &Arc<Desk> {
         &self.desk
     }

@@ -94,6 +94,9 @@ impl Arena {
         if !empty || !scheduler.registry.reset(&mut self.worker.free_slots()) {
             return false;
         }
+        for remote in &scheduler.remotes {
+            remote.channels.forget();
+        }
         scheduler.clock.set(0);
         true
     }

@@ -513,7 +513,8 @@ impl Registry {
         mut filter: impl FnMut(u32) -> bool,
         mut visit: impl FnMut(ProcessId, &About, &Slot, TaskRef),
     ) -> bool {
-        for index in from..from + count {
+        let (to, used) = (from + count, self.used());
+        for index in from..to.min(used) {
             let Some(slot) = self.slot(index) else {
                 return false;
             };
@@ -529,7 +530,7 @@ impl Registry {
                 visit(id, &about, slot, task);
             }
         }
-        true
+        to < used
     }
 
     /// How many slots were ever used.
