@@ -4,7 +4,7 @@
 //! write. The deterministic tests must find every bug within 1,000 seeds with their default settings, for the reason that is
 //! named here, and show it in few events: what they show is kept in `traces/`. They must find nothing in the twins.
 //!
-//! - `PLANTED_TRACES=overwrite` writes the traces anew; read the diff. `PLANTED_TRACES=compare` takes them word for word.
+//! - `PLANTED_TRACES=overwrite` writes the traces anew; read the diff. They are compared word for word.
 //! - `PLANTED_SEEDS=10000` searches the twins for longer than 1,000 seeds.
 //! - `--nocapture` shows what each bug took: which seed, how many events, how long.
 
@@ -15,30 +15,41 @@ mod announce_before_store;
 mod ask_cycle;
 mod cache_stampede;
 mod check_then_act;
+mod closed_account;
 mod counter_reset;
 mod deaf_to_stop;
 mod double_charge;
 mod double_release;
+mod gone_subscriber;
 mod half_read;
 mod hold_and_wait;
 mod lag_ignored;
+mod late_reply;
 mod leaked_sender;
 mod lease_race;
 mod list_then_watch;
 mod lock_over_send;
+mod lost_batch;
 mod lost_update;
 mod missed_signal;
 mod missing_close;
+mod mutual_handles;
 mod numbers_out_of_order;
 mod overflow_newest;
+mod parked_worker;
+mod philosophers;
 mod pool_reorders;
 mod recursive_read;
+mod redelivery;
 mod register_after_send;
 mod response_mixup;
 mod restart_order;
 mod shutdown_loses_tail;
+mod silent_node;
+mod skipped_state;
 mod slot_not_returned;
 mod stale_failover;
+mod stale_fill;
 mod stale_guard;
 mod stale_session;
 mod starved_arm;
@@ -47,9 +58,11 @@ mod torn_read;
 mod two_locks;
 mod two_mailboxes;
 mod unbalanced_fan_out;
+mod unflushed;
 mod unsubscribe;
 mod use_before_init;
 mod wait_before_add;
+mod wrong_key;
 mod wrong_strategy;
 
 use harness::Mistake::{Assertion, Deadlock, Error, Leak};
@@ -96,30 +109,41 @@ planted! {
     ask_cycle: Deadlock,
     cache_stampede: Assertion,
     check_then_act: Assertion,
+    closed_account: Assertion,
     counter_reset: Assertion,
     deaf_to_stop: Assertion,
     double_charge: Assertion,
     double_release: Assertion,
+    gone_subscriber: Error,
     half_read: Assertion,
     hold_and_wait: Deadlock,
     lag_ignored: Assertion,
+    late_reply: Assertion,
     leaked_sender: Leak,
     lease_race: Error,
     list_then_watch: Deadlock,
     lock_over_send: Deadlock,
+    lost_batch: Assertion,
     lost_update: Assertion,
     missed_signal: Deadlock,
     missing_close: Deadlock,
+    mutual_handles: Leak,
     numbers_out_of_order: Assertion,
     overflow_newest: Assertion,
+    parked_worker: Deadlock,
+    philosophers: Deadlock,
     pool_reorders: Assertion,
     recursive_read: Deadlock,
+    redelivery: Assertion,
     register_after_send: Deadlock,
     response_mixup: Assertion,
     restart_order: Error,
     shutdown_loses_tail: Assertion,
+    silent_node: Assertion,
+    skipped_state: Assertion,
     slot_not_returned: Deadlock,
     stale_failover: Assertion,
+    stale_fill: Assertion,
     stale_guard: Assertion,
     stale_session: Assertion,
     starved_arm: Assertion,
@@ -128,8 +152,10 @@ planted! {
     two_locks: Deadlock,
     two_mailboxes: Deadlock,
     unbalanced_fan_out: Deadlock,
+    unflushed: Assertion,
     unsubscribe: Deadlock,
     use_before_init: Assertion,
     wait_before_add: Assertion,
+    wrong_key: Assertion,
     wrong_strategy: Error,
 }

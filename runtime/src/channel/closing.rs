@@ -15,6 +15,7 @@ use crate::channel::dead::Dead;
 use crate::channel::head::{Side, Stats};
 use crate::channel::policy::Overflow;
 use crate::channel::wait::Wakes;
+use crate::sim::machine;
 use crate::sync::Guard;
 use crate::task::{TaskRef, current};
 
@@ -54,6 +55,7 @@ impl<T> Core<T> {
         let mut queued = VecDeque::new();
         let mut notices = None;
         let mut state = self.state.lock();
+        let is_used = state.gates & (NO_SENDERS | NO_RECEIVERS) == 0;
         match side {
             Side::Receiver => {
                 state.gates |= NO_RECEIVERS;
@@ -75,6 +77,9 @@ impl<T> Core<T> {
             wakes.add(unsafe { list.close_first() });
         }
         drop(state);
+        if is_used && machine::records() {
+            machine::closes(self.object(), side);
+        }
         wakes.wake();
         if let Some((returned, notices)) = notices {
             let [withdrawn, closed] = notices;

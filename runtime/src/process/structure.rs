@@ -27,6 +27,7 @@ use crate::process::meta::{HandleKind, Kind, ProcessKind};
 use crate::process::port::Visitor;
 use crate::process::spawn::{Launcher, PlainLauncher, SpawnOptions};
 use crate::scope::{Scope, ScopeInner};
+use crate::sim::machine;
 use crate::supervise::Lineage;
 use crate::task::origin::Facts;
 use crate::task::ports::{Ports, Tie};
@@ -101,10 +102,15 @@ fn about<P: Handlers + StructProcess>(item: Item) -> (String, u64) {
             (P::index(&envelope.message), envelope.sender)
         }
     };
-    let handler = P::HANDLERS
-        .get(usize::from(handler))
-        .map_or("?", |handler| handler.name);
-    (format!("{}::{handler}", P::META.name), sender)
+    (
+        format!("{}::{}", P::META.name, name_of::<P>(handler)),
+        sender,
+    )
+}
+
+fn name_of<P: Handlers>(handler: u8) -> &'static str {
+    let handler = P::HANDLERS.get(usize::from(handler));
+    handler.map_or("?", |handler| handler.name)
 }
 
 /// Makes the mailbox of a supervised process: the first handle on it, its weak side, and what the process receives from.
@@ -269,6 +275,9 @@ async fn handle<P: Handlers>(
     from_mailbox: bool,
 ) {
     let handler = P::index(&envelope.message);
+    if machine::records() {
+        machine::handles(name_of::<P>(handler));
+    }
     cx.begin(
         envelope.deadline,
         envelope.sender,

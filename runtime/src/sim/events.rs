@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use crate::channel::head::Side;
 use crate::scheduler::{Scheduler, worker};
 use crate::task::registry::WaitKind;
 
@@ -28,6 +29,9 @@ struct Event {
 /// The most lines that are kept; the first ones of a longer run are left away.
 const LONGEST: usize = 2000;
 
+/// What a struct process does between two messages.
+const RECEIVES: &str = "recv its mailbox";
+
 impl Events {
     /// Notes anything.
     pub(crate) fn note(
@@ -49,6 +53,22 @@ impl Events {
             what,
             number,
         });
+    }
+
+    /// A process handles a message that it has received from its mailbox: said in the place of the receive, if that did not wait.
+    pub(crate) fn handles(
+        &mut self,
+        scheduler: &Scheduler,
+        step: u64,
+        number: u32,
+        process: String,
+        handler: &str,
+    ) {
+        let what = format!("handles {handler}");
+        match self.lines.last_mut() {
+            Some(last) if last.number == number && last.what == RECEIVES => last.what = what,
+            _ => self.note(scheduler, step, number, process, what),
+        }
     }
 
     /// The step of a process is over, and it waits.
@@ -120,6 +140,25 @@ pub(crate) fn operation(
         WaitKind::Stopping => "wait for its scope to stop".to_owned(),
         other => format!("{other:?}").to_lowercase(),
     }
+}
+
+/// That a process has dropped the last endpoint of one side of a channel. None if it is its own mailbox: it ends, and says so.
+pub(crate) fn last_of(
+    scheduler: &Scheduler,
+    process: u32,
+    object: u64,
+    side: Side,
+) -> Option<String> {
+    let described = worker::with(|worker| worker?.channels().describe(object))?;
+    let is_mailbox = described.owner.is_some();
+    let end = match side {
+        Side::Receiver if is_mailbox => return None,
+        Side::Receiver => "receiver",
+        Side::Sender | Side::Weak if is_mailbox => "handle",
+        Side::Sender | Side::Weak => "sender",
+    };
+    let channel = channel(scheduler, process, object);
+    Some(format!("drops the last {end} of {channel}"))
 }
 
 /// A channel, as `process` sees it.

@@ -17,17 +17,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::blocking::Job;
+use crate::channel::head::Side;
 use crate::scheduler::Scheduler;
 use crate::scheduler::queue::Runnable;
 use crate::scheduler::worker;
-use crate::sim::events::{Events, name_of, operation};
+use crate::sim::events::{Events, operation};
 use crate::sim::faults::Active;
 use crate::sim::monitor::Monitors;
 use crate::sim::reason::Reason;
 use crate::sim::tape::{Choices, Label};
 use crate::task::cell::{self, Header, Step};
 use crate::task::current::BUDGET;
-use crate::task::registry::{Slot, WaitKind};
+use crate::task::registry::WaitKind;
 use crate::task::waker::TaskWaker;
 
 /// A process that could run for so many steps is chosen in any case, so that no strategy starves it.
@@ -71,14 +72,14 @@ pub(crate) struct Machine {
     root: Cell<Option<NonNull<Header>>>,
     root_ready: Cell<Option<Ready>>,
     /// The process that runs, or ran last.
-    process: Cell<u32>,
+    pub(super) process: Cell<u32>,
     pub(crate) steps: Cell<u64>,
     pub(crate) max_steps: u64,
     /// Points in this step that went on.
     streak: Cell<u32>,
     /// By process: it was interrupted at a point, which it passes when it runs again.
     interrupted: RefCell<Vec<bool>>,
-    in_job: Cell<bool>,
+    pub(super) in_job: Cell<bool>,
     /// Until when the running process rests when it is queued again.
     put_aside: Cell<Option<u64>>,
     /// The run is being taken down: nothing is chosen any more.
@@ -91,7 +92,7 @@ pub(crate) struct Machine {
     pub(crate) broken: RefCell<Option<Reason>>,
     pub(crate) events: RefCell<Option<Events>>,
     /// All that is of interest was recorded.
-    shown: Cell<bool>,
+    pub(super) shown: Cell<bool>,
     pub(crate) seed: Option<u64>,
     /// Panics are not printed: the run may be one of many that fail in the same way.
     quiet: bool,
@@ -101,6 +102,8 @@ thread_local! {
     static MACHINE: RefCell<Option<Rc<Machine>>> = const { RefCell::new(None) };
     /// Whether panics on this thread are kept quiet. Apart, because it is read in the panic hook.
     static QUIET: Cell<bool> = const { Cell::new(false) };
+    /// Whether the run on this thread keeps what happens. Apart, because it is asked where messages pass.
+    static RECORDS: Cell<bool> = const { Cell::new(false) };
 }
 
 /// While it lives, a machine is the machine of this thread.
@@ -110,6 +113,7 @@ pub(crate) struct Here(());
 impl Drop for Here {
     fn drop(&mut self) {
         QUIET.set(false);
+        RECORDS.set(false);
         // Dropped after the borrow has ended.
         let _machine = MACHINE.take();
     }
@@ -192,6 +196,32 @@ pub(crate) fn body_failed(error: &crate::Error) {
     });
 }
 
+/// Whether the run on this thread keeps what happens; false outside of a simulation.
+#[inline]
+pub(crate) fn records() -> bool {
+    RECORDS.get()
+}
+
+/// Notes that the running process begins to handle a message of its mailbox.
+#[cold]
+pub(crate) fn handles(handler: &str) {
+    with(|machine| {
+        if let Some(machine) = machine {
+            machine.handles(handler);
+        }
+    });
+}
+
+/// Notes that the running process has dropped the last endpoint of one side of a channel.
+#[cold]
+pub(crate) fn closes(object: u64, side: Side) {
+    with(|machine| {
+        if let Some(machine) = machine {
+            machine.closes(object, side);
+        }
+    });
+}
+
 /// Whether a run is under way on this thread.
 pub(crate) fn is_here() -> bool {
     with(|machine| machine.is_some())
@@ -250,6 +280,7 @@ impl Machine {
     /// Makes this the machine of the thread.
     pub(crate) fn enter(self: &Rc<Self>) -> Here {
         QUIET.set(self.quiet);
+        RECORDS.set(self.events.borrow().is_some());
         MACHINE.set(Some(Rc::clone(self)));
         Here(())
     }
@@ -465,24 +496,6 @@ impl Machine {
         self.root_ready.take()
     }
 
-    pub(crate) fn is_recording(&self) -> bool {
-        self.events.borrow().is_some() && !self.shown.get()
-    }
-
-    /// From now on nothing is of interest any more: the failure has happened.
-    pub(crate) fn stop_recording(&self) {
-        self.shown.set(true);
-    }
-
-    /// Whether what a process does is of interest to the one who reads the events: it is the body, or belongs to a scope.
-    fn is_shown(&self, process: u32) -> bool {
-        self.is_recording() && !self.ending.get() && !self.is_broken() && {
-            let slot = self.scheduler.registry.slot(process);
-            let read = slot.and_then(Slot::read);
-            read.is_none_or(|(_, about, task)| task.scope().is_some() || about.name == "test")
-        }
-    }
-
     /// Lets a process run until it waits, ends, or is interrupted.
     pub(crate) fn step(&self, next: Ready) {
         self.step_begins();
@@ -531,7 +544,7 @@ impl Machine {
                     && self.is_recording()
                     && let Some(exit) = task.exit()
                 {
-                    self.ended(next.process, name, exit.kind());
+                    self.ended(next.process, name, &exit);
                 }
             }
         }
@@ -574,6 +587,9 @@ impl Machine {
 
     /// Whether another thread has woken a process: the process, if so.
     pub(crate) fn woken_from_outside(&self) -> Option<String> {
+        if self.scheduler.injector.is_empty() {
+            return None;
+        }
         let local = crate::scheduler::queue::Local::new().0;
         let task = self.scheduler.injector.steal(&local)?;
         let slot = cell::slot_of_queued(task.0);
@@ -585,43 +601,5 @@ impl Machine {
             since: 0,
         });
         Some(name)
-    }
-
-    /// Notes something that is no operation.
-    pub(crate) fn happens(&self, process: u32, what: impl FnOnce() -> String) {
-        if !self.is_shown(process) {
-            return;
-        }
-        if let Some(events) = &mut *self.events.borrow_mut() {
-            let name = name_of(&self.scheduler, process);
-            events.note(&self.scheduler, self.steps.get(), process, name, what());
-        }
-    }
-
-    fn ended(&self, process: u32, name: &str, how: &str) {
-        if let Some(events) = &mut *self.events.borrow_mut() {
-            let name = format!("{name}#{process}");
-            events.note(
-                &self.scheduler,
-                self.steps.get(),
-                process,
-                name,
-                format!("ends: {how}"),
-            );
-        }
-    }
-
-    fn parked(&self, process: u32) {
-        if let Some(events) = &mut *self.events.borrow_mut() {
-            events.parked(process);
-        }
-    }
-
-    fn note(&self, process: u32, kind: WaitKind, object: u64, what: &str) {
-        if self.is_recording() {
-            self.happens(process, || {
-                operation(&self.scheduler, process, kind, object, what)
-            });
-        }
     }
 }

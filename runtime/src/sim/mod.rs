@@ -30,7 +30,7 @@
 //!
 //! # Reading order
 //!
-//! `tape` (choices), `strategy` (how they are made), `machine` (what the runtime asks), `run` (one run), `quiet` (what is known
+//! `tape` (choices), `strategy` (how they are made), `machine` (what the runtime asks), `record` (what is noted of it), `run` (one run), `quiet` (what is known
 //! when nothing can run), `search` (many runs), `shrink`, `report`; and for users `handle`, `probe`, `model`, `monitor`, `faults`.
 
 mod entry;
@@ -43,6 +43,7 @@ mod monitor;
 mod probe;
 mod quiet;
 mod reason;
+mod record;
 mod report;
 mod run;
 mod search;

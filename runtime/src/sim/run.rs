@@ -214,7 +214,8 @@ impl Run<'_> {
         if self.failed_before.get().is_none() && self.test.state.is_done() {
             self.failed_before.set(Some(self.root.has_failed()));
         }
-        if self.machine.is_recording() && self.root.has_failed() {
+        let body_failed = || self.test.exit().is_some_and(|exit| exit.is_failure());
+        if self.machine.is_recording() && (self.root.has_failed() || body_failed()) {
             self.machine.stop_recording();
         }
     }

@@ -1,0 +1,91 @@
+//! What is noted of a run for the one who reads it: only in the runs whose events are kept, and only until the failure.
+
+use std::fmt::Write as _;
+
+use crate::channel::head::Side;
+use crate::process::exit::{Exit, Fault};
+use crate::sim::events::{last_of, name_of, operation};
+use crate::sim::machine::Machine;
+use crate::task::registry::{Slot, WaitKind};
+
+impl Machine {
+    pub(crate) fn is_recording(&self) -> bool {
+        self.events.borrow().is_some() && !self.shown.get()
+    }
+
+    /// From now on nothing is of interest any more: the failure has happened.
+    pub(crate) fn stop_recording(&self) {
+        self.shown.set(true);
+    }
+
+    /// Whether what a process does is of interest to the one who reads the events: it is the body, or belongs to a scope.
+    pub(super) fn is_shown(&self, process: u32) -> bool {
+        self.is_recording() && !self.ending.get() && !self.is_broken() && {
+            let slot = self.scheduler.registry.slot(process);
+            let read = slot.and_then(Slot::read);
+            read.is_some_and(|(_, about, task)| task.scope().is_some() || about.name == "test")
+        }
+    }
+
+    /// Notes something that is no operation.
+    pub(crate) fn happens(&self, process: u32, what: impl FnOnce() -> String) {
+        if !self.is_shown(process) {
+            return;
+        }
+        if let Some(events) = &mut *self.events.borrow_mut() {
+            let name = name_of(&self.scheduler, process);
+            events.note(&self.scheduler, self.steps.get(), process, name, what());
+        }
+    }
+
+    pub(super) fn handles(&self, handler: &str) {
+        let process = self.process.get();
+        if self.in_job.get() || !self.is_shown(process) {
+            return;
+        }
+        if let Some(events) = &mut *self.events.borrow_mut() {
+            let name = name_of(&self.scheduler, process);
+            events.handles(&self.scheduler, self.steps.get(), process, name, handler);
+        }
+    }
+
+    pub(super) fn closes(&self, object: u64, side: Side) {
+        // What a panic drops on its way is of no interest.
+        if std::thread::panicking() {
+            return;
+        }
+        let process = self.process.get();
+        if let Some(what) = last_of(&self.scheduler, process, object, side) {
+            self.happens(process, || what);
+        }
+    }
+
+    pub(super) fn ended(&self, process: u32, name: &str, exit: &Exit) {
+        if let Some(events) = &mut *self.events.borrow_mut() {
+            let name = format!("{name}#{process}");
+            let mut what = format!("ends: {}", exit.kind());
+            let why = exit.fault().map(|fault| match &**fault {
+                Fault::Panic(panic) => panic.text().to_owned(),
+                fault => fault.to_string(),
+            });
+            if let Some(why) = why.as_deref().and_then(|why| why.lines().next()) {
+                let _ = write!(what, ": {why}");
+            }
+            events.note(&self.scheduler, self.steps.get(), process, name, what);
+        }
+    }
+
+    pub(super) fn parked(&self, process: u32) {
+        if let Some(events) = &mut *self.events.borrow_mut() {
+            events.parked(process);
+        }
+    }
+
+    pub(super) fn note(&self, process: u32, kind: WaitKind, object: u64, what: &str) {
+        if self.is_recording() {
+            self.happens(process, || {
+                operation(&self.scheduler, process, kind, object, what)
+            });
+        }
+    }
+}
