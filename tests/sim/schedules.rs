@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use roundrock::prelude::*;
 use roundrock::sim::{Failure, Reason, Simulation, Strategy, Tape};
+use roundrock_tests::yield_now;
 
 #[process]
 struct Counter {
@@ -386,4 +387,55 @@ async fn on_threads(scope: &Scope) -> Result<()> {
 #[should_panic(expected = "no luck")]
 async fn a_failure_on_threads_fails_the_test(_scope: &Scope) -> Result<()> {
     bail!("no luck")
+}
+
+/// P13: no arm that is ready is passed over for ever, in the boring run neither.
+#[roundrock::test(max_steps = 2000)]
+async fn a_select_comes_to_all_its_arms(_sim: &Sim) -> Result<()> {
+    let (again, work) = bounded(1);
+    let (stop, quit) = bounded(1);
+    again.send(()).await?;
+    stop.send(()).await?;
+    loop {
+        select! {
+            _ = work.recv() => again.send(()).await?,
+            _ = quit.recv() => return Ok(()),
+        }
+    }
+}
+
+/// Who waits in a loop that lets others go first does not keep them from what it waits for, whatever the priorities are.
+#[test]
+fn a_loop_that_yields_starves_nobody() {
+    for strategy in [
+        Strategy::Baseline,
+        Strategy::Random,
+        Strategy::Pct,
+        Strategy::Urw,
+    ] {
+        let search = Simulation::new("spins").seeds(200).strategy(strategy);
+        let found = search.max_steps(5000).run(|sim: Sim| async move {
+            let (numbers, inbox) = rendezvous::<u32>();
+            let feeder = sim.task("feeder", async move {
+                for n in 0..20 {
+                    numbers.send(n).await?;
+                }
+                roundrock::Ok(())
+            });
+            let seen = Arc::new(AtomicU32::new(0));
+            let count = Arc::clone(&seen);
+            sim.task("counts", async move {
+                while inbox.recv().await.is_some() {
+                    count.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+            while seen.load(Ordering::SeqCst) < 20 {
+                yield_now().await;
+            }
+            feeder.await
+        });
+        if let Err(failure) = found {
+            panic!("{strategy:?}: {failure}");
+        }
+    }
 }

@@ -34,6 +34,9 @@ use crate::task::waker::TaskWaker;
 /// A process that could run for so many steps is chosen in any case, so that no strategy starves it.
 const PATIENCE: u64 = 10_000;
 
+/// More than a `select!` has arms.
+const ARMS: u32 = 64;
+
 /// A process that can run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ready {
@@ -77,6 +80,8 @@ pub(crate) struct Machine {
     pub(crate) max_steps: u64,
     /// Points in this step that went on.
     streak: Cell<u32>,
+    /// How often somebody asked where to begin.
+    turns: Cell<u32>,
     /// By process: it was interrupted at a point, which it passes when it runs again.
     interrupted: RefCell<Vec<bool>>,
     pub(super) in_job: Cell<bool>,
@@ -138,10 +143,21 @@ pub(crate) fn point(task: &Header, kind: WaitKind, object: u64, what: &str) -> O
     Some(goes_on)
 }
 
-/// A number that the runtime wants at random.
+/// A number that the runtime wants at random: above all, which arm a `select!` looks at first.
+///
+/// There the boring choice goes round: a loop in which the first arm is always ready comes to the others too, in every run.
 #[cold]
 pub(crate) fn random_below(n: u32) -> u32 {
-    number(Label::Random, n)
+    let number = number(Label::Random, n);
+    if n > ARMS {
+        return number;
+    }
+    let turn = with(|machine| {
+        machine.map_or(0, |machine| {
+            machine.turns.replace(machine.turns.get().wrapping_add(1))
+        })
+    });
+    (number + turn % n) % n
 }
 
 /// A number that the program wants at random.
@@ -261,6 +277,7 @@ impl Machine {
             steps: Cell::new(0),
             max_steps,
             streak: Cell::new(0),
+            turns: Cell::new(0),
             interrupted: RefCell::default(),
             in_job: Cell::new(false),
             put_aside: Cell::new(None),
@@ -416,6 +433,11 @@ impl Machine {
         interrupted[process] = true;
     }
 
+    fn is_interrupted(&self, process: u32) -> bool {
+        let interrupted = self.interrupted.borrow();
+        interrupted.get(process as usize) == Some(&true)
+    }
+
     fn was_interrupted(&self, process: u32) -> bool {
         let mut interrupted = self.interrupted.borrow_mut();
         match interrupted.get_mut(process as usize) {
@@ -531,6 +553,9 @@ impl Machine {
                         self.root_ready.set(Some(again));
                     }
                     None => {
+                        if !self.is_interrupted(next.process) {
+                            self.choices.borrow_mut().yields(next.process);
+                        }
                         let mut ready = self.ready.borrow_mut();
                         self.collect(&mut ready);
                         ready.push_back(again);

@@ -209,6 +209,14 @@ impl Plan {
         }
     }
 
+    /// The running process lets others go first, though it could go on. With the highest priority it would be chosen again, and
+    /// if it waits for something in a loop, for ever.
+    pub(crate) fn yields(&mut self, process: u32) {
+        if let Way::Pct(priorities) = &mut self.way {
+            priorities.lower(process as usize);
+        }
+    }
+
     /// A number below `n`; zero in the baseline.
     pub(crate) fn number(&mut self, n: u32) -> u32 {
         match self.way {
@@ -242,12 +250,19 @@ impl Priorities {
         let mut best = self.highest(random, among, who);
         while self.changes.last().is_some_and(|&at| at <= decision) {
             self.changes.pop();
-            let process = who(best) as usize;
-            self.of_process[process] = self.lowest;
-            self.lowest -= 1;
+            self.lower(who(best) as usize);
             best = self.highest(random, among, who);
         }
         best
+    }
+
+    /// Gives a process the lowest priority.
+    fn lower(&mut self, process: usize) {
+        if self.of_process.len() <= process {
+            self.of_process.resize(process + 1, 0);
+        }
+        self.of_process[process] = self.lowest;
+        self.lowest = (self.lowest - 1).max(1);
     }
 
     /// The place of the process with the highest priority. Who is seen for the first time gets one.

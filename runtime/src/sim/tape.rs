@@ -239,6 +239,13 @@ impl Choices {
         self.write(label, among, value, at)
     }
 
+    /// The running process lets others go first, though it could go on.
+    pub(crate) fn yields(&mut self, process: u32) {
+        if let Source::Plan(plan) = &mut self.source {
+            plan.yields(process);
+        }
+    }
+
     /// Zero, or with this probability one of the other numbers below `among`.
     pub(crate) fn rarely(
         &mut self,
