@@ -6,8 +6,7 @@
 //! [`reply`](super::reply).
 //!
 //! **Invariant**
-//! - A caller that has gone is the only owner less: the slot then is the sole owner of the cell, and is skipped if its
-//!   handler has not started.
+//! - A caller that goes says so in the cell, and a message whose caller has gone is skipped if its handler has not started.
 
 #![expect(
     unsafe_code,
@@ -19,7 +18,6 @@ use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -29,7 +27,7 @@ use crate::channel::sender::Sender;
 #[cfg(doc)]
 use crate::process::Reply;
 use crate::process::handle::{Handle, Handlers};
-use crate::process::reply::{ReplyCell, ReplySlot};
+use crate::process::reply::{Question, ReplySlot, question};
 use crate::task::current;
 use crate::task::registry::WaitKind;
 use crate::time::clock::now;
@@ -378,19 +376,19 @@ impl<'h, P: Handlers, R, E> IntoFuture for Call<'h, P, R, E, P::Message> {
             limit,
             later,
         } = self;
-        let cell = ReplyCell::new();
+        let (reply, answer) = question();
         if let Some(slot) = slot(&mut message) {
-            slot.cell = Some(Arc::clone(&cell));
+            *slot = answer;
         }
         let deadline = deadline(limit);
         let sleep = deadline.map(|deadline| Box::pin(sleep_until(deadline)));
         let op = SendOp::new(Envelope::new(message, deadline));
         CallFuture {
             handle,
+            reply,
             op,
-            reply: cell,
             sleep,
-            progress: Progress::Sending,
+            progress: Progress::New,
             later,
         }
     }
@@ -400,8 +398,9 @@ impl<'h, P: Handlers, R, E> IntoFuture for Call<'h, P, R, E, P::Message> {
 #[must_use = "a call does nothing until it is awaited"]
 pub struct CallFuture<'h, P, R, E, M> {
     handle: HandleRef<'h, P>,
+    /// Before the message, so that it leaves first: a message that was not sent then finds nobody to answer.
+    reply: Question<R, E>,
     op: SendOp<Envelope<M>>,
-    reply: Arc<ReplyCell<R, E>>,
     sleep: Option<Pin<Box<Sleep>>>,
     progress: Progress,
     later: bool,
@@ -410,12 +409,12 @@ pub struct CallFuture<'h, P, R, E, M> {
 /// How far a call has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Progress {
+    /// It was not polled yet.
+    New,
     /// The message waits for room.
     Sending,
     /// The mailbox has accepted it.
     Accepted,
-    /// The result was given to the caller.
-    Done,
 }
 
 // SAFETY: like `ReplySlot`: reply and error are messages, which `slot` has checked where the message was made.
@@ -425,6 +424,10 @@ impl<P: Handlers, R, E> CallFuture<'_, P, R, E, P::Message> {
     fn poll_call(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<R, CallError<E>>> {
         // SAFETY: `op` stays in its place and is polled pinned; the other fields are not pinned.
         let this = unsafe { self.get_unchecked_mut() };
+        if this.progress == Progress::New {
+            this.reply.prepare(cx);
+            this.progress = Progress::Sending;
+        }
         if this.progress == Progress::Sending {
             // SAFETY: the mailbox of a `P` holds envelopes of its messages.
             let core = unsafe { this.handle.get().mailbox.core::<Envelope<P::Message>>() };
@@ -432,7 +435,8 @@ impl<P: Handlers, R, E> CallFuture<'_, P, R, E, P::Message> {
             match unsafe { Pin::new_unchecked(&mut this.op) }.poll_call(core, cx, handler::<P>) {
                 Poll::Ready(Ok(())) => this.progress = Progress::Accepted,
                 Poll::Ready(Err(refused)) => {
-                    // The error of a call does not hold its message: that dies with this one.
+                    // The error of a call does not hold its message: that dies with this one, and has nobody to wake.
+                    this.reply.leave();
                     let (envelope, origin) = refused.open();
                     let origin = origin.for_handler(P::index(&envelope.message));
                     drop(SendError::new(envelope, origin));
@@ -442,7 +446,6 @@ impl<P: Handlers, R, E> CallFuture<'_, P, R, E, P::Message> {
             }
         }
         if let Some(result) = this.reply.take(cx) {
-            this.progress = Progress::Done;
             return Poll::Ready(match result {
                 Err(CallError::Gone) if this.is_late() => Err(CallError::Deadline),
                 result => result,
@@ -483,9 +486,6 @@ impl<P, R, E, M> Drop for CallFuture<'_, P, R, E, M> {
         if self.progress == Progress::Sending {
             let mailbox = &self.handle.get().mailbox;
             self.op.withdraw(|node| mailbox.withdraw_sender(node));
-        }
-        if self.progress != Progress::Done {
-            self.reply.leave();
         }
     }
 }

@@ -1,100 +1,331 @@
 //! Replies: the way from a handler back to its caller.
 //!
-//! The slot in the message and the caller share one small cell. A slot is used up by the answer, and whatever becomes of it
-//! otherwise completes the call too: see [`call`](super::call).
+//! The slot in the message and the caller share one small cell, whose parts belong to one of them at a time. A slot is used up
+//! by the answer, and whatever becomes of it otherwise completes the call too: see [`call`](super::call).
+//!
+//! | state | set by | there is a waker | the answer is written and read by | freed by |
+//! |---|---|---|---|---|
+//! | `ASKED` | caller | no | slot | |
+//! | `WAITING` | caller | yes: whoever changes the state takes it | slot | |
+//! | `WAKING` | slot | the slot takes it | slot | |
+//! | `ANSWERED` | slot | no | caller | caller |
+//! | `LEFT` | caller | no | slot | slot |
+//!
+//! A call that is answered costs one compare-exchange: the caller leaves its waker before the message goes, and sees the
+//! answer in the state. Rejected: a lock and a count of references, five more locked instructions for each call.
 //!
 //! **Invariants**
 //! - A slot is answered at most once: answering takes it by value.
-//! - A caller that leaves completes the cell itself. So an answer that finds it completed has no taker, and one that came before
-//!   is found by the caller: each answer that nobody takes is counted once.
+//! - Who sets `ANSWERED` or `LEFT` touches the cell no more: from then on it belongs to the other side.
+//! - A caller that goes says so, or finds the answer. So each answer that nobody takes is counted once.
+//!
+//! Model: `tests/loom_reply.rs`.
 
 #![expect(
     unsafe_code,
-    reason = "slots are made for messages only, which their type does not say"
+    reason = "a cell that two sides own in turn; slots are made for messages only, which their type does not say"
 )]
 
 use std::any::type_name;
 use std::convert::Infallible;
 use std::fmt;
-use std::sync::Arc;
+use std::mem::MaybeUninit;
+use std::ptr::NonNull;
 use std::task::Context;
 
 use crate::channel::dead::Dead;
 use crate::channel::registry;
 use crate::process::call::CallError;
-use crate::sync::Lock;
+use crate::sync::{AtomicU32, Ordering, UnsafeCell, wait_a_moment};
 use crate::task::current;
 use crate::task::waker::TaskWaker;
 
-pub(super) struct ReplyCell<R, E>(Lock<ReplyState<R, E>>);
+/// Nobody is to be woken yet.
+const ASKED: u32 = 0;
+/// The caller has left its waker.
+const WAITING: u32 = 1;
+/// The slot takes the waker, for a few instructions.
+const WAKING: u32 = 2;
+/// The answer is there.
+const ANSWERED: u32 = 3;
+/// The caller has gone.
+const LEFT: u32 = 4;
 
-struct ReplyState<R, E> {
-    result: Option<Result<R, CallError<E>>>,
-    waker: Option<TaskWaker>,
+/// What a call ends with.
+type Answer<R, E> = Result<R, CallError<E>>;
+
+/// What both sides share; see the table in the file's header.
+struct ReplyCell<R, E> {
+    state: AtomicU32,
+    waker: UnsafeCell<MaybeUninit<TaskWaker>>,
+    answer: UnsafeCell<MaybeUninit<Answer<R, E>>>,
+}
+
+/// The caller's side of a call, until it has the answer. Dropping it leaves.
+pub(crate) struct Question<R, E>(Option<NonNull<ReplyCell<R, E>>>);
+
+// SAFETY: the answer moves between threads, which needs it to be `Send`; the state says who may touch what.
+unsafe impl<R: Send, E: Send> Send for Question<R, E> {}
+// SAFETY: a shared question offers nothing.
+unsafe impl<R: Send, E: Send> Sync for Question<R, E> {}
+
+/// The handler's side of a call, which must be completed.
+struct Asker<R, E>(NonNull<ReplyCell<R, E>>);
+
+// SAFETY: a shared one only tells whether the caller has gone.
+unsafe impl<R: Send, E: Send> Sync for Asker<R, E> {}
+
+/// Makes the two sides of a call.
+#[inline]
+pub(crate) fn question<R, E>() -> (Question<R, E>, ReplySlot<R, E>) {
+    let cell = NonNull::from(Box::leak(Box::new(ReplyCell {
+        state: AtomicU32::new(ASKED),
+        waker: UnsafeCell::new(MaybeUninit::uninit()),
+        answer: UnsafeCell::new(MaybeUninit::uninit()),
+    })));
+    let slot = ReplySlot {
+        cell: Some(Asker(cell)),
+    };
+    (Question(Some(cell)), slot)
 }
 
 impl<R, E> ReplyCell<R, E> {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self(Lock::new(ReplyState {
-            result: None,
-            waker: None,
-        })))
+    #[inline]
+    fn state(&self) -> u32 {
+        // ORDERING: Acquire pairs with the Release of the side that set the state: what it left is visible.
+        self.state.load(Ordering::Acquire)
     }
 
-    /// Takes the result. Without one, whoever polls now is woken when it comes.
+    /// From one state to the next, or the state that the other side has set meanwhile.
     #[inline]
-    pub(super) fn take(&self, cx: &Context<'_>) -> Option<Result<R, CallError<E>>> {
-        let mut state = self.0.lock();
-        if let Some(result) = state.result.take() {
-            return Some(result);
+    fn change(&self, from: u32, to: u32) -> Result<u32, u32> {
+        // ORDERING: Release publishes the waker or the answer to the other side; Acquire, also on failure, shows what that
+        // one has left.
+        self.state
+            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
+    }
+
+    /// # Safety
+    /// The state says that there is none, and the caller of the call is here.
+    #[inline]
+    unsafe fn put_waker(&self, waker: TaskWaker) {
+        self.waker.with_mut(|place| {
+            // SAFETY: by contract nobody else touches it now.
+            unsafe { &mut *place }.write(waker);
+        });
+    }
+
+    /// # Safety
+    /// This side has changed the state from `WAITING`, and takes the waker once.
+    #[inline]
+    unsafe fn take_waker(&self) -> TaskWaker {
+        // Only read: the caller may compare it at this moment.
+        self.waker.with(|place| {
+            // SAFETY: the place lives as long as the cell.
+            let place = unsafe { &*place };
+            // SAFETY: there is one: it was left when the state became `WAITING`.
+            unsafe { place.assume_init_read() }
+        })
+    }
+
+    /// # Safety
+    /// The state says that the answer belongs to this side, and that there is one; it is taken once.
+    #[inline]
+    unsafe fn take_answer(&self) -> Answer<R, E> {
+        self.answer.with(|place| {
+            // SAFETY: by contract nobody else touches it now.
+            let place = unsafe { &*place };
+            // SAFETY: by contract there is one.
+            unsafe { place.assume_init_read() }
+        })
+    }
+
+    /// # Safety
+    /// The state says that the cell belongs to this side, and what was in it is taken.
+    #[inline]
+    unsafe fn free(cell: NonNull<Self>) {
+        // SAFETY: by contract.
+        let places = unsafe { cell.as_ref() };
+        // Nothing, but a model sees that it races with whoever is still there.
+        places.waker.with_mut(|_| ());
+        places.answer.with_mut(|_| ());
+        // SAFETY: by contract; it came from a box.
+        drop(unsafe { Box::from_raw(cell.as_ptr()) });
+    }
+}
+
+impl<R, E> Question<R, E> {
+    #[inline]
+    fn cell(&self) -> Option<&ReplyCell<R, E>> {
+        // SAFETY: the slot frees the cell only after this side has left, and then this is not used any more.
+        self.0.map(|cell| unsafe { cell.as_ref() })
+    }
+
+    /// Leaves the waker of whoever polls now. Before the message is sent, and once.
+    #[inline]
+    pub(crate) fn prepare(&mut self, cx: &Context<'_>) {
+        if let Some(cell) = self.cell() {
+            debug_assert_eq!(cell.state(), ASKED, "a call is prepared once");
+            // SAFETY: the slot is in the message, which is still here.
+            unsafe { cell.put_waker(TaskWaker::of(cx)) };
+            // ORDERING: Relaxed: the channel publishes it, with the message.
+            cell.state.store(WAITING, Ordering::Relaxed);
         }
-        match &state.waker {
-            Some(waker) if waker.is(cx) => {}
-            _ => {
-                let old = state.waker.replace(TaskWaker::of(cx));
-                drop(state);
-                drop(old);
+    }
+
+    /// Takes the answer. Without one, whoever polls now is woken when it comes.
+    #[inline]
+    pub(crate) fn take(&mut self, cx: &Context<'_>) -> Option<Answer<R, E>> {
+        match self.cell()?.state() {
+            ANSWERED => self.collect(),
+            WAITING if self.will_wake(cx) => None,
+            _ => self.renew(cx),
+        }
+    }
+
+    /// Whether the waker that was left is that of whoever polls now.
+    #[inline]
+    fn will_wake(&self, cx: &Context<'_>) -> bool {
+        self.cell().is_some_and(|cell| {
+            cell.waker.with(|place| {
+                // SAFETY: only this side writes there.
+                let place = unsafe { &*place };
+                // SAFETY: one was left. The slot may take it at this moment, but leaves the bytes as they are, and nothing that
+                // they point to is followed.
+                unsafe { place.assume_init_ref() }.is(cx)
+            })
+        })
+    }
+
+    /// The call has moved to another process, or its answer comes at this moment.
+    #[cold]
+    #[inline(never)]
+    fn renew(&mut self, cx: &Context<'_>) -> Option<Answer<R, E>> {
+        let old = self.take_waker_back();
+        let cell = self.cell()?;
+        if cell.state() == ANSWERED {
+            return self.collect();
+        }
+        // SAFETY: it was taken back, so there is none.
+        unsafe { cell.put_waker(TaskWaker::of(cx)) };
+        if cell.change(ASKED, WAITING).is_ok() {
+            drop(old);
+            return None;
+        }
+        // SAFETY: the slot has answered and found none, so this side takes it; nobody has seen it.
+        drop(unsafe { cell.take_waker() });
+        self.collect()
+    }
+
+    /// Takes the waker back, if the slot has not taken it. Afterwards the state is `ASKED` or `ANSWERED`.
+    #[cold]
+    fn take_waker_back(&self) -> Option<TaskWaker> {
+        let cell = self.cell()?;
+        let mut round = 0;
+        loop {
+            match cell.change(WAITING, ASKED) {
+                // SAFETY: this side has changed the state.
+                Ok(_) => return Some(unsafe { cell.take_waker() }),
+                Err(WAKING) => {
+                    wait_a_moment(round);
+                    round += 1;
+                }
+                Err(_) => return None,
             }
         }
-        None
     }
 
-    /// Completes the call; an answer that nobody takes any more comes back.
-    fn complete(&self, result: Result<R, CallError<E>>) -> Option<Result<R, CallError<E>>> {
-        let mut state = self.0.lock();
-        if state.result.is_some() {
-            // The caller has left, and said so: a call is completed only once.
-            return Some(result);
-        }
-        state.result = Some(result);
-        let waker = state.waker.take();
-        drop(state);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-        None
+    /// Takes the answer out of a cell that was answered, and frees that.
+    #[inline]
+    fn collect(&mut self) -> Option<Answer<R, E>> {
+        let cell = self.0.take()?;
+        // SAFETY: answered, so the cell is this side's.
+        let shared = unsafe { cell.as_ref() };
+        // SAFETY: as above, with the answer in it.
+        let answer = unsafe { shared.take_answer() };
+        // SAFETY: as above.
+        unsafe { ReplyCell::free(cell) };
+        Some(answer)
     }
 
-    /// Completes the call with an answer, which is dead if the caller has gone.
-    fn answer(&self, result: Result<R, CallError<E>>) {
-        if let Some(unwanted) = self.complete(result) {
-            lose_reply::<R>(Dead::Withdrawn);
-            drop(unwanted);
-        }
-    }
-
-    /// The caller leaves; an answer that it has not taken is dead.
+    /// The caller goes without the answer; one that has come is dead.
     #[cold]
-    pub(super) fn leave(&self) {
-        let mut state = self.0.lock();
-        let answer = state.result.replace(Err(CallError::Gone));
-        let waker = state.waker.take();
-        drop(state);
-        drop(waker);
+    #[inline(never)]
+    pub(crate) fn leave(&mut self) {
+        drop(self.take_waker_back());
+        if self
+            .cell()
+            .is_some_and(|cell| cell.change(ASKED, LEFT).is_ok())
+        {
+            self.0 = None;
+            return;
+        }
+        let answer = self.collect();
         if let Some(Ok(_) | Err(CallError::Failed(_))) = answer {
             lose_reply::<R>(Dead::Withdrawn);
         }
         drop(answer);
+    }
+}
+
+impl<R, E> Drop for Question<R, E> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.0.is_some() {
+            self.leave();
+        }
+    }
+}
+
+impl<R, E> Asker<R, E> {
+    /// Completes the call; an answer that nobody takes any more comes back.
+    #[inline]
+    fn complete(self, answer: Answer<R, E>) -> Option<Answer<R, E>> {
+        // SAFETY: the caller frees the cell only after it was answered, below.
+        let cell = unsafe { self.0.as_ref() };
+        cell.answer.with_mut(|place| {
+            // SAFETY: before that it is this side's.
+            unsafe { &mut *place }.write(answer);
+        });
+        let mut seen = cell.state();
+        loop {
+            let changed = match seen {
+                WAITING => cell.change(WAITING, WAKING),
+                ASKED => cell.change(ASKED, ANSWERED),
+                _ => return self.take_back(),
+            };
+            match changed {
+                Ok(WAITING) => {
+                    // SAFETY: this side has changed the state.
+                    let waker = unsafe { cell.take_waker() };
+                    // ORDERING: Release publishes the answer. The last access to the cell.
+                    cell.state.store(ANSWERED, Ordering::Release);
+                    waker.wake();
+                    return None;
+                }
+                Ok(_) => return None,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// Takes back an answer whose caller has left.
+    #[cold]
+    fn take_back(self) -> Option<Answer<R, E>> {
+        // SAFETY: the caller has left, so the cell is this side's.
+        let cell = unsafe { self.0.as_ref() };
+        // SAFETY: as above; the answer was written by `complete`.
+        let answer = unsafe { cell.take_answer() };
+        // SAFETY: as above.
+        unsafe { ReplyCell::free(self.0) };
+        Some(answer)
+    }
+
+    /// Whether the caller has gone.
+    #[inline]
+    fn is_alone(&self) -> bool {
+        // SAFETY: the caller frees the cell only after it was answered, which takes `self`.
+        unsafe { self.0.as_ref() }.state() == LEFT
     }
 }
 
@@ -109,10 +340,10 @@ fn lose_reply<R>(reason: Dead) {
     }
 }
 
-/// The caller's side of a reply, in the message.
+/// The handler's side of a reply, in the message.
 pub struct ReplySlot<R, E> {
     /// Empty for messages that are sent without waiting for them.
-    pub(super) cell: Option<Arc<ReplyCell<R, E>>>,
+    cell: Option<Asker<R, E>>,
 }
 
 // SAFETY: a slot is made by `slot` only, which demands that both are messages and so `Send`; the bound is not repeated here so
@@ -127,10 +358,7 @@ pub fn slot<R: crate::channel::Message, E: crate::channel::Message>() -> ReplySl
 impl<R, E> ReplySlot<R, E> {
     /// Whether the caller has gone.
     pub fn abandoned(&self) -> bool {
-        // The caller is the only other owner, and nobody can make another one: so one owner means that it has gone.
-        self.cell
-            .as_ref()
-            .is_some_and(|cell| Arc::strong_count(cell) == 1)
+        self.cell.as_ref().is_some_and(Asker::is_alone)
     }
 
     /// Answers the call.
@@ -141,7 +369,12 @@ impl<R, E> ReplySlot<R, E> {
     #[inline]
     fn reply(&mut self, result: Result<R, CallError<E>>) {
         match self.cell.take() {
-            Some(cell) => cell.answer(result),
+            Some(cell) => {
+                if let Some(unwanted) = cell.complete(result) {
+                    lose_reply::<R>(Dead::Withdrawn);
+                    drop(unwanted);
+                }
+            }
             // What has no content is not missed.
             None if size_of::<Result<R, E>>() > 0 => lose_reply::<R>(Dead::Discarded),
             None => {}

@@ -10,6 +10,7 @@ mod loom_channel;
 mod loom_idle;
 mod loom_lock;
 mod loom_queue;
+mod loom_reply;
 mod loom_restart;
 mod loom_scope;
 mod loom_select;
