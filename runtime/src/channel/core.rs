@@ -596,7 +596,7 @@ impl<T> State<T> {
     }
 
     /// Puts a message into the place of a parked receiver.
-    #[inline]
+    #[inline(always)]
     pub(super) fn deliver(
         &mut self,
         receiver: Claimed,

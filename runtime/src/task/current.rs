@@ -25,7 +25,7 @@ use crate::sync::{Ordering, thread_local};
 use crate::task::TaskRef;
 use crate::task::cell::Header;
 use crate::task::registry::{FreeCache, WaitKind};
-use crate::task::waits::{self, Noted};
+use crate::task::waits::{self, Noted, Said};
 
 /// Operations that a process may complete in one poll before it yields.
 pub(crate) const BUDGET: u32 = 128;
@@ -56,11 +56,8 @@ struct Current {
     /// Waits that were registered in this poll and not yet published in the task's state word.
     registered: Cell<i64>,
     budget: Cell<u32>,
-    wait: Cell<WaitKind>,
-    /// One bit for each kind of wait in this poll, by its number.
-    kinds: Cell<u16>,
-    /// How many waits were noted in this poll, and the first of them.
-    noted: Cell<u8>,
+    /// What this poll has said of its waits, and the first of them.
+    said: Cell<Said>,
     waits: [Cell<Noted>; waits::MOST],
     object: Cell<u64>,
     flags: Cell<u32>,
@@ -98,9 +95,7 @@ thread_local! {
             attached: Cell::new(ptr::null()),
             registered: Cell::new(0),
             budget: Cell::new(0),
-            wait: Cell::new(WaitKind::Other),
-            kinds: Cell::new(0),
-            noted: Cell::new(0),
+            said: Cell::new(Said::NOTHING),
             waits: [const { Cell::new(Noted { kind: WaitKind::Other, object: 0 }) }; waits::MOST],
             object: Cell::new(0),
             flags: Cell::new(0),
@@ -135,9 +130,7 @@ impl<'a> Frame<'a> {
             let outer = current.task.replace(task);
             current.registered.set(0);
             current.budget.set(BUDGET);
-            current.wait.set(WaitKind::Other);
-            current.kinds.set(0);
-            current.noted.set(0);
+            current.said.set(Said::NOTHING);
             current.object.set(0);
             // ORDERING: Acquire: pairs with the coordinator of the stop that set the flag.
             current.flags.set(line.flags.load(Ordering::Acquire));
@@ -164,14 +157,10 @@ impl<'a> Frame<'a> {
                 }
                 return current.registered.get();
             }
-            let (kind, noted) = (current.wait.get(), current.noted.get());
-            if noted > 1 || kind == WaitKind::Select {
+            if current.said.get().needs_list() {
                 self.note_waits(current);
             }
-            let word = (u64::from(now) << 32)
-                | (u64::from(current.kinds.get()) << 16)
-                | ((kind as u64) << 8)
-                | u64::from(noted);
+            let word = current.said.get().word(now);
             // ORDERING: see `registry::Line`.
             line.wait.store(word, Ordering::Relaxed);
             line.object.store(current.object.get(), Ordering::Relaxed);
@@ -187,9 +176,9 @@ impl<'a> Frame<'a> {
 
     #[cold]
     fn note_waits(&self, current: &Current) {
-        let count = usize::from(current.noted.get());
+        let count = current.said.get().noted();
         if count > waits::MOST {
-            current.kinds.set(current.kinds.get() | UNKNOWN);
+            current.said.set(current.said.get().and_kinds(UNKNOWN));
         }
         let waits = current.waits.iter().take(count).map(Cell::get);
         self.task
@@ -303,14 +292,12 @@ pub(crate) fn waits_for(kind: WaitKind, object: u64) {
         return;
     }
     CURRENT.with(|current| {
-        current.wait.set(kind);
-        current.kinds.set(current.kinds.get() | kind.bit());
+        let said = current.said.get();
         current.object.set(object);
-        let noted = current.noted.get();
-        if let Some(place) = current.waits.get(usize::from(noted)) {
+        if let Some(place) = current.waits.get(said.noted()) {
             place.set(Noted { kind, object });
         }
-        current.noted.set(noted.saturating_add(1));
+        current.said.set(said.and(kind));
     });
 }
 
@@ -325,14 +312,15 @@ pub(crate) struct Waits {
 /// Calls `poll` on a thread that polls no process, and says what it waits for then.
 pub(crate) fn watched<T>(poll: impl FnOnce() -> T) -> (T, Waits) {
     CURRENT.with(|current| {
-        current.wait.set(WaitKind::Other);
-        current.kinds.set(0);
+        current
+            .said
+            .set(current.said.get().last(WaitKind::Other).only_kinds(0));
         current.object.set(0);
     });
     let polled = poll();
     let waits = CURRENT.with(|current| Waits {
-        kind: current.wait.get(),
-        kinds: current.kinds.get(),
+        kind: current.said.get().kind(),
+        kinds: current.said.get().kinds(),
         object: current.object.get(),
     });
     (polled, waits)
@@ -341,11 +329,9 @@ pub(crate) fn watched<T>(poll: impl FnOnce() -> T) -> (T, Waits) {
 /// Notes that the current process waits for what a thread waits for that works for it.
 pub(crate) fn waits_as(waits: Waits) {
     CURRENT.with(|current| {
-        current.wait.set(waits.kind);
+        let said = current.said.get().last(waits.kind);
         // What the thread does next is not up to this process.
-        current
-            .kinds
-            .set(current.kinds.get() | waits.kinds | UNKNOWN);
+        current.said.set(said.and_kinds(waits.kinds | UNKNOWN));
         current.object.set(waits.object);
     });
 }
@@ -374,25 +360,29 @@ pub(crate) fn waits_between() {
 }
 
 fn mark(bit: u16) {
-    CURRENT.with(|current| current.kinds.set(current.kinds.get() | bit));
+    CURRENT.with(|current| current.said.set(current.said.get().and_kinds(bit)));
 }
 
 /// Polls one of several futures that the process waits for. One that does not say what it waits for, waits for something unknown.
 pub(crate) fn noted<T>(poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
-    let others = CURRENT.with(|current| current.kinds.replace(0));
+    let others = CURRENT.with(|current| {
+        let said = current.said.get();
+        current.said.set(said.only_kinds(0));
+        said.kinds()
+    });
     let polled = poll();
     CURRENT.with(|current| {
-        if polled.is_pending() && current.kinds.get() == 0 {
+        if polled.is_pending() && current.said.get().kinds() == 0 {
             waits_for(WaitKind::Other, 0);
         }
-        current.kinds.set(current.kinds.get() | others);
+        current.said.set(current.said.get().and_kinds(others));
     });
     polled
 }
 
 /// What the operation that was polled last waits for.
 pub(crate) fn wait_in_words() -> &'static str {
-    CURRENT.with(|current| match current.wait.get() {
+    CURRENT.with(|current| match current.said.get().kind() {
         WaitKind::Recv => "`blocking_recv` waits for a message",
         WaitKind::Send => "`blocking_send` waits for room",
         WaitKind::Lock => "it waits for a lock",
@@ -403,7 +393,7 @@ pub(crate) fn wait_in_words() -> &'static str {
 /// Notes a wait of several arms.
 pub(crate) fn waits_for_any() {
     CURRENT.with(|current| {
-        current.wait.set(WaitKind::Select);
+        current.said.set(current.said.get().last(WaitKind::Select));
         current.object.set(0);
     });
 }

@@ -24,6 +24,80 @@ pub(crate) struct Noted {
     pub(crate) object: u64,
 }
 
+/// What a poll has said of its waits, laid out as the low half of the wait word: `kinds:16 | kind:8 | noted:8`.
+///
+/// One word also while the process runs: parts of it that are written one by one, and read together a moment later, would have to
+/// leave the store buffer of the processor first.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Said(u32);
+
+impl Said {
+    pub(crate) const NOTHING: Self = Self(0);
+
+    /// One bit for each kind of wait, by its number, and what else there is to say.
+    #[inline]
+    pub(crate) fn kinds(self) -> u16 {
+        (self.0 >> 16) as u16
+    }
+
+    /// The kind of the wait that was noted last.
+    #[inline]
+    pub(crate) fn kind(self) -> WaitKind {
+        WaitKind::from_u8((self.0 >> 8) as u8)
+    }
+
+    /// How many waits were noted, up to 255.
+    #[inline]
+    pub(crate) fn noted(self) -> usize {
+        usize::from(self.0 as u8)
+    }
+
+    /// Whether one word does not tell all: there are several waits, or one for any of several objects.
+    #[inline]
+    pub(crate) fn needs_list(self) -> bool {
+        self.noted() > 1 || (self.0 >> 8) as u8 == WaitKind::Select as u8
+    }
+
+    /// One wait more.
+    #[inline]
+    #[must_use]
+    pub(crate) fn and(self, kind: WaitKind) -> Self {
+        let noted = u32::from(self.noted() < usize::from(u8::MAX));
+        self.last(kind).and_kinds(kind.bit()).plus(noted)
+    }
+
+    #[inline]
+    fn plus(self, noted: u32) -> Self {
+        Self(self.0 + noted)
+    }
+
+    /// The same with another kind as the last one.
+    #[inline]
+    #[must_use]
+    pub(crate) fn last(self, kind: WaitKind) -> Self {
+        Self(self.0 & !0xff00 | (kind as u32) << 8)
+    }
+
+    /// The same with more kinds.
+    #[inline]
+    #[must_use]
+    pub(crate) fn and_kinds(self, kinds: u16) -> Self {
+        Self(self.0 | u32::from(kinds) << 16)
+    }
+
+    /// The same with these kinds instead.
+    #[must_use]
+    pub(crate) fn only_kinds(self, kinds: u16) -> Self {
+        Self(self.0 & 0xffff | u32::from(kinds) << 16)
+    }
+
+    /// The wait word of a process that has waited since this tick of the coarse clock.
+    #[inline]
+    pub(crate) fn word(self, since_ms: u32) -> u64 {
+        u64::from(since_ms) << 32 | u64::from(self.0)
+    }
+}
+
 /// A piece of the list of one slot.
 #[derive(Debug, Default)]
 pub(crate) struct Waits {
@@ -66,8 +140,25 @@ impl Waits {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{Noted, Waits};
+    use super::{Noted, Said, Waits};
     use crate::task::registry::WaitKind;
+
+    #[test]
+    fn what_was_said_is_in_the_word() {
+        let said = Said::NOTHING.and(WaitKind::Send).and(WaitKind::Recv);
+        assert_eq!((said.kind(), said.noted()), (WaitKind::Recv, 2));
+        assert_eq!(said.kinds(), WaitKind::Send.bit() | WaitKind::Recv.bit());
+        assert_eq!(said.word(7), 7 << 32 | 0b110 << 16 | 1 << 8 | 2);
+        let said = (0..300).fold(said.and_kinds(1 << 15), |said, _| said.and(WaitKind::Recv));
+        assert_eq!((said.noted(), said.kinds() >> 15), (255, 1));
+        let any = said.only_kinds(0).last(WaitKind::Select);
+        assert_eq!(
+            (any.kinds(), any.kind(), any.noted()),
+            (0, WaitKind::Select, 255)
+        );
+        assert!(any.needs_list() && !Said::NOTHING.and(WaitKind::Timer).needs_list());
+        assert!(Said::NOTHING.last(WaitKind::Select).needs_list());
+    }
 
     #[test]
     fn a_list_gives_back_what_was_written_last() {
