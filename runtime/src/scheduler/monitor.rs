@@ -192,7 +192,7 @@ fn look(scheduler: &Arc<Scheduler>, looks: &mut [Look], now: Instant) {
         }
         stuck += 1;
         // What waits in the slot of a worker that does not come back is given to the others.
-        if let Some(task) = remote.take_next() {
+        if let Some(task) = remote.rob(steps) {
             scheduler.injector.push(task);
         }
         let queued = remote.thief.len();

@@ -14,7 +14,7 @@ use crate::scheduler::idle::Idle;
 use crate::scheduler::monitor::Monitor;
 use crate::scheduler::queue::{Injector, Local, Runnable};
 use crate::scheduler::worker::{self, Remote, Worker};
-use crate::sync::{AtomicU32, AtomicUsize, Lock, Ordering};
+use crate::sync::{AtomicU32, AtomicUsize, Lock, Ordering, has_heavy_fence};
 use crate::task::cell::Header;
 use crate::task::registry::Registry;
 use crate::time::clock::Clock;
@@ -93,6 +93,7 @@ impl Scheduler {
         let (locals, thieves): (Vec<_>, Vec<_>) =
             (0..workers + spares).map(|_| Local::new()).unzip();
         let desk = Desk::new();
+        let fenced = has_heavy_fence();
         let scheduler = Arc::new(Self {
             registry: Registry::new(),
             clock,
@@ -103,7 +104,7 @@ impl Scheduler {
             monitor: Monitor::new(workers + spares),
             remotes: thieves
                 .into_iter()
-                .map(|thief| Arc::new(Remote::new(thief, &desk)))
+                .map(|thief| Arc::new(Remote::new(thief, &desk, fenced)))
                 .collect(),
             active: AtomicUsize::new(workers),
             threads: AtomicUsize::new(0),

@@ -6,7 +6,8 @@
 //! at least every [`DRIVE_TICK`] steps, and every millisecond.
 //!
 //! **Invariants**
-//! - Only the worker itself stores tasks into its run-next slot; anybody may take them out.
+//! - Only the worker itself stores tasks into its run-next slot, and takes them out between two steps; during a step the monitor
+//!   may take one out.
 //! - A worker parks only after it counted itself asleep and then found all queues empty.
 //!
 //! Model: `tests/loom_queue.rs` (the run-next slot), `tests/loom_idle.rs` (the rest, with a loop like this one).
@@ -31,7 +32,10 @@ use crate::scheduler::company::{self, Company};
 use crate::scheduler::driver::Parker;
 use crate::scheduler::queue::{Local, Runnable, Thief};
 use crate::sim::machine;
-use crate::sync::{AtomicPtr, AtomicU64, Ordering, take_collisions, thread_local};
+use crate::sync::{
+    AtomicPtr, AtomicU32, AtomicU64, Ordering, heavy_fence, light_fence, take_collisions,
+    thread_local,
+};
 use crate::task::cell::{self, Header, Step};
 use crate::task::registry::FreeCache;
 
@@ -52,8 +56,7 @@ const SIMULATED: u64 = 0;
 /// What others see of a worker.
 #[derive(Debug)]
 pub(crate) struct Remote {
-    /// What the worker woke last, and will run next.
-    next: CachePadded<AtomicPtr<Header>>,
+    next: CachePadded<Next>,
     pub(crate) thief: Thief,
     pub(crate) company: CachePadded<Company>,
     pub(crate) parker: Parker,
@@ -62,10 +65,24 @@ pub(crate) struct Remote {
     pub(crate) counters: CachePadded<Counters>,
 }
 
+/// The run-next slot.
+///
+/// The worker takes a task out with a plain load and store: it does so between two steps only, and the monitor takes only from
+/// a worker whose step does not end. That each sees where the other is, is a matter of two stores and a fence between each and
+/// the load that follows; the monitor, which comes once in a while, pays for both fences. Rejected: a swap for each task that
+/// the worker takes, a locked instruction more for each message.
+#[derive(Debug)]
+struct Next {
+    /// What the worker woke last, and will run next.
+    task: AtomicPtr<Header>,
+    /// 1: the monitor is at the slot, so the worker swaps. For ever, where the system has no fence for others.
+    contested: AtomicU32,
+}
+
 /// Counters of a worker; one writer, relaxed.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    /// Steps begun. Odd while a step runs.
+    /// Steps begun. Odd while a step runs: see [`Next`].
     pub(crate) steps: AtomicU64,
     /// Id of the process whose step runs or ran last.
     pub(crate) current: AtomicU64,
@@ -74,9 +91,13 @@ pub(crate) struct Counters {
 }
 
 impl Remote {
-    pub(crate) fn new(thief: Thief, desk: &Arc<Desk>) -> Self {
+    /// `fenced`: the system has a [`heavy_fence`].
+    pub(crate) fn new(thief: Thief, desk: &Arc<Desk>, fenced: bool) -> Self {
         Self {
-            next: CachePadded::new(AtomicPtr::new(ptr::null_mut())),
+            next: CachePadded::new(Next {
+                task: AtomicPtr::new(ptr::null_mut()),
+                contested: AtomicU32::new(u32::from(!fenced)),
+            }),
             thief,
             company: CachePadded::new(Company::new()),
             parker: Parker::default(),
@@ -90,35 +111,90 @@ impl Remote {
         !self.thief.is_empty() && !self.company.is_alone()
     }
 
-    /// Takes the task in the run-next slot.
+    /// Takes the task in the run-next slot. By the owner only, between two steps.
     #[inline]
     pub(crate) fn take_next(&self) -> Option<Runnable> {
-        // ORDERING: Relaxed: a hint; null is the common case for a thief.
-        if self.next.load(Ordering::Relaxed).is_null() {
+        let Next { task, contested } = &*self.next;
+        // ORDERING: Relaxed: only the owner stores tasks, and null is final until it does.
+        if task.load(Ordering::Relaxed).is_null() {
             return None;
         }
-        // ORDERING: Acquire pairs with the Release in `put_next`: the task's cell is visible to a thief.
-        NonNull::new(self.next.swap(ptr::null_mut(), Ordering::Acquire)).map(Runnable)
+        // Between the end of the last step in `steps`, and the look at what the monitor does: see `rob`.
+        light_fence();
+        // ORDERING: Acquire pairs with the Release in `rob`: what that took is seen to be gone.
+        if contested.load(Ordering::Acquire) == 0 {
+            // ORDERING: Relaxed: the monitor keeps its hands off, and reads the slot only after it saw a later step.
+            let taken = task.load(Ordering::Relaxed);
+            task.store(ptr::null_mut(), Ordering::Relaxed);
+            return NonNull::new(taken).map(Runnable);
+        }
+        // ORDERING: Relaxed: the owner stored it.
+        NonNull::new(task.swap(ptr::null_mut(), Ordering::Relaxed)).map(Runnable)
+    }
+
+    /// Takes the task out of the run-next slot of a worker that is still in the step of this number, an odd one. By the monitor
+    /// only.
+    pub(crate) fn rob(&self, steps: u64) -> Option<Runnable> {
+        let Next { task, contested } = &*self.next;
+        // ORDERING: Relaxed: the exchange below finds out whether it is still there; an empty slot needs no fence.
+        let seen = NonNull::new(task.load(Ordering::Relaxed))?;
+        // ORDERING: Relaxed: only the monitor stores it.
+        let always = contested.load(Ordering::Relaxed) == 1;
+        // ORDERING: Relaxed, then the fence: either the owner sees this before it takes a task, or the end of its step, which it
+        // stored before, is seen below.
+        contested.store(1, Ordering::Relaxed);
+        let mut robbed = false;
+        // ORDERING: Acquire pairs with the Release in `begin_step`: of a later step, all before it is seen.
+        if always || heavy_fence() && self.counters.steps.load(Ordering::Acquire) == steps {
+            let null = ptr::null_mut();
+            // ORDERING: Acquire pairs with the Release in `put_next`: the task's cell is visible. Relaxed on failure: nothing is
+            // taken then.
+            robbed = task
+                .compare_exchange(seen.as_ptr(), null, Ordering::Acquire, Ordering::Relaxed)
+                .is_ok();
+        }
+        if !always {
+            // ORDERING: Release pairs with the Acquire in `take_next`.
+            contested.store(0, Ordering::Release);
+        }
+        robbed.then_some(Runnable(seen))
+    }
+
+    /// Notes that the owner begins its step of this number, of this process.
+    #[inline]
+    pub(crate) fn begin_step(&self, steps: u64, process: u64) {
+        // ORDERING: Relaxed: for the monitor's report.
+        self.counters.current.store(process, Ordering::Relaxed);
+        // ORDERING: Release: see `rob`.
+        self.counters.steps.store(2 * steps + 1, Ordering::Release);
+    }
+
+    /// Notes that the owner has ended its step of this number.
+    #[inline]
+    pub(crate) fn end_step(&self, steps: u64) {
+        // ORDERING: Relaxed: the fence in `take_next` comes after it.
+        self.counters.steps.store(2 * steps + 2, Ordering::Relaxed);
     }
 
     /// Whether there is no task in the run-next slot. By the owner only: for others it is a guess.
     #[inline]
     fn is_next_free(&self) -> bool {
         // ORDERING: Relaxed: only the owner stores tasks.
-        self.next.load(Ordering::Relaxed).is_null()
+        self.next.task.load(Ordering::Relaxed).is_null()
     }
 
     /// Stores a task and returns the one that it displaces. By the owner only.
     #[inline]
     pub(crate) fn put_next(&self, task: Runnable) -> Option<Runnable> {
-        // ORDERING: Relaxed: only the owner stores tasks; a thief can only make it null.
-        if self.next.load(Ordering::Relaxed).is_null() {
-            // ORDERING: Release: see `take_next`.
-            self.next.store(task.0.as_ptr(), Ordering::Release);
+        let next = &self.next.task;
+        // ORDERING: Relaxed: only the owner stores tasks; the monitor can only make it null.
+        if next.load(Ordering::Relaxed).is_null() {
+            // ORDERING: Release: see `rob`.
+            next.store(task.0.as_ptr(), Ordering::Release);
             return None;
         }
         // ORDERING: AcqRel: Release as above; Acquire because the displaced task was stored by this thread or is null.
-        NonNull::new(self.next.swap(task.0.as_ptr(), Ordering::AcqRel)).map(Runnable)
+        NonNull::new(next.swap(task.0.as_ptr(), Ordering::AcqRel)).map(Runnable)
     }
 }
 
@@ -343,15 +419,11 @@ impl Worker {
     fn step(&self, task: Runnable) {
         let steps = self.steps.get() + 1;
         self.steps.set(steps);
-        let counters = &self.remote().counters;
         // SAFETY: a queued task is not done, so its cell lives.
         let id = unsafe { task.0.as_ref() }.slot().id().raw();
-        // ORDERING: Relaxed: counters for the monitor, each meaningful alone; it compares `steps` with its last look.
-        counters.current.store(id, Ordering::Relaxed);
-        counters.steps.store(2 * steps + 1, Ordering::Relaxed);
+        self.remote().begin_step(steps, id);
         let outcome = cell::step(task.0);
-        // ORDERING: as above.
-        counters.steps.store(2 * steps + 2, Ordering::Relaxed);
+        self.remote().end_step(steps);
         if outcome == Step::Again {
             self.push_surplus(task);
         }

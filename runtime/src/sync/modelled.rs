@@ -130,6 +130,24 @@ pub(crate) fn wait_a_moment(_round: u32) {
     thread::yield_now();
 }
 
+/// A model has one.
+pub(crate) fn has_heavy_fence() -> bool {
+    true
+}
+
+/// Loom knows one kind of fence: on both sides it is a whole one.
+pub(crate) fn light_fence() {
+    // ORDERING: SeqCst: the one order of both sides, as with the real ones.
+    fence(Ordering::SeqCst);
+}
+
+/// As [`light_fence`].
+pub(crate) fn heavy_fence() -> bool {
+    // ORDERING: as in `light_fence`.
+    fence(Ordering::SeqCst);
+    true
+}
+
 /// Models count no collisions: how long they wait means nothing.
 #[cfg(test)]
 pub(crate) fn collided() {}

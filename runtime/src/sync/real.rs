@@ -55,6 +55,36 @@ pub(crate) fn wait_a_moment(round: u32) {
     }
 }
 
+/// Asks the system for [`heavy_fence`]; false where it has none.
+pub(crate) fn has_heavy_fence() -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::thread::{MembarrierCommand, membarrier};
+        membarrier(MembarrierCommand::RegisterPrivateExpedited).is_ok()
+    }
+    #[cfg(not(target_os = "linux"))]
+    false
+}
+
+/// One half of a sequentially consistent fence, for the side that runs often; [`heavy_fence`] is the other. Costs nothing.
+#[inline]
+pub(crate) fn light_fence() {
+    // ORDERING: SeqCst for the compiler: the processor is told by `heavy_fence`.
+    std::sync::atomic::compiler_fence(Ordering::SeqCst);
+}
+
+/// Makes every thread of the program pass a fence before it returns, so that a [`light_fence`] is enough on the other side.
+/// Takes some microseconds. False if there was none.
+pub(crate) fn heavy_fence() -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::thread::{MembarrierCommand, membarrier};
+        membarrier(MembarrierCommand::PrivateExpedited).is_ok()
+    }
+    #[cfg(not(target_os = "linux"))]
+    false
+}
+
 thread_local! {
     static COLLISIONS: Cell<u32> = const { Cell::new(0) };
 }
