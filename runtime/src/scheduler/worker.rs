@@ -40,7 +40,7 @@ use crate::task::cell::{self, Header, Step};
 use crate::task::registry::FreeCache;
 
 /// Tasks in a row from the run-next slot before the queue gets a turn.
-const STREAK: u32 = 32;
+const STREAK: u32 = 16;
 /// Most steps between looks at the injector and the clock.
 const TICK: u32 = 64;
 /// Most steps between looks at the reactor while nobody drives it.
