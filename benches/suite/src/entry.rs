@@ -28,6 +28,7 @@ pub struct Arguments {
     pub workload: String,
     scale: f64,
     seconds: f64,
+    processes: Option<usize>,
 }
 
 impl Arguments {
@@ -40,9 +41,10 @@ impl Arguments {
         let mut arguments = Self {
             workload: words
                 .next()
-                .ok_or("usage: WORKLOAD [scale=F] [secs=F] [workers=N]")?,
+                .ok_or("usage: WORKLOAD [scale=F] [secs=F] [workers=N] [processes=N]")?,
             scale: 1.0,
             seconds: 3.0,
+            processes: None,
         };
         for word in words {
             let number = |text: &str| text.parse().map_err(|_| format!("{word}: not a number"));
@@ -50,7 +52,12 @@ impl Arguments {
                 Some(("scale", text)) => arguments.scale = number(text)?,
                 Some(("secs", text)) => arguments.seconds = number(text)?,
                 Some(("workers", text)) => set_workers(number(text)? as usize),
-                _ => return Err(format!("{word}: neither scale=, secs= nor workers=")),
+                Some(("processes", text)) => arguments.processes = Some(number(text)? as usize),
+                _ => {
+                    return Err(format!(
+                        "{word}: neither scale=, secs=, workers= nor processes="
+                    ));
+                }
             }
         }
         Ok(arguments)
@@ -64,6 +71,11 @@ impl Arguments {
     /// A count that is a power of ten.
     pub fn power_of_ten(&self, full: u64) -> u64 {
         10u64.pow((self.count(full) as f64).log10().round() as u32)
+    }
+
+    /// How many processes a workload has whose number can be chosen, `full` if it was not.
+    pub fn processes(&self, full: usize) -> usize {
+        self.processes.unwrap_or(full)
     }
 
     /// How long a workload with a client lasts.

@@ -137,9 +137,10 @@ impl Count {
 /// Many structs, and rounds of one message to every one of them.
 pub fn forkjoin(arguments: &Arguments) -> Figures {
     let rounds = arguments.count(counts::FORKJOIN_MESSAGES);
+    let processes = arguments.processes(counts::FORKJOIN_ACTORS);
     system(async move |scope| {
         let meter = Meter::start();
-        let counters: Vec<_> = (0..counts::FORKJOIN_ACTORS)
+        let counters: Vec<_> = (0..processes)
             .map(|_| scope.spawn(Count { seen: 0 }))
             .collect();
         for round in 0..rounds {
@@ -153,7 +154,7 @@ pub fn forkjoin(arguments: &Arguments) -> Figures {
             counter.stop();
             counter.closed().await;
         }
-        let expected = counts::FORKJOIN_ACTORS as u64 * rounds;
+        let expected = processes as u64 * rounds;
         ensure!(seen == expected, "{seen} of {expected} messages arrived");
         Ok(meter.stop(seen))
     })

@@ -105,11 +105,12 @@ pub fn wake<S: System>(arguments: &Arguments) -> Figures {
 /// Many processes with an input each, and rounds of one message to every one of them.
 pub fn forkjoin<S: System>(arguments: &Arguments) -> Figures {
     let rounds = arguments.count(counts::FORKJOIN_MESSAGES);
+    let processes = arguments.processes(counts::FORKJOIN_ACTORS);
     let figures = S::Runtime::run(async move {
         let meter = Meter::start();
         let mut inputs = Vec::new();
         let mut tasks = Vec::new();
-        for _ in 0..counts::FORKJOIN_ACTORS {
+        for _ in 0..processes {
             let (input, mut messages) = S::Mpsc::bounded::<u64>(counts::FORKJOIN_CAPACITY);
             inputs.push(input);
             tasks.push(S::Runtime::spawn(async move {
@@ -130,7 +131,7 @@ pub fn forkjoin<S: System>(arguments: &Arguments) -> Figures {
         for task in tasks {
             seen += S::Runtime::join(task).await;
         }
-        assert_eq!(seen, counts::FORKJOIN_ACTORS as u64 * rounds);
+        assert_eq!(seen, processes as u64 * rounds);
         meter.stop(seen)
     });
     figures.note(S::Mpsc::NOTE)
