@@ -1,10 +1,11 @@
 //! Cuts a stream of bytes into lines, in bounded memory whatever is sent.
 //!
 //! Bytes come in pieces of any size; complete lines go out as [`Lines`] of at most [`BATCH_LINES`], as soon as they are complete.
-//! A line over the limit is reported once, with its first bytes and its length, and skipped to its end.
+//! A line over the limit is reported once, with its first bytes and its length, and skipped to its end. A byte order mark at the
+//! beginning, as some editors write it, is no part of the first line.
 //!
-//! **Invariants.** The cutter keeps at most one incomplete line, never longer than the limit. Every byte pushed leaves in exactly one
-//! [`Cut`], except the middle of lines over the limit.
+//! **Invariants.** The cutter keeps at most one incomplete line, never longer than the limit and a carriage return. Every byte pushed
+//! leaves in exactly one [`Cut`], except the mark and the middle of lines over the limit.
 
 use memchr::memchr;
 
@@ -12,6 +13,9 @@ use crate::event::{BATCH_LINES, Lines};
 
 /// How much of a line over the limit is kept for its dead letter.
 const QUOTED_BYTES: usize = 1024;
+
+/// The byte order mark of UTF-8.
+const MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// What comes out of a cutter.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,6 +53,14 @@ pub(crate) struct Cutter {
     partial: Vec<u8>,
     /// Set while a line over the limit is skipped: its first bytes and its length so far.
     skipping: Option<(Vec<u8>, u64)>,
+    /// How much of a byte order mark has come, as long as nothing else has.
+    mark: Option<usize>,
+}
+
+/// How many bytes of a line count towards its limit: not the carriage return of its ending, which comes last.
+fn counted(carried: &[u8], piece: &[u8]) -> usize {
+    let last = piece.last().or(carried.last());
+    carried.len() + piece.len() - usize::from(last == Some(&b'\r'))
 }
 
 impl Cutter {
@@ -59,11 +71,13 @@ impl Cutter {
             line: 1,
             partial: Vec::new(),
             skipping: None,
+            mark: Some(0),
         }
     }
 
     /// Takes the next bytes and gives `each` what is complete, in order.
-    pub(crate) fn push(&mut self, mut bytes: &[u8], mut each: impl FnMut(Cut)) {
+    pub(crate) fn push(&mut self, bytes: &[u8], mut each: impl FnMut(Cut)) {
+        let mut bytes = self.unmarked(bytes);
         while !bytes.is_empty() {
             bytes = match &mut self.skipping {
                 Some(_) => self.skip(bytes, &mut each),
@@ -72,8 +86,31 @@ impl Cutter {
         }
     }
 
+    /// Passes over a byte order mark, which may come in pieces.
+    fn unmarked<'b>(&mut self, mut bytes: &'b [u8]) -> &'b [u8] {
+        while let Some(seen) = self.mark
+            && let Some((first, rest)) = bytes.split_first()
+        {
+            if MARK.get(seen) == Some(first) {
+                self.mark = (seen + 1 < MARK.len()).then_some(seen + 1);
+                bytes = rest;
+            } else {
+                self.no_mark();
+            }
+        }
+        bytes
+    }
+
+    /// What looked like the beginning of a mark was that of the first line.
+    fn no_mark(&mut self) {
+        if let Some(seen) = self.mark.take() {
+            self.partial.extend_from_slice(&MARK[..seen]);
+        }
+    }
+
     /// Ends the stream: what is left is its last line, which had no line ending.
     pub(crate) fn finish(&mut self) -> Option<Cut> {
+        self.no_mark();
         if let Some((start, bytes)) = self.skipping.take() {
             return Some(self.oversized(start, bytes));
         }
@@ -93,6 +130,7 @@ impl Cutter {
 
     /// Takes out the incomplete line of a stream that broke off, if there is one.
     pub(crate) fn broken(&mut self) -> Option<Vec<u8>> {
+        self.no_mark();
         let rest = match self.skipping.take() {
             Some((start, _)) => start,
             None => std::mem::take(&mut self.partial),
@@ -126,9 +164,9 @@ impl Cutter {
         let mut start = 0;
         let rest = loop {
             let line_end = memchr(b'\n', &bytes[start..]).map(|at| start + at);
-            let before = if start == 0 { carried } else { 0 };
-            let length = before + line_end.unwrap_or(bytes.len()) - start;
-            if length > self.limit {
+            let before: &[u8] = if start == 0 { &self.partial } else { &[] };
+            let line = &bytes[start..line_end.unwrap_or(bytes.len())];
+            if counted(before, line) > self.limit {
                 break start;
             }
             let Some(end) = line_end else { break start };
@@ -159,7 +197,7 @@ impl Cutter {
     /// Keeps the beginning of a line, or starts skipping it if it is over the limit already.
     fn keep(&mut self, bytes: &[u8]) {
         let line_end = memchr(b'\n', bytes).unwrap_or(bytes.len());
-        if self.partial.len() + line_end <= self.limit {
+        if counted(&self.partial, &bytes[..line_end]) <= self.limit {
             self.partial.extend_from_slice(bytes);
             return;
         }
@@ -224,6 +262,29 @@ mod tests {
         for piece in 1..6 {
             assert_eq!(cut(b"12345\n12345\n", piece, 5), ["1:12345", "2:12345"]);
             assert_eq!(cut(b"123456\n12345", piece, 5), ["1!6", "2:12345"]);
+        }
+    }
+
+    #[test]
+    fn the_carriage_return_of_a_line_ending_is_not_counted() {
+        for piece in 1..8 {
+            let seen = cut(b"12345\r\n12345\r\n", piece, 5);
+            assert_eq!(seen, ["1:12345", "2:12345"], "in pieces of {piece}");
+            assert_eq!(cut(b"123456\r\n", piece, 5).len(), 1);
+            assert!(cut(b"123456\r\n", piece, 5)[0].starts_with("1!"));
+            assert!(cut(b"12345\rx\n", piece, 5)[0].starts_with("1!"));
+        }
+    }
+
+    #[test]
+    fn byte_order_mark_is_no_part_of_the_first_line() {
+        for piece in 1..8 {
+            let seen = cut(b"\xEF\xBB\xBF12345\nsix", piece, 5);
+            assert_eq!(seen, ["1:12345", "2:six"], "in pieces of {piece}");
+            let seen = cut(b"\xEF\xBB", piece, 5);
+            assert_eq!(seen, ["1:\u{FFFD}"], "a part of one, in pieces of {piece}");
+            let seen = cut(b"1\n\xEF\xBB\xBF2\n", piece, 5);
+            assert_eq!(seen, ["1:1", "2:\u{FEFF}2"], "not at the beginning");
         }
     }
 
