@@ -276,7 +276,10 @@ impl Stage {
     }
 }
 
-/// Runs a body on a thread of its own. If it has not ended after [`LIMIT`], the test fails and says at which stage it hung.
+/// After how long a whole test counts as hung: long enough for a machine that does much else meanwhile.
+const HANG: Duration = Duration::from_secs(40);
+
+/// Runs a body on a thread of its own. If it has not ended after [`HANG`], the test fails and says at which stage it hung.
 ///
 /// # Panics
 /// When the body hangs, and with the body's own panic.
@@ -293,14 +296,14 @@ pub fn watched<T: Send + 'static>(body: impl FnOnce(&Stage) -> T + Send + 'stati
             let _ = done.send(result);
         })
         .expect("a thread for the body");
-    match wait.recv_timeout(LIMIT) {
+    match wait.recv_timeout(HANG) {
         Ok(Ok(value)) => {
             let _ = thread.join();
             value
         }
         Ok(Err(payload)) => resume_unwind(payload),
         Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => panic!(
-            "hung for {LIMIT:?} at: {}; started at {}; threads: {}",
+            "hung for {HANG:?} at: {}; started at {}; threads: {}",
             stage.get(),
             Location::caller(),
             threads().join(" ")

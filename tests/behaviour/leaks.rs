@@ -78,7 +78,11 @@ fn p39_a_ring_of_ports_is_proven_with_all_its_names() {
         ] {
             assert!(text.contains(part), "{part} is missing in:\n{text}");
         }
-        assert_eq!(scope.system().leaks(), leaks, "it stays as it is");
+        // Only how long they wait goes on.
+        let again = scope.system().leaks();
+        assert_eq!(again.len(), 1, "{again:#?}");
+        assert_eq!(again[0].verdict, leak.verdict);
+        assert_eq!(again[0].names(), leak.names());
         ring.stop(secs(0)).await;
         assert_eq!(scope.system().leaks(), []);
         Ok(())
