@@ -167,6 +167,9 @@ pub mod system;
 mod task;
 #[cfg(all(test, loom))]
 mod tests;
+/// The models use the macros, which name the crate.
+#[cfg(all(test, loom))]
+extern crate self as roundrock;
 pub mod time;
 
 /// The program in the README is tested.

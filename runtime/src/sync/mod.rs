@@ -27,7 +27,7 @@ pub(crate) use modelled::{
     wait_a_moment,
 };
 #[cfg(all(loom, test))]
-pub(crate) use modelled::{advance, collided, reset_clock};
+pub(crate) use modelled::{advance, collided, reset_clock, without_light_fences};
 #[cfg(not(loom))]
 pub(crate) use real::{
     AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, UnsafeCell, collided, fence,

@@ -161,9 +161,9 @@ impl<'a> Frame<'a> {
                 self.note_waits(current);
             }
             let word = current.said.get().word(now);
-            // ORDERING: see `registry::Line`.
-            line.wait.store(word, Ordering::Relaxed);
-            line.object.store(current.object.get(), Ordering::Relaxed);
+            // ORDERING: Release: see `registry::Line`.
+            line.wait.store(word, Ordering::Release);
+            line.object.store(current.object.get(), Ordering::Release);
             if now != self.started_ms {
                 add(&line.busy_ms, now.wrapping_sub(self.started_ms));
             }

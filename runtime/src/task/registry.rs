@@ -138,7 +138,9 @@ impl WaitKind {
 ///
 /// ORDERING of this file: every counter is Relaxed, because each is a single number that is read by observers who accept
 /// a value of a moment ago; `seq` is stored with Release before a poll starts, and read with Acquire, so that an observer who
-/// sees the same `seq` twice knows that no poll ran between. `generation` is Release on change and Acquire on read.
+/// sees the same `seq` twice knows that no poll ran between. `wait`, `object` and the list of waits are Release as well: whoever
+/// reads one that belongs to a later poll, and fences, finds `seq` changed (as in a sequence lock; Boehm, *Can seqlocks get along
+/// with programming language memory models?*, 2012). `generation` is Release on change and Acquire on read.
 #[derive(Debug, Default)]
 #[repr(C, align(64))]
 pub(crate) struct Line {

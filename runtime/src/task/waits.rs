@@ -114,9 +114,9 @@ impl Waits {
             if at > 0 && at % PIECE == 0 {
                 piece = piece.next.get_or_init(Box::default);
             }
-            // ORDERING: Relaxed: see `registry::Line`; the state word publishes them when the process parks.
-            piece.kinds[at % PIECE].store(wait.kind as u64, Ordering::Relaxed);
-            piece.objects[at % PIECE].store(wait.object, Ordering::Relaxed);
+            // ORDERING: Release: see `registry::Line`.
+            piece.kinds[at % PIECE].store(wait.kind as u64, Ordering::Release);
+            piece.objects[at % PIECE].store(wait.object, Ordering::Release);
         }
     }
 
@@ -126,7 +126,7 @@ impl Waits {
         let mut left = count;
         while let Some(at) = piece.filter(|_| left > 0) {
             for (kind, object) in at.kinds.iter().zip(&at.objects).take(left) {
-                // ORDERING: Relaxed: as in `write`.
+                // ORDERING: Relaxed: see `registry::Line`; the reader fences before it looks at `seq` again.
                 found(Noted {
                     kind: WaitKind::from_u8(kind.load(Ordering::Relaxed) as u8),
                     object: object.load(Ordering::Relaxed),

@@ -7,6 +7,7 @@
 //! Each file names the property in words, and the mutation of the production code that was tried to see the model fail.
 
 mod loom_channel;
+mod loom_holders;
 mod loom_idle;
 mod loom_lock;
 mod loom_queue;
