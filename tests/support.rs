@@ -279,7 +279,7 @@ impl Stage {
 /// After how long a whole test counts as hung: long enough for a machine that does much else meanwhile.
 const HANG: Duration = Duration::from_secs(40);
 
-/// Runs a body on a thread of its own. If it has not ended after [`HANG`], the test fails and says at which stage it hung.
+/// Runs a body on a thread of its own. If it has not ended after `HANG`, the test fails and says at which stage it hung.
 ///
 /// # Panics
 /// When the body hangs, and with the body's own panic.
