@@ -37,6 +37,16 @@ impl Lab {
         }
     }
 
+    /// A process that waits for a message, another sender than its own, and how often it has run.
+    fn one_that_waits(&self) -> (Task<()>, Sender<u32>, Arc<AtomicUsize>) {
+        let (out, input) = bounded(1);
+        let ran = Arc::new(AtomicUsize::new(0));
+        let process = takes(input, out.clone(), Arc::clone(&ran));
+        let task = self.scope.spawn(process);
+        self.worker.run_ready();
+        (task, out, ran)
+    }
+
     /// Searches on another thread, which says how many processes it has proven stuck.
     fn search(&self) -> thread::JoinHandle<usize> {
         let (system, race) = (Arc::clone(&self.scope.inner.system), Arc::clone(&self.race));
@@ -82,10 +92,7 @@ fn a_message_that_is_sent_before_the_count_is_seen_after_it() {
     model("send, drop, search", 3, || {
         let lab = Lab::new();
         let here = lab.worker.enter();
-        let (out, input) = bounded(1);
-        let ran = Arc::new(AtomicUsize::new(0));
-        let task = lab.scope.spawn(takes(input, out.clone(), Arc::clone(&ran)));
-        lab.worker.run_ready();
+        let (task, out, ran) = lab.one_that_waits();
         let proven = lab.search_during(|| {
             out.try_send(7).expect("there is room");
             drop(out);
@@ -102,10 +109,7 @@ fn what_stands_still_is_proven() {
     model("drop, search, search", 3, || {
         let lab = Lab::new();
         let here = lab.worker.enter();
-        let (out, input) = bounded(1);
-        let ran = Arc::new(AtomicUsize::new(0));
-        let task = lab.scope.spawn(takes(input, out.clone(), Arc::clone(&ran)));
-        lab.worker.run_ready();
+        let (task, out, ran) = lab.one_that_waits();
         assert!(lab.search_during(|| drop(out)) <= 1);
         assert_eq!(lab.search().join().unwrap(), 1);
         lab.stop();
