@@ -146,6 +146,10 @@ impl Lab {
         async move {
             let begun = Instant::now();
             loop {
+                // A look reads all of them, and new processes take turns with this one: so each has its turn before.
+                for _ in 0..=expected.len() {
+                    yield_now().await;
+                }
                 let seen = processes(&self.system());
                 if all_parked(&seen, expected) {
                     return;
@@ -154,7 +158,6 @@ impl Lab {
                     begun.elapsed() < LIMIT / 4,
                     "{caller}: {expected:?} should be parked, and there are {seen:#?}"
                 );
-                yield_now().await;
             }
         }
     }
