@@ -7,20 +7,26 @@
 
 use proc_macro2::TokenStream;
 
+use crate::check::types;
 use crate::errors::Errors;
 use crate::expand::generated;
 use crate::parse::item::{self, Item};
 use crate::parse::select::Arms;
 use crate::{check, expand, fallback};
 
+/// What to write instead of two.
+const ONE_PROCESS: &str = "put all options into one: `#[process(mailbox = 8, name = \"router\")]`";
+
 /// `#[process]`
 pub(crate) fn process(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let expanded = match item::item(item.clone()) {
-        Ok(Item::Struct(parsed)) => {
+        Ok(Item::Struct(mut parsed)) => {
+            types::once(&mut parsed.attrs, "process", ONE_PROCESS, &mut errors);
             expand::state::expand(&check::state::check(arguments, &parsed, &mut errors))
         }
-        Ok(Item::Function(function)) => {
+        Ok(Item::Function(mut function)) => {
+            types::once(&mut function.attrs, "process", ONE_PROCESS, &mut errors);
             match check::function::check(arguments, *function, &mut errors) {
                 Some(process) if errors.is_empty() => expand::function::expand(&process),
                 Some(process) => fallback::constructor(&process),
@@ -53,7 +59,13 @@ pub(crate) fn process(arguments: TokenStream, item: TokenStream) -> TokenStream 
 pub(crate) fn handlers(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let expanded = match item::item(item.clone()) {
-        Ok(Item::Impl(block)) if block.of_trait.is_none() => {
+        Ok(Item::Impl(mut block)) if block.of_trait.is_none() => {
+            types::once(
+                &mut block.attrs,
+                "handlers",
+                "remove one of them",
+                &mut errors,
+            );
             check::handlers::check(arguments, *block, &mut errors)
                 .map_or(item, |block| expand::handlers::expand(&block))
         }

@@ -36,7 +36,7 @@ use crate::task::cell::Header;
 use crate::task::current::{self, Waits};
 use crate::task::origin::Origin;
 use crate::task::registry::WaitKind;
-use crate::task::waker::TaskWaker;
+use crate::task::waker::{self, TaskWaker};
 
 /// The most threads for blocking jobs that a system starts. Further jobs wait in line.
 pub const MAX_THREADS: usize = 512;
@@ -392,6 +392,7 @@ impl<T> Future for Waiting<T> {
     type Output = thread::Result<T>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let _spare = waker::prepare(cx);
         let mut state = self.slot.post.0.lock();
         if let Some(result) = self.slot.result.lock().take() {
             return Poll::Ready(result);

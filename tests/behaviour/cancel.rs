@@ -68,6 +68,32 @@ fn p12_recv_dropped_before_completion_receives_nothing() {
     }
 }
 
+/// X04: also when another receiver was told meanwhile that the channel is over, for at that moment the message was in the hands of
+/// the first. Whoever asks then gets it; if nobody does, it is dead, with its reason, when the last receiver goes.
+#[test]
+fn x04_unseen_message_comes_back_after_the_end() {
+    for capacity in [Some(0), Some(1), None] {
+        for asks_again in [true, false] {
+            let tally = Tally::new();
+            let (sender, first) = channel_of(capacity);
+            let second = first.clone();
+            let parked = Step::parked(first.recv());
+            sender.try_send(tally.token(1)).unwrap();
+            drop(sender);
+            assert!(now(second.recv()).is_none());
+            assert_eq!(second.try_recv().unwrap_err(), TryRecvError::Closed);
+            drop(parked);
+            assert_eq!(tally.live(), 1, "it went back");
+            if asks_again {
+                assert_eq!(now(second.recv()).map(|token| token.number()), Some(1));
+                assert!(now(second.recv()).is_none());
+            }
+            drop((first, second));
+            tally.assert_balanced();
+        }
+    }
+}
+
 /// P12: a message that was handed to a parked `recv` and never seen goes back to the head.
 #[test]
 fn p12_unseen_message_goes_back_to_the_head() {

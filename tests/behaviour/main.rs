@@ -41,4 +41,5 @@ mod stopping;
 mod supervision;
 mod timers;
 mod traffic;
+mod wakers;
 mod workers;

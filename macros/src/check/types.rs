@@ -7,6 +7,8 @@ use syn::{
     TypeReference,
 };
 
+use crate::errors::Errors;
+
 /// The last segment of a path type.
 pub(crate) fn last_segment(ty: &Type) -> Option<&PathSegment> {
     match ty {
@@ -179,6 +181,23 @@ pub(crate) fn is_helper(attribute: &Attribute, name: &str) -> bool {
 pub(crate) fn only(attributes: &[Attribute], names: &[&str]) -> Vec<Attribute> {
     let wanted = |attribute: &&Attribute| names.iter().any(|name| attribute.path().is_ident(name));
     attributes.iter().filter(wanted).cloned().collect()
+}
+
+/// Takes out a second `#[name]`, which rustc leaves in the item that it gives to the first one. Expanded twice, an item would
+/// be there twice.
+pub(crate) fn once(attributes: &mut Vec<Attribute>, name: &str, help: &str, errors: &mut Errors) {
+    attributes.retain(|attribute| {
+        let segments: Vec<_> = attribute.path().segments.iter().collect();
+        let again = match segments.as_slice() {
+            [last] => last.ident == name,
+            [krate, last] => krate.ident == "roundrock" && last.ident == name,
+            _ => false,
+        };
+        if again {
+            errors.help(attribute, format!("`#[{name}]` is given twice"), help);
+        }
+        !again
+    });
 }
 
 /// Tokens as a person would write them, for messages.

@@ -56,9 +56,11 @@ impl<'a> Message<'a> {
             let types = handler
                 .values()
                 .map(|(_, ty, _)| self.resolve(ty.to_token_stream()));
-            let slot = self
-                .reply(handler)
-                .map(|(value, error)| generated!(, #private::ReplySlot<#value, #error>));
+            let slot = self.reply(handler).map(|(value, error)| {
+                let span = Self::answer_span(handler);
+                let private = private_at(span);
+                quote_spanned!(at(span)=> , #private::ReplySlot<#value, #error>)
+            });
             generated!(#(#cfgs)* #variant((#(#private::Parcel<#types>,)*) #slot))
         });
         let generics = self.generics().map(|types| {
@@ -172,16 +174,21 @@ impl<'a> Message<'a> {
 
     /// `slot::<i64, Infallible>()`, at the return type.
     pub(crate) fn empty_slot(&self, handler: &Handler) -> TokenStream {
-        let span = match &handler.role {
+        let span = Self::answer_span(handler);
+        let private = private_at(span);
+        let (reply, error) = self.reply(handler).unwrap_or_default();
+        quote_spanned!(at(span)=> #private::slot::<#reply, #error>())
+    }
+
+    /// Where the handler says what it answers: what is wrong with that is reported there.
+    fn answer_span(handler: &Handler) -> Span {
+        match &handler.role {
             Role::Call {
                 answer: Answer::Value(Some(ty)) | Answer::Fallible(ty) | Answer::Later(ty, _),
                 ..
             } => ty.span(),
             _ => Span::mixed_site(),
-        };
-        let private = private_at(span);
-        let (reply, error) = self.reply(handler).unwrap_or_default();
-        quote_spanned!(at(span)=> #private::slot::<#reply, #error>())
+        }
     }
 
     /// The types of the answer and its error; none for an input.

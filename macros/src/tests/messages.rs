@@ -584,3 +584,44 @@ fn test_with_a_wrong_signature() {
         "write `async fn name(sim: &Sim)`",
     );
 }
+
+#[test]
+fn attribute_that_is_given_twice() {
+    let help = "put all options into one: `#[process(mailbox = 8, name = \"router\")]`";
+    for again in [
+        "#[process]",
+        "#[process(mailbox = 4)]",
+        "#[roundrock::process]",
+    ] {
+        for item in [
+            "struct Counter { n: u64 }",
+            "async fn route(raw: &Receiver<u8>) {}",
+        ] {
+            let item = format!("{again} {item}");
+            says("process", "", &item, "`#[process]` is given twice", help);
+        }
+    }
+    says(
+        "handlers",
+        "",
+        "#[handlers] impl Counter { fn get(&self) -> u64 { 1 } }",
+        "`#[handlers]` is given twice",
+        "remove one of them",
+    );
+}
+
+#[test]
+fn budget_of_zero() {
+    for item in [
+        "struct Counter { n: u64 }",
+        "async fn route(raw: &Receiver<u8>) {}",
+    ] {
+        says(
+            "process",
+            "budget = 0",
+            item,
+            "`budget` is a number of processes from 1 to 4294967295",
+            "write `budget = 1000`",
+        );
+    }
+}

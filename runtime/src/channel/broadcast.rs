@@ -32,7 +32,7 @@ use crate::observe::Ledger;
 use crate::sync::{AtomicU64, Lock, Ordering};
 use crate::task::current;
 use crate::task::registry::WaitKind;
-use crate::task::waker::TaskWaker;
+use crate::task::waker::{self, TaskWaker};
 
 /// Makes a channel that gives every message to every receiver, and holds `capacity` messages for those that are behind.
 ///
@@ -342,6 +342,7 @@ impl<T> Future for BroadcastSending<'_, T> {
         };
         let shared = &this.sender.shared;
         let now_ms = shared.listing.now_ms();
+        let _spare = waker::prepare(cx);
         let mut state = shared.state.lock();
         match state.send(message, this.ticket, now_ms) {
             Sent::Done(mut effects) => {
@@ -560,6 +561,7 @@ impl<T: Clone> BroadcastRecv<'_, T> {
         cx: &mut Context<'_>,
         token: Option<&Token>,
     ) -> Poll<Option<Result<T, Lagged>>> {
+        let _spare = waker::prepare(cx);
         let ticket = &mut self.ticket;
         let polled = self
             .receiver

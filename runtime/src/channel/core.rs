@@ -36,7 +36,7 @@ use crate::channel::wait::{self, Claimed, List, Node, Offer, Wakes};
 use crate::observe::BOOKS;
 use crate::scope::ScopeInner;
 use crate::sync::{AtomicU64, Guard, Lock};
-use crate::task::waker::TaskWaker;
+use crate::task::waker::{self, TaskWaker};
 use crate::task::{TaskRef, current};
 
 /// Capacity of a channel without a bound.
@@ -281,9 +281,12 @@ impl<T> Core<T> {
             state.refuse();
             return Started::Full;
         };
+        let Some(waker) = TaskWaker::prepared(cx) else {
+            return Started::Unprepared;
+        };
         state.sent_by = current::address();
         // SAFETY: the node is idle and pinned in the future of the caller, which withdraws it.
-        unsafe { state.senders.push(node, offer, TaskWaker::of(cx), token) };
+        unsafe { state.senders.push(node, offer, waker, token) };
         Started::Parked
     }
 
@@ -307,8 +310,11 @@ impl<T> Core<T> {
         let Some(Park { node, cx, token }) = park else {
             return Started::Full;
         };
+        let Some(waker) = TaskWaker::prepared(cx) else {
+            return Started::Unprepared;
+        };
         state.gates |= if count > 1 { MANY } else { 0 };
-        let (offer, waker) = (Offer::Ready(count), TaskWaker::of(cx));
+        let offer = Offer::Ready(count);
         // SAFETY: the node is idle and pinned in the future of the caller, which withdraws it.
         unsafe { state.senders.push(node, offer, waker, token) };
         Started::Parked
@@ -385,7 +391,9 @@ impl<T> Core<T> {
             && !state.has(NO_SENDERS)
             && !current::is_ended(object)
         {
-            let waker = TaskWaker::of(park.cx);
+            let Some(waker) = TaskWaker::prepared(park.cx) else {
+                return Err(Started::Unprepared);
+            };
             // SAFETY: the node is idle and pinned in the future of the caller, which withdraws it.
             unsafe {
                 state
@@ -401,18 +409,18 @@ impl<T> Core<T> {
             Err(false) if park.token.is_some_and(Token::is_claimed) => Err(Started::Lost),
             Err(false) => {
                 let Park { node, cx, token } = park;
-                // SAFETY: the node is idle and pinned in the future of the caller, which withdraws it.
-                unsafe {
-                    state
-                        .receivers
-                        .push(node, Offer::Recv(place), TaskWaker::of(cx), token)
-                };
-                if state.senders.is_empty() {
-                    return Err(Started::Parked);
+                if let Some(waker) = TaskWaker::prepared(cx) {
+                    // SAFETY: the node is idle and pinned in the future of the caller, which withdraws it.
+                    unsafe { state.receivers.push(node, Offer::Recv(place), waker, token) };
+                    if state.senders.is_empty() {
+                        return Err(Started::Parked);
+                    }
+                    // A sender that only waits for room may be waiting for just this receiver.
+                    state.match_up(&mut wakes);
+                    Err(Started::Parked)
+                } else {
+                    Err(Started::Unprepared)
                 }
-                // A sender that only waits for room may be waiting for just this receiver.
-                state.match_up(&mut wakes);
-                Err(Started::Parked)
             }
         };
         drop(state);
@@ -492,6 +500,7 @@ impl<T> Core<T> {
     /// # Safety
     /// As for [`withdraw_sender`](Self::withdraw_sender).
     pub(crate) unsafe fn renew_sender(&self, node: &Node, cx: &Context<'_>) -> u32 {
+        let _spare = waker::prepare(cx);
         let mut state = self.state.lock();
         // SAFETY: by contract.
         let (mark, old) = unsafe { state.senders.renew(node, cx) };
@@ -506,6 +515,7 @@ impl<T> Core<T> {
     /// # Safety
     /// As for [`withdraw_receiver`](Self::withdraw_receiver).
     pub(crate) unsafe fn renew_receiver(&self, node: &Node, cx: &Context<'_>) -> u32 {
+        let _spare = waker::prepare(cx);
         let mut state = self.state.lock();
         let over = current::is_ended(self.object()) && state.queue.is_empty();
         let (mark, old) = if over {

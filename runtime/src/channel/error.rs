@@ -117,6 +117,27 @@ impl<T> TrySendError<T> {
         }
     }
 
+    /// Drops the message. An error whose message is not `Sync` cannot become a [`roundrock::Error`](crate::Error), so with such a
+    /// message `?` needs this.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// use roundrock::channel::TrySendError;
+    /// use std::cell::Cell;
+    /// # roundrock::System::builder().workers(1).run(async |_scope| {
+    /// let (cells, inbox) = bounded(1);
+    /// cells.try_send(Cell::new(1)).map_err(TrySendError::without_message)?;
+    /// assert_eq!(inbox.recv().await.map(Cell::into_inner), Some(1));
+    /// # Ok(()) }).unwrap();
+    /// ```
+    pub fn without_message(self) -> TrySendError<()> {
+        match self {
+            Self::Full(_) => TrySendError::Full(()),
+            Self::Closed(_) => TrySendError::Closed(()),
+        }
+    }
+
     /// Whether there was no room.
     pub fn is_full(&self) -> bool {
         matches!(self, Self::Full(_))
@@ -173,6 +194,14 @@ impl<T> SendTimeoutError<T> {
     pub fn into_inner(self) -> T {
         match self {
             Self::Elapsed(message) | Self::Closed(message) => message,
+        }
+    }
+
+    /// Drops the message: as [`TrySendError::without_message`].
+    pub fn without_message(self) -> SendTimeoutError<()> {
+        match self {
+            Self::Elapsed(_) => SendTimeoutError::Elapsed(()),
+            Self::Closed(_) => SendTimeoutError::Closed(()),
         }
     }
 

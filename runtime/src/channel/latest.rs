@@ -23,6 +23,7 @@ use crate::channel::waiters::{Ticket, Waiters};
 use crate::sync::{AtomicU64, Lock, Ordering};
 use crate::task::current;
 use crate::task::registry::WaitKind;
+use crate::task::waker;
 
 /// Makes a channel that holds the newest value only. A sender never waits; each receiver sees the newest value once, and
 /// not the ones that were replaced before it looked.
@@ -391,6 +392,7 @@ impl<T> LatestReceiver<T> {
         cx: &mut Context<'_>,
         token: Option<&Token>,
     ) -> Poll<Option<Arc<T>>> {
+        let _spare = waker::prepare(cx);
         let mut state = self.shared.state.lock();
         if self.has_news(&state) {
             // A value that loses a `select!` stays unseen.
@@ -532,6 +534,7 @@ pub struct LatestClosed<'a, T> {
 
 impl<T> LatestClosed<'_, T> {
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let _spare = waker::prepare(cx);
         let mut state = self.sender.shared.state.lock();
         if state.receivers == 0 {
             return Poll::Ready(());

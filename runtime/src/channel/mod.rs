@@ -44,6 +44,7 @@ pub(crate) mod select;
 pub(crate) mod sender;
 pub(crate) mod wait;
 pub(crate) mod waiters;
+mod within;
 
 use std::fmt;
 use std::panic::Location;
@@ -60,7 +61,8 @@ pub use permit::{OwnedPermit, Permit, Permits, Ready, ReadyMany};
 pub use policy::{ChannelOptions, Overflow};
 pub use receiver::Receiver;
 pub use select::{CancelSafe, Event, cancel_safe};
-pub use sender::{Sender, Sending, SendingWithin, WeakSender};
+pub use sender::{Sender, Sending, WeakSender};
+pub use within::SendingWithin;
 
 use self::core::{Core, UNBOUNDED};
 use self::head::{Head, VTable};

@@ -27,6 +27,7 @@ use crate::observe::Ledger;
 use crate::sync::Lock;
 use crate::task::current;
 use crate::task::registry::WaitKind;
+use crate::task::waker;
 
 /// Makes a channel for one value.
 ///
@@ -123,6 +124,7 @@ impl<T> Shared<T> {
         cx: &mut Context<'_>,
         token: Option<&Token>,
     ) -> Poll<Option<T>> {
+        let _spare = waker::prepare(cx);
         let mut state = self.state.lock();
         if state.value.is_some() {
             // A value that loses a `select!` stays where it is.
@@ -419,6 +421,7 @@ pub struct OneshotClosed<'a, T> {
 
 impl<T> OneshotClosed<'_, T> {
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let _spare = waker::prepare(cx);
         let mut state = self.sender.shared.state.lock();
         if state.receiver_gone {
             return Poll::Ready(());

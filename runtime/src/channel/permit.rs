@@ -18,6 +18,7 @@ use crate::channel::sender::Sender;
 use crate::channel::wait::{self, Node};
 use crate::task::current;
 use crate::task::registry::WaitKind;
+use crate::task::waker;
 
 /// Waits for room; see [`Sender::ready`]. May be a branch of `select!`.
 #[must_use = "room is granted only when this is awaited"]
@@ -62,6 +63,7 @@ impl<'a, T: Message> Ready<'a, T> {
         let this = unsafe { self.get_unchecked_mut() };
         let (sender, left) = (this.sender, this.count);
         if this.node.mark() == wait::IDLE {
+            let _spare = waker::prepare(cx);
             let park = Park {
                 node: &this.node,
                 cx,
@@ -71,7 +73,7 @@ impl<'a, T: Message> Ready<'a, T> {
             match unsafe { (sender.head().vtable.ready)(sender.raw(), left, Some(park)) } {
                 Started::Done => return ArmPoll::Ready(Permits { sender, left }),
                 Started::Closed => return ArmPoll::Disabled,
-                Started::Parked | Started::Full | Started::Lost => {}
+                Started::Parked | Started::Full | Started::Lost | Started::Unprepared => {}
             }
         } else {
             // The waker first, as in `SendOp::look_again`.

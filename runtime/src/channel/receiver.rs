@@ -23,6 +23,7 @@ use crate::channel::select::{ArmPoll, Event, Token};
 use crate::channel::wait::{self, Node, Place};
 use crate::task::current;
 use crate::task::registry::WaitKind;
+use crate::task::waker;
 
 /// The receiving side of a channel. Clones compete: each message goes to one of them, as in Go.
 ///
@@ -98,6 +99,10 @@ impl<T: Message> Receiver<T> {
     ///
     /// Cancellation: dropping the future loses nothing. A message that was handed to it at that very moment goes back to the
     /// head of the channel. Receivers that wait are served in order.
+    ///
+    /// With several receivers, `None` means that nothing is left which is not in the hands of another one. If that is dropped before
+    /// it has seen its message, the message is there again for whoever receives then; if nobody does, it is dead:
+    /// [`Dead::Withdrawn`].
     ///
     /// # Examples
     /// ```
@@ -267,6 +272,26 @@ impl<T> Recv<'_, T> {
             token,
         };
         // SAFETY: the place is pinned with this future, which withdraws the node before it goes.
+        match unsafe { core.recv(NonNull::from(&self.message).cast(), park) } {
+            Ok(message) => Poll::Ready(Some(message)),
+            Err(Started::Closed) => Poll::Ready(None),
+            Err(Started::Unprepared) => self.start_prepared(cx, token),
+            Err(_) => self.wait(),
+        }
+    }
+
+    /// Begins again with a waker that is not ours.
+    #[cold]
+    #[inline(never)]
+    fn start_prepared(&mut self, cx: &mut Context<'_>, token: Option<&Token>) -> Poll<Option<T>> {
+        let _spare = waker::prepare(cx);
+        let park = Park {
+            node: &self.node,
+            cx,
+            token,
+        };
+        let core = self.receiver.core();
+        // SAFETY: as in `start`.
         match unsafe { core.recv(NonNull::from(&self.message).cast(), park) } {
             Ok(message) => Poll::Ready(Some(message)),
             Err(Started::Closed) => Poll::Ready(None),

@@ -20,16 +20,17 @@ use crate::channel::Message;
 use crate::channel::account::Origin;
 use crate::channel::core::Core;
 use crate::channel::endpoint::Endpoint;
-use crate::channel::error::{Closed, SendError, SendTimeoutError, TrySendError};
+use crate::channel::error::{Closed, SendError, TrySendError};
 use crate::channel::head::{self, Head, Side};
 use crate::channel::head::{Park, Started};
 use crate::channel::permit::{OwnedPermit, Ready, ReadyMany};
 use crate::channel::wait::{self, Convert, Node, Offer, Place};
+use crate::channel::within::SendingWithin;
 use crate::process::port::Visitor;
 use crate::task::current;
 use crate::task::ports::Tie;
 use crate::task::registry::WaitKind;
-use crate::time::sleep::{Sleep, sleep};
+use crate::task::waker;
 
 /// The sending side of a channel. Clones send into the same queue; dropping the last one closes the channel.
 ///
@@ -541,10 +542,24 @@ impl<T> SendOp<T> {
                         current::waits_for(WaitKind::Send, route.object());
                         Poll::Pending
                     }
+                    Started::Unprepared => this.start_prepared(route, cx),
                 }
             }
             _ => this.look_again(route, cx),
         }
+    }
+
+    /// Begins again with a waker that is not ours.
+    #[cold]
+    #[inline(never)]
+    fn start_prepared(
+        &mut self,
+        route: &impl Route<T>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), SendError<T>>> {
+        let _spare = waker::prepare(cx);
+        // SAFETY: it is pinned where it came from.
+        unsafe { Pin::new_unchecked(self) }.poll(route, cx)
     }
 
     /// What became of a parked send; the message if it was not sent.
@@ -618,8 +633,8 @@ impl<T> SendOp<T> {
 /// Sends one message; see [`Sender::send`].
 #[must_use = "a message is sent only when this is awaited"]
 pub struct Sending<'a, T> {
-    sender: &'a Sender<T>,
-    op: SendOp<T>,
+    pub(super) sender: &'a Sender<T>,
+    pub(super) op: SendOp<T>,
 }
 
 impl<'a, T: Message> Sending<'a, T> {
@@ -633,10 +648,7 @@ impl<'a, T: Message> Sending<'a, T> {
 
     /// Gives the send at most `limit`; the message comes back if the time is up.
     pub fn within(self, limit: Duration) -> SendingWithin<'a, T> {
-        SendingWithin {
-            send: self,
-            sleep: sleep(limit),
-        }
+        SendingWithin::new(self, limit)
     }
 }
 
@@ -664,37 +676,5 @@ impl<T> fmt::Debug for Sending<'_, T> {
         f.debug_struct("Sending")
             .field("sender", self.sender)
             .finish_non_exhaustive()
-    }
-}
-
-/// A send with a limit of time; see [`Sending::within`].
-#[must_use = "a message is sent only when this is awaited"]
-#[derive(Debug)]
-pub struct SendingWithin<'a, T> {
-    send: Sending<'a, T>,
-    sleep: Sleep,
-}
-
-impl<T: Message> Future for SendingWithin<'_, T> {
-    type Output = Result<(), SendTimeoutError<T>>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // SAFETY: both fields are pinned with this future and never moved.
-        let this = unsafe { self.get_unchecked_mut() };
-        // SAFETY: as above.
-        if let Poll::Ready(result) = unsafe { Pin::new_unchecked(&mut this.send) }.poll(cx) {
-            return Poll::Ready(
-                result.map_err(|error| SendTimeoutError::Closed(error.into_inner())),
-            );
-        }
-        // SAFETY: as above.
-        ready!(unsafe { Pin::new_unchecked(&mut this.sleep) }.poll(cx));
-        Poll::Ready(match this.send.op.give_up(this.send.sender) {
-            Some(message) => {
-                this.send.sender.refuse();
-                Err(SendTimeoutError::Elapsed(message))
-            }
-            None => Ok(()),
-        })
     }
 }

@@ -24,7 +24,7 @@ use std::task::{Context, Poll, ready};
 use crate::scheduler::Scheduler;
 use crate::sync::{AtomicU32, Guard, Lock, Ordering};
 use crate::task::registry::WaitKind;
-use crate::task::waker::TaskWaker;
+use crate::task::waker::{self, TaskWaker};
 use crate::task::{ProcessId, current};
 
 /// Who holds a lock or permits, and since which line of code.
@@ -329,6 +329,7 @@ impl<G: Deref<Target = Gate>> Acquire<G> {
             return Poll::Pending;
         };
         let holder = Holder::new(self.site, self.want);
+        let _spare = waker::prepare(cx);
         let mut state = gate.state.lock();
         if state.holders.contains(self.ticket) {
             return Poll::Ready(());

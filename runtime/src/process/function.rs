@@ -16,7 +16,7 @@ use crate::process::context::Cx;
 use crate::process::exit::{Exit, Fault, IntoOutcome, Outcome};
 use crate::process::meta::{Direct, FnMeta, Kind, Never, NoType};
 use crate::process::port::Visitor;
-use crate::process::spawn::{FunctionLauncher, Launcher, Pool, Spawn, SpawnOptions};
+use crate::process::spawn::{FunctionLauncher, Launcher, Spawn, SpawnOptions};
 use crate::scope::{Scope, ScopeInner};
 use crate::task::cell::Header;
 use crate::task::origin::Facts;
@@ -55,19 +55,14 @@ impl Env {
     /// is stopped with it.
     pub fn scope(&self) -> Scope {
         let name = self.meta.name;
-        let inner = with_process(|task, scope| {
-            let plain = || Scope::from_inner(Arc::clone(scope)).child(name).inner;
-            match (task.own(), task.lineage()) {
-                (Some(own), None) => own.get_or_make(plain),
-                (Some(own), Some(lineage)) => {
-                    let inner = own.get_or_make(|| ScopeInner::held(scope, name));
-                    if lineage.is_told() {
-                        inner.begin_stop(scope.stop_grace());
-                    }
-                    inner
+        let inner = held_scope(name).unwrap_or_else(|| {
+            with_process(|task, scope| {
+                let plain = || Scope::from_inner(Arc::clone(scope)).child(name).inner;
+                match task.own() {
+                    Some(own) => own.get_or_make(plain),
+                    None => plain(),
                 }
-                (None, _) => plain(),
-            }
+            })
         });
         Scope::from_inner(inner)
     }
@@ -76,6 +71,18 @@ impl Env {
     pub fn cx(&self) -> Cx {
         Cx::new(with_process(|_, scope| Arc::clone(scope)), None)
     }
+}
+
+/// The scope for what belongs to this incarnation of a supervised child, and ends with it; `None` in any other process.
+pub(crate) fn held_scope(name: &str) -> Option<Arc<ScopeInner>> {
+    with_process(|task, scope| {
+        let (own, lineage) = task.own().zip(task.lineage())?;
+        let inner = own.get_or_make(|| ScopeInner::held(scope, name));
+        if lineage.is_told() {
+            inner.begin_stop(scope.stop_grace());
+        }
+        Some(inner)
+    })
 }
 
 /// Calls `f` with the process whose body runs here, and its scope.
@@ -585,7 +592,7 @@ pub fn ports<P, O>(handle: &FnHandle<P, O>) -> &P {
 }
 
 /// What a body was lent.
-fn lent<B: Body>(body: &B, scope: &Scope, names: &'static [&'static str]) -> Ports {
+pub(super) fn lent<B: Body>(body: &B, scope: &Scope, names: &'static [&'static str]) -> Ports {
     let mut visitor = Visitor::new(&scope.inner.system.scheduler, names);
     body.visit(&mut visitor);
     visitor.into_ports()
@@ -661,39 +668,5 @@ where
     fn spawn_in(self, scope: &Scope, options: SpawnOptions) -> H {
         let task = start(self.meta, self.body, scope, options);
         H::wrap(FnHandle::new(self.ports, task.task().clone()))
-    }
-}
-
-impl<B: Body<Output: IntoOutcome>> Pool for Process<B, Shared, ()> {
-    type Pooled = Task<()>;
-    type Function = ();
-    type Argument = ();
-
-    fn pool_in(self, scope: &Scope, workers: usize, options: SpawnOptions) -> Task<()> {
-        let pool = scope.child(self.meta.name);
-        let first = self.body.shared();
-        // They own together what they were lent.
-        let ports = lent(&first, scope, self.meta.ports).shared();
-        let others: Vec<B> = (1..workers).map_while(|_| first.again()).collect();
-        for body in std::iter::once(first).chain(others) {
-            // A failure of a worker is the pool's, which hands it on when all have ended.
-            let _ = start(self.meta, body, &pool, options.clone().holding(&ports));
-        }
-        scope.inner.spawn(
-            async move { pool.join().await },
-            &options.named(self.meta.name),
-        )
-    }
-}
-
-impl<B, P, A, H: PortsOf> Pool for Process<B, Once<P, A>, H> {
-    type Pooled = Task<()>;
-    type Function = P;
-    type Argument = A;
-
-    fn pool_in(self, _scope: &Scope, _workers: usize, _options: SpawnOptions) -> Task<()> {
-        unreachable!(
-            "`pool` asks for `StartTwice`, which no function with an argument by value has"
-        )
     }
 }

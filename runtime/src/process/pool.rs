@@ -1,4 +1,4 @@
-//! Pools of struct processes behind one handle.
+//! Pools: several processes of one kind. Those of a function share what it was lent; those of a struct have one handle.
 //!
 //! By default the workers share one mailbox: whoever is free takes the next message, so the least loaded worker is always the
 //! one that gets it, without a process in between. The other policies put a process in front, which sends each message to
@@ -12,12 +12,13 @@ use crate::channel::endpoint::Endpoint;
 use crate::channel::head::Side;
 use crate::channel::{Receiver, Sender};
 use crate::process::call::Envelope;
-use crate::process::exit::{Fault, Outcome};
+use crate::process::exit::{Fault, IntoOutcome, Outcome};
+use crate::process::function::{Body, Inbox, InboxHandle, Once, PortsOf, Process, Shared};
 use crate::process::handle::{Handle, Handlers, StructProcess};
-use crate::process::spawn::{Pool, SpawnOptions};
-use crate::process::structure;
+use crate::process::spawn::{OwnInput, Pool, SpawnOptions};
+use crate::process::{function, structure};
 use crate::scope::{Scope, ScopeInner};
-use crate::task::current;
+use crate::task::{Task, current};
 
 /// Which worker of a pool gets a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -72,6 +73,7 @@ impl<P: Handlers + StructProcess + Clone> Pool for P {
     type Pooled = P::Handle;
     type Function = ();
     type Argument = ();
+    type Inputs = ();
 
     fn pool_in(self, scope: &Scope, workers: usize, options: SpawnOptions) -> P::Handle {
         self.least_loaded().pool_in(scope, workers, options)
@@ -82,6 +84,7 @@ impl<P: Handlers + StructProcess + Clone> Pool for Routed<P> {
     type Pooled = P::Handle;
     type Function = ();
     type Argument = ();
+    type Inputs = ();
 
     fn pool_in(self, scope: &Scope, workers: usize, options: SpawnOptions) -> P::Handle {
         let pool = scope.child(P::META.name);
@@ -175,4 +178,52 @@ async fn route<P: Handlers>(
 pub fn key_hash<K: std::hash::Hash + ?Sized>(key: &K) -> u64 {
     use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
     BuildHasherDefault::<DefaultHasher>::default().hash_one(key)
+}
+
+impl<B: Body<Output: IntoOutcome>> Pool for Process<B, Shared, ()> {
+    type Pooled = Task<()>;
+    type Function = ();
+    type Argument = ();
+    type Inputs = ();
+
+    fn pool_in(self, scope: &Scope, workers: usize, options: SpawnOptions) -> Task<()> {
+        let (meta, body, ()) = self.into_parts();
+        let pool = scope.child(meta.name);
+        let first = body.shared();
+        // They own together what they were lent.
+        let ports = function::lent(&first, scope, meta.ports).shared();
+        let others: Vec<B> = (1..workers).map_while(|_| first.again()).collect();
+        for body in std::iter::once(first).chain(others) {
+            // A failure of a worker is the pool's, which hands it on when all have ended.
+            let _ = function::start(meta, body, &pool, options.clone().holding(&ports));
+        }
+        scope
+            .inner
+            .spawn(async move { pool.join().await }, &options.named(meta.name))
+    }
+}
+
+impl<B, P, A, H: PortsOf> Pool for Process<B, Once<P, A>, H> {
+    type Pooled = Task<()>;
+    type Function = P;
+    type Argument = A;
+    type Inputs = ();
+
+    fn pool_in(self, _scope: &Scope, _workers: usize, _options: SpawnOptions) -> Task<()> {
+        unreachable!(
+            "`pool` asks for `StartTwice`, which no function with an argument by value has"
+        )
+    }
+}
+
+/// Never holds: it is there for the error.
+impl<B: Body<Output: IntoOutcome>, H: InboxHandle> Pool for Process<B, Shared, Inbox<H>> {
+    type Pooled = Task<()>;
+    type Function = ();
+    type Argument = ();
+    type Inputs = OwnInput;
+
+    fn pool_in(self, _scope: &Scope, _workers: usize, _options: SpawnOptions) -> Task<()> {
+        unreachable!("`pool` asks for `SharedInputs`, which no function with an `#[inbox]` has")
+    }
 }

@@ -39,6 +39,8 @@ pub trait Pool: Sized {
     type Function;
     /// See [`Function`](Self::Function).
     type Argument;
+    /// Where its inputs come from.
+    type Inputs;
 
     #[doc(hidden)]
     fn pool_in(self, scope: &Scope, workers: usize, options: SpawnOptions) -> Self::Pooled;
@@ -52,6 +54,19 @@ pub trait Pool: Sized {
 )]
 pub trait StartTwice<A> {}
 impl StartTwice<()> for () {}
+
+/// Holds for what has no input of its own, so that several workers can share it.
+#[diagnostic::on_unimplemented(
+    message = "a process with an `#[inbox]` cannot be a pool: each worker would have an input of its own",
+    label = "makes its own input",
+    note = "take the input as an argument, without `#[inbox]`, and make the channel where the pool is started: `let (jobs, input) = bounded(8); scope.pool(4, work(input))`"
+)]
+pub trait SharedInputs {}
+impl SharedInputs for () {}
+
+/// See [`SharedInputs`].
+#[derive(Debug)]
+pub struct OwnInput;
 
 /// Decides which home a process gets in its scope.
 pub(crate) trait Launcher {
@@ -119,9 +134,13 @@ pub struct SpawnOptions {
 impl SpawnOptions {
     #[track_caller]
     pub(crate) fn here() -> Self {
+        Self::at(Location::caller())
+    }
+
+    pub(crate) fn at(site: &'static Location<'static>) -> Self {
         Self {
             name: "",
-            site: Location::caller(),
+            site,
             isolated: false,
             ports: Ports::default(),
             facts: Facts::NONE,

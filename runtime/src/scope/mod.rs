@@ -33,13 +33,14 @@ use crate::error::Result;
 use crate::observe::hooks::{self, Hooks};
 use crate::observe::{Event, EventKind};
 use crate::process::exit::IntoOutcome;
-use crate::process::spawn::{Pool, Spawn, SpawnOptions, StartTwice};
+use crate::process::spawn::{Pool, SharedInputs, Spawn, SpawnOptions, StartTwice};
 use crate::supervise::Supervisor;
 use crate::sync::{AtomicUsize, Lock, Ordering};
 use crate::system::{System, SystemInner};
 use crate::task::cell::{self, Home};
 use crate::task::current;
 use crate::task::registry::{About, WaitKind};
+use crate::task::waker;
 use crate::task::{Task, TaskRef, Watchers};
 use crate::time::clock::now;
 
@@ -316,6 +317,7 @@ impl ScopeInner {
     }
 
     fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let _spare = waker::prepare(cx);
         let mut state = self.state.lock();
         if self.alive() == 0 {
             return Poll::Ready(());
@@ -517,6 +519,7 @@ impl Scope {
     pub fn pool<P: Pool>(&self, workers: usize, process: P) -> P::Pooled
     where
         P::Function: StartTwice<P::Argument>,
+        P::Inputs: SharedInputs,
     {
         assert!(
             (1..=MAX_POOL).contains(&workers),

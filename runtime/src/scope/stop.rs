@@ -32,6 +32,7 @@ use crate::sync::Ordering;
 use crate::task::cell::Header;
 use crate::task::current;
 use crate::task::registry::{ProcessId, WaitKind};
+use crate::task::waker;
 use crate::time::sleep::timeout;
 
 /// How long a process that was killed may take to come to its next await before it counts as stuck.
@@ -121,6 +122,7 @@ pub(super) fn coordinate(scope: &Arc<ScopeInner>, at_start: usize) {
 /// Waits until the scope is over: no child is left, and if it was stopped, the report is written.
 pub(crate) async fn over(scope: &ScopeInner) {
     std::future::poll_fn(|cx| {
+        let _spare = waker::prepare(cx);
         let mut state = scope.state.lock();
         let over = if state.stop.is_some() {
             state.stopped

@@ -14,6 +14,7 @@ use crate::channel::waiters::Ticket;
 use crate::scope::ScopeInner;
 use crate::task::current;
 use crate::task::registry::WaitKind;
+use crate::task::waker;
 
 /// Waits until a scope begins to stop; see [`Scope::stopping`](crate::Scope::stopping).
 #[must_use = "futures do nothing unless awaited"]
@@ -42,6 +43,7 @@ impl Stopping {
     }
 
     fn poll_stopping(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let _spare = waker::prepare(cx);
         let mut state = self.scope.state.lock();
         let stops = state.stop.is_some();
         // Only then it matters what the process was told itself.

@@ -19,7 +19,7 @@ use crate::scheduler::worker;
 use crate::scope::{ExitReport, stop};
 use crate::signals::Watch;
 use crate::sync::Lock;
-use crate::task::Watchers;
+use crate::task::{Watchers, waker};
 
 /// The system could not be shut down from here: the caller is a part of it, and would wait for its own end.
 ///
@@ -86,6 +86,7 @@ impl Over {
 
     async fn wait(&self) -> ExitReport {
         poll_fn(|cx| {
+            let _spare = waker::prepare(cx);
             let mut state = self.0.lock();
             match &state.report {
                 Some(report) => Poll::Ready(report.clone()),

@@ -17,7 +17,7 @@ use crate::channel::select::{ArmPoll, Event, Token};
 use crate::process::exit::Exit;
 use crate::sync::Lock;
 use crate::task::registry::WaitKind;
-use crate::task::waker::TaskWaker;
+use crate::task::waker::{self, TaskWaker};
 use crate::task::watch::Wait;
 use crate::task::{Task, current};
 
@@ -147,6 +147,7 @@ impl<T> JoinSet<T> {
 
     /// Waits until a member has ended; the set is not empty.
     fn poll_ended(&mut self, cx: &Context<'_>) -> Poll<()> {
+        let _spare = waker::prepare(cx);
         let mut queue = self.ended.0.lock();
         if !queue.numbers.is_empty() {
             return Poll::Ready(());

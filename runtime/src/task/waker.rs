@@ -3,14 +3,19 @@
 //! A [`TaskWaker`] is what a parked wait of ours holds: a reference to the task that costs nothing to take while the task
 //! polls itself, and that a wake consumes. A [`Waker`] that a foreign future cloned is counted as *outside*, because nobody
 //! can know who will use it.
+//!
+//! The other way round, an operation may be polled with a waker that is not ours. Its `clone` is code of somebody else, so it is not
+//! called under a lock: [`prepare`] does it before, and [`TaskWaker::of`] then takes what was prepared.
 
 #![expect(unsafe_code, reason = "RawWaker is an unsafe interface")]
 
+use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::task::{Context, RawWaker, RawWakerVTable, Waker};
 
+use crate::sync::thread_local;
 use crate::task::TaskRef;
 use crate::task::cell::{self, Header};
 use crate::task::current;
@@ -35,6 +40,46 @@ fn task_of(waker: &Waker) -> Option<NonNull<Header>> {
     }
 }
 
+thread_local! {
+    /// See [`prepare`].
+    static SPARE: Cell<Option<Waker>> = const { Cell::new(None) };
+}
+
+/// Clones the waker of whoever polls now, if it is not ours, for a [`TaskWaker::of`] under a lock that is taken next.
+#[inline]
+pub(crate) fn prepare(cx: &Context<'_>) -> Prepared {
+    let foreign = task_of(cx.waker()).is_none();
+    if foreign {
+        prepare_foreign(cx.waker());
+    }
+    Prepared(foreign)
+}
+
+#[cold]
+#[inline(never)]
+fn prepare_foreign(waker: &Waker) {
+    // Any code, which may use operations of ours and prepare wakers of its own: so it comes first.
+    let clone = waker.clone();
+    // A thread that ends keeps nothing any more: its wakers are cloned where they are needed.
+    let before = SPARE.try_with(|spare| spare.replace(Some(clone)));
+    drop(before);
+}
+
+/// What [`prepare`] made; to be kept until the lock is free again.
+#[derive(Debug)]
+#[must_use = "kept until the lock is free again"]
+pub(crate) struct Prepared(bool);
+
+impl Drop for Prepared {
+    #[inline]
+    fn drop(&mut self) {
+        if self.0 {
+            let unused = SPARE.try_with(Cell::take);
+            drop(unused);
+        }
+    }
+}
+
 /// Whom to wake when a wait ends.
 #[derive(Debug)]
 pub(crate) enum TaskWaker {
@@ -50,8 +95,31 @@ impl TaskWaker {
     pub(crate) fn of(cx: &Context<'_>) -> Self {
         match task_of(cx.waker()) {
             Some(header) => Self::Task(current::reference(header)),
-            None => Self::Other(cx.waker().clone()),
+            None => Self::foreign(cx.waker()),
         }
+    }
+
+    /// Whoever polls now; `None` if the waker is not ours and was not prepared. For operations that find out under the lock that
+    /// they must wait: they unlock, prepare, and begin again.
+    #[inline]
+    pub(crate) fn prepared(cx: &Context<'_>) -> Option<Self> {
+        match task_of(cx.waker()) {
+            Some(header) => Some(Self::Task(current::reference(header))),
+            // The wakers of the models do nothing, and a second turn at the lock would be many more paths.
+            None if cfg!(loom) => Some(Self::foreign(cx.waker())),
+            None => Self::spare(),
+        }
+    }
+
+    #[cold]
+    fn foreign(waker: &Waker) -> Self {
+        Self::spare().unwrap_or_else(|| Self::Other(waker.clone()))
+    }
+
+    #[cold]
+    fn spare() -> Option<Self> {
+        let spare = SPARE.try_with(Cell::take).ok().flatten()?;
+        Some(Self::Other(spare))
     }
 
     /// Whether this wakes the one who polls now.

@@ -1,0 +1,54 @@
+//! A send with a limit of time.
+
+#![expect(unsafe_code, reason = "structural pinning of two futures")]
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use crate::channel::Message;
+use crate::channel::error::SendTimeoutError;
+use crate::channel::sender::{Route, Sending};
+use crate::time::{Sleep, sleep};
+
+/// A send with a limit of time; see [`Sending::within`].
+#[must_use = "a message is sent only when this is awaited"]
+#[derive(Debug)]
+pub struct SendingWithin<'a, T> {
+    send: Sending<'a, T>,
+    sleep: Sleep,
+}
+
+impl<'a, T> SendingWithin<'a, T> {
+    pub(super) fn new(send: Sending<'a, T>, limit: Duration) -> Self {
+        Self {
+            send,
+            sleep: sleep(limit),
+        }
+    }
+}
+
+impl<T: Message> Future for SendingWithin<'_, T> {
+    type Output = Result<(), SendTimeoutError<T>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // SAFETY: both fields are pinned with this future and never moved.
+        let this = unsafe { self.get_unchecked_mut() };
+        // SAFETY: as above.
+        if let Poll::Ready(result) = unsafe { Pin::new_unchecked(&mut this.send) }.poll(cx) {
+            return Poll::Ready(
+                result.map_err(|error| SendTimeoutError::Closed(error.into_inner())),
+            );
+        }
+        // SAFETY: as above.
+        ready!(unsafe { Pin::new_unchecked(&mut this.sleep) }.poll(cx));
+        Poll::Ready(match this.send.op.give_up(this.send.sender) {
+            Some(message) => {
+                this.send.sender.refuse();
+                Err(SendTimeoutError::Elapsed(message))
+            }
+            None => Ok(()),
+        })
+    }
+}

@@ -1,0 +1,23 @@
+//! `#[handlers]` twice on one block.
+
+use roundrock::prelude::*;
+
+#[process]
+struct Counter {
+    n: i64,
+}
+
+#[handlers]
+#[handlers]
+impl Counter {
+    fn add(&mut self, by: i64) {
+        self.n += by;
+    }
+}
+
+#[roundrock::main]
+async fn main(scope: &Scope) -> Result<()> {
+    let counter = scope.spawn(Counter { n: 0 });
+    counter.add(1).await?;
+    Ok(())
+}

@@ -1,0 +1,25 @@
+//! A type that has the name of the generated handle.
+
+use roundrock::prelude::*;
+
+struct CounterHandle;
+
+#[process]
+struct Counter {
+    n: i64,
+}
+
+#[handlers]
+impl Counter {
+    fn add(&mut self, by: i64) {
+        self.n += by;
+    }
+}
+
+#[roundrock::main]
+async fn main(scope: &Scope) -> Result<()> {
+    let counter = scope.spawn(Counter { n: 0 });
+    counter.add(1).await?;
+    let _ = CounterHandle;
+    Ok(())
+}
