@@ -1,10 +1,12 @@
 //! Workers that do not come back: a process that blocks its thread delays nobody else. Case F05; P19.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
+use std::time::{Duration, Instant};
 
+use roundrock::observe::EventKind;
 use roundrock::prelude::*;
-use roundrock_tests::{on, yield_now};
+use roundrock_tests::{on, threads, unique_name, yield_now};
 
 /// P19: a process that blocks its worker delays nobody: not what is queued behind it, nor what it has just woken.
 #[test]
@@ -138,5 +140,132 @@ fn p19_a_gathered_group_is_not_stuck_behind_one_of_its_own() {
             assert_eq!(seen_now.load(Ordering::SeqCst), 4 * EACH);
             Ok(())
         });
+    }
+}
+
+/// What keeps a worker from coming back, and what ends that.
+struct Gate {
+    is_open: AtomicBool,
+    opened: (Mutex<bool>, Condvar),
+}
+
+impl Gate {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            is_open: AtomicBool::new(false),
+            opened: (Mutex::new(false), Condvar::new()),
+        })
+    }
+
+    fn open(&self) {
+        self.is_open.store(true, Ordering::SeqCst);
+        *self.opened.0.lock().unwrap() = true;
+        self.opened.1.notify_all();
+    }
+}
+
+/// A way of keeping a worker, with its name.
+type Way = (&'static str, fn(&Gate));
+
+const WAYS: [Way; 3] = [
+    ("computes", |gate| {
+        while !gate.is_open.load(Ordering::SeqCst) {
+            std::hint::spin_loop();
+        }
+    }),
+    ("blocks", |gate| {
+        let opened = gate.opened.0.lock().unwrap();
+        drop(gate.opened.1.wait_while(opened, |opened| !*opened));
+    }),
+    ("sleeps", |gate| {
+        while !gate.is_open.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(40));
+        }
+    }),
+];
+
+/// The threads of a system, by its name.
+fn threads_of(system: &str) -> usize {
+    let names = threads();
+    names.iter().filter(|name| name.starts_with(system)).count()
+}
+
+/// Waits until a system has so many threads; they name themselves when they begin.
+fn wait_for_threads(system: &str, count: usize) {
+    let patience = Instant::now() + Duration::from_secs(60);
+    while threads_of(system) != count {
+        assert!(
+            Instant::now() < patience,
+            "{} threads instead of {count}",
+            threads_of(system)
+        );
+        std::thread::yield_now();
+    }
+}
+
+/// P19: whatever keeps all workers, and in both directions: it is noticed within 20 ms and told by name, what waits behind it runs
+/// meanwhile, and the threads that stepped in go away again.
+#[test]
+#[cfg(target_os = "linux")]
+fn p19_stuck_workers_are_noticed_and_spares_go_away() {
+    const ROUNDS: usize = 8;
+    for (way, keep) in WAYS {
+        for workers in [1, 2] {
+            let name = format!("{}-", unique_name());
+            let system = System::builder()
+                .workers(workers)
+                .name(&name)
+                .start()
+                .expect("it starts");
+            let events = system.events();
+            // The monitor is one more.
+            wait_for_threads(&name, workers + 1);
+            let mut noticed = Vec::new();
+            for _ in 0..ROUNDS {
+                let (gate, begun) = (Gate::new(), Arc::new(AtomicUsize::new(0)));
+                let since = Arc::new(Mutex::new(None));
+                let scope = system.scope().child("round");
+                let mut stuck = Vec::new();
+                for _ in 0..workers {
+                    let (gate, begun, since) =
+                        (Arc::clone(&gate), Arc::clone(&begun), Arc::clone(&since));
+                    let inner = scope.clone();
+                    stuck.push(scope.task(way, async move {
+                        // When the last of them has begun, nobody is left for what comes behind.
+                        if begun.fetch_add(1, Ordering::SeqCst) + 1 == workers {
+                            *since.lock().unwrap() = Some(Instant::now());
+                            let behind = Arc::clone(&gate);
+                            let _ = inner.task("behind", async move { behind.open() });
+                        }
+                        keep(&gate);
+                    }));
+                }
+                let (who, when) = loop {
+                    let event = events
+                        .recv_timeout(Duration::from_secs(60))
+                        .expect("it is noticed");
+                    if matches!(event.kind, EventKind::Stall { .. }) {
+                        break (event.name.clone(), Instant::now());
+                    }
+                };
+                assert_eq!(who, way);
+                for stuck in stuck {
+                    while stuck.exit().is_none() {
+                        std::thread::yield_now();
+                    }
+                }
+                let since = since.lock().unwrap().expect("it has begun");
+                // Before that, one of them was alone in keeping its worker.
+                noticed.extend(when.checked_duration_since(since));
+            }
+            // The machine may have been elsewhere in the others.
+            let fastest = noticed.iter().min().expect("there were rounds");
+            assert!(
+                *fastest < Duration::from_millis(20),
+                "{way}, {workers} workers: {noticed:?}"
+            );
+            wait_for_threads(&name, workers + 1);
+            let _ = system.shutdown(Duration::from_secs(1));
+        }
     }
 }

@@ -264,6 +264,13 @@ impl Scheduler {
         self.start_worker(true).unwrap_or(false)
     }
 
+    /// Wakes the spares, so that they ask [`retire`](Self::retire) again.
+    pub(crate) fn unpark_spares(&self) {
+        for spare in self.active_remotes().iter().skip(self.workers) {
+            spare.parker.unpark();
+        }
+    }
+
     /// Whether a spare that found nothing to do may end: when as many others run as were asked for.
     pub(crate) fn retire(&self, _index: usize) -> bool {
         let stuck = self.monitor.stuck();
