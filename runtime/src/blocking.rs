@@ -3,6 +3,8 @@
 //! Jobs travel over a crossbeam channel. A thread is started when a job finds none that is free, up to [`MAX_THREADS`];
 //! one that had nothing to do for `KEEP` ends.
 //!
+//! Jobs may wait for each other, so a job must not count on a thread that another one has taken already: see `Crew`.
+//!
 //! While the scope of a process stops, its job says what the thread waits for (`Post`), and the process says the same of
 //! itself; so a stop sees a blocking process as it sees any other.
 //!
@@ -29,7 +31,7 @@ use crate::scheduler::worker;
 use crate::scope::{Late, ScopeInner};
 use crate::sim::machine;
 use crate::supervise::Lineage;
-use crate::sync::{AtomicUsize, Guard, Lock, Ordering};
+use crate::sync::{Guard, Lock};
 use crate::system::life;
 use crate::task::ProcessId;
 use crate::task::cell::Header;
@@ -68,20 +70,49 @@ pub(crate) struct Threads {
 
 #[derive(Debug, Default)]
 struct Counts {
-    threads: AtomicUsize,
-    free: AtomicUsize,
+    crew: Lock<Crew>,
     running: Running,
 }
 
-/// The jobs that run, for observers: who wants the result, and since when.
-#[derive(Debug)]
-struct Running(Lock<Vec<(ProcessId, &'static Origin, Instant)>>);
+/// Who could take a job. A job claims its thread when it is queued, not when the thread gets to it; whichever takes it then,
+/// there is one for each job, unless all that may exist are busy.
+#[derive(Debug, Default)]
+struct Crew {
+    threads: usize,
+    /// Threads without a job, less the jobs that are queued: below zero, so many jobs wait for threads.
+    spare: isize,
+}
 
-impl Default for Running {
-    fn default() -> Self {
-        Self(Lock::new(Vec::new()))
+impl Crew {
+    /// A job is about to be queued. True if a thread has to be started for it, which is counted already.
+    fn claim(&mut self, limit: usize) -> bool {
+        self.spare -= 1;
+        let start = self.spare < 0 && self.threads < limit;
+        if start {
+            self.threads += 1;
+        }
+        start
+    }
+
+    /// A thread has no job, and will take one.
+    fn offer(&mut self) {
+        self.spare += 1;
+    }
+
+    /// A thread wants to end. False if a job counts on it.
+    fn retire(&mut self) -> bool {
+        let idle = self.spare > 0;
+        if idle {
+            self.spare -= 1;
+            self.threads -= 1;
+        }
+        idle
     }
 }
+
+/// The jobs that run, for observers: who wants the result, and since when.
+#[derive(Debug, Default)]
+struct Running(Lock<Vec<(ProcessId, &'static Origin, Instant)>>);
 
 impl Running {
     fn enter(&self, process: ProcessId, origin: &'static Origin) {
@@ -140,8 +171,7 @@ impl Threads {
             running_for: now.saturating_duration_since(since),
         };
         LaneInfo {
-            // ORDERING: Relaxed: an estimate.
-            threads: self.counts.threads.load(Ordering::Relaxed),
+            threads: self.counts.crew.lock().threads,
             queued: self.queue.len(),
             running: running.into_iter().map(job).collect(),
         }
@@ -155,40 +185,43 @@ impl Threads {
         let Some(jobs) = self.jobs.lock().clone() else {
             return false;
         };
+        let start = self.counts.crew.lock().claim(self.limit);
         let queued = jobs.send(job).is_ok();
-        // ORDERING: Relaxed: estimates; a thread too many ends again, and a job that finds all busy waits for one of them.
-        let free = self.counts.free.load(Ordering::Relaxed);
-        if free < self.queue.len() && self.counts.threads.load(Ordering::Relaxed) < self.limit {
+        if start {
             self.start_thread();
         }
         queued
     }
 
     fn start_thread(&self) {
-        // ORDERING: Relaxed: a count.
-        self.counts.threads.fetch_add(1, Ordering::Relaxed);
         let counts = Arc::clone(&self.counts);
         let queue = self.queue.clone();
         let started = thread::Builder::new()
             .name(self.name.clone())
             .spawn(move || {
                 let _inside = life::enter();
+                counts.crew.lock().offer();
                 loop {
-                    // ORDERING: Relaxed: an estimate.
-                    counts.free.fetch_add(1, Ordering::Relaxed);
-                    let job = queue.recv_timeout(KEEP);
-                    counts.free.fetch_sub(1, Ordering::Relaxed);
-                    match job {
-                        Ok(job) => job(),
-                        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+                    match queue.recv_timeout(KEEP) {
+                        Ok(job) => {
+                            job();
+                            counts.crew.lock().offer();
+                        }
+                        Err(RecvTimeoutError::Timeout) => {
+                            if counts.crew.lock().retire() {
+                                break;
+                            }
+                        }
+                        Err(RecvTimeoutError::Disconnected) => {
+                            counts.crew.lock().threads -= 1;
+                            break;
+                        }
                     }
                 }
-                // ORDERING: Relaxed: a count.
-                counts.threads.fetch_sub(1, Ordering::Relaxed);
             });
         if started.is_err() {
-            // ORDERING: Relaxed: a count.
-            self.counts.threads.fetch_sub(1, Ordering::Relaxed);
+            // Its job waits for the others.
+            self.counts.crew.lock().threads -= 1;
         }
     }
 

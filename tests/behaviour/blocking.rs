@@ -1,7 +1,7 @@
 //! Processes on threads of their own: they stop, drain and end like others, and are named when they cannot. P15, P33, P34.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Barrier, mpsc};
 
 use roundrock::prelude::*;
 use roundrock_tests::{LIMIT, Tally, Token, on, on_threads, yield_now};
@@ -117,6 +117,29 @@ fn p33_structs_and_children_on_threads_stop() {
         assert!(report.is_clean(), "{report}");
         assert_eq!(handled.load(Ordering::SeqCst), 20);
         assert_eq!(counted.load(Ordering::SeqCst), 20);
+        Ok(())
+    });
+}
+
+/// P33: of two jobs that wait for each other, none counts on the thread that the other one is about to run on.
+#[test]
+fn p33_jobs_that_wait_for_each_other_get_a_thread_each() {
+    on_threads(|scope| async move {
+        // Each round needs one thread more than there are.
+        for count in 2..200 {
+            let together = Arc::new(Barrier::new(count));
+            let jobs = (0..count).map(|_| {
+                let together = Arc::clone(&together);
+                scope.task("job", async move {
+                    blocking(move || together.wait()).await;
+                    roundrock::Ok(())
+                })
+            });
+            let mut jobs: JoinSet<_> = jobs.collect();
+            while let Some(ended) = jobs.join_next().await {
+                ended?;
+            }
+        }
         Ok(())
     });
 }

@@ -30,6 +30,12 @@ unsafe impl<T: Send> Sync for Lock<T> {}
 // SAFETY: moving the lock moves the value.
 unsafe impl<T: Send> Send for Lock<T> {}
 
+impl<T: Default> Default for Lock<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
 impl<T> Lock<T> {
     pub(crate) fn new(value: T) -> Self {
         Self {
