@@ -196,6 +196,46 @@ async fn r07_temporary_bystander(sim: &Sim) -> Result<()> {
     Ok(())
 }
 
+/// Ends when its input does, and takes its time.
+#[process]
+async fn slow(input: &Receiver<()>) {
+    while input.recv().await.is_some() {}
+    sleep(secs(1)).await;
+}
+
+/// Who fails because another one failed, before its turn to be stopped comes, is one with that failure, as in Erlang: it counts
+/// once, and everybody comes back once.
+#[roundrock::test]
+async fn r08_a_common_fall_counts_once(sim: &Sim) -> Result<()> {
+    for all in [true, false] {
+        for how in ENDS {
+            let parts = sim.child("parts").intensity(1, secs(10));
+            let parts = if all {
+                parts.one_for_all()
+            } else {
+                parts.rest_for_one()
+            };
+            let (log, (open, input)) = (Log::default(), rendezvous());
+            let first = add(&parts, 1, &log, Restart::Transient);
+            let second = add(&parts, 2, &log, Restart::Transient);
+            let _ = parts.supervise(slow(input)).spawn();
+            sim.settle().await;
+            end(&first, Some(End::Panic)).await?;
+            sim.settle().await;
+            // The last one is stopped first, and is still at it.
+            end(&second, how).await?;
+            sim.advance(secs(3)).await;
+            assert!(!parts.is_stopping(), "{how:?} was counted");
+            assert_eq!(first.incarnation().await, Ok(1));
+            assert_eq!(second.incarnation().await, Ok(1), "{how:?}");
+            log.take();
+            drop(open);
+            parts.stop(secs(5)).await;
+        }
+    }
+    Ok(())
+}
+
 /// Two restarts within the window are borne, a third one is not, and all reasons are told.
 #[roundrock::test]
 async fn r08_intensity_is_exact(sim: &Sim) -> Result<()> {
@@ -246,5 +286,159 @@ async fn r17_mailbox_survives_a_restart(sim: &Sim) -> Result<()> {
         assert_eq!(order.recv().await, Some(message));
     }
     parts.stop(secs(5)).await;
+    Ok(())
+}
+
+/// When the incarnations of a child began, and how long each is up before it fails; the last one for all that follow.
+type Lives = (Arc<Mutex<Vec<Instant>>>, Vec<Duration>);
+
+#[process]
+async fn lives(lives: &Lives) -> Result<()> {
+    let number = {
+        let mut begun = lives.0.lock().expect("no test panics in it");
+        begun.push(roundrock::time::now());
+        begun.len() - 1
+    };
+    sleep(lives.1[number.min(lives.1.len() - 1)]).await;
+    bail!("again")
+}
+
+/// Runs a child that is up for these times, in a scope of its own, for a while. Returns when its incarnations began.
+async fn begun(
+    sim: &Sim,
+    up: &[Duration],
+    pauses: std::ops::Range<Duration>,
+    intensity: Option<usize>,
+    limit: Duration,
+) -> Vec<Duration> {
+    let lives_of = Lives::from((Arc::default(), up.to_vec()));
+    let (begun, from) = (Arc::clone(&lives_of.0), roundrock::time::now());
+    let result = sim
+        .group(async |group: Scope| {
+            let mut scope = group.child("lives");
+            if let Some(limit) = intensity {
+                scope = scope.intensity(limit, secs(10));
+            }
+            drop(scope.supervise(lives(lives_of)).backoff(pauses).spawn());
+            sleep(limit).await;
+            scope.stop(secs(0)).await;
+            roundrock::Ok(())
+        })
+        .await;
+    drop(result);
+    let begun = begun.lock().expect("no test panics in it");
+    begun.iter().map(|&at| at - from).collect()
+}
+
+/// Five restarts in any ten seconds are borne if nothing else is said, and six are not.
+#[roundrock::test]
+async fn r08_five_in_ten_seconds_is_the_default(sim: &Sim) -> Result<()> {
+    let no_pause = millis(0)..millis(0);
+    let rare = begun(sim, &[millis(2001)], no_pause.clone(), None, secs(60)).await;
+    assert_eq!(rare.len(), 30, "{rare:?}");
+    let often = begun(sim, &[millis(1999)], no_pause, None, secs(60)).await;
+    assert_eq!(often.len(), 6, "{often:?}");
+    Ok(())
+}
+
+/// Pauses double, with up to a quarter more, up to the longest, and begin anew when a child was up for ten seconds.
+#[roundrock::test]
+async fn p31_pauses_grow_and_begin_anew(sim: &Sim) -> Result<()> {
+    let up = [0, 0, 0, 0, 10, 0].map(secs);
+    let begun = begun(sim, &up, millis(100)..millis(500), Some(1000), secs(13)).await;
+    let up = up.iter().chain(std::iter::repeat(&up[5]));
+    let pauses = begun.windows(2).zip(up).map(|(at, up)| at[1] - at[0] - *up);
+    let pauses: Vec<_> = pauses.take(7).collect();
+    for (pause, least) in pauses.iter().zip([100, 200, 400, 500, 100, 200, 400]) {
+        let most = (least + least / 4).min(500);
+        assert!((millis(least)..=millis(most)).contains(pause), "{pauses:?}");
+    }
+    assert_eq!(pauses.len(), 7);
+    Ok(())
+}
+
+/// An error type that is no `std::error::Error` and becomes one, as those of anyhow and eyre.
+#[derive(Debug)]
+struct Report(Box<dyn std::error::Error + Send + Sync>);
+
+impl<E: std::error::Error + Send + Sync + 'static> From<E> for Report {
+    fn from(error: E) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+impl From<Report> for Box<dyn std::error::Error + Send + Sync> {
+    fn from(report: Report) -> Self {
+        report.0
+    }
+}
+
+/// What a process returns may be any error, and `?` converts to it: of a type of its own, one that holds any other as those of
+/// anyhow and eyre do, or ours, into which such a one comes by `map_err(Error::new)`.
+#[roundrock::test]
+async fn errors_of_every_kind_end_a_process(sim: &Sim) -> Result<()> {
+    fn parsed(text: &str) -> Result<u32, std::num::ParseIntError> {
+        text.parse()
+    }
+
+    fn reported(text: &str) -> Result<u32, Report> {
+        Ok(parsed(text)?)
+    }
+
+    #[process]
+    async fn standard(text: &String) -> std::result::Result<u32, std::num::ParseIntError> {
+        let number = parsed(text)?;
+        Ok(number)
+    }
+
+    #[process]
+    async fn report(text: &String) -> std::result::Result<u32, Report> {
+        let number = reported(text)?;
+        Ok(number)
+    }
+
+    #[process]
+    async fn ours(text: &String) -> Result<u32> {
+        Ok(parsed(text)?)
+    }
+
+    #[process]
+    async fn told(text: &String) -> Result<u32> {
+        let number = parsed(text).context("no number")?;
+        Ok(number)
+    }
+
+    #[process]
+    async fn ours_of_a_report(text: &String) -> Result<u32> {
+        let number = reported(text).map_err(Error::new)?;
+        Ok(number)
+    }
+
+    for text in ["7", "x"] {
+        let tasks = [
+            (sim.spawn_isolated(standard(text.to_owned())), &[][..]),
+            (sim.spawn_isolated(report(text.to_owned())), &[][..]),
+            (sim.spawn_isolated(ours(text.to_owned())), &[][..]),
+            (sim.spawn_isolated(told(text.to_owned())), &["no number"]),
+            (
+                sim.spawn_isolated(ours_of_a_report(text.to_owned())),
+                &[][..],
+            ),
+        ];
+        for (task, before) in tasks {
+            match task.await {
+                Ok(number) => assert_eq!((number, text), (7, "7")),
+                Err(exit) => {
+                    let mut chain = exit.reason().chain;
+                    assert_eq!(
+                        chain.pop().as_deref(),
+                        Some("invalid digit found in string")
+                    );
+                    assert_eq!(chain, before);
+                    assert_eq!(text, "x");
+                }
+            }
+        }
+    }
     Ok(())
 }

@@ -148,7 +148,7 @@ impl Table {
 
     /// An incarnation has ended: what that means for its child, and for the others.
     fn exited(&mut self, key: u64, exit: Exit) {
-        self.to_stop.remove(&key);
+        let was_to_stop = self.to_stop.remove(&key);
         self.has_ended(key);
         let Some(child) = self.children.get_mut(&key) else {
             return;
@@ -164,12 +164,13 @@ impl Table {
                 self.failed(key, exit);
             }
             State::Ending(Then::Over) => self.over(key, exit),
-            // Its end was wanted, so it is not a failure whatever it says of it.
-            State::Ending(Then::Restart) if child.restart != super::Restart::Temporary => {
+            // Its end was wanted, so it is not a failure whatever it says of it, also if its turn to be told had not come: who falls
+            // because another one fell is not counted twice.
+            _ if was_to_stop && child.restart != super::Restart::Temporary => {
                 child.state = State::Queued;
                 self.to_start.insert(key);
             }
-            State::Ending(Then::Restart) => self.over(key, exit),
+            _ if was_to_stop => self.over(key, exit),
             _ if !child.restart.wants(&exit) || is_abandoned => self.over(key, exit),
             _ => self.failed(key, exit),
         }
