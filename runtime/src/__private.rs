@@ -10,6 +10,7 @@ pub use crate::channel::select::{
 pub use crate::channel::{Closed, Message, Permit, Receiver, SendError, Sender};
 pub use crate::join::{join_2, join_3, join_4, join_5, join_6, join_7};
 pub use crate::process::call::{Call, Parcel, call, call_later, parcel, port};
+pub use crate::process::caller::{answers, answers_nobody};
 pub use crate::process::context::Cx;
 pub use crate::process::exit::{Fault, IntoOutcome as ProcessOutput};
 pub use crate::process::function::{

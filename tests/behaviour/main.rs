@@ -6,6 +6,7 @@
 mod bad_input;
 mod blocking;
 mod broadcast;
+mod callers;
 mod calls;
 mod cancel;
 mod channel;

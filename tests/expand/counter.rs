@@ -376,6 +376,7 @@ const _: () = {
                         slot.answer(::core::result::Result::Ok(answer));
                     }
                     __CounterMessage::H1((path,), slot) => {
+                        let slot = ::roundrock::__private::answers(cx, slot);
                         let answer = Self::load(self, path.open(), &mut cx.untyped())
                             .await;
                         slot.answer(
@@ -400,6 +401,7 @@ const _: () = {
             async move {
                 match index {
                     4 => {
+                        ::roundrock::__private::answers_nobody(cx);
                         let output = Self::tick(self, cx);
                         ::roundrock::__private::settle(cx, output);
                     }

@@ -221,6 +221,27 @@ fn dispatch(message: &Message<'_>) -> TokenStream {
 fn answered(handler: &Handler) -> TokenStream {
     let private = private();
     let call = method_call(&handler.hook);
+    let present = present(&handler.hook, handler.is_call());
+    let answer = answer(handler, &private, &call);
+    generated!(#present #answer)
+}
+
+/// Shows the context, if the method has one, who waits for the answer.
+fn present(hook: &Hook, is_call: bool) -> Option<TokenStream> {
+    let is_context =
+        |parameter: &Parameter| matches!(parameter, Parameter::Context | Parameter::TypedContext);
+    if !hook.parameters.iter().any(is_context) {
+        return None;
+    }
+    let private = private();
+    Some(if is_call {
+        generated!(let slot = #private::answers(cx, slot);)
+    } else {
+        generated!(#private::answers_nobody(cx);)
+    })
+}
+
+fn answer(handler: &Handler, private: &TokenStream, call: &TokenStream) -> TokenStream {
     match &handler.role {
         Role::Call {
             answer: Answer::Value(_),
@@ -322,6 +343,7 @@ fn hooks(block: &Block) -> TokenStream {
         );
         let cfgs = &hook.cfgs;
         let (call, wait) = (method_call(hook), may_wait(hook, &block.handle));
+        let present = present(hook, false);
         generated! {
             #(#cfgs)*
             const #constant: ::core::primitive::bool = true;
@@ -331,6 +353,7 @@ fn hooks(block: &Block) -> TokenStream {
             {
                 #wait
                 async move {
+                    #present
                     let output = #call;
                     #private::outcome(output)
                 }

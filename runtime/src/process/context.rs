@@ -5,17 +5,28 @@
     reason = "the untyped view of a context is the same value"
 )]
 
+use std::any::Any;
 use std::fmt;
+use std::future::Future;
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::channel::account::{Item, Loss};
 use crate::channel::dead::Dead;
+use crate::process::caller::{CallerGone, Presence};
 use crate::process::exit::Fault;
+use crate::process::function::held_scope;
 use crate::process::handle::{StructProcess, WeakHandle};
+use crate::process::then::Jobs;
 use crate::scope::{Scope, ScopeInner};
 use crate::task::{ProcessId, current};
+
+/// The fields of the process can hold endpoints.
+const TRACED: u8 = 1;
+/// There is work beside the handlers.
+const JOBS: u8 = 2;
 
 /// The context of a process. Handlers take it as `cx: &mut Cx`, or as `cx: &mut Cx<Self>` where they need their own handle.
 ///
@@ -55,15 +66,26 @@ struct Inner {
     id: Option<ProcessId>,
     deadline: Option<Instant>,
     caller: Option<ProcessId>,
+    /// What few processes have.
+    rare: Option<Box<Rare>>,
     incarnation: u32,
     stop: bool,
     /// One more than the number of the handler that runs; 0 if none does.
     handling: u16,
-    /// The fields of the process can hold endpoints.
-    traced: bool,
+    /// [`TRACED`] and [`JOBS`], together: for most processes they are zero.
+    special: u8,
     fault: Option<Fault>,
     /// A [`WeakHandle`] of the process, if it is a struct.
     me: Option<WeakHandle<()>>,
+}
+
+/// What only handlers that have a context need.
+#[derive(Default)]
+struct Rare {
+    /// Whether somebody waits for the answer of the handler that runs.
+    present: Option<Arc<Presence>>,
+    /// The [`Jobs`] of the process, whose type is not known here.
+    jobs: Option<Box<dyn Any + Send>>,
 }
 
 /// A context that goes while a message is being handled: its handler panicked, or the process was killed in it.
@@ -94,10 +116,11 @@ impl<P> Cx<P> {
             id,
             deadline: None,
             caller: None,
+            rare: None,
             incarnation,
             stop: false,
             handling: 0,
-            traced: false,
+            special: 0,
             fault: None,
             me,
         };
@@ -109,12 +132,35 @@ impl<P> Cx<P> {
 
     /// Says whether the fields of the process can hold endpoints.
     pub(crate) fn traced(mut self, traced: bool) -> Self {
-        self.inner.traced = traced;
+        self.inner.special = if traced { TRACED } else { 0 };
         self
     }
 
+    /// Whether the fields of the process hold no endpoints, and nothing runs beside its handlers.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.inner.special == 0
+    }
+
     pub(crate) fn is_traced(&self) -> bool {
-        self.inner.traced
+        self.inner.special & TRACED != 0
+    }
+
+    pub(crate) fn has_jobs(&self) -> bool {
+        self.inner.special & JOBS != 0
+    }
+
+    /// Says who waits for the answer of the handler that is about to run.
+    pub(super) fn set_present(&mut self, present: Option<Arc<Presence>>) {
+        if present.is_some() {
+            self.inner.rare.get_or_insert_default().present = present;
+        }
+    }
+
+    /// Nobody waits for what runs next.
+    #[inline]
+    pub(super) fn take_present(&mut self) -> Option<Arc<Presence>> {
+        self.inner.rare.as_mut()?.present.take()
     }
 
     /// The same context without the type of the process.
@@ -167,6 +213,53 @@ impl<P> Cx<P> {
         self.inner.caller
     }
 
+    /// Waits until nobody waits for the answer to the present message any more: its caller gave up, was stopped or crashed, or has
+    /// its answer. May be a branch of `select!`, clones mean the same caller, and it may be kept when the handler has returned:
+    /// with a [`Reply`](super::Reply), say.
+    ///
+    /// A message that nobody waits for never had a caller that could go, so this never completes: one that came through
+    /// `send`, `send_and_forget` or a port, one of a `#[recv]` input, or a tick.
+    ///
+    /// A handler runs to its end when its caller has gone, because it holds the state: this is how it learns that it may end
+    /// early. Cancellation: dropping the future has no effect.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// /// Searches for as long as somebody wants the result.
+    /// #[process]
+    /// struct Search { given_up: u32 }
+    ///
+    /// #[handlers]
+    /// impl Search {
+    ///     async fn look_for(&mut self, _what: String, cx: &mut Cx) -> Option<u64> {
+    ///         select! {
+    ///             _ = sleep(secs(3600)) => Some(42),          // stands for work that takes long
+    ///             _ = cx.caller_gone() => {
+    ///                 self.given_up += 1;
+    ///                 None
+    ///             }
+    ///         }
+    ///     }
+    ///     fn given_up(&self) -> u32 { self.given_up }
+    /// }
+    ///
+    /// let search = scope.spawn(Search { given_up: 0 });
+    /// let late = search.look_for("a needle".to_owned()).within(millis(5)).await;
+    /// assert_eq!(late, Err(CallError::Deadline));
+    /// assert_eq!(search.given_up().await?, 1);        // it did not search for an hour
+    /// # Ok(()) }) }
+    /// ```
+    pub fn caller_gone(&self) -> CallerGone {
+        CallerGone::of(
+            self.inner
+                .rare
+                .as_ref()
+                .and_then(|rare| rare.present.clone()),
+        )
+    }
+
     /// Notes what belongs to the message that is about to be handled: by the handler of this number, if it comes from the
     /// mailbox. [`end`](Self::end) must follow.
     pub(crate) fn begin(&mut self, deadline: Option<Instant>, sender: u64, handler: Option<u8>) {
@@ -199,6 +292,93 @@ impl<P: StructProcess> Cx<P> {
     /// Returns a handle to this very process; `None` if the last handle outside is gone and only the queue is left.
     pub fn handle(&self) -> Option<P::Handle> {
         self.inner.me.as_ref()?.retype::<P>().upgrade()
+    }
+
+    /// Runs `future` beside the handlers, which go on meanwhile, and then calls `then` with the state of the process and the
+    /// result, between two messages.
+    ///
+    /// So a handler that must wait for something slow need not hold up the others; take a [`Reply`](super::Reply) to answer when
+    /// the result is there. The future is a process of the same scope, named `spawn_then`. Any number may run; each `then` is
+    /// called once, in the order in which the futures end.
+    ///
+    /// The process does not end while such a future runs, and drains it at a stop: the last handle may have gone by then. It
+    /// ends earlier by [`stop`](Self::stop), a failure or a kill; what still runs is then dropped at its current await, and its
+    /// `then` is not called. In a scope that stops already nothing starts, as with every spawn: both are dropped. What they own
+    /// is dropped with them, so a `Reply` in them tells its caller.
+    ///
+    /// # Errors
+    /// If the future panics, the process fails with that panic.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::collections::HashMap;
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// /// Fetches what it does not know, and answers other questions meanwhile.
+    /// #[process]
+    /// struct Cache { known: HashMap<u32, String> }
+    ///
+    /// #[handlers]
+    /// impl Cache {
+    ///     fn get(&mut self, key: u32, reply: Reply<String>, cx: &mut Cx<Self>) {
+    ///         if let Some(value) = self.known.get(&key) {
+    ///             return reply.send(value.clone());
+    ///         }
+    ///         cx.spawn_then(fetch(key), move |cache, value| {
+    ///             cache.known.insert(key, value.clone());
+    ///             reply.send(value);
+    ///         });
+    ///     }
+    ///     fn len(&self) -> usize { self.known.len() }
+    /// }
+    ///
+    /// async fn fetch(key: u32) -> String {
+    ///     sleep(millis(1)).await;
+    ///     format!("value {key}")
+    /// }
+    ///
+    /// let cache = scope.spawn(Cache { known: HashMap::new() });
+    /// let (one, two) = join!(cache.get(1), cache.get(2));     // both are fetched at the same time
+    /// assert_eq!((one?.as_str(), two?.as_str()), ("value 1", "value 2"));
+    /// assert_eq!(cache.len().await?, 2);
+    /// # Ok(()) }) }
+    /// ```
+    #[track_caller]
+    pub fn spawn_then<F>(
+        &mut self,
+        future: F,
+        then: impl FnOnce(&mut P, F::Output) + Send + 'static,
+    ) where
+        P: 'static,
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let site = Location::caller();
+        let scope = held_scope("spawn_then").unwrap_or_else(|| Arc::clone(&self.inner.scope));
+        self.inner.special |= JOBS;
+        let rare = self.inner.rare.get_or_insert_default();
+        let jobs = rare.jobs.get_or_insert_with(|| Box::new(Jobs::<P>::new()));
+        if let Some(jobs) = jobs.downcast_mut::<Jobs<P>>() {
+            jobs.add(&scope, site, future, then);
+        }
+    }
+
+    /// The work beside the handlers, if there is any.
+    pub(crate) fn jobs(&mut self) -> Option<&mut Jobs<P>>
+    where
+        P: 'static,
+    {
+        let jobs = self
+            .inner
+            .rare
+            .as_mut()?
+            .jobs
+            .as_mut()?
+            .downcast_mut::<Jobs<P>>()?;
+        if jobs.is_empty() {
+            self.inner.special &= !JOBS;
+            return None;
+        }
+        Some(jobs)
     }
 }
 

@@ -11,6 +11,10 @@
 //! | `ANSWERED` | slot | no | caller | caller |
 //! | `LEFT` | caller | no | slot | slot |
 //!
+//! `WATCHED` is added to `ASKED`, `WAITING` and `ANSWERED` when the slot has left a [`Presence`] in the cell, before its handler
+//! runs. From then on that belongs to the caller, who takes it out when it goes: before it says so, for afterwards the cell is
+//! not its own. What is watched takes the cold paths, so that other calls do not look for it.
+//!
 //! A call that is answered costs one compare-exchange: the caller leaves its waker before the message goes, and sees the
 //! answer in the state. Rejected: a lock and a count of references, five more locked instructions for each call.
 //!
@@ -18,6 +22,7 @@
 //! - A slot is answered at most once: answering takes it by value.
 //! - Who sets `ANSWERED` or `LEFT` touches the cell no more: from then on it belongs to the other side.
 //! - A caller that goes says so, or finds the answer. So each answer that nobody takes is counted once.
+//! - A presence is marked when the state can be seen to be `LEFT`, or the answer was taken.
 //!
 //! Model: `tests/loom_reply.rs`.
 
@@ -31,11 +36,13 @@ use std::convert::Infallible;
 use std::fmt;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::task::Context;
 
 use crate::channel::dead::Dead;
 use crate::channel::registry;
 use crate::process::call::CallError;
+use crate::process::caller::Presence;
 use crate::sync::{AtomicU32, Ordering, UnsafeCell, wait_a_moment};
 use crate::task::current;
 use crate::task::waker::TaskWaker;
@@ -50,6 +57,8 @@ const WAKING: u32 = 2;
 const ANSWERED: u32 = 3;
 /// The caller has gone.
 const LEFT: u32 = 4;
+/// A flag: a presence was left for the caller.
+const WATCHED: u32 = 8;
 
 /// What a call ends with.
 type Answer<R, E> = Result<R, CallError<E>>;
@@ -59,6 +68,7 @@ struct ReplyCell<R, E> {
     state: AtomicU32,
     waker: UnsafeCell<MaybeUninit<TaskWaker>>,
     answer: UnsafeCell<MaybeUninit<Answer<R, E>>>,
+    presence: UnsafeCell<MaybeUninit<Arc<Presence>>>,
 }
 
 /// The caller's side of a call, until it has the answer. Dropping it leaves.
@@ -82,6 +92,7 @@ pub(crate) fn question<R, E>() -> (Question<R, E>, ReplySlot<R, E>) {
         state: AtomicU32::new(ASKED),
         waker: UnsafeCell::new(MaybeUninit::uninit()),
         answer: UnsafeCell::new(MaybeUninit::uninit()),
+        presence: UnsafeCell::new(MaybeUninit::uninit()),
     })));
     let slot = ReplySlot {
         cell: Some(Asker(cell)),
@@ -103,6 +114,33 @@ impl<R, E> ReplyCell<R, E> {
         // one has left.
         self.state
             .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
+    }
+
+    /// From one state to the next, watched or not; or the state, without the flag, that the other side has set meanwhile.
+    #[cold]
+    fn step(&self, from: u32, to: u32) -> Result<(), u32> {
+        let mut seen = self.state();
+        loop {
+            if seen & !WATCHED != from {
+                return Err(seen & !WATCHED);
+            }
+            match self.change(seen, to | (seen & WATCHED)) {
+                Ok(_) => return Ok(()),
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// # Safety
+    /// The state says that the presence belongs to this side, and that there is one; it is taken once.
+    #[cold]
+    unsafe fn take_presence(&self) -> Arc<Presence> {
+        self.presence.with_mut(|place| {
+            // SAFETY: by contract nobody else touches it now.
+            let place = unsafe { &*place };
+            // SAFETY: by contract there is one.
+            unsafe { place.assume_init_read() }
+        })
     }
 
     /// # Safety
@@ -149,6 +187,7 @@ impl<R, E> ReplyCell<R, E> {
         // Nothing, but a model sees that it races with whoever is still there.
         places.waker.with_mut(|_| ());
         places.answer.with_mut(|_| ());
+        places.presence.with_mut(|_| ());
         // SAFETY: by contract; it came from a box.
         drop(unsafe { Box::from_raw(cell.as_ptr()) });
     }
@@ -203,18 +242,18 @@ impl<R, E> Question<R, E> {
     fn renew(&mut self, cx: &Context<'_>) -> Option<Answer<R, E>> {
         let old = self.take_waker_back();
         let cell = self.cell()?;
-        if cell.state() == ANSWERED {
-            return self.collect();
+        if cell.state() & !WATCHED == ANSWERED {
+            return self.collect_watched();
         }
         // SAFETY: it was taken back, so there is none.
         unsafe { cell.put_waker(TaskWaker::of(cx)) };
-        if cell.change(ASKED, WAITING).is_ok() {
+        if cell.step(ASKED, WAITING).is_ok() {
             drop(old);
             return None;
         }
         // SAFETY: the slot has answered and found none, so this side takes it; nobody has seen it.
         drop(unsafe { cell.take_waker() });
-        self.collect()
+        self.collect_watched()
     }
 
     /// Takes the waker back, if the slot has not taken it. Afterwards the state is `ASKED` or `ANSWERED`.
@@ -223,7 +262,7 @@ impl<R, E> Question<R, E> {
         let cell = self.cell()?;
         let mut round = 0;
         loop {
-            match cell.change(WAITING, ASKED) {
+            match cell.step(WAITING, ASKED) {
                 // SAFETY: this side has changed the state.
                 Ok(_) => return Some(unsafe { cell.take_waker() }),
                 Err(WAKING) => {
@@ -248,23 +287,61 @@ impl<R, E> Question<R, E> {
         Some(answer)
     }
 
+    /// As [`collect`](Self::collect), for a cell that may be watched: it has its answer, so it does not wait any more.
+    #[cold]
+    fn collect_watched(&mut self) -> Option<Answer<R, E>> {
+        let presence = self.presence();
+        let answer = self.collect();
+        if let Some(presence) = presence {
+            presence.leave();
+        }
+        answer
+    }
+
+    /// Takes the presence out, if there is one: once, for the caller then goes.
+    #[cold]
+    fn presence(&self) -> Option<Arc<Presence>> {
+        let cell = self.cell()?;
+        // SAFETY: the slot has left it for this side, which has not gone.
+        (cell.state() & WATCHED != 0).then(|| unsafe { cell.take_presence() })
+    }
+
     /// The caller goes without the answer; one that has come is dead.
     #[cold]
     #[inline(never)]
     pub(crate) fn leave(&mut self) {
         drop(self.take_waker_back());
-        if self
-            .cell()
-            .is_some_and(|cell| cell.change(ASKED, LEFT).is_ok())
-        {
-            self.0 = None;
-            return;
-        }
+        let presence = self.say_gone();
+        // If it could not say so, the answer is there.
         let answer = self.collect();
+        if let Some(presence) = presence {
+            presence.leave();
+        }
         if let Some(Ok(_) | Err(CallError::Failed(_))) = answer {
             lose_reply::<R>(Dead::Withdrawn);
         }
         drop(answer);
+    }
+
+    /// Says that the caller goes, unless the answer has come: then the cell is still here. The presence is taken out before, for
+    /// afterwards the cell is the slot's.
+    fn say_gone(&mut self) -> Option<Arc<Presence>> {
+        let mut presence = None;
+        loop {
+            let cell = self.cell()?;
+            let seen = cell.state();
+            if seen & WATCHED != 0 && presence.is_none() {
+                presence = self.presence();
+            }
+            if seen & !WATCHED != ASKED {
+                return presence;
+            }
+            // It fails if the slot has answered, or left a presence, meanwhile.
+            if cell.change(seen, LEFT).is_ok() {
+                self.0 = None;
+                return presence;
+            }
+        }
     }
 }
 
@@ -292,7 +369,7 @@ impl<R, E> Asker<R, E> {
             let changed = match seen {
                 WAITING => cell.change(WAITING, WAKING),
                 ASKED => cell.change(ASKED, ANSWERED),
-                _ => return self.take_back(),
+                _ => return self.complete_watched(),
             };
             match changed {
                 Ok(WAITING) => {
@@ -307,6 +384,55 @@ impl<R, E> Asker<R, E> {
                 Err(now) => seen = now,
             }
         }
+    }
+
+    /// The rest of [`complete`](Self::complete): the cell is watched, or the caller has left.
+    #[cold]
+    #[inline(never)]
+    fn complete_watched(self) -> Option<Answer<R, E>> {
+        // SAFETY: as in `complete`.
+        let cell = unsafe { self.0.as_ref() };
+        loop {
+            let seen = cell.state();
+            let flag = seen & WATCHED;
+            match seen & !WATCHED {
+                WAITING if cell.change(seen, WAKING).is_ok() => {
+                    // SAFETY: this side has changed the state.
+                    let waker = unsafe { cell.take_waker() };
+                    // ORDERING: Release publishes the answer. The last access to the cell.
+                    cell.state.store(ANSWERED | flag, Ordering::Release);
+                    waker.wake();
+                    return None;
+                }
+                ASKED if cell.change(seen, ANSWERED | flag).is_ok() => return None,
+                LEFT => return self.take_back(),
+                _ => {}
+            }
+        }
+    }
+
+    /// Leaves a presence for the caller; false if it has gone. Once, before the answer.
+    fn show(&mut self, presence: &Arc<Presence>) -> bool {
+        // SAFETY: as in `complete`.
+        let cell = unsafe { self.0.as_ref() };
+        let mut seen = cell.state();
+        if seen & WATCHED != 0 {
+            debug_assert!(false, "a presence is shown once");
+            return true;
+        }
+        cell.presence.with_mut(|place| {
+            // SAFETY: the caller touches it when the flag is set.
+            unsafe { &mut *place }.write(Arc::clone(presence));
+        });
+        while seen != LEFT {
+            match cell.change(seen, seen | WATCHED) {
+                Ok(_) => return true,
+                Err(now) => seen = now,
+            }
+        }
+        // SAFETY: the flag is not set and the caller has left, so it is this side's; it was written above.
+        drop(unsafe { cell.take_presence() });
+        false
     }
 
     /// Takes back an answer whose caller has left.
@@ -356,6 +482,16 @@ pub fn slot<R: crate::channel::Message, E: crate::channel::Message>() -> ReplySl
 }
 
 impl<R, E> ReplySlot<R, E> {
+    /// Lets others learn when the caller goes, through what this returns; `None` if nobody waits for an answer. Once.
+    pub(crate) fn watch(&mut self, last: Option<Arc<Presence>>) -> Option<Arc<Presence>> {
+        let cell = self.cell.as_mut()?;
+        let presence = Presence::next(last);
+        if !cell.show(&presence) {
+            presence.leave();
+        }
+        Some(presence)
+    }
+
     /// Whether the caller has gone.
     pub fn abandoned(&self) -> bool {
         self.cell.as_ref().is_some_and(Asker::is_alone)

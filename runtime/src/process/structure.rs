@@ -21,17 +21,18 @@ use crate::channel::{self, Receiver};
 use crate::observe::Evidence;
 use crate::process::call::Envelope;
 use crate::process::context::Cx;
-use crate::process::exit::{Fault, Outcome};
+use crate::process::exit::{Exit, Fault, Outcome};
 use crate::process::handle::{Handle, Handlers, StructProcess, WeakHandle};
 use crate::process::meta::{HandleKind, Kind, ProcessKind};
 use crate::process::port::Visitor;
 use crate::process::spawn::{Launcher, PlainLauncher, SpawnOptions};
+use crate::process::then::{self, Jobs, Then};
 use crate::scope::{Scope, ScopeInner};
 use crate::sim::machine;
 use crate::supervise::Lineage;
 use crate::task::origin::Facts;
 use crate::task::ports::{Ports, Tie};
-use crate::task::{Task, current};
+use crate::task::{JoinNext, Task, current};
 use crate::time::clock::now;
 use crate::time::interval::{Interval, interval};
 
@@ -195,6 +196,12 @@ fn rest<P: StructProcess>(state: &P) {
     drop(old);
 }
 
+/// As a process parks between two messages whose fields may hold endpoints.
+pub(crate) fn rest_between<P: StructProcess>(state: &P) {
+    rest(state);
+    current::waits_between();
+}
+
 /// Waits for the next message of a process whose fields may hold endpoints.
 async fn resting<P: StructProcess, F: Future>(state: &mut P, next: F) -> F::Output {
     let mut next = pin!(next);
@@ -202,8 +209,7 @@ async fn resting<P: StructProcess, F: Future>(state: &mut P, next: F) -> F::Outp
     poll_fn(move |cx| {
         let polled = next.as_mut().poll(cx);
         if polled.is_pending() {
-            rest(state);
-            current::waits_between();
+            rest_between(state);
         }
         polled
     })
@@ -231,10 +237,13 @@ async fn simple<P: Handlers + StructProcess>(
     }
     Lineage::ready();
     while !cx.is_stopped() {
-        let next = if cx.is_traced() {
-            resting(&mut state, mailbox.recv()).await
-        } else {
+        let next = if cx.is_plain() {
             mailbox.recv().await
+        } else if cx.has_jobs() {
+            // In a box, so that a process which never has any is not larger for it.
+            Box::pin(then::next_message(&mut state, &mailbox, &mut cx)).await?
+        } else {
+            resting(&mut state, mailbox.recv()).await
         };
         let Some(envelope) = next else { break };
         if wanted::<P>(&envelope, &mailbox) {
@@ -304,8 +313,9 @@ async fn finish<P: Handlers>(mut state: P, mut cx: Cx<P>) -> Result<(), Fault> {
 }
 
 /// What a loop does next.
-enum Next<M> {
+enum Next<M, P> {
     Tick(u8),
+    Job(Result<Then<P>, Exit>),
     Message(Envelope<M>),
     Input(M),
     End,
@@ -339,11 +349,18 @@ async fn full<P: Handlers + StructProcess>(
             rest(&state);
         }
         match sources
-            .next(state.next_input(turn), &mailbox, cx.stopping(), rests)
+            .next(
+                state.next_input(turn),
+                &mailbox,
+                cx.stopping(),
+                rests,
+                cx.jobs().map(Jobs::next),
+            )
             .await
         {
             Next::End => break,
             Next::Tick(index) => state.every(index, &mut cx).await,
+            Next::Job(ended) => then::settle(&mut state, ended)?,
             Next::Input(message) => {
                 (state, cx) = run(
                     state,
@@ -406,13 +423,14 @@ impl Sources {
         self.turn
     }
 
-    async fn next<M: Send + 'static>(
+    async fn next<M: Send + 'static, P>(
         &mut self,
         input: impl Future<Output = Option<M>>,
         mailbox: &Receiver<Envelope<M>>,
         is_stopping: impl Fn() -> bool,
         rests: bool,
-    ) -> Next<M> {
+        mut job: Option<JoinNext<'_, Then<P>>>,
+    ) -> Next<M, P> {
         let mut message = pin!(mailbox.recv());
         let mut input = pin!(input);
         poll_fn(|task| {
@@ -423,6 +441,11 @@ impl Sources {
                 && let Poll::Ready(tick) = self.poll_tick(task)
             {
                 return Poll::Ready(tick);
+            }
+            if let Some(job) = &mut job
+                && let Poll::Ready(Some(ended)) = Pin::new(job).poll(task)
+            {
+                return Poll::Ready(Next::Job(ended));
             }
             for side in [self.turn, self.turn + 1] {
                 let polled = if side % 2 == 0 {
@@ -437,7 +460,7 @@ impl Sources {
             if !stopping && !self.ticks.is_empty() {
                 return self.poll_tick(task);
             }
-            if self.mailbox_open || self.inputs_open {
+            if self.mailbox_open || self.inputs_open || job.is_some() {
                 if rests {
                     current::waits_between();
                 }
@@ -449,7 +472,7 @@ impl Sources {
         .await
     }
 
-    fn poll_tick<M>(&mut self, task: &mut Context<'_>) -> Poll<Next<M>> {
+    fn poll_tick<M, P>(&mut self, task: &mut Context<'_>) -> Poll<Next<M, P>> {
         for (index, ticks) in &mut self.ticks {
             if Pin::new(&mut ticks.next()).poll(task).is_ready() {
                 return Poll::Ready(Next::Tick(*index));
@@ -458,11 +481,11 @@ impl Sources {
         Poll::Pending
     }
 
-    fn poll_mailbox<M>(
+    fn poll_mailbox<M, P>(
         &mut self,
         message: Pin<&mut impl Future<Output = Option<Envelope<M>>>>,
         task: &mut Context<'_>,
-    ) -> Poll<Next<M>> {
+    ) -> Poll<Next<M, P>> {
         if self.mailbox_open
             && let Poll::Ready(received) = message.poll(task)
         {
@@ -474,11 +497,11 @@ impl Sources {
         Poll::Pending
     }
 
-    fn poll_input<M>(
+    fn poll_input<M, P>(
         &mut self,
         input: Pin<&mut impl Future<Output = Option<M>>>,
         task: &mut Context<'_>,
-    ) -> Poll<Next<M>> {
+    ) -> Poll<Next<M, P>> {
         if self.inputs_open
             && let Poll::Ready(received) = input.poll(task)
         {

@@ -1,5 +1,6 @@
 //! The cell of a call in `process/reply.rs`: a caller that waits is woken for the answer and sees it whole; an answer and a
-//! caller that leaves see each other, so that the answer is dropped once and the cell is freed by one of them.
+//! caller that leaves see each other, so that the answer is dropped once and the cell is freed by one of them. Who watches for the
+//! caller to go is woken when it has left or has its answer, whenever the watch began.
 //!
 //! A cell that is touched after it was freed shows as a race with `ReplyCell::free`, one that is not freed as an answer or a
 //! waker that is never dropped.
@@ -7,12 +8,14 @@
 //! Tried: Relaxed in `ReplyCell::change` (a race on the waker).
 
 use loom::thread;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use super::{Counted, Drops, Race, block_on, model, waker};
+use crate::process::caller::{CallerGone, Presence};
 use crate::process::reply::{Question, ReplySlot, question};
 
 type Asked = Question<Counted, ()>;
@@ -116,5 +119,71 @@ fn a_message_that_is_dropped_ends_the_call() {
         let server = thread::spawn(move || drop(slot));
         assert!(!wait(&mut question));
         server.join().unwrap();
+    });
+}
+
+/// Whether the caller of a call is known to have gone, and nobody else holds what says so.
+fn is_marked(presence: Arc<Presence>) -> bool {
+    let shares = Arc::strong_count(&presence);
+    let polled = pin!(CallerGone::of(Some(presence))).poll(&mut Context::from_waker(Waker::noop()));
+    shares == 1 && polled.is_ready()
+}
+
+#[test]
+fn who_watches_is_woken_when_the_caller_leaves() {
+    model("reply: watch", 3, || {
+        let drops = Drops::default();
+        let value = drops.value();
+        let (question, mut slot) = asked(&waker());
+        let server = thread::spawn(move || {
+            let presence = slot.watch(None).unwrap();
+            block_on(CallerGone::of(Some(Arc::clone(&presence))));
+            assert!(slot.abandoned());
+            slot.answer(Ok(value));
+            presence
+        });
+        drop(question);
+        assert!(is_marked(server.join().unwrap()));
+        assert_eq!(drops.count(), 1, "the answer is dropped once");
+    });
+}
+
+#[test]
+fn a_caller_that_has_its_answer_is_not_there_any_more() {
+    model("reply: watch an answer", 3, || {
+        let drops = Drops::default();
+        let value = drops.value();
+        let (mut question, mut slot) = asked(&waker());
+        let server = thread::spawn(move || {
+            let presence = slot.watch(None).unwrap();
+            slot.answer(Ok(value));
+            presence
+        });
+        assert!(wait(&mut question));
+        assert!(is_marked(server.join().unwrap()));
+        assert_eq!(drops.count(), 1, "the answer is dropped once");
+    });
+}
+
+#[test]
+fn a_watched_call_that_moves_and_leaves() {
+    model("reply: watch a move", 3, || {
+        let (drops, woken) = (Drops::default(), Arc::default());
+        let (value, first) = (drops.value(), other(&woken, &drops));
+        let (mut question, mut slot) = asked(&first);
+        drop(first);
+        let server = thread::spawn(move || {
+            let presence = slot.watch(None).unwrap();
+            slot.answer(Ok(value));
+            presence
+        });
+        // A poll of another task, which takes the first waker back.
+        let answered = question
+            .take(&mut Context::from_waker(Waker::noop()))
+            .is_some();
+        drop(question);
+        assert!(is_marked(server.join().unwrap()));
+        assert!(answered || drops.count() == 2);
+        assert_eq!(drops.count(), 2, "answer and waker are dropped once");
     });
 }
