@@ -6,7 +6,9 @@ use std::sync::{Arc, mpsc};
 use roundrock::WaitKind;
 use roundrock::prelude::*;
 use roundrock::time::Duration;
-use roundrock_tests::{Tally, assert_no_threads_of, isolated, on, unique_name, watched, yield_now};
+use roundrock_tests::{
+    Tally, Token, assert_no_threads_of, isolated, on, unique_name, watched, yield_now,
+};
 
 /// P33: what does not end is dropped after the grace, and named with its site and what it waited for. Case D02.
 #[test]
@@ -169,4 +171,77 @@ fn p33_the_body_sees_the_end_of_its_input_when_a_process_failed() {
         let error = ended.expect_err("a process failed");
         assert!(format!("{error:#}").ends_with("no disk"), "{error:#}");
     }
+}
+
+/// What the body returns may keep processes alive that nobody can reach any more: they are stopped, and `run` returns.
+#[test]
+fn body_that_returns_a_handle_ends() {
+    #[process]
+    struct Counter {
+        n: i64,
+        _token: Token,
+    }
+    #[handlers]
+    impl Counter {
+        fn add(&mut self, by: i64) -> i64 {
+            self.n += by;
+            self.n
+        }
+    }
+    watched(|_| {
+        let tally = Tally::new();
+        let token = tally.token(1);
+        let (added, counter, jobs) = System::builder()
+            .workers(2)
+            .run(async move |scope| {
+                let counter = scope.spawn(Counter {
+                    n: 0,
+                    _token: token,
+                });
+                let (jobs, inbox) = bounded::<u32>(1);
+                scope.task(
+                    "reads",
+                    async move { while inbox.recv().await.is_some() {} },
+                );
+                let added = counter.add(2).await?;
+                Ok((added, counter, jobs))
+            })
+            .unwrap();
+        assert_eq!(added, 2);
+        assert!(counter.task().exit().is_some_and(|exit| exit.is_normal()));
+        assert!(jobs.try_send(1).is_err());
+        tally.assert_balanced();
+    });
+}
+
+/// A value that keeps nothing alive does not end what still works, also if that pauses.
+#[test]
+fn body_that_returns_a_value_waits_for_what_still_moves() {
+    watched(|_| {
+        let (sums, sum) = mpsc::channel();
+        let text = System::builder()
+            .workers(2)
+            .run(async move |scope| {
+                let (numbers, inbox) = bounded(1);
+                scope.task("adds", async move {
+                    let mut sum = 0;
+                    while let Some(n) = inbox.recv().await {
+                        sum += n;
+                    }
+                    let _ = sums.send(sum);
+                });
+                scope.task("feeds", async move {
+                    // Longer than a scope that waits to be quiet is left alone.
+                    for n in 1..=5 {
+                        sleep(millis(700)).await;
+                        numbers.send(n).await?;
+                    }
+                    roundrock::Ok(())
+                });
+                Ok("done".to_owned())
+            })
+            .unwrap();
+        assert_eq!(text, "done");
+        assert_eq!(sum.try_recv(), Ok(15));
+    });
 }

@@ -42,8 +42,8 @@ pub(super) fn end_inputs(scope: &ScopeInner, before: &[Arc<Seen>], now: &[Arc<Se
     !told.is_empty()
 }
 
-/// Whether nothing moved between two looks, and nothing will.
-fn is_quiet(before: &[Arc<Seen>], now: &[Arc<Seen>]) -> bool {
+/// Whether nothing moved between two looks, and nothing will, unless somebody outside of the scope does something.
+pub(super) fn is_quiet(before: &[Arc<Seen>], now: &[Arc<Seen>]) -> bool {
     if now.is_empty() || before.len() != now.len() {
         return false;
     }

@@ -48,8 +48,8 @@ pub(super) struct Seen {
     pub(super) flags: u32,
 }
 
-/// What one look saw: the processes of each scope that stops, by the scope's number. Those of an inner scope belong to the
-/// outer ones too.
+/// What one look saw: the processes of each scope that stops or is watched, by the scope's number. Those of an inner scope belong
+/// to the outer ones too.
 #[derive(Debug, Default)]
 pub(super) struct Look(HashMap<u64, Vec<Arc<Seen>>>);
 
@@ -173,12 +173,12 @@ async fn let_others_run() {
 }
 
 impl Look {
-    /// Enters a process under every scope around it that stops. False if there is none.
+    /// Enters a process under every scope around it that stops or is watched. False if there is none.
     fn enter(&mut self, seen: &Arc<Seen>) -> bool {
         let mut scope = seen.task.scope().map(|scope| &**scope);
         let mut entered = false;
         while let Some(at) = scope {
-            if at.is_stopping() {
+            if at.is_looked_at() {
                 self.0.entry(at.id).or_default().push(Arc::clone(seen));
                 entered = true;
             }

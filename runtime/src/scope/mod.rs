@@ -56,8 +56,10 @@ pub const MAX_POOL: usize = 1 << 20;
 
 /// The flag in [`ScopeInner::life`] of a scope that has begun to stop.
 const STOPPING: usize = 1 << (usize::BITS - 1);
+/// The flag in it of a scope whose processes are looked at though it does not stop.
+const WATCHED: usize = STOPPING >> 1;
 /// The counter in it.
-const ALIVE: usize = STOPPING - 1;
+const ALIVE: usize = WATCHED - 1;
 
 /// Owns processes: spawn into it, stop it, wait for it.
 ///
@@ -73,8 +75,8 @@ pub(crate) struct ScopeInner {
     pub(crate) system: Arc<SystemInner>,
     parent: Option<Arc<ScopeInner>>,
     deadline: Option<Instant>,
-    /// [`STOPPING`], and the number of processes and child scopes that have not ended. One word, so that a spawn and a stop
-    /// cannot miss each other: whichever comes second sees the first.
+    /// [`STOPPING`], [`WATCHED`], and the number of processes and child scopes that have not ended. One word, so that a spawn and a
+    /// stop cannot miss each other: whichever comes second sees the first.
     life: AtomicUsize,
     /// Who starts, restarts and stops the children that are supervised.
     pub(crate) supervisor: OnceLock<Arc<Supervisor>>,
@@ -213,6 +215,18 @@ impl ScopeInner {
     pub(crate) fn is_stopping(&self) -> bool {
         // ORDERING: Acquire pairs with the Release in `begin_stop`.
         self.life.load(Ordering::Acquire) & STOPPING != 0
+    }
+
+    /// Lets looks at the processes of the system see those of this scope.
+    pub(crate) fn watch(&self) {
+        // ORDERING: Relaxed: a look that misses it is followed by others.
+        self.life.fetch_or(WATCHED, Ordering::Relaxed);
+    }
+
+    /// Whether looks at the processes of the system see those of this scope.
+    pub(crate) fn is_looked_at(&self) -> bool {
+        // ORDERING: Acquire: as in `is_stopping`.
+        self.life.load(Ordering::Acquire) & (STOPPING | WATCHED) != 0
     }
 
     /// How long a stop may take: what was said when it began, or the default of the system.

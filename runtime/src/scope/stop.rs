@@ -39,6 +39,9 @@ use crate::time::sleep::timeout;
 pub(crate) const PATIENCE: Duration = Duration::from_millis(1000);
 const FIRST_LOOK: Duration = Duration::from_millis(1);
 const LAST_LOOK: Duration = Duration::from_millis(50);
+/// How long nothing may move in a scope that does not stop, and how rarely it is looked at after a while.
+const QUIET: Duration = Duration::from_secs(1);
+const RARE_LOOK: Duration = Duration::from_secs(10);
 
 /// What became of the processes of a scope that stopped.
 #[derive(Debug, Clone, Default)]
@@ -137,6 +140,31 @@ pub(crate) async fn over(scope: &ScopeInner) {
         Poll::Pending
     })
     .await;
+}
+
+/// Waits for the end of a root scope whose body has returned a value that may keep its processes alive: a handle. Nobody can use
+/// that before the end, so when nothing has moved for a while, the scope is stopped.
+///
+/// Looks more and more rarely, for what still moves may go on for as long as it likes.
+pub(crate) async fn end_when_quiet(scope: &Arc<ScopeInner>) {
+    scope.watch();
+    let mut pause = QUIET;
+    let mut last: Option<Arc<Look>> = None;
+    while timeout(pause, over(scope)).await.is_err() {
+        pause = (pause * 2).min(RARE_LOOK);
+        let now = look(&scope.system).await;
+        if let Some(last) = last.filter(|last| !Arc::ptr_eq(last, &now))
+            && drain::is_quiet(last.of(scope), now.of(scope))
+        {
+            tracing::warn!(
+                target: "roundrock::scope", scope = scope.name(),
+                "what the body returned keeps processes alive that nobody else reaches: they are stopped"
+            );
+            scope.begin_stop(scope.system.grace);
+            return;
+        }
+        last = Some(now);
+    }
 }
 
 async fn run(scope: &Arc<ScopeInner>, at_start: usize) {

@@ -166,6 +166,11 @@ impl Builder {
     ///
     /// Blocks the calling thread. The body is a process of its own; when it returns an error, the scope is stopped.
     ///
+    /// A value may keep processes alive: a handle that the body returns, say. It is given out when the scope has ended, so nobody can
+    /// use it before. When nothing moves in the scope for a few seconds, it is therefore stopped, and such processes end. A plain
+    /// thread that still sends to them then gets its messages back; join it in the body, or let the body return `()`, which keeps
+    /// nothing.
+    ///
     /// # Errors
     /// The error of the body, or the first failure of a process; an error of the operating system when no thread can be
     /// started.
@@ -357,8 +362,10 @@ pub(crate) async fn oversee<T: Send + 'static>(
     }
     let value = main.await;
     root.forget_names();
-    if !matches!(value, Ok(Ok(_))) {
-        root.begin_stop(root.system.grace);
+    match value {
+        Ok(Ok(_)) if std::mem::needs_drop::<T>() => stop::end_when_quiet(&root).await,
+        Ok(Ok(_)) => {}
+        _ => root.begin_stop(root.system.grace),
     }
     stop::over(&root).await;
     Ok(value)
