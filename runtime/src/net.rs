@@ -49,6 +49,9 @@ const EXHAUSTED: Duration = Duration::from_millis(100);
 /// The service is an `axum::Router`, or any `tower::Service` from `http::Request<hyper::body::Incoming>` to `http::Response`;
 /// each request gets a clone of it. The address of the client is in the request's extensions as [`Peer`].
 ///
+/// A client that has sent its request and closes its side of the connection (`shutdown` for writing) gets its answer. From one that has
+/// closed both that cannot be told before the answer is sent, so its request is handled too.
+///
 /// When the scope stops, no connection is accepted any more, idle ones end, and the others answer the request in flight first.
 /// To stop a server alone, give it a scope of its own: `scope.child("web")`. An error or a panic of a connection is
 /// reported and ends that connection only.
@@ -216,7 +219,9 @@ async fn accept<S, B>(
     let mut http = http1::Builder::new();
     http.timer(Timer)
         .header_read_timeout(options.header_timeout)
-        .keep_alive(options.keep_alive);
+        .keep_alive(options.keep_alive)
+        // A client may say that it sends no more, and still wait for its answer.
+        .half_close(true);
     // The room of a channel that nobody sends into is a semaphore.
     let (places, _open) = bounded::<Infallible>(options.max_connections);
     let spawn = spawn.named("connection").isolated();

@@ -295,6 +295,39 @@ fn what_clients_do_wrong_fails_nothing() {
 }
 
 #[test]
+fn client_that_sends_no_more_gets_its_answer() {
+    on(2, |scope| async move {
+        let web = scope.child("web");
+        let slow = async || {
+            sleep(millis(20)).await;
+            "fine"
+        };
+        let app = Router::new()
+            .route("/", get(slow))
+            .route("/echo", post(async |body: Bytes| body));
+        let (listener, address) = listen().await?;
+        let _server = serve(listener, app, &web);
+        let requests = [
+            ("GET / HTTP/1.1\r\nhost: test\r\n\r\n", "fine"),
+            (
+                "POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 4\r\n\r\nbody",
+                "body",
+            ),
+        ];
+        for (request, body) in requests {
+            let mut stream = TcpStream::connect(address).await?;
+            stream.write_all(request.as_bytes()).await?;
+            stream.shutdown().await?;
+            assert_eq!(answer(&mut stream).await?.1, body);
+            // Its connection ends with the answer.
+            assert_eq!(stream.read(&mut [0]).await?, 0);
+        }
+        assert!(web.stop(secs(5)).await.is_clean());
+        web.join().await
+    });
+}
+
+#[test]
 fn connections_over_the_limit_wait_for_a_place() {
     on_threads(|scope| async move {
         let web = scope.child("web");

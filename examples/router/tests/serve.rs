@@ -89,6 +89,45 @@ fn a_chunked_body_is_cut_into_lines() {
     router.wait().books();
 }
 
+/// A client that sends no more after its request still gets its answer, and what it sent is routed.
+#[test]
+fn a_request_is_answered_when_its_client_has_said_that_it_sends_no_more() {
+    let folder = folder("half-closed");
+    let (router, address) = Router::serve(&folder, CONFIG);
+    for (head, body) in [
+        (
+            format!("Content-Length: {}", SAMPLE.len()),
+            SAMPLE.to_owned(),
+        ),
+        (
+            "Transfer-Encoding: chunked".to_owned(),
+            format!("{:x}\r\n{SAMPLE}\r\n0\r\n\r\n", SAMPLE.len()),
+        ),
+    ] {
+        let mut http = Http::connect(address);
+        http.send(format!(
+            "POST /events HTTP/1.1\r\nHost: router\r\n{head}\r\n\r\n{body}"
+        ));
+        http.finish();
+        let (status, answer) = http.answer();
+        assert_eq!(status, 200, "{answer}");
+        assert_eq!(answer["accepted"], 1707, "{answer}");
+        assert!(http.try_answer().is_none(), "its connection ends");
+    }
+    // One whose request is not complete is told so, or hears nothing; what is whole of it is routed.
+    let mut http = Http::connect(address);
+    http.send(format!(
+        "POST /events HTTP/1.1\r\nHost: router\r\nContent-Length: {}\r\n\r\n{SAMPLE}",
+        2 * SAMPLE.len()
+    ));
+    http.finish();
+    let _ = http.try_answer();
+    router.terminate();
+    let books = router.wait().books();
+    assert_eq!(books["lost"], 0, "{books}");
+    assert!(books["events_out"].as_u64() >= Some(2 * 1707), "{books}");
+}
+
 #[test]
 fn lines_over_tcp_are_answered_at_the_end() {
     let folder = folder("tcp");
