@@ -367,7 +367,10 @@ const _: () = {
             &mut self,
             message: Self::Message,
             cx: &mut ::roundrock::__private::Cx<Self>,
-        ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send {
+        ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send
+        where
+            for<'state> &'state mut Self: ::core::marker::Send,
+        {
             ::roundrock::__private::async_handler::<CounterHandle>();
             async move {
                 match message {
@@ -397,7 +400,10 @@ const _: () = {
             &mut self,
             index: ::core::primitive::u8,
             cx: &mut ::roundrock::__private::Cx<Self>,
-        ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send {
+        ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send
+        where
+            for<'state> &'state mut Self: ::core::marker::Send,
+        {
             async move {
                 match index {
                     4 => {
@@ -446,7 +452,10 @@ const _: () = {
             cx: &mut ::roundrock::__private::Cx<Self>,
         ) -> impl ::core::future::Future<
             Output = ::core::result::Result<(), ::roundrock::__private::Fault>,
-        > + ::core::marker::Send {
+        > + ::core::marker::Send
+        where
+            for<'state> &'state mut Self: ::core::marker::Send,
+        {
             ::roundrock::__private::async_handler::<CounterHandle>();
             async move {
                 let output = Self::end(self).await;

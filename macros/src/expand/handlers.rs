@@ -207,14 +207,24 @@ fn dispatch(message: &Message<'_>) -> TokenStream {
         .filter_map(|(_, handler)| may_wait(&handler.hook, &message.block.handle));
     // The first label of an error about `Send` falls on this function.
     let span = at(message.block.self_ty.span());
+    let given = given(message.block);
     quote_spanned! {span=>
         fn dispatch(&mut self, message: Self::Message, cx: &mut #private::Cx<Self>)
             -> impl ::core::future::Future<Output = ()> + ::core::marker::Send
+        #given
         {
             #(#waits)*
             async move { match message { #arms } }
         }
     }
+}
+
+/// The condition of the methods whose futures hold the state: that it is `Send`. It is asked for where the struct is declared, and
+/// taken as given here, so that a state which is not is one error; with a lifetime rustc does not check it at the declaration.
+/// Parameters of the block are asked here.
+fn given(block: &Block) -> Option<TokenStream> {
+    let is_plain = block.generics.type_params().next().is_none();
+    is_plain.then(|| generated!(where for<'state> &'state mut Self: ::core::marker::Send))
 }
 
 /// Calls the method and answers.
@@ -321,10 +331,12 @@ fn every(block: &Block) -> Option<TokenStream> {
         .iter()
         .filter(|handler| is_every(handler))
         .filter_map(|handler| may_wait(&handler.hook, &block.handle));
+    let given = given(block);
     (!arms.is_empty()).then(|| {
         generated! {
             fn every(&mut self, index: ::core::primitive::u8, cx: &mut #private::Cx<Self>)
                 -> impl ::core::future::Future<Output = ()> + ::core::marker::Send
+            #given
             {
                 #(#waits)*
                 async move { match index { #(#arms)* _ => {} } }
@@ -343,13 +355,14 @@ fn hooks(block: &Block) -> TokenStream {
         );
         let cfgs = &hook.cfgs;
         let (call, wait) = (method_call(hook), may_wait(hook, &block.handle));
-        let present = present(hook, false);
+        let (present, given) = (present(hook, false), given(block));
         generated! {
             #(#cfgs)*
             const #constant: ::core::primitive::bool = true;
             #(#cfgs)*
             fn #name(&mut self, cx: &mut #private::Cx<Self>)
                 -> impl ::core::future::Future<Output = ::core::result::Result<(), #private::Fault>> + ::core::marker::Send
+            #given
             {
                 #wait
                 async move {

@@ -18,7 +18,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
 use syn::Generics;
 
-use super::{at, attributes, private};
+use super::{at, attributes, private, private_at};
 use crate::model::{Field, Kind, StateProcess};
 
 /// Messages a mailbox holds if nothing is said.
@@ -176,12 +176,17 @@ fn spawn(process: &StateProcess, handle: &syn::Ident) -> TokenStream {
     let comma = predicates
         .filter(|list| !list.is_empty() && !list.trailing_punct())
         .map(|_| generated!(,));
+    // Here a state that is not `Send` is one error, at its name; one with type parameters is asked where it is spawned.
+    let at_name = private_at(name.span());
+    let start = quote_spanned!(at(name.span())=> #at_name::spawn_struct(self, scope, options));
+    let is_generic = generics.type_params().next().is_some();
+    let send = is_generic.then(|| generated!(, #name #types: ::core::marker::Send));
     let body = generated! {
         {
             type Spawned = #handle #types;
             #[track_caller]
             fn spawn_in(self, scope: &#private::Scope, options: #private::SpawnOptions) -> Self::Spawned {
-                #handle { inner: #private::spawn_struct(self, scope, options) }
+                #handle { inner: #start }
             }
         }
     };
@@ -196,7 +201,7 @@ fn spawn(process: &StateProcess, handle: &syn::Ident) -> TokenStream {
     generated! {
         #[automatically_derived]
         impl #params #private::Spawn for #name #types
-        where #predicates #comma for<'handlers> #name #types: #private::Handled<'handlers, Is = #private::Yes>
+        where #predicates #comma for<'handlers> #name #types: #private::Handled<'handlers, Is = #private::Yes> #send
         #body
         #[automatically_derived]
         impl #params #private::Spawn for #name #types

@@ -38,7 +38,10 @@ pub trait StructProcess: Sized {
     note = "mark the function with `#[process]`, or use `scope.task(\"name\", future)` for a one-off future",
     note = "put `#[process]` on the struct and `#[handlers]` on the `impl` whose methods other processes may call"
 )]
-pub trait Handlers: Sized + Send + 'static {
+///
+/// That the state is `Send` is asked for in one place, where it is spawned, so that a state which is not is one error. The methods of
+/// an impl without type parameters take it as given (`for<'a> &'a mut Self: Send`, which rustc does not check at the declaration).
+pub trait Handlers: Sized + 'static {
     /// One variant per handler.
     type Message: Send + 'static;
     /// All handlers, by number.
@@ -67,9 +70,14 @@ pub trait Handlers: Sized + Send + 'static {
         &mut self,
         message: Self::Message,
         cx: &mut Cx<Self>,
-    ) -> impl Future<Output = ()> + Send;
+    ) -> impl Future<Output = ()> + Send
+    where
+        for<'a> &'a mut Self: Send;
     /// Runs one handler of `EVERY`.
-    fn every(&mut self, _index: u8, _cx: &mut Cx<Self>) -> impl Future<Output = ()> + Send {
+    fn every(&mut self, _index: u8, _cx: &mut Cx<Self>) -> impl Future<Output = ()> + Send
+    where
+        for<'a> &'a mut Self: Send,
+    {
         std::future::ready(())
     }
     /// Waits for a message on one of the `#[recv]` fields; `None` when all are closed. Cancel-safe.
@@ -77,11 +85,17 @@ pub trait Handlers: Sized + Send + 'static {
         std::future::ready(None)
     }
     /// Runs before the first message.
-    fn on_start(&mut self, _cx: &mut Cx<Self>) -> impl Future<Output = Result<(), Fault>> + Send {
+    fn on_start(&mut self, _cx: &mut Cx<Self>) -> impl Future<Output = Result<(), Fault>> + Send
+    where
+        for<'a> &'a mut Self: Send,
+    {
         std::future::ready(Ok(()))
     }
     /// Runs after the last one.
-    fn on_stop(&mut self, _cx: &mut Cx<Self>) -> impl Future<Output = Result<(), Fault>> + Send {
+    fn on_stop(&mut self, _cx: &mut Cx<Self>) -> impl Future<Output = Result<(), Fault>> + Send
+    where
+        for<'a> &'a mut Self: Send,
+    {
         std::future::ready(Ok(()))
     }
 }

@@ -67,9 +67,9 @@ pub trait PoolPolicy: Handlers + StructProcess + Clone {
     }
 }
 
-impl<P: Handlers + StructProcess + Clone> PoolPolicy for P {}
+impl<P: Handlers + StructProcess + Send + Clone> PoolPolicy for P {}
 
-impl<P: Handlers + StructProcess + Clone> Pool for P {
+impl<P: Handlers + StructProcess + Send + Clone> Pool for P {
     type Pooled = P::Handle;
     type Function = ();
     type Argument = ();
@@ -80,7 +80,7 @@ impl<P: Handlers + StructProcess + Clone> Pool for P {
     }
 }
 
-impl<P: Handlers + StructProcess + Clone> Pool for Routed<P> {
+impl<P: Handlers + StructProcess + Send + Clone> Pool for Routed<P> {
     type Pooled = P::Handle;
     type Function = ();
     type Argument = ();

@@ -40,7 +40,7 @@ use crate::time::interval::{Interval, interval};
 const LOOK: u32 = 32;
 
 /// Starts a struct process; what the generated `Spawn` calls.
-pub fn spawn_struct<P: Handlers + StructProcess>(
+pub fn spawn_struct<P: Handlers + StructProcess + Send>(
     process: P,
     scope: &Scope,
     options: SpawnOptions,
@@ -52,7 +52,7 @@ pub fn spawn_struct<P: Handlers + StructProcess>(
 }
 
 /// Starts a process on a mailbox.
-pub(crate) fn start<P: Handlers + StructProcess>(
+pub(crate) fn start<P: Handlers + StructProcess + Send>(
     process: P,
     scope: &Scope,
     options: SpawnOptions,
@@ -126,7 +126,7 @@ pub(crate) fn supervised<P: Handlers + StructProcess>(
 }
 
 /// Makes a process on a mailbox; [`ScopeInner::launch`] must follow.
-pub(crate) fn create<P: Handlers + StructProcess, L: Launcher>(
+pub(crate) fn create<P: Handlers + StructProcess + Send, L: Launcher>(
     state: P,
     scope: &Scope,
     options: SpawnOptions,
@@ -227,7 +227,7 @@ fn facts<P: Handlers + StructProcess>() -> Facts {
 }
 
 /// The loop of a process that has nothing but its mailbox.
-async fn simple<P: Handlers + StructProcess>(
+async fn simple<P: Handlers + StructProcess + Send>(
     mut state: P,
     mailbox: Mailbox<P>,
     mut cx: Cx<P>,
@@ -277,7 +277,7 @@ fn lose<P: Handlers>(envelope: &Envelope<P::Message>, mailbox: &Mailbox<P>) {
     mailbox.lose(reason, envelope);
 }
 
-async fn handle<P: Handlers>(
+async fn handle<P: Handlers + Send>(
     state: &mut P,
     envelope: Envelope<P::Message>,
     cx: &mut Cx<P>,
@@ -302,7 +302,7 @@ async fn handle<P: Handlers>(
     cx.end();
 }
 
-async fn finish<P: Handlers>(mut state: P, mut cx: Cx<P>) -> Result<(), Fault> {
+async fn finish<P: Handlers + Send>(mut state: P, mut cx: Cx<P>) -> Result<(), Fault> {
     if let Some(fault) = cx.take_fault() {
         return Err(fault);
     }
@@ -322,7 +322,7 @@ enum Next<M, P> {
 }
 
 /// The loop of a process with timers, inputs, or handlers that block.
-async fn full<P: Handlers + StructProcess>(
+async fn full<P: Handlers + StructProcess + Send>(
     mut state: P,
     mailbox: Mailbox<P>,
     mut cx: Cx<P>,
@@ -385,7 +385,7 @@ async fn full<P: Handlers + StructProcess>(
 }
 
 /// Handles a message where the process's kind says.
-async fn run<P: Handlers>(
+async fn run<P: Handlers + Send>(
     mut state: P,
     envelope: Envelope<P::Message>,
     mut cx: Cx<P>,

@@ -88,7 +88,7 @@ pub(crate) fn settle<P>(process: &mut P, ended: Result<Then<P>, Exit>) -> Result
 ///
 /// # Errors
 /// The panic of the work.
-pub(crate) async fn next_message<P: Handlers + StructProcess>(
+pub(crate) async fn next_message<P: Handlers + StructProcess + Send>(
     state: &mut P,
     mailbox: &Mailbox<P>,
     cx: &mut Cx<P>,

@@ -240,7 +240,7 @@ impl<B: Body<Output: IntoOutcome>, M: 'static> Remade for Process<B, M, ()> {
     }
 }
 
-impl<P: Handlers + StructProcess> Remade for P {
+impl<P: Handlers + StructProcess + Send> Remade for P {
     type Spawned = P::Handle;
 
     fn spawn_remade(factory: impl FnMut() -> Self + Send + 'static, plan: Plan) -> P::Handle {

@@ -181,7 +181,7 @@ where
 }
 
 /// Makes incarnations of a struct, and keeps their mailbox.
-pub(super) struct StructStarter<P: Handlers + StructProcess, F> {
+pub(super) struct StructStarter<P: Handlers + StructProcess + Send, F> {
     pub(super) factory: F,
     pub(super) scope: Scope,
     pub(super) options: SpawnOptions,
@@ -194,7 +194,7 @@ pub(super) struct StructStarter<P: Handlers + StructProcess, F> {
 
 impl<P, F> Starter for StructStarter<P, F>
 where
-    P: Handlers + StructProcess,
+    P: Handlers + StructProcess + Send,
     F: FnMut() -> P + Send + 'static,
 {
     fn make(&mut self, lineage: &Arc<Lineage>) {
