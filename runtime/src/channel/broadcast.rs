@@ -194,6 +194,17 @@ impl<T> Shared<T> {
 
 /// The sending side of a [`broadcast`]. Clones send into the same channel; dropping the last one ends the receivers, after
 /// they have taken what is there.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let (prices, first) = broadcast(4);
+/// let second = prices.subscribe();
+/// prices.send(10).await?;
+/// assert_eq!((first.recv().await, second.recv().await), (Some(Ok(10)), Some(Ok(10))));
+/// # Ok(()) }) }
+/// ```
 pub struct BroadcastSender<T> {
     shared: Arc<Shared<T>>,
 }

@@ -151,6 +151,19 @@ impl DeadLetters {
     ///
     /// # Errors
     /// [`TryRecvError::Empty`] when there is none now, [`TryRecvError::Closed`] when the system has shut down.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let letters = scope.system().dead_letters();
+    /// assert!(letters.try_recv().is_err(), "nothing was lost");
+    /// let (jobs, inbox) = bounded(8);
+    /// jobs.send(7).await?;
+    /// drop(inbox);
+    /// assert_eq!(letters.try_recv()?.message, "i32");
+    /// # Ok(()) }) }
+    /// ```
     pub fn try_recv(&self) -> Result<DeadLetter, TryRecvError> {
         self.letters.try_recv()
     }

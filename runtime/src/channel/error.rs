@@ -11,6 +11,17 @@ use crate::channel::account::Origin;
 ///
 /// A message that is dropped with its error, as `?` does in the end, is dead:
 /// [`Dead::Closed`](crate::channel::Dead::Closed).
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let (jobs, inbox) = bounded(1);
+/// inbox.finish();
+/// let error = jobs.send("mine").await.expect_err("nobody receives any more");
+/// assert_eq!(error.into_inner(), "mine");
+/// # Ok(()) }) }
+/// ```
 pub struct SendError<T> {
     /// Taken out only by [`into_inner`](Self::into_inner), which forgets the error, or by its destructor.
     message: ManuallyDrop<T>,
@@ -100,6 +111,21 @@ impl<T> Error for SendError<T> {
 unsafe impl<T: Send> Sync for SendError<T> {}
 
 /// The message could not be sent at once. Gives it back.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// use roundrock::channel::TrySendError;
+///
+/// let (jobs, _inbox) = bounded(1);
+/// jobs.try_send(1)?;
+/// match jobs.try_send(2) {
+///     Err(TrySendError::Full(job)) => assert_eq!(job, 2),     // it comes back
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok(()) }) }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TrySendError<T> {
@@ -180,6 +206,18 @@ impl<T> Error for TrySendError<T> {
 }
 
 /// The message could not be sent in time. Gives it back.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let (jobs, _inbox) = bounded(1);
+/// jobs.send(1).await?;
+/// let error = jobs.send(2).within(millis(1)).await.expect_err("there is no room");
+/// assert!(error.is_elapsed());
+/// assert_eq!(error.into_inner(), 2);
+/// # Ok(()) }) }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendTimeoutError<T> {
@@ -198,6 +236,20 @@ impl<T> SendTimeoutError<T> {
     }
 
     /// Drops the message: as [`TrySendError::without_message`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// use roundrock::channel::SendTimeoutError;
+    /// use std::cell::Cell;
+    ///
+    /// let (cells, inbox) = bounded(1);
+    /// let sent = cells.send(Cell::new(1)).within(secs(1)).await;
+    /// sent.map_err(SendTimeoutError::without_message)?;           // a `Cell` is not `Sync`
+    /// assert_eq!(inbox.recv().await.map(Cell::into_inner), Some(1));
+    /// # Ok(()) }) }
+    /// ```
     pub fn without_message(self) -> SendTimeoutError<()> {
         match self {
             Self::Elapsed(_) => SendTimeoutError::Elapsed(()),

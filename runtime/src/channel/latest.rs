@@ -131,6 +131,18 @@ impl<T> Shared<T> {
 
 /// The sending side of a [`latest`] channel. Clones set the same value; dropping the last one ends the receivers, after they
 /// have seen the last value.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let (config, seen) = latest(1);
+/// config.set(2);
+/// config.set(3);                                      // who was not looking misses 2
+/// assert_eq!(seen.recv().await, Some(3));
+/// assert_eq!(config.get(), 3);
+/// # Ok(()) }) }
+/// ```
 pub struct LatestSender<T> {
     shared: Arc<Shared<T>>,
 }

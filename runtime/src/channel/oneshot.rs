@@ -171,6 +171,16 @@ impl<T> Shared<T> {
 }
 
 /// The sending side of a [`oneshot`]. Dropping it unused ends the receiver.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// let (answer, asked) = oneshot();
+/// scope.task("answers", async move { let _ = answer.send(42); });
+/// assert_eq!(asked.recv().await, Some(42));
+/// # Ok(()) }) }
+/// ```
 pub struct OneshotSender<T> {
     shared: Arc<Shared<T>>,
 }

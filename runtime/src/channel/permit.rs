@@ -245,6 +245,18 @@ impl<T> Drop for Permits<'_, T> {
 }
 
 /// Room for one message; see [`Sender::ready`]. Dropping it gives the room to the next in line.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let (jobs, inbox) = bounded(1);
+/// let room = jobs.ready().await?;
+/// assert!(jobs.try_send(0).is_err(), "the room is kept");
+/// room.send(1)?;                                      // does not wait
+/// assert_eq!(inbox.recv().await, Some(1));
+/// # Ok(()) }) }
+/// ```
 #[must_use = "a permit that is dropped gives its room back"]
 #[derive(Debug)]
 pub struct Permit<'a, T> {
@@ -274,6 +286,18 @@ impl<T> Drop for Permit<'_, T> {
 }
 
 /// Room for one message, with the sender it belongs to; see [`Sender::ready_owned`].
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let (jobs, inbox) = bounded(1);
+/// let room = jobs.ready_owned().await?;               // may be kept in a struct, or sent to another process
+/// let jobs = room.send(1)?;                           // gives the sender back
+/// assert_eq!(inbox.recv().await, Some(1));
+/// jobs.finish();
+/// # Ok(()) }) }
+/// ```
 #[must_use = "a permit that is dropped gives its room back"]
 #[derive(Debug)]
 pub struct OwnedPermit<T> {

@@ -3,6 +3,18 @@
 use crate::channel::{BroadcastReceiver, BroadcastSender, Message, Receiver, Sender};
 
 /// What a full channel does with a new message.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let (readings, latest) = bounded(2).overflow(Overflow::DropOldest);
+/// for reading in 1..=5 {
+///     readings.send(reading).await?;                  // never waits
+/// }
+/// assert_eq!(latest.recv_many(8).await, [4, 5]);
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Overflow {

@@ -28,6 +28,19 @@ use crate::task::waker;
 /// The receiving side of a channel. Clones compete: each message goes to one of them, as in Go.
 ///
 /// Dropping the last receiver closes the channel: senders get their messages back, and queued messages are dropped.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let (jobs, inbox) = bounded(4);
+/// let second = inbox.clone();                         // both receive from the same queue
+/// jobs.send("a").await?;
+/// jobs.send("b").await?;
+/// assert_eq!((inbox.recv().await, second.recv().await), (Some("a"), Some("b")));
+/// assert!(inbox.is_empty() && !inbox.is_closed());
+/// # Ok(()) }) }
+/// ```
 pub struct Receiver<T> {
     head: NonNull<Head>,
     message: PhantomData<fn() -> T>,
@@ -142,6 +155,21 @@ impl<T: Message> Receiver<T> {
     ///
     /// # Errors
     /// [`TryRecvError::Empty`] when there is none now, [`TryRecvError::Closed`] when none will come.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// use roundrock::channel::TryRecvError;
+    ///
+    /// let (jobs, inbox) = bounded(2);
+    /// assert_eq!(inbox.try_recv(), Err(TryRecvError::Empty));
+    /// jobs.send(1).await?;
+    /// jobs.finish();
+    /// assert_eq!(inbox.try_recv(), Ok(1));
+    /// assert_eq!(inbox.try_recv(), Err(TryRecvError::Closed));
+    /// # Ok(()) }) }
+    /// ```
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
         if current::flags() != 0 {
             self.core().close_to_outside();
@@ -162,6 +190,21 @@ impl<T: Message> Receiver<T> {
     ///
     /// # Panics
     /// If `limit` is zero.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (jobs, inbox) = bounded(8);
+    /// for job in 1..=5 {
+    ///     jobs.send(job).await?;
+    /// }
+    /// jobs.finish();
+    /// assert_eq!(inbox.recv_many(3).await, [1, 2, 3]);
+    /// assert_eq!(inbox.recv_many(3).await, [4, 5]);
+    /// assert!(inbox.recv_many(3).await.is_empty());       // no sender is left
+    /// # Ok(()) }) }
+    /// ```
     pub async fn recv_many(&self, limit: usize) -> Vec<T> {
         assert!(
             limit > 0,
@@ -189,6 +232,17 @@ impl<T: Message> Receiver<T> {
     ///
     /// # Panics
     /// In a process: it would block its worker. Use `recv().await`.
+    ///
+    /// # Examples
+    /// ```
+    /// use roundrock::prelude::*;
+    ///
+    /// let (jobs, inbox) = bounded(1);
+    /// let reader = std::thread::spawn(move || inbox.blocking_recv());
+    /// jobs.blocking_send(7)?;
+    /// assert_eq!(reader.join().ok().flatten(), Some(7));
+    /// # Ok::<(), roundrock::Error>(())
+    /// ```
     pub fn blocking_recv(&self) -> Option<T> {
         crate::blocking::block_on(self.recv())
     }

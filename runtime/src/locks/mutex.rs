@@ -73,6 +73,20 @@ impl<T> Mutex<T> {
     }
 
     /// Returns the value if nobody holds it or waits for it.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// use roundrock::sync::Mutex;
+    ///
+    /// let total = Mutex::new(1);
+    /// let guard = total.lock().await;
+    /// assert!(total.try_lock().is_none(), "it is held");
+    /// drop(guard);
+    /// assert_eq!(total.try_lock().map(|total| *total), Some(1));
+    /// # Ok(()) }) }
+    /// ```
     #[track_caller]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         let lease = Lease::try_new(&*self.gate, Location::caller(), 1)?;
@@ -93,6 +107,19 @@ impl<T> Mutex<T> {
     }
 
     /// Returns who holds it, if somebody does, and where it was taken.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// use roundrock::sync::Mutex;
+    ///
+    /// let total = Mutex::new(1);
+    /// assert!(total.holder().is_none());
+    /// let _guard = total.lock().await;
+    /// assert!(total.holder().is_some());
+    /// # Ok(()) }) }
+    /// ```
     pub fn holder(&self) -> Option<Holder> {
         self.gate.holders().first().copied()
     }

@@ -55,6 +55,19 @@ impl<M> Envelope<M> {
 }
 
 /// Why a call gave no value.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// # #[process] struct Counter { n: i64 }
+/// # #[handlers] impl Counter { fn add(&mut self, by: i64) -> i64 { self.n += by; self.n } fn clear(&mut self) { self.n = 0; } }
+/// let counter = scope.spawn(Counter { n: 0 });
+/// counter.stop();
+/// counter.done().await;
+/// assert_eq!(counter.add(1).await, Err(CallError::Gone));
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CallError<E = Infallible> {
@@ -257,12 +270,37 @@ impl<'h, P: Handlers, R, E> Call<'h, P, R, E, P::Message> {
     ///
     /// With `send` it limits for how long the message is worth handling. The wait for room is another matter:
     /// `counter.add(1).send().within(d)` limits that.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] struct Slow;
+    /// # #[handlers] impl Slow { async fn work(&self) { sleep(secs(60)).await; } }
+    /// let slow = scope.spawn(Slow);
+    /// assert_eq!(slow.work().within(millis(1)).await, Err(CallError::Deadline));
+    /// # slow.kill();
+    /// # Ok(()) }) }
+    /// ```
     pub fn within(mut self, limit: Duration) -> Self {
         self.limit = Some(self.limit.map_or(limit, |before| before.min(limit)));
         self
     }
 
     /// Makes the call independent of the handle that it was made from.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] struct Counter { n: i64 }
+    /// # #[handlers] impl Counter { fn add(&mut self, by: i64) -> i64 { self.n += by; self.n } fn clear(&mut self) { self.n = 0; } }
+    /// let counter = scope.spawn(Counter { n: 1 });
+    /// let call = counter.add(1).owned();
+    /// drop(counter);                                      // the call keeps the process alive
+    /// assert_eq!(call.await?, 2);
+    /// # Ok(()) }) }
+    /// ```
     pub fn owned(self) -> Call<'static, P, R, E, P::Message> {
         Call {
             handle: self.handle.owned(),
@@ -288,6 +326,18 @@ impl<'h, P: Handlers, R, E> Call<'h, P, R, E, P::Message> {
     ///
     /// # Errors
     /// [`SendError`] with the call, which can be made again, when the process has ended.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] struct Counter { n: i64 }
+    /// # #[handlers] impl Counter { fn add(&mut self, by: i64) -> i64 { self.n += by; self.n } fn clear(&mut self) { self.n = 0; } }
+    /// let counter = scope.spawn(Counter { n: 1 });
+    /// counter.add(1).send_and_forget().await?;            // its reply is counted as discarded
+    /// assert_eq!(counter.add(1).await?, 3);
+    /// # Ok(()) }) }
+    /// ```
     pub fn send_and_forget(self) -> CallSend<'h, P, R, E, P::Message> {
         CallSend::new(self)
     }
@@ -296,6 +346,25 @@ impl<'h, P: Handlers, R, E> Call<'h, P, R, E, P::Message> {
     ///
     /// # Errors
     /// [`TrySendError`] with the call, which can be made again, when the mailbox is full or the process has ended.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process(mailbox = 1)] struct Door { opened: u32 }
+    /// # #[handlers] impl Door { async fn open(&mut self, by: Receiver<()>) { by.recv().await; self.opened += 1; } fn opened(&self) -> u32 { self.opened } }
+    /// let door = scope.spawn(Door { opened: 0 });
+    /// let (push, pushed) = bounded(2);
+    /// let mut refused = None;
+    /// while refused.is_none() {
+    ///     refused = door.open(pushed.clone()).try_send().err();   // until its mailbox is full
+    /// }
+    /// let call = refused.context("it was full")?.into_inner();
+    /// push.finish();
+    /// call.await?;                                                // the call came back, and can be made again
+    /// assert!(door.opened().await? >= 2);
+    /// # Ok(()) }) }
+    /// ```
     #[expect(
         clippy::type_complexity,
         reason = "the error gives back the call itself"

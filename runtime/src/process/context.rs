@@ -170,6 +170,25 @@ impl<P> Cx<P> {
     }
 
     /// Returns the scope that the process belongs to.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// #[process]
+    /// struct Parent;
+    ///
+    /// #[handlers]
+    /// impl Parent {
+    ///     /// Starts a process beside this one.
+    ///     fn begin(&mut self, cx: &mut Cx) {
+    ///         cx.scope().task("child", async {});
+    ///     }
+    /// }
+    ///
+    /// scope.spawn(Parent).begin().await?;
+    /// # Ok(()) }) }
+    /// ```
     pub fn scope(&self) -> Scope {
         Scope::from_inner(Arc::clone(&self.inner.scope))
     }
@@ -186,6 +205,28 @@ impl<P> Cx<P> {
     }
 
     /// Returns when the present message must have been handled, if its caller or the scope said so.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// #[process]
+    /// struct Search;
+    ///
+    /// #[handlers]
+    /// impl Search {
+    ///     /// How much time its caller gives it.
+    ///     fn time_left(&self, cx: &mut Cx) -> Option<Duration> {
+    ///         Some(cx.deadline()?.saturating_duration_since(roundrock::time::now()))
+    ///     }
+    /// }
+    ///
+    /// let search = scope.spawn(Search);
+    /// assert_eq!(search.time_left().await?, None);
+    /// let left = search.time_left().within(secs(60)).await?;
+    /// assert!(left.is_some_and(|left| left <= secs(60)));
+    /// # Ok(()) }) }
+    /// ```
     pub fn deadline(&self) -> Option<Instant> {
         match (self.inner.deadline, self.inner.scope.deadline()) {
             (Some(message), Some(scope)) => Some(message.min(scope)),
@@ -209,6 +250,26 @@ impl<P> Cx<P> {
     }
 
     /// Returns the process that sent the present message; `None` if it came from outside, or through a port.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # use roundrock::ProcessId;
+    /// #[process]
+    /// struct Guest;
+    ///
+    /// #[handlers]
+    /// impl Guest {
+    ///     fn who(&self, cx: &mut Cx) -> Option<ProcessId> {
+    ///         cx.caller()
+    ///     }
+    /// }
+    ///
+    /// let guest = scope.spawn(Guest);
+    /// assert!(guest.who().await?.is_some(), "the body of `run` is a process too");
+    /// # Ok(()) }) }
+    /// ```
     pub fn caller(&self) -> Option<ProcessId> {
         self.inner.caller
     }
@@ -290,6 +351,29 @@ impl<P> Cx<P> {
 
 impl<P: StructProcess> Cx<P> {
     /// Returns a handle to this very process; `None` if the last handle outside is gone and only the queue is left.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// #[process]
+    /// struct Clock { ticks: u32 }
+    ///
+    /// #[handlers]
+    /// impl Clock {
+    ///     /// Gives others a way to this process.
+    ///     fn port(&self, cx: &mut Cx<Self>) -> Option<Sender<u32>> {
+    ///         Some(cx.handle()?.add_port())
+    ///     }
+    ///     fn add(&mut self, ticks: u32) { self.ticks += ticks; }
+    ///     fn ticks(&self) -> u32 { self.ticks }
+    /// }
+    ///
+    /// let clock = scope.spawn(Clock { ticks: 0 });
+    /// clock.port().await?.context("it lives")?.send(3).await?;
+    /// assert_eq!(clock.ticks().await?, 3);
+    /// # Ok(()) }) }
+    /// ```
     pub fn handle(&self) -> Option<P::Handle> {
         self.inner.me.as_ref()?.retype::<P>().upgrade()
     }

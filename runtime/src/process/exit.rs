@@ -10,6 +10,19 @@ use crate::error::{Error, is_closed};
 use crate::task::current::{self, PanicSite};
 
 /// How a process ended.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// let group = scope.child("group");
+/// let task = group.task("broken", async { Err::<(), _>(Error::msg("no disk")) });
+/// let exit = task.done().await;
+/// assert!(exit.is_failure() && !exit.is_normal());
+/// assert_eq!(exit.kind(), "failed");
+/// assert!(exit.to_string().contains("no disk"), "{exit}");
+/// # Ok(()) }) }
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Exit {

@@ -137,12 +137,37 @@ impl<P> Handle<P> {
     ///
     /// That is a normal end, so a transient or temporary child is not started again. A permanent one is: its messages are not
     /// refused, and wait for the next incarnation.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] struct Counter { n: i64 }
+    /// # #[handlers] impl Counter { fn add(&mut self, by: i64) -> i64 { self.n += by; self.n } fn clear(&mut self) { self.n = 0; } }
+    /// let counter = scope.spawn(Counter { n: 0 });
+    /// counter.clear().send().await?;
+    /// counter.stop();                                     // what is queued is handled first
+    /// assert!(counter.done().await.is_normal());
+    /// # Ok(()) }) }
+    /// ```
     pub fn stop(&self) {
         self.mailbox.stop_owner();
     }
 
     /// Drops the process at its current or next await. A supervised child is killed in its present incarnation, and its
     /// supervisor decides what follows.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] struct Counter { n: i64 }
+    /// # #[handlers] impl Counter { fn add(&mut self, by: i64) -> i64 { self.n += by; self.n } fn clear(&mut self) { self.n = 0; } }
+    /// let counter = scope.spawn_isolated(Counter { n: 0 });
+    /// counter.kill();
+    /// assert_eq!(counter.done().await.kind(), "killed");
+    /// # Ok(()) }) }
+    /// ```
     pub fn kill(&self) {
         if let Some(task) = self.mailbox.owner().and_then(|task| task.acting()) {
             task.kill();
@@ -184,6 +209,19 @@ impl<P> Handle<P> {
     ///
     /// # Panics
     /// If the handle belongs to no process of this system.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] struct Counter { n: i64 }
+    /// # #[handlers] impl Counter { fn add(&mut self, by: i64) -> i64 { self.n += by; self.n } fn clear(&mut self) { self.n = 0; } }
+    /// let counter = scope.spawn(Counter { n: 0 });
+    /// let task = counter.task();
+    /// drop(counter);                                      // the last handle: its work is over
+    /// task.await?;
+    /// # Ok(()) }) }
+    /// ```
     pub fn task(&self) -> Task<()> {
         match self.mailbox.owner() {
             Some(task) => Task::watching(task.whole()),
@@ -204,11 +242,41 @@ impl<P> Handle<P> {
     }
 
     /// Returns how the process ended, if it has.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] struct Counter { n: i64 }
+    /// # #[handlers] impl Counter { fn add(&mut self, by: i64) -> i64 { self.n += by; self.n } fn clear(&mut self) { self.n = 0; } }
+    /// let counter = scope.spawn(Counter { n: 0 });
+    /// assert!(counter.exit().is_none(), "it lives");
+    /// counter.stop();
+    /// counter.done().await;
+    /// assert!(counter.exit().is_some_and(|exit| exit.is_normal()));
+    /// # Ok(()) }) }
+    /// ```
     pub fn exit(&self) -> Option<Exit> {
         self.mailbox.owner().and_then(|task| task.exit())
     }
 
     /// Returns a handle that does not keep the process alive.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] struct Counter { n: i64 }
+    /// # #[handlers] impl Counter { fn add(&mut self, by: i64) -> i64 { self.n += by; self.n } fn clear(&mut self) { self.n = 0; } }
+    /// let counter = scope.spawn(Counter { n: 0 });
+    /// let weak = counter.downgrade();
+    /// assert_eq!(weak.upgrade().context("it lives")?.add(1).await?, 1);
+    /// let done = counter.done();
+    /// drop(counter);
+    /// done.await;
+    /// assert!(weak.upgrade().is_none());
+    /// # Ok(()) }) }
+    /// ```
     pub fn downgrade(&self) -> WeakHandle<P> {
         WeakHandle {
             mailbox: self.mailbox.duplicate(Side::Weak),

@@ -618,11 +618,54 @@ impl<T, E> Reply<T, E> {
     }
 
     /// Answers the call with an error.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// #[process]
+    /// struct Bank;
+    ///
+    /// #[handlers]
+    /// impl Bank {
+    ///     fn pay(&mut self, amount: u32, reply: Reply<u32, String>) {
+    ///         if amount > 100 {
+    ///             reply.fail("too much".to_owned());
+    ///         } else {
+    ///             reply.send(amount);
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let bank = scope.spawn(Bank);
+    /// assert_eq!(bank.pay(10).await, Ok(10));
+    /// assert_eq!(bank.pay(200).await, Err(CallError::Failed("too much".to_owned())));
+    /// # Ok(()) }) }
+    /// ```
     pub fn fail(mut self, error: E) {
         self.slot.reply(Err(CallError::Failed(error)));
     }
 
     /// Returns whether the caller still waits.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// #[process]
+    /// struct Desk { waiting: Vec<Reply<u32>> }
+    ///
+    /// #[handlers]
+    /// impl Desk {
+    ///     fn ask(&mut self, reply: Reply<u32>) { self.waiting.push(reply); }
+    ///     fn wanted(&self) -> usize { self.waiting.iter().filter(|reply| reply.is_wanted()).count() }
+    /// }
+    ///
+    /// let desk = scope.spawn(Desk { waiting: Vec::new() });
+    /// assert_eq!(desk.ask().within(millis(1)).await, Err(CallError::Deadline));
+    /// assert_eq!(desk.wanted().await?, 0);                // its caller has gone
+    /// # Ok(()) }) }
+    /// ```
     pub fn is_wanted(&self) -> bool {
         self.slot.cell.is_some() && !self.slot.abandoned()
     }

@@ -44,6 +44,22 @@ const QUIET: Duration = Duration::from_secs(1);
 const RARE_LOOK: Duration = Duration::from_secs(10);
 
 /// What became of the processes of a scope that stopped.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// let group = scope.child("group");
+/// let (jobs, inbox) = bounded(4);
+/// group.task("reader", async move { while inbox.recv().await.is_some() {} });
+/// group.task("sleeper", async { sleep(secs(3600)).await });
+/// jobs.send(1).await?;
+/// let report = group.stop(millis(20)).await;
+/// assert_eq!(report.drained, 1);
+/// assert_eq!(report.late[0].name, "sleeper");
+/// assert!(!report.is_clean());
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct ExitReport {

@@ -61,6 +61,18 @@ impl<S> Supervised<S> {
     }
 
     /// Never starts the child again. Its failure is reported, and is nobody else's.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] struct Counter { n: i64 }
+    /// # #[handlers] impl Counter { fn add(&mut self, by: i64) -> i64 { self.n += by; self.n } fn clear(&mut self) { self.n = 0; } }
+    /// let counter = scope.supervise(|| Counter { n: 0 }).temporary().spawn();     // never started again
+    /// counter.kill();
+    /// assert_eq!(counter.closed().await.kind(), "killed");
+    /// # Ok(()) }) }
+    /// ```
     pub fn temporary(self) -> Self {
         self.restart(Restart::Temporary)
     }
@@ -76,6 +88,19 @@ impl<S> Supervised<S> {
     ///
     /// # Panics
     /// If the end of the range lies before its start.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] struct Counter { n: i64 }
+    /// # #[handlers] impl Counter { fn add(&mut self, by: i64) -> i64 { self.n += by; self.n } fn clear(&mut self) { self.n = 0; } }
+    /// let counter = scope.supervise(|| Counter { n: 0 }).backoff(millis(1)..millis(10)).spawn();
+    /// counter.kill();
+    /// counter.add(1).await?;                              // waits for the next incarnation
+    /// counter.stop();
+    /// # Ok(()) }) }
+    /// ```
     pub fn backoff(mut self, range: Range<Duration>) -> Self {
         assert!(
             range.start <= range.end,

@@ -69,6 +69,14 @@ impl Builder {
     ///
     /// # Panics
     /// Outside of 1 to [`MAX_WORKERS`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// let workers = System::builder().workers(3).run(async |scope| Ok(scope.system().workers()))?;
+    /// assert_eq!(workers, 3);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn workers(mut self, workers: usize) -> Self {
         assert!(
             (1..=MAX_WORKERS).contains(&workers),
@@ -79,6 +87,16 @@ impl Builder {
     }
 
     /// Sets how long a stop waits before it drops what is left. The default is 10 s; zero drops at once.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// let ended = System::builder().workers(1).grace(millis(10)).run(async |scope| {
+    ///     scope.task("sleeper", async { sleep(secs(3600)).await });
+    ///     Err::<(), _>(Error::msg("enough"))              // stops the scope; the sleeper is dropped after 10 ms
+    /// });
+    /// assert!(ended.is_err());
+    /// ```
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self

@@ -276,6 +276,15 @@ impl System {
     ///
     /// # Panics
     /// After the system has ended, if nobody kept the scope.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let system = scope.system();
+    /// system.scope().task("by itself", async {});         // in the root scope
+    /// # Ok(()) }) }
+    /// ```
     pub fn scope(&self) -> Scope {
         match self.inner.root() {
             Some(root) => Scope::from_inner(root),
@@ -322,6 +331,22 @@ impl System {
     }
 
     /// Returns what runs now: processes and what they wait for, channels, workers. Nothing is paused for it.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let (jobs, inbox) = bounded::<u32>(8).named("jobs");
+    /// let worker = scope.task("worker", async move { while inbox.recv().await.is_some() {} });
+    /// jobs.send(1).await?;
+    /// let snapshot = scope.system().snapshot();
+    /// let worker_now = snapshot.processes.iter().find(|process| process.name == "worker");
+    /// assert!(worker_now.is_some_and(|process| process.site.is_some()));
+    /// let channel = snapshot.channels.iter().find(|channel| channel.name.as_deref() == Some("jobs"));
+    /// assert_eq!(channel.context("it is there")?.sent, 1);
+    /// # jobs.finish(); worker.await?;
+    /// # Ok(()) }) }
+    /// ```
     pub fn snapshot(&self) -> Snapshot {
         Snapshot::take(&self.inner, Limits::default())
     }
@@ -386,6 +411,22 @@ impl System {
     /// [`observe::ledger`](crate::observe::ledger).
     ///
     /// Reads every channel under its own lock, one after another; nothing is paused for it.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let (jobs, inbox) = bounded(8);
+    /// for job in 0..3 {
+    ///     jobs.send(job).await?;
+    /// }
+    /// inbox.recv().await;
+    /// drop((jobs, inbox));                                // two that nobody will see
+    /// let ledger = scope.system().ledger();
+    /// assert!(ledger.is_balanced());
+    /// assert_eq!(ledger.dead.total(), 2);
+    /// # Ok(()) }) }
+    /// ```
     pub fn ledger(&self) -> Ledger {
         snapshot::ledger(&self.inner.scheduler)
     }

@@ -223,6 +223,19 @@ impl<T> Task<T> {
     ///
     /// This is a monitor: each gives exactly one notice, also when it was made after the end. A supervised child has ended
     /// when it will not be started again.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let task = scope.task("work", async { roundrock::Ok(1) });
+    /// select! {
+    ///     exit = task.done() => assert!(exit.is_normal()),
+    ///     _ = sleep(secs(60)) => panic!("too slow"),
+    /// }
+    /// assert_eq!(task.await?, 1);                         // the value is still there
+    /// # Ok(()) }) }
+    /// ```
     pub fn done(&self) -> Done {
         Done::new(Some(self.task.clone()))
     }

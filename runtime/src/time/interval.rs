@@ -10,6 +10,20 @@ use crate::time::clock::now;
 use crate::time::sleep::{Sleep, later, sleep_until};
 
 /// What an interval does about ticks that passed while nobody waited.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// use roundrock::time::MissedTick;
+///
+/// let mut ticks = interval(millis(2)).missed(MissedTick::Skip);
+/// ticks.next().await;
+/// sleep(millis(9)).await;                             // several ticks are missed: one comes at once,
+/// ticks.next().await;                                 // and the next one at its own time
+/// ticks.next().await;
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum MissedTick {
@@ -52,6 +66,18 @@ pub fn interval(period: Duration) -> Interval {
 }
 
 /// Ticks at a fixed period; see [`interval`].
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let mut ticks = interval(millis(1));
+/// for _ in 0..3 {
+///     ticks.next().await;
+/// }
+/// assert_eq!(ticks.period(), millis(1));
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug)]
 pub struct Interval {
     period: Duration,

@@ -43,6 +43,16 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// Waits until `deadline`. One that has passed completes at once, after giving others a turn.
 ///
 /// Cancellation and panics: as for [`sleep`].
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let until = roundrock::time::now() + millis(2);
+/// sleep_until(until).await;
+/// assert!(roundrock::time::now() >= until);           // never early
+/// # Ok(()) }) }
+/// ```
 pub fn sleep_until(deadline: Instant) -> Sleep {
     Sleep::new(When::At(deadline))
 }
