@@ -48,6 +48,47 @@ fn p33_the_grace_names_who_was_late() {
     }
 }
 
+/// P33: of a struct the report says too in which handler it was, and for how long.
+#[test]
+fn p33_the_report_names_the_handler_and_the_age_of_the_wait() {
+    #[process]
+    struct Slow;
+    #[handlers]
+    impl Slow {
+        fn quick(&self) {}
+        async fn fetch(&mut self, begun: Sender<()>) {
+            let _ = begun.send(()).await;
+            sleep(secs(3600)).await;
+        }
+    }
+    on(2, |scope| async move {
+        let child = scope.child("child");
+        let slow = child.spawn(Slow);
+        slow.quick().await?;
+        let (begun, begins) = bounded(1);
+        slow.fetch(begun).send().await?;
+        begins.recv().await;
+        let report = child.stop(millis(60)).await;
+        assert_eq!(report.late.len(), 1, "{report}");
+        let late = &report.late[0];
+        assert_eq!(
+            (late.handler, late.worker),
+            (Some("fetch"), None),
+            "{report}"
+        );
+        assert!(
+            late.since >= millis(20) && late.since < secs(60),
+            "{report}"
+        );
+        let text = report.to_string();
+        assert!(
+            text.contains("was waiting: Timer in `fetch`, for "),
+            "{text}"
+        );
+        Ok(())
+    });
+}
+
 /// Never: only keeps the loop above from having no end.
 fn tally_is_poisoned() -> bool {
     false
@@ -89,6 +130,11 @@ fn p33_a_stuck_poll_is_reported() {
             let report = child.stop(millis(1)).await;
             assert_eq!(report.stuck.len(), 1, "{report}");
             assert_eq!(report.stuck[0].name, "stuck");
+            // A spare worker may have come, but this one is its own.
+            assert!(report.stuck[0].worker.is_some(), "{report}");
+            assert!(report.stuck[0].since >= millis(20), "{report}");
+            let text = report.to_string();
+            assert!(text.contains("was busy on worker"), "{text}");
             release.send(()).unwrap();
             let _ = task.done().await;
             Ok(())

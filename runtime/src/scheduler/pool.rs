@@ -15,6 +15,7 @@ use crate::scheduler::monitor::Monitor;
 use crate::scheduler::queue::{Injector, Local, Runnable};
 use crate::scheduler::worker::{self, Remote, Worker};
 use crate::sync::{AtomicU32, AtomicUsize, Lock, Ordering, has_heavy_fence};
+use crate::task::ProcessId;
 use crate::task::cell::Header;
 use crate::task::registry::Registry;
 use crate::time::clock::Clock;
@@ -235,6 +236,15 @@ impl Scheduler {
     pub(crate) fn active_remotes(&self) -> &[Arc<Remote>] {
         // ORDERING: Relaxed: the entries exist from the start; the number only limits the search.
         &self.remotes[..self.active.load(Ordering::Relaxed)]
+    }
+
+    /// The worker whose step a process runs in now, if it is one.
+    pub(crate) fn runs_on(&self, id: ProcessId) -> Option<usize> {
+        self.active_remotes().iter().position(|remote| {
+            // ORDERING: Relaxed (both): see `worker::Counters`; it is an answer about a moment ago.
+            remote.counters.current.load(Ordering::Relaxed) == id.raw()
+                && remote.counters.steps.load(Ordering::Relaxed) % 2 == 1
+        })
     }
 
     /// Workers that are not asleep.

@@ -104,6 +104,12 @@ pub struct Late {
     pub site: Option<(&'static str, u32)>,
     /// What it was waiting for.
     pub waiting_for: WaitKind,
+    /// The handler that it waited in, if it is a struct.
+    pub handler: Option<&'static str>,
+    /// How long it had waited, or run without coming to an await, to a few milliseconds.
+    pub since: Duration,
+    /// The worker that it ran on at that moment, if it did.
+    pub worker: Option<usize>,
 }
 
 impl fmt::Display for Late {
@@ -112,12 +118,17 @@ impl fmt::Display for Late {
         if let Some((file, line)) = self.site {
             write!(f, ", spawned at {file}:{line}")?;
         }
-        match self.waiting_for {
-            WaitKind::Other => {
-                f.write_str(", was busy, or waiting for something that is not Roundrock's")
+        match (self.worker, self.waiting_for) {
+            (Some(worker), _) => write!(f, ", was busy on worker {worker}")?,
+            (None, WaitKind::Other) => {
+                f.write_str(", was busy, or waiting for something that is not Roundrock's")?;
             }
-            kind => write!(f, ", was waiting: {kind:?}"),
+            (None, kind) => write!(f, ", was waiting: {kind:?}")?,
         }
+        if let Some(handler) = self.handler {
+            write!(f, " in `{handler}`")?;
+        }
+        write!(f, ", for {:?}", self.since)
     }
 }
 
@@ -370,13 +381,27 @@ impl Late {
     }
 
     pub(crate) fn of(task: &Header) -> Self {
-        let origin = task.slot().origin();
+        let (slot, scheduler) = (task.slot(), task.scheduler());
+        let origin = slot.origin();
         let site = origin.site.map(|site| (site.file(), site.line()));
+        let worker = scheduler.runs_on(slot.id());
+        // ORDERING: Relaxed (both): see `registry::Line`.
+        let wait = slot.line.wait.load(Ordering::Relaxed);
+        // Who runs has not waited since it was woken; a word of zero says that it never has.
+        let since_ms = if worker.is_some() || wait == 0 {
+            slot.line.ready_ms.load(Ordering::Relaxed)
+        } else {
+            (wait >> 32) as u32
+        };
+        let since_ms = scheduler.clock.coarse_ms().wrapping_sub(since_ms);
         Self {
-            id: task.slot().id(),
+            id: slot.id(),
             name: origin.name,
             site,
             waiting_for: WaitKind::Other,
+            handler: origin.handler_name(slot.handler()),
+            since: Duration::from_millis(since_ms.into()),
+            worker,
         }
     }
 }
