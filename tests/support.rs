@@ -394,6 +394,7 @@ where
         assert_no_threads_of(&name);
         if let Ok(system) = kept.recv() {
             assert_balanced(&system);
+            assert_eq!(system.proof_violations(), 0, "a proven process ran");
         }
         match result {
             Ok(value) => value,

@@ -177,6 +177,12 @@ impl Threads {
         }
     }
 
+    /// Whether no job runs or waits: every thread is spare.
+    pub(crate) fn is_idle(&self) -> bool {
+        let crew = self.counts.crew.lock();
+        usize::try_from(crew.spare) == Ok(crew.threads)
+    }
+
     /// Queues a job; false if the system has shut down.
     pub(crate) fn submit(&self, job: Job) -> bool {
         if self.simulated {

@@ -5,6 +5,91 @@ use roundrock::prelude::*;
 
 use crate::kit::{Lab, Meet, WaitKind, at, lab, who};
 
+/// The names in the way round that a refused call tells of.
+fn names(path: &[String]) -> Vec<&str> {
+    path.iter()
+        .map(|step| step.split('#').next().unwrap_or(step))
+        .collect()
+}
+
+/// A call to itself is refused at once. Case Y06.
+#[test]
+fn y06_a_process_calls_itself() {
+    #[process(name = "alone")]
+    struct Alone;
+
+    #[handlers]
+    impl Alone {
+        async fn outer(&mut self, cx: &mut Cx<Self>) -> Option<Vec<String>> {
+            match cx.handle()?.inner().await {
+                Err(CallError::Cycle(path)) => Some(path.iter().map(ToString::to_string).collect()),
+                _ => None,
+            }
+        }
+        fn inner(&self) {}
+    }
+
+    lab(|lab: Lab| async move {
+        let alone = lab.spawn(Alone);
+        let path = alone.outer().await?.context("it was not refused")?;
+        assert_eq!(names(&path), ["alone"]);
+        assert!(
+            alone.inner().await.is_ok(),
+            "the call failed, and not the process"
+        );
+        drop(alone);
+        lab.ends().await
+    });
+}
+
+/// A calls B, and B calls A: the innermost call is refused, the others complete. Case Y07.
+#[test]
+fn y07_two_call_each_other() {
+    #[process(name = "left")]
+    struct Left {
+        right: Option<RightHandle>,
+    }
+
+    #[handlers]
+    impl Left {
+        fn meet(&mut self, right: RightHandle) {
+            self.right = Some(right);
+        }
+        async fn ask(&mut self) -> Vec<String> {
+            match &self.right {
+                Some(right) => right.ask().await.unwrap_or_default(),
+                None => Vec::new(),
+            }
+        }
+        fn tell(&self) {}
+    }
+
+    #[process(name = "right")]
+    struct Right {
+        left: LeftHandle,
+    }
+
+    #[handlers]
+    impl Right {
+        async fn ask(&mut self) -> Vec<String> {
+            match self.left.tell().await {
+                Err(CallError::Cycle(path)) => path.iter().map(ToString::to_string).collect(),
+                _ => Vec::new(),
+            }
+        }
+    }
+
+    lab(|lab: Lab| async move {
+        let left = lab.spawn(Left { right: None });
+        let right = lab.spawn(Right { left: left.clone() });
+        left.meet(right).await?;
+        let path = left.ask().await?;
+        assert_eq!(names(&path), ["right", "left"], "{path:?}");
+        assert!(left.tell().await.is_ok());
+        Ok(())
+    });
+}
+
 /// A limit on the call is a way out, so it is not refused: it ends with its deadline.
 #[test]
 fn a_call_with_a_limit_is_not_refused() {

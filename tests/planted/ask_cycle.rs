@@ -1,6 +1,6 @@
 //! The bug: the catalogue asks the stock, and the stock, if it has not heard of an article yet, asks the catalogue.
 //! Ordinary tests miss it: they load the stock first, and then it knows every article.
-//! Of the issue: ask cycle only on one path. Shows as two processes that wait for each other's reply.
+//! Of the issue: ask cycle only on one path. Shows as a call that is refused, because it would wait for itself.
 
 use std::collections::HashMap;
 

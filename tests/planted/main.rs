@@ -106,7 +106,7 @@ macro_rules! planted {
 planted! {
     ack_before_work: Assertion,
     announce_before_store: Assertion,
-    ask_cycle: Deadlock,
+    ask_cycle: Error,
     cache_stampede: Assertion,
     check_then_act: Assertion,
     closed_account: Assertion,

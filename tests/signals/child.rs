@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use roundrock::observe::{Event, EventKind};
 use roundrock::prelude::*;
 
 /// Says a line to the test, at once.
@@ -40,14 +41,50 @@ async fn stubborn(scope: &Scope) {
     std::future::pending::<()>().await;
 }
 
+/// Says what it hears, when it has heard it.
+#[process]
+async fn echo(input: &Receiver<u64>, output: &Sender<u64>) -> Result<()> {
+    while let Some(number) = input.recv().await {
+        output.send(number).await?;
+    }
+    Ok(())
+}
+
+/// Two processes that wait for what the other one says.
+fn spawn_ring(scope: &Scope) -> Task<()> {
+    let (left, to_right) = rendezvous().named("left");
+    let (right, to_left) = rendezvous().named("right");
+    scope.spawn(echo(to_right, right));
+    scope.spawn(echo(to_left, left))
+}
+
 #[roundrock::main(grace = "60s")]
 async fn main(scope: &Scope) -> Result<()> {
-    if std::env::args().nth(1).as_deref() == Some("stubborn") {
-        scope.spawn(stubborn());
-    } else {
-        let (to_sink, numbers) = bounded(8);
-        scope.spawn(source(to_sink));
-        scope.spawn(sink(numbers));
+    let mode = std::env::args().nth(1);
+    match mode.as_deref() {
+        Some("stubborn") => {
+            scope.spawn(stubborn());
+        }
+        Some("deadlock") => {
+            let ring = spawn_ring(scope);
+            say("ready");
+            return Ok(ring.await?);
+        }
+        Some("ring") => {
+            let events = scope.system().events();
+            std::thread::spawn(move || {
+                let is_leak = |event: &Event| matches!(event.kind, EventKind::Leak { .. });
+                if events.iter().any(|event| is_leak(&event)) {
+                    say("leak");
+                }
+            });
+            spawn_ring(scope);
+        }
+        _ => {
+            let (to_sink, numbers) = bounded(8);
+            scope.spawn(source(to_sink));
+            scope.spawn(sink(numbers));
+        }
     }
     say("ready");
     scope.stopping().await;

@@ -66,6 +66,34 @@ fn within_the_limit(body: impl FnOnce() + Send + 'static) {
 }
 
 #[test]
+fn a_deadlock_ends_the_program_with_its_report() {
+    within_the_limit(|| {
+        let program = Program::start("deadlock");
+        let output = program.child.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(
+            text.contains("deadlock: no process can ever go on"),
+            "{text}"
+        );
+        for word in ["echo", "\"left\"", "\"right\"", "child.rs:"] {
+            assert!(text.contains(word), "no {word} in:\n{text}");
+        }
+    });
+}
+
+/// The ring is leaked, and `main` waits for a signal: that may come.
+#[test]
+fn who_waits_for_a_signal_is_not_deadlocked() {
+    within_the_limit(|| {
+        let mut program = Program::start("ring");
+        assert_eq!(program.line(), "leak", "a pass was made");
+        program.signal("TERM");
+        assert_eq!(program.end().code(), Some(0));
+    });
+}
+
+#[test]
 fn a_signal_stops_the_root_scope_and_loses_nothing() {
     for signal in ["INT", "TERM"] {
         within_the_limit(move || {

@@ -136,6 +136,7 @@ impl<T> Core<T> {
                 counts: AtomicU64::new(SENDER + RECEIVER),
                 vtable,
                 site,
+                server: AtomicU64::new(0),
                 place,
             },
             state: Lock::new(State {

@@ -12,8 +12,9 @@ use crate::channel::head::{self, Head, Side};
 use crate::channel::sender::Sender;
 use crate::channel::wait::Node;
 use crate::process::port::Visitor;
-use crate::task::TaskRef;
+use crate::sync::Ordering;
 use crate::task::ports::Tie;
+use crate::task::{ProcessId, TaskRef};
 
 /// A strong or weak sender of some message type.
 pub(crate) struct Endpoint {
@@ -120,6 +121,19 @@ impl Endpoint {
         unsafe { (self.head().vtable.owner)(self.head) }
     }
 
+    /// Says which process alone receives here; `None` if several may.
+    pub(crate) fn set_server(&self, server: Option<ProcessId>) {
+        let server = server.map_or(0, ProcessId::raw);
+        // ORDERING: Relaxed: see `Head::server`.
+        self.head().server.store(server, Ordering::Relaxed);
+    }
+
+    /// See [`set_server`](Self::set_server).
+    #[inline]
+    pub(crate) fn server(&self) -> u64 {
+        self.head().server()
+    }
+
     pub(crate) fn set_owner(&self, owner: TaskRef) {
         // SAFETY: this endpoint keeps the core alive.
         unsafe { (self.head().vtable.set_owner)(self.head, owner) };
@@ -129,6 +143,8 @@ impl Endpoint {
     pub(crate) fn stop_owner(&self) {
         let owner = self.owner();
         let lineage = owner.as_ref().and_then(|owner| owner.lineage());
+        let scheduler = owner.as_ref().map(|owner| owner.scheduler());
+        let _stop = scheduler.map(|scheduler| scheduler.proofs.stop_begins(scheduler));
         // The next incarnation of a permanent child handles what is sent from now on.
         if lineage.is_none_or(|lineage| !lineage.is_permanent()) {
             self.refuse_all();

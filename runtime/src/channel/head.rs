@@ -38,6 +38,8 @@ pub(crate) struct Head {
     pub(super) counts: AtomicU64,
     pub(crate) vtable: &'static VTable,
     pub(crate) site: &'static Location<'static>,
+    /// The id of the process that alone receives here, if it is the mailbox of a struct; otherwise zero.
+    pub(crate) server: AtomicU64,
     /// Where the channel is listed for observers.
     pub(crate) place: Option<Place>,
 }
@@ -172,6 +174,13 @@ impl Head {
             }
         }
         false
+    }
+
+    /// The process that alone receives here, or zero.
+    #[inline]
+    pub(crate) fn server(&self) -> u64 {
+        // ORDERING: Relaxed: a name that is looked up, and checked then.
+        self.server.load(Ordering::Relaxed)
     }
 
     pub(crate) fn senders(&self) -> u64 {

@@ -513,7 +513,9 @@ impl<A: Arms> Future for Selecting<A> {
         ready!(current::spend(cx, WaitKind::Select, || 0));
         // SAFETY: `arms` and `token` stay in place; only `arms` is pinned further.
         let this = unsafe { self.get_unchecked_mut() };
+        let before = current::waits_so_far();
         loop {
+            current::wait_no_more(before);
             let start = match this.shape.start {
                 Start::Fair => choose(A::COUNT),
                 Start::At(turn) => turn.checked_rem(A::COUNT).unwrap_or(0),
@@ -527,7 +529,10 @@ impl<A: Arms> Future for Selecting<A> {
                 };
                 // SAFETY: as above.
                 match unsafe { Pin::new_unchecked(&mut this.arms) }.poll_at(at, cx, &this.token) {
-                    ArmPoll::Ready(output) => return Poll::Ready(Selected::Arm(output)),
+                    ArmPoll::Ready(output) => {
+                        current::wait_no_more(before);
+                        return Poll::Ready(Selected::Arm(output));
+                    }
                     ArmPoll::Pending => open += 1,
                     ArmPoll::Passive => passive += 1,
                     ArmPoll::Disabled => {}
@@ -538,6 +543,7 @@ impl<A: Arms> Future for Selecting<A> {
                 continue;
             }
             if open == 0 && (passive == 0 || this.shape.has_else) {
+                current::wait_no_more(before);
                 return match this.shape {
                     Select { has_else: true, .. } => Poll::Ready(Selected::Else),
                     Select {
@@ -548,6 +554,7 @@ impl<A: Arms> Future for Selecting<A> {
             }
             if this.shape.has_default {
                 if this.token.claim() {
+                    current::wait_no_more(before);
                     return Poll::Ready(Selected::Default);
                 }
                 continue;

@@ -312,6 +312,10 @@ impl<T> Route<T> for Sender<T> {
         self.head.as_ptr().addr() as u64
     }
 
+    fn server(&self) -> u64 {
+        self.head().server()
+    }
+
     fn refuse(&self) {
         // SAFETY: this endpoint keeps the core alive.
         unsafe { (self.head().vtable.refuse)(self.head) };
@@ -419,6 +423,8 @@ pub(crate) trait Route<T> {
     fn refuses(&self) -> bool;
     /// The number that reports know the channel by.
     fn object(&self) -> u64;
+    /// The process that alone receives there, or zero.
+    fn server(&self) -> u64;
     /// Counts a message that goes back to its sender after it had waited.
     fn refuse(&self);
     /// For an error that says that the channel is closed.
@@ -448,6 +454,10 @@ impl<T> Route<T> for Core<T> {
 
     fn object(&self) -> u64 {
         Self::object(self)
+    }
+
+    fn server(&self) -> u64 {
+        self.head.server()
     }
 
     fn refuse(&self) {
@@ -539,7 +549,8 @@ impl<T> SendOp<T> {
                     Started::Done => Poll::Ready(Ok(())),
                     Started::Closed => Poll::Ready(this.give_back(route)),
                     Started::Parked | Started::Full | Started::Lost => {
-                        current::waits_for(WaitKind::Send, route.object());
+                        let by = route.server();
+                        current::waits_for_process(WaitKind::Send, route.object(), by);
                         Poll::Pending
                     }
                     Started::Unprepared => this.start_prepared(route, cx),
@@ -582,7 +593,7 @@ impl<T> SendOp<T> {
             };
         }
         if mark == wait::WAITING {
-            current::waits_for(WaitKind::Send, route.object());
+            current::waits_for_process(WaitKind::Send, route.object(), route.server());
             return Poll::Pending;
         }
         self.node.reset();

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::channel::Message;
 use crate::channel::error::SendTimeoutError;
 use crate::channel::sender::{Route, Sending};
+use crate::task::current;
 use crate::time::{Sleep, sleep};
 
 /// A send with a limit of time; see [`Sending::within`].
@@ -35,6 +36,7 @@ impl<T: Message> Future for SendingWithin<'_, T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // SAFETY: both fields are pinned with this future and never moved.
         let this = unsafe { self.get_unchecked_mut() };
+        let before = current::waits_so_far();
         // SAFETY: as above.
         if let Poll::Ready(result) = unsafe { Pin::new_unchecked(&mut this.send) }.poll(cx) {
             return Poll::Ready(
@@ -43,6 +45,7 @@ impl<T: Message> Future for SendingWithin<'_, T> {
         }
         // SAFETY: as above.
         ready!(unsafe { Pin::new_unchecked(&mut this.sleep) }.poll(cx));
+        current::wait_no_more(before);
         Poll::Ready(match this.send.op.give_up(this.send.sender) {
             Some(message) => {
                 this.send.sender.refuse();

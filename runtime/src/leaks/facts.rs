@@ -26,14 +26,17 @@ use crate::scheduler::Scheduler;
 use crate::sync::{Ordering, fence};
 use crate::task::ProcessId;
 use crate::task::cell::Header;
-use crate::task::current::{BETWEEN, UNKNOWN};
+use crate::task::current::{BETWEEN, CYCLE, UNKNOWN};
 use crate::task::ports::{Port, Tie};
-use crate::task::registry::{About, Slot, WaitKind};
+use crate::task::registry::{About, Line, Slot, WaitKind};
 use crate::task::waits::Noted;
 
 /// Waits that somebody outside may end at any time.
 const OUTSIDE: u16 =
     WaitKind::Other.bit() | WaitKind::Timer.bit() | WaitKind::Blocking.bit() | UNKNOWN;
+
+/// Slots that are read between two breaths: a fraction of a millisecond.
+pub(super) const BREATH: usize = 8192;
 
 /// A parked process that might be stuck.
 #[derive(Debug)]
@@ -42,6 +45,8 @@ pub(super) struct Parked {
     /// Its number of polls: the same later means that it has not run.
     pub(super) seq: u64,
     pub(super) kinds: u16,
+    /// It waits for one other process: whoever parks last in a cycle of those may refuse a call of it.
+    pub(super) edge: bool,
     /// Since when it is parked, on the coarse clock.
     pub(super) since_ms: u32,
     waits: Range<u32>,
@@ -134,11 +139,21 @@ fn may_be_stuck(slot: &Slot, entry: Option<ProcessId>, fed: &HashSet<u64, Fast>)
         return false;
     }
     let kind = WaitKind::from_u8((word >> 8) as u8);
-    if kind == WaitKind::Recv && word as u8 == 1 {
+    if kind == WaitKind::Recv && word & Line::NOTED == 1 {
         // ORDERING: as above.
         return fed.contains(&slot.line.object.load(Ordering::Relaxed));
     }
     true
+}
+
+/// Whether a deadlock is possible: nobody waits for something outside, as far as the lines say.
+pub(super) fn may_all_be_stuck(scheduler: &Scheduler, entry: Option<ProcessId>) -> bool {
+    scheduler.registry.slots().all(|slot| {
+        let of_user = slot.is_used() && (slot.scope_bits() != 0 || Some(slot.id()) == entry);
+        // ORDERING: see `registry::Line`; what is read here only saves a closer look.
+        let kinds = (slot.line.wait.load(Ordering::Relaxed) >> 16) as u16;
+        !of_user || kinds & OUTSIDE == 0 || slot.look(|_, _, _| ()).is_none()
+    })
 }
 
 impl Facts {
@@ -147,10 +162,14 @@ impl Facts {
         _pins: &Pins<'_>,
         scheduler: &Scheduler,
         entry: Option<ProcessId>,
+        breathe: &mut dyn FnMut(),
     ) -> Self {
         let mut facts = Self::default();
-        let fed = fed(scheduler);
-        for slot in scheduler.registry.slots() {
+        let fed = fed(scheduler, breathe);
+        for (at, slot) in scheduler.registry.slots().enumerate() {
+            if at % BREATH == 0 {
+                breathe();
+            }
             if may_be_stuck(slot, entry, &fed) {
                 facts.read(scheduler, slot);
             }
@@ -176,6 +195,7 @@ impl Facts {
                 id,
                 seq,
                 kinds: (word >> 16) as u16,
+                edge: word & Line::EDGE != 0,
                 since_ms: (word >> 32) as u32,
                 waits: waits as u32..self.waits.len() as u32,
             };
@@ -291,9 +311,15 @@ impl Facts {
 }
 
 /// The channels of which some process holds a sender as a port.
-fn fed(scheduler: &Scheduler) -> HashSet<u64, Fast> {
+fn fed(scheduler: &Scheduler, breathe: &mut dyn FnMut()) -> HashSet<u64, Fast> {
     let mut fed = HashSet::default();
-    for slot in scheduler.registry.slots().filter(|slot| slot.is_used()) {
+    for (at, slot) in scheduler.registry.slots().enumerate() {
+        if at % BREATH == 0 {
+            breathe();
+        }
+        if !slot.is_used() {
+            continue;
+        }
         let _ = slot.peek(|_, about, _| {
             let senders = about.ports.iter().filter(|port| port.tie() == Tie::Sender);
             fed.extend(senders.map(Port::object));
@@ -305,7 +331,7 @@ fn fed(scheduler: &Scheduler) -> HashSet<u64, Fast> {
 /// Whether no stop has reached the process: what a stop does with it is no leak.
 fn is_left_alone(slot: &Slot, task: &Header) -> bool {
     // ORDERING: Relaxed: a stop that begins now is seen by the next pass.
-    slot.line.flags.load(Ordering::Relaxed) == 0
+    slot.line.flags.load(Ordering::Relaxed) & !CYCLE == 0
         && task.scope().is_none_or(|scope| !scope.is_stopping())
 }
 
@@ -325,8 +351,13 @@ pub(super) struct Channel<'a> {
 
 impl<'a> Channel<'a> {
     /// The channel of an endpoint that a parked process holds.
-    pub(super) fn of(_pins: &'a Pins<'_>, held: &Held) -> Option<Self> {
-        let head = held.port.head()?;
+    pub(super) fn of(pins: &'a Pins<'_>, held: &Held) -> Option<Self> {
+        Self::of_port(pins, held.port)
+    }
+
+    /// The channel of a port of a process that was found parked after the pins were made.
+    pub(super) fn of_port(_pins: &'a Pins<'_>, port: Port) -> Option<Self> {
+        let head = port.head()?;
         Some(Self {
             head,
             pins: PhantomData,
@@ -346,6 +377,13 @@ impl<'a> Channel<'a> {
     /// Where it was made.
     pub(super) fn site(&self) -> &'static Location<'static> {
         self.head().site
+    }
+
+    /// Whether those who wait for room wait for the receivers only: no room was granted and not used, and nobody before them waits
+    /// for more of it.
+    pub(super) fn is_plain(&self) -> bool {
+        let stats = self.stats();
+        stats.permits == 0 && !stats.wants_many
     }
 
     /// Its numbers, read under its lock.

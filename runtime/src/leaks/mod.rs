@@ -14,6 +14,12 @@
 //! A process is *leaked* if in no continuation of the program it runs again, other than by a forced stop: a kill, a supervisor, or a
 //! stop of its scope.
 //!
+//! # Without being asked
+//! The system itself searches every second while something runs, and ever more rarely, up to once a minute, while nothing does. Each
+//! cause is told once, as an event of [`tracing`] with the target `roundrock::leak` and in [`System::events`](crate::System::events); what
+//! else is done about it says [`Builder::on_leak`](crate::system::Builder::on_leak). That pauses no worker, and takes a hundredth of one
+//! thread's time at most. When nothing at all can go on any more, [`run`](crate::system::Builder::run) returns a [`Deadlock`].
+//!
 //! # Examples
 //! ```
 //! # use roundrock::prelude::*;
@@ -44,25 +50,32 @@
 //! # Ok(()) }) }
 //! ```
 
-// `facts` is what a pass reads, `relation` who could end a wait, `search` the search over plain numbers, `pass` the three
-// together and why the answer is right, `verdict` and `text` what is said.
+// `cycle` refuses calls when they are made. `facts` is what a pass reads, `relation` who could end a wait, `search` the search over plain numbers, `pass` the three
+// together and why the answer is right, `verdict` and `text` what is said; `proofs` sees that it stays true. `watch` makes passes unasked, and `deadlock`
+// says when nothing can go on.
 
+pub(crate) mod cycle;
+mod deadlock;
 mod facts;
 mod pass;
+pub(crate) mod proofs;
 mod relation;
 mod report;
 mod search;
 mod text;
 mod verdict;
+pub(crate) mod watch;
 
+pub use deadlock::Deadlock;
 pub use report::{Awaited, Holding, LISTED, Leak, Proof, Stuck, Verdict};
+
+pub use watch::OnLeak;
+
+use pass::Found;
 
 use crate::system::SystemInner;
 
 /// Searches the system now.
 pub(crate) fn search(system: &SystemInner) -> Vec<Leak> {
-    let scheduler = &*system.scheduler;
-    let pins = facts::Pins::new(scheduler);
-    let found = pass::run(&pins, scheduler, system.entry());
-    verdict::say(&found, &pins, scheduler)
+    watch::search(system, &mut || {}).1
 }

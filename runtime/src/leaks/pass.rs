@@ -11,13 +11,17 @@
 //! that, and none of them runs: what was true at that moment stays true until a forced stop. No version numbers are needed for the
 //! channels, because they are counted between two looks at the processes.
 //!
+//! A call that closes a cycle of calls is refused after its process has parked, by the same step of the same worker. So if somebody
+//! among the accused is still in the hands of its worker when the looks above are over, those in calls count as live.
+//!
 //! Whoever is found to have moved is live for this pass, and the search is repeated without it.
 //!
 //! Model: `tests/loom_holders.rs`.
 
 use std::collections::HashSet;
 
-use super::facts::{Facts, Fast, Pins, still_parked};
+use super::deadlock;
+use super::facts::{BREATH, Facts, Fast, Pins, still_parked};
 use super::relation;
 use super::search::Graph;
 use crate::scheduler::Scheduler;
@@ -36,11 +40,20 @@ pub(super) struct Found {
     pub(super) stranded: Vec<bool>,
 }
 
-/// Runs a pass.
-pub(super) fn run(pins: &Pins<'_>, scheduler: &Scheduler, entry: Option<ProcessId>) -> Found {
-    let facts = Facts::collect(pins, scheduler, entry);
+/// Runs a pass. `breathe` is called every fraction of a millisecond, for those who have other things to do.
+pub(super) fn run(
+    pins: &Pins<'_>,
+    scheduler: &Scheduler,
+    entry: Option<ProcessId>,
+    breathe: &mut dyn FnMut(),
+) -> Found {
+    let stops = scheduler.proofs.stops();
+    let facts = Facts::collect(pins, scheduler, entry, breathe);
     let mut graph = Graph::new();
     for process in 0..facts.processes.len() {
+        if process % BREATH == 0 {
+            breathe();
+        }
         let waits = facts.waits(process);
         let wakes: Vec<_> = waits
             .iter()
@@ -58,6 +71,7 @@ pub(super) fn run(pins: &Pins<'_>, scheduler: &Scheduler, entry: Option<ProcessI
     for (process, stranded) in stranded.iter_mut().enumerate() {
         *stranded &= !stuck[process];
     }
+    scheduler.proofs.enter(scheduler, &facts, &stuck, stops);
     Found {
         facts,
         graph,
@@ -90,6 +104,15 @@ fn look_again(
         for process in (0..suspects.len()).filter(suspect) {
             let mut waits = facts.waits(process).iter();
             live[process] |= waits.any(|wait| awaited.contains(&wait.object));
+        }
+    }
+    // Whoever closed a cycle of calls may have parked, and not have refused one yet.
+    let in_hand = (0..suspects.len())
+        .filter(suspect)
+        .any(|process| deadlock::is_in_hand(scheduler, facts.processes[process].id));
+    if in_hand {
+        for process in (0..suspects.len()).filter(suspect) {
+            live[process] |= facts.processes[process].edge;
         }
     }
     // ORDERING: SeqCst fence: the counts above were read before the states below. An endpoint that was given up before it was counted

@@ -78,7 +78,10 @@ pub(super) fn ends(facts: &Facts, pins: &Pins<'_>, object: u64) -> Option<Ends> 
 pub(super) fn holds(facts: &Facts, pins: &Pins<'_>, wait: Noted, ends: &Ends) -> bool {
     match wait.kind {
         WaitKind::Recv => ends.senders_are_known(),
-        WaitKind::Send => ends.receivers_are_known() && is_plain(facts, pins, wait.object),
+        WaitKind::Send => {
+            ends.receivers_are_known()
+                && channel(facts, pins, wait.object).is_some_and(|channel| channel.is_plain())
+        }
         _ => ends.receivers_are_known(),
     }
 }
@@ -162,12 +165,4 @@ pub(super) fn receivers(facts: &Facts, object: u64) -> impl Iterator<Item = &Hel
         .holders(object)
         .iter()
         .filter(|held| matches!(held.port.tie(), Tie::Receiver | Tie::Mailbox | Tie::Kept))
-}
-
-/// Whether those who wait for room wait for the receivers only.
-pub(super) fn is_plain(facts: &Facts, pins: &Pins<'_>, object: u64) -> bool {
-    channel(facts, pins, object).is_some_and(|channel| {
-        let stats = channel.stats();
-        stats.permits == 0 && !stats.wants_many
-    })
 }

@@ -409,4 +409,82 @@ mod tests {
         assert_eq!(graph.components(&all).len(), 300_000);
         assert!(graph.stuck(&vec![false; graph.len()], true)[299_999]);
     }
+
+    /// SplitMix64.
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, n: u64) -> u64 {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = self.0;
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            (z ^ (z >> 31)) % n
+        }
+    }
+
+    /// The definition, word for word: a set of processes is closed if none of them has a wake from outside of it. The stuck ones are
+    /// the union of all closed sets, found here by trying every set.
+    fn by_trying(graph: &Graph, stops: bool) -> Vec<bool> {
+        let count = graph.len();
+        let mut stuck = vec![false; count];
+        for set in 0..1_u32 << count {
+            let inside = |process: u32| set >> process & 1 == 1;
+            let closed = (0..count).filter(|&at| inside(at as u32)).all(|at| {
+                graph.wakes(at).iter().all(|wake| match wake {
+                    Wake::Outside => false,
+                    Wake::Stop => !stops,
+                    Wake::Any(group) => graph.members(*group).iter().all(|&member| inside(member)),
+                    Wake::All(group) => graph.members(*group).iter().any(|&member| inside(member)),
+                })
+            });
+            if closed {
+                (0..count).for_each(|at| stuck[at] |= inside(at as u32));
+            }
+        }
+        stuck
+    }
+
+    #[test]
+    fn a_hundred_thousand_random_systems_are_judged_as_the_definition_says() {
+        let mut random = Random(7);
+        let (mut found, mut roots) = (0, 0);
+        for _ in 0..100_000 {
+            let count = 1 + random.below(6);
+            let mut graph = Graph::new();
+            for _ in 0..count {
+                let wakes: Vec<_> = (0..random.below(4))
+                    .map(|_| {
+                        let size = random.below(3);
+                        let members: Vec<_> =
+                            (0..size).map(|_| random.below(count) as u32).collect();
+                        let kind = random.below(12);
+                        let group = graph.group(members);
+                        match kind {
+                            0 => Wake::Outside,
+                            1 => Wake::Stop,
+                            2 | 3 => Wake::All(group),
+                            _ => Wake::Any(group),
+                        }
+                    })
+                    .collect();
+                graph.add(wakes);
+            }
+            for stops in [true, false] {
+                let stuck = graph.stuck(&vec![false; graph.len()], stops);
+                assert_eq!(stuck, by_trying(&graph, stops), "{graph:?}");
+                found += stuck.iter().filter(|stuck| **stuck).count();
+                let components = graph.components(&stuck);
+                let mut seen: Vec<_> = components.iter().flatten().copied().collect();
+                seen.sort_unstable();
+                let all: Vec<_> = (0..count as u32).filter(|&at| stuck[at as usize]).collect();
+                assert_eq!(seen, all, "each is in one component");
+                roots += components.len();
+            }
+        }
+        assert!(
+            found > 100_000 && roots > 50_000,
+            "{found} stuck in {roots} components"
+        );
+    }
 }

@@ -1,4 +1,4 @@
-//! What happened to processes, as a stream for plain threads: failures, restarts, stalls, growth.
+//! What happened to processes, as a stream for plain threads: failures, restarts, stalls, leaks, growth.
 //!
 //! Each subscription is a bounded channel of `crossbeam-channel`, so that a plain thread can wait for events among other things
 //! with that crate's `select!`. Nobody who has something to tell waits: what finds no room is counted.
@@ -15,6 +15,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
 use super::snapshot::{Name, Site};
+use crate::leaks::Leak;
 use crate::process::exit::Reason;
 use crate::sync::{AtomicU64, AtomicUsize, Lock, Ordering};
 use crate::task::TaskRef;
@@ -78,6 +79,11 @@ pub enum EventKind {
         /// The budget.
         budget: u32,
     },
+    /// Processes are leaked: told once of each cause. The event names the first of them.
+    Leak {
+        /// Who waits for whom; its text is the report.
+        leak: Box<Leak>,
+    },
     /// The number of living processes keeps growing: see [`Builder::growth`](crate::system::Builder::growth). Told again
     /// when it has doubled since.
     Growing {
@@ -123,6 +129,7 @@ impl fmt::Display for Event {
             EventKind::OverBudget { alive, budget } => {
                 write!(f, ": {alive} live, and the budget is {budget}")
             }
+            EventKind::Leak { leak } => write!(f, ": {leak}"),
             EventKind::Growing {
                 alive,
                 window,

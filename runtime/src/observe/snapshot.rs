@@ -66,6 +66,8 @@ pub struct Snapshot {
     pub timers: usize,
     /// What became of all messages, those of channels that are gone included.
     pub ledger: Ledger,
+    /// Processes that ran again although they were proven leaked: always 0.
+    pub proof_violations: u64,
 }
 
 /// A worker.
@@ -300,6 +302,7 @@ impl Snapshot {
             truncated,
             timers: scheduler.timers.len(),
             ledger: ledger(scheduler),
+            proof_violations: scheduler.proofs.violations(scheduler),
         }
     }
 }

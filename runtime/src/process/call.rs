@@ -511,7 +511,10 @@ impl<P: Handlers, R, E> CallFuture<'_, P, R, E, P::Message> {
                     drop(SendError::new(envelope, origin));
                     return Poll::Ready(Err(CallError::Gone));
                 }
-                Poll::Pending => return this.poll_deadline(cx),
+                Poll::Pending => {
+                    current::waits_in_call();
+                    return this.wait(cx);
+                }
             }
         }
         if let Some(result) = this.reply.take(cx) {
@@ -520,11 +523,37 @@ impl<P: Handlers, R, E> CallFuture<'_, P, R, E, P::Message> {
                 result => result,
             });
         }
-        current::waits_for(WaitKind::Reply, this.handle.get().mailbox.object());
+        let mailbox = &this.handle.get().mailbox;
+        current::waits_for_process(WaitKind::Reply, mailbox.object(), mailbox.server());
         if this.later {
             current::waits_for_more();
         }
-        this.poll_deadline(cx)
+        this.wait(cx)
+    }
+
+    /// The call waits, and has said for what.
+    #[inline]
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<R, CallError<E>>> {
+        if self.sleep.is_none() && !current::is_refused() {
+            return Poll::Pending;
+        }
+        self.may_give_up(cx)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn may_give_up(&mut self, cx: &mut Context<'_>) -> Poll<Result<R, CallError<E>>> {
+        let refusal = current::refusal(self.handle.get().mailbox.object());
+        let error = match (refusal, &mut self.sleep) {
+            (Some(path), _) => CallError::Cycle(path),
+            (None, Some(sleep)) => {
+                ready!(sleep.as_mut().poll(cx));
+                CallError::Deadline
+            }
+            (None, None) => return Poll::Pending,
+        };
+        current::last_is_over(cx);
+        Poll::Ready(Err(error))
     }
 
     /// Whether the time is up. The process may have seen that first, and passed the message over.
@@ -532,13 +561,6 @@ impl<P: Handlers, R, E> CallFuture<'_, P, R, E, P::Message> {
     fn is_late(&self) -> bool {
         let deadline = self.sleep.as_ref().and_then(|sleep| sleep.deadline());
         deadline.is_some_and(|deadline| deadline <= Instant::now())
-    }
-
-    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Result<R, CallError<E>>> {
-        match &mut self.sleep {
-            None => Poll::Pending,
-            Some(sleep) => sleep.as_mut().poll(cx).map(|()| Err(CallError::Deadline)),
-        }
     }
 }
 

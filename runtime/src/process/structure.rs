@@ -47,11 +47,13 @@ pub fn spawn_struct<P: Handlers + StructProcess + Send>(
 ) -> Handle<P> {
     let (sender, mailbox) = mailbox::<P>(scope, options.site);
     let endpoint = Endpoint::from_sender(sender);
-    start(process, scope, options, &endpoint, mailbox);
+    let task = create(process, scope, options, &endpoint, mailbox, &PlainLauncher);
+    endpoint.set_server(Some(task.task().id()));
+    ScopeInner::launch(&task);
     Handle::new(endpoint)
 }
 
-/// Starts a process on a mailbox.
+/// Starts one of several processes on a mailbox.
 pub(crate) fn start<P: Handlers + StructProcess + Send>(
     process: P,
     scope: &Scope,

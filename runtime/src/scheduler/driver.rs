@@ -176,6 +176,11 @@ mod without_tokio {
 
         pub(crate) fn poll(&self) {}
 
+        /// Whether somebody has given it tasks.
+        pub(crate) fn has_tasks(&self) -> bool {
+            false
+        }
+
         pub(crate) fn is_neglected(&self) -> bool {
             false
         }
@@ -271,6 +276,13 @@ mod with_tokio {
             let visits = self.visits.load(Ordering::Relaxed);
             let seen = self.seen.swap(visits, Ordering::Relaxed);
             self.is_own && visits == seen && !self.own.is_locked()
+        }
+
+        /// Whether somebody has given it tasks, as far as that can be known: others may use a runtime that is not ours.
+        pub(crate) fn has_tasks(&self) -> bool {
+            self.handle
+                .as_ref()
+                .is_some_and(|handle| !self.is_own || handle.metrics().num_alive_tasks() > 0)
         }
 
         pub(crate) fn enter(&self) -> Entered<'_> {

@@ -1,8 +1,9 @@
 //! The monitor thread: it writes the coarse clock, and sees workers that do not come back.
 //!
-//! Awake only while some worker is: it sleeps 20 ms after the last activity, and the first worker that leaves its park
-//! wakes it. Its period is jittered (0.5 to 1.5 times 5 ms), so that work in step with the clock cannot hide from it. A step that
-//! it has seen once it looks at again when that would be a stall: so a stall is noticed at most 17.5 ms after its step began.
+//! Awake only while some worker is: it sleeps 20 ms after the last activity until the next search for leaks (see `leaks::watch`),
+//! and the first worker that leaves its park wakes it. Its period is jittered (0.5 to 1.5 times 5 ms), so that work in step with the
+//! clock cannot hide from it. A step that it has seen once it looks at again when that would be a stall: so a stall is noticed at most
+//! 17.5 ms after its step began.
 //!
 //! A step that runs longer than [`worker::PATIENCE`] while tasks wait for its worker is a *stall*: the process is reported by
 //! name and another worker is woken, or a spare one started, which takes over the queue, the run-next slot, the timers and
@@ -14,6 +15,7 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::leaks::watch::Watching;
 use crate::observe::growth::Counting;
 use crate::observe::{Event, EventKind};
 use crate::scheduler::driver::Parker;
@@ -105,13 +107,13 @@ impl Rest {
         }
     }
 
-    /// Sleeps until a worker wakes, if all of them sleep.
-    pub(crate) fn sleep_while(&self, all_asleep: impl FnOnce() -> bool) {
+    /// Sleeps until a worker wakes, if all of them sleep; at most for `limit`.
+    pub(crate) fn sleep_while(&self, limit: Option<Duration>, all_asleep: impl FnOnce() -> bool) {
         // ORDERING: Relaxed, then the fence: see `worker_woke`.
         self.asleep.store(1, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         if all_asleep() {
-            self.parker.park(None);
+            self.parker.park(limit);
         }
         // ORDERING: Relaxed: a worker that still reads 1 wakes the monitor for nothing.
         self.asleep.store(0, Ordering::Relaxed);
@@ -123,6 +125,7 @@ fn watch(scheduler: &Weak<Scheduler>, rest: &Rest, mut looks: Vec<Look>) {
     let mut quiet_since = None::<Instant>;
     let mut jitter = 0x2545_f491_u32;
     let mut counting = None;
+    let mut watching = None;
     loop {
         let Some(scheduler) = scheduler
             .upgrade()
@@ -135,6 +138,16 @@ fn watch(scheduler: &Weak<Scheduler>, rest: &Rest, mut looks: Vec<Look>) {
         counting
             .get_or_insert_with(|| Counting::new(*scheduler.growth.lock(), now))
             .tick(&scheduler, now);
+        let watching = watching.get_or_insert_with(|| Watching::new(now));
+        // A pass over many processes takes long: meanwhile the clock goes on, and workers are looked at.
+        let mut looked = now;
+        let mut breathe = || {
+            if looked.elapsed() >= PERIOD {
+                looked = scheduler.clock.write_coarse();
+                look(&scheduler, &mut looks, looked);
+            }
+        };
+        watching.tick(&scheduler, now, &mut breathe);
         let busy = scheduler.idle.sleeping() < scheduler.threads();
         let quiet = match quiet_since {
             _ if busy => {
@@ -148,11 +161,21 @@ fn watch(scheduler: &Weak<Scheduler>, rest: &Rest, mut looks: Vec<Look>) {
             Some(since) => now - since >= LINGER,
         };
         if quiet {
+            let steps = scheduler.steps();
+            watching.quiet(&scheduler, now, &mut breathe);
+            if steps != scheduler.steps() {
+                quiet_since = None;
+                continue;
+            }
+            let limit = watching.limit(now);
             // The monitor keeps no scheduler alive while it sleeps.
-            rest.sleep_while(move || {
+            rest.sleep_while(Some(limit), move || {
                 scheduler.idle.sleeping() >= scheduler.threads() && !scheduler.is_shut_down()
             });
-            quiet_since = None;
+            // It sleeps on after a pass that was due, and lingers after a worker woke it.
+            if now.elapsed() < limit {
+                quiet_since = None;
+            }
             continue;
         }
         drop(scheduler);

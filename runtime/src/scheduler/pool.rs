@@ -1,10 +1,12 @@
 //! The threads of a system, the entry of a task, spare workers, and shutdown.
 
 use std::ptr::{self, NonNull};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::thread::JoinHandle;
 
 use crate::channel::dead::Desk;
+use crate::leaks::cycle::Cycles;
+use crate::leaks::proofs::Proofs;
 use crate::locks::Gates;
 use crate::observe::BOOKS;
 use crate::observe::events::Board;
@@ -15,6 +17,7 @@ use crate::scheduler::monitor::Monitor;
 use crate::scheduler::queue::{Injector, Local, Runnable};
 use crate::scheduler::worker::{self, Remote, Worker};
 use crate::sync::{AtomicU32, AtomicUsize, Lock, Ordering, has_heavy_fence};
+use crate::system::SystemInner;
 use crate::task::ProcessId;
 use crate::task::cell::Header;
 use crate::task::registry::Registry;
@@ -33,6 +36,8 @@ pub(crate) struct Scheduler {
     pub(crate) registry: Registry,
     pub(crate) clock: Clock,
     pub(crate) timers: Timers,
+    pub(crate) cycles: Cycles,
+    pub(crate) proofs: Proofs,
     pub(crate) injector: Injector,
     pub(crate) idle: Idle,
     pub(crate) driver: Driver,
@@ -58,6 +63,8 @@ pub(crate) struct Scheduler {
     pub(crate) growth: Lock<Growth>,
     /// The locks that its processes were lent.
     pub(crate) gates: Gates,
+    /// The system that it belongs to, which the monitor searches for leaks.
+    system: OnceLock<Weak<SystemInner>>,
 }
 
 impl Scheduler {
@@ -99,6 +106,9 @@ impl Scheduler {
             registry: Registry::new(),
             clock,
             timers: Timers::new(workers + spares),
+            cycles: Cycles::new(),
+            proofs: Proofs::new(),
+            system: OnceLock::new(),
             injector: Injector::new(),
             idle: Idle::new(),
             driver,
@@ -122,6 +132,16 @@ impl Scheduler {
         });
         scheduler.desk.belongs_to(&scheduler);
         scheduler
+    }
+
+    /// Says which system it belongs to; once.
+    pub(crate) fn belongs_to(&self, system: &Arc<SystemInner>) {
+        let _ = self.system.set(Arc::downgrade(system));
+    }
+
+    /// The system that it belongs to, while that lives.
+    pub(crate) fn system(&self) -> Option<Arc<SystemInner>> {
+        self.system.get()?.upgrade()
     }
 
     /// Starts `workers` threads.
@@ -245,6 +265,11 @@ impl Scheduler {
             remote.counters.current.load(Ordering::Relaxed) == id.raw()
                 && remote.counters.steps.load(Ordering::Relaxed) % 2 == 1
         })
+    }
+
+    /// The steps that all workers have begun and ended.
+    pub(crate) fn steps(&self) -> u64 {
+        self.remotes.iter().map(|remote| remote.steps()).sum()
     }
 
     /// Workers that are not asleep.

@@ -106,6 +106,18 @@ impl Remote {
         }
     }
 
+    /// The steps of the worker: odd while one runs, from its beginning to when a process that parks has looked for cycles.
+    pub(crate) fn steps(&self) -> u64 {
+        // ORDERING: Acquire: pairs with the Release of the worker: what its earlier steps did is visible.
+        self.counters.steps.load(Ordering::Acquire)
+    }
+
+    /// The process whose step runs or ran last.
+    pub(crate) fn current(&self) -> u64 {
+        // ORDERING: Acquire: as for `steps`.
+        self.counters.current.load(Ordering::Acquire)
+    }
+
     /// Whether thieves find something in the queue.
     pub(crate) fn has_surplus(&self) -> bool {
         !self.thief.is_empty() && !self.company.is_alone()
@@ -163,8 +175,8 @@ impl Remote {
     /// Notes that the owner begins its step of this number, of this process.
     #[inline]
     pub(crate) fn begin_step(&self, steps: u64, process: u64) {
-        // ORDERING: Relaxed: for the monitor's report.
-        self.counters.current.store(process, Ordering::Relaxed);
+        // ORDERING: Release: see `current`.
+        self.counters.current.store(process, Ordering::Release);
         // ORDERING: Release: see `rob`.
         self.counters.steps.store(2 * steps + 1, Ordering::Release);
     }
@@ -172,8 +184,8 @@ impl Remote {
     /// Notes that the owner has ended its step of this number.
     #[inline]
     pub(crate) fn end_step(&self, steps: u64) {
-        // ORDERING: Relaxed: the fence in `take_next` comes after it.
-        self.counters.steps.store(2 * steps + 2, Ordering::Relaxed);
+        // ORDERING: Release: who sees the end of the step sees what it did, see `steps`.
+        self.counters.steps.store(2 * steps + 2, Ordering::Release);
     }
 
     /// Whether there is no task in the run-next slot. By the owner only: for others it is a guess.
@@ -422,7 +434,7 @@ impl Worker {
         // SAFETY: a queued task is not done, so its cell lives.
         let id = unsafe { task.0.as_ref() }.slot().id().raw();
         self.remote().begin_step(steps, id);
-        let outcome = cell::step(task.0);
+        let outcome = cell::step(task.0, &self.scheduler);
         self.remote().end_step(steps);
         if outcome == Step::Again {
             self.push_surplus(task);

@@ -287,6 +287,8 @@ impl ScopeInner {
         let waiters;
         let children;
         let names;
+        let scheduler = &self.system.scheduler;
+        let _stop = scheduler.proofs.stop_begins(scheduler);
         // Before anybody learns of the stop, for who ends by it is one of them.
         let at_start = self.processes();
         {
@@ -416,7 +418,7 @@ impl ScopeInner {
             task.kill();
             if task.scheduler().is_shut_down() {
                 // No worker is left to do it.
-                cell::step(task.header());
+                cell::step(task.header(), task.scheduler());
                 return;
             }
         }

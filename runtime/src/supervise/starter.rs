@@ -135,7 +135,7 @@ impl<T: Send + 'static> Promise<T> {
         *self.value.lock() = Some(value);
         if self.task.scheduler().is_shut_down() {
             // No worker is left to do it.
-            cell::step(self.task.header());
+            cell::step(self.task.header(), self.task.scheduler());
         } else {
             self.task.schedule_new();
         }
@@ -198,7 +198,7 @@ where
     F: FnMut() -> P + Send + 'static,
 {
     fn make(&mut self, lineage: &Arc<Lineage>) {
-        structure::create(
+        let task = structure::create(
             (self.factory)(),
             &self.scope,
             self.options.clone(),
@@ -206,6 +206,7 @@ where
             self.mailbox.clone(),
             &Home { lineage },
         );
+        self.weak.set_server(Some(task.task().id()));
     }
 
     fn is_wanted(&self) -> bool {
@@ -230,6 +231,7 @@ where
         } = *self;
         // From now on the handles lead to how the child ended.
         weak.set_owner(promise.task().clone());
+        weak.set_server(None);
         drop_quietly(mailbox);
         drop_quietly(factory);
         let value = match exit {

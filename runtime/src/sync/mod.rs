@@ -23,16 +23,16 @@ pub(crate) use lock::{Guard, Lock};
 #[cfg(loom)]
 pub(crate) use modelled::{
     AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Guard, Lock, Ordering, UnsafeCell, fence,
-    has_heavy_fence, heavy_fence, light_fence, now, take_collisions, thread, thread_local,
-    wait_a_moment,
+    fence_after_exchange, has_heavy_fence, heavy_fence, light_fence, now, take_collisions, thread,
+    thread_local, wait_a_moment,
 };
 #[cfg(all(loom, test))]
 pub(crate) use modelled::{advance, collided, reset_clock, without_light_fences};
 #[cfg(not(loom))]
 pub(crate) use real::{
     AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, UnsafeCell, collided, fence,
-    has_heavy_fence, heavy_fence, light_fence, now, take_collisions, thread, thread_local,
-    wait_a_moment,
+    fence_after_exchange, has_heavy_fence, heavy_fence, light_fence, now, take_collisions, thread,
+    thread_local, wait_a_moment,
 };
 
 pub use crate::locks::{

@@ -51,11 +51,11 @@ pub(crate) mod thread {
 
 /// The threads of a model take turns on one thread of the system, so their locals are loom's too.
 macro_rules! thread_local_of_the_model {
-    ($(#[$attribute:meta])* static $name:ident: $type:ty = const { $init:expr };) => {
-        loom::thread_local! { $(#[$attribute])* static $name: $type = $init; }
+    ($(#[$attribute:meta])* $vis:vis static $name:ident: $type:ty = const { $init:expr };) => {
+        loom::thread_local! { $(#[$attribute])* $vis static $name: $type = $init; }
     };
-    ($(#[$attribute:meta])* static $name:ident: $type:ty = const $init:block;) => {
-        loom::thread_local! { $(#[$attribute])* static $name: $type = $init; }
+    ($(#[$attribute:meta])* $vis:vis static $name:ident: $type:ty = const $init:block;) => {
+        loom::thread_local! { $(#[$attribute])* $vis static $name: $type = $init; }
     };
 }
 pub(crate) use thread_local_of_the_model as thread_local;
@@ -63,6 +63,12 @@ pub(crate) use thread_local_of_the_model as thread_local;
 /// [`lock::Lock`](super::lock::Lock) as every other model sees it: a mutex that blocks, so that waiting costs no states.
 #[derive(Debug)]
 pub(crate) struct Lock<T>(loom::sync::Mutex<T>);
+
+impl<T: Default> Default for Lock<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
 
 impl<T> Lock<T> {
     pub(crate) fn new(value: T) -> Self {
@@ -123,6 +129,12 @@ pub(crate) fn advance(by: Duration) {
 #[cfg(test)]
 pub(crate) fn reset_clock() {
     TIME.with(|time| time.set((time.get().0, Duration::ZERO)));
+}
+
+/// A fence of sequential consistency, directly after a read-modify-write of this thread.
+pub(crate) fn fence_after_exchange() {
+    // ORDERING: SeqCst: said by the caller.
+    fence(Ordering::SeqCst);
 }
 
 /// One step of waiting for a lock: lets the others go on.

@@ -34,6 +34,23 @@ impl<T> UnsafeCell<T> {
     }
 }
 
+/// A fence of sequential consistency, directly after a read-modify-write of this thread.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline]
+pub(crate) fn fence_after_exchange() {
+    // ORDERING: SeqCst: said by the caller.
+    fence(Ordering::SeqCst);
+}
+
+/// A fence of sequential consistency, directly after a read-modify-write of this thread. On this processor every locked
+/// instruction is one (Intel, *Software Developer's Manual* 3A, 8.2.2); only the compiler must be kept from reordering.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(crate) fn fence_after_exchange() {
+    // ORDERING: SeqCst for the compiler: said by the caller.
+    std::sync::atomic::compiler_fence(Ordering::SeqCst);
+}
+
 /// The clock.
 #[inline]
 pub(crate) fn now() -> Instant {

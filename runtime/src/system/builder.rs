@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::blocking;
 use crate::channel::Closed;
 use crate::error::{Context as _, Error, Result, is_consequence};
+use crate::leaks::{Deadlock, OnLeak};
 use crate::observe::growth::Growth;
 use crate::observe::{Ledger, snapshot};
 use crate::process::exit::{Exit, Fault, IntoOutcome};
@@ -43,6 +44,7 @@ pub struct Builder {
     signals: bool,
     panic_dump: bool,
     growth: Growth,
+    on_leak: OnLeak,
 }
 
 impl Default for Builder {
@@ -62,6 +64,7 @@ impl Builder {
             signals: false,
             panic_dump: false,
             growth: Growth::default(),
+            on_leak: OnLeak::default(),
         }
     }
 
@@ -154,6 +157,37 @@ impl Builder {
         self
     }
 
+    /// Sets what is done about a proven [leak](crate::leaks), beside telling of it: one of its processes killed, its scope made to fail,
+    /// or the program aborted. The default is [`OnLeak::Report`]: nothing more.
+    ///
+    /// It is done within about a second, or as soon as nothing runs any more; once for each cause.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// use roundrock::leaks::OnLeak;
+    ///
+    /// #[process]
+    /// async fn echo(input: &Receiver<u32>, output: &Sender<u32>) -> Result<()> {
+    ///     while let Some(number) = input.recv().await {
+    ///         output.send(number).await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// System::builder().workers(1).on_leak(OnLeak::KillOne).run(async |scope| {
+    ///     let (left, to_right) = rendezvous();
+    ///     let (right, to_left) = rendezvous();
+    ///     scope.spawn(echo(to_right, right));     // each waits for what the other one says
+    ///     scope.spawn(echo(to_left, left));       // until one is killed, and the other one's input ends
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    pub fn on_leak(mut self, policy: OnLeak) -> Self {
+        self.on_leak = policy;
+        self
+    }
+
     /// Uses a tokio runtime that exists already, and drives itself, instead of one of our own.
     ///
     /// For a program under `#[tokio::main]`: [`run`](Self::run) blocks its thread, so call it in `spawn_blocking` or on a plain
@@ -190,8 +224,8 @@ impl Builder {
     /// nothing.
     ///
     /// # Errors
-    /// The error of the body, or the first failure of a process; an error of the operating system when no thread can be
-    /// started.
+    /// The error of the body, or the first failure of a process; a [`Deadlock`](crate::leaks::Deadlock) when no process can ever go on; an
+    /// error of the operating system when no thread can be started.
     ///
     /// # Panics
     /// On a worker of a Roundrock system: it would block that worker. Use a child scope there.
@@ -239,7 +273,8 @@ impl Builder {
         let workers = self.workers.unwrap_or_else(default_workers);
         let scheduler = Scheduler::start(workers, self.reactor, &self.name, self.growth)
             .context("cannot start the system")?;
-        let system = SystemInner::new(scheduler, self.name, self.grace);
+        let system = SystemInner::new(scheduler, self.name, self.grace, self.on_leak);
+        system.scheduler.belongs_to(&system);
         if self.panic_dump {
             system.describe_panics();
         }
@@ -268,10 +303,14 @@ impl Builder {
         // A panic is caught by the task cell; an error travels by value, so that the caller gets its own.
         let main = system.run_internally("main", async move { Ok::<_, Infallible>(main.await) });
         system.set_entry(main.id());
+        system.is_to_be_awaited();
         let whole = system.run_internally("root", oversee(Arc::clone(root), main));
         let value = blocking::block_on_apart(whole.into_future());
         let report = root.state.lock().report.clone();
-        let result = settle(value, root.result());
+        let result = match system.take_deadlock() {
+            Some(deadlock) => Err(Error::new(deadlock)),
+            None => settle(value, root.result()),
+        };
         let scheduler = Arc::clone(&system.scheduler);
         drop(running);
         let ledger = snapshot::ledger(&scheduler);
@@ -292,12 +331,15 @@ pub(crate) struct Books {
 }
 
 impl Books {
-    fn exit_code(&self, failed: bool) -> ExitCode {
-        if !self.report.stuck.is_empty() {
+    fn exit_code(&self, failure: Option<&Error>) -> ExitCode {
+        let is_deadlock = |error: &Error| error.downcast_ref::<Deadlock>().is_some();
+        if failure.is_some_and(is_deadlock) {
+            ExitCode::from(DEADLOCK)
+        } else if !self.report.stuck.is_empty() {
             ExitCode::from(STUCK)
         } else if !self.ledger.is_balanced() {
             ExitCode::from(UNBALANCED)
-        } else if failed {
+        } else if failure.is_some() {
             ExitCode::FAILURE
         } else {
             ExitCode::SUCCESS
@@ -315,6 +357,8 @@ impl fmt::Display for Books {
     }
 }
 
+/// Exit code of a program in which nothing could ever go on.
+const DEADLOCK: u8 = 2;
 /// Exit code of a program with a process that could not be stopped.
 const STUCK: u8 = 3;
 /// Exit code of a program in which a message was lost without a reason.
@@ -422,7 +466,7 @@ pub(crate) fn install_panic_hook() {
     });
 }
 
-/// The body of `#[roundrock::main]`: exit code 1 when something failed, 3 when a process was stuck, 4 when the ledger does not
+/// The body of `#[roundrock::main]`: exit code 1 when something failed, 2 when nothing could ever go on, 3 when a process was stuck, 4 when the ledger does not
 /// balance. What did not end as it should, and messages that nobody saw, are told on standard error.
 #[track_caller]
 pub fn run_main<F>(builder: Builder, body: impl FnOnce(Scope) -> F) -> ExitCode
@@ -456,27 +500,28 @@ where
     if let Some(error) = &failure {
         eprintln!("Error: {error:?}");
     }
-    books.exit_code(failure.is_some())
+    books.exit_code(failure.as_ref())
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{Books, ExitCode};
+    use super::{Books, Error, ExitCode};
     use crate::observe::Ledger;
 
     #[test]
     fn a_ledger_that_does_not_balance_is_an_exit_code() {
         let mut books = Books::default();
-        assert_eq!(books.exit_code(false), ExitCode::SUCCESS);
-        assert_eq!(books.exit_code(true), ExitCode::FAILURE);
+        let failed = Error::msg("failed");
+        assert_eq!(books.exit_code(None), ExitCode::SUCCESS);
+        assert_eq!(books.exit_code(Some(&failed)), ExitCode::FAILURE);
         books.ledger = Ledger {
             sent: 3,
             handled: 1,
             queued: 1,
             ..Ledger::default()
         };
-        assert_eq!(books.exit_code(false), ExitCode::from(4));
-        assert_eq!(books.exit_code(true), ExitCode::from(4));
+        assert_eq!(books.exit_code(None), ExitCode::from(4));
+        assert_eq!(books.exit_code(Some(&failed)), ExitCode::from(4));
         assert_eq!(
             books.to_string(),
             "0 drained\nmessages: 3 sent = 1 handled + 0 handed back + 0 dead + 1 queued: the ledger does not balance, which \

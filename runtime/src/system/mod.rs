@@ -19,13 +19,13 @@ use std::time::{Duration, Instant};
 
 use crate::blocking::{Jobs, Lane, Threads};
 use crate::channel::DeadLetters;
-use crate::leaks::{self, Leak};
+use crate::leaks::{self, Deadlock, Leak, OnLeak};
 use crate::observe::{Events, Ledger, Limits, Snapshot, snapshot, words};
 use crate::process::Exit;
 use crate::scheduler::Scheduler;
 use crate::scope::look::Looks;
 use crate::scope::{ExitReport, Scope, ScopeInner};
-use crate::sync::{AtomicU64, Lock, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering};
 use crate::task::cell::{self, Home};
 use crate::task::origin::{self, Facts};
 use crate::task::{ProcessId, Task, TaskRef};
@@ -68,22 +68,31 @@ pub(crate) struct SystemInner {
     entry: OnceLock<ProcessId>,
     /// When a panic may be described; `None` if none may.
     panics: Lock<Option<Instant>>,
+    pub(crate) on_leak: OnLeak,
+    /// Somebody waits for its end, who is told if that can never come.
+    awaited: AtomicU32,
+    deadlock: Lock<Option<Deadlock>>,
 }
 
 /// Processes of each group that a dump looks at one by one.
 const DUMPED: usize = 8;
 
 impl SystemInner {
-    pub(crate) fn new(scheduler: Arc<Scheduler>, name: String, grace: Duration) -> Arc<Self> {
+    pub(crate) fn new(
+        scheduler: Arc<Scheduler>,
+        name: String,
+        grace: Duration,
+        on_leak: OnLeak,
+    ) -> Arc<Self> {
         let blocking = Threads::new(&name, Lane::Blocking);
         let cpu = Threads::new(&name, Lane::Cpu);
-        Self::assemble(scheduler, blocking, cpu, name, grace)
+        Self::assemble(scheduler, blocking, cpu, name, grace, on_leak)
     }
 
     /// The system of a simulation: without threads.
     pub(crate) fn simulated(scheduler: Arc<Scheduler>, name: String, grace: Duration) -> Arc<Self> {
         let (blocking, cpu) = (Threads::simulated(), Threads::simulated());
-        Self::assemble(scheduler, blocking, cpu, name, grace)
+        Self::assemble(scheduler, blocking, cpu, name, grace, OnLeak::Report)
     }
 
     fn assemble(
@@ -92,8 +101,12 @@ impl SystemInner {
         cpu: Threads,
         name: String,
         grace: Duration,
+        on_leak: OnLeak,
     ) -> Arc<Self> {
         Arc::new(Self {
+            on_leak,
+            awaited: AtomicU32::new(0),
+            deadlock: Lock::new(None),
             panics: Lock::new(None),
             scheduler,
             blocking,
@@ -134,6 +147,30 @@ impl SystemInner {
     pub(crate) fn set_entry(&self, entry: ProcessId) {
         // A system has one body.
         let _ = self.entry.set(entry);
+    }
+
+    /// Somebody waits for the end of the system from now on.
+    pub(crate) fn is_to_be_awaited(&self) {
+        // ORDERING: Release: the body of `main` is known by then.
+        self.awaited.store(1, Ordering::Release);
+    }
+
+    /// Whether somebody waits for the end of the system.
+    pub(crate) fn is_awaited(&self) -> bool {
+        // ORDERING: Acquire: see above.
+        self.awaited.load(Ordering::Acquire) != 0
+    }
+
+    /// No process can ever go on: ends all of them, and keeps the report for whoever waits for the end.
+    pub(crate) fn deadlocked(&self, report: Deadlock) {
+        if let Some(root) = self.root() {
+            self.deadlock.lock().get_or_insert(report);
+            root.begin_stop(Duration::ZERO);
+        }
+    }
+
+    pub(crate) fn take_deadlock(&self) -> Option<Deadlock> {
+        self.deadlock.lock().take()
     }
 
     /// The present state as text: all of it, or one scope.
@@ -464,6 +501,12 @@ impl System {
     /// forced stop, so it is there in every later call.
     pub fn leaks(&self) -> Vec<Leak> {
         leaks::search(&self.inner)
+    }
+
+    /// Returns how many processes ran again that were proven leaked, without a forced stop: an error of Roundrock itself, so always 0.
+    pub fn proof_violations(&self) -> u64 {
+        let scheduler = &self.inner.scheduler;
+        scheduler.proofs.violations(scheduler)
     }
 
     /// Returns the number of workers.

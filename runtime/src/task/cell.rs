@@ -31,6 +31,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use crate::leaks::cycle;
 use crate::observe::hooks::{self, Hooks};
 use crate::process::exit::{Exit, ExitKind, Fault, IntoOutcome};
 use crate::scheduler::Scheduler;
@@ -446,18 +447,21 @@ pub(crate) enum Step {
     Again,
 }
 
-/// Runs one step of a task that was taken from a queue.
+/// Runs one step of a task that was taken from a queue of this scheduler.
 #[inline]
-pub(crate) fn step(header: NonNull<Header>) -> Step {
-    step_with::<{ current::BUDGET }>(header)
+pub(crate) fn step(header: NonNull<Header>, scheduler: &Scheduler) -> Step {
+    step_with::<{ current::BUDGET }>(header, scheduler)
 }
 
 /// As [`step`], for a simulation: without a budget, so that every operation asks whether it goes on (see `sim::machine`).
 pub(crate) fn step_simulated(header: NonNull<Header>) -> Step {
-    step_with::<0>(header)
+    // SAFETY: a queued task is not done, so its cell lives; its scheduler is that of the simulation.
+    let scheduler = unsafe { header.as_ref() }.scheduler();
+    step_with::<0>(header, scheduler)
 }
 
-fn step_with<const BUDGET: u32>(header: NonNull<Header>) -> Step {
+#[inline]
+fn step_with<const BUDGET: u32>(header: NonNull<Header>, scheduler: &Scheduler) -> Step {
     // SAFETY: a queued task is not done, so it holds its life reference until `finish` below.
     let task = unsafe { header.as_ref() };
     if !task.state.may_poll() {
@@ -468,13 +472,22 @@ fn step_with<const BUDGET: u32>(header: NonNull<Header>) -> Step {
     let waker = waker::borrowed(header);
     // SAFETY: the task came from a queue, so this thread is the only one that may poll.
     let polled = unsafe { (task.vtable.poll)(header, &mut Context::from_waker(&waker)) };
-    let registered = frame.leave();
+    let current::Left {
+        registered,
+        has_edge,
+    } = frame.leave();
     match polled {
         Poll::Pending => {
             // Before it parks: afterwards the cell may be gone.
             hooks::tell(Hooks::PARK, task, Some(task.slot().wait()));
             match task.state.park(registered) {
-                Parked::Asleep => Step::Left,
+                Parked::Asleep => {
+                    // The cell may be gone by now.
+                    if has_edge {
+                        cycle::parked(scheduler, current::edge());
+                    }
+                    Step::Left
+                }
                 Parked::Again => Step::Again,
                 Parked::Killed => drop_killed(header),
             }
@@ -499,7 +512,7 @@ fn drop_killed(header: NonNull<Header>) -> Step {
     let frame = current::Frame::enter::<{ current::BUDGET }>(task);
     // SAFETY: as in `step`.
     let fault = unsafe { (task.vtable.drop_future)(header) };
-    finish(header, frame.leave(), kind, fault);
+    finish(header, frame.leave().registered, kind, fault);
     Step::Ended
 }
 

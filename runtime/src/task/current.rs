@@ -27,29 +27,23 @@ use crate::task::cell::Header;
 use crate::task::registry::{FreeCache, WaitKind};
 use crate::task::waits::{self, Noted, Said};
 
+pub(crate) use crate::task::flags::{
+    BETWEEN, CALLS, CLOSING, CYCLE, ENDED, KINDS, LATE, STOPPING, TOLD, UNKNOWN, told_of,
+};
+
+pub(crate) use crate::task::noting::{
+    Waits, is_refused, last_is_over, noted, refusal, wait_in_words, wait_no_more, waits_as,
+    waits_between, waits_for_any, waits_for_more, waits_for_one_of, waits_for_process,
+    waits_in_call, waits_so_far, watched,
+};
+
 /// Operations that a process may complete in one poll before it yields.
 pub(crate) const BUDGET: u32 = 128;
 
-/// The scope of the process stops.
-pub(crate) const STOPPING: u32 = 1;
-/// The process sees the end of its empty inputs: nobody can feed them any more.
-pub(crate) const ENDED: u32 = 2;
-/// The inputs of the process refuse messages from outside of its scope, which stops; its supervisor says when it does.
-pub(crate) const CLOSING: u32 = 4;
-/// Among the kinds of a poll: it also waits for something that cannot be said.
-pub(crate) const UNKNOWN: u16 = 1 << 15;
-/// Among the kinds of a poll: a struct process that waits between two messages.
-pub(crate) const BETWEEN: u16 = 1 << 14;
-/// The bits of the kinds themselves.
-pub(crate) const KINDS: u16 = BETWEEN - 1;
-/// The process did not end in time, and is in the reports of the scopes that stop.
-pub(crate) const LATE: u32 = 8;
-/// Which input that is, see [`told_of`].
-pub(crate) const TOLD: u32 = 0x7fff_fff0;
 /// This thread polls nobody, and runs a job of an attached process.
 const ATTACHED: u32 = 1 << 31;
 
-struct Current {
+pub(super) struct Current {
     task: Cell<*const Header>,
     /// The process that this thread runs a blocking job of.
     attached: Cell<*const Header>,
@@ -57,10 +51,12 @@ struct Current {
     registered: Cell<i64>,
     budget: Cell<u32>,
     /// What this poll has said of its waits, and the first of them.
-    said: Cell<Said>,
-    waits: [Cell<Noted>; waits::MOST],
-    object: Cell<u64>,
-    flags: Cell<u32>,
+    pub(super) said: Cell<Said>,
+    pub(super) waits: [Cell<Noted>; waits::MOST],
+    pub(super) object: Cell<u64>,
+    /// The id of the one process that a wait is for, if the poll has said that there is one.
+    pub(super) edge: Cell<u64>,
+    pub(super) flags: Cell<u32>,
     /// Something is to be done when the step has ended.
     deferred: Cell<bool>,
     coarse_ms: Cell<u32>,
@@ -89,7 +85,7 @@ thread_local! {
 }
 
 thread_local! {
-    static CURRENT: Current = const {
+    pub(super) static CURRENT: Current = const {
         Current {
             task: Cell::new(ptr::null()),
             attached: Cell::new(ptr::null()),
@@ -98,6 +94,7 @@ thread_local! {
             said: Cell::new(Said::NOTHING),
             waits: [const { Cell::new(Noted { kind: WaitKind::Other, object: 0 }) }; waits::MOST],
             object: Cell::new(0),
+            edge: Cell::new(0),
             flags: Cell::new(0),
             deferred: Cell::new(false),
             coarse_ms: Cell::new(0),
@@ -113,6 +110,15 @@ pub(crate) struct Frame<'a> {
     task: &'a Header,
     outer: *const Header,
     started_ms: u32,
+}
+
+/// What a step leaves behind.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Left {
+    /// The waits that it registered.
+    pub(crate) registered: i64,
+    /// Whether one of its waits is for one process only: [`edge`].
+    pub(crate) has_edge: bool,
 }
 
 impl<'a> Frame<'a> {
@@ -132,7 +138,7 @@ impl<'a> Frame<'a> {
             current.budget.set(BUDGET);
             current.said.set(Said::NOTHING);
             current.object.set(0);
-            // ORDERING: Acquire: pairs with the coordinator of the stop that set the flag.
+            // ORDERING: Acquire: pairs with the coordinator of the stop that set the flag, or whoever refuses a call.
             current.flags.set(line.flags.load(Ordering::Acquire));
             current.coarse_ms.set(now);
             Self {
@@ -143,9 +149,9 @@ impl<'a> Frame<'a> {
         })
     }
 
-    /// Ends the step and returns the waits that it registered.
+    /// Ends the step.
     #[inline]
-    pub(crate) fn leave(self) -> i64 {
+    pub(crate) fn leave(self) -> Left {
         let now = self.task.scheduler().clock.coarse_ms();
         let line = &self.task.slot().line;
         CURRENT.with(|current| {
@@ -155,11 +161,17 @@ impl<'a> Frame<'a> {
                 if current.deferred.get() {
                     run_deferred();
                 }
-                return current.registered.get();
+                let registered = current.registered.get();
+                return Left {
+                    registered,
+                    has_edge: false,
+                };
             }
             if current.said.get().needs_list() {
                 self.note_waits(current);
             }
+            // Of an earlier step, if this one has none: that is cheaper than to ask.
+            line.note_edge(current.edge.get());
             let word = current.said.get().word(now);
             // ORDERING: Release: see `registry::Line`.
             line.wait.store(word, Ordering::Release);
@@ -170,7 +182,10 @@ impl<'a> Frame<'a> {
             if current.deferred.get() {
                 run_deferred();
             }
-            current.registered.get()
+            Left {
+                registered: current.registered.get(),
+                has_edge: current.said.get().has_edge(),
+            }
         })
     }
 
@@ -186,6 +201,12 @@ impl<'a> Frame<'a> {
             .registry
             .note_waits(self.task.slot(), waits);
     }
+}
+
+/// The id of the process that this thread's last step has left its process waiting for, if it has an edge.
+#[inline]
+pub(crate) fn edge() -> u64 {
+    CURRENT.with(|current| current.edge.get())
 }
 
 /// Does something when the present step has ended, and what it drops is gone; at once, if this thread runs no process.
@@ -291,111 +312,23 @@ pub(crate) fn waits_for(kind: WaitKind, object: u64) {
     if !BOOKS {
         return;
     }
-    CURRENT.with(|current| {
-        let said = current.said.get();
-        current.object.set(object);
-        if let Some(place) = current.waits.get(said.noted()) {
-            place.set(Noted { kind, object });
-        }
-        current.said.set(said.and(kind));
-    });
+    CURRENT.with(|current| note(current, kind, object, |said| said));
 }
 
-/// What a poll said that it waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Waits {
+/// Adds a wait to those of this poll, and what `more` says of it.
+#[inline]
+pub(super) fn note(
+    current: &Current,
     kind: WaitKind,
-    kinds: u16,
     object: u64,
-}
-
-/// Calls `poll` on a thread that polls no process, and says what it waits for then.
-pub(crate) fn watched<T>(poll: impl FnOnce() -> T) -> (T, Waits) {
-    CURRENT.with(|current| {
-        current
-            .said
-            .set(current.said.get().last(WaitKind::Other).only_kinds(0));
-        current.object.set(0);
-    });
-    let polled = poll();
-    let waits = CURRENT.with(|current| Waits {
-        kind: current.said.get().kind(),
-        kinds: current.said.get().kinds(),
-        object: current.object.get(),
-    });
-    (polled, waits)
-}
-
-/// Notes that the current process waits for what a thread waits for that works for it.
-pub(crate) fn waits_as(waits: Waits) {
-    CURRENT.with(|current| {
-        let said = current.said.get().last(waits.kind);
-        // What the thread does next is not up to this process.
-        current.said.set(said.and_kinds(waits.kinds | UNKNOWN));
-        current.object.set(waits.object);
-    });
-}
-
-/// Notes a wait that any of several objects ends; `shown` is the one in the line of counters.
-pub(crate) fn waits_for_one_of(kind: WaitKind, objects: impl Iterator<Item = u64>, shown: u64) {
-    let mut objects = objects.peekable();
-    for _ in 0..waits::MOST {
-        let Some(object) = objects.next() else { break };
-        waits_for(kind, object);
+    more: impl FnOnce(Said) -> Said,
+) {
+    let said = current.said.get();
+    current.object.set(object);
+    if let Some(place) = current.waits.get(said.noted()) {
+        place.set(Noted { kind, object });
     }
-    if objects.peek().is_some() {
-        waits_for_more();
-    }
-    CURRENT.with(|current| current.object.set(shown));
-}
-
-/// Notes that the current process also waits for something that cannot be said: anybody may wake it.
-pub(crate) fn waits_for_more() {
-    mark(UNKNOWN);
-}
-
-/// Notes that the current process waits between two messages: its loop owns its state, and nobody borrows it.
-pub(crate) fn waits_between() {
-    mark(BETWEEN);
-}
-
-fn mark(bit: u16) {
-    CURRENT.with(|current| current.said.set(current.said.get().and_kinds(bit)));
-}
-
-/// Polls one of several futures that the process waits for. One that does not say what it waits for, waits for something unknown.
-pub(crate) fn noted<T>(poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
-    let others = CURRENT.with(|current| {
-        let said = current.said.get();
-        current.said.set(said.only_kinds(0));
-        said.kinds()
-    });
-    let polled = poll();
-    CURRENT.with(|current| {
-        if polled.is_pending() && current.said.get().kinds() == 0 {
-            waits_for(WaitKind::Other, 0);
-        }
-        current.said.set(current.said.get().and_kinds(others));
-    });
-    polled
-}
-
-/// What the operation that was polled last waits for.
-pub(crate) fn wait_in_words() -> &'static str {
-    CURRENT.with(|current| match current.said.get().kind() {
-        WaitKind::Recv => "`blocking_recv` waits for a message",
-        WaitKind::Send => "`blocking_send` waits for room",
-        WaitKind::Lock => "it waits for a lock",
-        _ => "it waits for another process",
-    })
-}
-
-/// Notes a wait of several arms.
-pub(crate) fn waits_for_any() {
-    CURRENT.with(|current| {
-        current.said.set(current.said.get().last(WaitKind::Select));
-        current.object.set(0);
-    });
+    current.said.set(more(said.and(kind)));
 }
 
 /// Notes the number of the handler that the current process is in, whenever that waits. One that does not wait pays nothing.
@@ -487,12 +420,6 @@ pub(crate) fn is_ended(object: u64) -> bool {
 fn is_told(flags: u32, object: u64) -> bool {
     let told = flags & TOLD;
     told == 0 || told == told_of(object)
-}
-
-/// The flags that say to a process that its input from `object` is over; all its inputs, if `object` is zero.
-pub(crate) fn told_of(object: u64) -> u32 {
-    // Two channels are taken for one only if their addresses differ by a multiple of 4 GiB.
-    ((object >> 4) as u32) << 4 & TOLD
 }
 
 /// What a stop told the current process: [`STOPPING`], [`ENDED`].

@@ -81,6 +81,7 @@ impl TaskRef {
 
     /// Asks for the future to be dropped at its next step.
     pub(crate) fn kill(&self) {
+        let _stop = self.scheduler().proofs.stop_begins(self.scheduler());
         if self.state.kill() == Notify::Queue {
             self.scheduler().schedule(self.0);
         }
@@ -93,6 +94,7 @@ impl TaskRef {
 
     /// Tells the task how far the stop of its scope has come: `current::STOPPING` or `current::CLOSING`.
     pub(crate) fn mark(&self, flag: u32) {
+        let _stop = self.scheduler().proofs.stop_begins(self.scheduler());
         // ORDERING: AcqRel: the scope's flag was set before; the task reads this one at its next poll.
         let before = self.slot().line.flags.fetch_or(flag, Ordering::AcqRel);
         if before & flag == 0 {
@@ -102,6 +104,7 @@ impl TaskRef {
 
     /// Tells the task that it stops, and shows it the end of an input, once that is empty; zero means all inputs.
     pub(crate) fn end_input(&self, object: u64) {
+        let _stop = self.scheduler().proofs.stop_begins(self.scheduler());
         let told = current::STOPPING | current::ENDED | current::told_of(object);
         let flags = &self.slot().line.flags;
         // ORDERING: Relaxed: only the first guess.

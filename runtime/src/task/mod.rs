@@ -7,8 +7,10 @@
 pub(crate) mod cell;
 pub(crate) mod current;
 pub(crate) mod ending;
+pub(crate) mod flags;
 mod join;
 pub(crate) mod memory;
+mod noting;
 pub(crate) mod origin;
 pub(crate) mod ports;
 pub(crate) mod registry;

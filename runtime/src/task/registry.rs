@@ -21,6 +21,8 @@ use std::ops::Deref;
 use std::ptr::{self, NonNull};
 use std::sync::OnceLock;
 
+#[cfg(not(loom))]
+use crate::sync::AtomicPtr;
 use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering};
 use crate::task::TaskRef;
 use crate::task::cell::Header;
@@ -34,7 +36,7 @@ use crate::task::waits::{MOST, Noted, Waits};
 const FIRST: u32 = 1024;
 #[cfg(loom)]
 const FIRST: u32 = 4;
-const BUCKETS: usize = 22;
+const BUCKETS: usize = 23;
 
 /// Identifies a process; never reused while its system lives.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -146,7 +148,7 @@ impl WaitKind {
 pub(crate) struct Line {
     /// Polls.
     pub(crate) seq: AtomicU64,
-    /// `since_ms:32 | kinds:16 | kind:8 | noted:8`, in one word so that kind and age cannot be torn apart. The last is how many
+    /// `since_ms:32 | kinds:16 | kind:8 | edge:1 | noted:7`, in one word so that kind and age cannot be torn apart. The last is how many
     /// waits there are; if that is more than one, or it is a `select!`, all are in [`Registry::waits`].
     pub(crate) wait: AtomicU64,
     /// The channel, process or lock waited for.
@@ -158,7 +160,7 @@ pub(crate) struct Line {
     pub(crate) extern_ms: AtomicU32,
     pub(crate) calling_ms: AtomicU32,
     pub(crate) ready_wait_ms: AtomicU32,
-    /// When the process was made runnable.
+    /// When the process was made runnable. While it is parked with an edge, the index of the process that it waits for.
     pub(crate) ready_ms: AtomicU32,
     /// What a stop told the process: `current::STOPPING`, `current::ENDED`. Set by the coordinator of the stop.
     pub(crate) flags: AtomicU32,
@@ -214,6 +216,26 @@ impl Deref for About {
 
 // SAFETY: the pointer is only followed under the slot's lock, while it is not null, and `Header` is `Sync`.
 unsafe impl Send for About {}
+
+impl Line {
+    /// In the wait word: one of the waits is for one process only, whose index [`Line::edge`] says.
+    pub(crate) const EDGE: u64 = 1 << 7;
+    /// In the wait word: how many waits the last poll noted.
+    pub(crate) const NOTED: u64 = Self::EDGE - 1;
+
+    /// Says which process this one waits for, if it has an edge; it is about to park. Whoever wakes it writes over that.
+    #[inline]
+    pub(crate) fn note_edge(&self, to: u64) {
+        // ORDERING: see `Line`; the state word publishes it when the process parks. The lower half of an id is the index.
+        self.ready_ms.store(to as u32, Ordering::Relaxed);
+    }
+
+    /// The index of the process that this one waits for, if it has an edge and is found parked afterwards.
+    pub(crate) fn edge(&self) -> u32 {
+        // ORDERING: see `Line`.
+        self.ready_ms.load(Ordering::Relaxed)
+    }
+}
 
 impl Slot {
     fn new(index: u32) -> Self {
@@ -285,10 +307,23 @@ impl Slot {
 
     /// What is known of the process, if it lives and nobody is at it this moment.
     pub(crate) fn peek<R>(&self, look: impl FnOnce(ProcessId, &About, &Header) -> R) -> Option<R> {
-        let about = self.about.try_lock()?;
+        self.show(&*self.about.try_lock()?, look)
+    }
+
+    /// What is known of the process, if it lives. Waits for whoever is at it.
+    pub(crate) fn look<R>(&self, look: impl FnOnce(ProcessId, &About, &Header) -> R) -> Option<R> {
+        self.show(&self.about.lock(), look)
+    }
+
+    /// The lock of `about` is held.
+    fn show<R>(
+        &self,
+        about: &About,
+        look: impl FnOnce(ProcessId, &About, &Header) -> R,
+    ) -> Option<R> {
         let task = NonNull::new(about.task.cast_mut())?;
         // SAFETY: as in `read`; the lock is held meanwhile.
-        Some(look(self.id(), &about, unsafe { task.as_ref() }))
+        Some(look(self.id(), about, unsafe { task.as_ref() }))
     }
 
     /// Changes the ports of the process, by the process itself.
@@ -325,6 +360,9 @@ type WaitList = OnceLock<Box<Waits>>;
 #[derive(Debug)]
 pub(crate) struct Registry {
     buckets: [OnceLock<Box<[Slot]>>; BUCKETS],
+    /// Where each bucket begins, for those who come with every call.
+    #[cfg(not(loom))]
+    first_slots: [AtomicPtr<Slot>; BUCKETS],
     /// For each slot the waits of its process, if it had several at once; made when they are first needed.
     waits: [OnceLock<Box<[WaitList]>>; BUCKETS],
     /// Indices that are free, and the first index never used.
@@ -352,6 +390,8 @@ impl Registry {
     pub(crate) fn new() -> Self {
         Self {
             buckets: [const { OnceLock::new() }; BUCKETS],
+            #[cfg(not(loom))]
+            first_slots: [const { AtomicPtr::new(ptr::null_mut()) }; BUCKETS],
             waits: [const { OnceLock::new() }; BUCKETS],
             free: Lock::new(Free {
                 indices: Vec::new(),
@@ -441,6 +481,24 @@ impl Registry {
         self.buckets[bucket].get()?.get(offset)
     }
 
+    /// As [`slot`](Self::slot), in a third of the instructions.
+    #[cfg(not(loom))]
+    #[inline]
+    pub(crate) fn slot_at_once(&self, index: u32) -> Option<&Slot> {
+        let (bucket, offset) = place(index);
+        // ORDERING: Acquire pairs with the Release in `slot_or_grow`: the slots are made.
+        let first = NonNull::new(self.first_slots[bucket].load(Ordering::Acquire))?;
+        // SAFETY: bucket `b` has `FIRST << b` slots, which `place` stays below.
+        let slot = unsafe { first.add(offset) };
+        // SAFETY: no bucket is freed while `self` lives.
+        Some(unsafe { slot.as_ref() })
+    }
+
+    #[cfg(loom)]
+    pub(crate) fn slot_at_once(&self, index: u32) -> Option<&Slot> {
+        self.slot(index)
+    }
+
     /// Writes the waits of the process in this slot, which is about to park with several of them.
     #[cold]
     pub(crate) fn note_waits(&self, slot: &Slot, waits: impl Iterator<Item = Noted>) {
@@ -455,7 +513,8 @@ impl Registry {
     pub(crate) fn waits(&self, slot: &Slot, mut found: impl FnMut(Noted)) {
         // ORDERING: see `Line`.
         let word = slot.line.wait.load(Ordering::Relaxed);
-        let (kind, noted) = (WaitKind::from_u8((word >> 8) as u8), word as u8);
+        let kind = WaitKind::from_u8((word >> 8) as u8);
+        let noted = word & Line::NOTED;
         if noted < 2 && kind != WaitKind::Select {
             if noted == 1 {
                 // ORDERING: see `Line`.
@@ -469,7 +528,7 @@ impl Registry {
             .get()
             .and_then(|lists| lists[offset].get());
         if let Some(list) = list {
-            list.read(usize::from(noted).min(MOST), found);
+            list.read((noted as usize).min(MOST), found);
         }
     }
 
@@ -589,6 +648,12 @@ impl Registry {
                 .map(|offset| Slot::new(first + offset))
                 .collect()
         });
+        // ORDERING: Relaxed: others store the same; Release: see `slot_at_once`. Whoever has the index of a process from elsewhere has
+        // it from a thread that came by here.
+        #[cfg(not(loom))]
+        if self.first_slots[bucket].load(Ordering::Relaxed).is_null() {
+            self.first_slots[bucket].store(slots.as_ptr().cast_mut(), Ordering::Release);
+        }
         &slots[offset]
     }
 }
@@ -610,10 +675,13 @@ impl Free {
 }
 
 /// The bucket of an index, and its place there.
+#[inline]
 fn place(index: u32) -> (usize, usize) {
-    let shifted = index + FIRST;
-    let bucket = (shifted.ilog2() - FIRST.ilog2()) as usize;
-    (bucket, (shifted - (FIRST << bucket)) as usize)
+    // In 64 bits nothing overflows, and the compiler sees that.
+    let shifted = u64::from(index) + u64::from(FIRST);
+    let top = shifted.ilog2();
+    let offset = shifted ^ 1 << top;
+    ((top - FIRST.ilog2()) as usize, offset as usize)
 }
 
 #[cfg(all(test, not(loom)))]

@@ -10,7 +10,8 @@
 use std::sync::OnceLock;
 
 use crate::sync::{AtomicU64, Ordering};
-use crate::task::registry::WaitKind;
+use crate::task::flags::KINDS;
+use crate::task::registry::{Line, WaitKind};
 
 /// Waits of one poll that are kept apart. A process that has more waits for something unknown as well.
 pub(crate) const MOST: usize = 16;
@@ -24,7 +25,8 @@ pub(crate) struct Noted {
     pub(crate) object: u64,
 }
 
-/// What a poll has said of its waits, laid out as the low half of the wait word: `kinds:16 | kind:8 | noted:8`.
+/// What a poll has said of its waits, laid out as the low half of the wait word: `kinds:16 | kind:8 | edge:1 | noted:7`.
+/// The edge is the one process that a wait is for, if that is known.
 ///
 /// One word also while the process runs: parts of it that are written one by one, and read together a moment later, would have to
 /// leave the store buffer of the processor first.
@@ -33,6 +35,8 @@ pub(crate) struct Said(u32);
 
 impl Said {
     pub(crate) const NOTHING: Self = Self(0);
+    /// The largest number of waits that it counts.
+    const MOST: u8 = (1 << 7) - 1;
 
     /// One bit for each kind of wait, by its number, and what else there is to say.
     #[inline]
@@ -46,10 +50,10 @@ impl Said {
         WaitKind::from_u8((self.0 >> 8) as u8)
     }
 
-    /// How many waits were noted, up to 255.
+    /// How many waits were noted, up to 127.
     #[inline]
     pub(crate) fn noted(self) -> usize {
-        usize::from(self.0 as u8)
+        usize::from(self.0 as u8 & Self::MOST)
     }
 
     /// Whether one word does not tell all: there are several waits, or one for any of several objects.
@@ -62,8 +66,30 @@ impl Said {
     #[inline]
     #[must_use]
     pub(crate) fn and(self, kind: WaitKind) -> Self {
-        let noted = u32::from(self.noted() < usize::from(u8::MAX));
+        let noted = u32::from(self.noted() < usize::from(Self::MOST));
         self.last(kind).and_kinds(kind.bit()).plus(noted)
+    }
+
+    /// The same, with a wait for the process with this id only; zero: that is not known.
+    #[inline]
+    #[must_use]
+    pub(crate) fn and_edge(self, to: u64) -> Self {
+        // The id of a process that lives is odd in its upper half, see `registry::Line`.
+        const { assert!(Line::EDGE == 1 << 7) };
+        Self(self.0 | (to >> (32 - 7)) as u32 & Line::EDGE as u32)
+    }
+
+    /// Whether one of the waits is for one process only.
+    #[inline]
+    pub(crate) fn has_edge(self) -> bool {
+        self.0 & Line::EDGE as u32 != 0
+    }
+
+    /// What was said that is not of a wait.
+    #[inline]
+    #[must_use]
+    pub(crate) fn without_waits(self) -> Self {
+        Self::NOTHING.and_kinds(self.kinds() & !KINDS)
     }
 
     #[inline]
@@ -141,7 +167,7 @@ impl Waits {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::{Noted, Said, Waits};
-    use crate::task::registry::WaitKind;
+    use crate::task::registry::{Line, WaitKind};
 
     #[test]
     fn what_was_said_is_in_the_word() {
@@ -150,14 +176,20 @@ mod tests {
         assert_eq!(said.kinds(), WaitKind::Send.bit() | WaitKind::Recv.bit());
         assert_eq!(said.word(7), 7 << 32 | 0b110 << 16 | 1 << 8 | 2);
         let said = (0..300).fold(said.and_kinds(1 << 15), |said, _| said.and(WaitKind::Recv));
-        assert_eq!((said.noted(), said.kinds() >> 15), (255, 1));
+        assert_eq!((said.noted(), said.kinds() >> 15), (127, 1));
         let any = said.only_kinds(0).last(WaitKind::Select);
         assert_eq!(
             (any.kinds(), any.kind(), any.noted()),
-            (0, WaitKind::Select, 255)
+            (0, WaitKind::Select, 127)
         );
         assert!(any.needs_list() && !Said::NOTHING.and(WaitKind::Timer).needs_list());
         assert!(Said::NOTHING.last(WaitKind::Select).needs_list());
+        let call = Said::NOTHING.and(WaitKind::Reply);
+        assert_eq!(
+            call.and_edge(5 << 32 | 6).word(0),
+            call.word(0) | Line::EDGE
+        );
+        assert_eq!(call.and_edge(0).word(0), call.word(0));
     }
 
     #[test]

@@ -96,7 +96,8 @@ impl Registration {
     pub(crate) fn poll_done(&mut self, task: &TaskRef, cx: &Context<'_>) -> Poll<Exit> {
         let polled = self.register(task, cx);
         if polled.is_pending() {
-            current::waits_for(WaitKind::Join, task.slot().id().raw());
+            let id = task.slot().id().raw();
+            current::waits_for_process(WaitKind::Join, id, id);
         }
         polled
     }

@@ -188,7 +188,7 @@ fn the_monitor_does_not_sleep_while_a_worker_is_awake() {
             rest.worker_woke();
         });
         rest.attach();
-        rest.sleep_while(|| idle.sleeping() == 1);
+        rest.sleep_while(None, || idle.sleeping() == 1);
         worker.join().unwrap();
     });
 }

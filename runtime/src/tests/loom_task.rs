@@ -125,7 +125,7 @@ impl World {
             .steal(&local)
             .or_else(|| local.pop())
         {
-            if cell::step(task.0) == Step::Again {
+            if cell::step(task.0, &self.system.scheduler) == Step::Again {
                 self.system.scheduler.injector.push(task);
             }
         }

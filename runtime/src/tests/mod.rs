@@ -7,6 +7,7 @@
 //! Each file names the property in words, and the mutation of the production code that was tried to see the model fail.
 
 mod loom_channel;
+mod loom_cycle;
 mod loom_holders;
 mod loom_idle;
 mod loom_lock;
@@ -25,6 +26,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
+use crate::leaks::OnLeak;
 use crate::scheduler::Scheduler;
 use crate::scheduler::driver::Reactor;
 use crate::sync::thread::{self, Thread};
@@ -91,7 +93,12 @@ fn block_on<F: Future>(future: F) -> F::Output {
 /// A system of `workers` workers, none of which has a thread: the model runs them.
 fn system(workers: usize) -> Arc<SystemInner> {
     let scheduler = Scheduler::new(workers, Reactor::default(), "model").expect("a scheduler");
-    SystemInner::new(scheduler, "model".to_owned(), Duration::ZERO)
+    SystemInner::new(
+        scheduler,
+        "model".to_owned(),
+        Duration::ZERO,
+        OnLeak::Report,
+    )
 }
 
 /// Counts its drops, of all clones of the counter.

@@ -321,12 +321,14 @@ impl<F: Future> Future for Timeout<F> {
         let this = unsafe { self.get_unchecked_mut() };
         // SAFETY: as above.
         let future = unsafe { Pin::new_unchecked(&mut this.future) };
+        let before = current::waits_so_far();
         if let Poll::Ready(output) = future.poll(cx) {
             return Poll::Ready(Ok(output));
         }
         // SAFETY: as above.
         let sleep = unsafe { Pin::new_unchecked(&mut this.sleep) };
         ready!(sleep.poll_sleep(cx));
+        current::wait_no_more(before);
         Poll::Ready(Err(Elapsed(())))
     }
 }

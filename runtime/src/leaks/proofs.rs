@@ -1,0 +1,147 @@
+//! What was proven stays true: the processes that a pass has proven, and how many of them ran again all the same.
+//!
+//! A proof says that a process never runs again other than by a forced stop. So every forced stop (a kill, the stop of a scope or of a
+//! handle) first forgets all proofs, for it may free others than the one it is meant for, and the next pass proves anew what is still
+//! true. Whoever was polled while it was proven is a *violation*: an error of the runtime, counted and told. There must be none.
+//!
+//! A poll pays nothing for this: a proof holds the number of polls, and is looked at before it is forgotten, by each pass, and by
+//! whoever asks how many were violated.
+//!
+//! **Invariants**
+//! - A proof is entered only if no forced stop was under way when its pass began, and none has begun since. A stop counts itself, and
+//!   then looks whether anything is entered; who enters something looks at that count again afterwards. One of the two sees the other.
+//! - When a stop is over, those whom it is for are found running, ended or stopping, so nothing is proven that waits for one of them.
+
+use std::collections::HashMap;
+
+use super::facts::{Facts, Fast};
+use crate::scheduler::Scheduler;
+use crate::sync::{AtomicU64, AtomicUsize, Lock, Ordering};
+use crate::task::ProcessId;
+
+/// The proofs of a system.
+#[derive(Debug)]
+pub(crate) struct Proofs {
+    /// Forced stops that have begun, and that are over.
+    begun: AtomicU64,
+    over: AtomicU64,
+    /// How many processes are proven.
+    count: AtomicUsize,
+    /// Their ids, and how often each had been polled.
+    known: Lock<HashMap<u64, u64, Fast>>,
+    violations: AtomicU64,
+}
+
+/// A forced stop is under way, until this is dropped.
+#[derive(Debug)]
+#[must_use = "the stop lasts until this is dropped"]
+pub(crate) struct ForcedStop<'a>(&'a Proofs);
+
+impl Drop for ForcedStop<'_> {
+    fn drop(&mut self) {
+        // ORDERING: SeqCst: what the stop did is seen by a pass that sees it over.
+        self.0.over.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Proofs {
+    pub(crate) fn new() -> Self {
+        Self {
+            begun: AtomicU64::new(0),
+            over: AtomicU64::new(0),
+            count: AtomicUsize::new(0),
+            known: Lock::new(HashMap::default()),
+            violations: AtomicU64::new(0),
+        }
+    }
+
+    /// A forced stop begins, and has not done anything yet.
+    pub(crate) fn stop_begins(&self, scheduler: &Scheduler) -> ForcedStop<'_> {
+        // ORDERING: SeqCst (both): see the invariant.
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        if self.count.load(Ordering::SeqCst) != 0 {
+            self.forget(scheduler);
+        }
+        ForcedStop(self)
+    }
+
+    #[cold]
+    fn forget(&self, scheduler: &Scheduler) {
+        let mut known = self.known.lock();
+        self.check(scheduler, &mut known);
+        known.clear();
+        // ORDERING: Relaxed: it is changed under the lock, and a stop that still reads the old one looks for nothing.
+        self.count.store(0, Ordering::Relaxed);
+    }
+
+    /// The forced stops that have begun so far, if none is under way: to be asked before a pass.
+    pub(super) fn stops(&self) -> Option<u64> {
+        // ORDERING: SeqCst (both): see the invariant. In this order: if both are the same, nothing was under way in between.
+        let over = self.over.load(Ordering::SeqCst);
+        let begun = self.begun.load(Ordering::SeqCst);
+        (begun == over).then_some(begun)
+    }
+
+    /// Enters what a pass has proven that began after so many forced stops.
+    pub(super) fn enter(
+        &self,
+        scheduler: &Scheduler,
+        facts: &Facts,
+        stuck: &[bool],
+        stops: Option<u64>,
+    ) {
+        let mut known = self.known.lock();
+        self.check(scheduler, &mut known);
+        // ORDERING: SeqCst: see the invariant.
+        let same = || Some(self.begun.load(Ordering::SeqCst)) == stops;
+        if same() {
+            let proven = (0..stuck.len()).filter(|&process| stuck[process]);
+            known.extend(proven.map(|process| {
+                let parked = &facts.processes[process];
+                (parked.id.raw(), parked.seq)
+            }));
+        }
+        // ORDERING: SeqCst: see the invariant.
+        self.count.store(known.len(), Ordering::SeqCst);
+        if !same() {
+            known.clear();
+            // ORDERING: Relaxed: as in `forget`.
+            self.count.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts the proofs that were violated, and takes them out.
+    fn check(&self, scheduler: &Scheduler, known: &mut HashMap<u64, u64, Fast>) {
+        known.retain(|&id, &mut seq| {
+            let holds = ProcessId::from_raw(id).is_some_and(|id| {
+                let slot = scheduler.registry.slot(id.index());
+                // ORDERING: Acquire: see `registry::Line`.
+                let polls = slot.map(|slot| slot.line.seq.load(Ordering::Acquire));
+                polls == Some(seq) && slot.is_some_and(|slot| slot.id() == id)
+            });
+            if !holds {
+                self.violated(scheduler, id);
+            }
+            holds
+        });
+    }
+
+    #[cold]
+    fn violated(&self, scheduler: &Scheduler, id: u64) {
+        // ORDERING: Relaxed: a count.
+        self.violations.fetch_add(1, Ordering::Relaxed);
+        let process = ProcessId::from_raw(id);
+        let name = process.and_then(|id| scheduler.registry.name_of(id));
+        tracing::error!(
+            target: "roundrock::leak", process = name, process.id = id,
+            "proof_violation: a process ran that was proven leaked, which is a bug in Roundrock"
+        );
+    }
+
+    /// How many processes ran that were proven not to.
+    pub(crate) fn violations(&self, scheduler: &Scheduler) -> u64 {
+        self.check(scheduler, &mut self.known.lock());
+        // ORDERING: Relaxed: a count.
+        self.violations.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,235 @@
+//! Passes without being asked: on the monitor's thread, now and then, and when nothing runs any more.
+//!
+//! A pass comes every [`PERIOD`] while something runs. While nothing does, each comes after twice the time, up to [`LONGEST`]; so in
+//! an idle system what becomes true by itself (a plain thread drops its endpoint) is still found. Between two passes lies at least
+//! [`REST`] times what the last one took: a hundredth of one thread's time at most, and nothing of the workers'.
+//!
+//! A system that somebody waits for ([`Builder::run`](crate::system::Builder::run)) is looked at as soon as nothing runs in it, for it
+//! may be deadlocked.
+//!
+//! **Invariants**
+//! - A cause is told once; what is done about it is done once.
+//! - A deadlock is told only if no step began or ended from before the pass until after the look at everything else.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::deadlock::{self, Deadlock};
+use super::facts::Fast;
+use super::report::Leak;
+use super::{Found, Verdict, facts, pass, verdict};
+use crate::error::Error;
+use crate::observe::{Event, EventKind};
+use crate::process::exit::{Exit, Fault};
+use crate::scheduler::Scheduler;
+use crate::system::SystemInner;
+use crate::task::{ProcessId, TaskRef};
+
+/// What lies between two passes while something runs.
+const PERIOD: Duration = Duration::from_secs(1);
+/// What lies between two passes at most.
+const LONGEST: Duration = Duration::from_secs(60);
+/// How much longer than a pass takes is left between two.
+const REST: u32 = 100;
+
+/// What a system does about a proven leak, beside telling of it; see [`Builder::on_leak`](crate::system::Builder::on_leak).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum OnLeak {
+    /// Nothing more.
+    #[default]
+    Report,
+    /// Kills one process of each cause, so that the others see what follows from its end. If it is supervised, it may be started again.
+    KillOne,
+    /// Lets the scope of one process of each cause fail with a [`Deadlock`]: it stops, and the scope around it decides.
+    Escalate,
+    /// Writes the report to standard error and aborts the program.
+    Abort,
+}
+
+/// What the monitor remembers between two passes.
+#[derive(Debug)]
+pub(crate) struct Watching {
+    /// When the next pass is due.
+    next: Instant,
+    /// When one may come at the earliest, because the last one took so long.
+    earliest: Instant,
+    rest: Duration,
+    /// The steps of all workers at the last pass.
+    steps: Option<u64>,
+    /// The processes that were told of.
+    told: HashSet<u64, Fast>,
+}
+
+impl Watching {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            next: now + PERIOD,
+            earliest: now,
+            rest: PERIOD,
+            steps: None,
+            told: HashSet::default(),
+        }
+    }
+
+    /// How long the monitor may sleep while nothing runs.
+    pub(crate) fn limit(&self, now: Instant) -> Duration {
+        self.next.saturating_duration_since(now)
+    }
+
+    /// Makes a pass if one is due.
+    pub(crate) fn tick(
+        &mut self,
+        scheduler: &Arc<Scheduler>,
+        now: Instant,
+        breathe: &mut dyn FnMut(),
+    ) {
+        if now < self.next {
+            return;
+        }
+        match scheduler.system() {
+            Some(system) => self.pass(&system, now, breathe),
+            None => self.next = now + PERIOD,
+        }
+    }
+
+    /// Nothing runs: is it a deadlock?
+    pub(crate) fn quiet(
+        &mut self,
+        scheduler: &Arc<Scheduler>,
+        now: Instant,
+        breathe: &mut dyn FnMut(),
+    ) {
+        let Some(system) = scheduler.system().filter(|system| system.is_awaited()) else {
+            return;
+        };
+        // It was looked at already, or cannot be one.
+        let same = self.steps.is_some() && self.steps == deadlock::steps(scheduler);
+        if same
+            || deadlock::may_go_on(&system)
+            || !facts::may_all_be_stuck(scheduler, system.entry())
+        {
+            return;
+        }
+        if now < self.earliest {
+            self.next = self.next.min(self.earliest);
+            return;
+        }
+        self.pass(&system, now, breathe);
+    }
+
+    fn pass(&mut self, system: &Arc<SystemInner>, begun: Instant, breathe: &mut dyn FnMut()) {
+        let scheduler = &*system.scheduler;
+        let steps = deadlock::steps(scheduler);
+        let (found, leaks) = search(system, breathe);
+        let acted = self.tell(system, &leaks);
+        let is_over = !acted
+            && system.is_awaited()
+            && steps.is_some()
+            && !deadlock::may_go_on(system)
+            && deadlock::holds(&found.facts, &found.stuck, system)
+            && steps == deadlock::steps(scheduler);
+        if is_over {
+            system.deadlocked(Deadlock { leaks });
+        }
+        let now = scheduler.clock.now();
+        self.rest = match self.steps {
+            Some(before) if Some(before) == steps => (self.rest * 2).min(LONGEST),
+            _ => PERIOD,
+        };
+        self.steps = steps;
+        self.earliest = now + (now - begun) * REST;
+        self.next = (now + self.rest).max(self.earliest);
+    }
+
+    /// Tells of what is new, and does what is to be done about it; whether anything was done.
+    fn tell(&mut self, system: &Arc<SystemInner>, leaks: &[Leak]) -> bool {
+        let scheduler = &*system.scheduler;
+        let registry = &scheduler.registry;
+        self.told
+            .retain(|&id| ProcessId::from_raw(id).is_some_and(|id| registry.name_of(id).is_some()));
+        let mut acted = false;
+        for leak in leaks.iter().filter(|leak| leak.is_cause()) {
+            let ids = leak.processes.iter().map(|process| process.id);
+            let before = self.told.len();
+            self.told.extend(ids);
+            if self.told.len() == before {
+                continue;
+            }
+            report(scheduler, leak);
+            acted |= leak.is_proven() && act(system, leak);
+        }
+        acted
+    }
+}
+
+fn report(scheduler: &Scheduler, leak: &Leak) {
+    let Some(first) = leak.processes.first() else {
+        return;
+    };
+    if leak.is_proven() {
+        tracing::error!(
+            target: "roundrock::leak", process = &*first.name, process.id = first.id, count = leak.count, report = %leak,
+            "leak.proven"
+        );
+    } else {
+        tracing::warn!(
+            target: "roundrock::leak", process = &*first.name, process.id = first.id, count = leak.count, report = %leak,
+            "leak.stranded"
+        );
+    }
+    scheduler.board.tell(|| Event {
+        name: first.name.clone(),
+        process: first.id,
+        site: first.site.clone(),
+        kind: EventKind::Leak {
+            leak: Box::new(leak.clone()),
+        },
+    });
+}
+
+/// Does what the system does about a proven cause; whether that is more than to tell of it.
+fn act(system: &SystemInner, leak: &Leak) -> bool {
+    let of_scope = || -> Option<TaskRef> {
+        let ids = leak.processes.iter().map(|process| process.id);
+        let mut tasks =
+            ids.filter_map(|id| system.scheduler.registry.find(ProcessId::from_raw(id)?));
+        tasks.find(|task| task.scope().is_some())
+    };
+    match system.on_leak {
+        OnLeak::Report => false,
+        OnLeak::KillOne => of_scope().inspect(|task| task.kill()).is_some(),
+        OnLeak::Escalate => {
+            let Some(task) = of_scope() else { return false };
+            let error = Error::new(Deadlock {
+                leaks: vec![leak.clone()],
+            });
+            let name = format!("{}{}", task.slot().origin().name, task.id());
+            if let Some(scope) = task.scope() {
+                scope.fail(&name, &Exit::Failed(Arc::new(Fault::Error(error))));
+            }
+            true
+        }
+        OnLeak::Abort => {
+            eprintln!("{leak}\nthe program is aborted, as `on_leak` says");
+            std::process::abort();
+        }
+    }
+}
+
+/// Makes a pass, and says what was found.
+pub(super) fn search(system: &SystemInner, breathe: &mut dyn FnMut()) -> (Found, Vec<Leak>) {
+    let scheduler = &*system.scheduler;
+    let pins = facts::Pins::new(scheduler);
+    let found = pass::run(&pins, scheduler, system.entry(), breathe);
+    let leaks = verdict::say(&found, &pins, scheduler);
+    (found, leaks)
+}
+
+impl Leak {
+    /// Whether it is a cause, and not behind one.
+    fn is_cause(&self) -> bool {
+        !matches!(self.verdict, Verdict::Proven(super::Proof::Behind { .. }))
+    }
+}

@@ -1,0 +1,189 @@
+//! What a poll says that its process waits for: one wait, several, or something that cannot be said.
+
+use std::task::{Context, Poll};
+
+use crate::observe::BOOKS;
+use crate::task::current::{BETWEEN, CALLS, CURRENT, CYCLE, UNKNOWN, note, waits_for, with_task};
+use crate::task::registry::WaitKind;
+use crate::task::waits::{self, Said};
+
+/// What a poll said that it waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Waits {
+    kind: WaitKind,
+    kinds: u16,
+    object: u64,
+}
+
+/// Calls `poll` on a thread that polls no process, and says what it waits for then.
+pub(crate) fn watched<T>(poll: impl FnOnce() -> T) -> (T, Waits) {
+    CURRENT.with(|current| {
+        current
+            .said
+            .set(current.said.get().last(WaitKind::Other).only_kinds(0));
+        current.object.set(0);
+    });
+    let polled = poll();
+    let waits = CURRENT.with(|current| Waits {
+        kind: current.said.get().kind(),
+        kinds: current.said.get().kinds(),
+        object: current.object.get(),
+    });
+    (polled, waits)
+}
+
+/// Notes that the current process waits for what a thread waits for that works for it.
+pub(crate) fn waits_as(waits: Waits) {
+    CURRENT.with(|current| {
+        let said = current.said.get().last(waits.kind);
+        // What the thread does next is not up to this process.
+        current.said.set(said.and_kinds(waits.kinds | UNKNOWN));
+        current.object.set(waits.object);
+    });
+}
+
+/// Notes a wait that one process only can end, as [`waits_for`]; `by` is its id, or zero if it is not known.
+#[inline]
+pub(crate) fn waits_for_process(kind: WaitKind, object: u64, by: u64) {
+    if !BOOKS {
+        return;
+    }
+    CURRENT.with(|current| {
+        note(current, kind, object, |said| said.and_edge(by));
+        current.edge.set(by);
+    });
+}
+
+/// Says that the wait for room that was noted last is a part of a call, which may be refused.
+pub(crate) fn waits_in_call() {
+    mark(CALLS);
+}
+
+/// Whether a call of the current process was refused: [`refusal`] says which one, and why.
+#[inline]
+pub(crate) fn is_refused() -> bool {
+    CURRENT.with(|current| current.flags.get() & CYCLE != 0)
+}
+
+/// The names of those in the cycle because of which this call to a mailbox is refused, if the current process waited for nothing
+/// else when it parked last. They are told once.
+#[cold]
+pub(crate) fn refusal(mailbox: u64) -> Option<Vec<String>> {
+    if !is_refused() {
+        return None;
+    }
+    with_task(|task| {
+        let (slot, scheduler) = task.map(|task| (task.slot(), task.scheduler()))?;
+        scheduler.cycles.take(slot, mailbox)
+    })
+}
+
+/// Notes a wait that any of several objects ends; `shown` is the one in the line of counters.
+pub(crate) fn waits_for_one_of(kind: WaitKind, objects: impl Iterator<Item = u64>, shown: u64) {
+    let mut objects = objects.peekable();
+    for _ in 0..waits::MOST {
+        let Some(object) = objects.next() else { break };
+        waits_for(kind, object);
+    }
+    if objects.peek().is_some() {
+        waits_for_more();
+    }
+    CURRENT.with(|current| current.object.set(shown));
+}
+
+/// Notes that the current process also waits for something that cannot be said: anybody may wake it.
+pub(crate) fn waits_for_more() {
+    mark(UNKNOWN);
+}
+
+/// Notes that the current process waits between two messages: its loop owns its state, and nobody borrows it.
+pub(crate) fn waits_between() {
+    mark(BETWEEN);
+}
+
+fn mark(bit: u16) {
+    CURRENT.with(|current| current.said.set(current.said.get().and_kinds(bit)));
+}
+
+/// Polls one of several futures that the process waits for. One that does not say what it waits for, waits for something unknown.
+pub(crate) fn noted<T>(poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
+    let before = waits_so_far();
+    let others = CURRENT.with(|current| {
+        let said = current.said.get();
+        current.said.set(said.only_kinds(0));
+        said.kinds()
+    });
+    let polled = poll();
+    if polled.is_ready() {
+        wait_no_more(before);
+        return polled;
+    }
+    CURRENT.with(|current| {
+        if current.said.get().kinds() == 0 {
+            waits_for(WaitKind::Other, 0);
+        }
+        current.said.set(current.said.get().and_kinds(others));
+    });
+    polled
+}
+
+/// What the operation that was polled last waits for.
+pub(crate) fn wait_in_words() -> &'static str {
+    CURRENT.with(|current| match current.said.get().kind() {
+        WaitKind::Recv => "`blocking_recv` waits for a message",
+        WaitKind::Send => "`blocking_send` waits for room",
+        WaitKind::Lock => "it waits for a lock",
+        _ => "it waits for another process",
+    })
+}
+
+/// The waits that a poll has noted by now.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SoFar {
+    said: Said,
+    object: u64,
+    edge: u64,
+}
+
+/// What this poll waits for by now: for [`wait_no_more`].
+#[inline]
+pub(crate) fn waits_so_far() -> SoFar {
+    CURRENT.with(|current| SoFar {
+        said: current.said.get(),
+        object: current.object.get(),
+        edge: current.edge.get(),
+    })
+}
+
+/// The wait that was noted last is over, before anything came of it. If there are others, another poll says which.
+#[cold]
+pub(crate) fn last_is_over(cx: &Context<'_>) {
+    CURRENT.with(|current| {
+        let said = current.said.get();
+        if said.noted() > 1 {
+            return cx.waker().wake_by_ref();
+        }
+        // One that noted nothing, because its budget was used up, is polled again in any case.
+        current.said.set(said.without_waits());
+        current.object.set(0);
+    });
+}
+
+/// Takes back the waits that were noted since: the operation that noted them has ended, and the process goes on.
+#[inline]
+pub(crate) fn wait_no_more(before: SoFar) {
+    CURRENT.with(|current| {
+        current.said.set(before.said);
+        // The one wait that is left may have been noted before.
+        current.object.set(before.object);
+        current.edge.set(before.edge);
+    });
+}
+
+/// Notes a wait of several arms.
+pub(crate) fn waits_for_any() {
+    CURRENT.with(|current| {
+        current.said.set(current.said.get().last(WaitKind::Select));
+        current.object.set(0);
+    });
+}

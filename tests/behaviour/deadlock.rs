@@ -1,0 +1,257 @@
+//! A system in which nothing can ever go on ends with a report instead of hanging; one in which anything might, does not.
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
+
+use roundrock::leaks::{Deadlock, OnLeak};
+use roundrock::observe::EventKind;
+use roundrock::prelude::*;
+use roundrock_tests::{assert_no_threads_of, unique_name, watched};
+
+/// Says what it hears, when it has heard it.
+#[process]
+async fn echo(input: &Receiver<u32>, output: &Sender<u32>) -> Result<()> {
+    while let Some(number) = input.recv().await {
+        output.send(number).await?;
+    }
+    Ok(())
+}
+
+fn spawn_ring(scope: &Scope) {
+    let (left, to_right) = rendezvous().named("left");
+    let (right, to_left) = rendezvous().named("right");
+    scope.spawn(echo(to_right, right));
+    scope.spawn(echo(to_left, left));
+}
+
+/// Runs a body in systems with one and with two workers, and hands over what they return.
+#[track_caller]
+fn ends<T, F>(
+    body: impl Fn(Scope) -> F + Send + Sync + 'static,
+    judge: impl Fn(Result<T>) + Send + Sync + 'static,
+) where
+    T: Send + 'static,
+    F: Future<Output = Result<T>> + Send + 'static,
+{
+    let (body, judge) = (Arc::new(body), Arc::new(judge));
+    for workers in [1, 2] {
+        let (body, judge) = (Arc::clone(&body), Arc::clone(&judge));
+        watched(move |stage| {
+            stage.set(format!("{workers} workers"));
+            let name = unique_name();
+            let system = System::builder().workers(workers).name(&name);
+            judge(system.run(move |scope| body(scope)));
+            assert_no_threads_of(&name);
+        });
+    }
+}
+
+#[track_caller]
+fn report<T>(result: Result<T>) -> Deadlock {
+    match result {
+        Ok(_) => panic!("it ended without an error"),
+        Err(error) => match error.downcast_ref::<Deadlock>() {
+            Some(deadlock) => deadlock.clone(),
+            None => panic!("not a deadlock: {error:?}"),
+        },
+    }
+}
+
+#[test]
+fn g01_a_ring_after_the_body_has_returned() {
+    ends(
+        async |scope| {
+            spawn_ring(&scope);
+            Ok(())
+        },
+        |result| {
+            let deadlock = report(result);
+            let text = deadlock.to_string();
+            assert!(
+                text.starts_with("deadlock: no process can ever go on"),
+                "{text}"
+            );
+            assert!(
+                text.contains("\"left\"") && text.contains("\"right\""),
+                "{text}"
+            );
+            assert_eq!(deadlock.leaks[0].names(), ["echo", "echo"], "{text}");
+        },
+    );
+}
+
+#[test]
+fn g01_the_body_waits_for_a_ring() {
+    ends(
+        async |scope| {
+            let (left, to_right) = rendezvous();
+            let (right, to_left) = rendezvous();
+            let task = scope.spawn(echo(to_right, right));
+            scope.spawn(echo(to_left, left));
+            task.await?;
+            Ok(())
+        },
+        |result| {
+            let deadlock = report(result);
+            assert_eq!(deadlock.leaks[0].behind, 1, "{deadlock}");
+        },
+    );
+}
+
+#[test]
+fn g01_the_body_waits_for_nothing() {
+    ends(
+        async |_scope| {
+            std::future::pending::<()>().await;
+            Ok(())
+        },
+        |result| {
+            let deadlock = report(result);
+            assert_eq!(deadlock.leaks[0].names(), ["main"], "{deadlock}");
+        },
+    );
+}
+
+#[test]
+fn g02_a_sender_on_a_thread_is_a_way_out() {
+    let (give, given) = mpsc::channel::<Sender<u32>>();
+    let given = Arc::new(std::sync::Mutex::new(given));
+    ends(
+        move |scope| {
+            let give = give.clone();
+            let given = Arc::clone(&given);
+            async move {
+                spawn_ring(&scope);
+                let (sender, receiver) = rendezvous();
+                give.send(sender).expect("the thread takes it");
+                let events = scope.system().events();
+                let outside = thread::spawn(move || {
+                    let sender = given
+                        .lock()
+                        .expect("one at a time")
+                        .recv()
+                        .expect("a sender");
+                    // The ring is told of by a pass: so there was one, and it has not ended the system.
+                    let leak = events
+                        .iter()
+                        .find(|event| matches!(event.kind, EventKind::Leak { .. }));
+                    assert!(leak.is_some(), "the ring is told of");
+                    sender.blocking_send(7).expect("the body waits");
+                });
+                let number = receiver.recv().await;
+                outside.join().expect("it has seen the leak");
+                scope.stop(secs(0)).await;
+                Ok(number)
+            }
+        },
+        |result| assert_eq!(result.expect("it ends"), Some(7)),
+    );
+}
+
+#[test]
+fn g02_a_timer_is_a_way_out() {
+    ends(
+        async |scope| {
+            let (sender, receiver) = rendezvous();
+            scope.task("late", async move {
+                sleep(millis(150)).await;
+                sender.send(7).await
+            });
+            receiver.recv().await.context("closed")
+        },
+        |result| assert_eq!(result.expect("it ends"), 7),
+    );
+}
+
+#[test]
+fn g02_a_blocking_job_is_a_way_out() {
+    ends(
+        async |scope| {
+            let (sender, receiver) = rendezvous();
+            scope.task("job", async move {
+                blocking(|| thread::sleep(millis(150))).await;
+                sender.send(7).await
+            });
+            receiver.recv().await.context("closed")
+        },
+        |result| assert_eq!(result.expect("it ends"), 7),
+    );
+}
+
+#[test]
+fn g02_who_waits_for_a_stop_is_not_deadlocked() {
+    ends(
+        async |scope| {
+            let system = scope.system();
+            let outside = thread::spawn(move || {
+                thread::sleep(millis(150));
+                system.shutdown(secs(0))
+            });
+            scope.stopping().await;
+            drop(outside);
+            Ok(7)
+        },
+        |result| assert_eq!(result.expect("it ends"), 7),
+    );
+}
+
+#[test]
+fn on_leak_kills_one_of_a_cause() {
+    watched(|_| {
+        let system = System::builder().workers(2).on_leak(OnLeak::KillOne);
+        let result = system.run(async |scope| {
+            spawn_ring(&scope);
+            Ok(())
+        });
+        assert!(result.is_ok(), "the other one's input ends: {result:?}");
+    });
+}
+
+#[test]
+fn on_leak_lets_the_scope_of_a_cause_fail() {
+    watched(|_| {
+        let system = System::builder()
+            .workers(2)
+            .grace(secs(0))
+            .on_leak(OnLeak::Escalate);
+        let result = system.run(async |scope| {
+            let inner = scope.child("inner");
+            spawn_ring(&inner);
+            let error = inner.join().await.expect_err("it fails");
+            assert!(
+                error
+                    .chain()
+                    .any(|cause| cause.downcast_ref::<Deadlock>().is_some()),
+                "{error:?}"
+            );
+            Ok(7)
+        });
+        assert_eq!(result.expect("only the inner scope failed"), 7);
+    });
+}
+
+#[test]
+fn p38_a_kill_is_no_violation_of_a_proof() {
+    watched(|_| {
+        System::builder()
+            .workers(2)
+            .run(async |scope| {
+                let inner = scope.child("inner");
+                let (left, to_right) = rendezvous();
+                let (right, to_left) = rendezvous();
+                let one = inner.spawn(echo(to_right, right));
+                let other = inner.spawn(echo(to_left, left));
+                while !scope.system().leaks().iter().any(|leak| leak.is_proven()) {
+                    sleep(millis(1)).await;
+                }
+                one.kill();
+                // It runs again, because the other one was killed.
+                assert!(other.await.is_ok());
+                assert_eq!(scope.system().proof_violations(), 0);
+                assert_eq!(scope.system().snapshot().proof_violations, 0);
+                Ok(())
+            })
+            .expect("it ends");
+    });
+}
