@@ -208,7 +208,8 @@ fn wait_for_threads(system: &str, count: usize) {
 #[test]
 #[cfg(target_os = "linux")]
 fn p19_stuck_workers_are_noticed_and_spares_go_away() {
-    const ROUNDS: usize = 8;
+    const ROUNDS: usize = 4;
+    const PROMISED: Duration = Duration::from_millis(20);
     for (way, keep) in WAYS {
         for workers in [1, 2] {
             let name = format!("{}-", unique_name());
@@ -220,8 +221,15 @@ fn p19_stuck_workers_are_noticed_and_spares_go_away() {
             let events = system.events();
             // The monitor is one more.
             wait_for_threads(&name, workers + 1);
-            let mut noticed = Vec::new();
-            for _ in 0..ROUNDS {
+            let (mut noticed, started) = (Vec::new(), Instant::now());
+            // In some rounds the machine is elsewhere, or one is told of before the other one has begun.
+            while noticed.len() < ROUNDS || noticed.iter().min() >= Some(&PROMISED) {
+                assert!(
+                    started.elapsed() < Duration::from_secs(60),
+                    "{way}, {workers} workers: {noticed:?}"
+                );
+                // With two workers the last round may have told of the other one, too.
+                while events.try_recv().is_ok() {}
                 let (gate, begun) = (Gate::new(), Arc::new(AtomicUsize::new(0)));
                 let since = Arc::new(Mutex::new(None));
                 let scope = system.scope().child("round");
@@ -258,12 +266,6 @@ fn p19_stuck_workers_are_noticed_and_spares_go_away() {
                 // Before that, one of them was alone in keeping its worker.
                 noticed.extend(when.checked_duration_since(since));
             }
-            // The machine may have been elsewhere in the others.
-            let fastest = noticed.iter().min().expect("there were rounds");
-            assert!(
-                *fastest < Duration::from_millis(20),
-                "{way}, {workers} workers: {noticed:?}"
-            );
             wait_for_threads(&name, workers + 1);
             let _ = system.shutdown(Duration::from_secs(1));
         }
