@@ -17,6 +17,7 @@ use crate::workloads::Workload;
 #[derive(Debug)]
 pub struct Program {
     pub system: &'static System,
+    pub alloc: Alloc,
     pub path: PathBuf,
     /// What stands before the workload on its command line.
     pub first: Vec<String>,
@@ -36,35 +37,44 @@ impl Program {
 pub fn programs(root: &Path, options: &Options) -> Result<Vec<Program>, Failure> {
     let load = cargo(root, "bench-load", "bench-load", &[], Alloc::System)?;
     let mut programs = Vec::new();
-    for system in SYSTEMS {
-        if !options.has_system(system.name) {
-            continue;
+    let wanted = SYSTEMS
+        .iter()
+        .filter(|system| options.has_system(system.name));
+    for system in wanted {
+        for &alloc in options.allocs {
+            let built = match system.build {
+                Build::Cargo {
+                    package,
+                    binary,
+                    features,
+                } => {
+                    eprintln!("building {} ({})", system.name, alloc.name());
+                    let path = cargo(root, package, binary, features, alloc)?;
+                    Some((path, Vec::new()))
+                }
+                // Their allocator is their own.
+                _ if alloc == Alloc::Mimalloc && options.allocs.len() > 1 => None,
+                Build::Go => go(root)?,
+                Build::Erlang => erlang(root)?,
+            };
+            let Some((path, first)) = built else {
+                continue;
+            };
+            let alloc = match system.build {
+                Build::Cargo { .. } => alloc,
+                Build::Go | Build::Erlang => Alloc::System,
+            };
+            let mut program = Program {
+                system,
+                alloc,
+                path,
+                first,
+                load: load.clone(),
+                workloads: Vec::new(),
+            };
+            program.workloads = program.list()?;
+            programs.push(program);
         }
-        let built = match system.build {
-            Build::Cargo {
-                package,
-                binary,
-                features,
-            } => {
-                eprintln!("building {binary}");
-                let path = cargo(root, package, binary, features, options.alloc)?;
-                Some((path, Vec::new()))
-            }
-            Build::Go => go(root)?,
-            Build::Erlang => erlang(root)?,
-        };
-        let Some((path, first)) = built else {
-            continue;
-        };
-        let mut program = Program {
-            system,
-            path,
-            first,
-            load: load.clone(),
-            workloads: Vec::new(),
-        };
-        program.workloads = program.list()?;
-        programs.push(program);
     }
     Ok(programs)
 }
@@ -87,18 +97,22 @@ fn cargo(
     for feature in features {
         command.args(["--features", feature]);
     }
+    // In folders of their own, so that no build of a program is taken for another one.
+    let mut folder = root.join("target");
     if package == "bench-madsim" {
         // Madsim is its simulation only where the whole program is built for that.
         command.env("RUSTFLAGS", "--cfg madsim");
-        command
-            .arg("--target-dir")
-            .arg(root.join("target").join("madsim"));
-    } else if alloc == Alloc::Mimalloc {
-        // In a folder of its own, so that neither build is taken for the other.
-        let folder = root.join("target").join("mimalloc");
-        command.args(["--features", "bench-suite/mimalloc"]);
-        command.arg("--target-dir").arg(folder);
+        folder.push("madsim");
+    } else {
+        if features.contains(&"without-books") {
+            folder.push("without-books");
+        }
+        if alloc == Alloc::Mimalloc {
+            command.args(["--features", "bench-suite/mimalloc"]);
+            folder.push("mimalloc");
+        }
     }
+    command.arg("--target-dir").arg(folder);
     let output = command.stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
         return Err(format!("{package} does not build").into());

@@ -22,7 +22,6 @@ use building::Program;
 use options::{Alloc, Options};
 use running::Run;
 use statistics::Results;
-use systems::Build;
 use workloads::Workload;
 
 /// What went wrong, for people.
@@ -52,14 +51,30 @@ fn bench() -> Result<bool, Failure> {
         true => run_all(root, &options)?,
         false => (read(&options)?, Vec::new()),
     };
-    print!("{}", tables::figures(&results));
-    print!("{}", tables::costs(&results));
-    print!("{}", tables::notes(&results));
+    for alloc in [Alloc::System, Alloc::Mimalloc] {
+        let results = results.only(alloc);
+        if results.is_empty() {
+            continue;
+        }
+        if alloc == Alloc::Mimalloc {
+            println!("\nAll on mimalloc:");
+        }
+        print!("{}", tables::figures(&results));
+        print!("{}", tables::costs(&results));
+        print!("{}", tables::notes(&results));
+    }
     let svg = options.svg(root);
     if let Some(folder) = svg.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    std::fs::write(&svg, plot::ratios(&results))?;
+    // The plot is of one allocator: that of the operating system, if it was among those.
+    let plotted = results.only(Alloc::System);
+    let plotted = if plotted.is_empty() {
+        &results
+    } else {
+        &plotted
+    };
+    std::fs::write(&svg, plot::ratios(plotted))?;
     println!("The ratios as a plot: {}", svg.display());
     for failure in &failures {
         println!("FAILED {failure}");
@@ -72,7 +87,7 @@ fn read(options: &Options) -> Result<Results, Failure> {
     let mut results = Results::default();
     for file in &options.from {
         for line in std::fs::read_to_string(file)?.lines() {
-            results.add(Run::parse(line, 0, options.alloc)?);
+            results.add(Run::parse(line)?);
         }
     }
     Ok(results)
@@ -93,6 +108,9 @@ fn run_all(root: &Path, options: &Options) -> Result<(Results, Vec<String>), Fai
             eprint!("{rep} {:10}", workload.name);
             for program in programs.iter().filter(|program| program.has(workload)) {
                 eprint!(" {}", program.system.name);
+                if program.alloc == Alloc::Mimalloc {
+                    eprint!(" ({})", program.alloc.name());
+                }
                 match measure(program, workload, options, rep) {
                     Ok(run) => {
                         if let Some(json) = &mut json {
@@ -124,9 +142,5 @@ fn measure(
 ) -> Result<Run, Failure> {
     let scale = options.scale * workload.scale * program.system.scale(workload.name);
     let text = program.run(workload.name, scale)?;
-    let alloc = match program.system.build {
-        Build::Cargo { .. } => options.alloc,
-        Build::Go | Build::Erlang => Alloc::System,
-    };
-    Run::parse(&text, rep, alloc)
+    Run::of(program, &text, rep)
 }

@@ -17,7 +17,7 @@ Runs Roundrock and its rivals on the same workloads and prints the figures side 
   --from a,b         runs nothing: tables and plot of the runs in these files, which --json has written
   --svg FILE         where the plot goes; default target/ratios.svg
   --scale F          multiplies all counts; default 1
-  --alloc NAME       the allocator of all Rust systems: system (default) or mimalloc
+  --alloc NAME       the allocator of all Rust systems: system (default), mimalloc, or both: tables for each, in one sitting
 
 benches/README.md says what the workloads and the figures are.
 ";
@@ -27,6 +27,15 @@ benches/README.md says what the workloads and the figures are.
 pub enum Alloc {
     System,
     Mimalloc,
+}
+
+impl Alloc {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Mimalloc => "mimalloc",
+        }
+    }
 }
 
 /// What was asked for.
@@ -39,7 +48,7 @@ pub struct Options {
     pub from: Vec<PathBuf>,
     svg: Option<PathBuf>,
     pub scale: f64,
-    pub alloc: Alloc,
+    pub allocs: &'static [Alloc],
     pub help: bool,
 }
 
@@ -54,7 +63,7 @@ impl Options {
             from: Vec::new(),
             svg: None,
             scale: 1.0,
-            alloc: Alloc::System,
+            allocs: &[Alloc::System],
             help: false,
         };
         let mut words = words.into_iter();
@@ -76,9 +85,10 @@ impl Options {
                 "--svg" => options.svg = Some(value()?.into()),
                 "--scale" => options.scale = value()?.parse()?,
                 "--alloc" => {
-                    options.alloc = match value()?.as_str() {
-                        "system" => Alloc::System,
-                        "mimalloc" => Alloc::Mimalloc,
+                    options.allocs = match value()?.as_str() {
+                        "system" => &[Alloc::System],
+                        "mimalloc" => &[Alloc::Mimalloc],
+                        "both" => &[Alloc::System, Alloc::Mimalloc],
                         other => return Err(format!("no allocator {other}; see --help").into()),
                     }
                 }

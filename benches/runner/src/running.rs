@@ -78,13 +78,24 @@ pub struct Run {
 }
 
 impl Run {
-    /// Reads the line of a program.
-    pub fn parse(line: &str, rep: u32, alloc: Alloc) -> Result<Self, Failure> {
+    /// Reads the line that a program has printed.
+    pub fn of(program: &Program, line: &str, rep: u32) -> Result<Self, Failure> {
         let mut fields: Map<String, Value> = serde_json::from_str(line)?;
+        // The same program in two builds is two systems.
+        fields.insert("system".to_owned(), program.system.name.into());
         fields.insert("rep".to_owned(), rep.into());
-        if alloc == Alloc::Mimalloc {
-            fields.insert("alloc".to_owned(), "mimalloc".into());
+        if program.alloc == Alloc::Mimalloc {
+            fields.insert("alloc".to_owned(), program.alloc.name().into());
         }
+        Self::with(fields)
+    }
+
+    /// Reads a line that this runner has written.
+    pub fn parse(line: &str) -> Result<Self, Failure> {
+        Self::with(serde_json::from_str(line)?)
+    }
+
+    fn with(fields: Map<String, Value>) -> Result<Self, Failure> {
         let text = |name| {
             let value = fields.get(name).and_then(Value::as_str);
             value.map(str::to_owned).ok_or("an incomplete line")
@@ -94,6 +105,14 @@ impl Run {
             workload: text("workload")?,
             fields,
         })
+    }
+
+    /// The allocator of the program.
+    pub fn alloc(&self) -> Alloc {
+        match self.fields.get("alloc") {
+            Some(name) if name == Alloc::Mimalloc.name() => Alloc::Mimalloc,
+            _ => Alloc::System,
+        }
     }
 
     /// A figure, if the workload has it.

@@ -1,5 +1,6 @@
 //! Medians, spreads and ratios of the runs.
 
+use crate::options::Alloc;
 use crate::running::Run;
 use crate::systems::{ROUNDROCK, SYSTEMS, System};
 use crate::workloads::{Row, WORKLOADS, Workload};
@@ -46,6 +47,19 @@ impl Results {
     /// Adds a run.
     pub fn add(&mut self, run: Run) {
         self.runs.push(run);
+    }
+
+    /// The runs with this allocator.
+    pub fn only(&self, alloc: Alloc) -> Self {
+        let runs = self.runs.iter().filter(|run| run.alloc() == alloc);
+        Self {
+            runs: runs.cloned().collect(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty()
     }
 
     /// The runs of a system on a workload.

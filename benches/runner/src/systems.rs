@@ -32,6 +32,8 @@ pub struct System {
 pub const ROUNDROCK: &str = "roundrock";
 /// Roundrock as structs with handlers.
 pub const ACTORS: &str = "roundrock-actors";
+/// Roundrock as functions, without counters, times and wait records: what those cost.
+pub const BOOKLESS: &str = "roundrock-bookless";
 
 impl System {
     const fn cargo(name: &'static str, package: &'static str, colour: &'static str) -> Self {
@@ -66,7 +68,7 @@ impl System {
 
     /// Whether this is Roundrock in one of its forms.
     pub fn is_roundrock(&self) -> bool {
-        self.name == ROUNDROCK || self.name == ACTORS
+        [ROUNDROCK, ACTORS, BOOKLESS].contains(&self.name)
     }
 }
 
@@ -82,6 +84,17 @@ pub const SYSTEMS: &[System] = &[
         },
         beside: ROUNDROCK,
         colour: "#888888",
+        scales: &[],
+    },
+    System {
+        name: BOOKLESS,
+        build: Build::Cargo {
+            package: "bench-roundrock",
+            binary: "bench-roundrock",
+            features: &["without-books"],
+        },
+        beside: ROUNDROCK,
+        colour: "#cccccc",
         scales: &[],
     },
     System {

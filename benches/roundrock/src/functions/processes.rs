@@ -116,11 +116,12 @@ async fn count(messages: &Receiver<u64>) -> Result<u64> {
 /// Many processes with an input each, and rounds of one message to every one of them.
 pub fn forkjoin(arguments: &Arguments) -> Figures {
     let rounds = arguments.count(counts::FORKJOIN_MESSAGES);
+    let processes = arguments.processes(counts::FORKJOIN_ACTORS);
     system(async move |scope| {
         let meter = Meter::start();
         let mut inputs = Vec::new();
         let mut tasks = Vec::new();
-        for _ in 0..counts::FORKJOIN_ACTORS {
+        for _ in 0..processes {
             let (input, messages) = bounded(counts::FORKJOIN_CAPACITY);
             inputs.push(input);
             tasks.push(scope.spawn(count(messages)));
@@ -135,7 +136,7 @@ pub fn forkjoin(arguments: &Arguments) -> Figures {
         for task in tasks {
             seen += task.await?;
         }
-        let expected = counts::FORKJOIN_ACTORS as u64 * rounds;
+        let expected = processes as u64 * rounds;
         ensure!(seen == expected, "{seen} of {expected} messages arrived");
         Ok(meter.stop(seen))
     })
