@@ -42,6 +42,7 @@ mod spawn;
 mod started;
 mod stopping;
 mod supervision;
+mod suspects;
 mod timers;
 mod traffic;
 mod wakers;

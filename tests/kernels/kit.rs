@@ -17,6 +17,7 @@ use roundrock::leaks::{Leak, Proof, Stuck, Verdict};
 use roundrock::observe::{ProcessInfo, State};
 use roundrock::prelude::*;
 use roundrock::sync::Mutex;
+use roundrock::system::Builder;
 use roundrock_tests::{LIMIT, assert_no_threads_of, unique_name, watched, yield_now};
 
 /// A lock that several processes are lent.
@@ -79,21 +80,36 @@ pub(crate) fn lab<F>(body: impl Fn(Lab) -> F + Send + Sync + 'static)
 where
     F: Future<Output = Result<()>> + Send + 'static,
 {
+    lab_of(System::builder, body);
+}
+
+/// As [`lab`], where whoever has waited for 20 ms is suspected.
+#[track_caller]
+pub(crate) fn suspicious_lab<F>(body: impl Fn(Lab) -> F + Send + Sync + 'static)
+where
+    F: Future<Output = Result<()>> + Send + 'static,
+{
+    lab_of(|| System::builder().suspect_after(millis(20)), body);
+}
+
+#[track_caller]
+fn lab_of<F>(builder: fn() -> Builder, body: impl Fn(Lab) -> F + Send + Sync + 'static)
+where
+    F: Future<Output = Result<()>> + Send + 'static,
+{
     let body = Arc::new(body);
     for workers in [1, 2] {
         let body = Arc::clone(&body);
         watched(move |stage| {
             stage.set(format!("{workers} workers"));
             let name = unique_name();
-            let system = System::builder()
-                .workers(workers)
-                .name(&name)
-                .grace(millis(50));
+            let system = builder().workers(workers).name(&name).grace(millis(50));
             let result = system.run(async move |scope| {
                 let kernel = scope.child("kernel");
                 let lab = Lab { kernel };
                 let result = body(lab.clone()).await;
                 let _report = lab.stop(Duration::ZERO).await;
+                assert_eq!(scope.system().proof_violations(), 0, "a proof was wrong");
                 result
             });
             assert_no_threads_of(&name);
@@ -179,6 +195,48 @@ impl Lab {
                 leaks = self.system().leaks();
             }
             Found::new(leaks, caller)
+        }
+    }
+
+    /// As [`stuck`](Self::stuck), and asks again until something is old enough to be suspected.
+    #[track_caller]
+    pub(crate) fn suspects(&self, expected: &[(&str, WaitKind)]) -> impl Future<Output = Found> {
+        let caller = Location::caller();
+        let parked = self.parked(expected);
+        async move {
+            parked.await;
+            let begun = Instant::now();
+            loop {
+                let leaks = self.system().leaks();
+                if !leaks.is_empty() {
+                    return Found::new(leaks, caller);
+                }
+                assert!(
+                    begun.elapsed() < LIMIT / 4,
+                    "{caller}: nothing is suspected"
+                );
+                yield_now().await;
+            }
+        }
+    }
+
+    /// Asks again and again until there is such a leak, for kernels in which some process never parks for long.
+    #[track_caller]
+    pub(crate) fn until(&self, there: impl Fn(&Leak) -> bool) -> impl Future<Output = Found> {
+        let caller = Location::caller();
+        async move {
+            let begun = Instant::now();
+            loop {
+                let leaks = self.system().leaks();
+                if leaks.iter().any(&there) {
+                    return Found::new(leaks, caller);
+                }
+                assert!(
+                    begun.elapsed() < LIMIT / 4,
+                    "{caller}: not found, but {leaks:#?}"
+                );
+                yield_now().await;
+            }
         }
     }
 
@@ -315,6 +373,60 @@ impl Found {
         self
     }
 
+    /// Nothing is proven, and there is exactly one suspicion: these, and the reason contains this text.
+    #[track_caller]
+    pub(crate) fn suspected(&self, members: &[Who<'_>], reason: &str) -> &Self {
+        let [leak] = &self.leaks[..] else {
+            panic!(
+                "one suspicion is expected, and there are {}:\n{self:#?}",
+                self.leaks.len()
+            );
+        };
+        let Some(why) = why(leak) else {
+            panic!("a suspicion is expected:\n{}", self.text);
+        };
+        assert!(
+            why.contains(reason),
+            "the reason is {why:?}, not {reason:?}"
+        );
+        assert!(
+            self.text.contains(why),
+            "the report does not give the reason:\n{}",
+            self.text
+        );
+        assert!(!leak.is_proven());
+        self.members(leak, members);
+        self
+    }
+
+    /// This process is suspected, perhaps with others, for a reason that contains this text.
+    #[track_caller]
+    pub(crate) fn about(&self, member: &Who<'_>, reason: &str) -> &Self {
+        for leak in &self.leaks {
+            let Some(why) = why(leak) else {
+                continue;
+            };
+            let mut those = leak
+                .processes
+                .iter()
+                .filter(|stuck| stuck.name == member.name);
+            if let Some(stuck) = those.next() {
+                self.is(stuck, member);
+                assert!(
+                    why.contains(reason),
+                    "the reason is {why:?}, not {reason:?}"
+                );
+                assert!(
+                    self.text.contains(why),
+                    "the report does not give the reason:\n{}",
+                    self.text
+                );
+                return self;
+            }
+        }
+        panic!("{} is not suspected:\n{}", member.name, self.text);
+    }
+
     /// This process is reported, in whatever way.
     #[track_caller]
     pub(crate) fn of(&self, name: &str, line: u32) -> &Stuck {
@@ -323,6 +435,24 @@ impl Found {
             .filter(|stuck| stuck.name == name)
             .find(|stuck| at_line(stuck, line));
         found.unwrap_or_else(|| panic!("{name}, line {line}, is not there:\n{}", self.text))
+    }
+
+    /// Exactly one leak has this verdict, and it is of exactly these.
+    #[track_caller]
+    pub(crate) fn verdict(&self, verdict: &Verdict, members: &[Who<'_>]) -> &Self {
+        let same: Vec<_> = self
+            .leaks
+            .iter()
+            .filter(|leak| leak.verdict == *verdict)
+            .collect();
+        let [leak] = same[..] else {
+            panic!(
+                "one {verdict:?} is expected, and there are {}:\n{self:#?}",
+                same.len()
+            );
+        };
+        self.members(leak, members);
+        self
     }
 
     /// The leak is of exactly these, and the text names each with its line.
@@ -404,6 +534,14 @@ impl Found {
 
 fn at_line(stuck: &Stuck, line: u32) -> bool {
     stuck.site.as_ref().is_some_and(|site| site.line == line)
+}
+
+/// Why a leak is not proven, if it is a suspicion.
+fn why(leak: &Leak) -> Option<&String> {
+    match &leak.verdict {
+        Verdict::Suspected { why } => Some(why),
+        _ => None,
+    }
 }
 
 fn is_root(leak: &Leak) -> bool {

@@ -229,6 +229,40 @@ impl Facts {
             .extend(ports.map(|port| Held { port, by, owners }));
     }
 
+    /// Which processes hold endpoints of these channels at this moment, parked or not: for what is said of a channel, and for no proof.
+    pub(super) fn holders_of(scheduler: &Scheduler, channels: &HashSet<u64, Fast>) -> Self {
+        let mut facts = Self::default();
+        for slot in scheduler.registry.slots().filter(|slot| slot.is_used()) {
+            let _ = slot.peek(|id, about, task| {
+                if !about
+                    .ports
+                    .iter()
+                    .any(|port| channels.contains(&port.object()))
+                {
+                    return;
+                }
+                // ORDERING: Acquire and Relaxed: see `registry::Line`.
+                let seq = slot.line.seq.load(Ordering::Acquire);
+                let word = slot.line.wait.load(Ordering::Relaxed);
+                let kinds = match task.state.is_parked() {
+                    true => (word >> 16) as u16,
+                    false => 0,
+                };
+                let parked = Parked {
+                    id,
+                    seq,
+                    kinds,
+                    edge: false,
+                    since_ms: 0,
+                    waits: 0..0,
+                };
+                facts.enter(parked, about, task);
+            });
+        }
+        facts.sort();
+        facts
+    }
+
     fn sort(&mut self) {
         self.held.sort_unstable_by_key(|held| {
             let port = held.port;
@@ -329,7 +363,7 @@ fn fed(scheduler: &Scheduler, breathe: &mut dyn FnMut()) -> HashSet<u64, Fast> {
 }
 
 /// Whether no stop has reached the process: what a stop does with it is no leak.
-fn is_left_alone(slot: &Slot, task: &Header) -> bool {
+pub(super) fn is_left_alone(slot: &Slot, task: &Header) -> bool {
     // ORDERING: Relaxed: a stop that begins now is seen by the next pass.
     slot.line.flags.load(Ordering::Relaxed) & !CYCLE == 0
         && task.scope().is_none_or(|scope| !scope.is_stopping())
@@ -362,6 +396,14 @@ impl<'a> Channel<'a> {
             head,
             pins: PhantomData,
         })
+    }
+
+    /// The channel of a head that is in its list, which is locked: the channel lives.
+    pub(super) fn listed(head: &'a NonNull<Head>) -> Self {
+        Self {
+            head: *head,
+            pins: PhantomData,
+        }
     }
 
     fn head(&self) -> &Head {

@@ -52,7 +52,7 @@
 
 // `cycle` refuses calls when they are made. `facts` is what a pass reads, `relation` who could end a wait, `search` the search over plain numbers, `pass` the three
 // together and why the answer is right, `verdict` and `text` what is said; `proofs` sees that it stays true. `watch` makes passes unasked, and `deadlock`
-// says when nothing can go on.
+// says when nothing can go on. `suspect` says what is old and not proven, and which arms are dead.
 
 pub(crate) mod cycle;
 mod deadlock;
@@ -62,6 +62,7 @@ pub(crate) mod proofs;
 mod relation;
 mod report;
 mod search;
+mod suspect;
 mod text;
 mod verdict;
 pub(crate) mod watch;
@@ -70,6 +71,7 @@ pub use deadlock::Deadlock;
 pub use report::{Awaited, Holding, LISTED, Leak, Proof, Stuck, Verdict};
 
 pub use watch::OnLeak;
+pub(crate) use watch::Policy;
 
 use pass::Found;
 
@@ -77,5 +79,5 @@ use crate::system::SystemInner;
 
 /// Searches the system now.
 pub(crate) fn search(system: &SystemInner) -> Vec<Leak> {
-    watch::search(system, &mut || {}).1
+    watch::search(system, true, &mut || {}).1
 }

@@ -32,7 +32,7 @@ pub(super) struct Ends {
 /// One side of a channel, by its place in the counts.
 pub(super) const SENDERS: usize = 0;
 pub(super) const RECEIVERS: usize = 1;
-const WEAK: usize = 2;
+pub(super) const WEAK: usize = 2;
 
 impl Ends {
     fn all_known(&self, side: usize) -> bool {

@@ -35,6 +35,13 @@ pub enum Verdict {
     Proven(Proof),
     /// It can run again when its scope stops, and not before.
     Stranded,
+    /// It lives, but these arms of its `select!` can never win: whoever could bring that about is proven stuck.
+    DeadArm,
+    /// It has waited for long (see [`Builder::suspect_after`](crate::system::Builder::suspect_after)), and could not be proven.
+    Suspected {
+        /// Why not: who may still end the wait.
+        why: String,
+    },
 }
 
 /// Why it can never run again.
@@ -91,14 +98,14 @@ pub struct Awaited {
     pub holders: Vec<Holding>,
 }
 
-/// A process that could end somebody's wait.
+/// Who could end somebody's wait.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Holding {
-    /// Its id.
-    pub process: u64,
-    /// Its name.
+    /// The id of the process; `None` for the outside of all processes.
+    pub process: Option<u64>,
+    /// Its name; `outside`.
     pub name: Name,
 }
 

@@ -4,6 +4,7 @@
 //! in the same way share a sentence.
 
 use std::fmt::{self, Write as _};
+use std::time::Duration;
 
 use super::report::{Awaited, Holding, Leak, Proof, Stuck, Verdict};
 use crate::observe::Site;
@@ -14,6 +15,26 @@ const NAMES: usize = 4;
 
 impl fmt::Display for Leak {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.first_line(f)?;
+        let last = self.last_words();
+        for kind in kinds(&self.processes) {
+            write!(f, "\n  {}{last}", Sentence(&kind))?;
+        }
+        let listed = self.processes.len();
+        if self.count > listed {
+            write!(f, "\n  and {} more", self.count - listed)?;
+        }
+        match self.behind {
+            0 => Ok(()),
+            1 => f.write_str("\n  1 more process waits behind them"),
+            behind => write!(f, "\n  {behind} more processes wait behind them"),
+        }
+    }
+}
+
+impl Leak {
+    /// The verdict, and how many processes it is about.
+    fn first_line(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.count;
         let one = count == 1;
         match &self.verdict {
@@ -51,19 +72,48 @@ impl fmt::Display for Leak {
                     format!("{count} processes")
                 },
             )?,
+            Verdict::DeadArm if one => f.write_str(
+                "dead arm: a process lives, but this arm of its `select!` can never win",
+            )?,
+            Verdict::DeadArm => write!(
+                f,
+                "dead arm: {count} processes live, but this arm of their `select!` can never win"
+            )?,
+            Verdict::Suspected { .. } => write!(
+                f,
+                "suspected: {} waited for {}{}",
+                if one {
+                    "a process has".to_owned()
+                } else {
+                    format!("{count} processes have")
+                },
+                if one { "" } else { "up to " },
+                age(self
+                    .processes
+                    .first()
+                    .map_or(Duration::ZERO, |first| first.since)),
+            )?,
         }
-        for kind in kinds(&self.processes) {
-            write!(f, "\n  {}", Sentence(&kind))?;
+        Ok(())
+    }
+
+    /// What is added to each sentence.
+    fn last_words(&self) -> String {
+        match &self.verdict {
+            Verdict::Suspected { why } => format!("; not proven: {why}"),
+            _ => String::new(),
         }
-        let listed = self.processes.len();
-        if count > listed {
-            write!(f, "\n  and {} more", count - listed)?;
-        }
-        match self.behind {
-            0 => Ok(()),
-            1 => f.write_str("\n  1 more process waits behind them"),
-            behind => write!(f, "\n  {behind} more processes wait behind them"),
-        }
+    }
+}
+
+/// A time that somebody has waited: `3m 10s`, `2.5 s`, `40 ms`.
+fn age(since: Duration) -> String {
+    let seconds = since.as_secs();
+    match seconds {
+        0 => format!("{} ms", since.as_millis()),
+        1..60 => format!("{:.1} s", since.as_secs_f64()),
+        60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        _ => format!("{}h {}m", seconds / 3600, seconds / 60 % 60),
     }
 }
 
@@ -203,8 +253,8 @@ fn people<'a>(holders: impl Iterator<Item = &'a Holding>) -> String {
     let mut groups: Vec<(&str, Vec<u64>)> = Vec::new();
     for holder in holders {
         match groups.iter_mut().find(|(name, _)| *name == holder.name) {
-            Some((_, ids)) => ids.push(holder.process),
-            None => groups.push((&holder.name, vec![holder.process])),
+            Some((_, ids)) => ids.extend(holder.process),
+            None => groups.push((&holder.name, holder.process.into_iter().collect())),
         }
     }
     let texts: Vec<_> = groups.iter().map(|(name, ids)| named(name, ids)).collect();

@@ -205,7 +205,7 @@ impl Witness<'_> {
                 .map(|&member| {
                     let id = facts.processes[member as usize].id;
                     Holding {
-                        process: id.raw(),
+                        process: Some(id.raw()),
                         name: self.name(id).0,
                     }
                 })
@@ -252,13 +252,18 @@ impl Witness<'_> {
     }
 
     fn name(&self, id: ProcessId) -> (Name, Option<Site>) {
-        let slot = self.scheduler.registry.slot(id.index());
-        let origin = slot.map_or(&NOBODY, |slot| slot.origin());
-        (origin.name.into(), origin.site.map(site))
+        name_of(self.scheduler, id)
     }
 }
 
-fn site(location: &'static Location<'static>) -> Site {
+/// The name of a process, and where it was spawned.
+pub(super) fn name_of(scheduler: &Scheduler, id: ProcessId) -> (Name, Option<Site>) {
+    let slot = scheduler.registry.slot(id.index());
+    let origin = slot.map_or(&NOBODY, |slot| slot.origin());
+    (origin.name.into(), origin.site.map(site))
+}
+
+pub(super) fn site(location: &'static Location<'static>) -> Site {
     Site {
         file: location.file().into(),
         line: location.line(),

@@ -11,16 +11,16 @@
 //! - A cause is told once; what is done about it is done once.
 //! - A deadlock is told only if no step began or ended from before the pass until after the look at everything else.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::deadlock::{self, Deadlock};
 use super::facts::Fast;
 use super::report::Leak;
-use super::{Found, Verdict, facts, pass, verdict};
+use super::{Found, Verdict, facts, pass, suspect, verdict};
 use crate::error::Error;
-use crate::observe::{Event, EventKind};
+use crate::observe::{Event, EventKind, Site};
 use crate::process::exit::{Exit, Fault};
 use crate::scheduler::Scheduler;
 use crate::system::SystemInner;
@@ -60,6 +60,30 @@ pub(crate) struct Watching {
     steps: Option<u64>,
     /// The processes that were told of.
     told: HashSet<u64, Fast>,
+    /// When suspects are looked for again.
+    next_suspects: Instant,
+    /// For each place of spawning and of waiting, how many suspects were told of last.
+    suspected: HashMap<Places, usize>,
+}
+
+/// Where the processes of a finding were spawned, and where what they wait for was made.
+type Places = (Option<Site>, Vec<Option<Site>>);
+
+/// What a system does about leaks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Policy {
+    pub(crate) on_leak: OnLeak,
+    /// How long a process has waited that is suspected; never, if that is zero.
+    pub(crate) suspect_after: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            on_leak: OnLeak::Report,
+            suspect_after: Duration::from_secs(60),
+        }
+    }
 }
 
 impl Watching {
@@ -70,6 +94,8 @@ impl Watching {
             rest: PERIOD,
             steps: None,
             told: HashSet::default(),
+            next_suspects: now,
+            suspected: HashMap::new(),
         }
     }
 
@@ -122,7 +148,12 @@ impl Watching {
     fn pass(&mut self, system: &Arc<SystemInner>, begun: Instant, breathe: &mut dyn FnMut()) {
         let scheduler = &*system.scheduler;
         let steps = deadlock::steps(scheduler);
-        let (found, leaks) = search(system, breathe);
+        let after = system.policy.suspect_after;
+        let with_suspects = !after.is_zero() && begun >= self.next_suspects;
+        if with_suspects {
+            self.next_suspects = begun + after.max(PERIOD);
+        }
+        let (found, leaks) = search(system, with_suspects, breathe);
         let acted = self.tell(system, &leaks);
         let is_over = !acted
             && system.is_awaited()
@@ -131,6 +162,7 @@ impl Watching {
             && deadlock::holds(&found.facts, &found.stuck, system)
             && steps == deadlock::steps(scheduler);
         if is_over {
+            let leaks = leaks.into_iter().filter(Leak::is_proven).collect();
             system.deadlocked(Deadlock { leaks });
         }
         let now = scheduler.clock.now();
@@ -151,6 +183,12 @@ impl Watching {
             .retain(|&id| ProcessId::from_raw(id).is_some_and(|id| registry.name_of(id).is_some()));
         let mut acted = false;
         for leak in leaks.iter().filter(|leak| leak.is_cause()) {
+            if let Verdict::Suspected { .. } = leak.verdict {
+                if self.is_news(leak) {
+                    report(scheduler, leak);
+                }
+                continue;
+            }
             let ids = leak.processes.iter().map(|process| process.id);
             let before = self.told.len();
             self.told.extend(ids);
@@ -164,6 +202,28 @@ impl Watching {
     }
 }
 
+impl Watching {
+    /// Whether nothing was told of such suspects, or there are twice as many as then.
+    fn is_news(&mut self, leak: &Leak) -> bool {
+        let Some(first) = leak.processes.first() else {
+            return false;
+        };
+        let waits = first.waits.iter().map(|wait| wait.site.clone()).collect();
+        let told = self
+            .suspected
+            .entry((first.site.clone(), waits))
+            .or_default();
+        let is_news = *told == 0 || leak.count >= 2 * *told;
+        if is_news {
+            *told = leak.count;
+        }
+        is_news
+    }
+}
+
+/// Suspects of one kind that are worth a warning; fewer may be at their place.
+const MANY: usize = 100;
+
 fn report(scheduler: &Scheduler, leak: &Leak) {
     let Some(first) = leak.processes.first() else {
         return;
@@ -173,10 +233,20 @@ fn report(scheduler: &Scheduler, leak: &Leak) {
             target: "roundrock::leak", process = &*first.name, process.id = first.id, count = leak.count, report = %leak,
             "leak.proven"
         );
+    } else if leak.count < MANY && matches!(leak.verdict, Verdict::Suspected { .. }) {
+        tracing::info!(
+            target: "roundrock::leak", process = &*first.name, process.id = first.id, count = leak.count, report = %leak,
+            "leak.suspected"
+        );
     } else {
+        let name = match leak.verdict {
+            Verdict::Stranded => "leak.stranded",
+            Verdict::DeadArm => "leak.dead_arm",
+            _ => "leak.suspected",
+        };
         tracing::warn!(
             target: "roundrock::leak", process = &*first.name, process.id = first.id, count = leak.count, report = %leak,
-            "leak.stranded"
+            "{name}"
         );
     }
     scheduler.board.tell(|| Event {
@@ -197,7 +267,7 @@ fn act(system: &SystemInner, leak: &Leak) -> bool {
             ids.filter_map(|id| system.scheduler.registry.find(ProcessId::from_raw(id)?));
         tasks.find(|task| task.scope().is_some())
     };
-    match system.on_leak {
+    match system.policy.on_leak {
         OnLeak::Report => false,
         OnLeak::KillOne => of_scope().inspect(|task| task.kill()).is_some(),
         OnLeak::Escalate => {
@@ -219,11 +289,20 @@ fn act(system: &SystemInner, leak: &Leak) -> bool {
 }
 
 /// Makes a pass, and says what was found.
-pub(super) fn search(system: &SystemInner, breathe: &mut dyn FnMut()) -> (Found, Vec<Leak>) {
-    let scheduler = &*system.scheduler;
+pub(super) fn search(
+    system: &SystemInner,
+    with_suspects: bool,
+    breathe: &mut dyn FnMut(),
+) -> (Found, Vec<Leak>) {
+    let (scheduler, entry) = (&*system.scheduler, system.entry());
     let pins = facts::Pins::new(scheduler);
-    let found = pass::run(&pins, scheduler, system.entry(), breathe);
-    let leaks = verdict::say(&found, &pins, scheduler);
+    let found = pass::run(&pins, scheduler, entry, breathe);
+    let mut leaks = verdict::say(&found, &pins, scheduler);
+    leaks.extend(suspect::dead_arms(&found, &pins, scheduler, entry));
+    if with_suspects {
+        let after = system.policy.suspect_after;
+        leaks.extend(suspect::suspects(&found, scheduler, entry, after));
+    }
     (found, leaks)
 }
 

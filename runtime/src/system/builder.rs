@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::blocking;
 use crate::channel::Closed;
 use crate::error::{Context as _, Error, Result, is_consequence};
-use crate::leaks::{Deadlock, OnLeak};
+use crate::leaks::{Deadlock, OnLeak, Policy};
 use crate::observe::growth::Growth;
 use crate::observe::{Ledger, snapshot};
 use crate::process::exit::{Exit, Fault, IntoOutcome};
@@ -44,7 +44,7 @@ pub struct Builder {
     signals: bool,
     panic_dump: bool,
     growth: Growth,
-    on_leak: OnLeak,
+    policy: Policy,
 }
 
 impl Default for Builder {
@@ -64,7 +64,7 @@ impl Builder {
             signals: false,
             panic_dump: false,
             growth: Growth::default(),
-            on_leak: OnLeak::default(),
+            policy: Policy::default(),
         }
     }
 
@@ -184,7 +184,38 @@ impl Builder {
     /// }).unwrap();
     /// ```
     pub fn on_leak(mut self, policy: OnLeak) -> Self {
-        self.on_leak = policy;
+        self.policy.on_leak = policy;
+        self
+    }
+
+    /// Sets how long a process has waited for the same message, room, reply or lock when it is *suspected* of being leaked, if that
+    /// cannot be proven. The default is 60 seconds; zero means that nobody is.
+    ///
+    /// [`System::leaks`](crate::System::leaks) lists suspects from this age on, grouped, with the reason why they are not proven. Without
+    /// being asked, the system looks for them as often; it tells of a group once, and again when it has doubled.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// use roundrock::leaks::Verdict;
+    ///
+    /// #[process]
+    /// async fn worker(jobs: &Receiver<u32>) {
+    ///     while jobs.recv().await.is_some() {}
+    /// }
+    ///
+    /// System::builder().workers(1).suspect_after(millis(50)).run(async |scope| {
+    ///     let (kept, jobs) = bounded(8);
+    ///     scope.spawn(worker(jobs));      // waits as long as somebody keeps the sender
+    ///     sleep(millis(200)).await;
+    ///     let leaks = scope.system().leaks();
+    ///     assert!(matches!(&leaks[0].verdict, Verdict::Suspected { why } if why.contains("a sender of it")));
+    ///     drop(kept);
+    ///     Ok(())
+    /// }).unwrap();
+    /// ```
+    pub fn suspect_after(mut self, age: Duration) -> Self {
+        self.policy.suspect_after = age;
         self
     }
 
@@ -273,7 +304,7 @@ impl Builder {
         let workers = self.workers.unwrap_or_else(default_workers);
         let scheduler = Scheduler::start(workers, self.reactor, &self.name, self.growth)
             .context("cannot start the system")?;
-        let system = SystemInner::new(scheduler, self.name, self.grace, self.on_leak);
+        let system = SystemInner::new(scheduler, self.name, self.grace, self.policy);
         system.scheduler.belongs_to(&system);
         if self.panic_dump {
             system.describe_panics();

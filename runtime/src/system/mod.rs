@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use crate::blocking::{Jobs, Lane, Threads};
 use crate::channel::DeadLetters;
-use crate::leaks::{self, Deadlock, Leak, OnLeak};
+use crate::leaks::{self, Deadlock, Leak, Policy};
 use crate::observe::{Events, Ledger, Limits, Snapshot, snapshot, words};
 use crate::process::Exit;
 use crate::scheduler::Scheduler;
@@ -68,7 +68,7 @@ pub(crate) struct SystemInner {
     entry: OnceLock<ProcessId>,
     /// When a panic may be described; `None` if none may.
     panics: Lock<Option<Instant>>,
-    pub(crate) on_leak: OnLeak,
+    pub(crate) policy: Policy,
     /// Somebody waits for its end, who is told if that can never come.
     awaited: AtomicU32,
     deadlock: Lock<Option<Deadlock>>,
@@ -82,17 +82,17 @@ impl SystemInner {
         scheduler: Arc<Scheduler>,
         name: String,
         grace: Duration,
-        on_leak: OnLeak,
+        policy: Policy,
     ) -> Arc<Self> {
         let blocking = Threads::new(&name, Lane::Blocking);
         let cpu = Threads::new(&name, Lane::Cpu);
-        Self::assemble(scheduler, blocking, cpu, name, grace, on_leak)
+        Self::assemble(scheduler, blocking, cpu, name, grace, policy)
     }
 
     /// The system of a simulation: without threads.
     pub(crate) fn simulated(scheduler: Arc<Scheduler>, name: String, grace: Duration) -> Arc<Self> {
         let (blocking, cpu) = (Threads::simulated(), Threads::simulated());
-        Self::assemble(scheduler, blocking, cpu, name, grace, OnLeak::Report)
+        Self::assemble(scheduler, blocking, cpu, name, grace, Policy::default())
     }
 
     fn assemble(
@@ -101,10 +101,10 @@ impl SystemInner {
         cpu: Threads,
         name: String,
         grace: Duration,
-        on_leak: OnLeak,
+        policy: Policy,
     ) -> Arc<Self> {
         Arc::new(Self {
-            on_leak,
+            policy,
             awaited: AtomicU32::new(0),
             deadlock: Lock::new(None),
             panics: Lock::new(None),

@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use crate::leaks::OnLeak;
+use crate::leaks::Policy;
 use crate::scheduler::Scheduler;
 use crate::scheduler::driver::Reactor;
 use crate::sync::thread::{self, Thread};
@@ -97,7 +97,7 @@ fn system(workers: usize) -> Arc<SystemInner> {
         scheduler,
         "model".to_owned(),
         Duration::ZERO,
-        OnLeak::Report,
+        Policy::default(),
     )
 }
 

@@ -1,0 +1,397 @@
+//! What is old and cannot be proven, with the reason, and the arms of a `select!` that can never win.
+//!
+//! A *suspect* has waited for the same thing for long: for a message, for room, for a reply or for a lock. Somebody who is alive, or
+//! somebody outside of all processes, could still end that wait, and the report says who. Who sleeps, or waits for I/O, for a stop, or
+//! for the end of another process, is none; nor is a struct process between two messages, for that is its place.
+//!
+//! A *dead arm* belongs to a process that lives: whoever could let this arm win is proven stuck. That is certain, as a proof is.
+//!
+//! Nothing is read here unless something is old or stuck. Suspects of one kind are one finding: the same name, the same place of
+//! spawning, and the same place of what they wait for.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use super::facts::{Channel, Facts, Fast, Pins, is_left_alone};
+use super::pass::Found;
+use super::relation;
+use super::report::{Awaited, Holding, LISTED, Leak, Stuck, Verdict};
+use super::search::{Graph, Wake};
+use crate::observe::{Name, Site};
+use crate::scheduler::Scheduler;
+use crate::sync::{Ordering, fence};
+use crate::task::ProcessId;
+use crate::task::WaitKind;
+use crate::task::current::{BETWEEN, KINDS, UNKNOWN};
+use crate::task::ports::Tie;
+use crate::task::registry::Slot;
+use crate::task::waits::Noted;
+
+/// Waits that somebody else ends, when he gets round to it.
+const FOR_OTHERS: u16 =
+    WaitKind::Recv.bit() | WaitKind::Send.bit() | WaitKind::Reply.bit() | WaitKind::Lock.bit();
+
+/// A parked process, as it was read.
+struct Waiting {
+    id: ProcessId,
+    since: Duration,
+    waits: Vec<Noted>,
+    /// Somebody outside has its waker.
+    given: bool,
+    /// It also waits for something that cannot be said.
+    unknown: bool,
+    /// It is a struct that waits between two messages.
+    idle: bool,
+}
+
+/// A channel that somebody waits for.
+struct Awaiting {
+    name: Option<&'static str>,
+    site: Site,
+    ends: [u64; 3],
+}
+
+/// Reads a process, if it is parked and no stop has reached it.
+fn read(scheduler: &Scheduler, slot: &Slot, now_ms: u32) -> Option<Waiting> {
+    slot.peek(|id, about, task| {
+        let line = &slot.line;
+        // ORDERING: Acquire: see `registry::Line`.
+        let seq = line.seq.load(Ordering::Acquire);
+        if !task.state.is_parked() || task.state.is_killed() || !is_left_alone(slot, task) {
+            return None;
+        }
+        // ORDERING: Relaxed: see `registry::Line`; a change shows in `seq`.
+        let word = line.wait.load(Ordering::Relaxed);
+        let mut waits = Vec::new();
+        scheduler.registry.waits(slot, |wait| waits.push(wait));
+        // ORDERING: Acquire fence, and Acquire: what was read above was read before what is read below.
+        fence(Ordering::Acquire);
+        let same = task.state.is_parked() && line.seq.load(Ordering::Acquire) == seq;
+        let since = now_ms.wrapping_sub((word >> 32) as u32);
+        let mailbox = about.ports.mailbox().map(|mailbox| mailbox.object());
+        let idle = waits
+            .iter()
+            .any(|wait| Some(wait.object) == mailbox && wait.kind == WaitKind::Recv);
+        same.then(|| Waiting {
+            id,
+            since: Duration::from_millis(since.into()),
+            waits,
+            idle,
+            given: task.state.outside() > 0,
+            unknown: (word >> 16) as u16 & UNKNOWN != 0,
+        })
+    })?
+}
+
+/// The slots of the program's own processes, with the kinds of their waits and since when.
+fn lines(
+    scheduler: &Scheduler,
+    entry: Option<ProcessId>,
+) -> impl Iterator<Item = (&Slot, u16, u32)> {
+    scheduler.registry.slots().filter_map(move |slot| {
+        if !slot.is_used() || slot.scope_bits() == 0 && Some(slot.id()) != entry {
+            return None;
+        }
+        // ORDERING: Relaxed: see `registry::Line`; what is read here only saves a closer look.
+        let word = slot.line.wait.load(Ordering::Relaxed);
+        Some((slot, (word >> 16) as u16, (word >> 32) as u32))
+    })
+}
+
+fn now_ms(scheduler: &Scheduler) -> u32 {
+    ((scheduler.clock.now_nanos() / 1_000_000) as u32).wrapping_add(1)
+}
+
+/// The processes that have waited for `after` at least, and are not proven. None, if that is zero.
+pub(super) fn suspects(
+    found: &Found,
+    scheduler: &Scheduler,
+    entry: Option<ProcessId>,
+    after: Duration,
+) -> Vec<Leak> {
+    let now_ms = now_ms(scheduler);
+    if after.is_zero() {
+        return Vec::new();
+    }
+    let is_old = |since_ms: u32| {
+        Duration::from_millis(now_ms.wrapping_sub(since_ms).into()) >= after
+            // A process that parked a moment ago may be ahead of this clock.
+            && now_ms.wrapping_sub(since_ms) < u32::MAX / 2
+    };
+    let may_be = |kinds: u16| {
+        let answered_later = kinds & WaitKind::Reply.bit() != 0;
+        kinds & FOR_OTHERS != 0
+            && kinds & KINDS & !FOR_OTHERS == 0
+            && kinds & BETWEEN == 0
+            && (kinds & UNKNOWN == 0 || answered_later)
+    };
+    let old: Vec<_> = lines(scheduler, entry)
+        .filter(|&(_, kinds, since_ms)| may_be(kinds) && is_old(since_ms))
+        .filter_map(|(slot, ..)| read(scheduler, slot, now_ms))
+        .filter(|process| !process.idle && process.since >= after && !is_known(found, process.id))
+        .collect();
+    if old.is_empty() {
+        return Vec::new();
+    }
+    let witness = Witness::new(scheduler, &old);
+    let mut groups: Vec<Vec<&Waiting>> = Vec::new();
+    let mut places = HashMap::new();
+    for process in &old {
+        let at = *places.entry(witness.likeness(process)).or_insert_with(|| {
+            groups.push(Vec::new());
+            groups.len() - 1
+        });
+        groups[at].push(process);
+    }
+    let mut leaks: Vec<_> = groups
+        .iter_mut()
+        .map(|group| {
+            group.sort_by_key(|process| std::cmp::Reverse(process.since));
+            Leak {
+                verdict: Verdict::Suspected {
+                    why: witness.why(group[0]),
+                },
+                processes: group
+                    .iter()
+                    .take(LISTED)
+                    .map(|process| witness.stuck(process))
+                    .collect(),
+                count: group.len(),
+                behind: 0,
+            }
+        })
+        .collect();
+    // The many and the old first.
+    leaks.sort_by_key(|leak| {
+        let age = leak
+            .processes
+            .first()
+            .map_or(0, |first| first.since.as_secs());
+        std::cmp::Reverse(leak.count as u64 * (age + 1))
+    });
+    leaks
+}
+
+/// Whether something is said of a process already.
+fn is_known(found: &Found, id: ProcessId) -> bool {
+    let process = found.facts.process(id.raw());
+    process.is_some_and(|process| found.stuck[process as usize] || found.stranded[process as usize])
+}
+
+/// The arms that can never win, of processes that live.
+pub(super) fn dead_arms(
+    found: &Found,
+    pins: &Pins<'_>,
+    scheduler: &Scheduler,
+    entry: Option<ProcessId>,
+) -> Vec<Leak> {
+    if !found.stuck.contains(&true) {
+        return Vec::new();
+    }
+    let now_ms = now_ms(scheduler);
+    let facts = &found.facts;
+    let channels = WaitKind::Recv.bit() | WaitKind::Send.bit() | WaitKind::Reply.bit();
+    let mut living = Vec::new();
+    for (slot, kinds, _) in lines(scheduler, entry) {
+        if kinds & channels == 0 || is_known(found, slot.id()) {
+            continue;
+        }
+        let Some(mut process) = read(scheduler, slot, now_ms) else {
+            continue;
+        };
+        let number = facts.process(process.id.raw()).unwrap_or(u32::MAX);
+        process.waits.retain(|&wait| {
+            if channels & wait.kind.bit() == 0 {
+                return false;
+            }
+            let mut graph = Graph::new();
+            match relation::wake(&mut graph, facts, pins, number, wait) {
+                Wake::Any(group) => {
+                    let members = graph.members(group);
+                    !members.is_empty() && members.iter().all(|&at| found.stuck[at as usize])
+                }
+                _ => false,
+            }
+        });
+        if !process.waits.is_empty() {
+            living.push(process);
+        }
+    }
+    if living.is_empty() {
+        return Vec::new();
+    }
+    let witness = Witness::new(scheduler, &living);
+    let mut groups: Vec<Leak> = Vec::new();
+    let mut places = HashMap::new();
+    for process in &living {
+        let at = *places.entry(witness.likeness(process)).or_insert_with(|| {
+            groups.push(Leak {
+                verdict: Verdict::DeadArm,
+                processes: Vec::new(),
+                count: 0,
+                behind: 0,
+            });
+            groups.len() - 1
+        });
+        groups[at].count += 1;
+        if groups[at].processes.len() < LISTED {
+            groups[at].processes.push(witness.stuck(process));
+        }
+    }
+    groups
+}
+
+/// What can be said of those who wait.
+struct Witness<'a> {
+    scheduler: &'a Scheduler,
+    channels: HashMap<u64, Awaiting, Fast>,
+    /// Who holds endpoints of these channels, parked or not.
+    holders: Facts,
+}
+
+/// What processes have in common that are reported together.
+type Likeness = (Name, Option<Site>, Vec<(WaitKind, Option<Site>)>);
+
+impl<'a> Witness<'a> {
+    fn new(scheduler: &'a Scheduler, waiting: &[Waiting]) -> Self {
+        let wanted: HashSet<u64, Fast> = waiting
+            .iter()
+            .flat_map(|process| process.waits.iter().map(|wait| wait.object))
+            .collect();
+        let mut channels = HashMap::default();
+        for remote in &scheduler.remotes {
+            remote.channels.for_each(|head| {
+                let object = head.as_ptr().addr() as u64;
+                if wanted.contains(&object) {
+                    let channel = Channel::listed(&head);
+                    channels.insert(
+                        object,
+                        Awaiting {
+                            name: channel.stats().name,
+                            site: super::verdict::site(channel.site()),
+                            ends: channel.endpoints(),
+                        },
+                    );
+                }
+            });
+        }
+        Self {
+            scheduler,
+            channels,
+            holders: Facts::holders_of(scheduler, &wanted),
+        }
+    }
+
+    fn name(&self, id: ProcessId) -> (Name, Option<Site>) {
+        super::verdict::name_of(self.scheduler, id)
+    }
+
+    fn likeness(&self, process: &Waiting) -> Likeness {
+        let (name, site) = self.name(process.id);
+        let place = |wait: &Noted| {
+            let channel = self.channels.get(&wait.object);
+            (wait.kind, channel.map(|channel| channel.site.clone()))
+        };
+        (name, site, process.waits.iter().map(place).collect())
+    }
+
+    fn stuck(&self, process: &Waiting) -> Stuck {
+        let (name, site) = self.name(process.id);
+        Stuck {
+            id: process.id.raw(),
+            name,
+            site,
+            since: process.since,
+            waits: process
+                .waits
+                .iter()
+                .map(|&wait| self.awaited(wait))
+                .collect(),
+        }
+    }
+
+    /// The processes that hold the other side of a channel, and whether they are all who do.
+    fn others(&self, wait: Noted) -> (Vec<Holding>, bool) {
+        let is_side = |tie: Tie| match wait.kind {
+            WaitKind::Recv => matches!(tie, Tie::Sender | Tie::Weak),
+            _ => matches!(tie, Tie::Receiver | Tie::Mailbox | Tie::Kept),
+        };
+        let held = self.holders.holders(wait.object).iter();
+        let mut numbers: Vec<_> = held
+            .filter(|held| is_side(held.port.tie()))
+            .map(|held| held.by)
+            .collect();
+        numbers.dedup();
+        let holding = |number: &u32| {
+            let id = self.holders.processes[*number as usize].id;
+            Holding {
+                process: Some(id.raw()),
+                name: self.name(id).0,
+            }
+        };
+        let known = self.holders.known(wait.object);
+        let all = self.channels.get(&wait.object).is_some_and(|channel| {
+            let sides: &[usize] = match wait.kind {
+                WaitKind::Recv => &[relation::SENDERS, relation::WEAK],
+                _ => &[relation::RECEIVERS],
+            };
+            sides.iter().all(|&side| channel.ends[side] == known[side])
+        });
+        (numbers.iter().take(LISTED).map(holding).collect(), all)
+    }
+
+    fn awaited(&self, wait: Noted) -> Awaited {
+        let channel = self.channels.get(&wait.object);
+        let (mut holders, all) = self.others(wait);
+        if !all {
+            holders.push(Holding {
+                process: None,
+                name: "outside".into(),
+            });
+        }
+        let held = self.holders.holders(wait.object).iter();
+        let mut mailbox = held.filter(|held| matches!(held.port.tie(), Tie::Mailbox | Tie::Kept));
+        let side = match wait.kind {
+            WaitKind::Recv => relation::SENDERS,
+            _ => relation::RECEIVERS,
+        };
+        Awaited {
+            kind: wait.kind,
+            name: channel.and_then(|channel| channel.name.map(Name::from)),
+            site: channel.map(|channel| channel.site.clone()),
+            mailbox: mailbox.next().is_some(),
+            ends: channel.map_or(0, |channel| channel.ends[side] as usize),
+            holders,
+        }
+    }
+
+    /// Why a process is not proven.
+    fn why(&self, process: &Waiting) -> String {
+        if process.given {
+            return "its waker was given to somebody outside of any process".to_owned();
+        }
+        if process.unknown {
+            return "whoever has the `Reply` of its call may still answer".to_owned();
+        }
+        for &wait in &process.waits {
+            let (holders, all) = self.others(wait);
+            let what = match wait.kind {
+                WaitKind::Recv => "a sender of it",
+                WaitKind::Reply => "the mailbox of its call",
+                WaitKind::Lock => {
+                    return "whoever holds the lock may still give it back".to_owned();
+                }
+                _ => "a receiver of it",
+            };
+            if !all {
+                return format!("{what} is held outside of any process");
+            }
+            if let Some(holder) = holders.first() {
+                let id = holder.process.and_then(ProcessId::from_raw);
+                let id = id.map_or_else(String::new, |id| id.to_string());
+                return format!("{what} is held by {}{id}, which may still run", holder.name);
+            }
+        }
+        "somebody else may still end its wait".to_owned()
+    }
+}
