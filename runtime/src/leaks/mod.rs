@@ -75,9 +75,14 @@ pub(crate) use watch::Policy;
 
 use pass::Found;
 
+use crate::observe::BOOKS;
 use crate::system::SystemInner;
 
 /// Searches the system now.
 pub(crate) fn search(system: &SystemInner) -> Vec<Leak> {
+    // Without books nobody says what it waits for.
+    if !BOOKS {
+        return Vec::new();
+    }
     watch::search(system, true, &mut || {}).1
 }

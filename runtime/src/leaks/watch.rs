@@ -20,7 +20,7 @@ use super::facts::Fast;
 use super::report::Leak;
 use super::{Found, Verdict, facts, pass, suspect, verdict};
 use crate::error::Error;
-use crate::observe::{Event, EventKind, Site};
+use crate::observe::{BOOKS, Event, EventKind, Site};
 use crate::process::exit::{Exit, Fault};
 use crate::scheduler::Scheduler;
 use crate::system::SystemInner;
@@ -114,7 +114,7 @@ impl Watching {
         if now < self.next {
             return;
         }
-        match scheduler.system() {
+        match scheduler.system().filter(|_| BOOKS) {
             Some(system) => self.pass(&system, now, breathe),
             None => self.next = now + PERIOD,
         }
@@ -127,7 +127,10 @@ impl Watching {
         now: Instant,
         breathe: &mut dyn FnMut(),
     ) {
-        let Some(system) = scheduler.system().filter(|system| system.is_awaited()) else {
+        let Some(system) = scheduler
+            .system()
+            .filter(|system| BOOKS && system.is_awaited())
+        else {
             return;
         };
         // It was looked at already, or cannot be one.

@@ -209,7 +209,7 @@ impl Builder {
     ///     scope.spawn(worker(jobs));      // waits as long as somebody keeps the sender
     ///     sleep(millis(200)).await;
     ///     let leaks = scope.system().leaks();
-    ///     assert!(matches!(&leaks[0].verdict, Verdict::Suspected { why } if why.contains("a sender of it")));
+    ///     assert!(matches!(&leaks[0].verdict, Verdict::Suspected { why } if why.contains("a sender of it")), "{leaks:?}");
     ///     drop(kept);
     ///     Ok(())
     /// }).unwrap();
