@@ -2,7 +2,11 @@
 //! dropped when, and what the ledger says of each message. The harness is that of the behaviour tests, which run it in CI.
 
 #![no_main]
-#![allow(dead_code, reason = "the harness has tests beside what is used here")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "the harness has tests beside what is used here"
+)]
 
 #[path = "../../tests/behaviour/model.rs"]
 mod model;
