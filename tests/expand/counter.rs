@@ -363,6 +363,21 @@ const _: () = {
                 __CounterMessage::H3(..) => false,
             }
         }
+        fn show(message: &Self::Message, shown: &mut ::roundrock::__private::Shown) {
+            use ::roundrock::__private::{ViaDebug as _, ViaSilence as _};
+            match message {
+                __CounterMessage::H0(values, ..) => {
+                    (&::roundrock::__private::ShowValue(values.0.peek())).show(shown);
+                }
+                __CounterMessage::H1(values, ..) => {
+                    (&::roundrock::__private::ShowValue(values.0.peek())).show(shown);
+                }
+                __CounterMessage::H2(..) => {}
+                __CounterMessage::H3(values, ..) => {
+                    (&::roundrock::__private::ShowValue(values.0.peek())).show(shown);
+                }
+            }
+        }
         fn dispatch(
             &mut self,
             message: Self::Message,

@@ -46,8 +46,11 @@ pub(crate) fn collect_all<T: Send + 'static>() -> ::roundrock::__private::Proces
                 &META
             },
             |lent, visitor| {
-                use ::roundrock::__private::{ViaNothing as _, ViaTrace as _};
+                use ::roundrock::__private::{
+                    ViaItem as _, ViaNoItem as _, ViaNothing as _, ViaTrace as _,
+                };
                 (&::roundrock::__private::Probe(&lent.1)).visit("raw", visitor);
+                (&::roundrock::__private::LearnItem(&lent.1)).learn();
             },
             |lent, env| async move {
                 ::roundrock::__private::never(

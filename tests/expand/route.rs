@@ -70,9 +70,13 @@ where
                 &META
             },
             |lent, visitor| {
-                use ::roundrock::__private::{ViaNothing as _, ViaTrace as _};
+                use ::roundrock::__private::{
+                    ViaItem as _, ViaNoItem as _, ViaNothing as _, ViaTrace as _,
+                };
                 (&::roundrock::__private::Probe(&lent.0.1)).visit("raw", visitor);
+                (&::roundrock::__private::LearnItem(&lent.0.1)).learn();
                 (&::roundrock::__private::Probe(&lent.1)).visit("rules", visitor);
+                (&::roundrock::__private::LearnItem(&lent.1)).learn();
             },
             |lent, owned, env| async move {
                 let ((), out) = owned;

@@ -250,11 +250,14 @@ fn visit(process: &FunctionProcess) -> TokenStream {
     }
     let visits = names.iter().enumerate().map(|(position, name)| {
         let (place, name) = (place(position, names.len()), name.to_string());
-        generated!((&#private::Probe(&#place)).visit(#name, visitor);)
+        generated! {
+            (&#private::Probe(&#place)).visit(#name, visitor);
+            (&#private::LearnItem(&#place)).learn();
+        }
     });
     generated! {
         |lent, visitor| {
-            use #private::{ViaNothing as _, ViaTrace as _};
+            use #private::{ViaItem as _, ViaNoItem as _, ViaNothing as _, ViaTrace as _};
             #(#visits)*
         }
     }

@@ -93,7 +93,7 @@ impl<'a> Message<'a> {
         Some(generated!((#(fn() -> *const #types,)*)))
     }
 
-    /// `fn index`, `fn abandoned`, `fn key`.
+    /// `fn index`, `fn abandoned`, `fn show`, `fn key`.
     pub(crate) fn questions(&self) -> TokenStream {
         let private = private();
         let index = self.by_variant(|number, _| {
@@ -104,6 +104,7 @@ impl<'a> Message<'a> {
             Some(_) => (generated!(_, slot), generated!(slot.abandoned())),
             None => (generated!(..), generated!(false)),
         });
+        let show = self.show();
         let has_key = self
             .messages()
             .any(|(_, handler)| handler.values().any(|(.., key)| key));
@@ -128,8 +129,34 @@ impl<'a> Message<'a> {
         generated! {
             fn index(message: &Self::Message) -> ::core::primitive::u8 { #index }
             fn abandoned(message: &Self::Message) -> ::core::primitive::bool { #abandoned }
+            #show
             #key
         }
+    }
+
+    /// `fn show`, if there is anything to show: the arguments, in words where they have `Debug`.
+    fn show(&self) -> Option<TokenStream> {
+        let private = private();
+        let mut messages = self.messages();
+        messages.find(|(_, handler)| handler.values().next().is_some())?;
+        let show = self.by_variant(|_, handler| {
+            let positions: Vec<_> = (0..handler.values().count())
+                .map(syn::Index::from)
+                .collect();
+            if positions.is_empty() {
+                return (generated!(..), generated!({}));
+            }
+            (
+                generated!(values, ..),
+                generated!({ #((&#private::ShowValue(values.#positions.peek())).show(shown);)* }),
+            )
+        });
+        Some(generated! {
+            fn show(message: &Self::Message, shown: &mut #private::Shown) {
+                use #private::{ViaDebug as _, ViaSilence as _};
+                #show
+            }
+        })
     }
 
     /// `match message { H0(pattern) => value, … }`

@@ -29,6 +29,7 @@ use crate::channel::policy::{ChannelOptions, Overflow};
 use crate::channel::select::{ArmPoll, Event, Token};
 use crate::channel::waiters::{Ticket, Waiters};
 use crate::observe::Ledger;
+use crate::sim::values::About;
 use crate::sync::{AtomicU64, Lock, Ordering};
 use crate::task::current;
 use crate::task::registry::WaitKind;
@@ -346,7 +347,12 @@ impl<T> Future for BroadcastSending<'_, T> {
     type Output = Result<(), SendError<T>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        ready!(current::spend(cx, WaitKind::Send, || self.sender.object()));
+        ready!(current::spend_for(
+            cx,
+            WaitKind::Send,
+            || self.sender.shared.object(),
+            || About::channel::<T>(self.sender.shared.listing.site),
+        ));
         let this = &mut *self;
         let Some(message) = this.message.take() else {
             panic!("a send was polled after it had completed");
@@ -588,10 +594,12 @@ impl<T: Clone> Future for BroadcastRecv<'_, T> {
     type Output = Option<Result<T, Lagged>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        ready!(current::spend(cx, WaitKind::Recv, || self
-            .receiver
-            .shared
-            .object()));
+        ready!(current::spend_for(
+            cx,
+            WaitKind::Recv,
+            || self.receiver.shared.object(),
+            || About::channel::<T>(self.receiver.shared.listing.site),
+        ));
         self.poll_recv(cx, None)
     }
 }

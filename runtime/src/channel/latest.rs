@@ -20,6 +20,7 @@ use crate::channel::Message;
 use crate::channel::error::{Closed, TryRecvError};
 use crate::channel::select::{ArmPoll, Event, Token};
 use crate::channel::waiters::{Ticket, Waiters};
+use crate::sim::values::About;
 use crate::sync::{AtomicU64, Lock, Ordering};
 use crate::task::current;
 use crate::task::registry::WaitKind;
@@ -478,10 +479,12 @@ impl<T> Future for LatestChanged<'_, T> {
     type Output = Result<(), Closed>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
-        ready!(current::spend(cx, WaitKind::Recv, || self
-            .receiver
-            .shared
-            .object()));
+        ready!(current::spend_for(
+            cx,
+            WaitKind::Recv,
+            || self.receiver.shared.object(),
+            || About::channel::<T>(self.receiver.shared.site),
+        ));
         let value = ready!(self.poll_changed(cx, None));
         Poll::Ready(value.map(drop).ok_or(Closed(())))
     }
@@ -517,11 +520,12 @@ impl<T: Clone> Future for LatestRecv<'_, T> {
     type Output = Option<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        ready!(current::spend(cx, WaitKind::Recv, || self
-            .changed
-            .receiver
-            .shared
-            .object()));
+        ready!(current::spend_for(
+            cx,
+            WaitKind::Recv,
+            || self.changed.receiver.shared.object(),
+            || About::channel::<T>(self.changed.receiver.shared.site),
+        ));
         let value = ready!(self.changed.poll_changed(cx, None));
         Poll::Ready(value.map(|value| T::clone(&value)))
     }
@@ -563,7 +567,12 @@ impl<T> Future for LatestClosed<'_, T> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        ready!(current::spend(cx, WaitKind::Send, || self.sender.object()));
+        ready!(current::spend_for(
+            cx,
+            WaitKind::Send,
+            || self.sender.shared.object(),
+            || About::channel::<T>(self.sender.shared.site),
+        ));
         self.poll_closed(cx)
     }
 }

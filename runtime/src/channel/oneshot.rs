@@ -24,6 +24,7 @@ use crate::channel::error::{SendError, TryRecvError};
 use crate::channel::select::{ArmPoll, Event, Token};
 use crate::channel::waiters::{Ticket, Waiters};
 use crate::observe::Ledger;
+use crate::sim::values::About;
 use crate::sync::Lock;
 use crate::task::current;
 use crate::task::registry::WaitKind;
@@ -328,7 +329,12 @@ impl<T: Message> Future for OneshotReceiver<T> {
     type Output = Option<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        ready!(current::spend(cx, WaitKind::Recv, || self.shared.object()));
+        ready!(current::spend_for(
+            cx,
+            WaitKind::Recv,
+            || self.shared.object(),
+            || About::channel::<T>(self.shared.listing.site),
+        ));
         self.poll_recv(cx, None)
     }
 }
@@ -388,10 +394,12 @@ impl<T: Message> Future for OneshotRecv<'_, T> {
     type Output = Option<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        ready!(current::spend(cx, WaitKind::Recv, || self
-            .receiver
-            .shared
-            .object()));
+        ready!(current::spend_for(
+            cx,
+            WaitKind::Recv,
+            || self.receiver.shared.object(),
+            || About::channel::<T>(self.receiver.shared.listing.site),
+        ));
         let this = &mut *self;
         this.receiver.shared.poll_recv(&mut this.ticket, cx, None)
     }
@@ -448,7 +456,12 @@ impl<T> Future for OneshotClosed<'_, T> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        ready!(current::spend(cx, WaitKind::Send, || self.sender.object()));
+        ready!(current::spend_for(
+            cx,
+            WaitKind::Send,
+            || self.sender.shared.object(),
+            || About::channel::<T>(self.sender.shared.listing.site),
+        ));
         self.poll_closed(cx)
     }
 }

@@ -21,6 +21,7 @@ use crate::channel::head::{self, Head, Park, Side, Started};
 use crate::channel::policy::Overflow;
 use crate::channel::select::{ArmPoll, Event, Token};
 use crate::channel::wait::{self, Node, Place};
+use crate::sim::machine;
 use crate::task::current;
 use crate::task::registry::WaitKind;
 use crate::task::waker;
@@ -286,7 +287,7 @@ unsafe impl<T: Send> Send for Recv<'_, T> {}
 // SAFETY: a shared `Recv` offers nothing.
 unsafe impl<T: Send> Sync for Recv<'_, T> {}
 
-impl<T> Recv<'_, T> {
+impl<T: Message> Recv<'_, T> {
     /// `Ready(None)`: the channel is closed.
     #[inline(always)]
     fn poll_recv(
@@ -297,21 +298,34 @@ impl<T> Recv<'_, T> {
         // SAFETY: nothing is moved out of its place while the node is parked.
         let this = unsafe { self.get_unchecked_mut() };
         match this.node.mark() {
-            wait::DONE => {
+            wait::DONE if !machine::records() => {
                 this.node.reset();
                 Poll::Ready(this.collect())
             }
             wait::IDLE => {
                 // In a `select!` the whole macro spends one.
-                if token.is_none() {
-                    ready!(current::spend(cx, WaitKind::Recv, || this
-                        .receiver
-                        .object()));
+                if token.is_some() && !machine::records() || current::try_spend() {
+                    return this.start(cx, token);
                 }
-                this.start(cx, token)
+                this.start_slowly(cx, token)
             }
             _ => this.look_again(cx),
         }
+    }
+
+    /// The budget is used up, or a simulation wants to know.
+    #[cold]
+    #[inline(never)]
+    fn start_slowly(&mut self, cx: &mut Context<'_>, token: Option<&Token>) -> Poll<Option<T>> {
+        if token.is_none() {
+            let object = || self.receiver.object();
+            ready!(current::spend(cx, WaitKind::Recv, object));
+        }
+        let polled = self.start(cx, token);
+        if let Poll::Ready(Some(message)) = &polled {
+            machine::received(self.receiver.object(), message);
+        }
+        polled
     }
 
     #[inline(always)]
@@ -353,7 +367,7 @@ impl<T> Recv<'_, T> {
         }
     }
 
-    /// Another poll of a parked receive: it was moved to another process, or a stop has begun.
+    /// Another poll of a parked receive: it was moved to another process, a stop has begun, or a simulation wants to know.
     #[cold]
     #[inline(never)]
     fn look_again(&mut self, cx: &Context<'_>) -> Poll<Option<T>> {
@@ -368,7 +382,11 @@ impl<T> Recv<'_, T> {
         }
         if matches!(mark, wait::DONE | wait::CLOSED) {
             self.node.reset();
-            return Poll::Ready(self.collect());
+            let message = self.collect();
+            if let Some(message) = &message {
+                machine::received(self.receiver.object(), message);
+            }
+            return Poll::Ready(message);
         }
         self.wait()
     }
@@ -383,7 +401,9 @@ impl<T> Recv<'_, T> {
         // SAFETY: the node is in no list, so the place is the owner's, who is here.
         unsafe { wait::empty(NonNull::from(&self.message).cast()) }
     }
+}
 
+impl<T> Recv<'_, T> {
     #[inline(never)]
     fn withdraw(&self) {
         // SAFETY: the node is used with this channel's receivers and this place only.

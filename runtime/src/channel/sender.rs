@@ -27,6 +27,7 @@ use crate::channel::permit::{OwnedPermit, Ready, ReadyMany};
 use crate::channel::wait::{self, Convert, Node, Offer, Place};
 use crate::channel::within::SendingWithin;
 use crate::process::port::Visitor;
+use crate::sim::values::About;
 use crate::task::current;
 use crate::task::ports::Tie;
 use crate::task::registry::WaitKind;
@@ -506,23 +507,14 @@ impl<T> SendOp<T> {
         }
     }
 
-    /// Must be polled with the same channel until it is ready, or withdrawn from it.
+    /// Must be polled with the same channel until it is ready, or withdrawn from it. `about` shows the message to who records
+    /// what happens.
     #[inline(always)]
     pub(crate) fn poll(
         self: Pin<&mut Self>,
         route: &impl Route<T>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(), SendError<T>>> {
-        self.poll_call(route, cx, |_| "")
-    }
-
-    /// As [`poll`](Self::poll); `handler` names the handler that the message is for.
-    #[inline(always)]
-    pub(crate) fn poll_call(
-        self: Pin<&mut Self>,
-        route: &impl Route<T>,
-        cx: &mut Context<'_>,
-        handler: impl FnOnce(&T) -> &'static str,
+        about: impl FnOnce(&T) -> About,
     ) -> Poll<Result<(), SendError<T>>> {
         // SAFETY: nothing is moved out of its place while the node is parked.
         let this = unsafe { self.get_unchecked_mut() };
@@ -532,13 +524,13 @@ impl<T> SendOp<T> {
                 Poll::Ready(Ok(()))
             }
             wait::IDLE => {
-                let handler = || {
+                let about = || {
                     // SAFETY: the node is in no list, so the place is the owner's, who is here.
                     let message = this.message.with(|place| unsafe { (*place).as_ref() });
-                    message.map_or("", handler)
+                    message.map_or(About::Unknown, about)
                 };
                 let object = || route.object();
-                ready!(current::spend_for(cx, WaitKind::Send, object, handler));
+                ready!(current::spend_for(cx, WaitKind::Send, object, about));
                 let park = Park {
                     node: &this.node,
                     cx,
@@ -570,7 +562,7 @@ impl<T> SendOp<T> {
     ) -> Poll<Result<(), SendError<T>>> {
         let _spare = waker::prepare(cx);
         // SAFETY: it is pinned where it came from.
-        unsafe { Pin::new_unchecked(self) }.poll(route, cx)
+        unsafe { Pin::new_unchecked(self) }.poll(route, cx, |_| About::Unknown)
     }
 
     /// What became of a parked send; the message if it was not sent.
@@ -671,7 +663,7 @@ impl<T: Message> Future for Sending<'_, T> {
         let sender = self.sender;
         // SAFETY: the operation is pinned with this future and never moved.
         let op = unsafe { self.map_unchecked_mut(|this| &mut this.op) };
-        op.poll(sender, cx)
+        op.poll(sender, cx, About::message)
     }
 }
 

@@ -22,6 +22,8 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll, ready};
 
 use crate::scheduler::Scheduler;
+use crate::sim::events::at;
+use crate::sim::values::About;
 use crate::sync::{AtomicU32, Guard, Lock, Ordering};
 use crate::task::registry::WaitKind;
 use crate::task::waker::{self, TaskWaker};
@@ -324,6 +326,24 @@ impl<G: Deref<Target = Gate>> Acquire<G> {
         }
     }
 
+    /// Where it is asked for, and who has it.
+    fn describe(&self) -> String {
+        let holders = self.gate.as_deref().map(Gate::holders);
+        let holders: Vec<String> = holders
+            .iter()
+            .flatten()
+            .map(|holder| match holder.process {
+                Some(process) => format!("{}#{}", holder.name, process.index()),
+                None => "a plain thread".to_owned(),
+            })
+            .collect();
+        let mut text = at(self.site);
+        if !holders.is_empty() {
+            text = format!("{text}, held by {}", holders.join(", "));
+        }
+        text
+    }
+
     fn poll_ticket(&mut self, cx: &Context<'_>) -> Poll<()> {
         let Some(gate) = &self.gate else {
             return Poll::Pending;
@@ -371,7 +391,8 @@ impl<G: Deref<Target = Gate> + Unpin> Future for Acquire<G> {
             .gate
             .as_deref()
             .map_or(0, |gate| std::ptr::from_ref::<Gate>(gate).addr() as u64);
-        ready!(current::spend(cx, WaitKind::Lock, || object));
+        let about = || About::object(|| self.describe());
+        ready!(current::spend_for(cx, WaitKind::Lock, || object, about));
         ready!(self.poll_ticket(cx));
         let ticket = self.ticket;
         match self.gate.take() {

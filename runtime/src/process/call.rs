@@ -28,6 +28,8 @@ use crate::channel::sender::Sender;
 use crate::process::Reply;
 use crate::process::handle::{Handle, Handlers};
 use crate::process::reply::{Question, ReplySlot, question};
+use crate::sim::machine;
+use crate::sim::values::{About, Shown};
 use crate::task::current;
 use crate::task::registry::WaitKind;
 use crate::time::clock::now;
@@ -412,9 +414,17 @@ fn deadline(limit: Option<Duration>) -> Option<Instant> {
     [own, inherited].into_iter().flatten().min()
 }
 
-/// The name of the handler that a message is for.
-fn handler<P: Handlers>(envelope: &Envelope<P::Message>) -> &'static str {
-    name_of::<P>(&envelope.message)
+/// The handler that a message is for, with its arguments, for who records what happens.
+#[cold]
+#[inline(never)]
+fn about<P: Handlers>(envelope: &Envelope<P::Message>) -> About {
+    if !machine::records() {
+        return About::Unknown;
+    }
+    let message = &envelope.message;
+    About::Call(Shown::of(name_of::<P>(message), |shown| {
+        P::show(message, shown);
+    }))
 }
 
 fn name_of<P: Handlers>(message: &P::Message) -> &'static str {
@@ -501,7 +511,7 @@ impl<P: Handlers, R, E> CallFuture<'_, P, R, E, P::Message> {
             // SAFETY: the mailbox of a `P` holds envelopes of its messages.
             let core = unsafe { this.handle.get().mailbox.core::<Envelope<P::Message>>() };
             // SAFETY: as above.
-            match unsafe { Pin::new_unchecked(&mut this.op) }.poll_call(core, cx, handler::<P>) {
+            match unsafe { Pin::new_unchecked(&mut this.op) }.poll(core, cx, about::<P>) {
                 Poll::Ready(Ok(())) => this.progress = Progress::Accepted,
                 Poll::Ready(Err(refused)) => {
                     // The error of a call does not hold its message: that dies with this one, and has nobody to wake.
@@ -633,7 +643,7 @@ impl<P: Handlers, R, E> Future for CallSend<'_, P, R, E, P::Message> {
         let core = unsafe { handle.get().mailbox.core::<Envelope<P::Message>>() };
         // SAFETY: as above.
         let op = unsafe { Pin::new_unchecked(&mut this.op) };
-        let sent = ready!(op.poll_call(core, cx, handler::<P>));
+        let sent = ready!(op.poll(core, cx, about::<P>));
         Poll::Ready(match (sent, this.handle.take()) {
             (Err(error), Some(handle)) => {
                 let (envelope, origin) = error.open();

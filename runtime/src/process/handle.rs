@@ -11,6 +11,7 @@ use crate::process::context::Cx;
 use crate::process::exit::{Exit, Fault};
 use crate::process::meta::{HandleKind, HandlerMeta, StructMeta};
 use crate::process::port::{Trace, Visitor};
+use crate::sim::values::Shown;
 use crate::task::ports::Tie;
 use crate::task::{Done, ProcessId, Task};
 
@@ -65,6 +66,8 @@ pub trait Handlers: Sized + 'static {
     fn key(_message: &Self::Message) -> Option<u64> {
         None
     }
+    /// Shows the arguments to who records what happens.
+    fn show(_message: &Self::Message, _shown: &mut Shown) {}
     /// Handles one message.
     fn dispatch(
         &mut self,

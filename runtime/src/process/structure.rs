@@ -29,6 +29,7 @@ use crate::process::spawn::{Launcher, PlainLauncher, SpawnOptions};
 use crate::process::then::{self, Jobs, Then};
 use crate::scope::{Scope, ScopeInner};
 use crate::sim::machine;
+use crate::sim::values::Shown;
 use crate::supervise::Lineage;
 use crate::task::origin::Facts;
 use crate::task::ports::{Ports, Tie};
@@ -279,6 +280,14 @@ fn lose<P: Handlers>(envelope: &Envelope<P::Message>, mailbox: &Mailbox<P>) {
     mailbox.lose(reason, envelope);
 }
 
+/// Shows a message that is about to be handled to a simulation that is recorded.
+#[cold]
+#[inline(never)]
+fn record<P: Handlers>(message: &P::Message) {
+    let handler = name_of::<P>(P::index(message));
+    machine::handles(Shown::of(handler, |shown| P::show(message, shown)));
+}
+
 async fn handle<P: Handlers + Send>(
     state: &mut P,
     envelope: Envelope<P::Message>,
@@ -287,7 +296,7 @@ async fn handle<P: Handlers + Send>(
 ) {
     let handler = P::index(&envelope.message);
     if machine::records() {
-        machine::handles(name_of::<P>(handler));
+        record::<P>(&envelope.message);
     }
     cx.begin(
         envelope.deadline,

@@ -2,11 +2,14 @@
 //!
 //! Kept only in the last run of a failure. Nothing in a line depends on addresses, so that it is the same everywhere.
 
+use std::any::type_name;
 use std::fmt::Write as _;
+use std::panic::Location;
 use std::time::Duration;
 
 use crate::channel::head::Side;
 use crate::scheduler::{Scheduler, worker};
+use crate::sim::values::About;
 use crate::task::registry::WaitKind;
 
 /// The events of a run.
@@ -30,7 +33,7 @@ struct Event {
 const LONGEST: usize = 2000;
 
 /// What a struct process does between two messages.
-const RECEIVES: &str = "recv its mailbox";
+pub(super) const RECEIVES: &str = "recv its mailbox";
 
 impl Events {
     /// Notes anything.
@@ -55,18 +58,17 @@ impl Events {
         });
     }
 
-    /// A process handles a message that it has received from its mailbox: said in the place of the receive, if that did not wait.
-    pub(crate) fn handles(
+    /// What has come of an operation: said in its place, if it did not wait.
+    pub(super) fn becomes(
         &mut self,
         scheduler: &Scheduler,
         step: u64,
         number: u32,
         process: String,
-        handler: &str,
+        (begun, what): (&str, String),
     ) {
-        let what = format!("handles {handler}");
         match self.lines.last_mut() {
-            Some(last) if last.number == number && last.what == RECEIVES => last.what = what,
+            Some(last) if last.number == number && last.what == begun => last.what = what,
             _ => self.note(scheduler, step, number, process, what),
         }
     }
@@ -123,23 +125,32 @@ pub(crate) fn operation(
     process: u32,
     kind: WaitKind,
     object: u64,
-    handler: &str,
+    about: &About,
 ) -> String {
-    match kind {
-        WaitKind::Send if !handler.is_empty() => {
-            format!("call {handler} of {}", channel(scheduler, process, object))
+    let channel = || channel(scheduler, process, object);
+    match (kind, about) {
+        (WaitKind::Send, About::Call(call)) => format!("call {call} of {}", channel()),
+        (WaitKind::Send, About::Message(message)) => {
+            format!("send {} <- {message}", place(scheduler, process, object))
         }
-        WaitKind::Recv => format!("recv {}", channel(scheduler, process, object)),
-        WaitKind::Send => format!("send {}", channel(scheduler, process, object)),
-        WaitKind::Join => match object {
+        (WaitKind::Recv, About::Object(name)) => format!("recv {name}"),
+        (WaitKind::Send, About::Object(name)) => format!("send {name}"),
+        (WaitKind::Lock, About::Object(name)) => format!("lock {name}"),
+        (WaitKind::Recv, _) => format!("recv {}", channel()),
+        (WaitKind::Send, _) => format!("send {}", channel()),
+        (WaitKind::Join, _) => match object {
             0 => "join".to_owned(),
             id => format!("join {}", name_of(scheduler, id as u32)),
         },
-        WaitKind::Lock => "lock".to_owned(),
-        WaitKind::Select => "select".to_owned(),
-        WaitKind::Stopping => "wait for its scope to stop".to_owned(),
-        other => format!("{other:?}").to_lowercase(),
+        (WaitKind::Select, _) => "select".to_owned(),
+        (WaitKind::Stopping, _) => "wait for its scope to stop".to_owned(),
+        (other, _) => format!("{other:?}").to_lowercase(),
     }
+}
+
+/// What a process has received, in words.
+pub(super) fn receipt(scheduler: &Scheduler, process: u32, object: u64, message: &str) -> String {
+    format!("recv {} -> {message}", place(scheduler, process, object))
 }
 
 /// That a process has dropped the last endpoint of one side of a channel. None if it is its own mailbox: it ends, and says so.
@@ -161,28 +172,38 @@ pub(crate) fn last_of(
     Some(format!("drops the last {end} of {channel}"))
 }
 
-/// A channel, as `process` sees it.
+/// A channel, as `process` sees it, and what goes through it.
 pub(crate) fn channel(scheduler: &Scheduler, process: u32, object: u64) -> String {
+    let mut text = place(scheduler, process, object);
     let described = worker::with(|worker| worker?.channels().describe(object));
-    let Some(channel) = described else {
-        return "a channel".to_owned();
-    };
-    if let Some(owner) = channel.owner {
-        return match owner.id().index() {
-            own if own == process => "its mailbox".to_owned(),
-            other => name_of(scheduler, other),
-        };
+    if let Some(channel) = described.filter(|channel| channel.owner.is_none()) {
+        let _ = write!(text, ": {}", short_type(channel.message));
     }
-    let mut text = String::new();
-    match channel.name {
-        Some(name) => text.push_str(name),
-        None => {
-            let file = channel.site.file();
-            let _ = write!(text, "[{}:{}]", short(file), channel.site.line());
-        }
-    }
-    let _ = write!(text, ": {}", short_type(channel.message));
     text
+}
+
+/// A channel, as `process` sees it.
+fn place(scheduler: &Scheduler, process: u32, object: u64) -> String {
+    let described = worker::with(|worker| worker?.channels().describe(object));
+    match described {
+        None => "a channel".to_owned(),
+        Some(channel) => match (channel.owner, channel.name) {
+            (Some(owner), _) if owner.id().index() == process => "its mailbox".to_owned(),
+            (Some(owner), _) => name_of(scheduler, owner.id().index()),
+            (None, Some(name)) => name.to_owned(),
+            (None, None) => at(channel.site),
+        },
+    }
+}
+
+/// `[src/bank.rs:7]`
+pub(crate) fn at(site: &Location<'_>) -> String {
+    format!("[{}:{}]", short(site.file()), site.line())
+}
+
+/// A channel of messages of type `T` that was made at `site`.
+pub(crate) fn made_at<T>(site: &Location<'_>) -> String {
+    format!("{}: {}", at(site), short_type(type_name::<T>()))
 }
 
 /// The end of a path: what says where it is, without what differs from machine to machine.

@@ -11,6 +11,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::fmt::Debug;
 use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::sim::faults::Active;
 use crate::sim::monitor::Monitors;
 use crate::sim::reason::Reason;
 use crate::sim::tape::{Choices, Label};
+use crate::sim::values::{About, Values};
 use crate::task::cell::{self, Header, Step};
 use crate::task::current::BUDGET;
 use crate::task::registry::WaitKind;
@@ -96,6 +98,7 @@ pub(crate) struct Machine {
     pub(crate) faults: RefCell<Active>,
     pub(crate) broken: RefCell<Option<Reason>>,
     pub(crate) events: RefCell<Option<Events>>,
+    values: RefCell<Values>,
     /// All that is of interest was recorded.
     pub(super) shown: Cell<bool>,
     pub(crate) seed: Option<u64>,
@@ -131,10 +134,10 @@ pub(crate) fn with<R>(f: impl FnOnce(Option<&Rc<Machine>>) -> R) -> R {
 }
 
 /// Before an operation of a process: whether it goes on. `None` outside of a simulation.
-pub(crate) fn point(task: &Header, kind: WaitKind, object: u64, what: &str) -> Option<bool> {
+pub(crate) fn point(task: &Header, kind: WaitKind, object: u64, about: &About) -> Option<bool> {
     let (goes_on, throws) = with(|machine| {
         let machine = machine?;
-        Some(machine.point(task, kind, object, what))
+        Some(machine.point(task, kind, object, about))
     })?;
     if throws {
         // No message of the panic hook: this is no mistake of anybody's.
@@ -220,12 +223,39 @@ pub(crate) fn records() -> bool {
 
 /// Notes that the running process begins to handle a message of its mailbox.
 #[cold]
-pub(crate) fn handles(handler: &str) {
+pub(crate) fn handles(call: String) {
     with(|machine| {
         if let Some(machine) = machine {
-            machine.handles(handler);
+            machine.handles(call);
         }
     });
+}
+
+/// Notes which message the running process has received, if it has one and such messages can be shown.
+pub(crate) fn received<T: 'static>(object: u64, message: &T) {
+    if let Some(message) = show(message) {
+        with(|machine| {
+            if let Some(machine) = machine {
+                machine.received(object, &message);
+            }
+        });
+    }
+}
+
+/// Lets the run show messages of this type.
+#[cold]
+pub(crate) fn learn<T: Debug + 'static>() {
+    with(|machine| {
+        if let Some(machine) = machine {
+            machine.values.borrow_mut().learn::<T>();
+        }
+    });
+}
+
+/// A message in words, if the run knows how to show its type.
+pub(crate) fn show<T: 'static>(message: &T) -> Option<String> {
+    let how = with(|machine| machine?.values.borrow().how::<T>())?;
+    Some(how(message))
 }
 
 /// Notes that the running process has dropped the last endpoint of one side of a channel.
@@ -288,6 +318,7 @@ impl Machine {
             faults: RefCell::new(faults),
             broken: RefCell::new(None),
             events: RefCell::new(None),
+            values: RefCell::default(),
             shown: Cell::new(false),
             seed,
             quiet,
@@ -354,7 +385,7 @@ impl Machine {
     }
 
     /// See [`point`]: whether the process goes on, and whether it panics instead.
-    fn point(&self, task: &Header, kind: WaitKind, object: u64, what: &str) -> (bool, bool) {
+    fn point(&self, task: &Header, kind: WaitKind, object: u64, about: &About) -> (bool, bool) {
         let process = task.slot().id().index();
         if self.ending.get() || self.is_broken() {
             let streak = self.streak.get() + 1;
@@ -362,7 +393,7 @@ impl Machine {
             return (self.ending.get() && streak < BUDGET, false);
         }
         if self.was_interrupted(process) {
-            self.note(process, kind, object, what);
+            self.note(process, kind, object, about);
             return (true, false);
         }
         self.step_begins();
@@ -413,14 +444,14 @@ impl Machine {
             drop(ready);
             self.interrupt(process);
             self.happens(process, || {
-                let what = operation(&self.scheduler, process, kind, object, what);
+                let what = operation(&self.scheduler, process, kind, object, about);
                 format!("is interrupted before: {what}")
             });
             return (false, false);
         }
         self.streak.set(streak);
         drop(ready);
-        self.note(process, kind, object, what);
+        self.note(process, kind, object, about);
         (true, false)
     }
 

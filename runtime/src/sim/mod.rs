@@ -30,11 +30,11 @@
 //!
 //! # Reading order
 //!
-//! `tape` (choices), `strategy` (how they are made), `machine` (what the runtime asks), `record` (what is noted of it), `run` (one run), `quiet` (what is known
+//! `tape` (choices), `strategy` (how they are made), `machine` (what the runtime asks), `record` (what is noted of it), `values` (messages in words), `run` (one run), `quiet` (what is known
 //! when nothing can run), `search` (many runs), `shrink`, `report`; and for users `handle`, `probe`, `model`, `monitor`, `faults`.
 
 mod entry;
-mod events;
+pub(crate) mod events;
 mod faults;
 mod handle;
 pub(crate) mod machine;
@@ -50,6 +50,7 @@ mod search;
 mod shrink;
 mod strategy;
 mod tape;
+pub(crate) mod values;
 
 use std::panic::Location;
 

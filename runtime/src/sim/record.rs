@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use crate::channel::head::Side;
 use crate::process::exit::{Exit, Fault};
-use crate::sim::events::{last_of, name_of, operation};
+use crate::sim::events::{RECEIVES, last_of, name_of, operation, receipt};
 use crate::sim::machine::Machine;
+use crate::sim::values::About;
 use crate::task::registry::{Slot, WaitKind};
 
 impl Machine {
@@ -38,14 +39,46 @@ impl Machine {
         }
     }
 
-    pub(super) fn handles(&self, handler: &str) {
+    pub(super) fn handles(&self, call: String) {
         let process = self.process.get();
         if self.in_job.get() || !self.is_shown(process) {
             return;
         }
         if let Some(events) = &mut *self.events.borrow_mut() {
             let name = name_of(&self.scheduler, process);
-            events.handles(&self.scheduler, self.steps.get(), process, name, handler);
+            let what = format!("handles {call}");
+            events.becomes(
+                &self.scheduler,
+                self.steps.get(),
+                process,
+                name,
+                (RECEIVES, what),
+            );
+        }
+    }
+
+    pub(super) fn received(&self, object: u64, message: &str) {
+        let process = self.process.get();
+        if self.in_job.get() || !self.is_shown(process) {
+            return;
+        }
+        if let Some(events) = &mut *self.events.borrow_mut() {
+            let begun = operation(
+                &self.scheduler,
+                process,
+                WaitKind::Recv,
+                object,
+                &About::Unknown,
+            );
+            let what = receipt(&self.scheduler, process, object, message);
+            let name = name_of(&self.scheduler, process);
+            events.becomes(
+                &self.scheduler,
+                self.steps.get(),
+                process,
+                name,
+                (&begun, what),
+            );
         }
     }
 
@@ -81,10 +114,10 @@ impl Machine {
         }
     }
 
-    pub(super) fn note(&self, process: u32, kind: WaitKind, object: u64, what: &str) {
+    pub(super) fn note(&self, process: u32, kind: WaitKind, object: u64, about: &About) {
         if self.is_recording() {
             self.happens(process, || {
-                operation(&self.scheduler, process, kind, object, what)
+                operation(&self.scheduler, process, kind, object, about)
             });
         }
     }

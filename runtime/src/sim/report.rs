@@ -51,13 +51,13 @@ impl fmt::Display for Summary {
         let per_second = self.steps as f64 / self.took.as_secs_f64().max(1e-9);
         write!(
             f,
-            "{}: {} runs, {} schedules, {} steps in {:.3} s ({:.1} million a second), {:?} of virtual time",
+            "{}: {} runs, {} schedules, {} steps in {:.3} s ({:.0} thousand a second), {:?} of virtual time",
             self.name,
             self.seeds,
             self.schedules,
             self.steps,
             self.took.as_secs_f64(),
-            per_second / 1e6,
+            per_second / 1e3,
             self.virtual_time,
         )
     }

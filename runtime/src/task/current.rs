@@ -21,6 +21,7 @@ use crate::scheduler::Scheduler;
 use crate::scheduler::worker;
 use crate::scope::ScopeInner;
 use crate::sim::machine;
+use crate::sim::values::About;
 use crate::sync::{Ordering, thread_local};
 use crate::task::TaskRef;
 use crate::task::cell::Header;
@@ -351,21 +352,33 @@ pub(crate) async fn in_handler<F: Future>(handler: u8, future: F) -> F::Output {
     .await
 }
 
+/// Spends one unit of the process's budget, if there is one: then nobody wants to know anything of the operation.
+#[inline]
+pub(crate) fn try_spend() -> bool {
+    CURRENT.with(|current| {
+        let left = current.budget.get();
+        if left > 0 {
+            current.budget.set(left - 1);
+        }
+        left > 0
+    })
+}
+
 /// Spends one unit of the process's budget; when it is used up, the process is queued again behind the others and `Pending`
 /// is returned. Without a current process there is no budget. Every operation calls it before its effect, and says what it
 /// is about to do, and on which object.
 #[inline]
 pub(crate) fn spend(cx: &Context<'_>, kind: WaitKind, object: impl FnOnce() -> u64) -> Poll<()> {
-    spend_for(cx, kind, object, || "")
+    spend_for(cx, kind, object, About::default)
 }
 
-/// As [`spend`], for the call of a handler.
+/// As [`spend`], for an operation that is about more than its object.
 #[inline]
 pub(crate) fn spend_for(
     cx: &Context<'_>,
     kind: WaitKind,
     object: impl FnOnce() -> u64,
-    handler: impl FnOnce() -> &'static str,
+    about: impl FnOnce() -> About,
 ) -> Poll<()> {
     CURRENT.with(|current| {
         let left = current.budget.get();
@@ -373,7 +386,7 @@ pub(crate) fn spend_for(
             current.budget.set(left - 1);
             return Poll::Ready(());
         }
-        spent(current, cx, kind, object(), handler())
+        spent(current, cx, kind, object(), &about())
     })
 }
 
@@ -385,13 +398,13 @@ fn spent(
     cx: &Context<'_>,
     kind: WaitKind,
     object: u64,
-    handler: &str,
+    about: &About,
 ) -> Poll<()> {
     // SAFETY: a task that is being polled by this thread holds its life reference.
     let Some(task) = (unsafe { current.task.get().as_ref() }) else {
         return Poll::Ready(());
     };
-    if machine::point(task, kind, object, handler) == Some(true) {
+    if machine::point(task, kind, object, about) == Some(true) {
         return Poll::Ready(());
     }
     cx.waker().wake_by_ref();

@@ -1,0 +1,205 @@
+//! Messages in words: what the record of a run shows of them.
+//!
+//! A channel takes messages of any type, so it cannot print them. The macros can ask the compiler whether a type has `Debug`
+//! where they know the type: in the arguments of a handler, and in the endpoints that a function is lent. What a run learns
+//! there holds for all channels of that type. Nothing is learnt unless the run is recorded.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+
+use crate::channel::{Receiver, Sender};
+use crate::sim::events::made_at;
+use crate::sim::machine;
+
+/// The most characters of a message that are shown.
+const LONGEST: usize = 80;
+
+/// What an operation is about, beside its channel.
+#[derive(Debug, Default)]
+pub(crate) enum About {
+    /// Nothing is known, or nobody records it.
+    #[default]
+    Unknown,
+    /// A handler with its arguments.
+    Call(String),
+    /// A message.
+    Message(String),
+    /// The object itself, which is in no list.
+    Object(String),
+}
+
+impl About {
+    /// A message that is about to be sent.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn message<T: 'static>(message: &T) -> Self {
+        if !machine::records() {
+            return Self::Unknown;
+        }
+        machine::show(message).map_or(Self::Unknown, Self::Message)
+    }
+
+    /// A channel of messages of type `T` that was made at `site`.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn channel<T>(site: &Location<'_>) -> Self {
+        Self::object(|| made_at::<T>(site))
+    }
+
+    /// Anything else.
+    pub(crate) fn object(name: impl FnOnce() -> String) -> Self {
+        if machine::records() {
+            Self::Object(name())
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
+/// How to show the messages of those types that a run has learnt.
+#[derive(Debug, Default)]
+pub(crate) struct Values(HashMap<TypeId, Box<dyn Any>>);
+
+impl Values {
+    pub(super) fn learn<T: Debug + 'static>(&mut self) {
+        let show: fn(&T) -> String = text;
+        self.0.insert(TypeId::of::<T>(), Box::new(show));
+    }
+
+    pub(super) fn how<T: 'static>(&self) -> Option<fn(&T) -> String> {
+        self.0.get(&TypeId::of::<T>())?.downcast_ref().copied()
+    }
+}
+
+/// A value in one short line.
+fn text<T: Debug + ?Sized>(value: &T) -> String {
+    let Ok(shown) = catch_unwind(AssertUnwindSafe(|| format!("{value:?}"))) else {
+        return "(its `Debug` panics)".to_owned();
+    };
+    let mut words = shown.split_whitespace();
+    let mut line = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        line.push(' ');
+        line.push_str(word);
+    }
+    if let Some((end, _)) = line.char_indices().nth(LONGEST) {
+        line.truncate(end);
+        line.push_str("..");
+    }
+    line
+}
+
+/// The arguments of a handler, in words.
+#[derive(Debug, Default)]
+pub struct Shown(String);
+
+impl Shown {
+    fn push(&mut self, text: &str) {
+        if !self.0.is_empty() {
+            self.0.push_str(", ");
+        }
+        self.0.push_str(text);
+    }
+
+    /// `add(1)`.
+    pub(crate) fn of(handler: &str, show: impl FnOnce(&mut Self)) -> String {
+        let mut shown = Self::default();
+        show(&mut shown);
+        format!("{handler}({})", shown.0)
+    }
+}
+
+/// An argument of a handler; called as `(&ShowValue(&value)).show(shown)`: see [`Probe`](crate::process::port::Probe).
+#[derive(Debug)]
+pub struct ShowValue<'a, T: ?Sized>(pub &'a T);
+
+/// The way for values that have `Debug`.
+pub trait ViaDebug {
+    /// Adds the value.
+    fn show(&self, shown: &mut Shown);
+}
+
+impl<T: Debug + ?Sized> ViaDebug for ShowValue<'_, T> {
+    fn show(&self, shown: &mut Shown) {
+        shown.push(&text(self.0));
+    }
+}
+
+/// The way for all others.
+pub trait ViaSilence {
+    /// Adds that there is a value.
+    fn show(&self, shown: &mut Shown);
+}
+
+impl<T: ?Sized> ViaSilence for &ShowValue<'_, T> {
+    fn show(&self, shown: &mut Shown) {
+        shown.push("_");
+    }
+}
+
+/// What carries messages of one type.
+pub trait Carries {
+    /// The type.
+    type Item: 'static;
+}
+
+impl<T: 'static> Carries for Sender<T> {
+    type Item = T;
+}
+impl<T: 'static> Carries for Receiver<T> {
+    type Item = T;
+}
+impl<C: Carries> Carries for Vec<C> {
+    type Item = C::Item;
+}
+impl<C: Carries> Carries for Option<C> {
+    type Item = C::Item;
+}
+impl<C: Carries, const N: usize> Carries for [C; N] {
+    type Item = C::Item;
+}
+
+/// A lent argument; called as `(&LearnItem(&value)).learn()`.
+#[derive(Debug)]
+pub struct LearnItem<'a, P: ?Sized>(pub &'a P);
+
+/// The way for endpoints of channels whose messages have `Debug`.
+pub trait ViaItem {
+    /// Lets the run that is recorded show such messages.
+    fn learn(&self);
+}
+
+impl<P: Carries<Item: Debug> + ?Sized> ViaItem for LearnItem<'_, P> {
+    #[inline]
+    fn learn(&self) {
+        if machine::records() {
+            machine::learn::<P::Item>();
+        }
+    }
+}
+
+/// The way for all others.
+pub trait ViaNoItem {
+    /// Does nothing.
+    fn learn(&self);
+}
+
+impl<P: ?Sized> ViaNoItem for &LearnItem<'_, P> {
+    #[inline]
+    fn learn(&self) {}
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::text;
+
+    #[test]
+    fn values_are_one_short_line() {
+        assert_eq!(text(&Some("a")), "Some(\"a\")");
+        assert_eq!(text(&format_args!("a\n   b")), "a b");
+        let long = text(&vec![7; 100]);
+        assert!(long.ends_with("..") && long.chars().count() == 82, "{long}");
+    }
+}

@@ -1,0 +1,165 @@
+//! What the list of events shows of messages.
+
+use std::fmt;
+use std::future::Future;
+
+use roundrock::prelude::*;
+use roundrock::sim::Simulation;
+
+#[derive(Debug, Clone)]
+struct Job(u32);
+
+struct Secret;
+
+/// Its `Debug` fails, and must not fail the run.
+struct Broken;
+
+impl fmt::Debug for Broken {
+    fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("not to be shown")
+    }
+}
+
+#[process]
+async fn relays(jobs: &Receiver<Job>, done: &Sender<Job>) -> Result<()> {
+    loop {
+        let job = select! {
+            job = jobs.recv() => job,
+            else => return Ok(()),
+        };
+        done.send(Job(job.0 + 1)).await?;
+    }
+}
+
+#[process]
+async fn swallows<T: roundrock::channel::Message>(input: &Receiver<T>) {
+    while input.recv().await.is_some() {}
+}
+
+#[process]
+struct Desk;
+
+#[handlers]
+impl Desk {
+    fn take(&mut self, text: String, secret: Secret, broken: Broken) {
+        let _ = (text, secret, broken);
+    }
+}
+
+/// The events of a run that fails at its end.
+fn events<F>(body: impl Fn(Sim) -> F) -> String
+where
+    F: Future<Output = Result<()>> + Send + 'static,
+{
+    let search = Simulation::new("shows").seeds(1);
+    let failure = search.run(|sim: Sim| {
+        let body = body(sim);
+        async move {
+            body.await?;
+            Err::<(), _>(roundrock::Error::msg("the events are wanted"))
+        }
+    });
+    failure.expect_err("it returns an error").events.join("\n")
+}
+
+#[track_caller]
+fn assert_shows(events: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(events.contains(part), "`{part}` is not in\n{events}");
+    }
+}
+
+#[test]
+fn messages_with_debug_are_shown_at_both_ends() {
+    let events = events(|sim: Sim| async move {
+        let (jobs, inbox) = bounded(2).named("jobs");
+        let (done, results) = rendezvous().named("done");
+        sim.spawn(relays(inbox, done));
+        jobs.send(Job(7)).await?;
+        assert_eq!(results.recv().await.map(|job| job.0), Some(8));
+        drop(jobs);
+        assert!(results.recv().await.is_none());
+        Ok(())
+    });
+    assert_shows(
+        &events,
+        &[
+            "recv jobs -> Job(7)",
+            "send done <- Job(8)",
+            "recv done -> Job(8)",
+            "drops the last sender of jobs: Job",
+        ],
+    );
+}
+
+#[test]
+fn messages_without_debug_are_shown_by_their_type() {
+    let events = events(|sim: Sim| async move {
+        let (secrets, inbox) = bounded(2).named("secrets");
+        // The types are no messages of other processes, so nobody has told how to show them.
+        let (numbers, other) = bounded(2).named("numbers");
+        sim.spawn(swallows(inbox));
+        sim.spawn(swallows(other));
+        secrets.send(Secret).await?;
+        numbers.send(5_u8).await?;
+        sim.settle().await;
+        Ok(())
+    });
+    assert_shows(
+        &events,
+        &[
+            "send secrets: Secret",
+            "send numbers: u8",
+            "recv secrets: Secret",
+        ],
+    );
+}
+
+#[test]
+fn calls_show_their_arguments() {
+    let events = events(|sim: Sim| async move {
+        let desk = sim.spawn(Desk);
+        desk.take("a\nb".repeat(50), Secret, Broken).await?;
+        Ok(())
+    });
+    let text = format!("\"{}", "a\\nb".repeat(50));
+    let shown = format!("take({}.., _, (its `Debug` panics)", &text[..80]);
+    assert_shows(
+        &events,
+        &[
+            &format!("call {shown}) of Desk#"),
+            &format!("handles {shown})"),
+        ],
+    );
+}
+
+#[test]
+fn locks_name_their_place_and_holder() {
+    let events = events(|sim: Sim| async move {
+        let shared = std::sync::Arc::new(roundrock::sync::Mutex::new(0));
+        let mine = shared.lock().await;
+        let waits = sim.task("waits", {
+            let shared = shared.clone();
+            async move {
+                *shared.lock().await += 1;
+            }
+        });
+        sim.settle().await;
+        drop(mine);
+        waits.await?;
+        Ok(())
+    });
+    assert_shows(&events, &["events.rs:", "], held by test#0 ... waits"]);
+}
+
+#[test]
+fn channels_of_other_kinds_name_their_place() {
+    let events = events(|_: Sim| async move {
+        let (answer, question) = oneshot::<Job>();
+        answer.send(Job(1)).ok();
+        assert_eq!(question.await.map(|job| job.0), Some(1));
+        Ok(())
+    });
+    assert_shows(&events, &["recv [sim/events.rs:", "]: Job"]);
+    assert!(!events.contains("a channel"), "{events}");
+}
