@@ -278,17 +278,35 @@ impl<T> Core<T> {
             }
             return Started::Done;
         }
-        let Some(Park { node, cx, token }) = park else {
+        let Some(park) = park else {
             state.refuse();
             return Started::Full;
         };
-        let Some(waker) = TaskWaker::prepared(cx) else {
-            return Started::Unprepared;
+        let Some(waker) = TaskWaker::prepared(park.cx) else {
+            // SAFETY: by contract.
+            return unsafe { Self::send_prepared(state, offer, park) };
         };
+        let Park { node, token, .. } = park;
         state.sent_by = current::address();
         // SAFETY: the node is idle and pinned in the future of the caller, which withdraws it.
         unsafe { state.senders.push(node, offer, waker, token) };
         Started::Parked
+    }
+
+    /// Begins again with a waker that is not ours, which is cloned while the lock is free.
+    ///
+    /// # Safety
+    /// As for [`send_offer`](Self::send_offer).
+    #[cold]
+    #[inline(never)]
+    unsafe fn send_prepared(
+        state: Guard<'_, State<T>>,
+        offer: Offer,
+        park: Park<'_, '_>,
+    ) -> Started {
+        let (state, _spare) = Guard::unlocked(state, || waker::prepare(park.cx));
+        // SAFETY: by contract.
+        unsafe { Self::send_in(state, offer, Some(park)) }
     }
 
     /// Asks for room: a permit counts against the capacity, or on a parked receiver of a rendezvous.
@@ -311,11 +329,9 @@ impl<T> Core<T> {
         let Some(Park { node, cx, token }) = park else {
             return Started::Full;
         };
-        let Some(waker) = TaskWaker::prepared(cx) else {
-            return Started::Unprepared;
-        };
         state.gates |= if count > 1 { MANY } else { 0 };
-        let offer = Offer::Ready(count);
+        // The caller has prepared a waker that is not ours.
+        let (offer, waker) = (Offer::Ready(count), TaskWaker::of(cx));
         // SAFETY: the node is idle and pinned in the future of the caller, which withdraws it.
         unsafe { state.senders.push(node, offer, waker, token) };
         Started::Parked
@@ -393,7 +409,8 @@ impl<T> Core<T> {
             && !current::is_ended(object)
         {
             let Some(waker) = TaskWaker::prepared(park.cx) else {
-                return Err(Started::Unprepared);
+                // SAFETY: by contract.
+                return unsafe { Self::recv_prepared(state, place, park, object) };
             };
             // SAFETY: the node is idle and pinned in the future of the caller, which withdraws it.
             unsafe {
@@ -409,24 +426,42 @@ impl<T> Core<T> {
             Err(true) => Err(Started::Closed),
             Err(false) if park.token.is_some_and(Token::is_claimed) => Err(Started::Lost),
             Err(false) => {
-                let Park { node, cx, token } = park;
-                if let Some(waker) = TaskWaker::prepared(cx) {
-                    // SAFETY: the node is idle and pinned in the future of the caller, which withdraws it.
-                    unsafe { state.receivers.push(node, Offer::Recv(place), waker, token) };
-                    if state.senders.is_empty() {
-                        return Err(Started::Parked);
-                    }
-                    // A sender that only waits for room may be waiting for just this receiver.
-                    state.match_up(&mut wakes);
-                    Err(Started::Parked)
-                } else {
-                    Err(Started::Unprepared)
+                let Some(waker) = TaskWaker::prepared(park.cx) else {
+                    // Nothing was taken, so nobody is to be woken.
+                    // SAFETY: by contract.
+                    return unsafe { Self::recv_prepared(state, place, park, object) };
+                };
+                let Park { node, token, .. } = park;
+                // SAFETY: the node is idle and pinned in the future of the caller, which withdraws it.
+                unsafe { state.receivers.push(node, Offer::Recv(place), waker, token) };
+                if state.senders.is_empty() {
+                    return Err(Started::Parked);
                 }
+                // A sender that only waits for room may be waiting for just this receiver.
+                state.match_up(&mut wakes);
+                Err(Started::Parked)
             }
         };
         drop(state);
         wakes.wake();
         result
+    }
+
+    /// Begins again with a waker that is not ours, which is cloned while the lock is free.
+    ///
+    /// # Safety
+    /// As for [`recv`](Self::recv).
+    #[cold]
+    #[inline(never)]
+    unsafe fn recv_prepared(
+        state: Guard<'_, State<T>>,
+        place: NonNull<()>,
+        park: Park<'_, '_>,
+        object: u64,
+    ) -> Result<T, Started> {
+        let (state, _spare) = Guard::unlocked(state, || waker::prepare(park.cx));
+        // SAFETY: by contract.
+        unsafe { Self::recv_in(state, place, park, object) }
     }
 
     /// Takes up to `limit` further messages without waiting.

@@ -76,8 +76,6 @@ pub(crate) enum Started {
     Parked,
     /// Another arm of the `select!` was faster.
     Lost,
-    /// It must wait, with a waker that is not ours and was not prepared.
-    Unprepared,
 }
 
 /// How an operation may park.

@@ -73,7 +73,7 @@ impl<'a, T: Message> Ready<'a, T> {
             match unsafe { (sender.head().vtable.ready)(sender.raw(), left, Some(park)) } {
                 Started::Done => return ArmPoll::Ready(Permits { sender, left }),
                 Started::Closed => return ArmPoll::Disabled,
-                Started::Parked | Started::Full | Started::Lost | Started::Unprepared => {}
+                Started::Parked | Started::Full | Started::Lost => {}
             }
         } else {
             // The waker first, as in `SendOp::look_again`.

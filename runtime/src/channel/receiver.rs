@@ -24,7 +24,6 @@ use crate::channel::wait::{self, Node, Place};
 use crate::sim::machine;
 use crate::task::current;
 use crate::task::registry::WaitKind;
-use crate::task::waker;
 
 /// The receiving side of a channel. Clones compete: each message goes to one of them, as in Go.
 ///
@@ -340,26 +339,6 @@ impl<T: Message> Recv<'_, T> {
             token,
         };
         // SAFETY: the place is pinned with this future, which withdraws the node before it goes.
-        match unsafe { core.recv(NonNull::from(&self.message).cast(), park) } {
-            Ok(message) => Poll::Ready(Some(message)),
-            Err(Started::Closed) => Poll::Ready(None),
-            Err(Started::Unprepared) => self.start_prepared(cx, token),
-            Err(_) => self.wait(),
-        }
-    }
-
-    /// Begins again with a waker that is not ours.
-    #[cold]
-    #[inline(never)]
-    fn start_prepared(&mut self, cx: &mut Context<'_>, token: Option<&Token>) -> Poll<Option<T>> {
-        let _spare = waker::prepare(cx);
-        let park = Park {
-            node: &self.node,
-            cx,
-            token,
-        };
-        let core = self.receiver.core();
-        // SAFETY: as in `start`.
         match unsafe { core.recv(NonNull::from(&self.message).cast(), park) } {
             Ok(message) => Poll::Ready(Some(message)),
             Err(Started::Closed) => Poll::Ready(None),

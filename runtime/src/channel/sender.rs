@@ -31,7 +31,6 @@ use crate::sim::values::About;
 use crate::task::current;
 use crate::task::ports::Tie;
 use crate::task::registry::WaitKind;
-use crate::task::waker;
 
 /// The sending side of a channel. Clones send into the same queue; dropping the last one closes the channel.
 ///
@@ -545,24 +544,10 @@ impl<T> SendOp<T> {
                         current::waits_for_process(WaitKind::Send, route.object(), by);
                         Poll::Pending
                     }
-                    Started::Unprepared => this.start_prepared(route, cx),
                 }
             }
             _ => this.look_again(route, cx),
         }
-    }
-
-    /// Begins again with a waker that is not ours.
-    #[cold]
-    #[inline(never)]
-    fn start_prepared(
-        &mut self,
-        route: &impl Route<T>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), SendError<T>>> {
-        let _spare = waker::prepare(cx);
-        // SAFETY: it is pinned where it came from.
-        unsafe { Pin::new_unchecked(self) }.poll(route, cx, |_| About::Unknown)
     }
 
     /// What became of a parked send; the message if it was not sent.

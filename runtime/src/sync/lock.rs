@@ -91,6 +91,17 @@ pub(crate) struct Guard<'a, T> {
     lock: &'a Lock<T>,
 }
 
+impl<T> Guard<'_, T> {
+    /// Unlocks for as long as `between` takes. What it returns comes second, so that a caller's pattern can name it.
+    #[cold]
+    pub(crate) fn unlocked<R>(this: Self, between: impl FnOnce() -> R) -> (Self, R) {
+        let lock = this.lock;
+        drop(this);
+        let result = between();
+        (lock.lock(), result)
+    }
+}
+
 impl<T> Deref for Guard<'_, T> {
     type Target = T;
 

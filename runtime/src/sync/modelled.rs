@@ -76,17 +76,27 @@ impl<T> Lock<T> {
     }
 
     pub(crate) fn lock(&self) -> Guard<'_, T> {
-        Guard(self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        Guard(self.0.lock().unwrap_or_else(PoisonError::into_inner), self)
     }
 
     pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
-        self.0.try_lock().ok().map(Guard)
+        self.0.try_lock().ok().map(|guard| Guard(guard, self))
     }
 }
 
 /// Access to what a [`Lock`] protects; dropping it unlocks.
 #[derive(Debug)]
-pub(crate) struct Guard<'a, T>(loom::sync::MutexGuard<'a, T>);
+pub(crate) struct Guard<'a, T>(loom::sync::MutexGuard<'a, T>, &'a Lock<T>);
+
+impl<T> Guard<'_, T> {
+    /// Unlocks for as long as `between` takes.
+    pub(crate) fn unlocked<R>(this: Self, between: impl FnOnce() -> R) -> (Self, R) {
+        let lock = this.1;
+        drop(this);
+        let result = between();
+        (lock.lock(), result)
+    }
+}
 
 impl<T> Deref for Guard<'_, T> {
     type Target = T;
