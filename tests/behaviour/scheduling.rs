@@ -1,4 +1,4 @@
-//! Who runs, when, and that nobody is forgotten. Cases F01 to F11; P16, P17, P18.
+//! Who runs, when, and that nobody is forgotten. Cases F01 to F11; P16, P17, P18, P20.
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use std::thread;
 
 use roundrock::channel::unbounded;
 use roundrock::prelude::*;
-use roundrock_tests::{on, on_threads, on_workers, times, yield_now};
+use roundrock_tests::{LIMIT, on, on_threads, on_workers, times, watched, yield_now};
 
 /// P16: a process is never polled by two workers at once, however many threads wake it. Case F08.
 #[test]
@@ -257,4 +257,47 @@ fn thread_ring_ends_at_the_right_node() {
         assert_eq!(results.recv().await, Some(hops % nodes + 1));
         Ok(())
     });
+}
+
+/// P20: workers that have nothing to do take no step, take nothing from others and do not wake, however many processes wait.
+#[test]
+fn p20_idle_workers_do_nothing() {
+    for workers in [1, 2, 4] {
+        watched(move |_| {
+            let system = System::builder().workers(workers).start().unwrap();
+            let (jobs, inbox) = bounded::<u32>(8);
+            for _ in 0..100 {
+                let inbox = inbox.clone();
+                system.scope().task(
+                    "waits",
+                    async move { while inbox.recv().await.is_some() {} },
+                );
+            }
+            drop(inbox);
+            let look = || {
+                let snapshot = system.snapshot();
+                let parked = snapshot
+                    .processes
+                    .iter()
+                    .filter(|process| process.name == "waits" && process.wait.is_some());
+                let counts = snapshot.workers.iter();
+                let counts = counts.map(|worker| (worker.steps, worker.parks, worker.steals));
+                (parked.count(), counts.collect::<Vec<_>>())
+            };
+            // All have come to their wait, and the last worker has gone to sleep.
+            let mut before = look();
+            loop {
+                thread::sleep(millis(20));
+                let now = look();
+                if now.0 == 100 && now == before {
+                    break;
+                }
+                before = now;
+            }
+            thread::sleep(millis(300));
+            assert_eq!(look(), before);
+            jobs.finish();
+            assert!(system.shutdown(LIMIT).unwrap().is_clean());
+        });
+    }
 }
