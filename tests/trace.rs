@@ -1,0 +1,116 @@
+//! The `tracing` events of processes: spawn, exit, panic and late stop, with level and fields. A binary of its own, because the
+//! subscriber belongs to the whole program.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+
+use roundrock::prelude::*;
+
+type Fields = BTreeMap<&'static str, String>;
+
+#[derive(Clone, Default)]
+struct Events(Arc<Mutex<Vec<Fields>>>);
+
+impl tracing::Subscriber for Events {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target().starts_with("roundrock::")
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Visitor(Fields);
+        impl tracing::field::Visit for Visitor {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn Debug) {
+                self.0.insert(field.name(), format!("{value:?}"));
+            }
+        }
+        let mut visitor = Visitor(Fields::new());
+        event.record(&mut visitor);
+        let level = event.metadata().level().to_string();
+        visitor.0.insert("level", level);
+        self.0.lock().unwrap().push(visitor.0);
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+/// One process of each kind of end.
+fn run() -> Result<()> {
+    System::builder().workers(2).run(async |scope| {
+        let group = scope.child("group");
+        let fine = group.task("fine", async {});
+        fine.done().await;
+        let broken = scope.child("broken");
+        let fails = broken.task("fails", async { Err::<(), _>(Error::msg("no disk")) });
+        fails.done().await;
+        let other = scope.child("other");
+        let panics = other.task("panics", async {
+            if true {
+                panic!("as asked");
+            }
+        });
+        panics.done().await;
+        let sleeper = group.task("sleeper", async { sleep(secs(3600)).await });
+        let report = group.stop(millis(5)).await;
+        assert_eq!(report.late.len(), 1, "{report}");
+        sleeper.done().await;
+        let _ = (broken.join().await, other.join().await);
+        Ok(())
+    })
+}
+
+#[test]
+fn spawn_exit_panic_and_late_stop_are_events() {
+    let events = Events::default();
+    tracing::subscriber::set_global_default(events.clone()).unwrap();
+    run().unwrap();
+    let events = events.0.lock().unwrap();
+    let find = |message: &str, process: &str| {
+        let wanted = format!("{process:?}");
+        let mut found = events.iter().filter(|event| {
+            event.get("message").is_some_and(|text| text == message)
+                && event.get("process").is_some_and(|name| *name == wanted)
+        });
+        let event = found
+            .next()
+            .unwrap_or_else(|| panic!("no {message} of {process}"));
+        assert!(
+            found.next().is_none(),
+            "{message} of {process} is told once"
+        );
+        event.clone()
+    };
+    let exits = [
+        ("fine", "DEBUG", "ok", ""),
+        ("fails", "WARN", "failed", "no disk"),
+        ("panics", "WARN", "panicked", "trace.rs"),
+        ("sleeper", "WARN", "killed", ""),
+    ];
+    for (name, level, reason, cause) in exits {
+        let spawn = find("process.spawn", name);
+        assert_eq!(spawn["level"], "DEBUG");
+        let exit = find("process.exit", name);
+        assert_eq!(exit["process.id"], spawn["process.id"], "{name}");
+        assert_eq!(
+            (&*exit["level"], &*exit["reason"]),
+            (level, &*format!("{reason:?}"))
+        );
+        assert!(exit["ran_ms"].parse::<u64>().is_ok(), "{exit:?}");
+        let text = exit.get("cause").map_or("", String::as_str);
+        assert!(text.contains(cause), "{exit:?}");
+    }
+    let late = events
+        .iter()
+        .find(|event| {
+            event
+                .get("message")
+                .is_some_and(|text| text == "scope.late")
+        })
+        .expect("the stop tells who was late");
+    assert_eq!((&*late["level"], &*late["scope"]), ("WARN", "\"group\""));
+    assert!(late["late"].contains("sleeper"), "{late:?}");
+}
