@@ -48,8 +48,10 @@ fn resident() -> usize {
 /// What there is of each kind, to compare generations.
 fn census(system: &System) -> (usize, usize, usize) {
     let snapshot = system.snapshot();
+    // Without those of the runtime's own, one of which comes at any moment after the first step of `main`.
+    let processes = snapshot.processes.iter();
     (
-        snapshot.processes.len(),
+        processes.filter(|process| process.scope != 0).count(),
         snapshot.channels.len(),
         snapshot.timers,
     )

@@ -14,6 +14,8 @@ use crate::sim::machine::{self, Machine};
 use crate::sim::model::Model;
 use crate::sim::monitor::When;
 use crate::sim::probe::Probe;
+use crate::task::current;
+use crate::task::registry::WaitKind;
 use crate::task::waker::TaskWaker;
 use crate::time::sleep;
 
@@ -154,6 +156,8 @@ async fn registered(register: impl Fn(&Machine, TaskWaker)) {
             return Poll::Ready(());
         }
         here(|machine| register(machine, TaskWaker::of(cx)));
+        // The machine wakes it: no process that a search for leaks could follow.
+        current::waits_for(WaitKind::Other, 0);
         Poll::Pending
     })
     .await;
