@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use roundrock::WaitKind;
+use roundrock::observe::ProcessInfo;
 use roundrock::prelude::*;
-use roundrock::observe::{ProcessInfo, WaitKind};
 use roundrock::process::CallerGone;
 use roundrock_tests::{LIMIT, Tally, Token, on_workers, yield_now};
 

@@ -101,6 +101,7 @@ async fn generation(scope: Scope, seed: u64, number: usize) -> Result<()> {
     returns_to(&system, before).await;
 
     assert_balanced(&system);
+    assert_eq!(system.proof_violations(), 0, "proofs that were wrong");
     let now = system.ledger();
     assert_eq!(now.queued, 0, "{now}");
     assert_eq!(tally.alive(), 0, "events that were made and not dropped");

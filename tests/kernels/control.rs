@@ -5,6 +5,9 @@
 //! after the last. The release of a hundred waits until a pass has begun and ended after all of them were started, so that every
 //! instance is looked at while it stands, as well as while it comes and goes. That each instance ends is what shows that it was
 //! no leak, so a proof that names one of them is false.
+//!
+//! Those that need no threads run on the deterministic scheduler too, with a pass after every step of every process: 10,000 seeds
+//! with `ROUNDROCK_SEEDS=10000`, and a part of them otherwise.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,11 +15,15 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use roundrock::channel::Message;
 use roundrock::prelude::*;
+use roundrock::sim::{Failure, Reason, Simulation, Summary};
 use roundrock_tests::{assert_no_threads_of, unique_name};
 
 /// Instances of each control, over one worker and two.
 const INSTANCES: usize = 10_000;
+/// Schedules of each control on the deterministic scheduler.
+const SEEDS: u64 = 1000;
 /// How long a control may take before it counts as hanging.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -72,6 +79,71 @@ impl Watch {
 #[track_caller]
 pub(crate) fn control(start: impl Fn(&Scope, usize) -> Instance + Send + Sync + 'static) {
     control_of(INSTANCES, 100, start);
+}
+
+/// As [`control`], and on the deterministic scheduler.
+#[track_caller]
+pub(crate) fn control_anywhere(start: impl Fn(&Scope, usize) -> Instance + Send + Sync + 'static) {
+    let start = Arc::new(start);
+    let on_threads = Arc::clone(&start);
+    control(move |scope, index| on_threads(scope, index));
+    match simulate(SEEDS, start) {
+        Ok(summary) => println!("{summary}"),
+        Err(failure) => panic!("{failure}"),
+    }
+}
+
+/// Whether an instance is proven stuck on the deterministic scheduler.
+pub(crate) fn is_proven_simulated(
+    start: impl Fn(&Scope, usize) -> Instance + Send + Sync + 'static,
+) -> bool {
+    match simulate(1, Arc::new(start)) {
+        Err(failure) => matches!(&failure.reason, Reason::Always(_)),
+        Ok(_) => false,
+    }
+}
+
+/// Sends to a process that waits for it, or will.
+pub(crate) fn give<T: Message>(sender: &Sender<T>, value: T) {
+    if let Err(error) = sender.try_send(value) {
+        let value = error.into_inner();
+        sender.blocking_send(value).expect("somebody waits");
+    }
+}
+
+/// Two instances in each of so many schedules, with a pass after every step of every process: none may prove anything.
+fn simulate(
+    seeds: u64,
+    start: Arc<impl Fn(&Scope, usize) -> Instance + Send + Sync + 'static>,
+) -> Result<Summary, Box<Failure>> {
+    let thread = thread::current();
+    Simulation::new(thread.name().unwrap_or("control"))
+        .seeds(seeds)
+        .with_environment()
+        .run(|sim| {
+            let start = Arc::clone(&start);
+            async move {
+                let system = sim.system();
+                sim.always("nobody is proven stuck", move || {
+                    let leaks = system.leaks();
+                    let proven = leaks.iter().find(|leak| leak.is_proven());
+                    proven.inspect(|leak| println!("{leak}")).is_none()
+                });
+                // The instances on threads have the numbers below.
+                let first = INSTANCES + 2 * sim.seed().unwrap_or(0) as usize;
+                let two = [first, first + 1].map(|index| start(&sim, index));
+                sim.settle().await;
+                let two = two.map(|Instance { ends, release }| {
+                    release();
+                    ends
+                });
+                for process in two {
+                    process.done().await;
+                }
+                assert_eq!(sim.system().proof_violations(), 0);
+                roundrock::Ok(())
+            }
+        })
 }
 
 /// As [`control`], with so many instances, so many at a time.
@@ -140,7 +212,7 @@ fn run(
             releaser.join().expect("the releaser ends");
             watched.over.store(true, Ordering::SeqCst);
             looker.join().expect("the thread that looks ends");
-            roundrock::Ok(())
+            roundrock::Ok(scope.system().proof_violations())
         });
         let _ = done.send(result);
     });
@@ -157,7 +229,8 @@ fn run(
     let proven = seen(&watch.proven);
     let result = result
         .unwrap_or_else(|_| panic!("hung for {:?}; proven so far: {proven:#?}", begun.elapsed()));
-    result.unwrap_or_else(|error| panic!("{error:?}; proven so far: {proven:#?}"));
+    let wrong = result.unwrap_or_else(|error| panic!("{error:?}; proven so far: {proven:#?}"));
+    assert_eq!(wrong, 0, "proofs that the runtime itself saw broken");
     runner.join().expect("it has ended");
     assert_no_threads_of(&title);
     let lost = seen(&watch.lost);

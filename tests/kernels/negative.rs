@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use roundrock::prelude::*;
 
-use crate::control::{Instance, control, control_of, instance, proofs_of};
+use crate::control::{
+    Instance, control_anywhere, control_of, give, instance, is_proven_simulated, proofs_of,
+};
 
 /// Waits for a message.
 #[process]
@@ -29,13 +31,13 @@ async fn sends(go: &Receiver<()>, out: &Sender<u32>) -> Result<()> {
 }
 
 fn send(sender: &Sender<u32>) {
-    sender.blocking_send(7).expect("somebody waits");
+    give(sender, 7);
 }
 
 /// The harness: two processes that do wait for each other for ever are found by it.
 #[test]
 fn the_harness_finds_what_is_there() {
-    let proofs = proofs_of(|scope, _| {
+    let cycle = |scope: &Scope, _| {
         let ((a, to_a), (b, to_b)) = (rendezvous(), rendezvous());
         let task = scope.spawn(echo(to_a, b));
         let other = scope.spawn(echo(to_b, a));
@@ -46,8 +48,10 @@ fn the_harness_finds_what_is_there() {
             other.kill();
             lives.kill();
         })
-    });
+    };
+    let proofs = proofs_of(cycle);
     assert!(proofs.len() > 50, "{} proofs for 100 cycles", proofs.len());
+    assert!(is_proven_simulated(cycle));
 }
 
 #[process]
@@ -62,7 +66,7 @@ async fn echo(input: &Receiver<u32>, out: &Sender<u32>) -> Result<()> {
 #[test]
 fn pending_table() {
     let table = Arc::new(Mutex::new(HashMap::<usize, OneshotSender<u32>>::new()));
-    control(move |scope, index| {
+    control_anywhere(move |scope, index| {
         let (answer, answered) = oneshot();
         table.lock().expect("not poisoned").insert(index, answer);
         let waits = scope.task("waits", async move {
@@ -97,7 +101,7 @@ fn pending_table_that_is_lent() {
         Ok(())
     }
 
-    control(|scope, _| {
+    control_anywhere(|scope, _| {
         let ((sender, input), (tell, told)) = (rendezvous(), rendezvous());
         let table: Table = Arc::new(Mutex::new(Some(sender)));
         scope.spawn(keeps(Arc::clone(&table), told));
@@ -115,7 +119,7 @@ fn pending_table_that_is_lent() {
 
 #[test]
 fn sender_in_an_arc() {
-    control(|scope, _| {
+    control_anywhere(|scope, _| {
         let (sender, input) = rendezvous();
         let shared = Arc::new((7, sender));
         let other = Arc::clone(&shared);
@@ -126,7 +130,7 @@ fn sender_in_an_arc() {
 
 #[test]
 fn sender_on_a_plain_thread() {
-    control(|scope, _| {
+    control_anywhere(|scope, _| {
         let (sender, input) = rendezvous();
         instance(scope.spawn(waits(input)), move || send(&sender))
     });
@@ -135,7 +139,7 @@ fn sender_on_a_plain_thread() {
 /// The same, and the process has a sender too.
 #[test]
 fn second_sender_on_a_plain_thread() {
-    control(|scope, _| {
+    control_anywhere(|scope, _| {
         let (sender, input) = rendezvous();
         let own = sender.clone();
         instance(scope.spawn(waits_alone(own, input)), move || send(&sender))
@@ -152,7 +156,7 @@ fn sender_in_a_static() {
             .lock()
             .expect("not poisoned")
     };
-    control(move |scope, index| {
+    control_anywhere(move |scope, index| {
         let (sender, input) = rendezvous();
         senders().insert(index, sender);
         instance(scope.spawn(waits(input)), move || {
@@ -170,7 +174,7 @@ fn sender_behind_a_late_timer() {
         Ok(())
     }
 
-    control(|scope, _| {
+    control_anywhere(|scope, _| {
         let (sender, input) = rendezvous();
         scope.spawn(late(sender));
         instance(scope.spawn(waits(input)), || {})
@@ -189,7 +193,7 @@ fn limit_on_the_wait_itself() {
         let _ = own;
     }
 
-    control(|scope, _| {
+    control_anywhere(|scope, _| {
         let (sender, input) = rendezvous();
         instance(scope.spawn(limited(sender, input)), || {})
     });
@@ -214,7 +218,7 @@ fn registered_name() {
         }
     }
 
-    control(|scope, index| {
+    control_anywhere(|scope, index| {
         let (one, two) = (
             scope.spawn(Node { peer: None }),
             scope.spawn(Node { peer: None }),
@@ -242,13 +246,13 @@ fn sender_in_a_queued_message() {
         Ok(())
     }
 
-    control(|scope, _| {
+    control_anywhere(|scope, _| {
         let ((sender, input), (post, letters), (tell, go)) =
             (rendezvous(), bounded(1), rendezvous());
         post.try_send(sender).expect("there is room");
         scope.spawn(opens(go, letters));
         instance(scope.spawn(waits(input)), move || {
-            tell.blocking_send(()).expect("it waits");
+            give(&tell, ());
             drop(post);
         })
     });
@@ -257,7 +261,7 @@ fn sender_in_a_queued_message() {
 /// The message that has the sender lies in a channel whose receiver is on a plain thread, and the other sender is its own.
 #[test]
 fn sender_in_a_message_for_a_plain_thread() {
-    control(|scope, _| {
+    control_anywhere(|scope, _| {
         let ((sender, input), (post, letters)) = (rendezvous(), bounded(1));
         let own = sender.clone();
         post.try_send(sender).expect("there is room");
@@ -281,7 +285,7 @@ fn idle_server_whose_handle_is_outside() {
         }
     }
 
-    control(|scope, _| {
+    control_anywhere(|scope, _| {
         let server = scope.spawn(Server { served: 0 });
         instance(server.task(), move || {
             server.serve().try_send().expect("it is idle")
@@ -292,13 +296,13 @@ fn idle_server_whose_handle_is_outside() {
 /// A chain of three, of which the last one is told by a plain thread. Case L34.
 #[test]
 fn chain_that_ends_outside() {
-    control(|scope, _| {
+    control_anywhere(|scope, _| {
         let ((sender, input), (tell, go), (first, told)) =
             (rendezvous(), rendezvous(), rendezvous());
         scope.spawn(sends(go, sender));
         scope.spawn(passes(told, tell));
         instance(scope.spawn(waits(input)), move || {
-            first.blocking_send(()).expect("it waits")
+            give(&first, ());
         })
     });
 }
@@ -323,7 +327,7 @@ fn live_bystander() {
         Ok(())
     }
 
-    control(|scope, _| {
+    control_anywhere(|scope, _| {
         let (sender, input) = rendezvous();
         scope.spawn(lives(sender));
         instance(scope.spawn(waits(input)), || {})
@@ -371,7 +375,7 @@ fn sender_of_one_that_waits_for_a_blocking_job() {
 /// A constructor was called and its process not spawned yet: it has the sender.
 #[test]
 fn sender_of_a_process_that_is_not_spawned_yet() {
-    control(|scope, _| -> Instance {
+    control_anywhere(|scope, _| -> Instance {
         let ((sender, input), (tell, go)) = (rendezvous(), rendezvous());
         drop(tell);
         let (later, scope) = (sends(go, sender), scope.clone());
