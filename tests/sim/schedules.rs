@@ -1,12 +1,42 @@
 //! Schedules: races are found, made simple, and replayed by their seed and by their tape.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use roundrock::prelude::*;
-use roundrock::sim::{Failure, Reason, Simulation, Strategy, Tape};
+use roundrock::sim::{Failure, Faults, Reason, Simulation, Strategy, Tape};
 use roundrock_tests::yield_now;
+
+/// What a static makes of equal choices shows in how a run ends, if nowhere else.
+#[test]
+fn runs_that_end_in_another_way_are_told_apart() {
+    static RUNS: AtomicUsize = AtomicUsize::new(0);
+    let failure = Simulation::new("counts its runs").run(|_: Sim| async {
+        let run = RUNS.fetch_add(1, Ordering::SeqCst);
+        assert_ne!(run, 7, "the eighth run");
+        roundrock::Ok(())
+    });
+    let failure = failure.expect_err("the eighth run fails");
+    assert!(
+        matches!(&failure.reason, Reason::Nondeterministic(text) if text.contains("the eighth run")),
+        "{failure}"
+    );
+}
+
+/// What is to be pasted has the options without which the tape means something else.
+#[test]
+fn the_regression_test_has_the_options_of_the_test() {
+    let search = Simulation::new("with options")
+        .faults(Faults::none().slow(0.25).panic(0.5))
+        .max_steps(5_000)
+        .deny_leaks(false)
+        .grace(millis(1_500));
+    let failure = search.run(|_: Sim| async { Err::<(), _>(roundrock::Error::msg("always")) });
+    let text = failure.expect_err("it always fails").to_string();
+    let options = "faults(panic = 0.5, slow = 0.25), max_steps = 5000, leaks = \"allow\", grace = \"1500ms\")]";
+    assert!(text.contains(options), "{text}");
+}
 
 #[process]
 struct Counter {

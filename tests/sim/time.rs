@@ -8,6 +8,47 @@ use roundrock::prelude::*;
 use roundrock::sim::{Reason, Simulation};
 use roundrock::time::now;
 
+/// Timers that are due at the same moment are as racy as anything: the second fires between any two steps of what the first
+/// has woken.
+#[test]
+fn those_who_are_woken_at_the_same_moment_interleave() {
+    let failure = Simulation::new("same moment").run(|sim: Sim| async move {
+        let account = sim.spawn(Account { balance: 0 });
+        let both = (0..2).map(|_| {
+            let account = account.clone();
+            sim.task("adds", async move {
+                sleep(millis(10)).await;
+                let balance = account.get().await?;
+                account.set(balance + 1).await?;
+                roundrock::Ok(())
+            })
+        });
+        let mut both: JoinSet<_> = both.collect();
+        while let Some(ended) = both.join_next().await {
+            ended?;
+        }
+        assert_eq!(account.get().await?, 2, "an addition was lost");
+        roundrock::Ok(())
+    });
+    let failure = failure.expect_err("both read before one writes");
+    assert!(failure.to_string().contains("an addition was lost"));
+}
+
+#[process]
+struct Account {
+    balance: u32,
+}
+
+#[handlers]
+impl Account {
+    fn get(&self) -> u32 {
+        self.balance
+    }
+    fn set(&mut self, balance: u32) {
+        self.balance = balance;
+    }
+}
+
 #[roundrock::test(seeds = 4)]
 async fn a_year_takes_no_time(sim: &Sim) -> Result<()> {
     let begun = Instant::now();

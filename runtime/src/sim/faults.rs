@@ -4,6 +4,7 @@
 //! 2012), because one kind can hide what another one would show. Channels inside a program never lose messages, so there is
 //! no such fault.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::sim::tape::{Choices, Label};
@@ -36,6 +37,28 @@ pub struct Faults {
     slow: f64,
     stall: f64,
     delay: f64,
+}
+
+/// As an argument of `#[roundrock::test]` after a comma; nothing if there are none.
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = [
+            ("panic", self.panic),
+            ("slow", self.slow),
+            ("stall", self.stall),
+            ("delay", self.delay),
+        ];
+        let some = all
+            .into_iter()
+            .filter(|(_, probability)| *probability > 0.0);
+        let some: Vec<_> = some
+            .map(|(name, probability)| format!("{name} = {probability:?}"))
+            .collect();
+        if some.is_empty() {
+            return Ok(());
+        }
+        write!(f, ", faults({})", some.join(", "))
+    }
 }
 
 impl Faults {

@@ -60,6 +60,8 @@ pub(crate) struct Resting {
 pub(crate) enum Turn {
     Process(Ready),
     Job(Job),
+    /// A timer that is due, while others could run too.
+    Timer,
     Nobody,
 }
 
@@ -513,12 +515,16 @@ impl Machine {
         let mut ready = self.ready.borrow_mut();
         self.collect(&mut ready);
         let processes = ready.len() as u32;
-        let all = processes + self.jobs.borrow().len() as u32;
+        let jobs = self.jobs.borrow().len() as u32;
+        if processes + jobs == 0 {
+            return Turn::Nobody;
+        }
+        // What is due at this moment may come before all that others still do in it.
+        let all = processes + jobs + u32::from(self.is_due());
         let starving = ready
             .front()
             .is_some_and(|first| first.since + PATIENCE < self.steps.get());
         let chosen = match all {
-            0 => return Turn::Nobody,
             1 => 0,
             _ if starving || self.ending.get() => 0,
             _ => self
@@ -529,6 +535,7 @@ impl Machine {
                 }),
         };
         match chosen.checked_sub(processes) {
+            Some(timer) if timer == jobs => Turn::Timer,
             Some(job) => {
                 let job = self.jobs.borrow_mut().remove(job as usize);
                 job.map_or(Turn::Nobody, Turn::Job)
@@ -537,6 +544,30 @@ impl Machine {
                 .remove(chosen as usize)
                 .map_or(Turn::Nobody, Turn::Process),
         }
+    }
+
+    fn is_due(&self) -> bool {
+        let deadline = self.scheduler.timers.next_deadline();
+        deadline.is_some_and(|deadline| deadline <= self.now())
+    }
+
+    /// Fires one of the timers that are due; false if there is none.
+    pub(super) fn fire_what_is_due(&self) -> bool {
+        /// The most timers among which is chosen.
+        const MOST: usize = 8;
+        let timers = &self.scheduler.timers;
+        let Some(deadline) = timers.next_deadline().filter(|&at| at <= self.now()) else {
+            return false;
+        };
+        let due = timers.count_due_at(deadline, MOST) as u32;
+        let at = if due > 1 && !self.ending.get() {
+            let at = (0, self.steps.get());
+            self.choices.borrow_mut().number(Label::Timer, due, at)
+        } else {
+            0
+        };
+        timers.fire_one(deadline, at as usize);
+        true
     }
 
     /// Says which task is the root.

@@ -90,6 +90,8 @@ pub struct Failure {
     pub steps: u64,
     /// What the search did until then.
     pub summary: Summary,
+    /// The options of the test, as arguments of its attribute.
+    pub(crate) options: String,
 }
 
 impl Failure {
@@ -107,6 +109,7 @@ impl Failure {
             waits: Vec::new(),
             steps: summary.steps,
             summary,
+            options: String::new(),
         }
     }
 }
@@ -193,7 +196,8 @@ impl Failure {
         }
         writeln!(
             f,
-            "\n  as a regression test:\n    #[roundrock::test(tape = \"{shrunk}\")]\n    async fn {}(sim: &Sim) {{ /* the body of {name} */ }}",
+            "\n  as a regression test:\n    #[roundrock::test(tape = \"{shrunk}\"{})]\n    async fn {}(sim: &Sim) -> Result<()> {{ /* the body of {name} */ }}",
+            self.options,
             identifier(name, self.seed),
         )
     }

@@ -1,6 +1,6 @@
 //! One run: a system on this thread, from its first step to the checks at its end.
 //!
-//! When nothing can run, in this order: a process that another thread woke ends the run; a timer that is due fires; those who
+//! A timer that is due fires at any point between the steps of others in its moment, as a choice. When nothing can run, in this order: a process that another thread woke ends the run; a timer that is due fires; those who
 //! wait for everything to settle go on, one by one; if the body has returned, the end begins; time moves to the next timer; and
 //! if there is none, it is a deadlock.
 //!
@@ -9,6 +9,7 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
+use std::fmt;
 use std::future::IntoFuture;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use crate::sim::machine::{Machine, Turn};
 use crate::sim::quiet;
 use crate::sim::reason::Reason;
 use crate::sim::strategy::Plan;
-use crate::sim::tape::{Choices, Entry, Label, Tape};
+use crate::sim::tape::{Choices, Entry, Tape};
 use crate::system::{Returned, SystemInner, oversee};
 use crate::task::{Task, TaskRef};
 
@@ -39,6 +40,35 @@ pub(crate) struct Options {
     pub(crate) max_steps: u64,
     pub(crate) leaks: bool,
     pub(crate) grace: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            faults: Faults::none(),
+            max_steps: 100_000,
+            leaks: true,
+            grace: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What differs from the default, as arguments of `#[roundrock::test]`, each after a comma.
+impl fmt::Display for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let default = Self::default();
+        write!(f, "{}", self.faults)?;
+        if self.max_steps != default.max_steps {
+            write!(f, ", max_steps = {}", self.max_steps)?;
+        }
+        if !self.leaks {
+            f.write_str(", leaks = \"allow\"")?;
+        }
+        if self.grace != default.grace {
+            write!(f, ", grace = \"{}ms\"", self.grace.as_millis())?;
+        }
+        Ok(())
+    }
 }
 
 /// What is kept of a run.
@@ -225,6 +255,9 @@ impl Run<'_> {
         match self.machine.turn() {
             Turn::Process(next) => self.machine.step(next),
             Turn::Job(job) => self.machine.run_job(job),
+            Turn::Timer => {
+                self.machine.fire_what_is_due();
+            }
             Turn::Nobody => self.idle(),
         }
     }
@@ -234,7 +267,7 @@ impl Run<'_> {
         if let Some(process) = machine.woken_from_outside() {
             return machine.break_off(|| Reason::Outside(process));
         }
-        if machine.end_rests() || self.fire_what_is_due() {
+        if machine.end_rests() || machine.fire_what_is_due() {
             return;
         }
         if let Some(root) = machine.take_root() {
@@ -274,31 +307,6 @@ impl Run<'_> {
             .for_each(crate::task::waker::TaskWaker::wake);
     }
 
-    /// Fires one of the timers that are due.
-    fn fire_what_is_due(&self) -> bool {
-        /// The most timers among which is chosen.
-        const MOST: usize = 8;
-        let timers = &self.machine.scheduler.timers;
-        let Some(deadline) = timers.next_deadline() else {
-            return false;
-        };
-        if deadline > self.machine.now() {
-            return false;
-        }
-        let due = timers.count_due_at(deadline, MOST) as u32;
-        let at = if due > 1 && !self.machine.ending.get() {
-            let at = (0, self.machine.steps.get());
-            self.machine
-                .choices
-                .borrow_mut()
-                .number(Label::Timer, due, at)
-        } else {
-            0
-        };
-        timers.fire_one(deadline, at as usize);
-        true
-    }
-
     /// The body has returned, and everything has settled.
     fn begin_end(&self) {
         let machine = self.machine;
@@ -331,9 +339,12 @@ impl Run<'_> {
             match machine.turn() {
                 Turn::Process(next) => machine.step(next),
                 Turn::Job(job) => machine.run_job(job),
+                Turn::Timer => {
+                    machine.fire_what_is_due();
+                }
                 Turn::Nobody => {
                     let root = machine.take_root();
-                    let moved = root.is_some() || machine.end_rests() || self.fire_what_is_due();
+                    let moved = root.is_some() || machine.end_rests() || machine.fire_what_is_due();
                     root.into_iter().for_each(|root| machine.step(root));
                     match self.next_moment() {
                         _ if moved => {}

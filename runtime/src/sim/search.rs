@@ -60,12 +60,7 @@ impl Simulation {
             seeds: 64,
             tapes: Vec::new(),
             strategy: Strategy::default(),
-            options: Options {
-                faults: Faults::none(),
-                max_steps: 100_000,
-                leaks: true,
-                grace: Duration::from_secs(10),
-            },
+            options: Options::default(),
             shrink: Duration::from_secs(10),
             events: false,
         }
@@ -139,6 +134,7 @@ impl Simulation {
     /// If one of them is set to something that it cannot mean.
     pub fn with_environment(mut self) -> Self {
         if let Some(seeds) = variable::<u64>("ROUNDROCK_SEEDS") {
+            assert!(seeds > 0, "ROUNDROCK_SEEDS=0: at least one seed is needed");
             self.seeds = seeds;
         }
         if let Some(seed) = variable::<u64>("ROUNDROCK_SEED") {
@@ -299,6 +295,11 @@ impl Search<'_> {
             let reason = Reason::Nondeterministic(text);
             return Err(Box::new(self.failure(reason, Some(0), first)));
         }
+        if !ends_alike(first.reason.as_ref(), second.reason.as_ref()) {
+            let text = other_end(first.reason.as_ref(), second.reason.as_ref());
+            let reason = Reason::Nondeterministic(text);
+            return Err(Box::new(self.failure(reason, Some(0), first)));
+        }
         if let Some(plan) = first.plan.take() {
             self.shape = Rc::new(plan.into_shape());
         }
@@ -366,6 +367,12 @@ impl Search<'_> {
             let text = divergence(&first.log, &second.log);
             return self.failure(Reason::Nondeterministic(text), seed, found);
         }
+        for again in [&first, &second] {
+            if !ends_alike(Some(&reason), again.reason.as_ref()) {
+                let text = other_end(Some(&reason), again.reason.as_ref());
+                return self.failure(Reason::Nondeterministic(text), seed, found);
+            }
+        }
         let limit = self.simulation.shrink;
         let mut fails = |tape: &Tape| {
             let outcome = self.one(Choices::of_tape(tape), seed, Keep::default());
@@ -383,7 +390,11 @@ impl Search<'_> {
             ..Keep::default()
         };
         let shown = self.one(Choices::of_tape(&shrunk), seed, keep);
-        let mut failure = self.failure(shown.reason.clone().unwrap_or(reason), seed, found);
+        let reason = match shown.reason {
+            Some(shown) => shown,
+            None => Reason::Nondeterministic(other_end(Some(&reason), None)),
+        };
+        let mut failure = self.failure(reason, seed, found);
         failure.shrunk = shrunk;
         failure.shrink_runs = runs;
         failure.events = shown.events;
@@ -407,18 +418,39 @@ impl Search<'_> {
             waits: found.waits,
             steps: found.steps,
             summary: self.summary.clone(),
+            options: self.simulation.options.to_string(),
         }
     }
 }
 
 /// Where two runs of the same tape went different ways.
+/// Whether two runs with the same choices came to the same end.
+fn ends_alike(one: Option<&Reason>, other: Option<&Reason>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one.is_like(other),
+        (one, other) => one.is_none() && other.is_none(),
+    }
+}
+
+/// What to say when they did not.
+fn other_end(first: Option<&Reason>, second: Option<&Reason>) -> String {
+    let in_words = |reason: Option<&Reason>| reason.map_or("well".to_owned(), Reason::to_string);
+    format!(
+        "the same choices ended so: {}; and the next time: {}; {CAUSES}",
+        in_words(first),
+        in_words(second)
+    )
+}
+
+/// Why runs with the same choices differ.
+const CAUSES: &str = "usual causes: the order of a `HashMap`, addresses, ids of threads, `Instant::now` instead of `roundrock::time::now`, statics that outlive a run, real I/O";
+
 fn divergence(first: &[Entry], second: &[Entry]) -> String {
-    let causes = "usual causes: the order of a `HashMap`, addresses, ids of threads, `Instant::now` instead of `roundrock::time::now`, statics that outlive a run, real I/O";
     let pairs = first.iter().zip(second).enumerate();
     let differs = pairs.clone().find(|(_, (one, other))| one != other);
     match differs {
         Some((at, (one, other))) => format!(
-            "choice {at} was at step {}, process #{}: {} among {}; the second time at step {}, process #{}: {} among {}; {causes}",
+            "choice {at} was at step {}, process #{}: {} among {}; the second time at step {}, process #{}: {} among {}; {CAUSES}",
             one.step,
             one.process,
             one.label.in_words(),
@@ -429,11 +461,11 @@ fn divergence(first: &[Entry], second: &[Entry]) -> String {
             other.among,
         ),
         None if first.len() != second.len() => format!(
-            "after choice {} one run went on, and the other one ended; {causes}",
+            "after choice {} one run went on, and the other one ended; {CAUSES}",
             first.len().min(second.len())
         ),
         None => format!(
-            "the same choices led to different runs: other processes ran, or timers were armed for other times; {causes}"
+            "the same choices led to different runs: other processes ran, or timers were armed for other times; {CAUSES}"
         ),
     }
 }
