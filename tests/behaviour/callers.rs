@@ -86,7 +86,7 @@ fn handler_ends_early_when_its_call_is_dropped() {
             caller.kill();
             assert_eq!(service.given_up().await?, round);
         }
-        let waits = service.wait(begun.clone()).within(millis(3)).await;
+        let waits = service.wait(begun.clone()).within(millis(500)).await;
         assert_eq!(waits, Err(CallError::Deadline));
         assert_eq!(service.given_up().await?, 3);
         Ok(())

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
 use roundrock::WaitKind;
+use roundrock::observe::ProcessInfo;
 use roundrock::prelude::*;
 use roundrock::time::Duration;
 use roundrock_tests::{
@@ -68,6 +69,13 @@ fn p33_the_report_names_the_handler_and_the_age_of_the_wait() {
         let (begun, begins) = bounded(1);
         slow.fetch(begun).send().await?;
         begins.recv().await;
+        let sleeps = |process: &ProcessInfo| {
+            let waits = process.wait.as_ref();
+            process.name == "Slow" && waits.is_some_and(|wait| wait.kind == WaitKind::Timer)
+        };
+        while !scope.system().snapshot().processes.iter().any(sleeps) {
+            yield_now().await;
+        }
         let report = child.stop(millis(60)).await;
         assert_eq!(report.late.len(), 1, "{report}");
         let late = &report.late[0];

@@ -14,6 +14,8 @@
 //! **Why no cycle is missed.** Each process publishes its edge, parks, and then looks at the others, with a full fence between the
 //! last two; so of two that park at the same time one at least sees the other one parked. The last one of a cycle, in the order of
 //! those fences, sees all others. It waits for the locks of their slots: passing over one that is busy would be missing it.
+//! Cycles of more than [`LONGEST`] processes are left to the search for leaks, and so are those through a supervised child that was
+//! started again after its caller had parked: the edge leads to the incarnation before.
 //!
 //! **Why none is invented.** Everybody is found parked twice, with the same number of polls, edges and nothing else to wait for: so
 //! at a moment between the two all were parked. Nobody else could end one of these waits, forced stops apart, for the edge is only
@@ -175,8 +177,9 @@ fn search(scheduler: &Scheduler, from: ProcessId) {
         path: names_from(registry, &path, at),
     };
     known.refused.insert(path[at].from, refusal);
-    drop(known);
+    // Under the lock: before the next one looks.
     refuse(victim);
+    drop(known);
 }
 
 /// Tells a parked process that its call is refused.

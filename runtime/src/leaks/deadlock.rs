@@ -19,7 +19,9 @@ use crate::task::ProcessId;
 ///
 /// It is certain: nobody outside has an endpoint that could wake one of the processes, and there is no timer, I/O or blocking job.
 /// What a program does on threads of its own, without endpoints, is not seen; so a body of `main` that is to wait until it is stopped
-/// awaits [`scope.stopping()`](crate::Scope::stopping), and not [`pending`](std::future::pending).
+/// awaits [`scope.stopping()`](crate::Scope::stopping), and not [`pending`](std::future::pending). A body that has returned a value
+/// with a destructor, a handle say, may keep processes alive by it, so that its scope is stopped when nothing moves any more, and there
+/// is no deadlock.
 ///
 /// # Examples
 /// ```

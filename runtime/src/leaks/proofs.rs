@@ -68,10 +68,12 @@ impl Proofs {
     #[cold]
     fn forget(&self, scheduler: &Scheduler) {
         let mut known = self.known.lock();
-        self.check(scheduler, &mut known);
+        let violated = self.check(scheduler, &mut known);
         known.clear();
         // ORDERING: Relaxed: it is changed under the lock, and a stop that still reads the old one looks for nothing.
         self.count.store(0, Ordering::Relaxed);
+        drop(known);
+        Self::tell(scheduler, &violated);
     }
 
     /// The forced stops that have begun so far, if none is under way: to be asked before a pass.
@@ -91,7 +93,7 @@ impl Proofs {
         stops: Option<u64>,
     ) {
         let mut known = self.known.lock();
-        self.check(scheduler, &mut known);
+        let violated = self.check(scheduler, &mut known);
         // ORDERING: SeqCst: see the invariant.
         let same = || Some(self.begun.load(Ordering::SeqCst)) == stops;
         if same() {
@@ -108,10 +110,13 @@ impl Proofs {
             // ORDERING: Relaxed: as in `forget`.
             self.count.store(0, Ordering::Relaxed);
         }
+        drop(known);
+        Self::tell(scheduler, &violated);
     }
 
     /// Counts the proofs that were violated, and takes them out.
-    fn check(&self, scheduler: &Scheduler, known: &mut HashMap<u64, u64, Fast>) {
+    fn check(&self, scheduler: &Scheduler, known: &mut HashMap<u64, u64, Fast>) -> Vec<u64> {
+        let mut violated = Vec::new();
         known.retain(|&id, &mut seq| {
             let holds = ProcessId::from_raw(id).is_some_and(|id| {
                 let slot = scheduler.registry.slot(id.index());
@@ -120,27 +125,32 @@ impl Proofs {
                 polls == Some(seq) && slot.is_some_and(|slot| slot.id() == id)
             });
             if !holds {
-                self.violated(scheduler, id);
+                violated.push(id);
             }
             holds
         });
+        // ORDERING: Relaxed: a count.
+        self.violations
+            .fetch_add(violated.len() as u64, Ordering::Relaxed);
+        violated
     }
 
-    #[cold]
-    fn violated(&self, scheduler: &Scheduler, id: u64) {
-        // ORDERING: Relaxed: a count.
-        self.violations.fetch_add(1, Ordering::Relaxed);
-        let process = ProcessId::from_raw(id);
-        let name = process.and_then(|id| scheduler.registry.name_of(id));
-        tracing::error!(
-            target: "roundrock::leak", process = name, process.id = id,
-            "proof_violation: a process ran that was proven leaked, which is a bug in Roundrock"
-        );
+    /// Tells of violations, without the lock: who listens may ask for their number.
+    fn tell(scheduler: &Scheduler, violated: &[u64]) {
+        for &id in violated {
+            let process = ProcessId::from_raw(id);
+            let name = process.and_then(|id| scheduler.registry.name_of(id));
+            tracing::error!(
+                target: "roundrock::leak", process = name, process.id = id,
+                "proof_violation: a process ran that was proven leaked, which is a bug in Roundrock"
+            );
+        }
     }
 
     /// How many processes ran that were proven not to.
     pub(crate) fn violations(&self, scheduler: &Scheduler) -> u64 {
-        self.check(scheduler, &mut self.known.lock());
+        let violated = self.check(scheduler, &mut self.known.lock());
+        Self::tell(scheduler, &violated);
         // ORDERING: Relaxed: a count.
         self.violations.load(Ordering::Relaxed)
     }

@@ -201,7 +201,9 @@ pub(super) fn dead_arms(
         };
         let number = facts.process(process.id.raw()).unwrap_or(u32::MAX);
         process.waits.retain(|&wait| {
-            if channels & wait.kind.bit() == 0 {
+            // Whoever has the token for a reply that is given later may be anybody.
+            let answered_later = kinds & UNKNOWN != 0 && wait.kind == WaitKind::Reply;
+            if channels & wait.kind.bit() == 0 || answered_later {
                 return false;
             }
             let mut graph = Graph::new();

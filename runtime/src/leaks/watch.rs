@@ -58,8 +58,8 @@ pub(crate) struct Watching {
     rest: Duration,
     /// The steps of all workers at the last pass.
     steps: Option<u64>,
-    /// The processes that were told of.
-    told: HashSet<u64, Fast>,
+    /// The processes that were told of, and whether as proven: a process with a dead arm may be proven later.
+    told: HashSet<(u64, bool), Fast>,
     /// When suspects are looked for again.
     next_suspects: Instant,
     /// For each place of spawning and of waiting, how many suspects were told of last.
@@ -182,8 +182,9 @@ impl Watching {
     fn tell(&mut self, system: &Arc<SystemInner>, leaks: &[Leak]) -> bool {
         let scheduler = &*system.scheduler;
         let registry = &scheduler.registry;
-        self.told
-            .retain(|&id| ProcessId::from_raw(id).is_some_and(|id| registry.name_of(id).is_some()));
+        self.told.retain(|&(id, _)| {
+            ProcessId::from_raw(id).is_some_and(|id| registry.name_of(id).is_some())
+        });
         let mut acted = false;
         for leak in leaks.iter().filter(|leak| leak.is_cause()) {
             if let Verdict::Suspected { .. } = leak.verdict {
@@ -192,14 +193,21 @@ impl Watching {
                 }
                 continue;
             }
-            let ids = leak.processes.iter().map(|process| process.id);
+            let ids = leak.processes.iter();
+            let ids = ids.map(|process| (process.id, leak.is_proven()));
             let before = self.told.len();
-            self.told.extend(ids);
+            self.told.extend(ids.clone());
             if self.told.len() == before {
                 continue;
             }
             report(scheduler, leak);
-            acted |= leak.is_proven() && act(system, leak);
+            if leak.is_proven() && act(system, leak) {
+                acted = true;
+                // What is left of it is news.
+                for id in ids {
+                    self.told.remove(&id);
+                }
+            }
         }
         acted
     }

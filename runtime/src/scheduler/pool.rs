@@ -220,7 +220,7 @@ impl Scheduler {
     }
 
     #[inline]
-    fn note_ready(&self, task: NonNull<Header>) {
+    pub(super) fn note_ready(&self, task: NonNull<Header>) {
         if !BOOKS {
             return;
         }

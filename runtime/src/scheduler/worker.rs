@@ -437,6 +437,7 @@ impl Worker {
         let outcome = cell::step(task.0, &self.scheduler);
         self.remote().end_step(steps);
         if outcome == Step::Again {
+            self.scheduler.note_ready(task.0);
             self.push_surplus(task);
         }
         let left = self.countdown.get() - 1;
