@@ -1,5 +1,6 @@
 //! What the process itself used so far, as Linux tells it in `/proc/self`; zero elsewhere.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Processor time of all threads, in user and kernel mode. Client processes are not part of it.
@@ -19,17 +20,18 @@ pub(crate) fn cpu_time() -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
-/// Most memory that was resident at once.
+/// Most memory that was resident at once, as far as it was asked for: it never falls. The kernel's own number may, a little, because
+/// it counts pages for each processor in batches.
 pub(crate) fn peak_rss_bytes() -> u64 {
+    static HIGHEST: AtomicU64 = AtomicU64::new(0);
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kibibytes = peak
         .and_then(|peak| peak.trim().strip_suffix("kB"))
         .map(str::trim);
-    kibibytes
-        .and_then(|kibibytes| kibibytes.parse::<u64>().ok())
-        .unwrap_or(0)
-        * 1024
+    let bytes = kibibytes.map_or(0, |kibibytes| kibibytes.parse().unwrap_or(0) * 1024);
+    // ORDERING: Relaxed: a number on its own.
+    HIGHEST.fetch_max(bytes, Ordering::Relaxed).max(bytes)
 }
 
 #[cfg(test)]
