@@ -24,9 +24,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use roundrock::channel::{Message, Receiver, Sender, bounded, rendezvous, unbounded};
+use roundrock::observe::ProcessInfo;
 use roundrock::process::IntoOutcome;
 use roundrock::sim::Simulation;
-use roundrock::{Result, Scope, System, Task};
+use roundrock::{Result, Scope, System, Task, WaitKind};
 
 /// How long a test may take before it counts as hanging. Never what decides that a test passes.
 pub const LIMIT: Duration = Duration::from_secs(10);
@@ -222,6 +223,18 @@ where
     F::Output: IntoOutcome,
 {
     scope.child("isolated").task("process", future)
+}
+
+/// Waits until a process of this name sleeps.
+pub async fn until_asleep(scope: &Scope, name: &str) {
+    let sleeps = |process: &ProcessInfo| {
+        let wait = process.wait.as_ref();
+        process.name == name && wait.is_some_and(|wait| wait.kind == WaitKind::Timer)
+    };
+    let system = scope.system();
+    while !system.snapshot().processes.iter().any(sleeps) {
+        yield_now().await;
+    }
 }
 
 /// Lets the polling process go to the end of the queue once, with no help from the runtime.

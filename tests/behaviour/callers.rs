@@ -3,11 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use roundrock::WaitKind;
-use roundrock::observe::ProcessInfo;
 use roundrock::prelude::*;
 use roundrock::process::CallerGone;
-use roundrock_tests::{LIMIT, Tally, Token, on_workers, yield_now};
+use roundrock_tests::{LIMIT, Tally, Token, on_workers, until_asleep, yield_now};
 
 #[derive(Default)]
 #[process]
@@ -384,13 +382,7 @@ fn p33_stop_drains_the_work_beside_a_process() {
             async move { roundrock::Ok(call.await) }
         });
         // Only work that has begun is drained, and it counts as alive before.
-        let is_at_work = |process: &ProcessInfo| {
-            let waits = process.wait.as_ref();
-            process.name == "spawn_then" && waits.is_some_and(|wait| wait.kind == WaitKind::Timer)
-        };
-        while !scope.system().snapshot().processes.iter().any(is_at_work) {
-            yield_now().await;
-        }
+        until_asleep(&scope, "spawn_then").await;
         let report = group.stop(LIMIT).await;
         assert!(report.is_clean(), "{report}");
         assert_eq!(taker.await?, Ok(5));

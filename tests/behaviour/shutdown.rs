@@ -4,11 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
 use roundrock::WaitKind;
-use roundrock::observe::ProcessInfo;
 use roundrock::prelude::*;
 use roundrock::time::Duration;
 use roundrock_tests::{
-    Tally, Token, assert_no_threads_of, isolated, on, unique_name, watched, yield_now,
+    Tally, Token, assert_no_threads_of, isolated, on, unique_name, until_asleep, watched, yield_now,
 };
 
 /// P33: what does not end is dropped after the grace, and named with its site and what it waited for. Case D02.
@@ -69,13 +68,7 @@ fn p33_the_report_names_the_handler_and_the_age_of_the_wait() {
         let (begun, begins) = bounded(1);
         slow.fetch(begun).send().await?;
         begins.recv().await;
-        let sleeps = |process: &ProcessInfo| {
-            let waits = process.wait.as_ref();
-            process.name == "Slow" && waits.is_some_and(|wait| wait.kind == WaitKind::Timer)
-        };
-        while !scope.system().snapshot().processes.iter().any(sleeps) {
-            yield_now().await;
-        }
+        until_asleep(&scope, "Slow").await;
         let report = child.stop(millis(60)).await;
         assert_eq!(report.late.len(), 1, "{report}");
         let late = &report.late[0];

@@ -201,22 +201,10 @@ impl Lab {
     /// As [`stuck`](Self::stuck), and asks again until something is old enough to be suspected.
     #[track_caller]
     pub(crate) fn suspects(&self, expected: &[(&str, WaitKind)]) -> impl Future<Output = Found> {
-        let caller = Location::caller();
-        let parked = self.parked(expected);
+        let (parked, found) = (self.parked(expected), self.until(|_| true));
         async move {
             parked.await;
-            let begun = Instant::now();
-            loop {
-                let leaks = self.system().leaks();
-                if !leaks.is_empty() {
-                    return Found::new(leaks, caller);
-                }
-                assert!(
-                    begun.elapsed() < LIMIT / 4,
-                    "{caller}: nothing is suspected"
-                );
-                yield_now().await;
-            }
+            found.await
         }
     }
 

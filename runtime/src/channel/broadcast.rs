@@ -150,6 +150,12 @@ impl<T> Shared<T> {
         ptr::from_ref(self).addr() as u64
     }
 
+    /// Before an operation: see [`current::spend`].
+    fn spend(&self, cx: &Context<'_>, kind: WaitKind) -> Poll<()> {
+        let about = || About::channel::<T>(self.listing.site);
+        current::spend_for(cx, kind, || self.object(), about)
+    }
+
     /// Tells of messages of type `message` that died, not under the lock.
     fn tell(&self, notice: &Notice, message: &'static str, source: u64) {
         let name = self.state.lock().name;
@@ -347,12 +353,7 @@ impl<T> Future for BroadcastSending<'_, T> {
     type Output = Result<(), SendError<T>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        ready!(current::spend_for(
-            cx,
-            WaitKind::Send,
-            || self.sender.shared.object(),
-            || About::channel::<T>(self.sender.shared.listing.site),
-        ));
+        ready!(self.sender.shared.spend(cx, WaitKind::Send));
         let this = &mut *self;
         let Some(message) = this.message.take() else {
             panic!("a send was polled after it had completed");
@@ -594,12 +595,7 @@ impl<T: Clone> Future for BroadcastRecv<'_, T> {
     type Output = Option<Result<T, Lagged>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        ready!(current::spend_for(
-            cx,
-            WaitKind::Recv,
-            || self.receiver.shared.object(),
-            || About::channel::<T>(self.receiver.shared.listing.site),
-        ));
+        ready!(self.receiver.shared.spend(cx, WaitKind::Recv));
         self.poll_recv(cx, None)
     }
 }

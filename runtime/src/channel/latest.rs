@@ -89,6 +89,12 @@ impl<T> Shared<T> {
         Arc::as_ptr(self).addr() as u64
     }
 
+    /// Before an operation: see [`current::spend`].
+    fn spend(self: &Arc<Self>, cx: &Context<'_>, kind: WaitKind) -> Poll<()> {
+        let about = || About::channel::<T>(self.site);
+        current::spend_for(cx, kind, || self.object(), about)
+    }
+
     /// Replaces the value, if it is still the one with this version. Gives the new one back otherwise.
     fn replace(&self, value: Arc<T>, expected: Option<u64>) -> Result<(), Arc<T>> {
         let mut state = self.state.lock();
@@ -479,12 +485,7 @@ impl<T> Future for LatestChanged<'_, T> {
     type Output = Result<(), Closed>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
-        ready!(current::spend_for(
-            cx,
-            WaitKind::Recv,
-            || self.receiver.shared.object(),
-            || About::channel::<T>(self.receiver.shared.site),
-        ));
+        ready!(self.receiver.shared.spend(cx, WaitKind::Recv));
         let value = ready!(self.poll_changed(cx, None));
         Poll::Ready(value.map(drop).ok_or(Closed(())))
     }
@@ -520,12 +521,7 @@ impl<T: Clone> Future for LatestRecv<'_, T> {
     type Output = Option<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        ready!(current::spend_for(
-            cx,
-            WaitKind::Recv,
-            || self.changed.receiver.shared.object(),
-            || About::channel::<T>(self.changed.receiver.shared.site),
-        ));
+        ready!(self.changed.receiver.shared.spend(cx, WaitKind::Recv));
         let value = ready!(self.changed.poll_changed(cx, None));
         Poll::Ready(value.map(|value| T::clone(&value)))
     }
@@ -567,12 +563,7 @@ impl<T> Future for LatestClosed<'_, T> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        ready!(current::spend_for(
-            cx,
-            WaitKind::Send,
-            || self.sender.shared.object(),
-            || About::channel::<T>(self.sender.shared.site),
-        ));
+        ready!(self.sender.shared.spend(cx, WaitKind::Send));
         self.poll_closed(cx)
     }
 }

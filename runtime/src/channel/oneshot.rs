@@ -118,6 +118,12 @@ impl<T> Shared<T> {
         Arc::as_ptr(self).addr() as u64
     }
 
+    /// Before an operation: see [`current::spend`].
+    fn spend(self: &Arc<Self>, cx: &Context<'_>, kind: WaitKind) -> Poll<()> {
+        let about = || About::channel::<T>(self.listing.site);
+        current::spend_for(cx, kind, || self.object(), about)
+    }
+
     /// `Ready(None)`: no value will come.
     fn poll_recv(
         self: &Arc<Self>,
@@ -329,12 +335,7 @@ impl<T: Message> Future for OneshotReceiver<T> {
     type Output = Option<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        ready!(current::spend_for(
-            cx,
-            WaitKind::Recv,
-            || self.shared.object(),
-            || About::channel::<T>(self.shared.listing.site),
-        ));
+        ready!(self.shared.spend(cx, WaitKind::Recv));
         self.poll_recv(cx, None)
     }
 }
@@ -394,12 +395,7 @@ impl<T: Message> Future for OneshotRecv<'_, T> {
     type Output = Option<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        ready!(current::spend_for(
-            cx,
-            WaitKind::Recv,
-            || self.receiver.shared.object(),
-            || About::channel::<T>(self.receiver.shared.listing.site),
-        ));
+        ready!(self.receiver.shared.spend(cx, WaitKind::Recv));
         let this = &mut *self;
         this.receiver.shared.poll_recv(&mut this.ticket, cx, None)
     }
@@ -456,12 +452,7 @@ impl<T> Future for OneshotClosed<'_, T> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        ready!(current::spend_for(
-            cx,
-            WaitKind::Send,
-            || self.sender.shared.object(),
-            || About::channel::<T>(self.sender.shared.listing.site),
-        ));
+        ready!(self.sender.shared.spend(cx, WaitKind::Send));
         self.poll_closed(cx)
     }
 }

@@ -317,6 +317,7 @@ impl<'a> Tarjan<'a> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::{Graph, Wake};
+    use crate::sim::strategy::Random;
 
     /// A graph from the wakes of each process, as groups.
     fn graph(processes: &[&[(&str, &[u32])]]) -> Graph {
@@ -410,19 +411,6 @@ mod tests {
         assert!(graph.stuck(&vec![false; graph.len()], true)[299_999]);
     }
 
-    /// SplitMix64.
-    struct Random(u64);
-
-    impl Random {
-        fn below(&mut self, n: u64) -> u64 {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = self.0;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            (z ^ (z >> 31)) % n
-        }
-    }
-
     /// The definition, word for word: a set of processes is closed if none of them has a wake from outside of it. The stuck ones are
     /// the union of all closed sets, found here by trying every set.
     fn by_trying(graph: &Graph, stops: bool) -> Vec<bool> {
@@ -447,7 +435,7 @@ mod tests {
 
     #[test]
     fn a_hundred_thousand_random_systems_are_judged_as_the_definition_says() {
-        let mut random = Random(7);
+        let mut random = Random::new(7);
         let (mut found, mut roots) = (0, 0);
         for _ in 0..100_000 {
             let count = 1 + random.below(6);
@@ -456,8 +444,7 @@ mod tests {
                 let wakes: Vec<_> = (0..random.below(4))
                     .map(|_| {
                         let size = random.below(3);
-                        let members: Vec<_> =
-                            (0..size).map(|_| random.below(count) as u32).collect();
+                        let members: Vec<_> = (0..size).map(|_| random.below(count)).collect();
                         let kind = random.below(12);
                         let group = graph.group(members);
                         match kind {
@@ -477,7 +464,7 @@ mod tests {
                 let components = graph.components(&stuck);
                 let mut seen: Vec<_> = components.iter().flatten().copied().collect();
                 seen.sort_unstable();
-                let all: Vec<_> = (0..count as u32).filter(|&at| stuck[at as usize]).collect();
+                let all: Vec<_> = (0..count).filter(|&at| stuck[at as usize]).collect();
                 assert_eq!(seen, all, "each is in one component");
                 roots += components.len();
             }

@@ -134,31 +134,12 @@ pub(super) fn suspects(
         return Vec::new();
     }
     let witness = Witness::new(scheduler, &old);
-    let mut groups: Vec<Vec<&Waiting>> = Vec::new();
-    let mut places = HashMap::new();
-    for process in &old {
-        let at = *places.entry(witness.likeness(process)).or_insert_with(|| {
-            groups.push(Vec::new());
-            groups.len() - 1
-        });
-        groups[at].push(process);
-    }
+    let groups = witness.groups(&old).into_iter();
     let mut leaks: Vec<_> = groups
-        .iter_mut()
-        .map(|group| {
+        .map(|mut group| {
             group.sort_by_key(|process| std::cmp::Reverse(process.since));
-            Leak {
-                verdict: Verdict::Suspected {
-                    why: witness.why(group[0]),
-                },
-                processes: group
-                    .iter()
-                    .take(LISTED)
-                    .map(|process| witness.stuck(process))
-                    .collect(),
-                count: group.len(),
-                behind: 0,
-            }
+            let why = witness.why(group[0]);
+            witness.leak(Verdict::Suspected { why }, &group)
         })
         .collect();
     // The many and the old first.
@@ -223,24 +204,10 @@ pub(super) fn dead_arms(
         return Vec::new();
     }
     let witness = Witness::new(scheduler, &living);
-    let mut groups: Vec<Leak> = Vec::new();
-    let mut places = HashMap::new();
-    for process in &living {
-        let at = *places.entry(witness.likeness(process)).or_insert_with(|| {
-            groups.push(Leak {
-                verdict: Verdict::DeadArm,
-                processes: Vec::new(),
-                count: 0,
-                behind: 0,
-            });
-            groups.len() - 1
-        });
-        groups[at].count += 1;
-        if groups[at].processes.len() < LISTED {
-            groups[at].processes.push(witness.stuck(process));
-        }
-    }
+    let groups = witness.groups(&living).into_iter();
     groups
+        .map(|group| witness.leak(Verdict::DeadArm, &group))
+        .collect()
 }
 
 /// What can be said of those who wait.
@@ -286,6 +253,31 @@ impl<'a> Witness<'a> {
 
     fn name(&self, id: ProcessId) -> (Name, Option<Site>) {
         super::verdict::name_of(self.scheduler, id)
+    }
+
+    /// Those that are reported together, in the order of their first ones.
+    fn groups<'p>(&self, waiting: &'p [Waiting]) -> Vec<Vec<&'p Waiting>> {
+        let mut groups: Vec<Vec<_>> = Vec::new();
+        let mut places = HashMap::new();
+        for process in waiting {
+            let at = *places.entry(self.likeness(process)).or_insert_with(|| {
+                groups.push(Vec::new());
+                groups.len() - 1
+            });
+            groups[at].push(process);
+        }
+        groups
+    }
+
+    /// The report about a group.
+    fn leak(&self, verdict: Verdict, group: &[&Waiting]) -> Leak {
+        let listed = group.iter().take(LISTED);
+        Leak {
+            verdict,
+            processes: listed.map(|process| self.stuck(process)).collect(),
+            count: group.len(),
+            behind: 0,
+        }
     }
 
     fn likeness(&self, process: &Waiting) -> Likeness {

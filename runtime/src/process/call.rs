@@ -28,8 +28,7 @@ use crate::channel::sender::Sender;
 use crate::process::Reply;
 use crate::process::handle::{Handle, Handlers};
 use crate::process::reply::{Question, ReplySlot, question};
-use crate::sim::machine;
-use crate::sim::values::{About, Shown};
+use crate::sim::values::About;
 use crate::task::current;
 use crate::task::registry::WaitKind;
 use crate::time::clock::now;
@@ -418,13 +417,8 @@ fn deadline(limit: Option<Duration>) -> Option<Instant> {
 #[cold]
 #[inline(never)]
 fn about<P: Handlers>(envelope: &Envelope<P::Message>) -> About {
-    if !machine::records() {
-        return About::Unknown;
-    }
     let message = &envelope.message;
-    About::Call(Shown::of(name_of::<P>(message), |shown| {
-        P::show(message, shown);
-    }))
+    About::call(name_of::<P>(message), |shown| P::show(message, shown))
 }
 
 fn name_of<P: Handlers>(message: &P::Message) -> &'static str {

@@ -8,6 +8,7 @@ use std::panic::Location;
 use std::time::Duration;
 
 use crate::channel::head::Side;
+use crate::channel::registry::Described;
 use crate::scheduler::{Scheduler, worker};
 use crate::sim::values::About;
 use crate::task::registry::WaitKind;
@@ -131,7 +132,8 @@ pub(crate) fn operation(
     match (kind, about) {
         (WaitKind::Send, About::Call(call)) => format!("call {call} of {}", channel()),
         (WaitKind::Send, About::Message(message)) => {
-            format!("send {} <- {message}", place(scheduler, process, object))
+            let place = place(scheduler, process, describe(object).as_ref());
+            format!("send {place} <- {message}")
         }
         (WaitKind::Recv, About::Object(name)) => format!("recv {name}"),
         (WaitKind::Send, About::Object(name)) => format!("send {name}"),
@@ -150,7 +152,8 @@ pub(crate) fn operation(
 
 /// What a process has received, in words.
 pub(super) fn receipt(scheduler: &Scheduler, process: u32, object: u64, message: &str) -> String {
-    format!("recv {} -> {message}", place(scheduler, process, object))
+    let place = place(scheduler, process, describe(object).as_ref());
+    format!("recv {place} -> {message}")
 }
 
 /// That a process has dropped the last endpoint of one side of a channel. None if it is its own mailbox: it ends, and says so.
@@ -160,7 +163,7 @@ pub(crate) fn last_of(
     object: u64,
     side: Side,
 ) -> Option<String> {
-    let described = worker::with(|worker| worker?.channels().describe(object))?;
+    let described = describe(object)?;
     let is_mailbox = described.owner.is_some();
     let end = match side {
         Side::Receiver if is_mailbox => return None,
@@ -174,20 +177,23 @@ pub(crate) fn last_of(
 
 /// A channel, as `process` sees it, and what goes through it.
 pub(crate) fn channel(scheduler: &Scheduler, process: u32, object: u64) -> String {
-    let mut text = place(scheduler, process, object);
-    let described = worker::with(|worker| worker?.channels().describe(object));
+    let described = describe(object);
+    let mut text = place(scheduler, process, described.as_ref());
     if let Some(channel) = described.filter(|channel| channel.owner.is_none()) {
         let _ = write!(text, ": {}", short_type(channel.message));
     }
     text
 }
 
+fn describe(object: u64) -> Option<Described> {
+    worker::with(|worker| worker?.channels().describe(object))
+}
+
 /// A channel, as `process` sees it.
-fn place(scheduler: &Scheduler, process: u32, object: u64) -> String {
-    let described = worker::with(|worker| worker?.channels().describe(object));
-    match described {
+fn place(scheduler: &Scheduler, process: u32, channel: Option<&Described>) -> String {
+    match channel {
         None => "a channel".to_owned(),
-        Some(channel) => match (channel.owner, channel.name) {
+        Some(channel) => match (&channel.owner, channel.name) {
             (Some(owner), _) if owner.id().index() == process => "its mailbox".to_owned(),
             (Some(owner), _) => name_of(scheduler, owner.id().index()),
             (None, Some(name)) => name.to_owned(),

@@ -48,7 +48,7 @@ mod report;
 mod run;
 mod search;
 mod shrink;
-mod strategy;
+pub(crate) mod strategy;
 mod tape;
 pub(crate) mod values;
 

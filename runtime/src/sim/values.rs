@@ -35,10 +35,12 @@ impl About {
     #[cold]
     #[inline(never)]
     pub(crate) fn message<T: 'static>(message: &T) -> Self {
-        if !machine::records() {
-            return Self::Unknown;
-        }
-        machine::show(message).map_or(Self::Unknown, Self::Message)
+        Self::recorded(|| machine::show(message).map(Self::Message))
+    }
+
+    /// A handler that is about to be called, with its arguments.
+    pub(crate) fn call(handler: &str, show: impl FnOnce(&mut Shown)) -> Self {
+        Self::recorded(|| Some(Self::Call(Shown::of(handler, show))))
     }
 
     /// A channel of messages of type `T` that was made at `site`.
@@ -50,11 +52,12 @@ impl About {
 
     /// Anything else.
     pub(crate) fn object(name: impl FnOnce() -> String) -> Self {
-        if machine::records() {
-            Self::Object(name())
-        } else {
-            Self::Unknown
-        }
+        Self::recorded(|| Some(Self::Object(name())))
+    }
+
+    fn recorded(about: impl FnOnce() -> Option<Self>) -> Self {
+        let about = machine::records().then(about);
+        about.flatten().unwrap_or_default()
     }
 }
 
