@@ -153,6 +153,25 @@ fn locks_name_their_place_and_holder() {
 }
 
 #[test]
+fn who_waits_is_shown_when_a_process_has_failed() {
+    let failure = Simulation::new("fails")
+        .seeds(1)
+        .run(|sim: Sim| async move {
+            let (jobs, inbox) = bounded::<Job>(1).named("jobs");
+            let (done, results) = bounded::<Job>(1).named("done");
+            sim.spawn(relays(inbox, done));
+            sim.settle().await;
+            let fails = sim.task("fails", async { panic!("as asked") });
+            let _ = results.recv().await;
+            drop(jobs);
+            fails.await
+        });
+    let failure = failure.expect_err("a process panics");
+    let waits = failure.waits.join("\n");
+    assert_shows(&waits, &["relays#", "jobs", "test#0", "done"]);
+}
+
+#[test]
 fn channels_of_other_kinds_name_their_place() {
     let events = events(|_: Sim| async move {
         let (answer, question) = oneshot::<Job>();

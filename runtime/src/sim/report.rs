@@ -83,8 +83,8 @@ pub struct Failure {
     pub shrink_runs: u32,
     /// What happened in the simplest run, one line for each operation.
     pub events: Vec<String>,
-    /// Who waited for what at its end, one line for each process; empty if it came to its end. Of a run that could not go on, what
-    /// the detector of [leaks](crate::leaks) proves follows.
+    /// Who waited for what when it failed, one line for each process; empty if nobody was left. Of a run that could not go on,
+    /// what the detector of [leaks](crate::leaks) proves follows.
     pub waits: Vec<String>,
     /// The steps of the run that was found.
     pub steps: u64,

@@ -7,7 +7,7 @@
 //! The end: what must hold eventually is looked at, leaks are looked for, and then the system is stopped with its grace in
 //! virtual time.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::fmt;
 use std::future::IntoFuture;
@@ -172,6 +172,7 @@ impl Arena {
             test,
             whole,
             failed_before: Cell::new(None),
+            waits: RefCell::default(),
             checked: Cell::new(false),
             options,
         };
@@ -192,13 +193,15 @@ struct Run<'a> {
     whole: Task<Returned<()>>,
     /// A process of the root scope had failed when the body ended.
     failed_before: Cell<Option<bool>>,
+    /// Who waited for what when a process had failed, in a run that is recorded.
+    waits: RefCell<Option<Vec<String>>>,
     /// The checks at the end were made.
     checked: Cell<bool>,
     options: &'a Options,
 }
 
 impl Run<'_> {
-    /// Runs until everything has ended, or the run has failed. Returns who waited for what, if somebody did in the end.
+    /// Runs until everything has ended, or the run has failed. Returns who waited for what when it failed.
     fn complete(self) -> Vec<String> {
         while !self.machine.is_broken() && !self.whole.task().state.is_done() {
             self.go_on();
@@ -209,7 +212,7 @@ impl Run<'_> {
             // Everything ended by itself.
             self.machine.look_at_end();
         }
-        let mut waits = Vec::new();
+        let mut waits = self.waits.take().unwrap_or_default();
         if self.machine.is_broken() {
             waits = self.who_waits();
         }
@@ -245,8 +248,10 @@ impl Run<'_> {
             self.failed_before.set(Some(self.root.has_failed()));
         }
         let body_failed = || self.test.exit().is_some_and(|exit| exit.is_failure());
-        if self.machine.is_recording() && (self.root.has_failed() || body_failed()) {
+        let is_kept = self.machine.events.borrow().is_some() && self.waits.borrow().is_none();
+        if is_kept && (self.root.has_failed() || body_failed()) {
             self.machine.stop_recording();
+            *self.waits.borrow_mut() = Some(quiet::waits(self.machine, &self.test));
         }
     }
 
