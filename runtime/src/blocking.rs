@@ -29,7 +29,7 @@ use crate::observe::{JobInfo, LaneInfo};
 use crate::process::exit::Fault;
 use crate::scheduler::worker;
 use crate::scope::{Late, ScopeInner};
-use crate::sim::machine;
+use crate::sim::here;
 use crate::supervise::Lineage;
 use crate::sync::{Guard, Lock};
 use crate::system::life;
@@ -186,7 +186,7 @@ impl Threads {
     /// Queues a job; false if the system has shut down.
     pub(crate) fn submit(&self, job: Job) -> bool {
         if self.simulated {
-            return machine::submit(job);
+            return here::submit(job);
         }
         let Some(jobs) = self.jobs.lock().clone() else {
             return false;
@@ -535,7 +535,7 @@ impl Wake for Unpark {
 
 /// Waits for a future on a plain thread.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    if machine::is_in_job() {
+    if here::is_in_job() {
         return poll_in_job(future);
     }
     refuse_on_worker("a blocking operation");

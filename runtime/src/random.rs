@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::sim::machine;
+use crate::sim::here;
 use crate::task::current;
 
 /// Returns the source of random numbers of the running process.
@@ -97,8 +97,8 @@ impl fmt::Debug for Rng {
 
 /// A number below `n`.
 fn draw(n: u32) -> u32 {
-    if machine::is_here() {
-        machine::user_number(n)
+    if here::is_here() {
+        here::user_number(n)
     } else {
         current::random_below(n)
     }

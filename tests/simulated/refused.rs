@@ -1,46 +1,129 @@
-//! What cannot be simulated is said, and not passed over. Cases C23, F06, L34, G02 on the deterministic scheduler.
+//! What cannot be simulated is said, and not passed over. Cases C23, F05, F06 on the deterministic scheduler.
+
+use std::sync::Mutex;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use roundrock::prelude::*;
 use roundrock::sim::{Reason, Sim, Simulation};
 
-/// A thread of its own that wakes a process: the run cannot be replayed, and says so.
+/// A message that is there when it is looked for is received as any other, whoever sent it: nobody was woken.
 #[test]
-fn c23_a_thread_outside_is_refused() {
-    let searched = Simulation::new("outside").seeds(1).run(|_sim: Sim| async {
+fn c23_a_thread_outside_may_send_what_nobody_waits_for() {
+    let threads = Mutex::new(Vec::new());
+    let searched = Simulation::new("outside").run(|_sim: Sim| {
         let (sender, receiver) = bounded(1);
-        let (go, started) = std::sync::mpsc::channel();
-        let thread = std::thread::spawn(move || {
-            started.recv().expect("the process says when");
-            sender.blocking_send(7).is_ok()
-        });
-        // The thread sends when the process is parked, or before: both are from outside.
-        go.send(()).context("the thread is there")?;
-        while receiver.is_empty() {
-            std::thread::yield_now();
+        let (sent, has_sent) = mpsc::sync_channel(1);
+        threads.lock().unwrap().push(thread::spawn(move || {
+            let went = sender.blocking_send(7).is_ok();
+            drop(sender);
+            sent.send(()).is_ok() && went
+        }));
+        // Before the run, which the thread must not block.
+        has_sent.recv().expect("the thread sends");
+        async move {
+            assert_eq!(receiver.recv().await, Some(7));
+            assert_eq!(receiver.recv().await, None);
         }
-        assert_eq!(receiver.recv().await, Some(7));
-        assert!(thread.join().expect("the thread does not panic"));
-        roundrock::Ok(())
     });
-    // A message that is there when it is looked for is received as any other: nobody was woken.
-    assert!(searched.is_ok(), "{searched:?}");
+    let summary = searched.expect("nobody was woken");
+    assert_eq!(summary.seeds, 64);
+    for thread in threads.into_inner().unwrap() {
+        assert!(thread.join().expect("the thread does not panic"));
+    }
+}
 
-    let searched = Simulation::new("outside")
-        .seeds(1)
-        .run(|sim: Sim| async move {
+/// A thread of its own that wakes a process: the run cannot be replayed, and says so. With each seed.
+#[test]
+fn f06_a_wake_from_outside_is_refused() {
+    for seed in 0..64 {
+        let search = Simulation::new("outside").first_seed(seed).seeds(1);
+        let searched = search.run(|sim: Sim| async move {
             let (sender, receiver) = bounded(1);
             let waits = sim.task("waits", async move { roundrock::Ok(receiver.recv().await) });
             sim.settle().await;
-            let thread = std::thread::spawn(move || sender.blocking_send(7).is_ok());
+            let thread = thread::spawn(move || sender.blocking_send(7).is_ok());
             assert!(thread.join().expect("the thread does not panic"));
             waits.await?;
             roundrock::Ok(())
         });
-    let failure = searched.expect_err("a thread woke a process");
+        let failure = searched.expect_err("a thread woke a process");
+        assert!(
+            matches!(&failure.reason, Reason::Outside(process) if process.contains("waits")),
+            "{failure}"
+        );
+    }
+}
+
+/// A process that blocks the thread is named, with what to write instead.
+#[test]
+fn f05_a_process_that_blocks_the_thread_is_refused() {
+    let failure = Simulation::new("sleeps")
+        .seeds(1)
+        .run(|sim: Sim| async move {
+            let (jobs, inbox) = bounded::<u64>(1);
+            sim.task("worker", async move {
+                while let Some(job) = inbox.recv().await {
+                    thread::sleep(Duration::from_millis(job));
+                }
+            });
+            jobs.send(0).await?;
+            jobs.send(5).await
+        });
+    let failure = failure.expect_err("the thread slept");
     assert!(
-        matches!(&failure.reason, Reason::Outside(process) if process.contains("waits")),
+        matches!(&failure.reason, Reason::Blocked { process, took, .. }
+            if process.starts_with("worker#") && *took >= Duration::from_millis(5)),
         "{failure}"
     );
+    let text = failure.to_string();
+    assert!(
+        text.contains("instead of `std::thread::sleep` write"),
+        "{text}"
+    );
+    assert!(
+        text.contains("ROUNDROCK_SEED=0 cargo test sleeps"),
+        "{text}"
+    );
+    let shown = failure
+        .events
+        .iter()
+        .any(|line| line.contains("worker#") && line.contains("recv"));
+    assert!(shown, "{text}");
+}
+
+/// As the one before, in the body, and with another call: it is the thread that is watched, and no function.
+#[test]
+fn f05_a_channel_of_the_standard_library_blocks_too() {
+    let failure = Simulation::new("mpsc").seeds(1).run(|_sim: Sim| async {
+        let (_keep, never) = mpsc::channel::<u32>();
+        never
+            .recv_timeout(Duration::from_millis(5))
+            .map(drop)
+            .unwrap_err();
+    });
+    let failure = failure.expect_err("the thread waited");
+    assert!(
+        matches!(&failure.reason, Reason::Blocked { process, .. } if process.starts_with("test#")),
+        "{failure}"
+    );
+}
+
+/// A step that computes for long does not block, and a job is there to block.
+#[test]
+fn f05_computing_and_jobs_may_take_long() {
+    let long = Duration::from_millis(5);
+    let searched = Simulation::new("long")
+        .seeds(3)
+        .run(|_sim: Sim| async move {
+            let begun = std::time::Instant::now();
+            while begun.elapsed() < long {
+                std::hint::spin_loop();
+            }
+            blocking(move || thread::sleep(long)).await;
+        });
+    searched.expect("nothing blocks a process");
 }
 
 /// Jobs that block run inline, at a moment that is chosen.

@@ -1,4 +1,10 @@
-//! Scheduling. Cases F01 and F11, smaller; I01.
+//! Scheduling. Cases F01, F08 and F11, smaller; I01.
+
+use std::collections::BTreeSet;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use roundrock::prelude::*;
 use roundrock::sim::Sim;
@@ -13,6 +19,38 @@ async fn f01_spawn_many(sim: &Sim) -> Result<()> {
     }
     many.join().await?;
     assert_eq!(many.alive(), 0);
+    Ok(())
+}
+
+/// A process that many wake at once is polled by nobody while it is polled.
+#[roundrock::test]
+async fn f08_never_two_polls_at_once(sim: &Sim) -> Result<()> {
+    let polled = Arc::new(AtomicBool::new(false));
+    let (wake, woken) = bounded(2);
+    for waker in 0..8 {
+        let wake = wake.clone();
+        sim.task("wakes", async move {
+            for n in 0..8 {
+                wake.send((waker, n)).await?;
+            }
+            roundrock::Ok(())
+        });
+    }
+    wake.finish();
+    let mut receive = pin!(async {
+        let mut all = BTreeSet::new();
+        while let Some(one) = woken.recv().await {
+            assert!(all.insert(one));
+        }
+        all.len()
+    });
+    let all = poll_fn(|cx| {
+        assert!(!polled.swap(true, Ordering::Relaxed));
+        let poll = receive.as_mut().poll(cx);
+        polled.store(false, Ordering::Relaxed);
+        poll
+    });
+    assert_eq!(all.await, 64);
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Timers and virtual time. Cases T02 to T11.
+//! Timers and virtual time. Cases T01 to T11.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -6,6 +6,27 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use roundrock::prelude::*;
 use roundrock::sim::Sim;
 use roundrock_tests::yield_now;
+
+/// No sleep ends before its time, and in virtual time none after it.
+#[roundrock::test]
+async fn t01_never_early(sim: &Sim) -> Result<()> {
+    let sleepers: Vec<_> = (0..100)
+        .map(|_| {
+            let nanos = roundrock::rng().below(3_000_000_000);
+            sim.task("sleeps", async move {
+                let begun = roundrock::time::now();
+                let length = std::time::Duration::from_nanos(nanos);
+                sleep(length).await;
+                roundrock::Ok((roundrock::time::now() - begun, length))
+            })
+        })
+        .collect();
+    for sleeper in sleepers {
+        let (took, length) = sleeper.await?;
+        assert_eq!(took, length);
+    }
+    Ok(())
+}
 
 /// Deadlines that were armed in any order fire in their order; equal ones fire once each.
 #[roundrock::test]

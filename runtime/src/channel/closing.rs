@@ -15,7 +15,7 @@ use crate::channel::dead::Dead;
 use crate::channel::head::{Side, Stats};
 use crate::channel::policy::Overflow;
 use crate::channel::wait::Wakes;
-use crate::sim::machine;
+use crate::sim::here;
 use crate::sync::Guard;
 use crate::task::{TaskRef, current};
 
@@ -77,8 +77,8 @@ impl<T> Core<T> {
             wakes.add(unsafe { list.close_first() });
         }
         drop(state);
-        if is_used && machine::records() {
-            machine::closes(self.object(), side);
+        if is_used && here::records() {
+            here::closes(self.object(), side);
         }
         wakes.wake();
         if let Some((returned, notices)) = notices {

@@ -21,7 +21,7 @@ use crate::channel::head::{self, Head, Park, Side, Started};
 use crate::channel::policy::Overflow;
 use crate::channel::select::{ArmPoll, Event, Token};
 use crate::channel::wait::{self, Node, Place};
-use crate::sim::machine;
+use crate::sim::here;
 use crate::task::current;
 use crate::task::registry::WaitKind;
 
@@ -297,13 +297,13 @@ impl<T: Message> Recv<'_, T> {
         // SAFETY: nothing is moved out of its place while the node is parked.
         let this = unsafe { self.get_unchecked_mut() };
         match this.node.mark() {
-            wait::DONE if !machine::records() => {
+            wait::DONE if !here::records() => {
                 this.node.reset();
                 Poll::Ready(this.collect())
             }
             wait::IDLE => {
                 // In a `select!` the whole macro spends one.
-                if token.is_some() && !machine::records() || current::try_spend() {
+                if token.is_some() && !here::records() || current::try_spend() {
                     return this.start(cx, token);
                 }
                 this.start_slowly(cx, token)
@@ -322,7 +322,7 @@ impl<T: Message> Recv<'_, T> {
         }
         let polled = self.start(cx, token);
         if let Poll::Ready(Some(message)) = &polled {
-            machine::received(self.receiver.object(), message);
+            here::received(self.receiver.object(), message);
         }
         polled
     }
@@ -363,7 +363,7 @@ impl<T: Message> Recv<'_, T> {
             self.node.reset();
             let message = self.collect();
             if let Some(message) = &message {
-                machine::received(self.receiver.object(), message);
+                here::received(self.receiver.object(), message);
             }
             return Poll::Ready(message);
         }

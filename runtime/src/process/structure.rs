@@ -28,7 +28,7 @@ use crate::process::port::Visitor;
 use crate::process::spawn::{Launcher, PlainLauncher, SpawnOptions};
 use crate::process::then::{self, Jobs, Then};
 use crate::scope::{Scope, ScopeInner};
-use crate::sim::machine;
+use crate::sim::here;
 use crate::sim::values::Shown;
 use crate::supervise::Lineage;
 use crate::task::origin::Facts;
@@ -285,7 +285,7 @@ fn lose<P: Handlers>(envelope: &Envelope<P::Message>, mailbox: &Mailbox<P>) {
 #[inline(never)]
 fn record<P: Handlers>(message: &P::Message) {
     let handler = name_of::<P>(P::index(message));
-    machine::handles(Shown::of(handler, |shown| P::show(message, shown)));
+    here::handles(Shown::of(handler, |shown| P::show(message, shown)));
 }
 
 async fn handle<P: Handlers + Send>(
@@ -295,7 +295,7 @@ async fn handle<P: Handlers + Send>(
     from_mailbox: bool,
 ) {
     let handler = P::index(&envelope.message);
-    if machine::records() {
+    if here::records() {
         record::<P>(&envelope.message);
     }
     cx.begin(

@@ -31,7 +31,7 @@ use crate::scheduler::Scheduler;
 use crate::scheduler::company::{self, Company};
 use crate::scheduler::driver::Parker;
 use crate::scheduler::queue::{Local, Runnable, Thief};
-use crate::sim::machine;
+use crate::sim::here;
 use crate::sync::{
     AtomicPtr, AtomicU32, AtomicU64, Ordering, heavy_fence, light_fence, take_collisions,
     thread_local,
@@ -319,7 +319,7 @@ impl Worker {
     pub(crate) fn random_below(&self, n: u32) -> u32 {
         let mut x = self.random.get();
         if x == SIMULATED {
-            return machine::random_below(n);
+            return here::random_below(n);
         }
         x ^= x >> 12;
         x ^= x << 25;

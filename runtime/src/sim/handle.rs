@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use crate::channel::Message;
 use crate::scope::Scope;
-use crate::sim::machine::{self, Machine};
+use crate::sim::here;
+use crate::sim::machine::Machine;
 use crate::sim::model::Model;
 use crate::sim::monitor::When;
 use crate::sim::probe::Probe;
@@ -132,7 +133,7 @@ impl fmt::Debug for Sim {
 
 /// Calls `f` with the machine of the run that is under way on this thread.
 fn here<R>(f: impl FnOnce(&Rc<Machine>) -> R) -> R {
-    machine::with(|machine| match machine {
+    here::with(|machine| match machine {
         Some(machine) => f(machine),
         None => panic!("a `Sim` was used on a thread that does not run its simulation"),
     })

@@ -1,8 +1,4 @@
-//! The state of one run, and what the runtime asks of it.
-//!
-//! While a run is under way, its machine is the machine of its thread. The runtime calls it at the few places where something
-//! could happen in several ways: before an operation ([`point`]), for a random number ([`random_below`]), for a timer
-//! ([`timer_delay`]), for a job that blocks ([`submit`]). In production none of these places is reached, except [`keeps_quiet`].
+//! The state of one run: what can run, what is chosen, and how one step is made. The runtime reaches it through `sim::here`.
 //!
 //! **Invariants**
 //! - Only the thread of the run touches its machine.
@@ -11,21 +7,20 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::fmt::Debug;
 use std::ptr::NonNull;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::blocking::Job;
-use crate::channel::head::Side;
 use crate::scheduler::Scheduler;
 use crate::scheduler::queue::Runnable;
 use crate::scheduler::worker;
-use crate::sim::events::{Events, operation};
+use crate::sim::blocked::{Progress, Stopwatch};
+use crate::sim::events::{Events, name_of, operation};
 use crate::sim::faults::Active;
 use crate::sim::monitor::Monitors;
 use crate::sim::reason::Reason;
+use crate::sim::run::Keep;
 use crate::sim::tape::{Choices, Label};
 use crate::sim::values::{About, Values};
 use crate::task::cell::{self, Header, Step};
@@ -35,9 +30,6 @@ use crate::task::waker::TaskWaker;
 
 /// A process that could run for so many steps is chosen in any case, so that no strategy starves it.
 const PATIENCE: u64 = 10_000;
-
-/// More than a `select!` has arms.
-const ARMS: u32 = 64;
 
 /// A process that can run.
 #[derive(Debug, Clone, Copy)]
@@ -85,7 +77,7 @@ pub(crate) struct Machine {
     /// Points in this step that went on.
     streak: Cell<u32>,
     /// How often somebody asked where to begin.
-    turns: Cell<u32>,
+    pub(super) turns: Cell<u32>,
     /// By process: it was interrupted at a point, which it passes when it runs again.
     interrupted: RefCell<Vec<bool>>,
     pub(super) in_job: Cell<bool>,
@@ -100,200 +92,27 @@ pub(crate) struct Machine {
     pub(crate) faults: RefCell<Active>,
     pub(crate) broken: RefCell<Option<Reason>>,
     pub(crate) events: RefCell<Option<Events>>,
-    values: RefCell<Values>,
+    pub(super) values: RefCell<Values>,
     /// All that is of interest was recorded.
     pub(super) shown: Cell<bool>,
     pub(crate) seed: Option<u64>,
+    progress: Arc<Progress>,
+    /// In a run that is made to find out which step blocks.
+    stopwatch: RefCell<Option<Stopwatch>>,
     /// Panics are not printed: the run may be one of many that fail in the same way.
-    quiet: bool,
-}
-
-thread_local! {
-    static MACHINE: RefCell<Option<Rc<Machine>>> = const { RefCell::new(None) };
-    /// Whether panics on this thread are kept quiet. Apart, because it is read in the panic hook.
-    static QUIET: Cell<bool> = const { Cell::new(false) };
-    /// Whether the run on this thread keeps what happens. Apart, because it is asked where messages pass.
-    static RECORDS: Cell<bool> = const { Cell::new(false) };
-}
-
-/// While it lives, a machine is the machine of this thread.
-#[derive(Debug)]
-pub(crate) struct Here(());
-
-impl Drop for Here {
-    fn drop(&mut self) {
-        QUIET.set(false);
-        RECORDS.set(false);
-        // Dropped after the borrow has ended.
-        let _machine = MACHINE.take();
-    }
-}
-
-/// Calls `f` with the machine of this thread, if a run is under way here.
-#[inline]
-pub(crate) fn with<R>(f: impl FnOnce(Option<&Rc<Machine>>) -> R) -> R {
-    MACHINE.with_borrow(|machine| f(machine.as_ref()))
-}
-
-/// Before an operation of a process: whether it goes on. `None` outside of a simulation.
-pub(crate) fn point(task: &Header, kind: WaitKind, object: u64, about: &About) -> Option<bool> {
-    let (goes_on, throws) = with(|machine| {
-        let machine = machine?;
-        Some(machine.point(task, kind, object, about))
-    })?;
-    if throws {
-        // No message of the panic hook: this is no mistake of anybody's.
-        std::panic::resume_unwind(Box::new("a fault that the simulation made"));
-    }
-    Some(goes_on)
-}
-
-/// A number that the runtime wants at random: above all, which arm a `select!` looks at first.
-///
-/// There the boring choice goes round: a loop in which the first arm is always ready comes to the others too, in every run.
-#[cold]
-pub(crate) fn random_below(n: u32) -> u32 {
-    let number = number(Label::Random, n);
-    if n > ARMS {
-        return number;
-    }
-    let turn = with(|machine| {
-        machine.map_or(0, |machine| {
-            machine.turns.replace(machine.turns.get().wrapping_add(1))
-        })
-    });
-    (number + turn % n) % n
-}
-
-/// A number that the program wants at random.
-pub(crate) fn user_number(n: u32) -> u32 {
-    number(Label::User, n)
-}
-
-fn number(label: Label, n: u32) -> u32 {
-    with(|machine| match machine {
-        Some(machine) if !machine.ending.get() && n > 1 => {
-            let at = machine.here();
-            machine.choices.borrow_mut().number(label, n, at)
-        }
-        _ => 0,
-    })
-}
-
-/// By how many nanoseconds the timer that is being registered is late.
-#[cold]
-pub(crate) fn timer_delay() -> u64 {
-    with(|machine| match machine {
-        Some(machine) if !machine.ending.get() => {
-            let at = machine.here();
-            let faults = machine.faults.borrow();
-            let delay = faults.delay(&mut machine.choices.borrow_mut(), at);
-            delay.map_or(0, |delay| delay.as_nanos() as u64)
-        }
-        _ => 0,
-    })
-}
-
-/// Takes a job that would run on a thread of its own; false outside of a simulation.
-pub(crate) fn submit(job: Job) -> bool {
-    with(|machine| match machine {
-        Some(machine) => {
-            machine.jobs.borrow_mut().push_back(job);
-            true
-        }
-        None => false,
-    })
-}
-
-/// Notes that the body of the test returned an error.
-pub(crate) fn body_failed(error: &crate::Error) {
-    with(|machine| {
-        if let Some(machine) = machine {
-            machine.happens(machine.process.get(), || {
-                format!("returns the error: {error:#}")
-            });
-            machine.stop_recording();
-        }
-    });
-}
-
-/// Whether the run on this thread keeps what happens; false outside of a simulation.
-#[inline]
-pub(crate) fn records() -> bool {
-    RECORDS.get()
-}
-
-/// Notes that the running process begins to handle a message of its mailbox.
-#[cold]
-pub(crate) fn handles(call: String) {
-    with(|machine| {
-        if let Some(machine) = machine {
-            machine.handles(call);
-        }
-    });
-}
-
-/// Notes which message the running process has received, if it has one and such messages can be shown.
-pub(crate) fn received<T: 'static>(object: u64, message: &T) {
-    if let Some(message) = show(message) {
-        with(|machine| {
-            if let Some(machine) = machine {
-                machine.received(object, &message);
-            }
-        });
-    }
-}
-
-/// Lets the run show messages of this type.
-#[cold]
-pub(crate) fn learn<T: Debug + 'static>() {
-    with(|machine| {
-        if let Some(machine) = machine {
-            machine.values.borrow_mut().learn::<T>();
-        }
-    });
-}
-
-/// A message in words, if the run knows how to show its type.
-pub(crate) fn show<T: 'static>(message: &T) -> Option<String> {
-    let how = with(|machine| machine?.values.borrow().how::<T>())?;
-    Some(how(message))
-}
-
-/// Notes that the running process has dropped the last endpoint of one side of a channel.
-#[cold]
-pub(crate) fn closes(object: u64, side: Side) {
-    with(|machine| {
-        if let Some(machine) = machine {
-            machine.closes(object, side);
-        }
-    });
-}
-
-/// Whether a run is under way on this thread.
-pub(crate) fn is_here() -> bool {
-    with(|machine| machine.is_some())
-}
-
-/// Whether this thread runs a job of a simulation.
-pub(crate) fn is_in_job() -> bool {
-    with(|machine| machine.is_some_and(|machine| machine.in_job.get()))
-}
-
-/// Whether the panic hook says nothing: the run may be one of many that fail in the same way.
-pub(crate) fn keeps_quiet() -> bool {
-    QUIET.get()
+    pub(super) quiet: bool,
 }
 
 impl Machine {
     /// A machine for a run that begins.
-    pub(crate) fn new(
+    pub(super) fn new(
         scheduler: Arc<Scheduler>,
         mut choices: Choices,
         faults: crate::sim::Faults,
         max_steps: u64,
         seed: Option<u64>,
-        quiet: bool,
+        keep: Keep,
+        progress: Arc<Progress>,
     ) -> Self {
         let faults = Active::choose(faults, &mut choices);
         Self {
@@ -319,24 +138,18 @@ impl Machine {
             monitors: RefCell::default(),
             faults: RefCell::new(faults),
             broken: RefCell::new(None),
-            events: RefCell::new(None),
+            events: RefCell::new(keep.events.then(Events::default)),
             values: RefCell::default(),
             shown: Cell::new(false),
             seed,
-            quiet,
+            progress,
+            stopwatch: RefCell::new(keep.times.then(Stopwatch::new)),
+            quiet: !keep.panics,
         }
     }
 
-    /// Makes this the machine of the thread.
-    pub(crate) fn enter(self: &Rc<Self>) -> Here {
-        QUIET.set(self.quiet);
-        RECORDS.set(self.events.borrow().is_some());
-        MACHINE.set(Some(Rc::clone(self)));
-        Here(())
-    }
-
     /// The process that runs, and the step: what a choice is noted with.
-    fn here(&self) -> (u32, u64) {
+    pub(super) fn place(&self) -> (u32, u64) {
         (self.process.get(), self.steps.get())
     }
 
@@ -355,6 +168,11 @@ impl Machine {
 
     pub(crate) fn is_broken(&self) -> bool {
         self.broken.borrow().is_some()
+    }
+
+    /// Takes in a job, to be run at some later step.
+    pub(super) fn take_job(&self, job: Job) {
+        self.jobs.borrow_mut().push_back(job);
     }
 
     fn step_begins(&self) {
@@ -387,7 +205,13 @@ impl Machine {
     }
 
     /// See [`point`]: whether the process goes on, and whether it panics instead.
-    fn point(&self, task: &Header, kind: WaitKind, object: u64, about: &About) -> (bool, bool) {
+    pub(super) fn point(
+        &self,
+        task: &Header,
+        kind: WaitKind,
+        object: u64,
+        about: &About,
+    ) -> (bool, bool) {
         let process = task.slot().id().index();
         if self.ending.get() || self.is_broken() {
             let streak = self.streak.get() + 1;
@@ -399,11 +223,8 @@ impl Machine {
             return (true, false);
         }
         self.step_begins();
-        if task.lineage().is_some() && task.scope().is_some() && !std::thread::panicking() {
-            let mut faults = self.faults.borrow_mut();
-            if faults.throws(&mut self.choices.borrow_mut(), self.here()) {
-                return (false, true);
-            }
+        if self.throws(task) {
+            return (false, true);
         }
         let mut ready = self.ready.borrow_mut();
         self.collect(&mut ready);
@@ -411,7 +232,7 @@ impl Machine {
             let stall = self
                 .faults
                 .borrow()
-                .stall(&mut self.choices.borrow_mut(), self.here());
+                .stall(&mut self.choices.borrow_mut(), self.place());
             if let Some(stall) = stall {
                 drop(ready);
                 self.interrupt(process);
@@ -434,10 +255,15 @@ impl Machine {
         } else {
             self.choices
                 .borrow_mut()
-                .process(Label::Point, others + 1, self.here(), |place| match place {
-                    0 => process,
-                    place => ready[place as usize - 1].process,
-                })
+                .process(
+                    Label::Point,
+                    others + 1,
+                    self.place(),
+                    |place| match place {
+                        0 => process,
+                        place => ready[place as usize - 1].process,
+                    },
+                )
         };
         if chosen != 0 {
             let before = self.next.replace(ready.remove(chosen as usize - 1));
@@ -455,6 +281,15 @@ impl Machine {
         drop(ready);
         self.note(process, kind, object, about);
         (true, false)
+    }
+
+    /// Whether a process that is supervised panics here.
+    fn throws(&self, task: &Header) -> bool {
+        let may = task.lineage().is_some() && task.scope().is_some();
+        may && !std::thread::panicking() && {
+            let mut faults = self.faults.borrow_mut();
+            faults.throws(&mut self.choices.borrow_mut(), self.place())
+        }
     }
 
     fn interrupt(&self, process: u32) {
@@ -530,7 +365,7 @@ impl Machine {
             _ => self
                 .choices
                 .borrow_mut()
-                .process(Label::Next, all, self.here(), |place| {
+                .process(Label::Next, all, self.place(), |place| {
                     ready.get(place as usize).map_or(0, |ready| ready.process)
                 }),
         };
@@ -580,6 +415,24 @@ impl Machine {
         self.root_ready.take()
     }
 
+    /// Makes the step itself, and ends a run that looks for steps that block when it has found one.
+    fn timed(&self, next: Ready) -> Step {
+        self.progress.step_begins(next.process);
+        if self.stopwatch.borrow().is_none() {
+            return cell::step_simulated(next.task.0);
+        }
+        // Before the step, after which the process may be gone.
+        let process = name_of(&self.scheduler, next.process);
+        let mut stopwatch = self.stopwatch.take();
+        stopwatch.as_mut().map(Stopwatch::step_begins);
+        let outcome = cell::step_simulated(next.task.0);
+        if let Some(took) = stopwatch.as_mut().and_then(Stopwatch::step_ends) {
+            self.break_off(|| Reason::Blocked { process, took });
+        }
+        *self.stopwatch.borrow_mut() = stopwatch;
+        outcome
+    }
+
     /// Lets a process run until it waits, ends, or is interrupted.
     pub(crate) fn step(&self, next: Ready) {
         self.step_begins();
@@ -599,7 +452,7 @@ impl Machine {
             }
             read
         });
-        let outcome = cell::step_simulated(next.task.0);
+        let outcome = self.timed(next);
         match outcome {
             Step::Again => {
                 let again = Ready {

@@ -24,19 +24,23 @@
 //! # What cannot be simulated
 //!
 //! Sockets, files and timers of tokio (there is no reactor: tokio's own panic names the call), threads that wake processes (the
-//! run fails and names the process), and code that blocks its thread. Jobs of [`blocking`](crate::blocking::blocking) run inline,
-//! at a moment that is chosen; one that waits for a process, with `blocking_recv` say, is refused. Operations of the standard
-//! library that block (`std::thread::sleep`) cannot be seen: they only make the test slow.
+//! run fails and names the process), and code that blocks its thread (`std::thread::sleep`, a socket or a lock of the standard
+//! library: if it takes a millisecond or more the run fails and names the process, on Linux; if it never comes back, that is said
+//! on standard error after five seconds). Jobs of [`blocking`](crate::blocking::blocking) run inline, at a moment that is chosen;
+//! one that waits for a process, with `blocking_recv` say, is refused.
 //!
 //! # Reading order
 //!
-//! `tape` (choices), `strategy` (how they are made), `machine` (what the runtime asks), `record` (what is noted of it), `values` (messages in words), `run` (one run), `quiet` (what is known
-//! when nothing can run), `search` (many runs), `shrink`, `report`; and for users `handle`, `probe`, `model`, `monitor`, `faults`.
+//! `tape` (choices), `strategy` (how they are made), `machine` (one step), `here` (what the runtime asks), `record` (what is noted
+//! of it), `values` (messages in words), `run` (one run), `quiet` (what is known when nothing can run), `search` (many runs),
+//! `blocked` (code that blocks), `shrink`, `report`; and for users `handle`, `probe`, `model`, `monitor`, `faults`.
 
+mod blocked;
 mod entry;
 pub(crate) mod events;
 mod faults;
 mod handle;
+pub(crate) mod here;
 pub(crate) mod machine;
 mod model;
 mod monitor;
@@ -74,7 +78,7 @@ fn expectation(what: &str, site: &'static Location<'static>, text: String) -> ! 
         text: text.clone(),
         site,
     };
-    machine::with(|machine| {
+    here::with(|machine| {
         if let Some(machine) = machine {
             machine.break_off(|| reason);
         }

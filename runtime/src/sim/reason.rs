@@ -3,11 +3,13 @@
 use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
 use crate::error::Error;
 use crate::process::call::CallError;
 use crate::process::exit::{Exit, Fault, Panic};
 use crate::scope::{ExitReport, Late, ScopeError};
+use crate::sim::blocked::WAYS_OUT;
 
 /// Why a run of a simulation failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +62,14 @@ pub enum Reason {
     },
     /// The run did not end within so many steps.
     MaxSteps(u64),
+    /// A process blocked the thread in one of its steps, for a millisecond or more, each time the run was made.
+    #[non_exhaustive]
+    Blocked {
+        /// Its name; `test` for the body of the test.
+        process: String,
+        /// How long.
+        took: Duration,
+    },
     /// A thread that is not part of the simulation woke this process.
     Outside(String),
     /// Two runs of the same tape took different ways.
@@ -231,6 +241,11 @@ impl fmt::Display for Reason {
             Self::MaxSteps(steps) => write!(
                 f,
                 "the run did not end within {steps} steps: a livelock, or set `max_steps` higher"
+            ),
+            Self::Blocked { process, took } => write!(
+                f,
+                "`{process}` blocked the thread for {} ms in one step; nothing else can run meanwhile, and virtual time stands still: {WAYS_OUT}",
+                took.as_millis()
             ),
             Self::Outside(process) => write!(
                 f,

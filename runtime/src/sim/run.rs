@@ -19,9 +19,11 @@ use crate::observe::snapshot;
 use crate::scheduler::Scheduler;
 use crate::scheduler::worker::Worker;
 use crate::scope::{Scope, ScopeInner};
+use crate::sim::blocked::Progress;
 use crate::sim::events::Events;
 use crate::sim::faults::Faults;
 use crate::sim::handle::{Body, Sim, now_or_never};
+use crate::sim::here;
 use crate::sim::machine::{Machine, Turn};
 use crate::sim::quiet;
 use crate::sim::reason::Reason;
@@ -80,6 +82,8 @@ pub(crate) struct Keep {
     pub(crate) events: bool,
     /// Panics are printed.
     pub(crate) panics: bool,
+    /// How long each step takes, by the clock on the wall: one that blocks ends the run.
+    pub(crate) times: bool,
 }
 
 /// What came of a run.
@@ -109,12 +113,18 @@ impl Outcome {
 pub(crate) struct Arena {
     worker: Worker,
     scheduler: Arc<Scheduler>,
+    progress: Arc<Progress>,
 }
 
 impl Arena {
-    pub(crate) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str, progress: &Arc<Progress>) -> Self {
         let (scheduler, worker) = Scheduler::simulated(name);
-        Self { worker, scheduler }
+        progress.set_scheduler(&scheduler);
+        Self {
+            worker,
+            scheduler,
+            progress: Arc::clone(progress),
+        }
     }
 
     /// Makes it as good as new; false if something of the last run is left, and this must not be used again.
@@ -153,12 +163,10 @@ impl Arena {
             options.faults,
             options.max_steps,
             seed,
-            !keep.panics,
+            keep,
+            Arc::clone(&self.progress),
         ));
-        if keep.events {
-            *machine.events.borrow_mut() = Some(Events::default());
-        }
-        let here = machine.enter();
+        let here = here::enter(&machine);
         let root = system.make_root();
         let main = body(Sim::new(Scope::from_inner(Arc::clone(&root))));
         let main = system.run_internally("test", async move { Ok::<_, Infallible>(main.await) });

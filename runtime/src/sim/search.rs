@@ -3,14 +3,16 @@
 use std::collections::HashSet;
 use std::future::Future;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::channel::Closed;
 use crate::process::exit::{Fault, IntoOutcome};
 use crate::sim::Sim;
+use crate::sim::blocked::{self, Progress, Switches, Watchdog};
 use crate::sim::faults::Faults;
 use crate::sim::handle::Body;
-use crate::sim::machine;
+use crate::sim::here;
 use crate::sim::reason::Reason;
 use crate::sim::report::{Failure, Summary};
 use crate::sim::run::{Arena, Keep, Options, Outcome};
@@ -168,7 +170,7 @@ impl Simulation {
             let body = body(sim);
             Box::pin(async move {
                 let outcome = body.await.into_outcome().map(drop).or_else(outcome);
-                outcome.inspect_err(machine::body_failed)
+                outcome.inspect_err(here::body_failed)
             })
         };
         Search {
@@ -181,6 +183,10 @@ impl Simulation {
             schedules: HashSet::new(),
             sometimes: Vec::new(),
             spare: Vec::new(),
+            progress: Arc::default(),
+            looked: Instant::now(),
+            switches: Switches::now(),
+            doubts: 8,
         }
         .run()
     }
@@ -237,10 +243,17 @@ struct Search<'a> {
     sometimes: Vec<(String, bool)>,
     /// The memory of the last run's tape.
     spare: Vec<u32>,
+    progress: Arc<Progress>,
+    /// When the last run had ended, and what the kernel said then.
+    looked: Instant,
+    switches: Switches,
+    /// How many more runs that took long are made again, to find out which step blocks.
+    doubts: u32,
 }
 
 impl Search<'_> {
     fn run(mut self) -> Result<Summary, Box<Failure>> {
+        let _watchdog = Watchdog::start(&self.simulation.name, &self.progress);
         for tape in &self.simulation.tapes {
             let outcome = self.one(Choices::of_tape(tape), None, Keep::default());
             self.count(outcome, None)?;
@@ -320,7 +333,7 @@ impl Search<'_> {
             .arena
             .take()
             .filter(Arena::reset)
-            .unwrap_or_else(|| Arena::new(&simulation.name));
+            .unwrap_or_else(|| Arena::new(&simulation.name, &self.progress));
         let outcome = arena.run(&simulation.options, choices, seed, keep, self.body);
         self.arena = Some(arena);
         outcome
@@ -347,11 +360,52 @@ impl Search<'_> {
         }
         match &outcome.reason {
             None => {
+                self.look_for_blocks(&outcome, seed)?;
                 self.spare = outcome.written;
                 Ok(())
             }
             Some(reason) => Err(Box::new(self.explain(reason.clone(), seed, outcome))),
         }
+    }
+
+    /// Whether a step of a run that went well has blocked the thread: it must do so in three more runs with the same choices,
+    /// because the thread may also have waited for something else for once.
+    fn look_for_blocks(&mut self, run: &Outcome, seed: Option<u64>) -> Result<(), Box<Failure>> {
+        let before = std::mem::replace(&mut self.looked, Instant::now());
+        let long = self.looked - before >= blocked::SHORTEST;
+        if !long || self.doubts == 0 || !self.switches.have_grown() {
+            return Ok(());
+        }
+        self.doubts -= 1;
+        let tape = run.tape();
+        let keep = Keep {
+            times: true,
+            ..Keep::default()
+        };
+        let mut first = None;
+        for keep in [
+            keep,
+            keep,
+            Keep {
+                events: true,
+                ..keep
+            },
+        ] {
+            let again = self.one(Choices::of_tape(&tape), seed, keep);
+            let Some(reason @ Reason::Blocked { .. }) = &again.reason else {
+                break;
+            };
+            let (steps, known) = first.get_or_insert_with(|| (again.steps, reason.clone()));
+            if *steps != again.steps || !known.is_like(reason) {
+                break;
+            }
+            if keep.events {
+                return Err(Box::new(self.failure(reason.clone(), seed, again)));
+            }
+        }
+        self.switches = Switches::now();
+        self.looked = Instant::now();
+        Ok(())
     }
 
     /// Replays a run that failed, makes it simpler, and says what happened.
@@ -423,7 +477,6 @@ impl Search<'_> {
     }
 }
 
-/// Where two runs of the same tape went different ways.
 /// Whether two runs with the same choices came to the same end.
 fn ends_alike(one: Option<&Reason>, other: Option<&Reason>) -> bool {
     match (one, other) {
@@ -445,6 +498,7 @@ fn other_end(first: Option<&Reason>, second: Option<&Reason>) -> String {
 /// Why runs with the same choices differ.
 const CAUSES: &str = "usual causes: the order of a `HashMap`, addresses, ids of threads, `Instant::now` instead of `roundrock::time::now`, statics that outlive a run, real I/O";
 
+/// Where two runs of the same tape went different ways.
 fn divergence(first: &[Entry], second: &[Entry]) -> String {
     let pairs = first.iter().zip(second).enumerate();
     let differs = pairs.clone().find(|(_, (one, other))| one != other);

@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
 use crate::channel::{Receiver, Sender};
 use crate::sim::events::made_at;
-use crate::sim::machine;
+use crate::sim::here;
 
 /// The most characters of a message that are shown.
 const LONGEST: usize = 80;
@@ -35,7 +35,7 @@ impl About {
     #[cold]
     #[inline(never)]
     pub(crate) fn message<T: 'static>(message: &T) -> Self {
-        Self::recorded(|| machine::show(message).map(Self::Message))
+        Self::recorded(|| here::show(message).map(Self::Message))
     }
 
     /// A handler that is about to be called, with its arguments.
@@ -56,7 +56,7 @@ impl About {
     }
 
     fn recorded(about: impl FnOnce() -> Option<Self>) -> Self {
-        let about = machine::records().then(about);
+        let about = here::records().then(about);
         about.flatten().unwrap_or_default()
     }
 }
@@ -177,8 +177,8 @@ pub trait ViaItem {
 impl<P: Carries<Item: Debug> + ?Sized> ViaItem for LearnItem<'_, P> {
     #[inline]
     fn learn(&self) {
-        if machine::records() {
-            machine::learn::<P::Item>();
+        if here::records() {
+            here::learn::<P::Item>();
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::process::exit::{Exit, Fault, IntoOutcome};
 use crate::scheduler::Scheduler;
 use crate::scheduler::driver::Reactor;
 use crate::scope::{ExitReport, Late, Scope, ScopeInner, stop};
-use crate::sim::machine;
+use crate::sim::here;
 use crate::system::life::{self, Life};
 use crate::system::{System, SystemInner};
 use crate::task::{Task, current};
@@ -490,7 +490,7 @@ pub(crate) fn install_panic_hook() {
         let previous = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
             current::note_panic(info.location());
-            if !machine::keeps_quiet() {
+            if !here::keeps_quiet() {
                 previous(info);
             }
         }));

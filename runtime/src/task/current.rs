@@ -20,7 +20,7 @@ use crate::observe::BOOKS;
 use crate::scheduler::Scheduler;
 use crate::scheduler::worker;
 use crate::scope::ScopeInner;
-use crate::sim::machine;
+use crate::sim::here;
 use crate::sim::values::About;
 use crate::sync::{Ordering, thread_local};
 use crate::task::TaskRef;
@@ -404,7 +404,7 @@ fn spent(
     let Some(task) = (unsafe { current.task.get().as_ref() }) else {
         return Poll::Ready(());
     };
-    if machine::point(task, kind, object, about) == Some(true) {
+    if here::point(task, kind, object, about) == Some(true) {
         return Poll::Ready(());
     }
     cx.waker().wake_by_ref();

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::channel::select::{ArmPoll, Event, Token};
 use crate::scheduler::{Scheduler, worker};
-use crate::sim::machine;
+use crate::sim::here;
 use crate::task::registry::WaitKind;
 use crate::task::waker::TaskWaker;
 use crate::task::{TaskRef, current};
@@ -192,7 +192,7 @@ impl Sleep {
             });
             let mut nanos = scheduler.clock.nanos(deadline);
             if scheduler.clock.is_virtual() {
-                nanos = nanos.saturating_add(machine::timer_delay());
+                nanos = nanos.saturating_add(here::timer_delay());
             }
             // SAFETY: the entry is pinned with this future, whose destructor and `reset` take it out.
             let keeper = unsafe {

@@ -1,0 +1,216 @@
+//! Code that blocks the thread of a simulation: nothing else can run meanwhile, and virtual time stands still.
+//!
+//! It cannot be kept from blocking, so it is looked for, in two ways that cost a step next to nothing. After a run that took
+//! long, the kernel is asked whether the thread gave its core away of itself ([`Switches`]); if it did, the run is made again with
+//! a clock at each step ([`Stopwatch`]), and a step that blocks each time is the failure. A step that never comes back ends no
+//! run: a thread of its own says which process it is ([`Watchdog`]).
+//!
+//! Limits: a call that blocks for less than [`SHORTEST`] is not seen; the first way needs Linux; and which call it was is not
+//! known, only the process and the step. Rejected: our own `nanosleep` and `read` in the place of libc's, which name the call:
+//! a library must not replace them for the whole program.
+
+use std::fs;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{RecvTimeoutError, Sender};
+
+use crate::scheduler::Scheduler;
+use crate::sim::events::name_of;
+use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering};
+
+/// What a step takes at least that is said to block.
+pub(super) const SHORTEST: Duration = Duration::from_millis(1);
+
+/// After what time a step is said not to come back.
+const STUCK: Duration = Duration::from_secs(5);
+
+/// How often this thread has given its core away of itself, since this was asked last.
+#[derive(Debug)]
+pub(super) struct Switches(Option<u64>);
+
+impl Switches {
+    pub(super) fn now() -> Self {
+        let status = fs::read_to_string("/proc/thread-self/status").ok();
+        Self(status.as_deref().and_then(voluntary))
+    }
+
+    /// Whether there were more; false where the system does not tell.
+    pub(super) fn have_grown(&mut self) -> bool {
+        let before = std::mem::replace(self, Self::now()).0;
+        before.is_some() && self.0 > before
+    }
+}
+
+fn voluntary(status: &str) -> Option<u64> {
+    let line = |line: &str| {
+        Some(
+            line.strip_prefix("voluntary_ctxt_switches:")?
+                .trim()
+                .to_owned(),
+        )
+    };
+    status.lines().find_map(line)?.parse().ok()
+}
+
+/// Tells which step of a run blocks.
+#[derive(Debug)]
+pub(super) struct Stopwatch {
+    switches: Switches,
+    begun: Instant,
+}
+
+impl Stopwatch {
+    pub(super) fn new() -> Self {
+        Self {
+            switches: Switches::now(),
+            begun: Instant::now(),
+        }
+    }
+
+    pub(super) fn step_begins(&mut self) {
+        self.begun = Instant::now();
+    }
+
+    /// How long the step has blocked, if it has.
+    pub(super) fn step_ends(&mut self) -> Option<Duration> {
+        let took = self.begun.elapsed();
+        (took >= SHORTEST && self.switches.have_grown()).then_some(took)
+    }
+}
+
+/// Where a search is; written by its thread, read by the watchdog.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    steps: AtomicU64,
+    /// The slot of the process whose step runs or ran last.
+    process: AtomicU32,
+    scheduler: Lock<Option<Arc<Scheduler>>>,
+}
+
+impl Progress {
+    /// Says which scheduler the next runs use.
+    pub(super) fn set_scheduler(&self, scheduler: &Arc<Scheduler>) {
+        *self.scheduler.lock() = Some(Arc::clone(scheduler));
+    }
+
+    #[inline]
+    pub(super) fn step_begins(&self, process: u32) {
+        // ORDERING: Relaxed (all): one writer; the watchdog reads them when nothing has changed for seconds.
+        self.process.store(process, Ordering::Relaxed);
+        let steps = self.steps.load(Ordering::Relaxed);
+        self.steps.store(steps + 1, Ordering::Relaxed);
+    }
+
+    fn steps(&self) -> u64 {
+        // ORDERING: Relaxed: see `step_begins`.
+        self.steps.load(Ordering::Relaxed)
+    }
+
+    /// Who does not come back, in words.
+    fn stuck(&self, name: &str, since: Duration) -> String {
+        // ORDERING: Relaxed: see `step_begins`.
+        let process = self.process.load(Ordering::Relaxed);
+        let scheduler = self.scheduler.lock().clone();
+        let who = scheduler.map_or("a process".to_owned(), |scheduler| {
+            name_of(&scheduler, process)
+        });
+        format!(
+            "{name}: `{who}` has not come back from its step for {since:?}, and in a simulation nothing else can run meanwhile. \
+             It computes, loops without an await, or blocks the thread: {WAYS_OUT}"
+        )
+    }
+}
+
+/// What to write instead of a call that blocks.
+pub(super) const WAYS_OUT: &str = "instead of `std::thread::sleep` write `sleep(..).await`, instead of channels and locks of the standard library those of Roundrock; sockets, files, and what else blocks belong into `blocking(..)`";
+
+/// A thread that says when a step does not come back. It ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Watchdog {
+    ended: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Watchdog {
+    /// Watches a search, and tells on standard error. Without a thread to be had, nobody watches.
+    pub(super) fn start(name: &str, progress: &Arc<Progress>) -> Self {
+        use std::io::Write as _;
+        // Not by `eprintln!`, which the test harness keeps to itself until the test ends.
+        Self::with(name, progress, STUCK, |text| {
+            drop(writeln!(std::io::stderr(), "\n{text}"));
+        })
+    }
+
+    fn with(
+        name: &str,
+        progress: &Arc<Progress>,
+        limit: Duration,
+        tell: impl Fn(String) + Send + 'static,
+    ) -> Self {
+        let (ended, end) = crossbeam_channel::bounded::<()>(0);
+        let (name, progress) = (name.to_owned(), Arc::clone(progress));
+        let watch = move || {
+            let mut seen = (progress.steps(), Instant::now());
+            let mut told = false;
+            while end.recv_timeout(limit / 4) == Err(RecvTimeoutError::Timeout) {
+                let steps = progress.steps();
+                if steps != seen.0 {
+                    seen = (steps, Instant::now());
+                    told = false;
+                } else if !told && seen.1.elapsed() >= limit {
+                    told = true;
+                    tell(progress.stuck(&name, seen.1.elapsed()));
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("simulation-watch".to_owned());
+        Self {
+            ended: Some(ended),
+            thread: thread.spawn(watch).ok(),
+        }
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        self.ended = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn switches_are_read_from_the_text_of_the_kernel() {
+        let status = "Name:\tx\nvoluntary_ctxt_switches:\t11\nnonvoluntary_ctxt_switches:\t7\n";
+        assert_eq!(voluntary(status), Some(11));
+        assert_eq!(voluntary("Name:\tx\n"), None);
+    }
+
+    /// It speaks once for each step that does not come back, and not while steps go on.
+    #[test]
+    fn the_watchdog_speaks_of_a_step_that_does_not_come_back() {
+        let progress = Arc::new(Progress::default());
+        let (told, texts) = crossbeam_channel::unbounded();
+        let limit = Duration::from_millis(20);
+        let watchdog = Watchdog::with("hangs", &progress, limit, move |text| {
+            drop(told.send(text));
+        });
+        let text = texts.recv().expect("the watchdog lives");
+        assert!(
+            text.starts_with("hangs: `a process` has not come back"),
+            "{text}"
+        );
+        progress.step_begins(3);
+        let again = texts.recv().expect("the watchdog lives");
+        assert!(again.contains("blocking(..)"), "{again}");
+        drop(watchdog);
+        assert!(texts.recv().is_err(), "said twice of one step");
+    }
+}

@@ -1,0 +1,206 @@
+//! What the runtime asks of the run on this thread, if there is one.
+//!
+//! While a run is under way, its [`Machine`] is that of its thread. The runtime calls it at the few places where something could
+//! happen in several ways: before an operation ([`point`]), for a random number ([`random_below`]), for a timer
+//! ([`timer_delay`]), for a job that blocks ([`submit`]). In production none of these places is reached, except [`keeps_quiet`]
+//! and [`records`].
+
+use std::cell::{Cell, RefCell};
+use std::fmt::Debug;
+use std::rc::Rc;
+
+use crate::blocking::Job;
+use crate::channel::head::Side;
+use crate::sim::machine::Machine;
+use crate::sim::tape::Label;
+use crate::sim::values::About;
+use crate::task::cell::Header;
+use crate::task::registry::WaitKind;
+
+/// More than a `select!` has arms.
+const ARMS: u32 = 64;
+
+thread_local! {
+    static MACHINE: RefCell<Option<Rc<Machine>>> = const { RefCell::new(None) };
+    /// Whether panics on this thread are kept quiet. Apart, because it is read in the panic hook.
+    static QUIET: Cell<bool> = const { Cell::new(false) };
+    /// Whether the run on this thread keeps what happens. Apart, because it is asked where messages pass.
+    static RECORDS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While it lives, a machine is the machine of this thread.
+#[derive(Debug)]
+pub(crate) struct Here(());
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        QUIET.set(false);
+        RECORDS.set(false);
+        // Dropped after the borrow has ended.
+        let _machine = MACHINE.take();
+    }
+}
+
+/// Makes this the machine of the thread.
+pub(crate) fn enter(machine: &Rc<Machine>) -> Here {
+    QUIET.set(machine.quiet);
+    RECORDS.set(machine.events.borrow().is_some());
+    MACHINE.set(Some(Rc::clone(machine)));
+    Here(())
+}
+
+/// Calls `f` with the machine of this thread, if a run is under way here.
+#[inline]
+pub(crate) fn with<R>(f: impl FnOnce(Option<&Rc<Machine>>) -> R) -> R {
+    MACHINE.with_borrow(|machine| f(machine.as_ref()))
+}
+
+/// Before an operation of a process: whether it goes on. `None` outside of a simulation.
+pub(crate) fn point(task: &Header, kind: WaitKind, object: u64, about: &About) -> Option<bool> {
+    let (goes_on, throws) = with(|machine| {
+        let machine = machine?;
+        Some(machine.point(task, kind, object, about))
+    })?;
+    if throws {
+        // No message of the panic hook: this is no mistake of anybody's.
+        std::panic::resume_unwind(Box::new("a fault that the simulation made"));
+    }
+    Some(goes_on)
+}
+
+/// A number that the runtime wants at random: above all, which arm a `select!` looks at first.
+///
+/// There the boring choice goes round: a loop in which the first arm is always ready comes to the others too, in every run.
+#[cold]
+pub(crate) fn random_below(n: u32) -> u32 {
+    let number = number(Label::Random, n);
+    if n > ARMS {
+        return number;
+    }
+    let turn = with(|machine| {
+        machine.map_or(0, |machine| {
+            machine.turns.replace(machine.turns.get().wrapping_add(1))
+        })
+    });
+    (number + turn % n) % n
+}
+
+/// A number that the program wants at random.
+pub(crate) fn user_number(n: u32) -> u32 {
+    number(Label::User, n)
+}
+
+fn number(label: Label, n: u32) -> u32 {
+    with(|machine| match machine {
+        Some(machine) if !machine.ending.get() && n > 1 => {
+            let at = machine.place();
+            machine.choices.borrow_mut().number(label, n, at)
+        }
+        _ => 0,
+    })
+}
+
+/// By how many nanoseconds the timer that is being registered is late.
+#[cold]
+pub(crate) fn timer_delay() -> u64 {
+    with(|machine| match machine {
+        Some(machine) if !machine.ending.get() => {
+            let at = machine.place();
+            let faults = machine.faults.borrow();
+            let delay = faults.delay(&mut machine.choices.borrow_mut(), at);
+            delay.map_or(0, |delay| delay.as_nanos() as u64)
+        }
+        _ => 0,
+    })
+}
+
+/// Takes a job that would run on a thread of its own; false outside of a simulation.
+pub(crate) fn submit(job: Job) -> bool {
+    with(|machine| match machine {
+        Some(machine) => {
+            machine.take_job(job);
+            true
+        }
+        None => false,
+    })
+}
+
+/// Notes that the body of the test returned an error.
+pub(crate) fn body_failed(error: &crate::Error) {
+    with(|machine| {
+        if let Some(machine) = machine {
+            machine.happens(machine.process.get(), || {
+                format!("returns the error: {error:#}")
+            });
+            machine.stop_recording();
+        }
+    });
+}
+
+/// Whether the run on this thread keeps what happens; false outside of a simulation.
+#[inline]
+pub(crate) fn records() -> bool {
+    RECORDS.get()
+}
+
+/// Notes that the running process begins to handle a message of its mailbox.
+#[cold]
+pub(crate) fn handles(call: String) {
+    with(|machine| {
+        if let Some(machine) = machine {
+            machine.handles(call);
+        }
+    });
+}
+
+/// Notes which message the running process has received, if it has one and such messages can be shown.
+pub(crate) fn received<T: 'static>(object: u64, message: &T) {
+    if let Some(message) = show(message) {
+        with(|machine| {
+            if let Some(machine) = machine {
+                machine.received(object, &message);
+            }
+        });
+    }
+}
+
+/// Lets the run show messages of this type.
+#[cold]
+pub(crate) fn learn<T: Debug + 'static>() {
+    with(|machine| {
+        if let Some(machine) = machine {
+            machine.values.borrow_mut().learn::<T>();
+        }
+    });
+}
+
+/// A message in words, if the run knows how to show its type.
+pub(crate) fn show<T: 'static>(message: &T) -> Option<String> {
+    let how = with(|machine| machine?.values.borrow().how::<T>())?;
+    Some(how(message))
+}
+
+/// Notes that the running process has dropped the last endpoint of one side of a channel.
+#[cold]
+pub(crate) fn closes(object: u64, side: Side) {
+    with(|machine| {
+        if let Some(machine) = machine {
+            machine.closes(object, side);
+        }
+    });
+}
+
+/// Whether a run is under way on this thread.
+pub(crate) fn is_here() -> bool {
+    with(|machine| machine.is_some())
+}
+
+/// Whether this thread runs a job of a simulation.
+pub(crate) fn is_in_job() -> bool {
+    with(|machine| machine.is_some_and(|machine| machine.in_job.get()))
+}
+
+/// Whether the panic hook says nothing: the run may be one of many that fail in the same way.
+pub(crate) fn keeps_quiet() -> bool {
+    QUIET.get()
+}
