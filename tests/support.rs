@@ -408,6 +408,7 @@ where
         if let Ok(system) = kept.recv() {
             assert_balanced(&system);
             assert_eq!(system.proof_violations(), 0, "a proven process ran");
+            assert_eq!(system.lost_wakeups(), 0, "a wakeup was lost");
         }
         match result {
             Ok(value) => value,

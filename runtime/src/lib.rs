@@ -167,8 +167,8 @@ pub mod system;
 mod task;
 #[cfg(all(test, loom))]
 mod tests;
-/// The models use the macros, which name the crate.
-#[cfg(all(test, loom))]
+/// The models and some tests use the macros, which name the crate.
+#[cfg(test)]
 extern crate self as roundrock;
 pub mod time;
 

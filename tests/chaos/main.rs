@@ -102,6 +102,7 @@ async fn generation(scope: Scope, seed: u64, number: usize) -> Result<()> {
 
     assert_balanced(&system);
     assert_eq!(system.proof_violations(), 0, "proofs that were wrong");
+    assert_eq!(system.lost_wakeups(), 0, "wakeups that were lost");
     let now = system.ledger();
     assert_eq!(now.queued, 0, "{now}");
     assert_eq!(tally.alive(), 0, "events that were made and not dropped");

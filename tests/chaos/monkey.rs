@@ -51,6 +51,8 @@ pub(crate) async fn breaks(parts: &Scope, router: &Router, random: &mut Random, 
             }
             15 => passing(parts, random).await,
             16 => assert_balanced(&system),
+            // While everything moves: each channel says at once whether it has forgotten somebody.
+            17 => assert_eq!(system.lost_wakeups(), 0),
             _ => yield_now().await,
         }
         sleep(micros(random.below(4000) as u64)).await;

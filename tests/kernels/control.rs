@@ -16,6 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use roundrock::channel::Message;
+use roundrock::leaks::Verdict;
 use roundrock::prelude::*;
 use roundrock::sim::{Failure, Reason, Simulation, Summary};
 use roundrock_tests::{assert_no_threads_of, unique_name};
@@ -55,12 +56,12 @@ impl Watch {
     fn look(&self, system: &System) {
         while !self.over.load(Ordering::SeqCst) {
             for leak in system.leaks() {
-                if leak.is_proven() {
-                    self.proven
-                        .lock()
-                        .expect("not poisoned")
-                        .insert(leak.to_string());
-                }
+                let seen = match leak.verdict {
+                    Verdict::Proven(_) => &self.proven,
+                    Verdict::LostWakeup { .. } => &self.lost,
+                    _ => continue,
+                };
+                seen.lock().expect("not poisoned").insert(leak.to_string());
             }
             self.passes.fetch_add(1, Ordering::SeqCst);
         }
@@ -141,6 +142,7 @@ fn simulate(
                     process.done().await;
                 }
                 assert_eq!(sim.system().proof_violations(), 0);
+                assert_eq!(sim.system().lost_wakeups(), 0);
                 roundrock::Ok(())
             }
         })

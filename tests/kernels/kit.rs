@@ -110,6 +110,7 @@ where
                 let result = body(lab.clone()).await;
                 let _report = lab.stop(Duration::ZERO).await;
                 assert_eq!(scope.system().proof_violations(), 0, "a proof was wrong");
+                assert_eq!(scope.system().lost_wakeups(), 0, "a wakeup was lost");
                 result
             });
             assert_no_threads_of(&name);

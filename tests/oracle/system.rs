@@ -99,6 +99,8 @@ pub(crate) async fn run(sim: &Sim, seed: u64, seen: Arc<Seen>) -> Result<()> {
         wrong == 0,
         "{wrong} proofs were wrong by the runtime's own account"
     );
+    let lost = sim.system().lost_wakeups();
+    ensure!(lost == 0, "{lost} wakeups were lost");
     Ok(())
 }
 

@@ -13,6 +13,7 @@ use std::ptr::{self, NonNull};
 use crate::channel::core::{Core, DISCARDS, MANY, NO_RECEIVERS, NO_SENDERS, State};
 use crate::channel::dead::Dead;
 use crate::channel::head::{Side, Stats};
+use crate::channel::overdue::Overdue;
 use crate::channel::policy::Overflow;
 use crate::channel::wait::Wakes;
 use crate::sim::here;
@@ -106,6 +107,11 @@ impl<T> Core<T> {
     /// The number that reports know this channel by.
     pub(super) fn object(&self) -> u64 {
         ptr::from_ref(self).addr() as u64
+    }
+
+    /// Who is parked here although what it waits for is there.
+    pub(super) fn overdue(&self) -> Option<Overdue> {
+        self.state.lock().overdue()
     }
 
     pub(crate) fn stats(&self) -> Stats {

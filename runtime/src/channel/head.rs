@@ -17,6 +17,7 @@ use std::task::Context;
 
 use crate::channel::account::{self, Item, Loss};
 use crate::channel::core::{Closing, Core};
+use crate::channel::overdue::Overdue;
 use crate::channel::registry::Place;
 use crate::channel::select::Token;
 use crate::channel::wait::{Node, Offer};
@@ -100,6 +101,7 @@ pub(crate) struct VTable {
     pub(crate) set_owner: unsafe fn(NonNull<Head>, TaskRef),
     pub(crate) stats: unsafe fn(NonNull<Head>) -> Stats,
     pub(crate) ledger: unsafe fn(NonNull<Head>) -> Ledger,
+    pub(crate) overdue: unsafe fn(NonNull<Head>) -> Option<Overdue>,
     pub(crate) lose: unsafe fn(NonNull<Head>, Loss, Item, u64),
     /// What a message was, and the process that sent it, if it says so.
     pub(crate) about: fn(Item) -> (String, u64),
@@ -270,6 +272,8 @@ impl<T> Core<T> {
         stats: |head| unsafe { Self::of(head) }.stats(),
         // SAFETY: as above.
         ledger: |head| unsafe { Self::of(head) }.ledger(),
+        // SAFETY: as above.
+        overdue: |head| unsafe { Self::of(head) }.overdue(),
         // SAFETY: as above.
         lose: |head, loss, item, source| unsafe { Self::of(head) }.lose(loss, item, source),
         about: account::about::<T>,

@@ -36,6 +36,7 @@ pub(crate) mod head;
 pub(crate) mod latest;
 mod matching;
 pub(crate) mod oneshot;
+pub(crate) mod overdue;
 pub(crate) mod permit;
 pub(crate) mod policy;
 pub(crate) mod receiver;

@@ -263,13 +263,6 @@ impl Shard {
         });
         found
     }
-
-    /// Describes all channels, in an order that depends on how they were made and freed.
-    pub(crate) fn describe_all(&self) -> Vec<Described> {
-        let mut all = Vec::new();
-        self.for_each(|head| all.push(describe(head)));
-        all
-    }
 }
 
 /// Must be called with a head of a list that is locked.

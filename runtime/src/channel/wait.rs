@@ -444,6 +444,34 @@ impl List {
         Some((unsafe { node.offer() }, token))
     }
 
+    /// Visits the nodes, the oldest first, with what each one offers, its token, and its waker if it still has it.
+    ///
+    /// # Safety
+    /// Under the lock.
+    pub(crate) unsafe fn each(
+        &self,
+        mut visit: impl FnMut(Offer, Option<&Token>, Option<&TaskWaker>),
+    ) {
+        let mut at = self.first;
+        // SAFETY: nodes in the list are alive, under the lock.
+        while let Some(node) = unsafe { at.as_ref() } {
+            // SAFETY: as above.
+            let offer = unsafe { node.offer() };
+            // SAFETY: as above.
+            let has_waker = unsafe { node.kind(|kind| kind.has_waker) };
+            let mut look = |inner: &mut Inner| {
+                // SAFETY: a token outlives the nodes of its `select!`, which leave the list under this lock.
+                let token = unsafe { inner.token.as_ref() };
+                // SAFETY: there is one, as the node says.
+                let waker = has_waker.then(|| unsafe { inner.waker.assume_init_ref() });
+                visit(offer, token, waker);
+                at = inner.next;
+            };
+            // SAFETY: as above.
+            unsafe { node.inner(&mut look) };
+        }
+    }
+
     /// How many nodes belong to the `select!` of `token`.
     ///
     /// # Safety

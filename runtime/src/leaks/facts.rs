@@ -21,6 +21,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use crate::channel::head::{Head, Stats};
+use crate::channel::overdue::Overdue;
 use crate::locks::Gate;
 use crate::scheduler::Scheduler;
 use crate::sync::{Ordering, fence};
@@ -426,6 +427,17 @@ impl<'a> Channel<'a> {
     pub(super) fn is_plain(&self) -> bool {
         let stats = self.stats();
         stats.permits == 0 && !stats.wants_many
+    }
+
+    /// Whether it is the mailbox of a process.
+    pub(super) fn is_mailbox(&self) -> bool {
+        self.head().server() != 0
+    }
+
+    /// Who is parked there although what it waits for is there.
+    pub(super) fn overdue(&self) -> Option<Overdue> {
+        // SAFETY: the table fits the core that this is the head of; see the type.
+        unsafe { (self.head().vtable.overdue)(self.head) }
     }
 
     /// Its numbers, read under its lock.

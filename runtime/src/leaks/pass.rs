@@ -22,6 +22,7 @@ use std::collections::HashSet;
 
 use super::deadlock;
 use super::facts::{BREATH, Facts, Fast, Pins, still_parked};
+use super::lost::{self, Late};
 use super::relation;
 use super::search::Graph;
 use crate::scheduler::Scheduler;
@@ -38,6 +39,20 @@ pub(super) struct Found {
     pub(super) stuck: Vec<bool>,
     /// Who can run again when its scope stops, and not before.
     pub(super) stranded: Vec<bool>,
+    /// The channels in which somebody is parked who should not be.
+    pub(super) late: Vec<Late>,
+}
+
+impl Found {
+    /// Looks for lost wakeups. Whoever lost one does not wait for those who seem to hold him up.
+    pub(super) fn look_for_lost(&mut self, scheduler: &Scheduler) {
+        self.late = lost::find(scheduler);
+        let processes = self.late.iter().flat_map(Late::processes);
+        let numbers = processes.filter_map(|id| self.facts.process(id.raw()));
+        for number in numbers.collect::<Vec<_>>() {
+            self.graph.cut(number);
+        }
+    }
 }
 
 /// Runs a pass. `breathe` is called every fraction of a millisecond, for those who have other things to do.
@@ -77,6 +92,7 @@ pub(super) fn run(
         graph,
         stuck,
         stranded,
+        late: Vec::new(),
     }
 }
 

@@ -37,6 +37,11 @@ pub enum Verdict {
     Stranded,
     /// It lives, but these arms of its `select!` can never win: whoever could bring that about is proven stuck.
     DeadArm,
+    /// An error of Roundrock itself, and none of the program: it waits in a channel although what it waits for is there.
+    LostWakeup {
+        /// What is there.
+        why: String,
+    },
     /// It has waited for long (see [`Builder::suspect_after`](crate::system::Builder::suspect_after)), and could not be proven.
     Suspected {
         /// Why not: who may still end the wait.

@@ -71,6 +71,13 @@ impl Graph {
         &self.wakes[self.first[process] as usize..self.first[process + 1] as usize]
     }
 
+    /// Nobody could wake this process, whoever it seems to wait for.
+    pub(crate) fn cut(&mut self, process: u32) {
+        let process = process as usize;
+        let range = self.first[process] as usize..self.first[process + 1] as usize;
+        self.wakes[range].fill(Wake::Any(Group::default()));
+    }
+
     /// The processes that could bring about a wake of this one.
     pub(crate) fn edges(&self, process: usize) -> impl Iterator<Item = u32> {
         self.wakes(process)

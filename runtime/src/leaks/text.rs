@@ -79,6 +79,15 @@ impl Leak {
                 f,
                 "dead arm: {count} processes live, but this arm of their `select!` can never win"
             )?,
+            Verdict::LostWakeup { .. } => write!(
+                f,
+                "internal error: the wakeup of {} was lost, which is a bug in Roundrock and not in this program; please report it",
+                if one {
+                    "a process".to_owned()
+                } else {
+                    format!("{count} processes")
+                },
+            )?,
             Verdict::Suspected { .. } => write!(
                 f,
                 "suspected: {} waited for {}{}",
@@ -101,6 +110,7 @@ impl Leak {
     fn last_words(&self) -> String {
         match &self.verdict {
             Verdict::Suspected { why } => format!("; not proven: {why}"),
+            Verdict::LostWakeup { why } => format!(", and {why}"),
             _ => String::new(),
         }
     }
@@ -186,8 +196,10 @@ fn write_wait<'a>(
 ) -> fmt::Result {
     let holders = people(holders);
     let whose = |side: &str| match wait.ends {
-        0 | 1 => format!("whose only {side} is held by {holders}"),
-        ends => format!("whose {ends} {side}s are held by {holders}"),
+        // Who has the other end does not matter.
+        0 => String::new(),
+        1 => format!(", whose only {side} is held by {holders}"),
+        ends => format!(", whose {ends} {side}s are held by {holders}"),
     };
     let own = if plural {
         "their mailboxes"
@@ -196,11 +208,13 @@ fn write_wait<'a>(
     };
     match wait.kind {
         WaitKind::Recv if wait.mailbox => {
-            write!(f, "for a message in {own}, {}", whose("handle"))
+            write!(f, "for a message in {own}{}", whose("handle"))
         }
-        WaitKind::Recv => write!(f, "to receive from {}, {}", object(wait), whose("sender")),
-        WaitKind::Send if wait.mailbox => write!(f, "for room in the mailbox of {holders}"),
-        WaitKind::Send => write!(f, "for room in {}, {}", object(wait), whose("receiver")),
+        WaitKind::Recv => write!(f, "to receive from {}{}", object(wait), whose("sender")),
+        WaitKind::Send if wait.mailbox && wait.ends > 0 => {
+            write!(f, "for room in the mailbox of {holders}")
+        }
+        WaitKind::Send => write!(f, "for room in {}{}", object(wait), whose("receiver")),
         WaitKind::Reply => write!(f, "for a reply of {holders}"),
         WaitKind::Join => write!(f, "for the end of {holders}"),
         WaitKind::Scope => write!(f, "for the end of a scope, in which {holders} cannot end"),

@@ -5,6 +5,7 @@ use std::panic::Location;
 use std::time::Duration;
 
 use super::facts::{Facts, Pins};
+use super::lost;
 use super::pass::Found;
 use super::relation::{self, channel};
 use super::report::{Awaited, Holding, LISTED, Leak, Proof, Stuck, Verdict};
@@ -63,8 +64,15 @@ impl Witness<'_> {
         }
         let mut leaks = Vec::new();
         let mut place = HashMap::new();
+        for (at, late) in self.found.late.iter().enumerate() {
+            leaks.push(lost::say(late, self.scheduler));
+            let processes = late.processes().iter();
+            let stuck = processes.filter_map(|id| self.facts().process(id.raw()));
+            let stuck = stuck.filter(|&process| self.found.stuck[process as usize]);
+            place.extend(stuck.map(|process| (component_of[process as usize], at)));
+        }
         for (number, component) in components.iter().enumerate() {
-            if causes[number] == number {
+            if causes[number] == number && !place.contains_key(&number) {
                 place.insert(number, leaks.len());
                 leaks.push(self.cause(component, &component_of));
             }

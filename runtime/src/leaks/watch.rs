@@ -165,7 +165,8 @@ impl Watching {
             && deadlock::holds(&found.facts, &found.stuck, system)
             && steps == deadlock::steps(scheduler);
         if is_over {
-            let leaks = leaks.into_iter().filter(Leak::is_proven).collect();
+            let is_why = |leak: &Leak| leak.is_proven() || leak.is_lost_wakeup();
+            let leaks = leaks.into_iter().filter(is_why).collect();
             system.deadlocked(Deadlock { leaks });
         }
         let now = scheduler.clock.now();
@@ -244,6 +245,11 @@ fn report(scheduler: &Scheduler, leak: &Leak) {
             target: "roundrock::leak", process = &*first.name, process.id = first.id, count = leak.count, report = %leak,
             "leak.proven"
         );
+    } else if leak.is_lost_wakeup() {
+        tracing::error!(
+            target: "roundrock::leak", process = &*first.name, process.id = first.id, count = leak.count, report = %leak,
+            "leak.lost_wakeup"
+        );
     } else if leak.count < MANY && matches!(leak.verdict, Verdict::Suspected { .. }) {
         tracing::info!(
             target: "roundrock::leak", process = &*first.name, process.id = first.id, count = leak.count, report = %leak,
@@ -307,7 +313,10 @@ pub(super) fn search(
 ) -> (Found, Vec<Leak>) {
     let (scheduler, entry) = (&*system.scheduler, system.entry());
     let pins = facts::Pins::new(scheduler);
-    let found = pass::run(&pins, scheduler, entry, breathe);
+    let mut found = pass::run(&pins, scheduler, entry, breathe);
+    if with_suspects || found.stuck.contains(&true) {
+        found.look_for_lost(scheduler);
+    }
     let mut leaks = verdict::say(&found, &pins, scheduler);
     leaks.extend(suspect::dead_arms(&found, &pins, scheduler, entry));
     if with_suspects {
@@ -318,6 +327,10 @@ pub(super) fn search(
 }
 
 impl Leak {
+    fn is_lost_wakeup(&self) -> bool {
+        matches!(self.verdict, Verdict::LostWakeup { .. })
+    }
+
     /// Whether it is a cause, and not behind one.
     fn is_cause(&self) -> bool {
         !matches!(self.verdict, Verdict::Proven(super::Proof::Behind { .. }))

@@ -68,6 +68,8 @@ pub struct Snapshot {
     pub ledger: Ledger,
     /// Processes that ran again although they were proven leaked: always 0.
     pub proof_violations: u64,
+    /// Wakeups that the runtime lost: always 0.
+    pub lost_wakeups: u64,
 }
 
 /// A worker.
@@ -303,6 +305,7 @@ impl Snapshot {
             timers: scheduler.timers.len(),
             ledger: ledger(scheduler),
             proof_violations: scheduler.proofs.violations(scheduler),
+            lost_wakeups: scheduler.lost.count(scheduler),
         }
     }
 }

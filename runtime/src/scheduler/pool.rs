@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 
 use crate::channel::dead::Desk;
 use crate::leaks::cycle::Cycles;
+use crate::leaks::lost::Lost;
 use crate::leaks::proofs::Proofs;
 use crate::locks::Gates;
 use crate::observe::BOOKS;
@@ -38,6 +39,7 @@ pub(crate) struct Scheduler {
     pub(crate) timers: Timers,
     pub(crate) cycles: Cycles,
     pub(crate) proofs: Proofs,
+    pub(crate) lost: Lost,
     pub(crate) injector: Injector,
     pub(crate) idle: Idle,
     pub(crate) driver: Driver,
@@ -108,6 +110,7 @@ impl Scheduler {
             timers: Timers::new(workers + spares),
             cycles: Cycles::new(),
             proofs: Proofs::new(),
+            lost: Lost::new(),
             system: OnceLock::new(),
             injector: Injector::new(),
             idle: Idle::new(),

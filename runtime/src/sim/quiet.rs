@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use crate::channel::registry::Described;
 use crate::leaks;
 use crate::scheduler::{Scheduler, worker};
 use crate::sim::events::{channel, name_of, short};
@@ -67,21 +66,11 @@ pub(crate) fn proven(system: &SystemInner) -> Vec<String> {
     proven.map(ToString::to_string).collect()
 }
 
-/// A process that is parked on a channel although what it waits for is there.
-pub(crate) fn lost_wakeup() -> Option<Reason> {
-    let channels = worker::with(|worker| worker.map(|worker| worker.channels().describe_all()))?;
-    let stuck = |channel: &&Described| {
-        // A parked sender proves nothing: the room may be kept by a permit.
-        channel.stats.waiting_receivers > 0 && channel.stats.len > 0
-    };
-    let channel = channels.iter().find(stuck)?;
-    Some(Reason::LostWakeup(format!(
-        "the channel made at {}:{} has {} messages and {} parked receivers; please report it",
-        short(channel.site.file()),
-        channel.site.line(),
-        channel.stats.len,
-        channel.stats.waiting_receivers,
-    )))
+/// Processes that are parked on a channel although what they wait for is there.
+pub(crate) fn lost_wakeup(system: &SystemInner) -> Option<Reason> {
+    let lost = leaks::lost_wakeups(system);
+    let texts: Vec<_> = lost.iter().map(ToString::to_string).collect();
+    (!texts.is_empty()).then(|| Reason::LostWakeup(texts.join("\n")))
 }
 
 fn each(scheduler: &Scheduler, mut visit: impl FnMut(u32, &About, &Slot, &TaskRef)) {

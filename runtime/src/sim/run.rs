@@ -298,7 +298,8 @@ impl Run<'_> {
         }
         match self.next_moment() {
             Some(nanos) => self.move_time(nanos),
-            None => machine.break_off(|| quiet::lost_wakeup().unwrap_or(Reason::Deadlock)),
+            None => machine
+                .break_off(|| quiet::lost_wakeup(&self.root.system).unwrap_or(Reason::Deadlock)),
         }
     }
 
@@ -326,7 +327,9 @@ impl Run<'_> {
         self.checked.set(true);
         machine.end_faults();
         machine.look_at_end();
-        if self.options.leaks {
+        if let Some(lost) = quiet::lost_wakeup(&self.root.system) {
+            machine.break_off(|| lost);
+        } else if self.options.leaks {
             let mut leaked = quiet::proven(&self.root.system);
             if leaked.is_empty() {
                 leaked = quiet::leaked(machine);

@@ -509,6 +509,13 @@ impl System {
         scheduler.proofs.violations(scheduler)
     }
 
+    /// Returns how many wakeups were lost so far, for which it looks at every channel now: a process that is parked in one although
+    /// what it waits for is there. That is an error of Roundrock itself, so it is always 0.
+    pub fn lost_wakeups(&self) -> u64 {
+        let scheduler = &self.inner.scheduler;
+        scheduler.lost.count(scheduler)
+    }
+
     /// Returns the number of workers.
     pub fn workers(&self) -> usize {
         self.inner.scheduler.workers()

@@ -1,0 +1,317 @@
+//! Wakeups that were lost: a process is parked in a channel although what it waits for is there. That is an error of the runtime
+//! itself, and never one of the program.
+//!
+//! Each channel says so of itself, in one look under its lock (`channel/overdue.rs`), whoever has its endpoints. So nothing is read
+//! that could be a moment old, and a wake that is under way, on a thread that the operating system has put aside, is none: whoever is
+//! about to be woken has left the list. Each process is counted once for each time that it parked.
+//!
+//! Every channel is looked at when somebody asks, when a pass has proven anything (which a lost wakeup would make look like a
+//! mistake of the program), and when suspects are looked for. A process that is found so and proven stuck is the cause of what waits
+//! behind it: what it waits for is there, so nobody else could bring it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::facts::Channel;
+use super::report::{Awaited, LISTED, Leak, Stuck, Verdict};
+use super::verdict::{name_of, site};
+use crate::channel::overdue::Overdue;
+use crate::observe::{Name, Site};
+use crate::scheduler::Scheduler;
+use crate::sync::{AtomicU64, Lock, Ordering};
+use crate::task::{ProcessId, WaitKind};
+
+/// The lost wakeups of a system.
+#[derive(Debug)]
+pub(crate) struct Lost {
+    /// The processes that were counted, and how often each had been polled.
+    known: Lock<HashMap<ProcessId, u64>>,
+    count: AtomicU64,
+}
+
+/// A channel in which somebody is overdue.
+#[derive(Debug)]
+pub(super) struct Late {
+    overdue: Overdue,
+    mailbox: bool,
+    name: Option<&'static str>,
+    site: Site,
+}
+
+impl Lost {
+    pub(crate) fn new() -> Self {
+        Self {
+            known: Lock::new(HashMap::new()),
+            count: AtomicU64::new(0),
+        }
+    }
+
+    /// How many wakeups were found lost, those that are so now included.
+    pub(crate) fn count(&self, scheduler: &Scheduler) -> u64 {
+        find(scheduler);
+        // ORDERING: Relaxed: a count.
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Counts a process that is found, if it is new.
+    fn enter(&self, scheduler: &Scheduler, process: ProcessId) -> bool {
+        let slot = scheduler.registry.slot(process.index());
+        // ORDERING: Acquire: see `registry::Line`.
+        let polls = slot.map_or(0, |slot| slot.line.seq.load(Ordering::Acquire));
+        let is_new = self.known.lock().insert(process, polls) != Some(polls);
+        // ORDERING: Relaxed: a count.
+        self.count.fetch_add(is_new.into(), Ordering::Relaxed);
+        is_new
+    }
+}
+
+/// The channels of a system in which somebody is overdue.
+pub(super) fn find(scheduler: &Scheduler) -> Vec<Late> {
+    let mut found = Vec::new();
+    for remote in &scheduler.remotes {
+        remote.channels.for_each(|head| {
+            let channel = Channel::listed(&head);
+            // A plain thread that waits is nobody's process.
+            if let Some(overdue) = channel.overdue().filter(|late| !late.processes.is_empty()) {
+                found.push(Late {
+                    overdue,
+                    mailbox: channel.is_mailbox(),
+                    name: channel.stats().name,
+                    site: site(channel.site()),
+                });
+            }
+        });
+    }
+    for channel in &found {
+        for &process in &channel.overdue.processes {
+            if scheduler.lost.enter(scheduler, process) {
+                tell(scheduler, process, channel);
+            }
+        }
+    }
+    found
+}
+
+fn tell(scheduler: &Scheduler, process: ProcessId, channel: &Late) {
+    let name = scheduler.registry.name_of(process);
+    let place = format!("{}:{}", channel.site.file, channel.site.line);
+    tracing::error!(
+        target: "roundrock::leak", process = name, process.id = process.raw(), channel = channel.name, place,
+        why = channel.overdue.why,
+        "lost_wakeup: a process was not woken although what it waits for is there, which is a bug in Roundrock"
+    );
+}
+
+impl Late {
+    pub(super) fn processes(&self) -> &[ProcessId] {
+        &self.overdue.processes
+    }
+}
+
+/// What is said of a channel.
+pub(super) fn say(late: &Late, scheduler: &Scheduler) -> Leak {
+    let now_ms = scheduler.clock.coarse_ms();
+    let listed = late.processes().iter().take(LISTED);
+    Leak {
+        verdict: Verdict::LostWakeup {
+            why: late.overdue.why.clone(),
+        },
+        processes: listed
+            .map(|&id| stuck(scheduler, id, late, now_ms))
+            .collect(),
+        count: late.processes().len(),
+        behind: 0,
+    }
+}
+
+fn stuck(scheduler: &Scheduler, id: ProcessId, channel: &Late, now_ms: u32) -> Stuck {
+    let (name, site) = name_of(scheduler, id);
+    let slot = scheduler.registry.slot(id.index());
+    // ORDERING: Relaxed: see `registry::Line`; to say for how long.
+    let word = slot.map_or(0, |slot| slot.line.wait.load(Ordering::Relaxed));
+    let since = now_ms.wrapping_sub((word >> 32) as u32);
+    Stuck {
+        id: id.raw(),
+        name,
+        site,
+        since: Duration::from_millis(since.into()),
+        waits: vec![Awaited {
+            kind: match channel.overdue.receives {
+                true => WaitKind::Recv,
+                false => WaitKind::Send,
+            },
+            name: channel.name.map(Name::from),
+            site: Some(channel.site.clone()),
+            mailbox: channel.mailbox,
+            ends: 0,
+            holders: Vec::new(),
+        }],
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::WaitKind;
+    use crate::channel::overdue::mistakes::Bare;
+    use crate::leaks::{Leak, Proof, Verdict};
+    use crate::prelude::*;
+    use crate::sim::{Reason, Simulation};
+
+    /// Searches until something is found.
+    async fn found(scope: &Scope) -> Vec<Leak> {
+        loop {
+            let leaks = scope.system().leaks();
+            if !leaks.is_empty() {
+                return leaks;
+            }
+            sleep(millis(1)).await;
+        }
+    }
+
+    /// Waits until somebody is parked in a channel.
+    async fn parked(scope: &Scope, kind: WaitKind) {
+        let waits = |scope: &Scope| {
+            let snapshot = scope.system().snapshot();
+            snapshot
+                .processes
+                .iter()
+                .any(|process| process.wait.as_ref().is_some_and(|wait| wait.kind == kind))
+        };
+        while !waits(scope) {
+            sleep(millis(1)).await;
+        }
+    }
+
+    #[process]
+    async fn sums(numbers: &Receiver<u32>) -> Result<u32> {
+        let mut sum = 0;
+        while let Some(number) = numbers.recv().await {
+            sum += number;
+        }
+        Ok(sum)
+    }
+
+    #[test]
+    fn a_message_that_nobody_was_woken_for_is_found_whoever_has_the_sender() -> Result<()> {
+        System::builder().workers(2).run(async |scope| {
+            let (sender, receiver) = bounded(2);
+            let channel = Bare(sender.raw());
+            let task = scope.spawn(sums(receiver));
+            parked(&scope, WaitKind::Recv).await;
+            assert_eq!(scope.system().lost_wakeups(), 0);
+            channel.send_to_nobody(1);
+            let leaks = found(&scope).await;
+            assert_eq!(leaks.len(), 1);
+            assert!(!leaks[0].is_proven());
+            let text = leaks[0].to_string();
+            let begins = "internal error: the wakeup of a process was lost, which is a bug in Roundrock and not in this program; \
+                          please report it\n  sums#";
+            assert!(text.starts_with(begins), "{text}");
+            let (from, why) = (" waits to receive from the channel made at ", ", and a message is queued there");
+            assert!(text.contains(from) && text.ends_with(why), "{text}");
+            channel.send_to_nobody(1);
+            let text = found(&scope).await[0].to_string();
+            assert!(text.ends_with(", and 2 messages are queued there"), "{text}");
+            // It is counted once.
+            assert_eq!(scope.system().snapshot().lost_wakeups, 1);
+            assert_eq!(scope.system().lost_wakeups(), 1);
+            // The next message wakes it, and it finds the others.
+            sender.send(3).await?;
+            drop(sender);
+            assert_eq!(task.await?, 5);
+            assert_eq!(scope.system().lost_wakeups(), 1);
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn room_that_nobody_was_woken_for_is_found() -> Result<()> {
+        System::builder().workers(2).run(async |scope| {
+            let (sender, receiver) = bounded(1);
+            let channel = Bare(sender.raw());
+            sender.try_send(1).expect("there is room");
+            let task = scope.task("sends", async move { sender.send(2).await });
+            parked(&scope, WaitKind::Send).await;
+            assert_eq!(scope.system().lost_wakeups(), 0);
+            assert_eq!(channel.receive_from_nobody(), Some(1));
+            let text = found(&scope).await[0].to_string();
+            assert!(
+                text.contains("\n  sends#")
+                    && text.contains(" waits for room in the channel made at "),
+                "{text}"
+            );
+            assert!(text.ends_with(", and there is room"), "{text}");
+            // Whoever comes by puts it right.
+            assert_eq!(scope.system().lost_wakeups(), 1);
+            drop(receiver);
+            assert!(task.await.is_err());
+            Ok(())
+        })
+    }
+
+    #[process]
+    async fn echo(input: &Receiver<u32>, output: &Sender<u32>) -> Result<()> {
+        while let Some(number) = input.recv().await {
+            output.send(number).await?;
+        }
+        Ok(())
+    }
+
+    /// Without the message the two would be a cycle; with it, it is not they who are to blame.
+    #[test]
+    fn what_waits_for_a_lost_wakeup_is_behind_it_and_no_cycle() {
+        let ended = System::builder().workers(2).run(async |scope| {
+            let (to_left, of_left) = bounded(1);
+            let (to_right, of_right) = bounded(1);
+            let channel = Bare(to_left.raw());
+            let left = scope.spawn(echo(of_left, to_right)).id();
+            scope.spawn(echo(of_right, to_left));
+            let before = found(&scope).await;
+            assert_eq!(before[0].verdict, Verdict::Proven(Proof::Cycle));
+            channel.send_to_nobody(7);
+            let leaks = found(&scope).await;
+            assert_eq!(leaks.len(), 2, "{leaks:?}");
+            assert!(matches!(leaks[0].verdict, Verdict::LostWakeup { .. }));
+            assert_eq!((leaks[0].processes[0].id, leaks[0].behind), (left.raw(), 1));
+            let is_behind = matches!(leaks[1].verdict, Verdict::Proven(Proof::Behind { root, .. }) if root == left.raw());
+            assert!(is_behind, "{}", leaks[1]);
+            Ok(())
+        });
+        // The body has returned, and the rest can never go on: that is told, with the reason, and does not hang.
+        let error = ended.expect_err("it is a deadlock").to_string();
+        assert!(
+            error.contains("deadlock") && error.contains("internal error"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_simulation_fails_with_it() {
+        let run = |leaks: bool| {
+            Simulation::new("lost")
+                .seeds(1)
+                .deny_leaks(leaks)
+                .run(|sim| async move {
+                    let (sender, receiver) = bounded(2);
+                    let channel = Bare(sender.raw());
+                    sim.spawn(sums(receiver));
+                    let scope = Scope::clone(&sim);
+                    sim.task("keeps", async move {
+                        scope.stopping().await;
+                        drop(sender);
+                    });
+                    sim.settle().await;
+                    channel.send_to_nobody(1);
+                    roundrock::Ok(())
+                })
+        };
+        for leaks in [false, true] {
+            let failure = run(leaks).expect_err("a wakeup was lost");
+            assert!(
+                matches!(&failure.reason, Reason::LostWakeup(text) if text.contains("sums#")),
+                "{}",
+                failure.reason
+            );
+        }
+    }
+}
