@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 
 use roundrock::prelude::*;
-use roundrock::sim::Simulation;
+use roundrock::sim::{Reason, Simulation};
 
 #[derive(Debug, Clone)]
 struct Job(u32);
@@ -169,6 +169,72 @@ fn who_waits_is_shown_when_a_process_has_failed() {
     let failure = failure.expect_err("a process panics");
     let waits = failure.waits.join("\n");
     assert_shows(&waits, &["relays#", "jobs", "test#0", "done"]);
+}
+
+#[test]
+fn who_waits_for_a_lock_is_shown_with_its_place_and_holder() {
+    let failure = Simulation::new("locked")
+        .seeds(1)
+        .run(|sim: Sim| async move {
+            let shared = std::sync::Arc::new(roundrock::sync::Mutex::new(0));
+            let mine = shared.lock().await;
+            let waits = sim.task("waits", {
+                let shared = shared.clone();
+                async move { *shared.lock().await += 1 }
+            });
+            waits.done().await;
+            drop(mine);
+        });
+    let failure = failure.expect_err("the body waits for who waits for it");
+    assert_eq!(failure.reason, Reason::Deadlock, "{failure}");
+    assert_shows(
+        &failure.waits.join("\n"),
+        &[
+            "waits#",
+            "waits for the lock [sim/events.rs:",
+            "], held by test#0",
+        ],
+    );
+}
+
+/// Of a run with more operations than are shown, it is said how many are not.
+#[test]
+fn lines_that_are_left_away_are_counted() {
+    let failure = Simulation::new("long").seeds(1).run(|_: Sim| async {
+        let (out, inbox) = bounded(1);
+        for n in 0..1500_u32 {
+            out.send(n).await?;
+            inbox.recv().await;
+        }
+        panic!("enough");
+        #[expect(unreachable_code, reason = "says the type of the body")]
+        roundrock::Ok(())
+    });
+    let failure = failure.expect_err("the body fails");
+    assert!(
+        failure.events[0].contains("2000 lines before these are left away"),
+        "{}",
+        failure.events[0]
+    );
+    assert!(failure.events.len() < 2003, "{}", failure.events.len());
+}
+
+/// What replays a test runs this test only, also where its name is a part of another's.
+#[test]
+fn what_replays_a_test_names_it_as_the_harness_does() {
+    let fails = |module| {
+        let search = Simulation::new("moves").in_module(module).seeds(1);
+        let failure = search.run(|_: Sim| async { panic!("as asked") });
+        failure.expect_err("the body fails").to_string()
+    };
+    assert_shows(
+        &fails("bank::tests"),
+        &["ROUNDROCK_SEED=0 cargo test tests::moves -- --exact\n"],
+    );
+    assert_shows(
+        &fails("bank"),
+        &["ROUNDROCK_SEED=0 cargo test moves -- --exact\n"],
+    );
 }
 
 #[test]

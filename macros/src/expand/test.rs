@@ -7,7 +7,7 @@
 //! Output:  #[test]
 //!          fn orders() {
 //!              async fn orders(sim: &Sim) -> Result<()> { body }
-//!              let simulation = Simulation::new("orders").seeds(200).faults(Faults::none().slow(0.05));
+//!              let simulation = Simulation::new("orders").in_module(module_path!()).seeds(200).faults(Faults::none().slow(0.05));
 //!              run_test(simulation, |sim| async move { orders(&sim).await })
 //!          }
 //! ```
@@ -93,7 +93,7 @@ fn simulation(name: &Ident, options: &Simulated) -> TokenStream {
     let private = private();
     let text = name.to_string();
     let text = text.strip_prefix("r#").unwrap_or(&text);
-    let mut search = generated!(#private::Simulation::new(#text));
+    let mut search = generated!(#private::Simulation::new(#text).in_module(::core::module_path!()));
     if let Some(seeds) = options.seeds {
         let seeds = Literal::u64_unsuffixed(seeds.into());
         search = generated!(#search.seeds(#seeds));

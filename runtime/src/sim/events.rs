@@ -19,6 +19,8 @@ pub(crate) struct Events {
     lines: Vec<Event>,
     /// The process whose step the last line belongs to.
     last: Option<u32>,
+    /// How many of the first lines were left away.
+    left_away: usize,
 }
 
 #[derive(Debug)]
@@ -32,6 +34,9 @@ struct Event {
 
 /// The most lines that are kept; the first ones of a longer run are left away.
 const LONGEST: usize = 2000;
+
+/// What follows an operation that its process waits for.
+const WAITS: &str = " ... waits";
 
 /// What a struct process does between two messages.
 pub(super) const RECEIVES: &str = "recv its mailbox";
@@ -48,6 +53,7 @@ impl Events {
     ) {
         if self.lines.len() == LONGEST {
             self.lines.drain(..LONGEST / 2);
+            self.left_away += LONGEST / 2;
         }
         self.last = Some(number);
         self.lines.push(Event {
@@ -80,8 +86,15 @@ impl Events {
             && let Some(event) = self.lines.last_mut()
             && event.number == process
         {
-            event.what.push_str(" ... waits");
+            event.what.push_str(WAITS);
         }
+    }
+
+    /// The lock that a process waits for, and who had it when it began to, if that was the last that it did.
+    pub(super) fn lock_of(&self, process: u32) -> Option<&str> {
+        let mut lines = self.lines.iter().rev();
+        let last = lines.find(|event| event.number == process)?;
+        last.what.strip_prefix("lock ")?.strip_suffix(WAITS)
     }
 
     /// The run has failed.
@@ -108,7 +121,14 @@ impl Events {
             }
             format!("{step:>5} {time:>8}  {process:<width$}  {what}")
         };
-        self.lines.into_iter().map(line).collect()
+        let left_away = (self.left_away > 0).then(|| {
+            format!(
+                "      ({} lines before these are left away)",
+                self.left_away
+            )
+        });
+        let lines = self.lines.into_iter().map(line);
+        left_away.into_iter().chain(lines).collect()
     }
 }
 

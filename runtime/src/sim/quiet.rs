@@ -20,7 +20,7 @@ pub(crate) fn waits(machine: &Machine, test: &TaskRef) -> Vec<String> {
     each(&machine.scheduler, |process, about, slot, task| {
         let is_test = task.header() == test.header();
         if task.scope().is_some() || is_test {
-            lines.push(line(&machine.scheduler, process, about, slot, task));
+            lines.push(line(machine, process, about, slot, task));
         }
     });
     lines
@@ -54,7 +54,7 @@ pub(crate) fn leaked(machine: &Machine) -> Vec<String> {
             && task.state.outside() == 0
             && kinds != 0
             && kinds & !INSIDE == 0;
-        lines.push(line(&machine.scheduler, process, about, slot, task));
+        lines.push(line(machine, process, about, slot, task));
     });
     if certain { lines } else { Vec::new() }
 }
@@ -84,7 +84,8 @@ fn each(scheduler: &Scheduler, mut visit: impl FnMut(u32, &About, &Slot, &TaskRe
 }
 
 /// `worker#3 (src/pool.rs:12) waits for a message of jobs: Job, held by 1 sender, last sent to by source#2`.
-fn line(scheduler: &Scheduler, process: u32, about: &About, slot: &Slot, task: &TaskRef) -> String {
+fn line(machine: &Machine, process: u32, about: &About, slot: &Slot, task: &TaskRef) -> String {
+    let scheduler = &*machine.scheduler;
     let mut text = name_of(scheduler, process);
     if let Some(site) = about.site.filter(|_| task.scope().is_some()) {
         let _ = write!(text, " ({}:{})", short(site.file()), site.line());
@@ -96,7 +97,7 @@ fn line(scheduler: &Scheduler, process: u32, about: &About, slot: &Slot, task: &
     let mut waits = Vec::new();
     scheduler
         .registry
-        .waits(slot, |wait| waits.push(awaited(scheduler, process, wait)));
+        .waits(slot, |wait| waits.push(awaited(machine, process, wait)));
     text.push_str(" waits for ");
     match &waits[..] {
         [] => text.push_str("something that is not Roundrock's"),
@@ -109,7 +110,8 @@ fn line(scheduler: &Scheduler, process: u32, about: &About, slot: &Slot, task: &
 }
 
 /// What a process waits for, in words.
-fn awaited(scheduler: &Scheduler, process: u32, wait: Noted) -> String {
+fn awaited(machine: &Machine, process: u32, wait: Noted) -> String {
+    let scheduler = &*machine.scheduler;
     let Noted { kind, object } = wait;
     match kind {
         WaitKind::Recv => format!(
@@ -127,7 +129,11 @@ fn awaited(scheduler: &Scheduler, process: u32, wait: Noted) -> String {
             channel(scheduler, process, object)
         ),
         WaitKind::Join => format!("the end of {}", name_of(scheduler, object as u32)),
-        WaitKind::Lock => "a lock".to_owned(),
+        WaitKind::Lock => {
+            let events = machine.events.borrow();
+            let lock = events.as_ref().and_then(|events| events.lock_of(process));
+            lock.map_or("a lock".to_owned(), |lock| format!("the lock {lock}"))
+        }
         WaitKind::Timer => "a timer".to_owned(),
         WaitKind::Select => "an arm of a `select!`".to_owned(),
         WaitKind::Stopping => "its scope to stop".to_owned(),

@@ -92,6 +92,8 @@ pub struct Failure {
     pub summary: Summary,
     /// The options of the test, as arguments of its attribute.
     pub(crate) options: String,
+    /// As the test harness names the test, if it is one.
+    pub(crate) path: Option<String>,
 }
 
 impl Failure {
@@ -110,6 +112,7 @@ impl Failure {
             steps: summary.steps,
             summary,
             options: String::new(),
+            path: None,
         }
     }
 }
@@ -165,12 +168,17 @@ impl fmt::Display for Failure {
 impl Failure {
     /// How to see it again.
     fn replay(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, shrunk, .. } = self;
+        let Self {
+            name, shrunk, path, ..
+        } = self;
         let is_word = name
             .chars()
             .all(|c| c.is_alphanumeric() || "_:-".contains(c));
-        let quoted = format!("'{name}'");
-        let filter = if is_word { name } else { &quoted };
+        let filter = match path {
+            Some(path) => format!("{path} -- --exact"),
+            None if is_word => name.clone(),
+            None => format!("'{name}'"),
+        };
         writeln!(f, "\n  again:")?;
         if let Some(seed) = self.seed {
             writeln!(f, "    ROUNDROCK_SEED={seed} cargo test {filter}")?;

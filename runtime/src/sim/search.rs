@@ -43,6 +43,8 @@ use crate::system::install_panic_hook;
 #[must_use = "nothing runs before `run`"]
 pub struct Simulation {
     name: String,
+    /// As the test harness names it, if it is a test of its own.
+    path: Option<String>,
     first: u64,
     seeds: u64,
     /// The runs before those with seeds.
@@ -58,6 +60,7 @@ impl Simulation {
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
+            path: None,
             first: 0,
             seeds: 64,
             tapes: Vec::new(),
@@ -83,6 +86,17 @@ impl Simulation {
     /// Runs this tape before the seeds: one that failed once. May be called several times.
     pub fn tape(mut self, tape: Tape) -> Self {
         self.tapes.push(tape);
+        self
+    }
+
+    /// Says in which module the test is that has this name: reports show how to run that test, and no other.
+    #[doc(hidden)]
+    pub fn in_module(mut self, module: &str) -> Self {
+        // The first part is the crate, which the test harness leaves away.
+        self.path = Some(match module.split_once("::") {
+            Some((_, module)) => format!("{module}::{}", self.name),
+            None => self.name.clone(),
+        });
         self
     }
 
@@ -473,6 +487,7 @@ impl Search<'_> {
             steps: found.steps,
             summary: self.summary.clone(),
             options: self.simulation.options.to_string(),
+            path: self.simulation.path.clone(),
         }
     }
 }
