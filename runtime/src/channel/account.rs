@@ -135,7 +135,7 @@ impl<T> State<T> {
 
 impl Head {
     pub(crate) fn desk(&self) -> Option<&Desk> {
-        self.place.as_ref().map(|place| place.desk())
+        self.shard.as_ref().map(|shard| &**shard.desk())
     }
 
     /// The time for [`Losses::die`]; zero for a channel of no system, which tells nobody.
@@ -147,6 +147,12 @@ impl Head {
 impl<T> Core<T> {
     pub(super) fn ledger(&self) -> Ledger {
         self.state.lock().ledger()
+    }
+
+    /// The ledger, and where the channel is listed.
+    pub(super) fn ledger_and_place(&self) -> (Ledger, u32) {
+        let state = self.state.lock();
+        (state.ledger(), state.listed)
     }
 
     /// Counts a message that went back to its sender after it had waited.

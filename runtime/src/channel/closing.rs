@@ -7,7 +7,6 @@
     reason = "parked operations are told that their channel is closed"
 )]
 
-use std::collections::VecDeque;
 use std::ptr::{self, NonNull};
 
 use crate::channel::core::{Core, DISCARDS, MANY, NO_RECEIVERS, NO_SENDERS, State};
@@ -15,6 +14,7 @@ use crate::channel::dead::Dead;
 use crate::channel::head::{Side, Stats};
 use crate::channel::overdue::Overdue;
 use crate::channel::policy::Overflow;
+use crate::channel::ring::Ring;
 use crate::channel::wait::Wakes;
 use crate::sim::here;
 use crate::sync::Guard;
@@ -53,7 +53,7 @@ impl<T> Core<T> {
     /// No endpoint of one side is left.
     pub(super) fn close(&self, side: Side) {
         let mut wakes = Wakes::default();
-        let mut queued = VecDeque::new();
+        let mut queued = Ring::new();
         let mut notices = None;
         let mut state = self.state.lock();
         let is_used = state.gates & (NO_SENDERS | NO_RECEIVERS) == 0;

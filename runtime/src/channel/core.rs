@@ -20,22 +20,21 @@
     reason = "values that are moved between the places of parked operations"
 )]
 
-use std::collections::VecDeque;
 use std::panic::Location;
 use std::ptr::{self, NonNull};
-use std::sync::Weak;
+use std::sync::Arc;
 use std::task::Context;
 
-use crate::channel::account::Losses;
+use crate::channel::cold::{Closing, Cold};
 use crate::channel::dead::Dead;
 use crate::channel::head::{Counters, Head, Park, RECEIVER, SENDER, Started, VTable};
 use crate::channel::policy::Overflow;
-use crate::channel::registry::Place;
+use crate::channel::registry::Shard;
+use crate::channel::ring::Ring;
 use crate::channel::select::Token;
 use crate::channel::wait::{self, Claimed, List, Node, Offer, Wakes};
 use crate::observe::BOOKS;
-use crate::scope::ScopeInner;
-use crate::sync::{AtomicU64, Guard, Lock};
+use crate::sync::{AtomicU64, Guard, Lock, prefetch, prefetch_before};
 use crate::task::waker::{self, TaskWaker};
 use crate::task::{TaskRef, current};
 
@@ -49,26 +48,34 @@ pub(crate) struct Core<T> {
     pub(super) state: Lock<State<T>>,
 }
 
-/// Buffer, parked operations, room, and what observers ask for.
+/// Buffer, parked operations, room, and what observers ask for. In this order, so that what every message touches lies together.
+#[repr(C)]
 pub(super) struct State<T> {
-    pub(super) queue: VecDeque<T>,
+    pub(super) receivers: List,
+    // Between the lists, so that their pointers are aligned.
     pub(super) capacity: u32,
+    pub(super) senders: List,
     /// Room that was granted and not used yet.
     pub(super) permits: u32,
-    pub(super) senders: List,
-    pub(super) receivers: List,
+    pub(super) queue: Ring<T>,
+    /// Messages that were handed to parked receivers: the next one's ticket. Tickets wrap around; of those that are out at a time
+    /// none is so much older than another.
+    pub(super) handed: u32,
     /// What keeps the common cases from being common: [`NO_SENDERS`] and the like.
     pub(super) gates: u8,
     pub(super) overflow: Overflow,
-    /// Messages that were handed to parked receivers: the next one's ticket.
-    pub(super) handed: u64,
     /// The address of the task that sent last, to tell who feeds whom when a scope stops.
     pub(super) sent_by: usize,
+    pub(super) stats: Counters,
+    /// Where the channel is in the list of its shard.
+    pub(super) listed: u32,
     /// The process whose mailbox this is.
     pub(super) owner: Option<TaskRef>,
-    pub(super) stats: Counters,
     pub(super) cold: Option<Box<Cold>>,
 }
+
+#[cfg(all(target_pointer_width = "64", not(loom)))]
+const _: () = assert!(size_of::<Core<u64>>() <= 192, "every channel has one");
 
 /// No sender is left.
 pub(super) const NO_SENDERS: u8 = 1;
@@ -83,52 +90,17 @@ pub(super) const RETURNED: u8 = 16;
 /// Somebody has waited for room for several messages at once.
 pub(super) const MANY: u8 = 32;
 
-/// What few channels need.
-#[derive(Debug, Default)]
-pub(super) struct Cold {
-    pub(super) name: Option<&'static str>,
-    pub(super) closing: Option<Closing>,
-    /// The tickets of the messages at the head of the queue that came back from a receiver which never saw them.
-    pub(super) returned: VecDeque<u64>,
-    pub(super) losses: Losses,
-    /// The core that this belongs to, if its policy discards messages.
-    pub(super) own: Option<NonNull<Head>>,
-}
-
-// SAFETY: `own` points to the core that the box is a part of, and is followed only while an endpoint keeps that alive.
-unsafe impl Send for Cold {}
-
-/// Whom a channel refuses.
-#[derive(Debug)]
-pub(super) enum Closing {
-    /// Everybody: its owner was stopped.
-    All,
-    /// Processes outside of this scope, until the scope is over: a receiver that is left then is outside too.
-    Outside(Weak<ScopeInner>),
-}
-
-impl Closing {
-    fn refuses(&self) -> bool {
-        match self {
-            Self::All => true,
-            Self::Outside(scope) => scope
-                .upgrade()
-                .is_some_and(|scope| scope.alive() > 0 && !current::is_within(scope.id)),
-        }
-    }
-}
-
 // SAFETY: all parts are behind the lock or atomic; messages move between threads, so they must be `Send`.
 unsafe impl<T: Send> Send for Core<T> {}
 // SAFETY: as above; nobody gets a shared reference to a message.
 unsafe impl<T: Send> Sync for Core<T> {}
 
 impl<T> Core<T> {
-    /// Makes a channel with one sender and one receiver, at this place of a list.
+    /// Makes a channel with one sender and one receiver, and lists it.
     pub(crate) fn create(
         capacity: u32,
         site: &'static Location<'static>,
-        place: Option<Place>,
+        shard: Option<Arc<Shard>>,
         vtable: &'static VTable,
     ) -> NonNull<Head> {
         let core = Box::new(Self {
@@ -137,29 +109,34 @@ impl<T> Core<T> {
                 vtable,
                 site,
                 server: AtomicU64::new(0),
-                place,
+                shard,
             },
             state: Lock::new(State {
-                queue: VecDeque::new(),
-                capacity,
-                permits: 0,
-                senders: List::new(),
                 receivers: List::new(),
+                capacity,
+                senders: List::new(),
+                permits: 0,
+                queue: Ring::new(),
+                handed: 0,
                 gates: 0,
                 overflow: Overflow::Wait,
-                handed: 0,
                 sent_by: 0,
-                owner: None,
                 stats: Counters::default(),
+                listed: 0,
+                owner: None,
                 cold: None,
             }),
         });
-        let core = Box::leak(core);
-        let head = NonNull::from(&mut *core).cast();
-        if let Some(place) = &core.head.place {
-            place.enter(head);
+        let core = NonNull::from(Box::leak(core));
+        // SAFETY: just made; the shard stays where it is.
+        if let Some(shard) = unsafe { &core.as_ref().head.shard } {
+            shard.enter(core.cast(), |index| {
+                // SAFETY: nobody else knows the channel before the list is unlocked.
+                let state = unsafe { &mut (*core.as_ptr()).state };
+                state.get_mut().listed = index;
+            });
         }
-        head
+        core.cast()
     }
 
     /// Sends what lies in `place`: to a parked receiver, into the buffer, or by parking.
@@ -168,6 +145,10 @@ impl<T> Core<T> {
     /// `place` is a full [`wait::Place<T>`] that stays valid while the operation is parked.
     #[inline(always)]
     pub(crate) unsafe fn send(&self, place: NonNull<()>, park: Option<Park<'_, '_>>) -> Started {
+        // The buffer and what is counted lie in the lines behind the lists.
+        let state = ptr::from_ref(&self.state);
+        prefetch(state.wrapping_byte_add(64));
+        prefetch(state.wrapping_byte_add(112));
         let mut state = self.state.lock();
         // What a stream of messages does most of the time, small enough to become part of the sending process.
         if !state.has(NO_RECEIVERS | REFUSES | DISCARDS)
@@ -197,9 +178,11 @@ impl<T> Core<T> {
     ) -> Started {
         let may_hand_over =
             !state.has(NO_RECEIVERS | REFUSES) && state.permits == 0 && state.senders.is_empty();
+        // The node lies in the cell of its process, whose other lines are needed next.
+        prefetch_before(state.receivers.first());
         let receiver = match may_hand_over {
             // SAFETY: under the lock.
-            true => unsafe { state.receivers.claim_first() },
+            true => unsafe { state.receivers.claim_receiver() },
             false => None,
         };
         let Some(receiver) = receiver else {
@@ -420,6 +403,22 @@ impl<T> Core<T> {
             }
             return Err(Started::Parked);
         }
+        if state.queue.is_empty() && state.capacity == 0 && park.token.is_none() {
+            // SAFETY: under the lock.
+            if let Some(sender) = unsafe { state.senders.first_if_message() } {
+                // SAFETY: a parked sender's offer is full.
+                let message = unsafe { take(sender.offer) };
+                state.stats.sent += u64::from(BOOKS);
+                state.stats.received += u64::from(BOOKS);
+                // SAFETY: under the lock; the node belongs to no `select!`.
+                let waker = unsafe { state.senders.finish(sender, wait::DONE) };
+                drop(state);
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+                return Ok(message);
+            }
+        }
         let mut wakes = Wakes::default();
         let result = match state.take(&mut wakes, park.token, true, object) {
             Ok(message) => Ok(message),
@@ -635,9 +634,9 @@ impl<T> State<T> {
     #[inline]
     pub(super) fn push_back(&mut self, message: T) {
         self.note_level();
-        self.queue.push_back(message);
+        let len = self.queue.push_back(message);
         if BOOKS {
-            self.stats.high_water = self.stats.high_water.max(self.queue.len() as u32);
+            self.stats.high_water = self.stats.high_water.max(len);
         }
     }
 
@@ -647,10 +646,10 @@ impl<T> State<T> {
         &mut self,
         receiver: Claimed,
         message: T,
-        ticket: Option<u64>,
+        ticket: Option<u32>,
     ) -> Option<TaskWaker> {
         let ticket = ticket.unwrap_or_else(|| {
-            self.handed += 1;
+            self.handed = self.handed.wrapping_add(1);
             self.handed
         });
         if let Offer::Recv(place) = receiver.offer {

@@ -13,16 +13,18 @@
 
 use std::panic::Location;
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::task::Context;
 
 use crate::channel::account::{self, Item, Loss};
-use crate::channel::core::{Closing, Core};
+use crate::channel::cold::Closing;
+use crate::channel::core::Core;
 use crate::channel::overdue::Overdue;
-use crate::channel::registry::Place;
+use crate::channel::registry::Shard;
 use crate::channel::select::Token;
 use crate::channel::wait::{Node, Offer};
 use crate::observe::Ledger;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, prefetch_rest};
 use crate::task::TaskRef;
 
 pub(super) const SENDER: u64 = 1;
@@ -41,8 +43,8 @@ pub(crate) struct Head {
     pub(crate) site: &'static Location<'static>,
     /// The id of the process that alone receives here, if it is the mailbox of a struct; otherwise zero.
     pub(crate) server: AtomicU64,
-    /// Where the channel is listed for observers.
-    pub(crate) place: Option<Place>,
+    /// The list for observers that the channel is in.
+    pub(crate) shard: Option<Arc<Shard>>,
 }
 
 /// Which endpoint of a channel.
@@ -113,14 +115,15 @@ pub(crate) struct VTable {
 
 /// Counters of a channel, kept under its lock: every channel has them, so they are small.
 #[derive(Debug, Clone, Copy, Default)]
+#[repr(C, packed(4))]
 pub(crate) struct Counters {
     pub(crate) sent: u64,
     pub(crate) received: u64,
+    pub(crate) last_ms: u32,
+    pub(crate) high_water: u32,
     /// Integral of the length over coarse milliseconds.
     pub(crate) fill: u64,
-    pub(crate) last_ms: u32,
     pub(crate) full_ms: u32,
-    pub(crate) high_water: u32,
 }
 
 /// What an observer is told of a channel.
@@ -219,8 +222,18 @@ fn too_many() -> ! {
 pub(crate) unsafe fn release(head: NonNull<Head>, side: Side) {
     // SAFETY: the endpoint keeps the core alive.
     let shared = unsafe { head.as_ref() };
-    // ORDERING: Relaxed: only the first guess.
-    let mut seen = shared.counts.load(Ordering::Relaxed);
+    // ORDERING: Acquire: for the case that this is the only endpoint, what all others did is visible.
+    let mut seen = shared.counts.load(Ordering::Acquire);
+    if seen == side.unit() {
+        // Endpoints come from endpoints, so nobody else has the core, and nobody will.
+        prefetch_rest(shared as *const Head, size_of::<Core<()>>());
+        if side != Side::Weak {
+            // SAFETY: this endpoint keeps the core alive.
+            unsafe { (shared.vtable.close)(head, side) };
+        }
+        // SAFETY: nobody knows the core any more.
+        return unsafe { (shared.vtable.free)(head) };
+    }
     loop {
         let last = match side {
             Side::Sender => seen & SENDERS == SENDER,
@@ -328,11 +341,11 @@ impl<T> Core<T> {
     unsafe fn free(head: NonNull<Head>) {
         // SAFETY: by contract; nobody else frees it.
         let core = unsafe { Self::of(head) };
-        let ledger = core.ledger();
+        let (ledger, index) = core.ledger_and_place();
         // The last receiver took the queue with it, so the numbers are final.
         debug_assert!(ledger.is_balanced(), "a channel lost count: {ledger}");
-        let place = core.head.place.as_ref();
-        if place.is_none_or(|place| place.leave(ledger, head, Self::dispose)) {
+        let shard = core.head.shard.as_ref();
+        if shard.is_none_or(|shard| shard.leave(ledger, index, head, Self::dispose)) {
             // SAFETY: it is in no list any more.
             unsafe { Self::dispose(head) };
         }

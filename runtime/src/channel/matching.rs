@@ -137,7 +137,7 @@ impl<T> State<T> {
 
     /// Takes the oldest message, with its ticket if it was handed over before.
     #[inline]
-    pub(super) fn pop_front(&mut self) -> Option<(T, Option<u64>)> {
+    pub(super) fn pop_front(&mut self) -> Option<(T, Option<u32>)> {
         let ticket = match self.has(RETURNED) {
             true => self.pop_ticket(),
             false => None,
@@ -146,7 +146,7 @@ impl<T> State<T> {
     }
 
     #[cold]
-    fn pop_ticket(&mut self) -> Option<u64> {
+    fn pop_ticket(&mut self) -> Option<u32> {
         let returned = &mut self.cold.as_mut()?.returned;
         let ticket = returned.pop_front();
         let more = !returned.is_empty();
@@ -156,10 +156,11 @@ impl<T> State<T> {
 
     /// Puts a message that its receiver never saw back to the head, in the order in which such messages were handed over.
     #[cold]
-    pub(super) fn put_back(&mut self, message: T, ticket: u64) {
+    pub(super) fn put_back(&mut self, message: T, ticket: u32) {
         self.stats.received -= u64::from(BOOKS);
         let returned = &mut self.cold.get_or_insert_default().returned;
-        let place = returned.partition_point(|&before| before < ticket);
+        let place =
+            returned.partition_point(|before| before.wrapping_sub(ticket).cast_signed() < 0);
         returned.insert(place, ticket);
         self.queue.insert(place, message);
         self.set(RETURNED, true);

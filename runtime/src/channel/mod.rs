@@ -27,6 +27,7 @@
 pub(crate) mod account;
 pub(crate) mod broadcast;
 mod closing;
+mod cold;
 pub(crate) mod core;
 pub(crate) mod dead;
 pub(crate) mod endpoint;
@@ -41,6 +42,7 @@ pub(crate) mod permit;
 pub(crate) mod policy;
 pub(crate) mod receiver;
 pub(crate) mod registry;
+mod ring;
 pub(crate) mod select;
 pub(crate) mod sender;
 pub(crate) mod wait;
@@ -50,6 +52,7 @@ mod within;
 use std::fmt;
 use std::panic::Location;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 pub use broadcast::{
     BroadcastReceiver, BroadcastRecv, BroadcastSender, BroadcastSending, Lagged, broadcast,
@@ -150,8 +153,7 @@ pub(crate) fn create_at<T: Message>(
     capacity: u32,
     site: &'static Location<'static>,
 ) -> (Sender<T>, Receiver<T>) {
-    let place = registry::current().map(|shard| shard.place());
-    pair(capacity, site, place, &Core::<T>::VTABLE)
+    pair(capacity, site, registry::current(), &Core::<T>::VTABLE)
 }
 
 /// Makes a channel that is in no list, and in no ledger.
@@ -168,10 +170,10 @@ fn unlisted<T: Message>(capacity: u32) -> (Sender<T>, Receiver<T>) {
 pub(crate) fn pair<T: Message>(
     capacity: u32,
     site: &'static Location<'static>,
-    place: Option<registry::Place>,
+    shard: Option<Arc<registry::Shard>>,
     vtable: &'static VTable,
 ) -> (Sender<T>, Receiver<T>) {
-    let head = Core::<T>::create(capacity, site, place, vtable);
+    let head = Core::<T>::create(capacity, site, shard, vtable);
     // SAFETY: `create` counted one sender for a core of this type.
     let sender = unsafe { Sender::from_raw(head) };
     // SAFETY: and one receiver.

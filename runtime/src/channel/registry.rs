@@ -6,7 +6,7 @@
 //!
 //! **Invariants**
 //! - A head in a list is alive: it is freed only after it left, under the list's lock.
-//! - `Place::index` is the head's index in its list, as long as it lives.
+//! - `State::listed` is the index of its channel in the list, as long as that lives.
 //! - A channel is in its list, or its ledger is in the sum: both change under the list's lock.
 //! - While a list is pinned, the memory of a channel that leaves it is kept until the list is let go: whoever saw a process that
 //!   holds an endpoint, after it had pinned the lists, may follow the pointer. The flag lies under the lock that a channel takes
@@ -27,7 +27,7 @@ use crate::channel::dead::{Dead, Desk};
 use crate::channel::head::{Head, Stats};
 use crate::observe::Ledger;
 use crate::scheduler::worker;
-use crate::sync::{AtomicU32, Lock, Ordering};
+use crate::sync::Lock;
 use crate::task::{TaskRef, current};
 
 /// The channels that one worker made.
@@ -71,13 +71,6 @@ struct Entry(NonNull<Head>);
 // SAFETY: a head is `Sync`, and is alive while it is in the list.
 unsafe impl Send for Entry {}
 
-/// Where a channel is listed.
-#[derive(Debug)]
-pub(crate) struct Place {
-    shard: Arc<Shard>,
-    index: AtomicU32,
-}
-
 /// Where a channel is listed that is not a core.
 #[derive(Debug)]
 pub(crate) struct Listed {
@@ -114,12 +107,47 @@ impl Shard {
         }
     }
 
-    /// Reserves a place; [`Place::enter`] fills it.
-    pub(crate) fn place(self: Arc<Self>) -> Place {
-        Place {
-            shard: self,
-            index: AtomicU32::new(u32::MAX),
+    /// Lists a core, which is told where before anybody can see it there.
+    pub(crate) fn enter(&self, head: NonNull<Head>, tell: impl FnOnce(u32)) {
+        let mut list = self.list.lock();
+        let entry = Some(Entry(head));
+        let index = match list.holes.pop() {
+            Some(index) => {
+                list.heads[index as usize] = entry;
+                index
+            }
+            None => {
+                list.heads.push(entry);
+                // There is no memory for more channels than fit.
+                (list.heads.len() - 1) as u32
+            }
+        };
+        tell(index);
+    }
+
+    /// Takes a channel out of the list, whose ledger becomes part of the sum. False if its memory is still needed: `free` is called
+    /// for it later.
+    pub(crate) fn leave(
+        &self,
+        ledger: Ledger,
+        index: u32,
+        head: NonNull<Head>,
+        free: unsafe fn(NonNull<Head>),
+    ) -> bool {
+        let mut list = self.list.lock();
+        list.gone += ledger;
+        list.heads[index as usize] = None;
+        list.holes.push(index);
+        if list.holes.len() == list.heads.len() {
+            // Nothing is left that a look would have to pass over.
+            list.heads.clear();
+            list.holes.clear();
         }
+        let pinned = list.pins > 0;
+        if pinned {
+            list.kept.push(Kept { head, free });
+        }
+        !pinned
     }
 
     /// Visits every channel. The list is locked meanwhile: makers and breakers of channels wait.
@@ -287,55 +315,5 @@ impl Described {
     fn named(mut self) -> Self {
         self.name = self.stats.name;
         self
-    }
-}
-
-impl Place {
-    pub(crate) fn desk(&self) -> &Desk {
-        &self.shard.desk
-    }
-
-    pub(crate) fn enter(&self, head: NonNull<Head>) {
-        let mut list = self.shard.list.lock();
-        let entry = Some(Entry(head));
-        let index = match list.holes.pop() {
-            Some(index) => {
-                list.heads[index as usize] = entry;
-                index
-            }
-            None => {
-                list.heads.push(entry);
-                // There is no memory for more channels than fit.
-                (list.heads.len() - 1) as u32
-            }
-        };
-        // ORDERING: Relaxed: read by whoever frees the channel, to whom its last endpoint came later.
-        self.index.store(index, Ordering::Relaxed);
-    }
-
-    /// Takes a channel out of the list, whose ledger becomes part of the sum. False if its memory is still needed: `free` is called
-    /// for it later.
-    pub(crate) fn leave(
-        &self,
-        ledger: Ledger,
-        head: NonNull<Head>,
-        free: unsafe fn(NonNull<Head>),
-    ) -> bool {
-        let mut list = self.shard.list.lock();
-        list.gone += ledger;
-        // ORDERING: Relaxed: see `enter`.
-        let index = self.index.load(Ordering::Relaxed);
-        list.heads[index as usize] = None;
-        list.holes.push(index);
-        if list.holes.len() == list.heads.len() {
-            // Nothing is left that a look would have to pass over.
-            list.heads.clear();
-            list.holes.clear();
-        }
-        let pinned = list.pins > 0;
-        if pinned {
-            list.kept.push(Kept { head, free });
-        }
-        !pinned
     }
 }

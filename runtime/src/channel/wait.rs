@@ -31,7 +31,7 @@ use std::ptr::{self, NonNull};
 
 use crate::channel::select::Token;
 use crate::sync::{AtomicU32, Ordering, UnsafeCell};
-use crate::task::waker::TaskWaker;
+use crate::task::waker::{TaskWaker, WakerPlace};
 
 pub(crate) const IDLE: u32 = 0;
 pub(crate) const WAITING: u32 = 1;
@@ -86,19 +86,13 @@ pub(crate) struct Node {
     mark: AtomicU32,
     /// This and the rest are written when the node enters a list, and meaningless before: making an operation that need not
     /// park costs nothing.
-    kind: UnsafeCell<MaybeUninit<Kind>>,
+    kind: UnsafeCell<MaybeUninit<OfferKind>>,
     inner: UnsafeCell<MaybeUninit<Inner>>,
     _pinned: PhantomPinned,
 }
 
-/// Which [`Offer`] a node makes, and whether it still has its waker. Beside the mark, where it takes no space.
-#[derive(Debug, Clone, Copy)]
-struct Kind {
-    offer: OfferKind,
-    has_waker: bool,
-}
-
-#[derive(Debug, Clone, Copy)]
+/// Which [`Offer`] a node makes. Beside the mark, where it takes no space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum OfferKind {
     Recv,
     Send,
@@ -112,10 +106,24 @@ struct Inner {
     /// In a node that is done, the address is the ticket of its hand-off.
     previous: *const Node,
     next: *const Node,
-    waker: MaybeUninit<TaskWaker>,
+    waker: WakerPlace,
     place: NonNull<()>,
+    rest: Rest,
+}
+
+/// What some nodes have. A message that is to be converted belongs to no `select!`.
+#[derive(Clone, Copy)]
+union Rest {
+    /// Of a [`OfferKind::Convert`].
     convert: Convert,
+    /// Of all others.
     token: *const Token,
+}
+
+impl std::fmt::Debug for Rest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rest").finish_non_exhaustive()
+    }
 }
 
 /// Moves a message of another type from its place as the channel's own type into an `Option`.
@@ -123,8 +131,8 @@ pub(crate) type Convert = unsafe fn(NonNull<()>, NonNull<()>);
 
 #[cfg(all(target_pointer_width = "64", not(loom)))]
 const _: () = assert!(
-    size_of::<Node>() <= 64,
-    "a parked operation is one cache line"
+    size_of::<Node>() <= 48,
+    "every idle process waits in one of these"
 );
 
 // SAFETY: everything but the mark is touched under the lock of the node's channel, or by the owner while it is in no list.
@@ -177,9 +185,9 @@ impl Node {
     }
 
     /// The ticket of the hand-off that this node got. By the owner, of a node that is done.
-    pub(crate) fn ticket(&self) -> u64 {
+    pub(crate) fn ticket(&self) -> u32 {
         // SAFETY: a done node is in no list, and belongs to its owner.
-        unsafe { self.inner(|inner| inner.previous.addr() as u64) }
+        unsafe { self.inner(|inner| inner.previous.addr() as u32) }
     }
 
     /// # Safety
@@ -197,13 +205,29 @@ impl Node {
     /// # Safety
     /// As for [`inner`](Self::inner).
     #[inline]
-    unsafe fn kind<R>(&self, f: impl FnOnce(&mut Kind) -> R) -> R {
-        self.kind.with_mut(|kind| {
+    unsafe fn kind(&self) -> OfferKind {
+        self.kind.with(|kind| {
             // SAFETY: by contract nobody else touches it now.
-            let kind = unsafe { &mut *kind };
+            let kind = unsafe { &*kind };
             // SAFETY: written when the node entered its list.
-            f(unsafe { kind.assume_init_mut() })
+            unsafe { kind.assume_init() }
         })
+    }
+
+    /// The `select!` that the node belongs to, or null.
+    ///
+    /// # Safety
+    /// As for [`inner`](Self::inner).
+    #[inline]
+    unsafe fn token(&self) -> *const Token {
+        // SAFETY: by contract.
+        if unsafe { self.kind() } == OfferKind::Convert {
+            return ptr::null();
+        }
+        // SAFETY: by contract.
+        let rest = unsafe { self.inner(|inner| inner.rest) };
+        // SAFETY: a node of this kind has a token in its place, or null.
+        unsafe { rest.token }
     }
 
     /// # Safety
@@ -211,16 +235,7 @@ impl Node {
     #[inline]
     unsafe fn take_waker(&self) -> Option<TaskWaker> {
         // SAFETY: by contract.
-        let has_waker = unsafe { self.kind(|kind| std::mem::replace(&mut kind.has_waker, false)) };
-        if !has_waker {
-            return None;
-        }
-        // SAFETY: by contract.
-        let waker = unsafe { self.inner(|inner| ptr::from_ref(&inner.waker)) };
-        // SAFETY: a living place.
-        let waker = unsafe { waker.read() };
-        // SAFETY: there is one, and nobody takes it again.
-        Some(unsafe { waker.assume_init() })
+        unsafe { self.inner(|inner| inner.waker.take()) }
     }
 
     /// # Safety
@@ -228,15 +243,15 @@ impl Node {
     #[inline]
     unsafe fn offer(&self) -> Offer {
         // SAFETY: by contract.
-        let kind = unsafe { self.kind(|kind| kind.offer) };
+        let kind = unsafe { self.kind() };
         // SAFETY: by contract.
-        unsafe {
-            self.inner(|inner| match kind {
-                OfferKind::Recv => Offer::Recv(inner.place),
-                OfferKind::Send => Offer::Send(inner.place),
-                OfferKind::Convert => Offer::Convert(inner.place, inner.convert),
-                OfferKind::Ready => Offer::Ready(inner.place.addr().get() as u32),
-            })
+        let (place, rest) = unsafe { self.inner(|inner| (inner.place, inner.rest)) };
+        match kind {
+            OfferKind::Recv => Offer::Recv(place),
+            OfferKind::Send => Offer::Send(place),
+            // SAFETY: a node of this kind has the function in its place.
+            OfferKind::Convert => Offer::Convert(place, unsafe { rest.convert }),
+            OfferKind::Ready => Offer::Ready(place.addr().get() as u32),
         }
     }
 
@@ -247,7 +262,7 @@ impl Node {
     #[inline]
     unsafe fn claim(&self) -> bool {
         // SAFETY: by contract.
-        let token = unsafe { self.inner(|inner| inner.token) };
+        let token = unsafe { self.token() };
         // SAFETY: a token outlives the nodes of its `select!`, which leave the list under this lock.
         unsafe { token.as_ref() }.is_none_or(Token::claim)
     }
@@ -264,11 +279,9 @@ impl Drop for Node {
     }
 }
 
-/// In the place of a conversion that nobody asks for.
-unsafe fn no_conversion(_: NonNull<()>, _: NonNull<()>) {}
-
-/// A list of parked operations, under the lock of their channel.
+/// A list of parked operations, under the lock of their channel. Packed, because every channel has two of them.
 #[derive(Debug)]
+#[repr(C, packed(4))]
 pub(crate) struct List {
     first: *const Node,
     last: *const Node,
@@ -292,6 +305,12 @@ impl List {
         self.first.is_null()
     }
 
+    /// The oldest node, or null.
+    #[inline]
+    pub(crate) fn first(&self) -> *const Node {
+        self.first
+    }
+
     #[inline]
     pub(crate) fn len(&self) -> u32 {
         self.len
@@ -310,33 +329,36 @@ impl List {
         waker: TaskWaker,
         token: Option<&Token>,
     ) {
+        debug_assert!(
+            token.is_none() || !matches!(offer, Offer::Convert(..)),
+            "a message that is converted belongs to no `select!`"
+        );
         let last = self.last;
-        let (kind, place, convert) = match offer {
-            Offer::Recv(place) => (OfferKind::Recv, place, no_conversion as Convert),
-            Offer::Send(place) => (OfferKind::Send, place, no_conversion as Convert),
-            Offer::Convert(place, convert) => (OfferKind::Convert, place, convert),
+        let token = Rest {
+            token: token.map_or(ptr::null(), ptr::from_ref),
+        };
+        let (kind, place, rest) = match offer {
+            Offer::Recv(place) => (OfferKind::Recv, place, token),
+            Offer::Send(place) => (OfferKind::Send, place, token),
+            Offer::Convert(place, convert) => (OfferKind::Convert, place, Rest { convert }),
             Offer::Ready(count) => (
                 OfferKind::Ready,
                 NonNull::without_provenance(NonZeroUsize::MIN.saturating_add(count as usize - 1)),
-                no_conversion as Convert,
+                token,
             ),
         };
         node.kind.with_mut(|place| {
             // SAFETY: the node is in no list, and the caller owns it.
-            unsafe { &mut *place }.write(Kind {
-                offer: kind,
-                has_waker: true,
-            });
+            unsafe { &mut *place }.write(kind);
         });
         node.inner.with_mut(|inner| {
             // SAFETY: as above.
             unsafe { &mut *inner }.write(Inner {
                 previous: last,
                 next: ptr::null(),
-                waker: MaybeUninit::new(waker),
+                waker: WakerPlace::new(waker),
                 place,
-                convert,
-                token: token.map_or(ptr::null(), ptr::from_ref),
+                rest,
             });
         });
         // SAFETY: a node in the list is alive, and we hold the lock.
@@ -408,6 +430,43 @@ impl List {
         }
     }
 
+    /// As [`claim_first`](Self::claim_first), in a list of receivers.
+    ///
+    /// # Safety
+    /// Under the lock.
+    #[inline(always)]
+    pub(crate) unsafe fn claim_receiver(&mut self) -> Option<Claimed> {
+        // SAFETY: a node in the list is alive.
+        let node = unsafe { self.first.as_ref() }?;
+        // SAFETY: under the lock.
+        let (place, rest) = unsafe { node.inner(|inner| (inner.place, inner.rest)) };
+        // SAFETY: a receiver has a token in its place, or null.
+        if unsafe { rest.token }.is_null() {
+            return Some(Claimed {
+                node: NonNull::from(node),
+                offer: Offer::Recv(place),
+            });
+        }
+        // SAFETY: under the lock.
+        unsafe { self.claim_first() }
+    }
+
+    /// The oldest node, if it offers a message. It belongs to no `select!`.
+    ///
+    /// # Safety
+    /// Under the lock.
+    #[inline(always)]
+    pub(crate) unsafe fn first_if_message(&self) -> Option<Claimed> {
+        // SAFETY: a node in the list is alive, under the lock.
+        let node = unsafe { self.first.as_ref() }?;
+        // SAFETY: as above.
+        let offer = unsafe { node.offer() };
+        matches!(offer, Offer::Send(_) | Offer::Convert(..)).then(|| Claimed {
+            node: NonNull::from(node),
+            offer,
+        })
+    }
+
     /// The oldest node that offers a message, skipping those that only wait for room. Such nodes belong to no `select!`.
     ///
     /// # Safety
@@ -439,7 +498,7 @@ impl List {
         // SAFETY: a node in the list is alive, under the lock.
         let node = unsafe { self.first.as_ref() }?;
         // SAFETY: as above.
-        let token = unsafe { node.inner(|inner| inner.token) };
+        let token = unsafe { node.token() };
         // SAFETY: as above.
         Some((unsafe { node.offer() }, token))
     }
@@ -458,13 +517,11 @@ impl List {
             // SAFETY: as above.
             let offer = unsafe { node.offer() };
             // SAFETY: as above.
-            let has_waker = unsafe { node.kind(|kind| kind.has_waker) };
+            let token = unsafe { node.token() };
+            // SAFETY: a token outlives the nodes of its `select!`, which leave the list under this lock.
+            let token = unsafe { token.as_ref() };
             let mut look = |inner: &mut Inner| {
-                // SAFETY: a token outlives the nodes of its `select!`, which leave the list under this lock.
-                let token = unsafe { inner.token.as_ref() };
-                // SAFETY: there is one, as the node says.
-                let waker = has_waker.then(|| unsafe { inner.waker.assume_init_ref() });
-                visit(offer, token, waker);
+                inner.waker.look(|waker| visit(offer, token, waker));
                 at = inner.next;
             };
             // SAFETY: as above.
@@ -481,10 +538,9 @@ impl List {
         // SAFETY: nodes in the list are alive, under the lock.
         while let Some(node) = unsafe { at.as_ref() } {
             // SAFETY: as above.
-            let (same, next) =
-                unsafe { node.inner(|inner| (ptr::eq(inner.token, token), inner.next)) };
-            count += u32::from(same);
-            at = next;
+            count += u32::from(ptr::eq(unsafe { node.token() }, token));
+            // SAFETY: as above.
+            at = unsafe { node.inner(|inner| inner.next) };
         }
         count
     }
@@ -510,7 +566,7 @@ impl List {
     /// # Safety
     /// As for [`finish`](Self::finish).
     #[inline]
-    pub(crate) unsafe fn hand_over(&mut self, claimed: Claimed, ticket: u64) -> Option<TaskWaker> {
+    pub(crate) unsafe fn hand_over(&mut self, claimed: Claimed, ticket: u32) -> Option<TaskWaker> {
         // SAFETY: by contract the node is in the list, so it is alive.
         let node = unsafe { claimed.node.as_ref() };
         // SAFETY: by contract the node is in the list.
@@ -595,13 +651,7 @@ impl List {
             old => (TaskWaker::of(cx), old),
         };
         // SAFETY: as above.
-        unsafe {
-            node.inner(|inner| {
-                inner.waker.write(waker);
-            });
-        }
-        // SAFETY: as above.
-        unsafe { node.kind(|kind| kind.has_waker = true) };
+        unsafe { node.inner(|inner| inner.waker = WakerPlace::new(waker)) };
         (mark, old)
     }
 }

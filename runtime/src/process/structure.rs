@@ -16,7 +16,7 @@ use crate::channel::core::Core;
 use crate::channel::dead::Dead;
 use crate::channel::endpoint::Endpoint;
 use crate::channel::head::{Side, VTable};
-use crate::channel::registry::{self, Shard};
+use crate::channel::registry;
 use crate::channel::{self, Receiver};
 use crate::observe::Evidence;
 use crate::process::call::Envelope;
@@ -74,12 +74,11 @@ pub(crate) fn mailbox<P: Handlers + StructProcess>(
     scope: &Scope,
     site: &'static Location<'static>,
 ) -> (MailboxSender<P>, Mailbox<P>) {
-    let place = registry::current().or_else(|| {
+    let shard = registry::current().or_else(|| {
         let remote = scope.inner.system.scheduler.remotes.first()?;
         Some(Arc::clone(&remote.channels))
     });
-    let place = place.map(Shard::place);
-    channel::pair(P::META.mailbox, site, place, &Table::<P>::MAILBOX)
+    channel::pair(P::META.mailbox, site, shard, &Table::<P>::MAILBOX)
 }
 
 /// What distinguishes the core of a mailbox from others: it knows what a message is for, and who sent it.

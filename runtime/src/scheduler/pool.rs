@@ -20,7 +20,7 @@ use crate::scheduler::worker::{self, Remote, Worker};
 use crate::sync::{AtomicU32, AtomicUsize, Lock, Ordering, has_heavy_fence};
 use crate::system::SystemInner;
 use crate::task::ProcessId;
-use crate::task::cell::Header;
+use crate::task::cell::{self, Header};
 use crate::task::registry::Registry;
 use crate::time::clock::Clock;
 use crate::time::queue::Timers;
@@ -227,12 +227,7 @@ impl Scheduler {
         if !BOOKS {
             return;
         }
-        let now = self.clock.coarse_ms();
-        // ORDERING: Relaxed: see `registry::Line`.
-        crate::task::cell::slot_of_queued(task)
-            .line
-            .ready_ms
-            .store(now, Ordering::Relaxed);
+        cell::note_ready(task, self.clock.coarse_ms());
     }
 
     /// Wakes a worker, if nobody searches and somebody sleeps.

@@ -385,11 +385,11 @@ impl Late {
         let origin = slot.origin();
         let site = origin.site.map(|site| (site.file(), site.line()));
         let worker = scheduler.runs_on(slot.id());
-        // ORDERING: Relaxed (both): see `registry::Line`.
+        // ORDERING: Relaxed: see `registry::Line`.
         let wait = slot.line.wait.load(Ordering::Relaxed);
         // Who runs has not waited since it was woken; a word of zero says that it never has.
         let since_ms = if worker.is_some() || wait == 0 {
-            slot.line.ready_ms.load(Ordering::Relaxed)
+            task.ready_ms()
         } else {
             (wait >> 32) as u32
         };

@@ -18,7 +18,9 @@ use std::ops::{Deref, DerefMut};
 use crate::sync::{AtomicU32, Ordering, UnsafeCell, collided, wait_a_moment};
 
 /// A short lock that owns what it protects. See the header of this file for why it is ours.
+/// The word lies before the value, in the order in which they are used.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Lock<T> {
     /// 0 = free, 1 = held.
     held: AtomicU32,
@@ -42,6 +44,13 @@ impl<T> Lock<T> {
             held: AtomicU32::new(0),
             value: UnsafeCell::new(value),
         }
+    }
+
+    /// Access for who is the only one to know the lock.
+    #[inline]
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        // SAFETY: `&mut self` is the only way to the value.
+        self.value.with_mut(|value| unsafe { &mut *value })
     }
 
     /// Waits for the lock: a spin, then sleeps of 1 µs to 1 ms.

@@ -15,6 +15,7 @@
 pub(crate) mod lock;
 #[cfg(loom)]
 mod modelled;
+mod prefetch;
 #[cfg(not(loom))]
 mod real;
 
@@ -34,6 +35,8 @@ pub(crate) use real::{
     fence_after_exchange, has_heavy_fence, heavy_fence, light_fence, now, take_collisions, thread,
     thread_local, wait_a_moment,
 };
+
+pub(crate) use prefetch::{prefetch, prefetch_before, prefetch_rest};
 
 pub use crate::locks::{
     Holder, MAX_PERMITS, Mutex, MutexGuard, Permit, ReadGuard, RwLock, Semaphore, WriteGuard,

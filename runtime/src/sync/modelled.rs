@@ -75,6 +75,10 @@ impl<T> Lock<T> {
         Self(loom::sync::Mutex::new(value))
     }
 
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn lock(&self) -> Guard<'_, T> {
         Guard(self.0.lock().unwrap_or_else(PoisonError::into_inner), self)
     }

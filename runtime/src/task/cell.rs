@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `state` | anyone |
 //! | `ending` | anyone, as `ending.rs` says |
+//! | `ready_ms` | who notified the task writes it; the worker that takes it from a queue reads it |
 //! | `slot`, `vtable`, `scheduler` | anyone, read only; `scheduler` and `slot` live as long as `home`, which the cell owns |
 //! | `stage` | before `DONE`: the worker that took the task from a queue; after `DONE`: whoever changes `ending` or has the last reference, then whoever frees the cell |
 //!
@@ -37,7 +38,7 @@ use crate::process::exit::{Exit, ExitKind, Fault, IntoOutcome};
 use crate::scheduler::Scheduler;
 use crate::scope::{Own, ScopeInner};
 use crate::supervise::Lineage;
-use crate::sync::UnsafeCell;
+use crate::sync::{AtomicU32, Ordering, UnsafeCell, prefetch};
 use crate::system::SystemInner;
 use crate::task::current;
 use crate::task::ending::{Ending, Watch};
@@ -73,6 +74,8 @@ pub(crate) struct Header {
     pub(crate) scheduler: NonNull<Scheduler>,
     slot: NonNull<Slot>,
     pub(crate) ending: Ending,
+    /// When the task was made runnable. Here and not in the slot, so that a wake writes to one line.
+    ready_ms: AtomicU32,
 }
 
 // SAFETY: every field is either read only or has its own synchronisation, see the table in the file's header.
@@ -84,6 +87,12 @@ impl Header {
     pub(crate) fn slot(&self) -> &Slot {
         // SAFETY: the registry frees its slots with the system, which the cell keeps alive through its home.
         unsafe { self.slot.as_ref() }
+    }
+
+    /// When the task was made runnable last.
+    pub(crate) fn ready_ms(&self) -> u32 {
+        // ORDERING: Relaxed: see `registry::Line`.
+        self.ready_ms.load(Ordering::Relaxed)
     }
 
     pub(crate) fn scheduler(&self) -> &Scheduler {
@@ -210,6 +219,7 @@ where
             scheduler,
             slot: NonNull::from(slot),
             ending: Ending::new(),
+            ready_ms: AtomicU32::new(0),
         },
         home: ManuallyDrop::new(home),
         stage: UnsafeCell::new(Stage::Future(future)),
@@ -428,6 +438,17 @@ pub(crate) fn slot_of_queued<'a>(task: NonNull<Header>) -> &'a Slot {
     let slot = unsafe { task.as_ref() }.slot;
     // SAFETY: and the cell keeps its registry.
     unsafe { slot.as_ref() }
+}
+
+/// Notes when a task became runnable that was just notified by the caller and is not queued yet.
+#[inline]
+pub(crate) fn note_ready(task: NonNull<Header>, now_ms: u32) {
+    // SAFETY: a notified task is not done, so its life reference keeps the cell.
+    let task = unsafe { task.as_ref() };
+    // ORDERING: Relaxed: see `registry::Line`.
+    task.ready_ms.store(now_ms, Ordering::Relaxed);
+    // Its next step begins there.
+    prefetch(task.slot.as_ptr());
 }
 
 /// Whether a task that is queued, or was just taken out, belongs to a scope: it is no task of the runtime's own.

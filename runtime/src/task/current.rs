@@ -269,7 +269,7 @@ fn charge_wait(task: &Header, now: u32) {
 fn charge_wait_slow(task: &Header, now: u32, since: u32, kind: WaitKind) {
     let line = &task.slot().line;
     // ORDERING: see `registry::Line`.
-    let ready = line.ready_ms.load(Ordering::Relaxed).clamp(since, now);
+    let ready = task.ready_ms().clamp(since, now);
     let class = match kind {
         WaitKind::Recv | WaitKind::Select | WaitKind::Stopping => &line.idle_ms,
         WaitKind::Send => &line.pushed_ms,

@@ -10,12 +10,15 @@ use std::task::{Context, Poll, ready};
 
 use crate::channel::select::{ArmPoll, Event, Token};
 use crate::process::exit::Exit;
-use crate::sync::Ordering;
+use crate::sync::{Ordering, prefetch, prefetch_rest};
 use crate::task::cell::{self, Header};
 use crate::task::current;
 use crate::task::registry::{ProcessId, WaitKind};
 use crate::task::state::Notify;
 use crate::task::watch::{Registration, Wait};
+
+/// Bytes of a small cell.
+const CELL: usize = 192;
 
 /// A counted reference to a task, of the runtime's own.
 pub(crate) struct TaskRef(NonNull<Header>);
@@ -38,6 +41,13 @@ impl TaskRef {
         // SAFETY: by contract.
         unsafe { header.as_ref() }.state.retain();
         Self(header)
+    }
+
+    /// Asks for what is needed to take the value of the task and free it.
+    #[inline]
+    fn prefetch(&self) {
+        prefetch_rest(self.0.as_ptr().cast_const(), CELL);
+        prefetch(self.slot());
     }
 
     #[inline]
@@ -322,6 +332,7 @@ impl<T> Future for Join<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        this.task.task.prefetch();
         ready!(current::spend(cx, WaitKind::Join, || this
             .task
             .task

@@ -14,8 +14,9 @@ use std::alloc::{self, Layout};
 use std::fmt;
 use std::ptr::NonNull;
 
-/// Sizes are rounded up to this, as allocators do.
+/// Sizes are rounded up to this, less the word that the allocator of the C library adds to each block: as it does itself.
 const STEP: usize = 16;
+const ADDED: usize = size_of::<usize>();
 /// Larger cells than so many steps are left to the allocator.
 const CLASSES: usize = 32;
 /// Bytes that a worker keeps. None under Miri, which is to see what is used after it was freed.
@@ -26,7 +27,7 @@ struct Block {
     next: Option<NonNull<Self>>,
 }
 
-const _: () = assert!(size_of::<Block>() <= STEP && align_of::<Block>() <= STEP);
+const _: () = assert!(size_of::<Block>() <= STEP - ADDED && align_of::<Block>() <= STEP);
 
 /// The free blocks of one worker.
 #[derive(Default)]
@@ -50,12 +51,17 @@ impl fmt::Debug for Cells {
 /// The class of a cell, and the layout of its blocks.
 #[inline]
 fn class(layout: Layout) -> Option<(usize, Layout)> {
-    let class = layout.size().div_ceil(STEP);
-    if layout.align() > STEP || class == 0 || class >= CLASSES {
+    let class = (layout.size() + ADDED).div_ceil(STEP);
+    if layout.align() > STEP || class >= CLASSES {
         return None;
     }
-    let block = Layout::from_size_align(class * STEP, STEP).ok()?;
-    Some((class, block))
+    Some((class, block(class)?))
+}
+
+/// The layout of the blocks of a class.
+#[inline]
+fn block(class: usize) -> Option<Layout> {
+    Layout::from_size_align((class * STEP).checked_sub(ADDED)?, STEP).ok()
 }
 
 /// Memory for a cell; `cells` are those of the worker, if the caller is one.
@@ -111,7 +117,7 @@ fn allocate(layout: Layout) -> NonNull<u8> {
 impl Drop for Cells {
     fn drop(&mut self) {
         for (class, last) in self.last.iter_mut().enumerate() {
-            let Ok(layout) = Layout::from_size_align(class * STEP, STEP) else {
+            let Some(layout) = block(class) else {
                 continue;
             };
             while let Some(block) = *last {
@@ -141,12 +147,12 @@ mod tests {
             // SAFETY: taken above with this layout.
             unsafe { give(Some(&mut cells), place, layout(100)) };
         }
-        let other = take(Some(&mut cells), layout(90));
+        let other = take(Some(&mut cells), layout(88));
         assert!(other != first && other != second);
-        // 97 and 112 bytes are of the same class as 100.
-        assert_eq!(take(Some(&mut cells), layout(112)), second);
+        // 97 and 104 bytes are of the same class as 100.
+        assert_eq!(take(Some(&mut cells), layout(104)), second);
         assert_eq!(take(Some(&mut cells), layout(97)), first);
-        for (place, size) in [(first, 97), (second, 112), (other, 90)] {
+        for (place, size) in [(first, 97), (second, 104), (other, 88)] {
             // SAFETY: taken above with this layout.
             unsafe { give(None, place, layout(size)) };
         }

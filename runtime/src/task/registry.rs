@@ -136,7 +136,7 @@ impl WaitKind {
     }
 }
 
-/// The counters of one process. Written only by the worker that polls it, except `ready_ms` (the waker); all relaxed.
+/// The counters of one process. Written only by the worker that polls it; all relaxed.
 ///
 /// ORDERING of this file: every counter is Relaxed, because each is a single number that is read by observers who accept
 /// a value of a moment ago; `seq` is stored with Release before a poll starts, and read with Acquire, so that an observer who
@@ -160,8 +160,8 @@ pub(crate) struct Line {
     pub(crate) extern_ms: AtomicU32,
     pub(crate) calling_ms: AtomicU32,
     pub(crate) ready_wait_ms: AtomicU32,
-    /// When the process was made runnable. While it is parked with an edge, the index of the process that it waits for.
-    pub(crate) ready_ms: AtomicU32,
+    /// While the process is parked with an edge, the index of the process that it waits for.
+    pub(crate) edge: AtomicU32,
     /// What a stop told the process: `current::STOPPING`, `current::ENDED`. Set by the coordinator of the stop.
     pub(crate) flags: AtomicU32,
     /// Odd while a process owns the slot.
@@ -223,17 +223,17 @@ impl Line {
     /// In the wait word: how many waits the last poll noted.
     pub(crate) const NOTED: u64 = Self::EDGE - 1;
 
-    /// Says which process this one waits for, if it has an edge; it is about to park. Whoever wakes it writes over that.
+    /// Says which process this one waits for, if it has an edge; it is about to park.
     #[inline]
     pub(crate) fn note_edge(&self, to: u64) {
         // ORDERING: see `Line`; the state word publishes it when the process parks. The lower half of an id is the index.
-        self.ready_ms.store(to as u32, Ordering::Relaxed);
+        self.edge.store(to as u32, Ordering::Relaxed);
     }
 
     /// The index of the process that this one waits for, if it has an edge and is found parked afterwards.
     pub(crate) fn edge(&self) -> u32 {
         // ORDERING: see `Line`.
-        self.ready_ms.load(Ordering::Relaxed)
+        self.edge.load(Ordering::Relaxed)
     }
 }
 

@@ -149,6 +149,67 @@ impl TaskWaker {
     }
 }
 
+/// Added to the address of a box.
+const BOXED: usize = 1;
+
+const _: () = assert!(
+    align_of::<Header>() > BOXED && align_of::<Waker>() > BOXED,
+    "the lowest bit is free"
+);
+
+/// The place of a [`TaskWaker`] in one word: a task, a box of another waker with [`BOXED`] added, or null. Dropping it drops nothing:
+/// who has it takes out what is in it.
+#[derive(Debug)]
+pub(crate) struct WakerPlace(*mut ());
+
+impl WakerPlace {
+    #[inline]
+    pub(crate) fn new(waker: TaskWaker) -> Self {
+        match waker {
+            TaskWaker::Task(task) => Self(ManuallyDrop::new(task).header().as_ptr().cast()),
+            TaskWaker::Other(waker) => Self::boxed(waker),
+        }
+    }
+
+    #[cold]
+    fn boxed(waker: Waker) -> Self {
+        let waker = Box::into_raw(Box::new(waker)).cast::<()>();
+        Self(waker.map_addr(|address| address | BOXED))
+    }
+
+    /// Takes the waker out, if there is one.
+    #[inline]
+    pub(crate) fn take(&mut self) -> Option<TaskWaker> {
+        let word = NonNull::new(std::mem::replace(&mut self.0, ptr::null_mut()))?;
+        if word.addr().get() & BOXED != 0 {
+            // SAFETY: the word was that of a box, and is gone.
+            return Some(unsafe { unbox(word) });
+        }
+        // SAFETY: the word had the reference of the waker that it was made of, and is gone.
+        let task = unsafe { TaskRef::from_raw(word.cast()) };
+        Some(TaskWaker::Task(task))
+    }
+
+    /// Looks at the waker, for observers.
+    pub(crate) fn look(&mut self, see: impl FnOnce(Option<&TaskWaker>)) {
+        let waker = self.take();
+        see(waker.as_ref());
+        if let Some(waker) = waker {
+            *self = Self::new(waker);
+        }
+    }
+}
+
+/// # Safety
+/// The word came from [`WakerPlace::boxed`], and nobody else uses it.
+#[cold]
+unsafe fn unbox(word: NonNull<()>) -> TaskWaker {
+    let waker = word.as_ptr().map_addr(|address| address & !BOXED);
+    // SAFETY: by contract.
+    let waker = unsafe { Box::from_raw(waker.cast::<Waker>()) };
+    TaskWaker::Other(*waker)
+}
+
 /// Wakes somebody else's waker, which may be any code: its panic must not reach the worker, nor keep others from being woken.
 #[cold]
 fn wake_foreign(waker: Waker) {
