@@ -26,6 +26,7 @@ fn orders() {
     }
     ::roundrock::__private::run_test(
         ::roundrock::__private::Simulation::new("orders")
+            .in_module(::core::module_path!())
             .seeds(200)
             .strategy(::roundrock::__private::Strategy::Pct)
             .faults(::roundrock::__private::Faults::none().panic(0.01f64).slow(1f64))
