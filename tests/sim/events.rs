@@ -248,3 +248,32 @@ fn channels_of_other_kinds_name_their_place() {
     assert_shows(&events, &["recv [sim/events.rs:", "]: Job"]);
     assert!(!events.contains("a channel"), "{events}");
 }
+
+/// The body of a test was not spawned by a line of the runtime.
+#[roundrock::test(seeds = 1)]
+async fn a_test_stands_where_it_was_written(sim: &Sim) {
+    let processes = sim.system().snapshot().processes;
+    let test = processes.iter().find(|process| process.name == "test");
+    let site = test.expect("it runs").site.as_ref();
+    let site = site.expect("it has a place");
+    assert!(site.file.ends_with("sim/events.rs"), "{site:?}");
+}
+
+/// Room that is kept for a message is not a message.
+#[test]
+fn room_is_shown_as_room() {
+    let failure = Simulation::new("room").run(|_: Sim| async {
+        let (one, _first) = bounded::<u32>(1);
+        let (two, second) = bounded::<u32>(1);
+        let room = two.ready().await?;
+        one.ready().await?.send(1)?;
+        one.ready().await?.send(2)?;
+        room.send(3)?;
+        drop(second);
+        roundrock::Ok(())
+    });
+    let failure = failure.expect_err("there is no second room");
+    let events = failure.events.join("\n");
+    assert!(events.contains("ready [sim/events.rs:"), "{events}");
+    assert!(!events.contains("send ["), "{events}");
+}

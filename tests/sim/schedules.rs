@@ -434,6 +434,91 @@ async fn a_select_comes_to_all_its_arms(_sim: &Sim) -> Result<()> {
     }
 }
 
+#[process]
+struct Door {
+    knocks: u32,
+    open: bool,
+}
+
+#[handlers]
+impl Door {
+    fn is_open(&mut self) -> bool {
+        self.knocks += 1;
+        self.open
+    }
+    fn open(&mut self) {
+        self.open = true;
+    }
+}
+
+/// Two processes that ask and answer are always ready in turn; who is to change the answer comes to it all the same, whatever the
+/// priorities are, and long before the run is taken for a livelock.
+#[test]
+fn a_loop_that_asks_starves_nobody() {
+    for strategy in [Strategy::Pct, Strategy::Random, Strategy::Urw] {
+        let search = Simulation::new("asks").seeds(200).strategy(strategy);
+        let found = search.max_steps(10_000).run(|sim: Sim| async move {
+            let door = sim.spawn(Door {
+                knocks: 0,
+                open: false,
+            });
+            let opens = door.clone();
+            sim.task("opens", async move {
+                // Many operations, each of which could be put off for ever.
+                let (step, steps) = bounded(1);
+                for n in 0..20 {
+                    step.send(n).await?;
+                    steps.recv().await;
+                }
+                opens.open().await?;
+                roundrock::Ok(())
+            });
+            while !door.is_open().await? {}
+            roundrock::Ok(())
+        });
+        found.unwrap_or_else(|failure| panic!("{strategy:?}: {failure}"));
+    }
+}
+
+/// What is to be pasted is the whole test, with its body.
+#[roundrock::test(seeds = 2)]
+#[should_panic(
+    expected = "async fn a_failure_can_be_pasted_seed_0(sim: &Sim) -> Result<()> {\n        let (sender, receiver) = bounded::<u32>(1);\n\n        sender.send(1).await?;"
+)]
+async fn a_failure_can_be_pasted(sim: &Sim) -> Result<()> {
+    let (sender, receiver) = bounded::<u32>(1);
+
+    sender.send(1).await?;
+    sim.settle().await;
+    assert_eq!(receiver.recv().await, Some(2));
+    Ok(())
+}
+
+/// A run that never ends has tens of thousands of choices, which nobody wants in a terminal.
+#[test]
+fn a_tape_that_is_too_long_is_not_shown() {
+    let search = Simulation::new("long").seeds(1).shrink(Duration::ZERO);
+    let tape = Tape::new(vec![1; 20_000]);
+    let failure = search.tape(tape).run(|sim: Sim| async move {
+        let pair = || {
+            let (there, back) = bounded(1);
+            there.try_send(1).ok();
+            sim.task("pair", async move {
+                while let Some(n) = back.recv().await {
+                    there.send(n).await?;
+                }
+                roundrock::Ok(())
+            });
+        };
+        pair();
+        pair();
+        sim.stopping().await;
+    });
+    let text = failure.expect_err("it never ends").to_string();
+    assert!(!text.contains("ROUNDROCK_TAPE"), "{text}");
+    assert!(text.contains("which is too long to show"), "{text}");
+}
+
 /// Who waits in a loop that lets others go first does not keep them from what it waits for, whatever the priorities are.
 #[test]
 fn a_loop_that_yields_starves_nobody() {

@@ -13,7 +13,7 @@
 //! ```
 
 use proc_macro2::{Ident, Literal, TokenStream};
-use quote::quote_spanned;
+use quote::{ToTokens, quote_spanned};
 use syn::{ReturnType, Type};
 
 use super::{at, attributes, private, private_at};
@@ -55,8 +55,9 @@ pub(crate) fn expand(test: &Test) -> TokenStream {
         }
         Runs::Simulated(options) => {
             let simulation = simulation(name, options);
+            let source = source(&test.function).map(|text| generated!(.source(#text)));
             quote_spanned! {at(name.span())=>
-                #runtime::run_test(#simulation, |given| async move { #call })
+                #runtime::run_test(#simulation #source, |given| async move { #call })
             }
         }
     };
@@ -81,6 +82,39 @@ fn inner(function: &Function) -> TokenStream {
             .any(|name| attribute.path().is_ident(name))
     });
     attributes::inner_function(&function)
+}
+
+/// The test from its parameters on, as it was written, so that a report can show one to paste. None if the compiler does not know the
+/// text, as for what another macro made, or if nobody wants to read it all.
+fn source(function: &Function) -> Option<String> {
+    const LONGEST: usize = 4000;
+    let Function { sig, body, .. } = function;
+    let parameters = sig.paren_token.span.join().source_text()?;
+    let body = body.span().source_text()?;
+    let output = match &sig.output {
+        ReturnType::Default => String::new(),
+        ReturnType::Type(_, ty) => format!("-> {} ", spelled(&ty.to_token_stream().to_string())),
+    };
+    let text = format!("{parameters} {output}{body}");
+    (text.len() <= LONGEST && !text.contains('$')).then_some(text)
+}
+
+/// A type as one writes it: without the spaces that tokens have between them.
+fn spelled(tokens: &str) -> String {
+    let tight = [
+        (" <", "<"),
+        ("< ", "<"),
+        (" >", ">"),
+        (" ::", "::"),
+        (":: ", "::"),
+        (" ,", ","),
+        ("& ", "&"),
+    ];
+    tight
+        .iter()
+        .fold(tokens.to_owned(), |text, (loose, tight)| {
+            text.replace(loose, tight)
+        })
 }
 
 fn grace(nanos: u64) -> TokenStream {

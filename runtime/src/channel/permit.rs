@@ -16,6 +16,7 @@ use crate::channel::select::{ArmPoll, Event, Token};
 use crate::channel::sender::Route;
 use crate::channel::sender::Sender;
 use crate::channel::wait::{self, Node};
+use crate::sim::values::About;
 use crate::task::current;
 use crate::task::registry::WaitKind;
 use crate::task::waker;
@@ -105,7 +106,10 @@ impl<'a, T: Message> Future for Ready<'a, T> {
     type Output = Result<Permit<'a, T>, Closed>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        ready!(current::spend(cx, WaitKind::Send, || self.sender.object()));
+        let object = || self.sender.object();
+        ready!(current::spend_for(cx, WaitKind::Send, object, || {
+            About::Room
+        }));
         match self.poll_ready(cx, None) {
             ArmPoll::Ready(result) => Poll::Ready(result.map(Permits::only)),
             ArmPoll::Pending | ArmPoll::Passive | ArmPoll::Disabled => Poll::Pending,
@@ -187,10 +191,10 @@ impl<'a, T: Message> Future for ReadyMany<'a, T> {
     type Output = Result<Permits<'a, T>, Closed>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        ready!(current::spend(cx, WaitKind::Send, || self
-            .0
-            .sender
-            .object()));
+        let object = || self.0.sender.object();
+        ready!(current::spend_for(cx, WaitKind::Send, object, || {
+            About::Room
+        }));
         // SAFETY: the wait is pinned with this future and never moved.
         let ready = unsafe { self.map_unchecked_mut(|this| &mut this.0) };
         match ready.poll_ready(cx, None) {

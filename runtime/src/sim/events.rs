@@ -155,6 +155,7 @@ pub(crate) fn operation(
             let place = place(scheduler, process, describe(object).as_ref());
             format!("send {place} <- {message}")
         }
+        (WaitKind::Send, About::Room) => format!("ready {}", channel()),
         (WaitKind::Recv, About::Object(name)) => format!("recv {name}"),
         (WaitKind::Send, About::Object(name)) => format!("send {name}"),
         (WaitKind::Lock, About::Object(name)) => format!("lock {name}"),

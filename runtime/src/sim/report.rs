@@ -94,6 +94,8 @@ pub struct Failure {
     pub(crate) options: String,
     /// As the test harness names the test, if it is one.
     pub(crate) path: Option<String>,
+    /// The test from its parameters on, as it was written.
+    pub(crate) source: Option<&'static str>,
 }
 
 impl Failure {
@@ -113,12 +115,16 @@ impl Failure {
             summary,
             options: String::new(),
             path: None,
+            source: None,
         }
     }
 }
 
 /// The longest tape that is printed as it was found.
 const LONGEST: usize = 600;
+
+/// The longest tape that is printed at all: a run that does not end has tens of thousands of choices.
+const LONGEST_SHRUNK: usize = 4000;
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -183,9 +189,17 @@ impl Failure {
         if let Some(seed) = self.seed {
             writeln!(f, "    ROUNDROCK_SEED={seed} cargo test {filter}")?;
         }
+        let short = shrunk.to_string();
+        if short.len() > LONGEST_SHRUNK {
+            return writeln!(
+                f,
+                "    (what is shown above has a tape of {} choices, which is too long to show; the seed makes the run as it was found)",
+                shrunk.values().len()
+            );
+        }
         writeln!(
             f,
-            "    ROUNDROCK_TAPE='{shrunk}' cargo test {filter}     # what is shown above"
+            "    ROUNDROCK_TAPE='{short}' cargo test {filter}     # what is shown above"
         )?;
         let tape = self.tape.to_string();
         if self.tape != *shrunk {
@@ -202,13 +216,32 @@ impl Failure {
                 )?;
             }
         }
+        let test = match self.source {
+            Some(source) => pasted(source),
+            None => format!("(sim: &Sim) -> Result<()> {{ /* the body of {name} */ }}"),
+        };
         writeln!(
             f,
-            "\n  as a regression test:\n    #[roundrock::test(tape = \"{shrunk}\"{})]\n    async fn {}(sim: &Sim) -> Result<()> {{ /* the body of {name} */ }}",
+            "\n  as a regression test:\n    #[roundrock::test(tape = \"{short}\"{})]\n    async fn {}{test}",
             self.options,
             identifier(name, self.seed),
         )
     }
+}
+
+/// The text of a test as it stands in the report: moved to the left as far as its last line goes, and then to where the report is.
+fn pasted(source: &str) -> String {
+    let last = source.lines().last().unwrap_or_default();
+    let indent = last.len() - last.trim_start().len();
+    let lines = source.lines().enumerate().map(|(number, line)| {
+        let blank = line.len() - line.trim_start().len();
+        match number {
+            0 => line.to_owned(),
+            _ if line.trim().is_empty() => String::new(),
+            _ => format!("    {}", line.get(blank.min(indent)..).unwrap_or(line)),
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// A name for the regression test.
@@ -223,3 +256,17 @@ fn identifier(name: &str, seed: Option<u64>) -> String {
 }
 
 impl std::error::Error for Failure {}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::pasted;
+
+    #[test]
+    fn a_test_is_pasted_where_the_report_stands() {
+        let source = "(sim: &Sim) {\n            let a = 1;\n\n            if a {\n                b\n            }\n        }";
+        let text =
+            "(sim: &Sim) {\n        let a = 1;\n\n        if a {\n            b\n        }\n    }";
+        assert_eq!(pasted(source), text);
+        assert_eq!(pasted("(sim: &Sim) { body }"), "(sim: &Sim) { body }");
+    }
+}

@@ -11,6 +11,7 @@ use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::fmt;
 use std::future::IntoFuture;
+use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,11 +43,15 @@ pub(crate) struct Options {
     pub(crate) max_steps: u64,
     pub(crate) leaks: bool,
     pub(crate) grace: Duration,
+    /// Where the test stands.
+    pub(crate) site: &'static Location<'static>,
 }
 
 impl Default for Options {
+    #[track_caller]
     fn default() -> Self {
         Self {
+            site: Location::caller(),
             faults: Faults::none(),
             max_steps: 100_000,
             leaks: true,
@@ -169,7 +174,8 @@ impl Arena {
         let here = here::enter(&machine);
         let root = system.make_root();
         let main = body(Sim::new(Scope::from_inner(Arc::clone(&root))));
-        let main = system.run_internally("test", async move { Ok::<_, Infallible>(main.await) });
+        let main = async move { Ok::<_, Infallible>(main.await) };
+        let main = system.run_internally_at("test", options.site, main);
         let test = main.task().clone();
         system.set_entry(test.id());
         let whole = system.run_internally("root", oversee(Arc::clone(&root), main));

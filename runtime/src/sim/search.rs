@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::future::Future;
+use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -53,11 +54,18 @@ pub struct Simulation {
     options: Options,
     shrink: Duration,
     events: bool,
+    /// The test from its parameters on, as it was written.
+    source: Option<&'static str>,
 }
 
 impl Simulation {
     /// A search with the default options. The name is for reports.
+    #[track_caller]
     pub fn new(name: impl Into<String>) -> Self {
+        let options = Options {
+            site: Location::caller(),
+            ..Options::default()
+        };
         Self {
             name: name.into(),
             path: None,
@@ -65,9 +73,10 @@ impl Simulation {
             seeds: 64,
             tapes: Vec::new(),
             strategy: Strategy::default(),
-            options: Options::default(),
+            options,
             shrink: Duration::from_secs(10),
             events: false,
+            source: None,
         }
     }
 
@@ -106,6 +115,12 @@ impl Simulation {
             Ok(tape) => self.tape(tape),
             Err(error) => panic!("`tape = \"{text}\"`: {error}"),
         }
+    }
+
+    #[doc(hidden)]
+    pub fn source(mut self, text: &'static str) -> Self {
+        self.source = Some(text);
+        self
     }
 
     /// Sets how schedules are searched. The default is [`Strategy::Mix`].
@@ -488,6 +503,7 @@ impl Search<'_> {
             summary: self.summary.clone(),
             options: self.simulation.options.to_string(),
             path: self.simulation.path.clone(),
+            source: self.simulation.source,
         }
     }
 }

@@ -11,7 +11,9 @@
 //! ASPLOS 2010. It finds a bug of depth `d` among `n` processes and `k` decisions with a probability of at least
 //! `1 / (n * k^(d-1))` in each run. URW: Zhao, Wolff, Mathur and Roychoudhury, "Selectively uniform concurrency testing", ASPLOS 2025.
 //!
-//! The number of decisions, and how they are spread over the processes, is what the baseline run of the same test had.
+//! The number of decisions, and how they are spread over the processes, is what the baseline run of the same test had. A run by PCT
+//! that has become much longer than that goes on as a random walk: priorities are not fair, and a process that asks again and again
+//! until another one has done something would keep that one from it for ever.
 
 use std::rc::Rc;
 
@@ -121,10 +123,18 @@ struct Priorities {
     changes: Vec<u64>,
     /// The priority of the next change; those of processes that were never changed are higher.
     lowest: u64,
+    /// From this decision on, a random walk.
+    fair_from: u64,
 }
 
 /// Below it lie the priorities of those that were changed.
 const UNCHANGED: u64 = 1 << 32;
+
+/// A run by priorities may be so many times as long as the baseline, and so many decisions more, before it becomes fair.
+const UNFAIR: (u64, u64) = (4, 400);
+
+/// How likely the fair part of it goes on with the running process, in 1024ths.
+const FAIR: u32 = 512;
 
 impl Plan {
     /// The plan of the run with this seed. Seed 0 is the baseline in any case.
@@ -151,6 +161,7 @@ impl Plan {
                     of_process: Vec::new(),
                     changes,
                     lowest: UNCHANGED - 1,
+                    fair_from: shape.decisions.saturating_mul(UNFAIR.0) + UNFAIR.1,
                 })
             }
             Strategy::Urw => Way::Urw(Rc::clone(shape)),
@@ -174,16 +185,9 @@ impl Plan {
                 count(&mut self.of_process, who(0));
                 0
             }
-            Way::Walk(goes_on) => {
-                if running {
-                    if self.random.below(1024) < *goes_on {
-                        0
-                    } else {
-                        1 + self.random.below(among - 1)
-                    }
-                } else {
-                    self.random.below(among)
-                }
+            Way::Walk(goes_on) => walk(&mut self.random, *goes_on, running, among),
+            Way::Pct(priorities) if decision >= priorities.fair_from => {
+                walk(&mut self.random, FAIR, running, among)
             }
             Way::Pct(priorities) => priorities.choose(&mut self.random, decision, among, who),
             Way::Urw(shape) => {
@@ -285,6 +289,17 @@ impl Priorities {
     }
 }
 
+/// Goes on with the running process with this probability, in 1024ths; otherwise any other one.
+fn walk(random: &mut Random, goes_on: u32, running: bool, among: u32) -> u32 {
+    if !running {
+        random.below(among)
+    } else if random.below(1024) < goes_on {
+        0
+    } else {
+        1 + random.below(among - 1)
+    }
+}
+
 fn count(of_process: &mut Vec<u32>, process: u32) {
     let process = process as usize;
     if of_process.len() <= process {
@@ -330,6 +345,33 @@ mod tests {
         }
         // Half of the runs begin with process 0, and one change in twenty decisions or more lies in the window.
         assert!(hits > 2000 / 40 / 2, "{hits}");
+    }
+
+    /// Two processes that ask each other leave a third one its turns, however long they go on.
+    #[test]
+    fn pct_is_fair_in_the_end() {
+        let shape = Rc::new(Shape {
+            decisions: 20,
+            of_process: vec![10, 10],
+        });
+        for seed in 1..200 {
+            let mut plan = Plan::new(Strategy::Pct, seed, &shape);
+            let mut last = 0;
+            for _ in 0..2000 {
+                let place = plan.process(true, 3, &|place| (place + last) % 3);
+                last = (place + last) % 3;
+            }
+            let mut turns = [0; 3];
+            for _ in 0..300 {
+                let place = plan.process(true, 3, &|place| (place + last) % 3);
+                last = (place + last) % 3;
+                turns[last as usize] += 1;
+            }
+            assert!(
+                turns.iter().all(|&turns| turns > 30),
+                "seed {seed}: {turns:?}"
+            );
+        }
     }
 
     #[test]

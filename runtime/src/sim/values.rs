@@ -26,6 +26,8 @@ pub(crate) enum About {
     Call(String),
     /// A message.
     Message(String),
+    /// Room in a channel, without a message yet.
+    Room,
     /// The object itself, which is in no list.
     Object(String),
 }

@@ -241,8 +241,20 @@ impl SystemInner {
         F: Future + Send + 'static,
         F::Output: crate::process::exit::IntoOutcome,
     {
-        let site = Location::caller();
+        self.run_internally_at(name, Location::caller(), future)
+    }
 
+    /// The same for what somebody wrote elsewhere: the body of a test.
+    pub(crate) fn run_internally_at<F>(
+        self: &Arc<Self>,
+        name: &'static str,
+        site: &'static Location<'static>,
+        future: F,
+    ) -> Task<<F::Output as crate::process::exit::IntoOutcome>::Value>
+    where
+        F: Future + Send + 'static,
+        F::Output: crate::process::exit::IntoOutcome,
+    {
         let task = cell::create(future, Internal(Arc::clone(self)), |about| {
             about.origin = origin::intern(name, site, Facts::NONE);
             about.ports = Default::default();
