@@ -13,6 +13,9 @@
 //!   it is parked can rely on it.
 //! - A job that has not begun when its process is gone never begins. One that has begun keeps the scope of its process from
 //!   ending until it returns.
+//! - There is a thread for each job that is queued, unless as many as there may be are busy.
+//!
+//! Model: `tests/loom_blocking.rs`.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -20,18 +23,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
+use crate::channel::registry;
 use crate::observe::{JobInfo, LaneInfo};
 use crate::process::exit::Fault;
 use crate::scheduler::worker;
 use crate::scope::{Late, ScopeInner};
 use crate::sim::here;
 use crate::supervise::Lineage;
-use crate::sync::{Guard, Lock};
+use crate::sync::thread::{self, Thread};
+use crate::sync::{Guard, Lock, thread_local};
 use crate::system::life;
 use crate::task::ProcessId;
 use crate::task::cell::Header;
@@ -43,7 +47,8 @@ use crate::task::waker::{self, TaskWaker};
 /// The most threads for blocking jobs that a system starts. Further jobs wait in line.
 pub const MAX_THREADS: usize = 512;
 
-const KEEP: Duration = Duration::from_secs(10);
+/// How long a thread waits for its next job. Time stands still in a model.
+const KEEP: Duration = Duration::from_secs(if cfg!(loom) { 0 } else { 10 });
 
 /// Which threads a job runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,7 +142,7 @@ impl Threads {
             // More threads than cores would only take turns.
             Lane::Cpu => (
                 "cpu",
-                thread::available_parallelism().map_or(1, usize::from),
+                std::thread::available_parallelism().map_or(1, usize::from),
             ),
         };
         Self {
@@ -217,6 +222,8 @@ impl Threads {
                             if counts.crew.lock().retire() {
                                 break;
                             }
+                            // The job that counts on it is about to be queued.
+                            thread::yield_now();
                         }
                         Err(RecvTimeoutError::Disconnected) => {
                             counts.crew.lock().threads -= 1;
@@ -239,7 +246,7 @@ impl Threads {
 
 /// The result of a job on its way back.
 struct Slot<T> {
-    result: Lock<Option<thread::Result<T>>>,
+    result: Lock<Option<std::thread::Result<T>>>,
     post: Arc<Post>,
 }
 
@@ -314,7 +321,7 @@ impl Wake for Post {
     }
 }
 
-std::thread_local! {
+thread_local! {
     /// The post of the job that this thread runs for a process.
     static JOB: RefCell<Option<Arc<Post>>> = const { RefCell::new(None) };
 }
@@ -355,9 +362,9 @@ pub(crate) async fn process_job<T: Send + 'static>(
     let waiting = submit(lane, move |post| {
         let _held = held;
         let _attached = current::attach(process);
-        JOB.set(Some(Arc::clone(post)));
+        drop(JOB.with(|job| job.replace(Some(Arc::clone(post)))));
         let result = catch_unwind(AssertUnwindSafe(|| block_on(future)));
-        JOB.set(None);
+        drop(JOB.with(|job| job.replace(None)));
         result.unwrap_or_else(|payload| resume_unwind(payload))
     });
     match waiting.await {
@@ -378,9 +385,11 @@ fn submit<T: Send + 'static>(
     let of = current::with_task(|task| {
         let task = task?;
         let counts = Arc::clone(&task.system().threads(lane).counts);
-        Some((counts, task.slot().id(), task.slot().origin()))
+        let first = task.scheduler().remotes.first();
+        let channels = first.map(|remote| Arc::clone(&remote.channels));
+        Some((counts, channels, task.slot().id(), task.slot().origin()))
     });
-    let Some((counts, process, origin)) = of else {
+    let Some((counts, channels, process, origin)) = of else {
         panic!(
             "`blocking` needs a Roundrock system: await it in a process, or just call the function"
         )
@@ -396,6 +405,7 @@ fn submit<T: Send + 'static>(
             state.thread = Some(thread::current());
         }
         counts.running.enter(process, origin);
+        let _channels = registry::OfJob::enter(channels);
         let result = catch_unwind(AssertUnwindSafe(|| job(&shared.post)));
         counts.running.leave(process);
         *shared.result.lock() = Some(result);
@@ -428,7 +438,7 @@ struct Waiting<T> {
 }
 
 impl<T> Future for Waiting<T> {
-    type Output = thread::Result<T>;
+    type Output = std::thread::Result<T>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let _spare = waker::prepare(cx);
@@ -539,7 +549,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
         return poll_in_job(future);
     }
     refuse_on_worker("a blocking operation");
-    wait_as(JOB.with_borrow(Clone::clone), future)
+    wait_as(JOB.with(|job| job.borrow().clone()), future)
 }
 
 /// As [`block_on`], for something that is not the business of the process whose job this thread may run.

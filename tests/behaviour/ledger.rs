@@ -646,3 +646,33 @@ fn the_ledger_balances_at_any_moment() {
         Ok(())
     });
 }
+
+/// What a job on the blocking pool makes belongs to the system of its process; what a plain thread makes, to none.
+#[test]
+fn channels_of_blocking_jobs_are_in_the_ledger() {
+    fn one_is_lost_and_one_arrives() {
+        let (numbers, inbox) = bounded(2);
+        numbers.try_send(1).expect("there is room");
+        numbers.try_send(2).expect("there is room");
+        assert_eq!(inbox.try_recv(), Ok(1));
+        drop(inbox);
+    }
+
+    #[process(blocking)]
+    fn works() {
+        one_is_lost_and_one_arrives();
+    }
+
+    on_threads(|scope| async move {
+        assert_is(&scope, (0, 0, 0, [0; 5], 0));
+        std::thread::spawn(one_is_lost_and_one_arrives)
+            .join()
+            .expect("it does not panic");
+        assert_is(&scope, (0, 0, 0, [0; 5], 0));
+        blocking(one_is_lost_and_one_arrives).await;
+        assert_is(&scope, (2, 1, 0, [1, 0, 0, 0, 0], 0));
+        scope.spawn(works()).await?;
+        assert_is(&scope, (4, 2, 0, [2, 0, 0, 0, 0], 0));
+        Ok(())
+    });
+}

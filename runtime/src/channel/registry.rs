@@ -1,8 +1,9 @@
 //! The channels of a system, for observers: a list per worker, each under its own short lock.
 //!
 //! A channel enters the list of the worker that makes it, and leaves it when it is freed, wherever that is; then its ledger is
-//! added to the sum of those that are gone. Channels made outside of a system are in no list. Cores are listed by their heads;
-//! the channels that are not cores are listed as [`Account`]s, at a place of a second list that stays theirs.
+//! added to the sum of those that are gone. What a blocking job makes enters the list of the first worker of its system; channels
+//! made on a thread that works for no system are in no list, and in nobody's ledger. Cores are listed by their heads; the channels
+//! that are not cores are listed as [`Account`]s, at a place of a second list that stays theirs.
 //!
 //! **Invariants**
 //! - A head in a list is alive: it is freed only after it left, under the list's lock.
@@ -17,6 +18,7 @@
     reason = "a list of heads that take themselves out before they are freed"
 )]
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::panic::Location;
 use std::ptr::NonNull;
@@ -27,8 +29,8 @@ use crate::channel::dead::{Dead, Desk};
 use crate::channel::head::{Head, Stats};
 use crate::observe::Ledger;
 use crate::scheduler::worker;
-use crate::sync::Lock;
-use crate::task::{TaskRef, current};
+use crate::sync::{Lock, thread_local};
+use crate::task::TaskRef;
 
 /// The channels that one worker made.
 #[derive(Debug)]
@@ -232,14 +234,37 @@ impl Shard {
     }
 }
 
-/// The list for what is made now: that of the worker, or of the system whose process this thread runs a job of.
+thread_local! {
+    /// The list for what the job makes that this thread runs.
+    static OF_JOB: RefCell<Option<Arc<Shard>>> = const { RefCell::new(None) };
+}
+
+/// While it lives, what this thread makes belongs to the system that it runs a job of.
+#[derive(Debug)]
+pub(crate) struct OfJob(());
+
+impl OfJob {
+    pub(crate) fn enter(shard: Option<Arc<Shard>>) -> Self {
+        drop(OF_JOB.with(|own| own.replace(shard)));
+        Self(())
+    }
+}
+
+impl Drop for OfJob {
+    fn drop(&mut self) {
+        drop(OF_JOB.with(RefCell::take));
+    }
+}
+
+/// The list for what is made now: that of the worker, or of the system that this thread runs a job of.
 pub(crate) fn current() -> Option<Arc<Shard>> {
     let own = worker::with(|worker| worker.map(|worker| Arc::clone(worker.channels())));
+    // A thread that ends has none any more.
     own.or_else(|| {
-        current::with_task(|task| {
-            let remote = task?.scheduler().remotes.first()?;
-            Some(Arc::clone(&remote.channels))
-        })
+        OF_JOB
+            .try_with(|shard| shard.borrow().clone())
+            .ok()
+            .flatten()
     })
 }
 

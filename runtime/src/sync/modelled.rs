@@ -15,7 +15,7 @@ pub(crate) mod thread {
     use std::sync::Arc;
     use std::time::Duration;
 
-    pub(crate) use loom::thread::yield_now;
+    pub(crate) use loom::thread::{Builder, yield_now};
 
     /// The handle of a thread. Not loom's own: unparking that one also ends a wait for a mutex.
     #[derive(Debug, Clone)]
