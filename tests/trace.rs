@@ -38,9 +38,26 @@ impl tracing::Subscriber for Events {
     fn exit(&self, _: &tracing::span::Id) {}
 }
 
-/// One process of each kind of end.
+/// Calls itself until its time is up.
+#[process]
+struct Narcissus;
+
+#[handlers]
+impl Narcissus {
+    async fn look(&mut self, cx: &mut Cx<Self>) -> bool {
+        let Some(me) = cx.handle() else { return false };
+        me.echo().within(millis(5)).await == Err(CallError::Deadline)
+    }
+
+    fn echo(&self) {}
+}
+
+/// One process of each kind of end, and one whose calls wait for each other for a while.
 fn run() -> Result<()> {
     System::builder().workers(2).run(async |scope| {
+        let narcissus = scope.spawn(Narcissus);
+        assert!(narcissus.look().await? && narcissus.look().await?);
+        narcissus.stop();
         let group = scope.child("group");
         let fine = group.task("fine", async {});
         fine.done().await;
@@ -103,6 +120,14 @@ fn spawn_exit_panic_and_late_stop_are_events() {
         let text = exit.get("cause").map_or("", String::as_str);
         assert!(text.contains(cause), "{exit:?}");
     }
+    let mut cycles = events.iter().filter(|event| {
+        let text = event.get("message");
+        text.is_some_and(|text| text.starts_with("call.cycle: "))
+    });
+    let cycle = cycles.next().expect("a call that waits for itself is told");
+    assert_eq!(cycle["level"], "WARN");
+    assert!(cycle["path"].starts_with("\"Narcissus#"), "{cycle:?}");
+    assert!(cycles.next().is_none(), "it is told once for each place");
     let late = events
         .iter()
         .find(|event| {

@@ -224,6 +224,8 @@ fn two_that_call_each_other_at_the_same_time_never_hang() {
                 }
             }
         }
+        // Each call comes back to the process that made it, which has not answered yet.
+        assert_eq!(refused.load(Ordering::Relaxed), 1000);
         one.stop();
         two.stop();
         Ok(())

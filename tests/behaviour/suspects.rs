@@ -160,6 +160,12 @@ fn nobody_is_suspected_before_his_time_or_where_it_is_off() {
 /// Without being asked: a group is told of once, and again when it has doubled.
 #[test]
 fn a_group_is_told_of_again_when_it_has_doubled() {
+    /// Of another kind, to see that the system itself has looked.
+    #[process]
+    async fn beacon(jobs: &Receiver<u32>) {
+        jobs.recv().await;
+    }
+
     after(millis(20), async |scope| {
         let events = scope.system().events();
         let (tell, told) = mpsc::channel();
@@ -170,32 +176,36 @@ fn a_group_is_told_of_again_when_it_has_doubled() {
                     ..
                 } = event
                 {
-                    let _ = tell.send(leak.count);
+                    let _ = tell.send((leak.names()[0].to_owned(), leak.count));
                 }
             }
         });
-        let mut kept = Vec::new();
+        let (mut kept, mut kept_too) = (Vec::new(), Vec::<Sender<u32>>::new());
         for target in [2, 3, 4] {
             while kept.len() < target {
                 let (sender, jobs) = bounded(1);
                 scope.spawn(worker(jobs));
                 kept.push(sender);
             }
-            if target != 3 {
-                let count = loop {
-                    match told.try_recv() {
-                        Ok(count) => break count,
-                        Err(_) => sleep(millis(10)).await,
-                    }
-                };
-                assert_eq!(count, target, "three are not twice as many as two");
-            } else {
-                // A look that finds three.
+            let mut who = ("worker", target);
+            if target == 3 {
+                // What is told of this one was found in a look that found three of the others.
                 until(&scope.system(), |leaks| {
                     leaks.iter().any(|leak| leak.count == 3)
                 })
                 .await;
+                let (sender, jobs) = bounded(1);
+                scope.spawn(beacon(jobs));
+                kept_too.push(sender);
+                who = ("beacon", 1);
             }
+            let (name, count) = loop {
+                match told.try_recv() {
+                    Ok(told) => break told,
+                    Err(_) => sleep(millis(10)).await,
+                }
+            };
+            assert_eq!((&*name, count), who, "three are not twice as many as two");
         }
         Ok(())
     });

@@ -188,3 +188,47 @@ fn p12_clone_of_a_waker_may_panic() {
         assert_eq!(now(receiver.recv()), None);
     }
 }
+
+/// The destructor of a thread-local, which runs when the thread keeps nothing of the runtime's any more.
+#[test]
+fn an_operation_may_wait_while_its_thread_ends() {
+    struct AtTheEnd(Option<Box<dyn FnOnce() + Send>>);
+    impl Drop for AtTheEnd {
+        fn drop(&mut self) {
+            if let Some(last) = self.0.take() {
+                last();
+            }
+        }
+    }
+    std::thread_local! {
+        static LAST: std::cell::RefCell<AtTheEnd> = const { std::cell::RefCell::new(AtTheEnd(None)) };
+    }
+    /// Waits with a waker that is not ours, and says whether it does.
+    fn waits<F: Future>(operation: F) -> bool {
+        let quiet = waker(|| ());
+        pin!(operation)
+            .poll(&mut Context::from_waker(&quiet))
+            .is_pending()
+    }
+
+    let (tell, told) = std::sync::mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        let (sender, receiver) = bounded::<u32>(1);
+        let (full, _kept) = bounded::<u32>(1);
+        full.try_send(1).expect("there is room");
+        // Before the runtime has anything of its own on this thread, so that it is dropped after that.
+        LAST.with_borrow_mut(|last| {
+            let receiver = receiver.clone();
+            last.0 = Some(Box::new(move || {
+                let both = (waits(receiver.recv()), waits(full.send(2)));
+                let _ = tell.send((both, receiver.len(), _kept.len()));
+            }));
+        });
+        assert!(waits(receiver.recv()));
+        drop(sender.clone());
+        drop(sender);
+        drop(receiver);
+    });
+    thread.join().expect("it ends");
+    drop(told);
+}

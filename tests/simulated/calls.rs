@@ -129,3 +129,27 @@ async fn o05_tell_then_ask(sim: &Sim) -> Result<()> {
     assert_eq!(desk.sum().await?, 103);
     Ok(())
 }
+
+#[process]
+struct Slow;
+
+#[handlers]
+impl Slow {
+    async fn nap(&mut self) {
+        sleep(millis(10)).await;
+    }
+    fn ping(&self) {}
+}
+
+/// The time of the call is up at the moment at which the server comes to it: whoever sees that first, the caller hears of it.
+#[roundrock::test]
+async fn y05_a_late_call_ends_with_its_deadline_whoever_sees_it_first(sim: &Sim) -> Result<()> {
+    let slow = sim.spawn(Slow);
+    let busy = slow.clone();
+    let nap = sim.task("naps", async move { busy.nap().await });
+    sim.settle().await;
+    let late = slow.ping().within(millis(10)).await;
+    assert_eq!(late, Err(CallError::Deadline));
+    nap.await?;
+    Ok(())
+}

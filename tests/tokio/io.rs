@@ -1,8 +1,10 @@
 //! Sockets, timers and locks of tokio in processes of the default system.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 
+use roundrock::observe::EventKind;
 use roundrock::prelude::*;
 use roundrock_tests::{on, on_threads, unique_name, watched, yield_now};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -247,6 +249,67 @@ fn system_ends_with_open_sockets() {
             kept.push(sockets);
         }
         drop(kept);
+    });
+}
+
+#[process]
+async fn relay(input: &Receiver<u32>, output: &Sender<u32>) -> Result<()> {
+    while let Some(number) = input.recv().await {
+        output.send(number).await?;
+    }
+    Ok(())
+}
+
+/// A ring that is proven stuck, and a body that waits for what `last` does, whom nobody can wake but I/O.
+fn ends_by<F>(workers: usize, last: impl FnOnce(System) -> F + Send + 'static) -> Result<()>
+where
+    F: Future<Output = Result<()>> + Send + 'static,
+{
+    System::builder().workers(workers).run(async move |scope| {
+        let ring = scope.child("ring");
+        let ((left, to_right), (right, to_left)) = (rendezvous(), rendezvous());
+        ring.spawn(relay(to_right, right));
+        ring.spawn(relay(to_left, left));
+        let system = scope.system();
+        scope.task("last", last(system)).await?;
+        ring.stop(secs(0)).await;
+        Ok(())
+    })
+}
+
+/// A socket that somebody may still write to is a way out of a deadlock. Case G02.
+#[test]
+fn g02_a_socket_is_a_way_out() {
+    watched(|_| {
+        for workers in [1, 2] {
+            let deadlock = ends_by(workers, |_| std::future::pending());
+            let error = deadlock.expect_err("nothing can go on");
+            assert!(error.downcast_ref::<roundrock::leaks::Deadlock>().is_some());
+
+            let ended = ends_by(workers, |system| async move {
+                let events = system.events();
+                let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+                let mut socket = TcpStream::connect(listener.local_addr()?).await?;
+                let outside = std::thread::spawn(move || {
+                    let (mut socket, _) = listener.accept()?;
+                    // The system has searched while nothing ran, and would have ended here.
+                    let mut events = events.iter();
+                    while !events.any(|event| matches!(event.kind, EventKind::Leak { .. })) {}
+                    for _ in 0..100 {
+                        let leaks = system.leaks();
+                        assert!(
+                            leaks.iter().all(|leak| leak.names() == ["relay"; 2]),
+                            "{leaks:?}"
+                        );
+                    }
+                    std::io::Write::write_all(&mut socket, b"x")
+                });
+                socket.read_exact(&mut [0]).await?;
+                blocking(move || outside.join().expect("it saw nothing wrong")).await?;
+                Ok(())
+            });
+            ended.expect("a byte came");
+        }
     });
 }
 

@@ -228,16 +228,24 @@ fn edge(registry: &Registry, from: ProcessId, task: &Header) -> Option<Edge> {
     let seq = line.seq.load(Ordering::Acquire);
     // ORDERING: Relaxed (both): see `registry::Line`; a change shows in `seq`.
     let word = line.wait.load(Ordering::Relaxed);
-    let object = line.object.load(Ordering::Relaxed);
+    let mut object = line.object.load(Ordering::Relaxed);
     let index = line.edge();
+    let kinds = (word >> 16) as u16;
+    if kinds & TIMER != 0 {
+        // The line has the wait that was noted last, which may be the limit.
+        registry.waits(task.slot(), |wait| {
+            if wait.kind.bit() & EDGES != 0 {
+                object = wait.object;
+            }
+        });
+    }
     // ORDERING: Acquire fence: what was read above was read before the state and `seq` below.
     fence(Ordering::Acquire);
     if !has_edge(word) || !still_parked(task.slot(), task, seq) {
         return None;
     }
-    let kinds = (word >> 16) as u16;
     let to = match ProcessId::from_raw(object) {
-        Some(joined) if kinds == WaitKind::Join.bit() => joined,
+        Some(joined) if kinds & EDGES == WaitKind::Join.bit() => joined,
         // Which process has the slot now; that it serves the mailbox in question is seen below.
         _ => registry.slot(index)?.id(),
     };
@@ -265,8 +273,7 @@ fn is_real(scheduler: &Scheduler, path: &[Edge]) -> bool {
             })?
         });
         let Some(mailbox) = mailbox else { return false };
-        // With a limit of time the last thing noted is the timer.
-        let same = mailbox.object() == edge.object || edge.kinds & TIMER != 0;
+        let same = mailbox.object() == edge.object;
         let full = edge.kinds & WaitKind::Send.bit() != 0;
         let plain = || Channel::of_port(&pins, mailbox).is_some_and(|channel| channel.is_plain());
         same && (!full || plain())

@@ -564,7 +564,7 @@ impl<P: Handlers, R, E> CallFuture<'_, P, R, E, P::Message> {
     #[cold]
     fn is_late(&self) -> bool {
         let deadline = self.sleep.as_ref().and_then(|sleep| sleep.deadline());
-        deadline.is_some_and(|deadline| deadline <= Instant::now())
+        deadline.is_some_and(|deadline| deadline <= now())
     }
 }
 

@@ -107,7 +107,16 @@ impl TaskWaker {
             Some(header) => Some(Self::Task(current::reference(header))),
             // The wakers of the models do nothing, and a second turn at the lock would be many more paths.
             None if cfg!(loom) => Some(Self::foreign(cx.waker())),
-            None => Self::spare(),
+            None => Self::spare_or_last(cx.waker()),
+        }
+    }
+
+    /// What was prepared. A thread that ends keeps nothing any more, so nothing can be prepared there.
+    #[cold]
+    fn spare_or_last(waker: &Waker) -> Option<Self> {
+        match SPARE.try_with(Cell::take) {
+            Ok(spare) => spare.map(Self::Other),
+            Err(_) => Some(Self::Other(waker.clone())),
         }
     }
 
