@@ -232,6 +232,8 @@ pub(super) fn about<T>(_: Item) -> (String, u64) {
 pub(crate) trait Account: Send + Sync {
     /// What became of its messages.
     fn ledger(&self) -> Ledger;
+    /// Where it was made.
+    fn site(&self) -> &'static Location<'static>;
     /// A message that it had refused was dropped unopened; `message` is its type.
     fn unopened(&self, message: &'static str, source: u64);
 }

@@ -159,6 +159,22 @@ impl Shard {
         }
     }
 
+    /// Visits every channel that is not a core, with the number that waits for it have. The list is not locked meanwhile: whoever
+    /// gives up the last endpoint of one makes changes to it.
+    pub(crate) fn for_each_account(&self, mut visit: impl FnMut(u64, &dyn Account)) {
+        let list = self.list.lock();
+        let accounts: Vec<_> = list
+            .accounts
+            .iter()
+            .flatten()
+            .filter_map(Weak::upgrade)
+            .collect();
+        drop(list);
+        for account in accounts {
+            visit(Arc::as_ptr(&account).addr() as u64, &*account);
+        }
+    }
+
     /// Lists a channel that is not a core.
     pub(crate) fn list(self: &Arc<Self>, account: Weak<dyn Account>) -> Listed {
         let mut list = self.list.lock();

@@ -93,7 +93,7 @@ pub struct Awaited {
     pub kind: WaitKind,
     /// The name of the channel, or of the process whose mailbox, reply or end it is.
     pub name: Option<Name>,
-    /// Where the channel was made, or the process spawned.
+    /// Where the channel was made, the process spawned, or the lock taken by who holds it.
     pub site: Option<Site>,
     /// It is the mailbox of a struct process.
     pub mailbox: bool,

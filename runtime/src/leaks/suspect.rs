@@ -17,6 +17,7 @@ use super::pass::Found;
 use super::relation;
 use super::report::{Awaited, Holding, LISTED, Leak, Stuck, Verdict};
 use super::search::{Graph, Wake};
+use crate::locks::Holder;
 use crate::observe::{Name, Site};
 use crate::scheduler::Scheduler;
 use crate::sync::{Ordering, fence};
@@ -49,6 +50,8 @@ struct Awaiting {
     name: Option<&'static str>,
     site: Site,
     ends: [u64; 3],
+    /// Room in it was granted, and is not used yet.
+    granted: bool,
 }
 
 /// Reads a process, if it is parked and no stop has reached it.
@@ -233,12 +236,30 @@ impl<'a> Witness<'a> {
                 let object = head.as_ptr().addr() as u64;
                 if wanted.contains(&object) {
                     let channel = Channel::listed(&head);
+                    let stats = channel.stats();
                     channels.insert(
                         object,
                         Awaiting {
-                            name: channel.stats().name,
+                            name: stats.name,
+                            granted: stats.permits > 0 && stats.len < stats.capacity,
                             site: super::verdict::site(channel.site()),
                             ends: channel.endpoints(),
+                        },
+                    );
+                }
+            });
+        }
+        for remote in &scheduler.remotes {
+            remote.channels.for_each_account(|object, account| {
+                if wanted.contains(&object) {
+                    channels.insert(
+                        object,
+                        Awaiting {
+                            name: None,
+                            granted: false,
+                            site: super::verdict::site(account.site()),
+                            // Nobody counts them where they can be read.
+                            ends: [0; 3],
                         },
                     );
                 }
@@ -325,6 +346,9 @@ impl<'a> Witness<'a> {
         };
         let known = self.holders.known(wait.object);
         let all = self.channels.get(&wait.object).is_some_and(|channel| {
+            if channel.ends == [0; 3] {
+                return false;
+            }
             let sides: &[usize] = match wait.kind {
                 WaitKind::Recv => &[relation::SENDERS, relation::WEAK],
                 _ => &[relation::RECEIVERS],
@@ -334,7 +358,32 @@ impl<'a> Witness<'a> {
         (numbers.iter().take(LISTED).map(holding).collect(), all)
     }
 
+    /// A lock that some process was lent: who holds it, and where that took it.
+    fn lock(&self, wait: Noted) -> Option<Awaited> {
+        let holders = self.scheduler.gates.get(wait.object)?.holders();
+        let holding = |holder: &Holder| Holding {
+            process: holder.process.map(ProcessId::raw),
+            name: match holder.process {
+                Some(_) => holder.name.into(),
+                None => "outside".into(),
+            },
+        };
+        Some(Awaited {
+            kind: wait.kind,
+            name: None,
+            site: Some(super::verdict::site(holders.first()?.site)),
+            mailbox: false,
+            ends: 0,
+            holders: holders.iter().take(LISTED).map(holding).collect(),
+        })
+    }
+
     fn awaited(&self, wait: Noted) -> Awaited {
+        if wait.kind == WaitKind::Lock
+            && let Some(lock) = self.lock(wait)
+        {
+            return lock;
+        }
         let channel = self.channels.get(&wait.object);
         let (mut holders, all) = self.others(wait);
         if !all {
@@ -359,6 +408,12 @@ impl<'a> Witness<'a> {
         }
     }
 
+    /// Whether this is a supervised child of which no incarnation lives: a task that is polled when there will be none any more.
+    fn is_between(&self, id: ProcessId) -> bool {
+        let slot = self.scheduler.registry.slot(id.index());
+        slot.is_some_and(|slot| !slot.has_run())
+    }
+
     /// Why a process is not proven.
     fn why(&self, process: &Waiting) -> String {
         if process.given {
@@ -369,19 +424,31 @@ impl<'a> Witness<'a> {
         }
         for &wait in &process.waits {
             let (holders, all) = self.others(wait);
+            let channel = self.channels.get(&wait.object);
+            if wait.kind == WaitKind::Send && channel.is_some_and(|channel| channel.granted) {
+                return "room in it was granted with `ready()`, and whoever has that may still use it".to_owned();
+            }
             let what = match wait.kind {
                 WaitKind::Recv => "a sender of it",
                 WaitKind::Reply => "the mailbox of its call",
                 WaitKind::Lock => {
-                    return "whoever holds the lock may still give it back".to_owned();
+                    return "whoever has it may still give it back".to_owned();
                 }
                 _ => "a receiver of it",
             };
             if !all {
-                return format!("{what} is held outside of any process");
+                return format!(
+                    "{what} is held outside of any process, or in a local variable of one"
+                );
             }
             if let Some(holder) = holders.first() {
                 let id = holder.process.and_then(ProcessId::from_raw);
+                if id.is_some_and(|id| self.is_between(id)) {
+                    return format!(
+                        "{what} is kept for {}, which its supervisor has not started, or not again yet",
+                        holder.name
+                    );
+                }
                 let id = id.map_or_else(String::new, |id| id.to_string());
                 return format!("{what} is held by {}{id}, which may still run", holder.name);
             }

@@ -172,6 +172,13 @@ impl fmt::Display for Sentence<'_> {
         if first.waits.is_empty() {
             return f.write_str("for nothing that is known");
         }
+        // A set of tasks is one wait for the reader.
+        let joins = first.waits.iter().all(|wait| wait.kind == WaitKind::Join);
+        if joins {
+            let waits = self.0.iter().flat_map(|process| &process.waits);
+            let holders = waits.flat_map(|wait| &wait.holders);
+            return write_wait(f, &first.waits[0], holders, plural);
+        }
         for (at, wait) in first.waits.iter().enumerate() {
             if at > 0 {
                 f.write_str("; or ")?;
@@ -218,7 +225,14 @@ fn write_wait<'a>(
         WaitKind::Reply => write!(f, "for a reply of {holders}"),
         WaitKind::Join => write!(f, "for the end of {holders}"),
         WaitKind::Scope => write!(f, "for the end of a scope, in which {holders} cannot end"),
-        WaitKind::Lock => write!(f, "for a lock that is held by {holders}"),
+        WaitKind::Lock => match &wait.site {
+            Some(site) => write!(
+                f,
+                "for a lock that is held by {holders}, taken at {}",
+                place(site)
+            ),
+            None => f.write_str("for a lock or a permit"),
+        },
         WaitKind::Stopping => f.write_str("for a stop"),
         _ => f.write_str("for something unknown"),
     }
@@ -271,7 +285,14 @@ fn people<'a>(holders: impl Iterator<Item = &'a Holding>) -> String {
             None => groups.push((&holder.name, holder.process.into_iter().collect())),
         }
     }
-    let texts: Vec<_> = groups.iter().map(|(name, ids)| named(name, ids)).collect();
+    let texts: Vec<_> = groups
+        .iter()
+        .map(|(name, ids)| match ids.is_empty() {
+            // Nobody whom the runtime knows.
+            true => format!("somebody {name}"),
+            false => named(name, ids),
+        })
+        .collect();
     match texts.split_last() {
         None => "nobody".to_owned(),
         Some((last, [])) => last.clone(),

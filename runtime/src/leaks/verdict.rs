@@ -14,7 +14,7 @@ use crate::observe::{Name, Site};
 use crate::scheduler::Scheduler;
 use crate::task::ProcessId;
 use crate::task::WaitKind;
-use crate::task::origin::NOBODY;
+use crate::task::origin::{NOBODY, Origin};
 use crate::task::ports::Tie;
 use crate::task::waits::Noted;
 
@@ -40,7 +40,10 @@ struct Witness<'a> {
 }
 
 /// What processes have in common that are reported together.
-type Likeness = (usize, Name, Option<Site>, Vec<(WaitKind, Option<Site>)>);
+type Likeness = (usize, &'static str, Place, Vec<(WaitKind, Place)>);
+
+/// Where something was spawned or made.
+type Place = Option<&'static Location<'static>>;
 
 impl Witness<'_> {
     fn facts(&self) -> &Facts {
@@ -142,10 +145,10 @@ impl Witness<'_> {
     }
 
     fn likeness(&self, cause: usize, process: u32) -> Likeness {
-        let (name, site) = self.name(self.facts().processes[process as usize].id);
+        let origin = self.origin(self.facts().processes[process as usize].id);
         let waits = self.facts().waits(process as usize).iter();
-        let waits = waits.map(|wait| (wait.kind, self.site(*wait))).collect();
-        (cause, name, site, waits)
+        let waits = waits.map(|wait| (wait.kind, self.place(*wait))).collect();
+        (cause, origin.name, origin.site, waits)
     }
 
     fn leak(&self, verdict: Verdict, processes: &[u32]) -> Leak {
@@ -206,7 +209,7 @@ impl Witness<'_> {
         Awaited {
             kind: wait.kind,
             name: self.object_name(wait),
-            site: self.site(wait),
+            site: self.place(wait).map(site),
             mailbox,
             ends: self.ends(wait),
             holders: holders
@@ -243,13 +246,16 @@ impl Witness<'_> {
         }
     }
 
-    fn site(&self, wait: Noted) -> Option<Site> {
+    fn place(&self, wait: Noted) -> Place {
         match wait.kind {
             WaitKind::Recv | WaitKind::Send | WaitKind::Reply => {
-                let channel = channel(self.facts(), self.pins, wait.object)?;
-                Some(self::site(channel.site()))
+                Some(channel(self.facts(), self.pins, wait.object)?.site())
             }
-            WaitKind::Join => self.joined(wait).and_then(|id| self.name(id).1),
+            WaitKind::Join => self.joined(wait).and_then(|id| self.origin(id).site),
+            WaitKind::Lock => {
+                let holders = self.pins.gate(wait.object)?.holders();
+                holders.first().map(|holder| holder.site)
+            }
             _ => None,
         }
     }
@@ -262,13 +268,21 @@ impl Witness<'_> {
     fn name(&self, id: ProcessId) -> (Name, Option<Site>) {
         name_of(self.scheduler, id)
     }
+
+    fn origin(&self, id: ProcessId) -> &'static Origin {
+        origin_of(self.scheduler, id)
+    }
 }
 
 /// The name of a process, and where it was spawned.
 pub(super) fn name_of(scheduler: &Scheduler, id: ProcessId) -> (Name, Option<Site>) {
-    let slot = scheduler.registry.slot(id.index());
-    let origin = slot.map_or(&NOBODY, |slot| slot.origin());
+    let origin = origin_of(scheduler, id);
     (origin.name.into(), origin.site.map(site))
+}
+
+fn origin_of(scheduler: &Scheduler, id: ProcessId) -> &'static Origin {
+    let slot = scheduler.registry.slot(id.index());
+    slot.map_or(&NOBODY, |slot| slot.origin())
 }
 
 pub(super) fn site(location: &'static Location<'static>) -> Site {

@@ -286,7 +286,15 @@ fn act(system: &SystemInner, leak: &Leak) -> bool {
     };
     match system.policy.on_leak {
         OnLeak::Report => false,
-        OnLeak::KillOne => of_scope().inspect(|task| task.kill()).is_some(),
+        OnLeak::KillOne => {
+            let Some(task) = of_scope() else { return false };
+            tracing::warn!(
+                target: "roundrock::leak", process = task.slot().origin().name, process.id = task.id().raw(),
+                "leak.kill: it is killed because it was proven leaked, as `on_leak` says"
+            );
+            task.kill();
+            true
+        }
         OnLeak::Escalate => {
             let Some(task) = of_scope() else { return false };
             let error = Error::new(Deadlock {

@@ -229,7 +229,7 @@ impl Gate {
         self.state.lock().waiting.len()
     }
 
-    pub(super) fn holders(&self) -> Vec<Holder> {
+    pub(crate) fn holders(&self) -> Vec<Holder> {
         let state = self.state.lock();
         let first = state.holders.first.map(|(_, holder)| holder);
         first

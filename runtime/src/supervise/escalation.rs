@@ -64,11 +64,12 @@ impl GaveUp {
 
 impl fmt::Display for GaveUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "`{}` needed more than {} restarts in {:?}",
-            self.child, self.limit, self.window
-        )
+        let restarts = match self.limit {
+            1 => "1 restart".to_owned(),
+            limit => format!("{limit} restarts"),
+        };
+        let (child, window) = (self.child, self.window);
+        write!(f, "`{child}` needed more than {restarts} in {window:?}")
     }
 }
 

@@ -7,7 +7,7 @@
 //! Process, job, scope, and threads are the production ones; the model is the worker. A thread finds no job for as long as it waits
 //! for one (`KEEP`) whenever there is none, because time stands still.
 //!
-//! Tried: TRIED.
+//! Tried: a free thread that retires while a job counts on it (jobs that wait for each other never meet).
 
 use loom::sync::Notify;
 use loom::thread;

@@ -1,0 +1,144 @@
+//! What cannot be proven, and is only old: the report must say where to look.
+
+use roundrock::channel::OneshotSender;
+
+use super::*;
+
+/// The first lesson of every channel tutorial: the original sender was not dropped before the loop.
+#[test]
+fn main_keeps_the_original_sender() {
+    #[process]
+    async fn worker(results: Sender<u32>) -> Result<()> {
+        results.send(1).await?;
+        Ok(())
+    }
+
+    suspected(
+        |scope| async move {
+            let (results, all) = bounded(8).named("results");
+            for _ in 0..2 {
+                scope.spawn(worker(results.clone()));
+            }
+            while all.recv().await.is_some() {}
+            drop(results);
+            Ok(())
+        },
+        r#"suspected: a process has waited for _
+  body#_ (spawned at tests/night/main.rs:_) waits to receive from "results" (tests/night/old.rs:_), whose only sender is held by somebody outside; not proven: a sender of it is held outside of any process, or in a local variable of one"#,
+    );
+}
+
+/// A request whose answer lies in a table that nobody looks at any more.
+#[test]
+fn an_answer_in_a_table() {
+    #[process]
+    struct Broker {
+        waiting: Vec<Reply<u32>>,
+    }
+
+    #[handlers]
+    impl Broker {
+        fn ask(&mut self, answer: Reply<u32>) {
+            self.waiting.push(answer);
+        }
+    }
+
+    #[process]
+    async fn client(broker: &BrokerHandle) -> Result<u32> {
+        Ok(broker.ask().await?)
+    }
+
+    suspected(
+        |scope| async move {
+            let broker = scope.spawn(Broker {
+                waiting: Vec::new(),
+            });
+            scope.spawn(client(broker));
+            Ok(())
+        },
+        r#"suspected: a process has waited for _
+  client#_ (spawned at tests/night/old.rs:_) waits for a reply of Broker#_; not proven: whoever has the `Reply` of its call may still answer"#,
+    );
+}
+
+/// Subscribers of a broadcast whose publisher waits for them.
+#[test]
+fn subscribers_of_a_publisher_that_waits_for_them() {
+    suspected(
+        |scope| async move {
+            let (news, reader) = broadcast::<u32>(4);
+            let subscriber = scope.task("subscriber", async move {
+                while reader.recv().await.is_some() {}
+            });
+            scope.task("publisher", async move {
+                let _ = subscriber.await;
+                news.send(1).await
+            });
+            Ok(())
+        },
+        r#"suspected: a process has waited for _
+  subscriber#_ (spawned at tests/night/old.rs:_) waits to receive from the channel made at tests/night/old.rs:_; not proven: a sender of it is held outside of any process, or in a local variable of one"#,
+    );
+}
+
+/// A blocking process waits for one that waits for it.
+#[test]
+fn a_blocking_process_and_its_client() {
+    #[process(blocking)]
+    fn disk(requests: &Receiver<u32>, done: &Sender<u32>) -> Result<()> {
+        while let Some(request) = requests.blocking_recv() {
+            done.blocking_send(request)?;
+        }
+        Ok(())
+    }
+
+    #[process]
+    async fn client(done: &Receiver<u32>, _requests: &Sender<u32>) {
+        done.recv().await;
+    }
+
+    suspected(
+        |scope| async move {
+            let (requests, to_disk) = bounded(1).named("requests");
+            let (done, of_disk) = bounded(1).named("done");
+            scope.spawn(disk(to_disk, done));
+            scope.spawn(client(of_disk, requests));
+            Ok(())
+        },
+        r#"suspected: a process has waited for _
+  client#_ (spawned at tests/night/old.rs:_) waits to receive from "done" (tests/night/old.rs:_), whose only sender is held by disk#_; not proven: a sender of it is held by disk#_, which may still run"#,
+    );
+}
+
+/// A one-shot answer that is kept in the state of a process which lives.
+#[test]
+fn a_oneshot_that_is_kept() {
+    #[process]
+    struct Keeper {
+        kept: Vec<OneshotSender<u32>>,
+    }
+
+    #[handlers]
+    impl Keeper {
+        fn keep(&mut self, answer: OneshotSender<u32>) {
+            self.kept.push(answer);
+        }
+    }
+
+    suspected(
+        |scope| async move {
+            let keeper = scope.spawn(Keeper { kept: Vec::new() });
+            let (answer, question) = oneshot();
+            keeper.keep(answer).await?;
+            scope.task(
+                "asks",
+                async move { question.await.context("nobody answers") },
+            );
+            scope.stopping().await;
+            drop(keeper);
+            Ok(())
+        },
+        r#"suspected: a process has waited for _
+  asks#_ (spawned at tests/night/old.rs:_) waits to receive from the channel made at tests/night/old.rs:_; not proven: a sender of it is held outside of any process, or in a local variable of one"#,
+    );
+}
