@@ -40,6 +40,7 @@ mod shutdown;
 mod snapshot;
 mod spawn;
 mod started;
+mod stop_waits;
 mod stopping;
 mod supervision;
 mod suspects;

@@ -248,6 +248,17 @@ impl Shard {
             }
         });
     }
+
+    /// Calls `found` with the number of each wanted channel, and how many receivers it has.
+    pub(crate) fn receivers(&self, wanted: &HashSet<u64>, mut found: impl FnMut(u64, u64)) {
+        self.for_each(|head| {
+            let object = head.as_ptr().addr() as u64;
+            if wanted.contains(&object) {
+                // SAFETY: the list is locked, and its channels are alive.
+                found(object, unsafe { head.as_ref() }.receivers());
+            }
+        });
+    }
 }
 
 thread_local! {

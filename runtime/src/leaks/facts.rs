@@ -36,6 +36,42 @@ use crate::task::waits::Noted;
 const OUTSIDE: u16 =
     WaitKind::Other.bit() | WaitKind::Timer.bit() | WaitKind::Blocking.bit() | UNKNOWN;
 
+/// Which processes a pass is about.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Whom {
+    /// Those that no stop has reached.
+    LeftAlone {
+        /// The body of `main`.
+        entry: Option<ProcessId>,
+    },
+    /// Those inside of the scope with this number, which stops. What the stop can do for them counts as the outside.
+    Stopping(u64),
+}
+
+impl Whom {
+    /// The waits that are no business of the pass.
+    fn outside(self) -> u16 {
+        match self {
+            Self::LeftAlone { .. } => OUTSIDE,
+            Self::Stopping(_) => OUTSIDE | WaitKind::Recv.bit() | WaitKind::Stopping.bit(),
+        }
+    }
+
+    fn entry(self) -> Option<ProcessId> {
+        match self {
+            Self::LeftAlone { entry } => entry,
+            Self::Stopping(_) => None,
+        }
+    }
+
+    fn means(self, slot: &Slot, task: &Header) -> bool {
+        match self {
+            Self::LeftAlone { .. } => is_left_alone(slot, task),
+            Self::Stopping(scope) => task.is_within(scope),
+        }
+    }
+}
+
 /// Slots that are read between two breaths: a fraction of a millisecond.
 pub(super) const BREATH: usize = 8192;
 
@@ -128,15 +164,15 @@ impl Drop for Pins<'_> {
 }
 
 /// Whether a process waits for something that only another process could bring about, as its line says.
-fn may_be_stuck(slot: &Slot, entry: Option<ProcessId>, fed: &HashSet<u64, Fast>) -> bool {
+fn may_be_stuck(slot: &Slot, whom: Whom, fed: &HashSet<u64, Fast>) -> bool {
     // ORDERING: see `registry::Line`; what is read here only saves a closer look.
     let word = slot.line.wait.load(Ordering::Relaxed);
     let kinds = (word >> 16) as u16;
-    if !slot.is_used() || kinds & OUTSIDE != 0 {
+    if !slot.is_used() || kinds & whom.outside() != 0 {
         return false;
     }
     // The runtime's own processes wait for anything at all.
-    if slot.scope_bits() == 0 && Some(slot.id()) != entry {
+    if slot.scope_bits() == 0 && Some(slot.id()) != whom.entry() {
         return false;
     }
     let kind = WaitKind::from_u8((word >> 8) as u8);
@@ -158,21 +194,24 @@ pub(super) fn may_all_be_stuck(scheduler: &Scheduler, entry: Option<ProcessId>) 
 }
 
 impl Facts {
-    /// Reads what is parked now. `entry` is the body of `main`.
+    /// Reads what is parked now.
     pub(super) fn collect(
         _pins: &Pins<'_>,
         scheduler: &Scheduler,
-        entry: Option<ProcessId>,
+        whom: Whom,
         breathe: &mut dyn FnMut(),
     ) -> Self {
         let mut facts = Self::default();
-        let fed = fed(scheduler, breathe);
+        let fed = match whom {
+            Whom::LeftAlone { .. } => fed(scheduler, breathe),
+            Whom::Stopping(_) => HashSet::default(),
+        };
         for (at, slot) in scheduler.registry.slots().enumerate() {
             if at % BREATH == 0 {
                 breathe();
             }
-            if may_be_stuck(slot, entry, &fed) {
-                facts.read(scheduler, slot);
+            if may_be_stuck(slot, whom, &fed) {
+                facts.read(scheduler, slot, whom);
             }
         }
         facts.sort();
@@ -180,13 +219,13 @@ impl Facts {
         facts
     }
 
-    fn read(&mut self, scheduler: &Scheduler, slot: &Slot) {
+    fn read(&mut self, scheduler: &Scheduler, slot: &Slot, whom: Whom) {
         let waits = self.waits.len();
         let read = slot.peek(|id, about, task| {
             let line = &slot.line;
             // ORDERING: Acquire: see `registry::Line`.
             let seq = line.seq.load(Ordering::Acquire);
-            if !task.state.is_at_rest() || !is_left_alone(slot, task) {
+            if !task.state.is_at_rest() || !whom.means(slot, task) {
                 return None;
             }
             // ORDERING: Relaxed: see `registry::Line`; a change shows in `seq`.
@@ -202,7 +241,7 @@ impl Facts {
             };
             // ORDERING: Acquire fence: what was read above was read before what is read below.
             fence(Ordering::Acquire);
-            let same = still_parked(slot, task, seq) && parked.kinds & OUTSIDE == 0;
+            let same = still_parked(slot, task, seq) && parked.kinds & whom.outside() == 0;
             same.then(|| self.enter(parked, about, task))
         });
         if read.flatten().is_none() {

@@ -21,7 +21,7 @@
 use std::collections::HashSet;
 
 use super::deadlock;
-use super::facts::{BREATH, Facts, Fast, Pins, still_parked};
+use super::facts::{BREATH, Facts, Fast, Pins, Whom, still_parked};
 use super::lost::{self, Late};
 use super::relation;
 use super::search::Graph;
@@ -63,7 +63,21 @@ pub(super) fn run(
     breathe: &mut dyn FnMut(),
 ) -> Found {
     let stops = scheduler.proofs.stops();
-    let facts = Facts::collect(pins, scheduler, entry, breathe);
+    let found = search(pins, scheduler, Whom::LeftAlone { entry }, breathe);
+    scheduler
+        .proofs
+        .enter(scheduler, &found.facts, &found.stuck, stops);
+    found
+}
+
+/// The same, without a word of what it proves.
+pub(super) fn search(
+    pins: &Pins<'_>,
+    scheduler: &Scheduler,
+    whom: Whom,
+    breathe: &mut dyn FnMut(),
+) -> Found {
+    let facts = Facts::collect(pins, scheduler, whom, breathe);
     let mut graph = Graph::new();
     for process in 0..facts.processes.len() {
         if process % BREATH == 0 {
@@ -86,7 +100,6 @@ pub(super) fn run(
     for (process, stranded) in stranded.iter_mut().enumerate() {
         *stranded &= !stuck[process];
     }
-    scheduler.proofs.enter(scheduler, &facts, &stuck, stops);
     Found {
         facts,
         graph,

@@ -151,6 +151,17 @@ impl Graph {
         Tarjan::new(self, stuck).run()
     }
 
+    /// For each process, the number of its component; zero for those in none.
+    pub(crate) fn component_of(&self, components: &[Vec<u32>]) -> Vec<usize> {
+        let mut component_of = vec![0; self.len()];
+        for (number, component) in components.iter().enumerate() {
+            component
+                .iter()
+                .for_each(|&at| component_of[at as usize] = number);
+        }
+        component_of
+    }
+
     /// Whether somebody who is stuck waits for somebody in his own component: for itself, if he is alone there.
     pub(crate) fn is_cycle(&self, component: &[u32]) -> bool {
         component.len() > 1

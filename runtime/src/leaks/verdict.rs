@@ -53,12 +53,7 @@ impl Witness<'_> {
     fn proven(&self) -> Vec<Leak> {
         let Found { graph, stuck, .. } = self.found;
         let components = graph.components(stuck);
-        let mut component_of = vec![0; graph.len()];
-        for (number, component) in components.iter().enumerate() {
-            component
-                .iter()
-                .for_each(|&at| component_of[at as usize] = number);
-        }
+        let component_of = graph.component_of(&components);
         // A component comes after those that it waits for, so their causes are known by then.
         let mut causes: Vec<usize> = Vec::with_capacity(components.len());
         for (number, component) in components.iter().enumerate() {

@@ -12,10 +12,10 @@
 //! was lent: [`Gate::paths`] counts them all, and the search for leaks compares. Permits of a semaphore own their gate and go
 //! anywhere, so nobody knows who holds them.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::future::Future;
-use std::ops::Deref;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock, Weak};
@@ -30,6 +30,20 @@ use crate::task::waker::{self, TaskWaker};
 use crate::task::{ProcessId, current};
 
 /// Who holds a lock or permits, and since which line of code.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// use roundrock::sync::Mutex;
+///
+/// let value = Mutex::new(1);
+/// let _guard = value.lock().await;
+/// let holder = value.holder().context("it is held")?;
+/// assert_eq!(holder.permits, 1);
+/// assert!(holder.site.file().ends_with(".rs"), "where it was asked for");
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Holder {
@@ -74,11 +88,16 @@ pub(crate) struct Gate {
     state: Lock<State>,
     /// The `Arc` that the lock lies in, once a process was lent it.
     shared: OnceLock<Weak<dyn Send + Sync>>,
-    /// Not zero: the lock was lent in another `Arc` later.
-    moved: AtomicU32,
+    /// [`MOVED`] and [`LISTED`].
+    marks: AtomicU32,
 }
 
-/// The gates of the locks that processes of a system were lent, by their addresses.
+/// The lock was lent in another `Arc` later.
+const MOVED: u32 = 1;
+/// It is among the [`Gates`] of a system.
+const LISTED: u32 = 2;
+
+/// The gates of the locks that processes of a system were lent or have waited for, by their addresses.
 #[derive(Debug)]
 pub(crate) struct Gates(Lock<Known>);
 
@@ -168,7 +187,7 @@ impl Gate {
                 waiting: VecDeque::new(),
             }),
             shared: OnceLock::new(),
-            moved: AtomicU32::new(0),
+            marks: AtomicU32::new(0),
         }
     }
 
@@ -190,10 +209,21 @@ impl Gate {
             shared()
         });
         if first {
-            scheduler.gates.add(gate);
+            gate.enter_list(scheduler);
         } else if known.as_ptr().addr() != address {
             // ORDERING: Relaxed: whoever lends the lock in its new place publishes this with its ports.
-            gate.moved.store(1, Ordering::Relaxed);
+            gate.marks.fetch_or(MOVED, Ordering::Relaxed);
+        }
+    }
+
+    /// Enters the list of a system, where a stop looks for who holds the lock. It is in one list at most: those of another system
+    /// who wait for it wait for the outside.
+    fn enter_list(self: &Arc<Self>, scheduler: &Scheduler) {
+        // ORDERING: Relaxed (both): who sets the mark adds it; the list has a lock of its own.
+        let listed = self.marks.load(Ordering::Relaxed) & LISTED != 0
+            || self.marks.fetch_or(LISTED, Ordering::Relaxed) & LISTED != 0;
+        if !listed {
+            scheduler.gates.add(self);
         }
     }
 
@@ -201,7 +231,7 @@ impl Gate {
     pub(crate) fn paths(&self) -> Option<u64> {
         let shared = self.shared.get()?;
         // ORDERING: Relaxed: see `lent`.
-        let known = self.moved.load(Ordering::Relaxed) == 0;
+        let known = self.marks.load(Ordering::Relaxed) & MOVED == 0;
         // One weak reference is the gate's own.
         (known && shared.weak_count() == 1).then(|| shared.strong_count() as u64)
     }
@@ -287,27 +317,27 @@ impl State {
 
 /// Permits that are held, of a gate behind `G`.
 #[derive(Debug)]
-pub(super) struct Lease<G: Deref<Target = Gate>> {
+pub(super) struct Lease<G: Borrow<Arc<Gate>>> {
     gate: G,
     ticket: u64,
 }
 
-impl<G: Deref<Target = Gate>> Lease<G> {
+impl<G: Borrow<Arc<Gate>>> Lease<G> {
     pub(super) fn try_new(gate: G, site: &'static Location<'static>, want: u32) -> Option<Self> {
-        let ticket = gate.try_enter(site, want)?;
+        let ticket = gate.borrow().try_enter(site, want)?;
         Some(Self { gate, ticket })
     }
 }
 
-impl<G: Deref<Target = Gate>> Drop for Lease<G> {
+impl<G: Borrow<Arc<Gate>>> Drop for Lease<G> {
     fn drop(&mut self) {
-        self.gate.leave(self.ticket);
+        self.gate.borrow().leave(self.ticket);
     }
 }
 
 /// Waits for permits.
 #[derive(Debug)]
-pub(super) struct Acquire<G: Deref<Target = Gate>> {
+pub(super) struct Acquire<G: Borrow<Arc<Gate>>> {
     /// `None` when the permits were handed out.
     gate: Option<G>,
     site: &'static Location<'static>,
@@ -316,7 +346,7 @@ pub(super) struct Acquire<G: Deref<Target = Gate>> {
     ticket: u64,
 }
 
-impl<G: Deref<Target = Gate>> Acquire<G> {
+impl<G: Borrow<Arc<Gate>>> Acquire<G> {
     pub(super) fn new(gate: G, site: &'static Location<'static>, want: u32) -> Self {
         Self {
             gate: Some(gate),
@@ -328,7 +358,7 @@ impl<G: Deref<Target = Gate>> Acquire<G> {
 
     /// Where it is asked for, and who has it.
     fn describe(&self) -> String {
-        let holders = self.gate.as_deref().map(Gate::holders);
+        let holders = self.gate.as_ref().map(|gate| gate.borrow().holders());
         let holders: Vec<String> = holders
             .iter()
             .flatten()
@@ -345,7 +375,7 @@ impl<G: Deref<Target = Gate>> Acquire<G> {
     }
 
     fn poll_ticket(&mut self, cx: &Context<'_>) -> Poll<()> {
-        let Some(gate) = &self.gate else {
+        let Some(gate) = self.gate.as_ref().map(G::borrow) else {
             return Poll::Pending;
         };
         let holder = Holder::new(self.site, self.want);
@@ -377,20 +407,20 @@ impl<G: Deref<Target = Gate>> Acquire<G> {
         }
         drop(state);
         drop(old);
-        let object = std::ptr::from_ref::<Gate>(gate).addr() as u64;
-        current::waits_for(WaitKind::Lock, object);
+        current::with_task(|task| {
+            task.into_iter()
+                .for_each(|task| gate.enter_list(task.scheduler()))
+        });
+        current::waits_for(WaitKind::Lock, gate.number());
         Poll::Pending
     }
 }
 
-impl<G: Deref<Target = Gate> + Unpin> Future for Acquire<G> {
+impl<G: Borrow<Arc<Gate>> + Unpin> Future for Acquire<G> {
     type Output = Lease<G>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Lease<G>> {
-        let object = self
-            .gate
-            .as_deref()
-            .map_or(0, |gate| std::ptr::from_ref::<Gate>(gate).addr() as u64);
+        let object = self.gate.as_ref().map_or(0, |gate| gate.borrow().number());
         let about = || About::object(|| self.describe());
         ready!(current::spend_for(cx, WaitKind::Lock, || object, about));
         ready!(self.poll_ticket(cx));
@@ -402,12 +432,12 @@ impl<G: Deref<Target = Gate> + Unpin> Future for Acquire<G> {
     }
 }
 
-impl<G: Deref<Target = Gate>> Drop for Acquire<G> {
+impl<G: Borrow<Arc<Gate>>> Drop for Acquire<G> {
     fn drop(&mut self) {
         if let Some(gate) = &self.gate
             && self.ticket != 0
         {
-            gate.leave(self.ticket);
+            gate.borrow().leave(self.ticket);
         }
     }
 }

@@ -58,12 +58,29 @@ impl<T> Mutex<T> {
     /// Waits for the value.
     ///
     /// Cancellation: dropping the future gives the place in the queue back, and the lock if it was granted at that moment.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// use roundrock::sync::Mutex;
+    /// use std::sync::Arc;
+    ///
+    /// let total = Arc::new(Mutex::new(0));
+    /// let other = Arc::clone(&total);
+    /// let adder = scope.task("adder", async move { *other.lock().await += 1 });
+    /// adder.await?;
+    /// let guard = total.lock().await;             // held until it is dropped
+    /// assert!(total.try_lock().is_none());
+    /// assert_eq!(*guard, 1);
+    /// # Ok(()) }) }
+    /// ```
     #[track_caller]
     pub fn lock(&self) -> impl Future<Output = MutexGuard<'_, T>> + Send + use<'_, T>
     where
         T: Send,
     {
-        let waiting = Acquire::new(&*self.gate, Location::caller(), 1);
+        let waiting = Acquire::new(&self.gate, Location::caller(), 1);
         async move {
             MutexGuard {
                 lease: waiting.await,
@@ -89,7 +106,7 @@ impl<T> Mutex<T> {
     /// ```
     #[track_caller]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        let lease = Lease::try_new(&*self.gate, Location::caller(), 1)?;
+        let lease = Lease::try_new(&self.gate, Location::caller(), 1)?;
         Some(MutexGuard { lease, mutex: self })
     }
 
@@ -165,9 +182,25 @@ impl<T> fmt::Debug for Mutex<T> {
 }
 
 /// Access to what a [`Mutex`] protects; dropping it gives it to the next.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// use roundrock::sync::{Mutex, MutexGuard};
+///
+/// fn bump(mut value: MutexGuard<'_, u32>) {
+///     *value += 1;
+/// }                                           // gives it to the next
+///
+/// let value = Mutex::new(1);
+/// bump(value.lock().await);
+/// assert_eq!((value.waiting(), value.into_inner()), (0, 2));
+/// # Ok(()) }) }
+/// ```
 pub struct MutexGuard<'a, T> {
     #[expect(dead_code, reason = "gives the lock back when it is dropped")]
-    lease: Lease<&'a Gate>,
+    lease: Lease<&'a Arc<Gate>>,
     mutex: &'a Mutex<T>,
 }
 

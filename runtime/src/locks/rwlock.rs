@@ -62,7 +62,7 @@ impl<T> RwLock<T> {
     where
         T: Send + Sync,
     {
-        let waiting = Acquire::new(&*self.gate, Location::caller(), 1);
+        let waiting = Acquire::new(&self.gate, Location::caller(), 1);
         async move {
             ReadGuard {
                 lease: waiting.await,
@@ -79,7 +79,7 @@ impl<T> RwLock<T> {
     where
         T: Send + Sync,
     {
-        let waiting = Acquire::new(&*self.gate, Location::caller(), READERS);
+        let waiting = Acquire::new(&self.gate, Location::caller(), READERS);
         async move {
             WriteGuard {
                 lease: waiting.await,
@@ -91,14 +91,14 @@ impl<T> RwLock<T> {
     /// Returns the value for reading if nobody writes it or waits.
     #[track_caller]
     pub fn try_read(&self) -> Option<ReadGuard<'_, T>> {
-        let lease = Lease::try_new(&*self.gate, Location::caller(), 1)?;
+        let lease = Lease::try_new(&self.gate, Location::caller(), 1)?;
         Some(ReadGuard { lease, lock: self })
     }
 
     /// Returns the value for writing if nobody holds it or waits.
     #[track_caller]
     pub fn try_write(&self) -> Option<WriteGuard<'_, T>> {
-        let lease = Lease::try_new(&*self.gate, Location::caller(), READERS)?;
+        let lease = Lease::try_new(&self.gate, Location::caller(), READERS)?;
         Some(WriteGuard { lease, lock: self })
     }
 
@@ -148,16 +148,45 @@ impl<T> fmt::Debug for RwLock<T> {
 }
 
 /// Access for reading to what a [`RwLock`] protects.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// use roundrock::sync::RwLock;
+///
+/// let routes = RwLock::new(vec!["/"]);
+/// let (one, other) = (routes.read().await, routes.try_read());
+/// assert_eq!(one.len(), 1);
+/// assert!(other.is_some(), "many may read");
+/// assert_eq!(routes.holders().len(), 2);
+/// # Ok(()) }) }
+/// ```
 pub struct ReadGuard<'a, T> {
     #[expect(dead_code, reason = "gives the lock back when it is dropped")]
-    lease: Lease<&'a Gate>,
+    lease: Lease<&'a Arc<Gate>>,
     lock: &'a RwLock<T>,
 }
 
 /// Access for writing to what a [`RwLock`] protects.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// use roundrock::sync::RwLock;
+///
+/// let routes = RwLock::new(vec!["/"]);
+/// let mut guard = routes.write().await;
+/// guard.push("/health");
+/// assert!(routes.try_read().is_none(), "one writes alone");
+/// drop(guard);
+/// assert_eq!(routes.into_inner(), ["/", "/health"]);
+/// # Ok(()) }) }
+/// ```
 pub struct WriteGuard<'a, T> {
     #[expect(dead_code, reason = "gives the lock back when it is dropped")]
-    lease: Lease<&'a Gate>,
+    lease: Lease<&'a Arc<Gate>>,
     lock: &'a RwLock<T>,
 }
 

@@ -2,8 +2,13 @@
 //!
 //! A stage ends by itself when its last sender is gone, and most do. What is left are processes that feed each other, and inputs
 //! whose senders lie where nobody uses them any more. They are found out when nothing moves: two looks show every process of
-//! the scope parked, and each waits for something that only another process of the scope could do. Then nobody can send, so
-//! those that nobody feeds are told that their input is over; they end, drain into the next stage, and so on.
+//! the scope parked, and each waits for something that only another process of the scope could do: a message, room in a channel, a
+//! lock, a reply, an end. Then nobody can send, so those that nobody feeds are told that their input is over; they end, drain into
+//! the next stage, and so on. When nobody is left to be told, those that wait for each other in a circle hold up the stop, and are
+//! dropped without waiting for the grace (`leaks::knot` says who).
+//!
+//! Of a lock it is known who asked for what is taken. Of a full channel it is known who receives there if all of its receivers are
+//! ports of processes of the scope; a receiver that somebody owns and was not lent may be anywhere.
 //!
 //! Supervised children are told by their supervisor. One that was not told to stop yet waits for its turn, so that what it
 //! waits for beside (a timer, say) is no reason to wait longer for the others.
@@ -17,14 +22,27 @@ use std::sync::Arc;
 use crate::scope::ScopeInner;
 use crate::scope::look::Seen;
 use crate::supervise::Event;
+use crate::task::ports::Port;
 use crate::task::registry::{ProcessId, WaitKind};
 
-/// Tells those processes that their input is over who can be told, as two looks show. True if there were some.
-pub(super) fn end_inputs(scope: &ScopeInner, before: &[Arc<Seen>], now: &[Arc<Seen>]) -> bool {
-    if !is_quiet(before, now) {
-        return false;
+/// What two looks show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// Something moves, or may.
+    Moving,
+    /// Nothing did, and some were told that their input is over.
+    Told,
+    /// Nothing moves, and there is nobody to be told.
+    Halted,
+}
+
+/// Tells those processes that their input is over who can be told, as two looks show.
+pub(super) fn end_inputs(scope: &ScopeInner, before: &[Arc<Seen>], now: &[Arc<Seen>]) -> Shown {
+    let inside = Inside::of(scope, now);
+    if !inside.is_quiet(before) {
+        return Shown::Moving;
     }
-    let told = next_to_end(scope, now);
+    let told = next_to_end(&inside);
     let mut children = Vec::new();
     for process in &told {
         let input = process.input();
@@ -39,47 +57,64 @@ pub(super) fn end_inputs(scope: &ScopeInner, before: &[Arc<Seen>], now: &[Arc<Se
     {
         supervisor.tell(Event::End(children));
     }
-    !told.is_empty()
+    match told.is_empty() {
+        true => Shown::Halted,
+        false => Shown::Told,
+    }
 }
 
 /// Whether nothing moved between two looks, and nothing will, unless somebody outside of the scope does something.
-pub(super) fn is_quiet(before: &[Arc<Seen>], now: &[Arc<Seen>]) -> bool {
-    if now.is_empty() || before.len() != now.len() {
-        return false;
-    }
-    let parked: HashMap<ProcessId, Option<u64>> = before
-        .iter()
-        .map(|process| (process.id, process.parked_at))
-        .collect();
-    let inside = Inside::of(now);
-    now.iter().all(|process| {
-        process.parked_at.is_some()
-            && parked.get(&process.id) == Some(&process.parked_at)
-            && (inside.awaits(process) || process.waits_for_its_turn())
-    })
+pub(super) fn is_quiet(scope: &ScopeInner, before: &[Arc<Seen>], now: &[Arc<Seen>]) -> bool {
+    Inside::of(scope, now).is_quiet(before)
 }
 
 /// What is known to belong to the scope.
 struct Inside<'a> {
+    scope: &'a ScopeInner,
     processes: &'a [Arc<Seen>],
     ids: HashSet<u64>,
-    /// The channels that its processes are parked on to receive.
+    /// The channels that its processes are parked on to receive, and the mailboxes of those that are parked in a handler.
     received: HashSet<u64>,
+    /// The channels that some of them wait to send into, and that nobody outside receives from.
+    kept: HashSet<u64>,
 }
 
 impl<'a> Inside<'a> {
-    fn of(processes: &'a [Arc<Seen>]) -> Self {
+    fn of(scope: &'a ScopeInner, processes: &'a [Arc<Seen>]) -> Self {
         let receiving = processes
             .iter()
-            .filter(|process| process.kind == WaitKind::Recv);
+            .filter(|process| process.kind == WaitKind::Recv)
+            .map(|process| process.object);
+        let mailboxes = processes
+            .iter()
+            .filter_map(|process| process.ports.mailbox());
         // Who waits for a supervised child waits for its task, not for an incarnation.
         let whole = |process: &Arc<Seen>| Some(process.task.lineage()?.whole()?.id().raw());
         let own = processes.iter().map(|process| process.id.raw());
         Self {
+            scope,
+            kept: kept(scope, processes),
             processes,
             ids: own.chain(processes.iter().filter_map(whole)).collect(),
-            received: receiving.map(|process| process.object).collect(),
+            received: receiving.chain(mailboxes.map(Port::object)).collect(),
         }
+    }
+
+    /// Whether nothing moved since the look before, and nothing will by itself.
+    fn is_quiet(&self, before: &[Arc<Seen>]) -> bool {
+        let now = self.processes;
+        if now.is_empty() || before.len() != now.len() {
+            return false;
+        }
+        let parked: HashMap<ProcessId, Option<u64>> = before
+            .iter()
+            .map(|process| (process.id, process.parked_at))
+            .collect();
+        now.iter().all(|process| {
+            process.parked_at.is_some()
+                && parked.get(&process.id) == Some(&process.parked_at)
+                && (self.awaits(process) || process.waits_for_its_turn())
+        })
     }
 
     /// Whether a process waits for nothing but what a process of the scope could do: what is not known to lie inside counts
@@ -90,24 +125,85 @@ impl<'a> Inside<'a> {
         match process.kinds {
             kinds if kinds & !INPUTS == 0 && kinds & K::Recv.bit() != 0 => true,
             kinds if kinds == K::Join.bit() => self.ids.contains(&process.object),
-            // The one who is called waits for its next message, and keeps the reply for later.
+            // The one who is called waits for its next message and keeps the reply for later, or waits in its handler.
             kinds if kinds == K::Reply.bit() => self.received.contains(&process.object),
             kinds if kinds == K::Scope.bit() => self
                 .processes
                 .iter()
                 .any(|other| other.task.is_within(process.object)),
+            // Who receives there has something else to do first, and then either comes back or ends.
+            kinds if kinds == K::Send.bit() => self.kept.contains(&process.object),
+            kinds if kinds == K::Lock.bit() => self.before(process).is_some_and(|before| {
+                !before.is_empty() && before.iter().all(|id| self.ids.contains(&id.raw()))
+            }),
             _ => false,
         }
     }
+
+    /// Who holds the lock that a process waits for, or will have it before.
+    fn before(&self, process: &Seen) -> Option<Vec<ProcessId>> {
+        let gate = self.scope.system.scheduler.gates.get(process.object)?;
+        gate.before(process.id)
+    }
+
+    /// The processes that others wait for before they can send, or go on with a lock.
+    fn awaited(&self) -> HashSet<ProcessId> {
+        let locks = self
+            .processes
+            .iter()
+            .filter(|process| process.kinds == WaitKind::Lock.bit())
+            .filter_map(|process| self.before(process));
+        let mut awaited: HashSet<ProcessId> = locks.flatten().collect();
+        let receivers = self.processes.iter().filter(|process| {
+            let mut ports = process.ports.iter();
+            ports.any(|port| port.tie().weights()[1] > 0 && self.kept.contains(&port.object()))
+        });
+        awaited.extend(receivers.map(|process| process.id));
+        awaited
+    }
+}
+
+/// The channels that processes wait to send into, as far as all of their receivers are ports of these processes.
+fn kept(scope: &ScopeInner, processes: &[Arc<Seen>]) -> HashSet<u64> {
+    let wanted: HashSet<u64> = processes
+        .iter()
+        .filter(|process| process.kinds == WaitKind::Send.bit())
+        .map(|process| process.object)
+        .collect();
+    let mut kept = HashSet::new();
+    if wanted.is_empty() {
+        return kept;
+    }
+    // What several processes own together counts once.
+    let mut shared = HashSet::new();
+    let mut known: HashMap<u64, u64> = HashMap::new();
+    for process in processes {
+        let owners = process.ports.owners();
+        for port in process.ports.iter() {
+            if wanted.contains(&port.object()) && (owners == 0 || shared.insert((owners, port))) {
+                *known.entry(port.object()).or_default() += port.tie().weights()[1];
+            }
+        }
+    }
+    for remote in scope.system.scheduler.active_remotes() {
+        remote.channels.receivers(&wanted, |object, exist| {
+            if known.get(&object).is_some_and(|&known| known >= exist) {
+                kept.insert(object);
+            }
+        });
+    }
+    kept
 }
 
 /// Of processes that are all parked, those whose input ends now:
-/// 1. those that wait to receive from a channel that no other one is known to feed;
+/// 1. those that wait to receive from a channel that no other one is known to feed; if others wait for some of them, to send or for
+///    a lock, these first, because what the others do then is not known;
 /// 2. if there are none, those that wait for several things at once, by the same rule;
 /// 3. if there are none, children that wait for their turn to stop, and not for an input;
 /// 4. if there are none, children on a thread of their own, of which nobody knows what they wait for;
 /// 5. if all feed each other, the kind that was spawned last: it was made with what leads to the others.
-fn next_to_end<'a>(scope: &ScopeInner, now: &'a [Arc<Seen>]) -> Vec<&'a Arc<Seen>> {
+fn next_to_end<'a>(inside: &Inside<'a>) -> Vec<&'a Arc<Seen>> {
+    let (scope, now) = (inside.scope, inside.processes);
     // What is held without being a child of this scope ends with the child that it belongs to.
     let open = || {
         now.iter().filter(|process| match process.task.lineage() {
@@ -118,12 +214,16 @@ fn next_to_end<'a>(scope: &ScopeInner, now: &'a [Arc<Seen>]) -> Vec<&'a Arc<Seen
         })
     };
     let feeders = Feeders::of(scope, now);
-    for kind in [WaitKind::Recv, WaitKind::Select] {
-        let unfed: Vec<_> = open()
-            .filter(|process| process.kind == kind && !feeders.feed(process))
-            .collect();
-        if !unfed.is_empty() {
-            return unfed;
+    let awaited = inside.awaited();
+    for awaited_only in [true, false] {
+        for kind in [WaitKind::Recv, WaitKind::Select] {
+            let unfed: Vec<_> = open()
+                .filter(|process| process.kind == kind && !feeders.feed(process))
+                .filter(|process| !awaited_only || awaited.contains(&process.id))
+                .collect();
+            if !unfed.is_empty() {
+                return unfed;
+            }
         }
     }
     for on_thread in [false, true] {

@@ -9,7 +9,7 @@
 //! - At most one look of a system is under way; those who come meanwhile wait for it.
 //! - Looking takes a twentieth of the time of one worker at most.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::poll_fn;
 use std::panic::Location;
 use std::sync::{Arc, Weak};
@@ -28,7 +28,7 @@ use crate::time::sleep;
 /// Slots that are read between two yields.
 const PIECE: u32 = 4096;
 /// How much longer than a look takes is left between two of them.
-const REST: u32 = 20;
+pub(super) const REST: u32 = 20;
 
 /// A process, as one look saw it.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub(super) struct Seen {
 /// What one look saw: the processes of each scope that stops or is watched, by the scope's number. Those of an inner scope belong
 /// to the outer ones too.
 #[derive(Debug, Default)]
-pub(super) struct Look(HashMap<u64, Vec<Arc<Seen>>>);
+pub(super) struct Look(BTreeMap<u64, Vec<Arc<Seen>>>);
 
 impl Look {
     /// The processes of a scope that were seen.

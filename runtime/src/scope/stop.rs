@@ -5,7 +5,9 @@
 //! 1. a channel that it receives from refuses messages of processes outside of the scope, who get them back;
 //! 2. processes of the scope may still send to each other, so one stage drains into the next, and ends when its own senders
 //!    are gone;
-//! 3. when nothing moves any more, those that nobody feeds are told that their input is over (see `drain`).
+//! 3. when nothing moves any more, those that nobody feeds are told that their input is over (see `drain`);
+//! 4. when nobody is left to be told, those that wait for each other in a circle can never go on: they are dropped at once, and those
+//!    behind them go on.
 //!
 //! Supervised children are told by their supervisor, one after another, the last one first; until then only (1) holds for them.
 //! When half of the grace is over, nobody waits for his turn any more.
@@ -21,12 +23,14 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::leaks::knot;
 use crate::observe::EventKind;
 use crate::scope::ScopeInner;
-use crate::scope::drain;
-use crate::scope::look::{Look, Seen, look};
+
+use crate::scope::drain::{self, Shown};
+use crate::scope::look::{Look, REST, Seen, look};
 use crate::supervise::Event;
 use crate::sync::Ordering;
 use crate::task::cell::Header;
@@ -65,7 +69,8 @@ const RARE_LOOK: Duration = Duration::from_secs(10);
 pub struct ExitReport {
     /// Processes that ended by themselves after the stop began.
     pub drained: usize,
-    /// Processes that had not ended after the grace, and were dropped at their current await.
+    /// Processes that were dropped at their current await: they had not ended after the grace, or waited for each other in a circle,
+    /// so that they never would have.
     pub late: Vec<Late>,
     /// Processes that could not be dropped, because their poll does not return. Their threads are left behind.
     pub stuck: Vec<Late>,
@@ -93,6 +98,19 @@ impl fmt::Display for ExitReport {
 }
 
 /// A process that did not end in time.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// let parts = scope.child("parts");
+/// parts.task("sleeper", async { sleep(secs(3600)).await });
+/// let report = parts.stop(millis(10)).await;
+/// let late = &report.late[0];
+/// assert_eq!((late.name, late.waiting_for), ("sleeper", roundrock::WaitKind::Timer));
+/// assert!(late.to_string().starts_with("sleeper#"), "{late}");
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Late {
@@ -181,7 +199,7 @@ pub(crate) async fn end_when_quiet(scope: &Arc<ScopeInner>) {
         pause = (pause * 2).min(RARE_LOOK);
         let now = look(&scope.system).await;
         if let Some(last) = last.filter(|last| !Arc::ptr_eq(last, &now))
-            && drain::is_quiet(last.of(scope), now.of(scope))
+            && drain::is_quiet(scope, last.of(scope), now.of(scope))
         {
             tracing::warn!(
                 target: "roundrock::scope", scope = scope.name(),
@@ -202,6 +220,7 @@ async fn run(scope: &Arc<ScopeInner>, at_start: usize) {
         last: None,
         pause: FIRST_LOOK,
         released: false,
+        search_at: begun,
     };
     // The first look marks everybody.
     let mut ended = stop.look().await;
@@ -262,6 +281,8 @@ struct Stop<'a> {
     pause: Duration,
     /// No supervised child waits for another one any more.
     released: bool,
+    /// When it is worth another search who waits in a circle.
+    search_at: Instant,
 }
 
 impl Stop<'_> {
@@ -297,13 +318,31 @@ impl Stop<'_> {
         };
         let Some(now) = now else { return true };
         now.of(self.scope).iter().for_each(|process| process.mark());
-        if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, &now))
-            && drain::end_inputs(self.scope, before.of(self.scope), now.of(self.scope))
-        {
+        let shown = match before.filter(|before| !Arc::ptr_eq(before, &now)) {
+            Some(before) => {
+                drain::end_inputs(self.scope, before.of(self.scope), now.of(self.scope))
+            }
+            None => Shown::Moving,
+        };
+        self.last = Some(now);
+        if shown == Shown::Told || shown == Shown::Halted && self.cut_knots() {
             self.pause = FIRST_LOOK;
         }
-        self.last = Some(now);
         false
+    }
+
+    /// Drops those that wait for each other in a circle. True if there were some.
+    fn cut_knots(&mut self) -> bool {
+        let clock = &self.scope.system.scheduler.clock;
+        let begun = clock.now();
+        if begun < self.search_at {
+            return false;
+        }
+        let knots = knot::of(&self.scope.system, self.scope.id);
+        self.kill(|process| knots.contains(&process.id));
+        let now = clock.now();
+        self.search_at = now + (now - begun) * REST;
+        !knots.is_empty()
     }
 
     /// Lets all supervised children stop at once; what was not started by now will not be.
