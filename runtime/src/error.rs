@@ -15,12 +15,40 @@ type Boxed = Box<dyn StdError + Send + Sync + 'static>;
 /// Like `anyhow::Error` it takes every standard error by `?`, and therefore does not implement `std::error::Error` itself;
 /// `Box<dyn Error + Send + Sync>` can be made from it. Errors of other such types come in through [`Error::new`] or
 /// [`Context::context`].
+///
+/// # Examples
+/// ```
+/// use roundrock::prelude::*;
+///
+/// fn port(text: &str) -> Result<u16> {
+///     let port: u16 = text.parse().context("the port of the server")?;
+///     ensure!(port >= 1024, "port {port} is for root");
+///     Ok(port)
+/// }
+///
+/// assert_eq!(port("8080")?, 8080);
+/// let error = port("http").expect_err("no number");
+/// assert_eq!(format!("{error:#}"), "the port of the server: invalid digit found in string");
+/// assert_eq!(error.chain().count(), 2);
+/// assert_eq!(port("80").expect_err("too low").to_string(), "port 80 is for root");
+/// # Ok::<(), Error>(())
+/// ```
 pub struct Error {
     source: Boxed,
 }
 
 impl Error {
     /// Makes an error from anything that can be a boxed error: a string, another crate's error type, a box.
+    ///
+    /// # Examples
+    /// ```
+    /// use roundrock::Error;
+    ///
+    /// let error = Error::new("the disk is full");             // a text
+    /// let boxed: Box<dyn std::error::Error + Send + Sync> = "another crate's error".into();
+    /// assert_eq!(Error::new(boxed).to_string(), "another crate's error");
+    /// assert_eq!(error.context("writing the log").to_string(), "writing the log");
+    /// ```
     pub fn new(source: impl Into<Boxed>) -> Self {
         Self {
             source: source.into(),
@@ -44,6 +72,15 @@ impl Error {
     }
 
     /// Returns the error inside, if it has this type.
+    ///
+    /// # Examples
+    /// ```
+    /// use roundrock::Error;
+    ///
+    /// let error = Error::from(std::io::Error::other("the disk is full"));
+    /// assert!(error.downcast_ref::<std::io::Error>().is_some());
+    /// assert!(error.downcast_ref::<std::fmt::Error>().is_none());
+    /// ```
     pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
         self.source.downcast_ref()
     }
@@ -55,6 +92,18 @@ impl Error {
     }
 
     /// Whether the outermost error says that the other side of a channel is gone, which ends a process normally.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (jobs, inbox) = bounded(1);
+    /// drop(inbox);
+    /// let error = Error::from(jobs.send(1).await.expect_err("nobody receives"));
+    /// assert!(error.is_closed(), "`?` on it ends a process normally");
+    /// assert!(!error.context("sending a job").is_closed(), "only the outermost counts");
+    /// # Ok(()) }) }
+    /// ```
     pub fn is_closed(&self) -> bool {
         is_closed(&*self.source)
     }
@@ -108,7 +157,31 @@ impl fmt::Debug for Error {
     }
 }
 
-impl<E: StdError + Send + Sync + 'static> From<E> for Error {
+/// What `?` makes an [`Error`] of: every standard error that threads may share. Nothing else can implement it.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// fn port(text: &str) -> Result<u16> {
+///     let port: u16 = text.parse()?;                              // a standard error
+///     let shared: Result<u16, std::cell::Cell<u16>> = Ok(port);   // one that is not: keep what it says
+///     shared.map_err(|cell| Error::msg(cell.get()))
+/// }
+/// assert_eq!(port("80")?, 80);
+/// # Ok::<(), Error>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`?` cannot make a `roundrock::Error` of `{Self}`",
+    label = "not a standard error that is `Send + Sync + 'static`: write `.map_err(Error::new)?`, or `.map_err(Error::msg)?` to keep its text",
+    note = "`anyhow::Error` and boxed errors come in by `.map_err(Error::new)?` or `.context(\"what was being done\")?`",
+    note = "of an error that threads cannot share, keep the text: `.map_err(Error::msg)?`; a send gives its message back, which `.map_err(TrySendError::without_message)?` drops"
+)]
+pub trait AnyError: StdError + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<E: StdError + Send + Sync + 'static> AnyError for E {}
+
+impl<E: AnyError> From<E> for Error {
     fn from(error: E) -> Self {
         Self {
             source: Box::new(error),
@@ -194,12 +267,39 @@ impl StdError for WithContext {
 ///
 /// # Errors
 /// Never.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// let task = scope.task("reads", async {
+///     let number: u16 = "7".parse()?;
+///     roundrock::Ok(number)                   // says of which type the error of this block is
+/// });
+/// assert_eq!(task.await?, 7);
+/// # Ok(()) }) }
+/// ```
 #[expect(non_snake_case, reason = "stands where `Ok` stands")]
 pub fn Ok<T>(value: T) -> Result<T> {
     Result::Ok(value)
 }
 
 /// Returns from the process with an error made of a text: `bail!("no rule for {name}")`.
+///
+/// # Examples
+/// ```
+/// use roundrock::prelude::*;
+///
+/// fn rule(name: &str) -> Result<u32> {
+///     match name {
+///         "first" => Ok(1),
+///         _ => bail!("no rule for {name}"),
+///     }
+/// }
+/// assert_eq!(rule("first")?, 1);
+/// assert_eq!(rule("x").expect_err("there is none").to_string(), "no rule for x");
+/// # Ok::<(), Error>(())
+/// ```
 #[macro_export]
 macro_rules! bail {
     ($($text:tt)+) => {
@@ -208,6 +308,19 @@ macro_rules! bail {
 }
 
 /// Returns from the process with an error unless a condition holds: `ensure!(sum == 3, "the sum is {sum}")`.
+///
+/// # Examples
+/// ```
+/// use roundrock::prelude::*;
+///
+/// fn half(n: u32) -> Result<u32> {
+///     ensure!(n % 2 == 0, "{n} is odd");
+///     Ok(n / 2)
+/// }
+/// assert_eq!(half(4)?, 2);
+/// assert_eq!(half(3).expect_err("it is odd").to_string(), "3 is odd");
+/// # Ok::<(), Error>(())
+/// ```
 #[macro_export]
 macro_rules! ensure {
     ($condition:expr, $($text:tt)+) => {
