@@ -4,6 +4,7 @@
 //! again until it is there; one that must not be found is asked for after everybody has been seen parked.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use roundrock::leaks::{Leak, Proof, Verdict};
@@ -11,7 +12,7 @@ use roundrock::observe::State;
 use roundrock::prelude::*;
 use roundrock::{System, WaitKind};
 
-use roundrock_tests::on;
+use roundrock_tests::{on, yield_now};
 
 /// Asks until `enough` is content with the answer.
 async fn until(system: &System, enough: impl Fn(&[Leak]) -> bool) -> Vec<Leak> {
@@ -497,4 +498,68 @@ impl Hostage {
 async fn hold(server: &HostageHandle) -> Result<()> {
     server.wait().await?;
     Ok(())
+}
+
+/// P41: a search waits for no worker. The only one is in the middle of a poll for as long as several searches take.
+#[test]
+fn p41_a_search_does_not_wait_for_a_worker() {
+    on(1, |scope| async move {
+        let system = scope.system();
+        let (begun, begins) = std::sync::mpsc::channel();
+        let (searched, searches) = std::sync::mpsc::channel::<usize>();
+        let searcher = thread::spawn(move || {
+            begins.recv().expect("the poll begins");
+            for _ in 0..10 {
+                let found = proven(&system.leaks());
+                searched.send(found).expect("the poll lasts");
+            }
+        });
+        let polls = scope.task("polls", async move {
+            begun.send(()).expect("the thread waits");
+            // Does not return to its worker before the last search is over.
+            let found: Vec<usize> = searches.iter().collect();
+            assert_eq!(found, [0; 10]);
+        });
+        polls.await?;
+        searcher.join().expect("it does not panic");
+        Ok(())
+    });
+}
+
+/// P41: workers go on while it searches: a hundred polls and more between the beginning and the end of one search.
+#[test]
+fn p41_workers_go_on_during_a_search() {
+    on(1, |scope| async move {
+        let system = scope.system();
+        // So that there is something to search.
+        let idle = scope.child("idle");
+        for _ in 0..2_000 {
+            let (left, to_right) = bounded::<u32>(1);
+            let (right, to_left) = bounded::<u32>(1);
+            idle.spawn(relay(to_right, right));
+            idle.spawn(relay(to_left, left));
+        }
+        let polls = Arc::new(AtomicU64::new(0));
+        let over = Arc::new(AtomicBool::new(false));
+        let searcher = thread::spawn({
+            let (polls, over) = (Arc::clone(&polls), Arc::clone(&over));
+            move || {
+                loop {
+                    let before = polls.load(Ordering::SeqCst);
+                    system.leaks();
+                    if polls.load(Ordering::SeqCst) - before > 100 {
+                        over.store(true, Ordering::SeqCst);
+                        return;
+                    }
+                }
+            }
+        });
+        while !over.load(Ordering::SeqCst) {
+            polls.fetch_add(1, Ordering::SeqCst);
+            yield_now().await;
+        }
+        searcher.join().expect("it does not panic");
+        idle.stop(secs(0)).await;
+        Ok(())
+    });
 }

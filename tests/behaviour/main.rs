@@ -36,6 +36,8 @@ mod restart;
 mod scheduling;
 mod scope;
 mod select;
+#[cfg(feature = "serde")]
+mod serialised;
 mod shutdown;
 mod snapshot;
 mod spawn;

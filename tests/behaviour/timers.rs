@@ -1,4 +1,4 @@
-//! Timers on the real clock. What is asserted never depends on how fast the machine is. Cases T01 to T06; P36.
+//! Timers on the real clock. What is asserted never depends on how fast the machine is. Cases T01 to T06; P36, P37.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -296,6 +296,59 @@ fn very_long_intervals_do_not_overflow() {
         select! {
             _ = tick.next() => panic!("the end of time has come"),
             _ = sleep(millis(1)) => {}
+        }
+        Ok(())
+    });
+}
+
+/// P37: what holds of one clock holds of the other. Never early, in the order of deadlines, limits that end in time, and intervals that
+/// keep to their grid and skip what fell into a long turn: on threads with the real clock, and simulated with the virtual one.
+#[test]
+fn p37_both_clocks_obey_the_same_contract() {
+    on_workers(|scope| async move {
+        let begun = now();
+        let fired = Arc::new(Mutex::new(Vec::new()));
+        let sleepers: Vec<_> = [9_u64, 3, 6, 1]
+            .into_iter()
+            .map(|delay| {
+                let fired = Arc::clone(&fired);
+                scope.task("sleeper", async move {
+                    sleep_until(begun + millis(delay)).await;
+                    let woken = now();
+                    assert!(woken >= begun + millis(delay), "early");
+                    fired.lock().unwrap().push((woken, delay));
+                })
+            })
+            .collect();
+        for sleeper in sleepers {
+            sleeper.await?;
+        }
+        let mut fired = fired.lock().unwrap().clone();
+        // Several workers may enter theirs in any order: what counts is when they woke.
+        fired.sort_unstable();
+        assert!(
+            fired
+                .iter()
+                .all(|&(woken, delay)| woken >= begun + millis(delay))
+        );
+        assert!(now() >= begun + millis(9));
+
+        let limited = sleep(secs(3600)).within(millis(2)).await;
+        assert!(limited.is_err(), "an hour in two milliseconds");
+        assert!(sleep(millis(0)).within(secs(3600)).await.is_ok());
+
+        let grid = now();
+        let mut ticks = interval(millis(4));
+        assert!(ticks.next().await >= grid);
+        sleep(millis(10)).await;
+        let mut last = grid;
+        for _ in 0..4 {
+            let tick = ticks.next().await;
+            assert!(
+                tick > last && now() >= tick,
+                "a tick is early, or comes twice"
+            );
+            last = tick;
         }
         Ok(())
     });

@@ -1,4 +1,5 @@
-//! Workers that do not come back: a process that blocks its thread delays nobody else. Case F05; P19.
+//! Workers that do not come back: a process that blocks its thread delays nobody else; and how many workers there are.
+//! Case F05; P19.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
@@ -270,4 +271,76 @@ fn p19_stuck_workers_are_noticed_and_spares_go_away() {
             let _ = system.shutdown(Duration::from_secs(1));
         }
     }
+}
+
+/// A system has as many workers as the thread that starts it may use processors: the standard library reads the affinity mask, and the
+/// quota of the cgroup with it. What the builder says wins. The threads that compute are as many.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_number_of_workers_follows_the_affinity_mask() {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+    let allowed = sched_getaffinity(None).expect("every thread has a mask");
+    let cpus: Vec<usize> = (0..CpuSet::MAX_CPU)
+        .filter(|&cpu| allowed.is_set(cpu))
+        .collect();
+    for count in 1..=cpus.len().min(3) {
+        let mut mask = CpuSet::new();
+        cpus[..count].iter().for_each(|&cpu| mask.set(cpu));
+        // Masks belong to threads.
+        let started = std::thread::spawn(move || {
+            sched_setaffinity(None, &mask).expect("a part of what is allowed");
+            let workers = |builder: roundrock::system::Builder| {
+                builder.run(async |scope| {
+                    let snapshot = scope.system().snapshot();
+                    Ok(snapshot.workers.len())
+                })
+            };
+            let by_default = workers(System::builder()).expect("it runs");
+            let chosen = workers(System::builder().workers(5)).expect("it runs");
+            (by_default, chosen, most_that_compute())
+        });
+        let started = started.join().expect("it does not panic");
+        let quota = std::thread::available_parallelism().map_or(1, usize::from);
+        let expected = count.min(quota);
+        assert_eq!(started, (expected, 5, expected));
+    }
+}
+
+/// Jobs on the threads for computing that begin when three times as many are there as this thread may use processors.
+#[cfg(target_os = "linux")]
+fn most_that_compute() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let ran = System::builder().workers(2).run(async move |scope| {
+        let gate = Arc::new((Mutex::new(false), Condvar::new()));
+        let began = Arc::new(AtomicUsize::new(0));
+        for _ in 0..3 * cores {
+            let _ = scope.spawn(compute(Arc::clone(&gate), Arc::clone(&began)));
+        }
+        let lane = loop {
+            let lane = scope.system().snapshot().cpu;
+            if lane.running.len() + lane.queued == 3 * cores
+                && began.load(Ordering::SeqCst) >= cores
+            {
+                break lane;
+            }
+            sleep(millis(1)).await;
+        };
+        // Whoever was to begin has begun: the others have no thread.
+        assert_eq!(lane.threads, began.load(Ordering::SeqCst));
+        *gate.0.lock().unwrap() = true;
+        gate.1.notify_all();
+        Ok(lane.threads)
+    });
+    ran.expect("it runs")
+}
+
+#[cfg(target_os = "linux")]
+#[process(cpu)]
+fn compute(gate: &Arc<(Mutex<bool>, Condvar)>, began: &Arc<AtomicUsize>) {
+    began.fetch_add(1, Ordering::SeqCst);
+    let (open, changed) = &**gate;
+    let _open = changed
+        .wait_while(open.lock().unwrap(), |open| !*open)
+        .unwrap();
 }

@@ -180,7 +180,7 @@ macro_rules! hash {
 }
 
 #[test]
-fn the_same_tape_gives_the_same_trace_everywhere() {
+fn p43_the_same_tape_gives_the_same_trace_everywhere() {
     let hashes = [
         hash!(ring),
         hash!(pool),

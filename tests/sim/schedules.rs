@@ -148,7 +148,7 @@ fn a_lost_update_is_found_by_every_strategy_and_needs_one_choice() {
 }
 
 #[test]
-fn the_seed_alone_replays_a_failure() {
+fn p44_the_seed_alone_replays_a_failure() {
     let failure = find(Strategy::Mix);
     let seed = failure.seed.expect("found by a seed");
     let alone = Simulation::new("lost_update").first_seed(seed).seeds(1);
@@ -162,7 +162,7 @@ fn the_seed_alone_replays_a_failure() {
 }
 
 #[test]
-fn the_text_of_a_tape_replays_a_failure() {
+fn p44_the_text_of_a_tape_replays_a_failure() {
     let failure = find(Strategy::Mix);
     for tape in [&failure.tape, &failure.shrunk] {
         let tape: Tape = tape.to_string().parse().expect("a tape");
