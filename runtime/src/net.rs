@@ -84,6 +84,26 @@ where
 }
 
 /// The limits of a server; see [`serve`].
+///
+/// # Examples
+/// ```
+/// use axum::{Router, routing::get};
+/// # use roundrock::prelude::*;
+/// use roundrock::net::ServeOptions;
+/// use tokio::net::TcpListener;
+///
+/// # roundrock::System::builder().workers(1).run(async |scope| {
+/// let app = Router::new().route("/", get(async || "hello"));
+/// let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// let server = ServeOptions::new()
+///     .max_connections(100)
+///     .header_timeout(secs(5))
+///     .keep_alive(false)
+///     .serve(listener, app, &scope);
+/// assert!(server.local_addr()?.port() > 0);
+/// # scope.stop(secs(1)).await;
+/// # Ok(()) }).unwrap();
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "nothing is served before `serve`"]
 pub struct ServeOptions {
@@ -158,6 +178,22 @@ impl ServeOptions {
 }
 
 /// A server that was started by [`serve`]. Awaiting it waits until its scope stops. Dropping it has no effect.
+///
+/// # Examples
+/// ```
+/// use axum::{Router, routing::get};
+/// # use roundrock::prelude::*;
+/// use tokio::net::TcpListener;
+///
+/// # roundrock::System::builder().workers(1).run(async |scope| {
+/// let web = scope.child("web");
+/// let app = Router::new().route("/", get(async || "hello"));
+/// let server = roundrock::net::serve(TcpListener::bind("127.0.0.1:0").await?, app, &web);
+/// assert!(server.task().exit().is_none(), "it accepts");
+/// web.stop(secs(1)).await;
+/// assert!(server.done().await.is_normal());
+/// # Ok(()) }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Server {
     task: Task<()>,
@@ -195,6 +231,20 @@ impl IntoFuture for Server {
 
 /// The address of the client, in the extensions of each request: `request.extensions().get::<Peer>()`, or
 /// `Extension(Peer(address))` as an argument of an axum handler.
+///
+/// # Examples
+/// ```
+/// use axum::{Extension, Router, routing::get};
+/// use roundrock::net::Peer;
+///
+/// async fn who(Extension(Peer(address)): Extension<Peer>) -> String {
+///     format!("you are {address}")
+/// }
+/// let app: Router = Router::new().route("/", get(who));
+/// # let client = Peer(([127, 0, 0, 1], 80).into());
+/// # assert_eq!(client.0.port(), 80);
+/// # drop(app);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Peer(pub SocketAddr);
 

@@ -25,6 +25,22 @@ pub fn rng() -> Rng {
 }
 
 /// Random numbers; see [`rng`]. On a thread that is no worker each number costs a system call or so.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let mut rng = roundrock::rng();
+/// assert!((1..7).contains(&rng.range(1..7)));
+/// assert!(rng.chance(1.0) && !rng.chance(0.0));
+/// let mut cards = [1, 2, 3];
+/// rng.shuffle(&mut cards);
+/// cards.sort_unstable();
+/// assert_eq!(cards, [1, 2, 3]);
+/// assert!(rng.pick(&cards).is_some());
+/// assert!(rng.pick::<u8>(&[]).is_none());
+/// # Ok(()) }) }
+/// ```
 pub struct Rng(());
 
 impl Rng {

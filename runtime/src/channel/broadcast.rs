@@ -4,7 +4,7 @@
 //! has a position in it. A full queue loses its oldest message ([`Lagged`] tells the receivers that had not taken it), or
 //! makes the senders wait, or loses the new message; see [`Overflow`].
 //!
-//! This file has the endpoints; the queue and its rules are in [`fanout`](super::fanout).
+//! This file has the sending side, `subscriber` the receiving one; the queue and its rules are in [`fanout`](super::fanout).
 //!
 //! **Invariants**
 //! - The position of a receiver is read and written under the channel's lock.
@@ -23,17 +23,17 @@ use std::task::{Context, Poll, ready};
 use crate::channel::Message;
 use crate::channel::account::{Account, Listing};
 use crate::channel::dead::Notice;
-use crate::channel::error::{SendError, TryRecvError, TrySendError};
+use crate::channel::error::{SendError, TrySendError};
 use crate::channel::fanout::{Sent, State};
 use crate::channel::policy::{ChannelOptions, Overflow};
-use crate::channel::select::{ArmPoll, Event, Token};
-use crate::channel::waiters::{Ticket, Waiters};
+use crate::channel::subscriber::BroadcastReceiver;
+
 use crate::observe::Ledger;
 use crate::sim::values::About;
-use crate::sync::{AtomicU64, Lock, Ordering};
+use crate::sync::{AtomicU64, Lock};
 use crate::task::current;
 use crate::task::registry::WaitKind;
-use crate::task::waker::{self, TaskWaker};
+use crate::task::waker;
 
 /// Makes a channel that gives every message to every receiver, and holds `capacity` messages for those that are behind.
 ///
@@ -97,9 +97,23 @@ impl<T: Message + Sync + Clone> ChannelOptions for (BroadcastSender<T>, Broadcas
 }
 
 /// The receiver was too slow: messages were lost to it. The next `recv` goes on with the oldest that is still there.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let (news, reader) = broadcast(2);
+/// for n in 0..5 {
+///     news.send(n).await?;                    // does not wait for slow readers
+/// }
+/// let lagged = reader.recv().await.and_then(Result::err);
+/// assert_eq!(lagged.map(|lagged| lagged.missed()), Some(3));
+/// assert_eq!(reader.recv().await, Some(Ok(3)));       // and goes on with what is still there
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lagged {
-    missed: u64,
+    pub(super) missed: u64,
 }
 
 impl Lagged {
@@ -122,9 +136,9 @@ impl fmt::Display for Lagged {
 
 impl Error for Lagged {}
 
-struct Shared<T> {
-    listing: Listing,
-    state: Lock<State<T>>,
+pub(super) struct Shared<T> {
+    pub(super) listing: Listing,
+    pub(super) state: Lock<State<T>>,
 }
 
 impl<T: Message + Sync> Account for Shared<T> {
@@ -149,24 +163,24 @@ impl<T> Drop for Shared<T> {
 }
 
 impl<T> Shared<T> {
-    fn object(&self) -> u64 {
+    pub(super) fn object(&self) -> u64 {
         ptr::from_ref(self).addr() as u64
     }
 
     /// Before an operation: see [`current::spend`].
-    fn spend(&self, cx: &Context<'_>, kind: WaitKind) -> Poll<()> {
+    pub(super) fn spend(&self, cx: &Context<'_>, kind: WaitKind) -> Poll<()> {
         let about = || About::channel::<T>(self.listing.site);
         current::spend_for(cx, kind, || self.object(), about)
     }
 
     /// Tells of messages of type `message` that died, not under the lock.
-    fn tell(&self, notice: &Notice, message: &'static str, source: u64) {
+    pub(super) fn tell(&self, notice: &Notice, message: &'static str, source: u64) {
         let name = self.state.lock().name;
         self.listing
             .tell(notice, self.object(), name, message, source);
     }
 
-    fn receiver(self: &Arc<Self>) -> BroadcastReceiver<T> {
+    pub(super) fn receiver(self: &Arc<Self>) -> BroadcastReceiver<T> {
         let mut state = self.state.lock();
         state.receivers += 1;
         let next = AtomicU64::new(state.end());
@@ -177,7 +191,7 @@ impl<T> Shared<T> {
         }
     }
 
-    fn describe(&self, endpoint: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    pub(super) fn describe(&self, endpoint: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, len, capacity, senders, receivers) = {
             let state = self.state.lock();
             (
@@ -225,6 +239,19 @@ impl<T> BroadcastSender<T> {
     }
 
     /// Makes another receiver, for the messages that are sent from now on.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (news, early) = broadcast(4);
+    /// news.send(1).await?;
+    /// let late = news.subscribe();
+    /// news.send(2).await?;
+    /// assert_eq!((early.recv().await, late.recv().await), (Some(Ok(1)), Some(Ok(2))));
+    /// assert_eq!(news.receivers(), 2);
+    /// # Ok(()) }) }
+    /// ```
     #[must_use]
     pub fn subscribe(&self) -> BroadcastReceiver<T> {
         self.shared.receiver()
@@ -268,6 +295,20 @@ impl<T: Message + Sync + Clone> BroadcastSender<T> {
     /// # Errors
     /// [`SendError`] with the message when there is no receiver. One that [subscribes](Self::subscribe) later gets what is
     /// sent then.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (news, reader) = broadcast(4);
+    /// let other = reader.subscribe();
+    /// news.send("hello").await?;
+    /// assert_eq!((reader.recv().await, other.recv().await), (Some(Ok("hello")), Some(Ok("hello"))));
+    /// drop((reader, other));
+    /// let refused = news.send("nobody is left").await.expect_err("it is closed");
+    /// assert_eq!(refused.into_inner(), "nobody is left");
+    /// # Ok(()) }) }
+    /// ```
     pub fn send(&self, message: T) -> BroadcastSending<'_, T> {
         BroadcastSending {
             sender: self,
@@ -281,6 +322,18 @@ impl<T: Message + Sync + Clone> BroadcastSender<T> {
     /// # Errors
     /// [`TrySendError::Full`] when the slowest receiver is `capacity` messages behind, or others wait already, and the
     /// channel was made with [`Overflow::Wait`]; [`TrySendError::Closed`] when there is no receiver. With the message.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (news, reader) = broadcast(1).overflow(Overflow::Wait);
+    /// news.try_send(1).expect("there is room");
+    /// let full = news.try_send(2).expect_err("the only reader is behind");
+    /// assert!(full.is_full() && full.into_inner() == 2);
+    /// assert_eq!(reader.recv().await, Some(Ok(1)));
+    /// # Ok(()) }) }
+    /// ```
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
         let now_ms = self.shared.listing.now_ms();
         let mut state = self.shared.state.lock();
@@ -306,6 +359,17 @@ impl<T: Message + Sync + Clone> BroadcastSender<T> {
     ///
     /// # Panics
     /// In a process: it would block its worker. Use `send(..).await`.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (news, reader) = broadcast(4);
+    /// let thread = std::thread::spawn(move || news.blocking_send(7));
+    /// assert_eq!(reader.recv().await, Some(Ok(7)));
+    /// assert!(thread.join().is_ok_and(|sent| sent.is_ok()));
+    /// # Ok(()) }) }
+    /// ```
     pub fn blocking_send(&self, message: T) -> Result<(), SendError<T>> {
         crate::blocking::block_on(self.send(message))
     }
@@ -340,6 +404,18 @@ impl<T> fmt::Debug for BroadcastSender<T> {
 }
 
 /// Sends a message to every receiver; see [`BroadcastSender::send`].
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let (news, reader) = broadcast(1).overflow(Overflow::Wait);
+/// news.send(1).await?;
+/// assert!(news.send(2).within(millis(2)).await.is_err());     // waits for the slowest reader; dropped, it has sent nothing
+/// assert_eq!(reader.recv().await, Some(Ok(1)));
+/// assert!(reader.is_empty());
+/// # Ok(()) }) }
+/// ```
 #[must_use = "a message is sent only when this is awaited"]
 pub struct BroadcastSending<'a, T> {
     sender: &'a BroadcastSender<T>,
@@ -413,215 +489,5 @@ impl<T> fmt::Debug for BroadcastSending<'_, T> {
         f.debug_struct("BroadcastSending")
             .field("sender", self.sender)
             .finish_non_exhaustive()
-    }
-}
-
-/// The receiving side of a [`broadcast`]: gets every message that is sent while it exists.
-///
-/// Not `Clone`: [`subscribe`](Self::subscribe) says what a clone would leave open, that the new receiver begins with the next
-/// message. Processes that are lent the same receiver compete for its messages; subscribe for each that is to get all.
-pub struct BroadcastReceiver<T> {
-    shared: Arc<Shared<T>>,
-    /// The position of the message to take next.
-    next: AtomicU64,
-}
-
-impl<T> BroadcastReceiver<T> {
-    /// Makes another receiver, for the messages that are sent from now on.
-    #[must_use]
-    pub fn subscribe(&self) -> Self {
-        self.shared.receiver()
-    }
-
-    /// Returns how many messages this receiver can take at once.
-    pub fn len(&self) -> usize {
-        let state = self.shared.state.lock();
-        (state.end() - self.next().max(state.first)) as usize
-    }
-
-    /// Returns whether this receiver has taken every message.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Returns whether no sender is left. Messages may still be there.
-    pub fn is_closed(&self) -> bool {
-        self.shared.state.lock().senders == 0
-    }
-
-    /// Drops this endpoint: it reads better than `drop(receiver)` where a process has heard enough.
-    pub fn finish(self) {}
-
-    fn next(&self) -> u64 {
-        // ORDERING: Relaxed: read and written under the channel's lock.
-        self.next.load(Ordering::Relaxed)
-    }
-
-    fn advance(&self, next: u64) {
-        // ORDERING: Relaxed: read and written under the channel's lock.
-        self.next.store(next, Ordering::Relaxed);
-    }
-}
-
-impl<T: Clone> BroadcastReceiver<T> {
-    /// Receives the next message: waits for one. `Some(Err(Lagged))`: this receiver was too slow, and missed messages; the
-    /// next call goes on with the oldest that is there. `None`: no sender is left, and everything was taken.
-    ///
-    /// May be a branch of `select!`, which binds the `Result` and is disabled when no sender is left. Cancellation: dropping
-    /// the future loses nothing.
-    ///
-    /// # Examples
-    /// ```
-    /// # use roundrock::prelude::*;
-    /// # roundrock::System::builder().workers(1).run(async |_scope| {
-    /// let (ticks, slow) = broadcast(2);
-    /// for n in 1..=5 {
-    ///     ticks.send(n).await?;
-    /// }
-    /// match slow.recv().await {
-    ///     Some(Err(lagged)) => assert_eq!(lagged.missed(), 3),
-    ///     other => panic!("{other:?}"),
-    /// }
-    /// assert_eq!(slow.recv().await, Some(Ok(4)));
-    /// # Ok(()) }).unwrap();
-    /// ```
-    pub fn recv(&self) -> BroadcastRecv<'_, T> {
-        BroadcastRecv {
-            receiver: self,
-            ticket: Ticket::default(),
-        }
-    }
-
-    /// Receives a message if one is there, or the news that messages were missed.
-    ///
-    /// # Errors
-    /// [`TryRecvError::Empty`] when there is none now, [`TryRecvError::Closed`] when none will come.
-    pub fn try_recv(&self) -> Result<Result<T, Lagged>, TryRecvError> {
-        match self.poll_take(None, |_| None) {
-            Poll::Ready(Some(received)) => Ok(received),
-            Poll::Ready(None) => Err(TryRecvError::Closed),
-            Poll::Pending => Err(TryRecvError::Empty),
-        }
-    }
-
-    /// Receives on a plain thread, which sleeps meanwhile; see [`recv`](Self::recv).
-    ///
-    /// # Panics
-    /// In a process: it would block its worker. Use `recv().await`.
-    pub fn blocking_recv(&self) -> Option<Result<T, Lagged>> {
-        crate::blocking::block_on(self.recv())
-    }
-
-    /// Takes what comes next. If there is nothing, `park` is called under the lock.
-    fn poll_take(
-        &self,
-        token: Option<&Token>,
-        park: impl FnOnce(&mut Waiters) -> Option<TaskWaker>,
-    ) -> Poll<Option<Result<T, Lagged>>> {
-        let mut state = self.shared.state.lock();
-        let next = self.next();
-        if next >= state.end() {
-            if state.senders == 0 || current::is_ended(self.shared.object()) {
-                return Poll::Ready(None);
-            }
-            let replaced = park(&mut state.receiving);
-            drop(state);
-            drop(replaced);
-            return Poll::Pending;
-        }
-        // A message that loses a `select!` stays where it is.
-        if !token.is_none_or(Token::claim) {
-            return Poll::Pending;
-        }
-        if next < state.first {
-            self.advance(state.first);
-            let missed = state.first - next;
-            return Poll::Ready(Some(Err(Lagged { missed })));
-        }
-        let message = state.take(next);
-        self.advance(next + 1);
-        let room = state.offer_room();
-        drop(state);
-        if let Some(sender) = room {
-            sender.wake();
-        }
-        Poll::Ready(Some(Ok(Arc::unwrap_or_clone(message))))
-    }
-}
-
-impl<T> Drop for BroadcastReceiver<T> {
-    fn drop(&mut self) {
-        let now_ms = self.shared.listing.now_ms();
-        let left = self.shared.state.lock().leave(self.next(), now_ms);
-        left.wakes.into_iter().for_each(TaskWaker::wake);
-        if let Some(notice) = left.notice {
-            self.shared.tell(&notice, type_name::<T>(), 0);
-        }
-        // Last, for destructors are the user's, and may panic.
-        drop(left.dropped);
-    }
-}
-
-impl<T> fmt::Debug for BroadcastReceiver<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.shared.describe("BroadcastReceiver", f)
-    }
-}
-
-/// Receives a message; see [`BroadcastReceiver::recv`]. May be a branch of `select!`.
-#[derive(Debug)]
-#[must_use = "a message is received only when this is awaited"]
-pub struct BroadcastRecv<'a, T> {
-    receiver: &'a BroadcastReceiver<T>,
-    ticket: Ticket,
-}
-
-impl<T: Clone> BroadcastRecv<'_, T> {
-    fn poll_recv(
-        &mut self,
-        cx: &mut Context<'_>,
-        token: Option<&Token>,
-    ) -> Poll<Option<Result<T, Lagged>>> {
-        let _spare = waker::prepare(cx);
-        let ticket = &mut self.ticket;
-        let polled = self
-            .receiver
-            .poll_take(token, |receiving| receiving.park(ticket, cx));
-        if polled.is_pending() {
-            current::waits_for(WaitKind::Recv, self.receiver.shared.object());
-        }
-        polled
-    }
-}
-
-impl<T: Clone> Future for BroadcastRecv<'_, T> {
-    type Output = Option<Result<T, Lagged>>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        ready!(self.receiver.shared.spend(cx, WaitKind::Recv));
-        self.poll_recv(cx, None)
-    }
-}
-
-impl<T: Clone> Event for BroadcastRecv<'_, T> {
-    type Output = Result<T, Lagged>;
-
-    fn poll_arm(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        token: &Token,
-    ) -> ArmPoll<Self::Output> {
-        ArmPoll::or_disabled(self.poll_recv(cx, Some(token)))
-    }
-}
-
-impl<T> Drop for BroadcastRecv<'_, T> {
-    fn drop(&mut self) {
-        if self.ticket.is_used() {
-            let mut state = self.receiver.shared.state.lock();
-            let waker = state.receiving.leave(&mut self.ticket);
-            drop(state);
-            drop(waker);
-        }
     }
 }

@@ -31,6 +31,21 @@ pub(crate) const ROOM: u32 = 1024;
 const PAUSE_MS: u32 = 1000;
 
 /// Why nobody will see a message. [`observe::ledger`](crate::observe::ledger) says which messages die of what.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// use roundrock::channel::Dead;
+///
+/// let (jobs, inbox) = bounded(4);
+/// jobs.send(1).await?;
+/// drop(inbox);                                // with a message in it
+/// let dead = scope.system().ledger().dead;
+/// assert_eq!((dead.of(Dead::Closed), dead.total()), (1, 1));
+/// assert_eq!(Dead::Closed.to_string(), "closed");
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -71,6 +86,21 @@ impl fmt::Display for Dead {
 }
 
 /// A process, as far as it is known.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// let letters = scope.system().dead_letters();
+/// let (jobs, _inbox) = bounded(1).overflow(Overflow::DropNewest);
+/// jobs.send(1).await?;
+/// jobs.send(2).await?;                        // is thrown away
+/// let letter = letters.recv().await.context("the subscription ended")?;
+/// let party = letter.source.context("somebody sent it")?;
+/// assert_eq!(party.name, Some("main"));
+/// assert!(party.to_string().starts_with("main#"));
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Party {
@@ -87,6 +117,22 @@ impl fmt::Display for Party {
 }
 
 /// What is known of a message that nobody will see.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// let letters = scope.system().dead_letters();
+/// let (jobs, _inbox) = bounded(1).overflow(Overflow::DropNewest);
+/// scope.task("writer", async move {
+///     jobs.send("a job").await?;
+///     jobs.send("one too many").await
+/// }).await?;
+/// let letter = letters.recv().await.context("the subscription ended")?;
+/// assert!(letter.to_string().contains("&str discarded"), "{letter}");
+/// assert!(letter.source.is_some());
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct DeadLetter {
@@ -125,6 +171,24 @@ impl fmt::Display for DeadLetter {
 /// A subscription to the dead letters of a system; see [`System::dead_letters`](crate::System::dead_letters).
 ///
 /// Ends when the system has shut down, or when it is dropped.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// use roundrock::channel::{Dead, TryRecvError};
+///
+/// let letters = scope.system().dead_letters();
+/// let (jobs, inbox) = bounded(4).named("jobs");
+/// jobs.send(7_u32).await?;
+/// drop(inbox);
+/// let letter = letters.recv().await.context("the subscription ended")?;
+/// assert_eq!((letter.reason, letter.message.as_str()), (Dead::Closed, "u32"));
+/// assert_eq!(letter.channel_name, Some("jobs"));
+/// assert_eq!(letters.try_recv().err(), Some(TryRecvError::Empty));
+/// assert_eq!(letters.missed(), 0);
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug)]
 pub struct DeadLetters {
     letters: Receiver<DeadLetter>,

@@ -294,6 +294,21 @@ impl<T> Error for SendTimeoutError<T> {
 }
 
 /// No message could be received at once.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// use roundrock::channel::TryRecvError;
+///
+/// let (jobs, inbox) = bounded(1);
+/// assert_eq!(inbox.try_recv(), Err(TryRecvError::Empty));
+/// jobs.send(1).await?;
+/// drop(jobs);
+/// assert_eq!(inbox.try_recv(), Ok(1));        // what was sent is received first
+/// assert_eq!(inbox.try_recv(), Err(TryRecvError::Closed));
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TryRecvError {
@@ -315,6 +330,17 @@ impl fmt::Display for TryRecvError {
 impl Error for TryRecvError {}
 
 /// The other side of the channel is gone.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let (jobs, inbox) = bounded::<u32>(1);
+/// drop(inbox);
+/// let closed = jobs.ready().await.expect_err("no receiver is left");
+/// assert_eq!(closed.with(7).into_inner(), 7);         // an error like that of a send
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Closed(pub(crate) ());
 

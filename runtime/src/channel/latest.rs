@@ -162,6 +162,17 @@ impl<T> LatestSender<T> {
     /// Replaces the value. Never waits. A value that no receiver has seen is gone, which is what this channel is for.
     ///
     /// Works without receivers too: one that [subscribes](Self::subscribe) later sees the value.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (level, gauge) = latest(1);
+    /// level.set(2);
+    /// level.set(3);                               // nobody needs to see each value
+    /// assert_eq!((level.get(), gauge.get()), (3, 3));
+    /// # Ok(()) }) }
+    /// ```
     pub fn set(&self, value: T) {
         // Without an expected version nothing can be refused.
         let _ = self.shared.replace(Arc::new(value), None);
@@ -210,6 +221,18 @@ impl<T> LatestSender<T> {
     }
 
     /// Makes another receiver. It has seen nothing, so its first [`recv`](LatestReceiver::recv) gives the present value.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (level, gauge) = latest(1);
+    /// let second = level.subscribe();
+    /// assert_eq!(level.receivers(), 2);
+    /// drop((gauge, second));
+    /// assert!(level.is_closed());
+    /// # Ok(()) }) }
+    /// ```
     #[must_use]
     pub fn subscribe(&self) -> LatestReceiver<T> {
         self.shared.receiver()
@@ -228,6 +251,17 @@ impl<T> LatestSender<T> {
     /// Waits until no receiver is left. May be a branch of `select!`.
     ///
     /// Cancellation: dropping the future has no effect.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let (level, gauge) = latest(1);
+    /// let reader = scope.task("reader", async move { assert_eq!(gauge.get(), 1) });
+    /// level.closed().await;                       // nobody is left to see another value
+    /// reader.await?;
+    /// # Ok(()) }) }
+    /// ```
     pub fn closed(&self) -> LatestClosed<'_, T> {
         LatestClosed {
             sender: self,
@@ -273,6 +307,21 @@ impl<T> fmt::Debug for LatestSender<T> {
 /// reported by [`changed`](Self::changed), counts as seen. A clone is a receiver of its own that has seen nothing yet.
 /// Processes that are lent the same receiver share what was seen: each value wakes one of them; clone it for each that is
 /// to see all.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let (level, gauge) = latest(vec![1]);
+/// assert!(gauge.has_changed(), "it has seen nothing yet");
+/// assert_eq!(gauge.with(Vec::len), 1);        // which makes it seen
+/// assert!(!gauge.has_changed());
+/// level.update(|values| values.push(2));
+/// assert_eq!(gauge.get(), [1, 2]);
+/// assert!(!gauge.has_changed() && !gauge.is_closed());
+/// assert_eq!(*gauge.snapshot(), [1, 2]);
+/// # Ok(()) }) }
+/// ```
 pub struct LatestReceiver<T> {
     shared: Arc<Shared<T>>,
     /// The version that was seen last.
@@ -351,6 +400,19 @@ impl<T> LatestReceiver<T> {
     ///
     /// The first call returns at once, with the present value, if it was not read before. Cancellation: dropping the future
     /// loses nothing.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (level, gauge) = latest(1);
+    /// level.set(2);
+    /// level.set(3);
+    /// assert_eq!(gauge.recv().await, Some(3));    // the newest one that it has not seen
+    /// level.finish();
+    /// assert_eq!(gauge.recv().await, None);
+    /// # Ok(()) }) }
+    /// ```
     pub fn recv(&self) -> LatestRecv<'_, T>
     where
         T: Clone,
@@ -364,6 +426,20 @@ impl<T> LatestReceiver<T> {
     ///
     /// # Errors
     /// [`TryRecvError::Empty`] when it has, [`TryRecvError::Closed`] when it has and no sender is left.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// use roundrock::channel::TryRecvError;
+    ///
+    /// let (level, gauge) = latest(1);
+    /// assert_eq!(gauge.try_recv(), Ok(1));        // the present value counts as new to it
+    /// assert_eq!(gauge.try_recv(), Err(TryRecvError::Empty));
+    /// level.set(2);
+    /// assert_eq!(gauge.try_recv(), Ok(2));
+    /// # Ok(()) }) }
+    /// ```
     pub fn try_recv(&self) -> Result<T, TryRecvError>
     where
         T: Clone,
@@ -387,6 +463,17 @@ impl<T> LatestReceiver<T> {
     ///
     /// # Panics
     /// In a process: it would block its worker. Use `recv().await`.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (level, gauge) = latest(1);
+    /// let thread = std::thread::spawn(move || gauge.blocking_recv());
+    /// level.set(2);
+    /// assert_eq!(thread.join().ok(), Some(Some(2)));
+    /// # Ok(()) }) }
+    /// ```
     pub fn blocking_recv(&self) -> Option<T>
     where
         T: Clone,
@@ -511,6 +598,19 @@ impl<T> Drop for LatestChanged<'_, T> {
 }
 
 /// Receives a value that was not seen; see [`LatestReceiver::recv`]. May be a branch of `select!`.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let (level, gauge) = latest(1);
+/// level.set(2);
+/// select! {
+///     value = gauge.recv() => assert_eq!(value, 2),
+///     _ = sleep(secs(60)) => panic!("too slow"),
+/// }
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug)]
 #[must_use = "a value is received only when this is awaited"]
 pub struct LatestRecv<'a, T> {

@@ -45,8 +45,10 @@ pub(crate) mod registry;
 mod ring;
 pub(crate) mod select;
 pub(crate) mod sender;
+pub(crate) mod subscriber;
 pub(crate) mod wait;
 pub(crate) mod waiters;
+mod weak;
 mod within;
 
 use std::fmt;
@@ -54,9 +56,7 @@ use std::panic::Location;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-pub use broadcast::{
-    BroadcastReceiver, BroadcastRecv, BroadcastSender, BroadcastSending, Lagged, broadcast,
-};
+pub use broadcast::{BroadcastSender, BroadcastSending, Lagged, broadcast};
 pub use dead::{Dead, DeadLetter, DeadLetters, Party};
 pub use error::{Closed, SendError, SendTimeoutError, TryRecvError, TrySendError};
 pub use latest::{LatestChanged, LatestClosed, LatestReceiver, LatestRecv, LatestSender, latest};
@@ -65,13 +65,35 @@ pub use permit::{OwnedPermit, Permit, Permits, Ready, ReadyMany};
 pub use policy::{ChannelOptions, Overflow};
 pub use receiver::Receiver;
 pub use select::{CancelSafe, Event, cancel_safe};
-pub use sender::{Sender, Sending, WeakSender};
+pub use sender::{Sender, Sending};
+pub use subscriber::{BroadcastReceiver, BroadcastRecv};
+pub use weak::WeakSender;
 pub use within::SendingWithin;
 
 use self::core::{Core, UNBOUNDED};
 use self::head::{Head, VTable};
 
 /// What may be sent to another process: owned data that is `Send`.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// use roundrock::channel::Message;
+///
+/// /// Sends whatever it is given.
+/// async fn send_all<T: Message>(items: Vec<T>, to: &Sender<T>) -> Result<()> {
+///     for item in items {
+///         to.send(item).await?;
+///     }
+///     Ok(())
+/// }
+///
+/// let (jobs, inbox) = bounded(2);
+/// send_all(vec!["a", "b"], &jobs).await?;
+/// assert_eq!(inbox.recv_many(2).await, ["a", "b"]);
+/// # Ok(()) }) }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent between processes",
     label = "not a message",

@@ -204,6 +204,21 @@ impl<T> OneshotSender<T> {
     ///
     /// # Errors
     /// [`SendError`] with the value when the receiver is gone.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (answer, question) = oneshot();
+    /// answer.send(42)?;
+    /// assert_eq!(question.await, Some(42));
+    ///
+    /// let (answer, question) = oneshot();
+    /// drop(question);
+    /// let refused = answer.send(42).expect_err("nobody asks any more");
+    /// assert_eq!(refused.into_inner(), 42);
+    /// # Ok(()) }) }
+    /// ```
     pub fn send(self, value: T) -> Result<(), SendError<T>> {
         let mut state = self.shared.state.lock();
         if state.receiver_gone {
@@ -280,6 +295,20 @@ impl<T> fmt::Debug for OneshotSender<T> {
 ///
 /// May be a branch of `select!`, by value or as `&mut receiver`; the branch is disabled when the sender was dropped unused.
 /// Dropping the receiver gives the sender its value back when it sends, and drops a value that was sent already.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// use roundrock::channel::TryRecvError;
+///
+/// let (answer, question) = oneshot();
+/// assert_eq!(question.try_recv(), Err(TryRecvError::Empty));
+/// answer.send(42)?;
+/// assert_eq!(question.recv().await, Some(42));        // the receiver is still there: a process may have been lent it
+/// assert_eq!(question.await, None);
+/// # Ok(()) }) }
+/// ```
 pub struct OneshotReceiver<T> {
     shared: Arc<Shared<T>>,
     ticket: Ticket,
@@ -325,6 +354,17 @@ impl<T: Message> OneshotReceiver<T> {
     ///
     /// # Panics
     /// In a process: it would block its worker. Use `.await`.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (answer, question) = oneshot();
+    /// let thread = std::thread::spawn(move || question.blocking_recv());
+    /// answer.send(42)?;
+    /// assert_eq!(thread.join().ok(), Some(Some(42)));
+    /// # Ok(()) }) }
+    /// ```
     pub fn blocking_recv(self) -> Option<T> {
         crate::blocking::block_on(self)
     }
@@ -387,6 +427,19 @@ impl<T> fmt::Debug for OneshotReceiver<T> {
 }
 
 /// Receives the value; see [`OneshotReceiver::recv`]. May be a branch of `select!`.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let (answer, question) = oneshot();
+/// answer.send(42)?;
+/// select! {
+///     value = question.recv() => assert_eq!(value, 42),
+///     _ = sleep(secs(60)) => panic!("too slow"),
+/// }
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug)]
 #[must_use = "a value is received only when this is awaited"]
 pub struct OneshotRecv<'a, T> {
@@ -429,6 +482,19 @@ impl<T> Drop for OneshotRecv<'_, T> {
 }
 
 /// Waits until the receiver is gone; see [`OneshotSender::closed`]. May be a branch of `select!`.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let (answer, question) = oneshot::<u32>();
+/// drop(question);
+/// select! {
+///     _ = answer.closed() => {},              // nobody wants it any more: stop computing it
+///     _ = sleep(secs(60)) => panic!("too slow"),
+/// }
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct OneshotClosed<'a, T> {

@@ -22,6 +22,22 @@ use crate::task::registry::WaitKind;
 use crate::task::waker;
 
 /// Waits for room; see [`Sender::ready`]. May be a branch of `select!`.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let (jobs, inbox) = bounded(1);
+/// jobs.send(1).await?;
+/// select! {
+///     room = jobs.ready() => panic!("there is none: {room:?}"),
+///     default => {},
+/// }
+/// inbox.recv().await;
+/// jobs.ready().await?.send(2)?;               // what is sent is made when there is room
+/// assert_eq!(inbox.recv().await, Some(2));
+/// # Ok(()) }) }
+/// ```
 #[must_use = "room is granted only when this is awaited"]
 pub struct Ready<'a, T> {
     sender: &'a Sender<T>,
@@ -177,6 +193,23 @@ impl<T> fmt::Debug for Ready<'_, T> {
 }
 
 /// Waits for room for several messages; see [`Sender::ready_many`].
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// let (jobs, inbox) = bounded(3);
+/// jobs.send(0).await?;
+/// let waits = scope.task("waits", async move {
+///     let mut room = jobs.ready_many(3).await?;               // all at once, or none
+///     for n in 1..=3 { room.send(n)?; }
+///     roundrock::Ok(())
+/// });
+/// assert_eq!(inbox.recv().await, Some(0));
+/// waits.await?;
+/// assert_eq!(inbox.recv_many(9).await, [1, 2, 3]);
+/// # Ok(()) }) }
+/// ```
 #[must_use = "room is granted only when this is awaited"]
 #[derive(Debug)]
 pub struct ReadyMany<'a, T>(Ready<'a, T>);
@@ -205,6 +238,20 @@ impl<'a, T: Message> Future for ReadyMany<'a, T> {
 }
 
 /// Room for several messages; see [`Sender::ready_many`]. Dropping it gives the room that is left to the next in line.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let (jobs, inbox) = bounded(4);
+/// let mut room = jobs.ready_many(3).await?;
+/// room.send(1)?;
+/// room.send(2)?;
+/// assert_eq!(room.left(), 1);
+/// drop(room);                                 // gives back what was not used
+/// assert_eq!(inbox.recv_many(4).await, [1, 2]);
+/// # Ok(()) }) }
+/// ```
 #[must_use = "permits that are dropped give their room back"]
 #[derive(Debug)]
 pub struct Permits<'a, T> {
@@ -277,6 +324,18 @@ impl<T: Message> Permit<'_, T> {
     ///
     /// # Errors
     /// [`SendError`] with the message when no receiver is left.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (jobs, inbox) = bounded(1);
+    /// let permit = jobs.ready().await?;
+    /// assert!(jobs.try_send(1).is_err(), "the room is kept");
+    /// permit.send(2)?;                            // does not wait
+    /// assert_eq!(inbox.recv().await, Some(2));
+    /// # Ok(()) }) }
+    /// ```
     pub fn send(self, message: T) -> Result<(), SendError<T>> {
         let sender = std::mem::ManuallyDrop::new(self).sender;
         sender.send_granted(message)

@@ -272,6 +272,19 @@ impl<T> fmt::Debug for Receiver<T> {
 }
 
 /// Receives one message; see [`Receiver::recv`]. May be a branch of `select!`.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let (jobs, inbox) = bounded(1);
+/// jobs.send(1).await?;
+/// select! {
+///     job = inbox.recv() => assert_eq!(job, 1),
+///     _ = sleep(secs(60)) => panic!("too slow"),
+/// }
+/// # Ok(()) }) }
+/// ```
 #[must_use = "a message is received only when this is awaited"]
 pub struct Recv<'a, T> {
     receiver: &'a Receiver<T>,

@@ -136,7 +136,7 @@ mod sealed {
     impl<T> Sealed for crate::channel::latest::LatestChanged<'_, T> {}
     impl<T: Clone> Sealed for crate::channel::latest::LatestRecv<'_, T> {}
     impl<T> Sealed for crate::channel::latest::LatestClosed<'_, T> {}
-    impl<T: Clone> Sealed for crate::channel::broadcast::BroadcastRecv<'_, T> {}
+    impl<T: Clone> Sealed for crate::channel::subscriber::BroadcastRecv<'_, T> {}
     impl Sealed for crate::task::Done {}
     impl<T> Sealed for crate::task::JoinNext<'_, T> {}
     impl Sealed for crate::time::Sleep {}

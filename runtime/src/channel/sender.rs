@@ -25,21 +25,36 @@ use crate::channel::head::{self, Head, Side};
 use crate::channel::head::{Park, Started};
 use crate::channel::permit::{OwnedPermit, Ready, ReadyMany};
 use crate::channel::wait::{self, Convert, Node, Offer, Place};
+use crate::channel::weak::WeakSender;
 use crate::channel::within::SendingWithin;
-use crate::process::port::Visitor;
 use crate::sim::values::About;
 use crate::task::current;
-use crate::task::ports::Tie;
 use crate::task::registry::WaitKind;
 
 /// The sending side of a channel. Clones send into the same queue; dropping the last one closes the channel.
 ///
 /// Messages from one process arrive in the order in which it sent them. `Send`, `Sync` and `Clone` whatever the message is.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let (jobs, inbox) = bounded(2);
+/// let other = jobs.clone();
+/// assert!(other.same_channel(&jobs));
+/// jobs.send(1).await?;
+/// other.try_send(2)?;
+/// assert_eq!((jobs.len(), jobs.capacity(), jobs.is_full()), (2, Some(2), true));
+/// drop((jobs, other));                        // the last one: the channel is closed
+/// assert_eq!(inbox.recv_many(3).await, [1, 2]);
+/// assert_eq!(inbox.recv().await, None);
+/// # Ok(()) }) }
+/// ```
 pub struct Sender<T> {
-    head: NonNull<Head>,
+    pub(super) head: NonNull<Head>,
     /// `None`: the channel's own type. Otherwise this is a port: its messages become part of another type's.
-    convert: Option<Convert>,
-    message: PhantomData<fn(T)>,
+    pub(super) convert: Option<Convert>,
+    pub(super) message: PhantomData<fn(T)>,
 }
 
 // SAFETY: the core is `Sync` for messages that are `Send`, which every constructor demands.
@@ -351,63 +366,6 @@ impl<T> fmt::Debug for Sender<T> {
     }
 }
 
-/// A sender that does not keep its channel open; see [`Sender::downgrade`].
-pub struct WeakSender<T> {
-    head: NonNull<Head>,
-    convert: Option<Convert>,
-    message: PhantomData<fn(T)>,
-}
-
-// SAFETY: as for `Sender`.
-unsafe impl<T> Send for WeakSender<T> {}
-// SAFETY: as for `Sender`.
-unsafe impl<T> Sync for WeakSender<T> {}
-
-impl<T> WeakSender<T> {
-    /// Shows this endpoint to those who ask what a process holds.
-    pub(crate) fn show(&self, name: &str, visitor: &mut Visitor<'_>) {
-        // SAFETY: the weak endpoint keeps the core alive.
-        let desk = unsafe { self.head.as_ref() }.desk();
-        visitor.add(name, Tie::Weak, self.head, desk);
-    }
-
-    /// Returns a sender, if another one has kept the channel open.
-    pub fn upgrade(&self) -> Option<Sender<T>> {
-        // SAFETY: the weak endpoint keeps the core alive.
-        let head = unsafe { self.head.as_ref() };
-        head.upgrade().then(|| Sender {
-            head: self.head,
-            convert: self.convert,
-            message: PhantomData,
-        })
-    }
-}
-
-impl<T> Clone for WeakSender<T> {
-    fn clone(&self) -> Self {
-        // SAFETY: the weak endpoint keeps the core alive.
-        unsafe { self.head.as_ref() }.retain(Side::Weak);
-        Self {
-            head: self.head,
-            convert: self.convert,
-            message: PhantomData,
-        }
-    }
-}
-
-impl<T> Drop for WeakSender<T> {
-    fn drop(&mut self) {
-        // SAFETY: this endpoint is not used any more.
-        unsafe { head::release(self.head, Side::Weak) };
-    }
-}
-
-impl<T> fmt::Debug for WeakSender<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        super::describe(f, "WeakSender", self.head)
-    }
-}
-
 /// What a send needs of its channel: a core itself, or a sender that may convert the message.
 pub(crate) trait Route<T> {
     /// Sends or parks, as [`Core::send`].
@@ -619,6 +577,17 @@ impl<T> SendOp<T> {
 }
 
 /// Sends one message; see [`Sender::send`].
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let (jobs, inbox) = bounded(1);
+/// jobs.send(1).await?;
+/// assert!(jobs.send(2).within(millis(2)).await.is_err());     // dropped while it waits, it has sent nothing
+/// assert_eq!(inbox.recv_many(9).await, [1]);
+/// # Ok(()) }) }
+/// ```
 #[must_use = "a message is sent only when this is awaited"]
 pub struct Sending<'a, T> {
     pub(super) sender: &'a Sender<T>,

@@ -14,6 +14,18 @@ use crate::task::current;
 use crate::time::{Sleep, sleep};
 
 /// A send with a limit of time; see [`Sending::within`].
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let (jobs, _inbox) = bounded(1);
+/// jobs.send(1).await?;
+/// let late = jobs.send(2).within(millis(2)).await.expect_err("there is no room");
+/// assert!(late.is_elapsed());
+/// assert_eq!(late.into_inner(), 2);           // what could not be sent comes back
+/// # Ok(()) }) }
+/// ```
 #[must_use = "a message is sent only when this is awaited"]
 #[derive(Debug)]
 pub struct SendingWithin<'a, T> {

@@ -11,6 +11,34 @@ pub const LISTED: usize = 1000;
 /// A finding: some processes, and what is wrong with them.
 ///
 /// Its text (`Display`) says the same for people.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// # #[process] async fn echo(input: &Receiver<u32>, output: &Sender<u32>) -> Result<()> {
+/// #     while let Some(number) = input.recv().await { output.send(number).await?; }
+/// #     Ok(())
+/// # }
+/// # let scope = scope.child("ring");
+/// # let (left, to_right) = rendezvous();
+/// # let (right, to_left) = rendezvous();
+/// # scope.spawn(echo(to_right, right));
+/// # scope.spawn(echo(to_left, left));
+/// # let leaks = loop {
+/// #     let leaks = scope.system().leaks();
+/// #     if !leaks.is_empty() { break leaks }
+/// #     sleep(millis(1)).await;
+/// # };
+///
+/// // Two processes that echo what the other one says, and nobody says anything:
+/// let leak = &leaks[0];
+/// assert!(leak.is_proven());
+/// assert_eq!((leak.names(), leak.count, leak.behind), (vec!["echo", "echo"], 2, 0));
+/// println!("{leak}");                         // with the source lines of everybody
+/// # scope.stop(secs(0)).await;
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -27,6 +55,39 @@ pub struct Leak {
 }
 
 /// What is wrong with a process.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// # #[process] async fn echo(input: &Receiver<u32>, output: &Sender<u32>) -> Result<()> {
+/// #     while let Some(number) = input.recv().await { output.send(number).await?; }
+/// #     Ok(())
+/// # }
+/// # let scope = scope.child("ring");
+/// # let (left, to_right) = rendezvous();
+/// # let (right, to_left) = rendezvous();
+/// # scope.spawn(echo(to_right, right));
+/// # scope.spawn(echo(to_left, left));
+/// # let leaks = loop {
+/// #     let leaks = scope.system().leaks();
+/// #     if !leaks.is_empty() { break leaks }
+/// #     sleep(millis(1)).await;
+/// # };
+///
+/// use roundrock::leaks::Verdict;
+///
+/// let what = match &leaks[0].verdict {
+///     Verdict::Proven(proof) => format!("for ever: {proof:?}"),
+///     Verdict::Stranded => "until its scope stops".to_owned(),
+///     Verdict::DeadArm => "one arm of several".to_owned(),
+///     Verdict::Suspected { why } => format!("perhaps: {why}"),
+///     _ => "unknown".to_owned(),
+/// };
+/// assert_eq!(what, "for ever: Cycle");
+/// # scope.stop(secs(0)).await;
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -50,6 +111,33 @@ pub enum Verdict {
 }
 
 /// Why it can never run again.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// # #[process] async fn echo(input: &Receiver<u32>, output: &Sender<u32>) -> Result<()> {
+/// #     while let Some(number) = input.recv().await { output.send(number).await?; }
+/// #     Ok(())
+/// # }
+/// # let scope = scope.child("ring");
+/// # let (left, to_right) = rendezvous();
+/// # let (right, to_left) = rendezvous();
+/// # scope.spawn(echo(to_right, right));
+/// # scope.spawn(echo(to_left, left));
+/// # let leaks = loop {
+/// #     let leaks = scope.system().leaks();
+/// #     if !leaks.is_empty() { break leaks }
+/// #     sleep(millis(1)).await;
+/// # };
+///
+/// use roundrock::leaks::{Proof, Verdict};
+///
+/// // Two that wait for each other:
+/// assert_eq!(leaks[0].verdict, Verdict::Proven(Proof::Cycle));
+/// # scope.stop(secs(0)).await;
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -68,6 +156,33 @@ pub enum Proof {
 }
 
 /// A process that waits.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// # #[process] async fn echo(input: &Receiver<u32>, output: &Sender<u32>) -> Result<()> {
+/// #     while let Some(number) = input.recv().await { output.send(number).await?; }
+/// #     Ok(())
+/// # }
+/// # let scope = scope.child("ring");
+/// # let (left, to_right) = rendezvous();
+/// # let (right, to_left) = rendezvous();
+/// # scope.spawn(echo(to_right, right));
+/// # scope.spawn(echo(to_left, left));
+/// # let leaks = loop {
+/// #     let leaks = scope.system().leaks();
+/// #     if !leaks.is_empty() { break leaks }
+/// #     sleep(millis(1)).await;
+/// # };
+///
+/// let stuck = &leaks[0].processes[0];
+/// assert_eq!(&*stuck.name, "echo");
+/// assert!(stuck.site.is_some(), "where it was spawned");
+/// assert_eq!(stuck.waits.len(), 1);
+/// # scope.stop(secs(0)).await;
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -85,6 +200,34 @@ pub struct Stuck {
 }
 
 /// One thing that a process waits for.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// # #[process] async fn echo(input: &Receiver<u32>, output: &Sender<u32>) -> Result<()> {
+/// #     while let Some(number) = input.recv().await { output.send(number).await?; }
+/// #     Ok(())
+/// # }
+/// # let scope = scope.child("ring");
+/// # let (left, to_right) = rendezvous();
+/// # let (right, to_left) = rendezvous();
+/// # scope.spawn(echo(to_right, right));
+/// # scope.spawn(echo(to_left, left));
+/// # let leaks = loop {
+/// #     let leaks = scope.system().leaks();
+/// #     if !leaks.is_empty() { break leaks }
+/// #     sleep(millis(1)).await;
+/// # };
+///
+/// use roundrock::WaitKind;
+///
+/// let awaited = &leaks[0].processes[0].waits[0];
+/// assert_eq!((awaited.kind, awaited.ends, awaited.mailbox), (WaitKind::Recv, 1, false));
+/// assert!(awaited.site.is_some(), "where the channel was made");
+/// # scope.stop(secs(0)).await;
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -104,6 +247,32 @@ pub struct Awaited {
 }
 
 /// Who could end somebody's wait.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// # #[process] async fn echo(input: &Receiver<u32>, output: &Sender<u32>) -> Result<()> {
+/// #     while let Some(number) = input.recv().await { output.send(number).await?; }
+/// #     Ok(())
+/// # }
+/// # let scope = scope.child("ring");
+/// # let (left, to_right) = rendezvous();
+/// # let (right, to_left) = rendezvous();
+/// # scope.spawn(echo(to_right, right));
+/// # scope.spawn(echo(to_left, left));
+/// # let leaks = loop {
+/// #     let leaks = scope.system().leaks();
+/// #     if !leaks.is_empty() { break leaks }
+/// #     sleep(millis(1)).await;
+/// # };
+///
+/// let [one, other] = &leaks[0].processes[..] else { panic!("a cycle of two") };
+/// let holder = &one.waits[0].holders[0];
+/// assert_eq!(holder.process, Some(other.id));             // the other one has the only sender
+/// # scope.stop(secs(0)).await;
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]

@@ -34,6 +34,17 @@ const LONGEST: Duration = Duration::from_secs(60);
 const REST: u32 = 100;
 
 /// What a system does about a proven leak, beside telling of it; see [`Builder::on_leak`](crate::system::Builder::on_leak).
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// use roundrock::leaks::OnLeak;
+///
+/// let system = System::builder().workers(1).on_leak(OnLeak::KillOne);
+/// let sum = system.run(async |_scope| Ok(1 + 1))?;
+/// assert_eq!(sum, 2);
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum OnLeak {

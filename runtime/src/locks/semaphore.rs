@@ -115,6 +115,22 @@ impl Semaphore {
 }
 
 /// Permits of a [`Semaphore`]; dropping them gives them to the next.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// use roundrock::sync::Semaphore;
+///
+/// let places = Semaphore::new(2);
+/// let permit = places.acquire_many(2).await;
+/// assert_eq!(permit.count(), 2);
+/// assert!(places.try_acquire().is_none());
+/// let worker = scope.task("worker", async move { drop(permit) });     // it may go anywhere
+/// worker.await?;
+/// assert_eq!(places.available(), 2);
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug)]
 #[must_use = "dropped at once, it limits nothing"]
 pub struct Permit {

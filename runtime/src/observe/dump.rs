@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::time::Duration;
 
-use super::snapshot::{
+use super::model::{
     ChannelInfo, ChildInfo, EdgeInfo, GroupInfo, GroupWait, ProcessInfo, ScopeInfo, Site, Snapshot,
 };
 use super::words::{count, digits, duration, id, list, span, words};

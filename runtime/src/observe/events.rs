@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
-use super::snapshot::{Name, Site};
+use super::model::{Name, Site};
 use crate::leaks::Leak;
 use crate::process::exit::Reason;
 use crate::sync::{AtomicU64, AtomicUsize, Lock, Ordering};
@@ -25,6 +25,26 @@ use crate::task::origin::Origin;
 const ROOM: usize = 1024;
 
 /// Something that happened to a process, or to those of one origin.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// # #[process] async fn read() -> Result<()> { bail!("no such file") }
+/// let events = scope.system().events();
+/// let reader = scope.spawn_isolated(read());
+/// reader.done().await;
+/// // Plain threads wait for events; here it is there.
+/// let event = loop {
+///     match events.try_recv() {
+///         Ok(event) if &*event.name == "read" => break event,
+///         _ => sleep(millis(1)).await,
+///     }
+/// };
+///
+/// assert!(event.process > 0 && event.site.is_some());
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -40,6 +60,31 @@ pub struct Event {
 }
 
 /// What happened.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// use roundrock::observe::EventKind;
+///
+/// # #[process] async fn read() -> Result<()> { bail!("no such file") }
+/// let events = scope.system().events();
+/// let reader = scope.spawn_isolated(read());
+/// reader.done().await;
+/// // Plain threads wait for events; here it is there.
+/// let event = loop {
+///     match events.try_recv() {
+///         Ok(event) if &*event.name == "read" => break event,
+///         _ => sleep(millis(1)).await,
+///     }
+/// };
+///
+/// match event.kind {
+///     EventKind::Failed { reason } => assert_eq!(reason.chain, ["no such file"]),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -151,6 +196,22 @@ impl fmt::Display for Event {
 ///
 /// It is a [`Receiver`] of `crossbeam-channel`: `recv`, `try_recv`, `recv_timeout`, `iter`, and that crate's `select!`. They
 /// block their thread, so they are for plain threads. It ends when the system has ended.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> {
+/// # #[process] async fn read() -> Result<()> { bail!("no such file") }
+/// let ended = System::builder().workers(1).run(async |scope| {
+///     let events = scope.system().events();
+///     let thread = std::thread::spawn(move || (events.iter().next(), events.missed()));
+///     scope.spawn_isolated(read()).done().await;
+///     let (event, missed) = blocking(move || thread.join()).await.expect("it does not panic");
+///     Ok((event.map(|event| event.name.to_string()), missed))
+/// })?;
+/// assert_eq!(ended, (Some("read".to_owned()), 0));
+/// # Ok(()) }
+/// ```
 pub struct Events {
     receiver: Receiver<Event>,
     missed: Arc<AtomicU64>,

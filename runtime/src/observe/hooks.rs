@@ -11,6 +11,15 @@ use crate::task::registry::{ProcessId, WaitKind};
 use crate::task::{TaskRef, cell::Header};
 
 /// What to watch: one or several of the constants, joined with `|`.
+///
+/// # Examples
+/// ```
+/// use roundrock::observe::Hooks;
+///
+/// let ends = Hooks::SPAWN | Hooks::EXIT;
+/// assert_ne!(ends, Hooks::ALL);
+/// assert_eq!(ends | Hooks::POLL | Hooks::PARK, Hooks::ALL);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Hooks(u32);
 
@@ -40,6 +49,30 @@ impl std::ops::BitOr for Hooks {
 }
 
 /// What a process did.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// use roundrock::observe::{Hooks, watch};
+/// use std::sync::{Arc, Mutex};
+///
+/// # fn main() -> Result<()> {
+/// let seen = Arc::new(Mutex::new(Vec::new()));
+/// let list = Arc::clone(&seen);
+/// let watching = watch(Hooks::SPAWN | Hooks::EXIT, move |event| {
+///     if event.name == "this one" {
+///         list.lock().expect("no panic").push((event.hook, event.system.clone()));
+///     }
+/// });
+/// System::builder().workers(1).name("shop").run(async |scope| {
+///     scope.task("this one", async {}).await?;
+///     Ok(())
+/// })?;
+/// drop(watching);
+/// let seen = seen.lock().expect("no panic");
+/// assert_eq!(*seen, [(Hooks::SPAWN, "shop".to_owned()), (Hooks::EXIT, "shop".to_owned())]);
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ProcessEvent {
@@ -103,6 +136,24 @@ fn set_mask(watchers: &[(Hooks, Watcher)]) {
 }
 
 /// Ends a [`watch`] when it is dropped.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// use roundrock::observe::{Hooks, watch};
+/// use std::sync::{Arc, Mutex};
+///
+/// # fn main() -> Result<()> {
+/// let seen = Arc::new(Mutex::new(Vec::new()));
+/// let list = Arc::clone(&seen);
+/// let watching = watch(Hooks::EXIT, move |event| {
+///     list.lock().expect("no panic").push(event.process);
+/// });
+/// drop(watching);                             // nothing is told any more
+/// System::builder().workers(1).run(async |_scope| Ok(()))?;
+/// assert!(seen.lock().expect("no panic").is_empty());
+/// # Ok(()) }
+/// ```
 #[must_use = "dropping it ends the watch"]
 pub struct Watching(Watcher);
 

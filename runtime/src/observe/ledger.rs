@@ -95,6 +95,20 @@ pub struct Ledger {
 }
 
 /// How many messages died for which reason.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// use roundrock::channel::Dead;
+///
+/// let (jobs, _inbox) = bounded(1).overflow(Overflow::DropOldest);
+/// jobs.send(1).await?;
+/// jobs.send(2).await?;                        // throws the first one away
+/// let dead = scope.system().ledger().dead;
+/// assert_eq!((dead.of(Dead::Discarded), dead.discarded, dead.total()), (1, 1, 1));
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]

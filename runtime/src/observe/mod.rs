@@ -11,6 +11,8 @@ pub(crate) mod events;
 pub(crate) mod growth;
 pub(crate) mod hooks;
 pub mod ledger;
+pub(crate) mod model;
+mod overview;
 pub(crate) mod snapshot;
 mod take;
 pub(crate) mod words;
@@ -18,7 +20,7 @@ pub(crate) mod words;
 pub use events::{Event, EventKind, Events};
 pub use hooks::{Hooks, ProcessEvent, Watching, watch};
 pub use ledger::{DeadCounts, Ledger};
-pub use snapshot::{
+pub use model::{
     ChannelInfo, ChildInfo, Direction, EdgeInfo, Evidence, ExitInfo, GroupInfo, GroupWait, JobInfo,
     LaneInfo, Name, OriginInfo, PortInfo, ProcessInfo, ScopeInfo, Site, Snapshot, State, Times,
     Truncated, Wait, WorkerInfo,

@@ -13,10 +13,11 @@ use std::collections::{BTreeMap, HashMap, HashSet, btree_map};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::snapshot::{
+use super::model::{
     ChildInfo, EdgeInfo, GroupInfo, GroupWait, OriginInfo, ProcessInfo, ScopeInfo, Site, State,
-    Times, Truncated, process,
+    Times, Truncated,
 };
+use super::snapshot::process;
 use crate::scope::ScopeInner;
 use crate::system::SystemInner;
 use crate::task::TaskRef;

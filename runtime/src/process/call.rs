@@ -468,6 +468,18 @@ impl<'h, P: Handlers, R, E> IntoFuture for Call<'h, P, R, E, P::Message> {
 }
 
 /// Waits for the reply to a call; see [`Call`].
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// # #[process] struct Counter { n: i64 }
+/// # #[handlers] impl Counter { fn add(&mut self, by: i64) -> i64 { self.n += by; self.n } }
+/// let counter = scope.spawn(Counter { n: 0 });
+/// let (one, two) = join!(counter.add(1), counter.add(2));     // both are on their way at once
+/// assert_eq!(one? + two?, 1 + 3);
+/// # Ok(()) }) }
+/// ```
 #[must_use = "a call does nothing until it is awaited"]
 pub struct CallFuture<'h, P, R, E, M> {
     handle: HandleRef<'h, P>,
@@ -595,6 +607,18 @@ impl<P: Handlers, R, E> fmt::Debug for CallFuture<'_, P, R, E, P::Message> {
 }
 
 /// Waits until a mailbox has accepted a message; see [`Call::send`].
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// # #[process] struct Counter { n: i64 }
+/// # #[handlers] impl Counter { fn clear(&mut self) { self.n = 0; } fn get(&self) -> i64 { self.n } }
+/// let counter = scope.spawn(Counter { n: 5 });
+/// counter.clear().send().await?;              // accepted by the mailbox
+/// assert_eq!(counter.get().await?, 0);        // and handled before what comes after it
+/// # Ok(()) }) }
+/// ```
 #[must_use = "a message is sent only when this is awaited"]
 pub struct CallSend<'h, P, R, E, M> {
     handle: Option<HandleRef<'h, P>>,

@@ -167,6 +167,25 @@ impl StdError for Exit {
 }
 
 /// What went wrong in a process.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// use roundrock::Fault;
+///
+/// let task = scope.spawn_isolated({
+///     # #[process] async fn read() -> Result<()> { bail!("no such file") }
+///     read()
+/// });
+/// let exit = task.done().await;
+/// assert!(exit.is_failure() && exit.kind() == "failed");
+/// match exit.fault().map(|fault| &**fault) {
+///     Some(Fault::Error(error)) => assert_eq!(error.to_string(), "no such file"),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok(()) }) }
+/// ```
 #[non_exhaustive]
 pub enum Fault {
     /// The other side of a channel was gone: a normal stop.
@@ -198,6 +217,24 @@ impl Known {
 }
 
 /// A panic: its text and place.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// use roundrock::Fault;
+///
+/// # #[process] async fn divide(by: &u32) -> Result<u32> { assert!(*by > 0, "by zero"); Ok(1 / by) }
+/// let exit = scope.spawn_isolated(divide(0)).done().await;
+/// match exit.fault().map(|fault| &**fault) {
+///     Some(Fault::Panic(panic)) => {
+///         assert_eq!(panic.text(), "by zero");
+///         assert!(panic.location().is_some_and(|(file, line, _)| file.ends_with(".rs") && line > 0));
+///     }
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok(()) }) }
+/// ```
 #[derive(Clone)]
 pub struct Panic {
     text: String,
@@ -287,6 +324,18 @@ impl fmt::Debug for Fault {
 }
 
 /// What a process may return: `()`, `!`, or a `Result` whose error can be boxed.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// // A process may return nothing, or a `Result` with any error that can be boxed.
+/// let nothing = scope.task("nothing", async {});
+/// let number = scope.task("number", async { "7".parse::<u32>() });
+/// nothing.await?;
+/// assert_eq!(number.await?, 7);
+/// # Ok(()) }) }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a process cannot return `{Self}`",
     label = "must be `()`, `!` or `Result<_, E>`",

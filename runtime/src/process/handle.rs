@@ -16,6 +16,22 @@ use crate::task::ports::Tie;
 use crate::task::{Done, ProcessId, Task};
 
 /// What `#[process]` implements for a struct.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// use roundrock::process::StructProcess;
+///
+/// # #[process] struct Counter { n: i64 }
+/// # #[handlers] impl Counter { fn add(&mut self, by: i64) -> i64 { self.n += by; self.n } }
+/// /// Keeps the handle of any kind of struct process.
+/// struct Registry<P: StructProcess>(Vec<P::Handle>);
+///
+/// let registry = Registry::<Counter>(vec![scope.spawn(Counter { n: 1 })]);
+/// assert_eq!(registry.0[0].add(1).await?, 2);
+/// # Ok(()) }) }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a process",
     label = "`#[process]` is missing on the struct",
@@ -123,6 +139,24 @@ pub struct Yes;
 pub struct No;
 
 /// What every generated handle can do beside its handlers. A strong handle keeps its process alive.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// # #[process] struct Counter { n: i64 }
+/// # #[handlers] impl Counter { fn add(&mut self, by: i64) -> i64 { self.n += by; self.n } fn clear(&mut self) { self.n = 0; } }
+///
+/// let counter = scope.spawn(Counter { n: 0 });
+/// assert_eq!((counter.name(), counter.exit().is_none()), ("Counter", true));
+/// let other = counter.clone();
+/// drop(counter);
+/// assert_eq!(other.add(1).await?, 1);         // one that is left keeps it alive
+/// let done = other.done();
+/// drop(other);
+/// assert!(done.await.is_normal());
+/// # Ok(()) }) }
+/// ```
 pub struct Handle<P> {
     pub(crate) mailbox: Endpoint,
     process: PhantomData<fn() -> P>,
@@ -311,6 +345,24 @@ impl<P> Trace for Handle<P> {
 }
 
 /// A handle that does not keep its process alive; see [`Handle::downgrade`].
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// # #[process] struct Counter { n: i64 }
+/// # #[handlers] impl Counter { fn add(&mut self, by: i64) -> i64 { self.n += by; self.n } fn clear(&mut self) { self.n = 0; } }
+///
+/// let counter = scope.spawn(Counter { n: 0 });
+/// let weak = counter.downgrade();
+/// let again = weak.upgrade().context("it lives")?;
+/// assert_eq!(again.add(1).await?, 1);
+/// let done = counter.done();
+/// drop((counter, again));
+/// done.await;
+/// assert!(weak.upgrade().is_none(), "it kept nothing alive");
+/// # Ok(()) }) }
+/// ```
 pub struct WeakHandle<P> {
     mailbox: Endpoint,
     process: PhantomData<fn() -> P>,

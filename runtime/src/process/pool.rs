@@ -21,6 +21,25 @@ use crate::scope::{Scope, ScopeInner};
 use crate::task::{Task, current};
 
 /// Which worker of a pool gets a message.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// #[process]
+/// #[derive(Clone)]
+/// struct Cache { seen: u32 }
+///
+/// #[handlers]
+/// impl Cache {
+///     fn get(&mut self, #[key] name: String) -> u32 { self.seen += u32::from(!name.is_empty()); self.seen }
+/// }
+///
+/// let cache = scope.pool(4, Cache { seen: 0 }.by_key());
+/// assert_eq!(cache.get("a".into()).await?, 1);
+/// assert_eq!(cache.get("a".into()).await?, 2);        // the same worker, for the same key
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Policy {
@@ -34,6 +53,25 @@ pub enum Policy {
 }
 
 /// A struct process with the policy of its pool.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// #[process]
+/// #[derive(Clone)]
+/// struct Worker;
+///
+/// #[handlers]
+/// impl Worker {
+///     fn work(&mut self) {}
+/// }
+///
+/// let routed = Worker.round_robin();          // a process with its policy, for `scope.pool`
+/// let workers = scope.pool(2, routed);
+/// workers.work().await?;
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Routed<P> {
     process: P,
@@ -41,6 +79,25 @@ pub struct Routed<P> {
 }
 
 /// Chooses the policy of a pool: `scope.pool(4, Cache::new().by_key())`.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// #[process]
+/// #[derive(Clone)]
+/// struct Worker { done: u32 }
+///
+/// #[handlers]
+/// impl Worker {
+///     fn work(&mut self) -> u32 { self.done += 1; self.done }
+/// }
+///
+/// let workers = scope.pool(2, Worker { done: 0 }.round_robin());
+/// assert_eq!((workers.work().await?, workers.work().await?), (1, 1));     // each in turn
+/// assert_eq!(workers.work().await?, 2);
+/// # Ok(()) }) }
+/// ```
 pub trait PoolPolicy: Handlers + StructProcess + Clone {
     /// Whoever is free gets the next message. The default.
     fn least_loaded(self) -> Routed<Self> {

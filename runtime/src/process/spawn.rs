@@ -11,6 +11,21 @@ use crate::task::ports::Ports;
 use crate::task::registry::About;
 
 /// What can be spawned: the result of calling a `#[process]` function, or a struct with `#[process]` and `#[handlers]`.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// use roundrock::process::Spawn;
+///
+/// # #[process] async fn read() -> Result<u32> { Ok(7) }
+/// /// Starts anything that is a process, and says so.
+/// fn start<P: Spawn>(scope: &Scope, process: P) -> P::Spawned {
+///     scope.spawn(process)
+/// }
+/// assert_eq!(start(&scope, read()).await?, 7);
+/// # Ok(()) }) }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a process",
     label = "expected a process",
@@ -26,6 +41,28 @@ pub trait Spawn: Sized {
 }
 
 /// What can be started several times: a process that takes all its arguments by reference, or a struct that is `Clone`.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// # use std::sync::Arc;
+/// # use std::sync::atomic::{AtomicU32, Ordering};
+/// #[process]
+/// async fn work(jobs: &Receiver<u32>, sum: &Arc<AtomicU32>) {
+///     while let Some(job) = jobs.recv().await { sum.fetch_add(job, Ordering::Relaxed); }
+/// }
+///
+/// let sum = Arc::new(AtomicU32::new(0));
+/// let (jobs, input) = bounded(4);
+/// let workers = scope.child("workers");
+/// workers.pool(3, work(input, Arc::clone(&sum)));         // one description, three processes
+/// for job in 1..=10 { jobs.send(job).await?; }
+/// drop(jobs);
+/// workers.join().await?;
+/// assert_eq!(sum.load(Ordering::Relaxed), 55);
+/// # Ok(()) }) }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a process",
     label = "expected a process",

@@ -25,6 +25,19 @@ impl fmt::Debug for Names {
 }
 
 /// The name is in use, or the scope stops; see [`Scope::register`].
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// scope.register("limit", &7_u32)?;
+/// let taken = scope.register("limit", &8_u32).expect_err("there is one");
+/// assert_eq!(taken.name(), "limit");
+/// assert_eq!(scope.lookup("limit"), Some(7_u32));
+/// assert!(scope.unregister("limit"));
+/// assert_eq!(scope.lookup::<u32>("limit"), None);
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NameTaken {
     name: String,

@@ -17,6 +17,25 @@ use crate::task::registry::WaitKind;
 use crate::task::waker;
 
 /// Waits until a scope begins to stop; see [`Scope::stopping`](crate::Scope::stopping).
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// let parts = scope.child("parts");
+/// let inner = parts.clone();
+/// let polite = parts.task("polite", async move {
+///     loop {
+///         select! {
+///             _ = sleep(secs(3600)) => {},
+///             _ = inner.stopping() => break,
+///         }
+///     }
+/// });
+/// assert!(parts.stop(secs(5)).await.is_clean());
+/// polite.await?;
+/// # Ok(()) }) }
+/// ```
 #[must_use = "futures do nothing unless awaited"]
 #[derive(Debug)]
 pub struct Stopping {

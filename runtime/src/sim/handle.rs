@@ -62,11 +62,43 @@ impl Sim {
     }
 
     /// Waits until nothing can run any more before time moves: every process waits, and no timer is due.
+    ///
+    /// # Examples
+    /// ```
+    /// use roundrock::prelude::*;
+    ///
+    /// # struct Wrapped;
+    /// #[roundrock::test(seeds = 8)]
+    /// async fn it_has_all_arrived(sim: &Sim) -> Result<()> {
+    ///     let (jobs, inbox) = bounded(4);
+    ///     sim.task("sends", async move { jobs.send(1).await });
+    ///     sim.settle().await;                     // nothing can run any more
+    ///     assert_eq!(inbox.try_recv(), Ok(1));
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn settle(&self) {
         settle().await;
     }
 
     /// Lets `duration` of virtual time pass, and then everything settle that was due until then.
+    ///
+    /// # Examples
+    /// ```
+    /// use roundrock::prelude::*;
+    ///
+    /// # struct Wrapped;
+    /// #[roundrock::test(seeds = 8)]
+    /// async fn time_is_virtual(sim: &Sim) -> Result<()> {
+    ///     let task = sim.task("sleeper", async { sleep(secs(60)).await });
+    ///     sim.advance(secs(59)).await;
+    ///     assert!(task.exit().is_none());
+    ///     sim.advance(secs(1)).await;
+    ///     assert!(task.exit().is_some());
+    ///     assert_eq!(sim.now(), secs(60));
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn advance(&self, duration: Duration) {
         sleep(duration).await;
         settle().await;
@@ -88,6 +120,27 @@ impl Sim {
     /// Watches a condition that must hold from now on, after every step of a process. The run fails when it does not.
     ///
     /// It must not wait. What it reads is best shared in atomics, or in a lock of the standard library.
+    ///
+    /// # Examples
+    /// ```
+    /// use roundrock::prelude::*;
+    ///
+    /// # struct Wrapped;
+    /// #[roundrock::test(seeds = 8)]
+    /// async fn never_more_than_two(sim: &Sim) -> Result<()> {
+    ///     let (jobs, inbox) = bounded(2);
+    ///     let looks = jobs.clone();
+    ///     sim.always("no more than two wait", move || looks.len() <= 2);
+    ///     let eager = jobs.clone();
+    ///     sim.sometimes("both places are used", move || eager.len() == 2);
+    ///     sim.task("sends", async move {
+    ///         for n in 0..4 { jobs.send(n).await?; }
+    ///         roundrock::Ok(())
+    ///     });
+    ///     for n in 0..4 { assert_eq!(inbox.recv().await, Some(n)); }
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn always(&self, name: impl Into<String>, holds: impl FnMut() -> bool + 'static) {
         here(|machine| machine.watch(When::Always, name.into(), Box::new(holds)));
     }

@@ -12,6 +12,18 @@ use crate::scope::{ExitReport, Late, ScopeError};
 use crate::sim::blocked::WAYS_OUT;
 
 /// Why a run of a simulation failed.
+///
+/// # Examples
+/// ```
+/// use roundrock::prelude::*;
+/// use roundrock::sim::{Reason, Simulation};
+///
+/// let failure = Simulation::new("waits").seeds(1).run(|_sim: Sim| async {
+///     let (_jobs, inbox) = bounded::<u32>(1);
+///     inbox.recv().await;                     // and the only sender is its own
+/// });
+/// assert_eq!(failure.expect_err("it cannot end").reason, Reason::Deadlock);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {

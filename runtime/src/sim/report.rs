@@ -7,6 +7,18 @@ use crate::sim::reason::Reason;
 use crate::sim::tape::Tape;
 
 /// What a search did that found no failure. Its text is one line.
+///
+/// # Examples
+/// ```
+/// use roundrock::prelude::*;
+/// use roundrock::sim::Simulation;
+///
+/// let day = |_sim: Sim| async { roundrock::Ok(sleep(secs(86_400)).await) };
+/// let summary = Simulation::new("a day").seeds(2).run(day).expect("it only waits");
+/// assert!(summary.virtual_time >= secs(2 * 86_400) && summary.took < secs(60));
+/// let again = Simulation::new("a day").seeds(2).run(day).expect("it only waits");
+/// assert_eq!(again.hash, summary.hash);       // on every machine
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Summary {
@@ -64,6 +76,20 @@ impl fmt::Display for Summary {
 }
 
 /// A run that failed, and what is needed to see it again. Its text is the whole report.
+///
+/// # Examples
+/// ```
+/// use roundrock::prelude::*;
+/// use roundrock::sim::Simulation;
+///
+/// let impatient = |_sim: Sim| async {
+///     let (_jobs, inbox) = bounded::<u32>(1);
+///     inbox.recv().within(secs(1)).await.map(drop)
+/// };
+/// let failure = Simulation::new("impatient").seeds(4).run(impatient).expect_err("nobody sends");
+/// assert_eq!((failure.seed, failure.seeds_run), (Some(0), 1));
+/// assert!(failure.to_string().contains("ROUNDROCK_SEED=0"), "how to see it again");
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Failure {

@@ -189,6 +189,27 @@ impl Simulation {
     ///
     /// # Panics
     /// On a worker of a Roundrock system, and in another simulation.
+    ///
+    /// # Examples
+    /// ```
+    /// use roundrock::prelude::*;
+    /// use roundrock::sim::{Faults, Simulation, Strategy};
+    ///
+    /// let summary = Simulation::new("adds")
+    ///     .first_seed(7)
+    ///     .seeds(8)
+    ///     .strategy(Strategy::Pct)
+    ///     .faults(Faults::none().delay(0.1))
+    ///     .max_steps(10_000)
+    ///     .grace(secs(1))
+    ///     .run(|sim: Sim| async move {
+    ///         let sum = sim.task("adder", async { roundrock::Ok(1 + 1) }).await?;
+    ///         ensure!(sum == 2, "the sum is {sum}");
+    ///         Ok(())
+    ///     })
+    ///     .expect("it has no mistake");
+    /// assert_eq!(summary.seeds, 8);
+    /// ```
     pub fn run<F>(&self, body: impl Fn(Sim) -> F) -> Result<Summary, Box<Failure>>
     where
         F: Future<Output: IntoOutcome> + Send + 'static,
@@ -227,6 +248,20 @@ impl Simulation {
     ///
     /// # Panics
     /// As for [`run`](Self::run).
+    ///
+    /// # Examples
+    /// ```
+    /// use roundrock::prelude::*;
+    /// use roundrock::sim::Simulation;
+    ///
+    /// let impatient = |_sim: Sim| async {
+    ///     let (_jobs, inbox) = bounded::<u32>(1);
+    ///     inbox.recv().within(secs(1)).await.map(drop)
+    /// };
+    /// let failure = Simulation::new("impatient").seeds(4).run(impatient).expect_err("nobody sends");
+    /// let again = Simulation::new("impatient").replay(&failure.tape, impatient);
+    /// assert_eq!(again.expect_err("the same run").reason, failure.reason);
+    /// ```
     pub fn replay<F>(&self, tape: &Tape, body: impl Fn(Sim) -> F) -> Result<Summary, Box<Failure>>
     where
         F: Future<Output: IntoOutcome> + Send + 'static,

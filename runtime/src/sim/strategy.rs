@@ -18,6 +18,15 @@
 use std::rc::Rc;
 
 /// How the runs of a test search for schedules.
+///
+/// # Examples
+/// ```
+/// use roundrock::sim::Strategy;
+///
+/// assert_eq!("pct".parse(), Ok(Strategy::Pct));
+/// assert_eq!(Strategy::default(), Strategy::Mix);
+/// assert!("fast".parse::<Strategy>().is_err());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Strategy {

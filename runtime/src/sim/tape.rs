@@ -88,6 +88,14 @@ impl Tape {
     }
 
     /// Returns how many choices are not the boring one.
+    ///
+    /// # Examples
+    /// ```
+    /// use roundrock::sim::Tape;
+    ///
+    /// let tape = Tape::new(vec![0, 2, 0, 1, 0, 0]);
+    /// assert_eq!((tape.deviations(), tape.values()), (2, &[0, 2, 0, 1][..]));
+    /// ```
     pub fn deviations(&self) -> usize {
         self.0.iter().filter(|&&value| value != 0).count()
     }
@@ -120,6 +128,14 @@ impl fmt::Display for Tape {
 }
 
 /// A text that is no tape.
+///
+/// # Examples
+/// ```
+/// use roundrock::sim::Tape;
+///
+/// let error = "three".parse::<Tape>().expect_err("no tape");
+/// assert!(error.to_string().contains("write pairs of zeros"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotATape(String);
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::lineage::Lineage;
-use crate::observe::snapshot::{ChildInfo, ExitInfo};
+use crate::observe::model::{ChildInfo, ExitInfo};
 use crate::process::exit::Exit;
 use crate::sync::Lock;
 

@@ -19,6 +19,28 @@ use crate::scope::Scope;
 use crate::task::{Done, Task};
 
 /// A child that will be started, and started again; made by [`Scope::supervise`].
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// # #[process] struct Counter { n: i64 }
+/// # #[handlers] impl Counter { fn add(&mut self, by: i64) -> i64 { self.n += by; self.n } fn clear(&mut self) { self.n = 0; } }
+///
+/// let counter = scope
+///     .supervise(|| Counter { n: 0 })
+///     .transient()
+///     .backoff(millis(1)..millis(10))
+///     .shutdown(secs(1))
+///     .named("visits")
+///     .spawn();
+/// counter.add(1).await?;
+/// counter.kill();                             // abnormal: it is started again
+/// assert_eq!(counter.add(1).await?, 1);       // with a new state, behind the same handle
+/// counter.stop();
+/// assert!(counter.closed().await.is_normal());
+/// # Ok(()) }) }
+/// ```
 #[must_use = "nothing is started before `spawn`"]
 #[derive(Debug)]
 pub struct Supervised<S> {
@@ -51,6 +73,22 @@ impl<S> Supervised<S> {
     /// Starts the child again whenever it ends, also normally.
     ///
     /// A struct process that ended because its last handle was dropped is not: nobody could reach it.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] struct Counter { n: i64 }
+    /// # #[handlers] impl Counter { fn add(&mut self, by: i64) -> i64 { self.n += by; self.n } fn clear(&mut self) { self.n = 0; } }
+    ///
+    /// let counter = scope.supervise(|| Counter { n: 0 }).permanent().backoff(millis(1)..millis(10)).spawn();
+    /// counter.add(1).await?;
+    /// let done = counter.done();
+    /// counter.stop();                             // a normal end, and it is started again all the same
+    /// assert!(done.await.is_normal());
+    /// assert_eq!(counter.add(1).await?, 1);
+    /// # Ok(()) }) }
+    /// ```
     pub fn permanent(self) -> Self {
         self.restart(Restart::Permanent)
     }
@@ -140,6 +178,25 @@ impl<S> Supervised<S> {
 }
 
 /// What can be supervised: a process function whose arguments are all lent, or a closure that makes a process.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// use roundrock::supervise::Supervise;
+///
+/// # #[process] async fn read() -> Result<u32> { Ok(7) }
+/// /// Supervises anything that can be made again.
+/// fn keep<S>(scope: &Scope, process: S) -> S::Spawned
+/// where
+///     S: Supervise<Function = (), Argument = ()>,
+/// {
+///     scope.supervise(process).spawn()
+/// }
+/// let value = keep(&scope, read()).await?;
+/// assert_eq!(value, 7);
+/// # Ok(()) }) }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be supervised",
     label = "expected a process that can be made again",
@@ -444,6 +501,27 @@ impl Scope {
 
     /// Restarts the supervised child that failed and those that were added after it, which may depend on it: they are stopped in
     /// reverse order, and started in order.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] struct Counter { n: i64 }
+    /// # #[handlers] impl Counter { fn add(&mut self, by: i64) -> i64 { self.n += by; self.n } fn clear(&mut self) { self.n = 0; } }
+    ///
+    /// let stages = scope.child("stages").rest_for_one();
+    /// let first = stages.supervise(|| Counter { n: 0 }).backoff(millis(1)..millis(10)).spawn();
+    /// let second = stages.supervise(|| Counter { n: 0 }).backoff(millis(1)..millis(10)).spawn();
+    /// first.add(5).await?;
+    /// let done = first.done();
+    /// second.add(1).await?;
+    /// second.kill();                              // the first one was started before it
+    /// assert_eq!(second.add(1).await?, 1);
+    /// assert!(first.add(0).await? == 5 && first.exit().is_none());
+    /// # drop(done);
+    /// # stages.stop(secs(1)).await;
+    /// # Ok(()) }) }
+    /// ```
     #[must_use = "it returns the scope"]
     pub fn rest_for_one(self) -> Self {
         self.strategy(Strategy::RestForOne)
@@ -461,6 +539,23 @@ impl Scope {
     ///
     /// # Panics
     /// If the window is zero.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] struct Counter { n: i64 }
+    /// # #[handlers] impl Counter { fn add(&mut self, by: i64) -> i64 { self.n += by; self.n } fn clear(&mut self) { self.n = 0; } }
+    ///
+    /// # #[process] async fn dial() -> Result<()> { bail!("no answer") }
+    /// let ended = scope.group(async |group| {
+    ///     let hosts = group.child("hosts").intensity(2, secs(10));        // the third restart is one too many
+    ///     hosts.supervise(|| dial()).backoff(millis(0)..millis(0)).spawn();
+    ///     hosts.join().await
+    /// }).await;
+    /// assert!(ended.is_err());
+    /// # Ok(()) }) }
+    /// ```
     #[must_use = "it returns the scope"]
     pub fn intensity(self, restarts: usize, window: Duration) -> Self {
         assert!(

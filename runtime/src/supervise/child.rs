@@ -26,6 +26,22 @@ use super::starter::Starter;
 use crate::process::exit::{Exit, Fault};
 
 /// When a child is started again, in Erlang's words.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// # #[process] struct Counter { n: i64 }
+/// # #[handlers] impl Counter { fn add(&mut self, by: i64) -> i64 { self.n += by; self.n } fn clear(&mut self) { self.n = 0; } }
+///
+/// use roundrock::supervise::Restart;
+///
+/// let policy = Restart::Temporary;            // from a configuration, say
+/// let counter = scope.supervise(|| Counter { n: 0 }).restart(policy).spawn();
+/// counter.kill();
+/// assert_eq!(counter.closed().await.kind(), "killed");
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Restart {

@@ -34,6 +34,18 @@ pub const PANIC_PAUSE: Duration = Duration::from_secs(10);
 pub const MAX_WORKERS: usize = 1024;
 
 /// Describes a system to be started; see [`System::builder`](super::System::builder).
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// let system = System::builder().workers(2).name("sums").grace(secs(1));
+/// let sum = system.run(async |scope| {
+///     assert_eq!(scope.system().name(), "sums");
+///     Ok(2)
+/// })?;
+/// assert_eq!(sum, 2);
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "nothing starts before `run`"]
 pub struct Builder {
@@ -143,6 +155,15 @@ impl Builder {
     ///
     /// # Panics
     /// If `window` is not 100 ms to 1 h.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// // More than 10,000 processes, and twice as many as three minutes before: tell me.
+    /// let system = System::builder().workers(1).growth(10_000, secs(60));
+    /// assert_eq!(system.run(async |_scope| Ok(1))?, 1);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn growth(mut self, above: u64, window: Duration) -> Self {
         let range = Duration::from_millis(100)..=Duration::from_secs(3600);
         assert!(
@@ -260,6 +281,19 @@ impl Builder {
     ///
     /// # Panics
     /// On a worker of a Roundrock system: it would block that worker. Use a child scope there.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// let answer = System::builder().workers(2).run(async |scope| {
+    ///     let task = scope.task("thinker", async { roundrock::Ok(42) });
+    ///     Ok(task.await?)
+    /// })?;
+    /// assert_eq!(answer, 42);
+    /// let failed = System::builder().workers(1).run(async |_scope| Err::<(), _>(Error::msg("no luck")));
+    /// assert_eq!(failed.expect_err("it failed").to_string(), "no luck");
+    /// # Ok::<(), Error>(())
+    /// ```
     #[track_caller]
     pub fn run<T, F>(self, body: impl FnOnce(Scope) -> F) -> Result<T>
     where

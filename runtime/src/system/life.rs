@@ -24,6 +24,17 @@ use crate::task::{Watchers, waker};
 /// The system could not be shut down from here: the caller is a part of it, and would wait for its own end.
 ///
 /// A process stops its scope instead, with [`Scope::stop`](crate::Scope::stop).
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// use roundrock::system::ShutdownInside;
+///
+/// let refused: ShutdownInside = scope.system().shutdown(secs(1)).expect_err("this is a process of it");
+/// assert!(refused.to_string().contains("scope.stop"));
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShutdownInside;
 

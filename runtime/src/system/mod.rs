@@ -42,6 +42,19 @@ pub use life::ShutdownInside;
 /// One that [`Builder::run`] runs ends with its body, whoever holds a handle. One that was [started](Builder::start) ends when it
 /// is [shut down](Self::shutdown), or when its last `System` is dropped: that waits for its end like `shutdown` with the grace of
 /// the builder. In a process, which cannot wait for its own end, it logs an error and shuts down in the background.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// let system = System::builder().workers(2).start()?;
+/// let (answers, answer) = bounded(1);
+/// system.scope().task("adder", async move { answers.send(1 + 1).await });
+/// assert_eq!(answer.blocking_recv(), Some(2));
+/// assert_eq!((system.workers(), system.proof_violations()), (2, 0));
+/// let report = system.shutdown(secs(1)).expect("on a plain thread");
+/// assert!(report.is_clean());
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Clone)]
 pub struct System {
     inner: Arc<SystemInner>,
@@ -511,6 +524,16 @@ impl System {
     /// Runs on the calling thread, for some 100 ns per parked process, and pauses nobody. May be called by a process, which then
     /// is running, and so is live. The causes come first, then those that wait behind them. What is proven stays true until a
     /// forced stop, so it is there in every later call.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// // This process waits for nobody, and nobody for it:
+    /// assert!(scope.system().leaks().is_empty());
+    /// assert_eq!(scope.system().proof_violations(), 0);
+    /// # Ok(()) }) }
+    /// ```
     pub fn leaks(&self) -> Vec<Leak> {
         leaks::search(&self.inner)
     }

@@ -255,6 +255,18 @@ impl<T> Task<T> {
 
     /// Drops the process's future at its current or next await, without waiting for it. Of a supervised child this is the
     /// present incarnation, and the supervisor decides what follows.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] async fn sleeper() { sleep(secs(3600)).await }
+    /// let task = scope.spawn_isolated(sleeper());
+    /// assert_eq!((task.name(), task.exit().is_none()), ("sleeper", true));
+    /// task.kill();
+    /// assert_eq!(task.await.expect_err("it was killed").kind(), "killed");
+    /// # Ok(()) }) }
+    /// ```
     pub fn kill(&self) {
         if let Some(task) = self.task.acting() {
             task.kill();
@@ -314,6 +326,15 @@ impl<T> IntoFuture for Task<T> {
 }
 
 /// Waits for the value of a [`Task`].
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// let task = scope.task("work", async { roundrock::Ok(7) });
+/// assert_eq!(task.into_future().await?, 7);   // what `task.await` does
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Join<T> {
@@ -344,6 +365,17 @@ impl<T> Future for Join<T> {
 }
 
 /// Waits for the end of a process.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// let task = scope.task("work", async {});
+/// let done = task.done();
+/// let again = done.clone();                   // each is told once
+/// assert!(done.await.is_normal() && again.await.is_normal());
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Done {

@@ -8,6 +8,7 @@ pub(crate) mod cell;
 pub(crate) mod current;
 pub(crate) mod ending;
 pub(crate) mod flags;
+pub(crate) mod id;
 mod join;
 pub(crate) mod memory;
 mod noting;
@@ -20,8 +21,8 @@ pub(crate) mod waits;
 pub(crate) mod waker;
 pub(crate) mod watch;
 
+pub use id::{ProcessId, WaitKind};
 pub(crate) use join::TaskRef;
 pub use join::{Done, Join, Task};
-pub use registry::{ProcessId, WaitKind};
 pub use set::{JoinNext, JoinSet};
 pub(crate) use watch::Watchers;

@@ -24,6 +24,27 @@ use std::sync::Arc;
 use crate::channel::head::Head;
 
 /// Which way messages go through a port.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// use roundrock::observe::Direction;
+///
+/// # #[process] async fn copy(from: &Receiver<u32>, to: &Sender<u32>) -> Result<()> {
+/// #     while let Some(n) = from.recv().await { to.send(n).await?; }
+/// #     Ok(())
+/// # }
+/// let (numbers, from) = bounded(1);
+/// let (to, _copies) = bounded(1);
+/// scope.spawn(copy(from, to));
+/// let processes = scope.system().snapshot().processes;
+/// let copy = processes.iter().find(|process| &*process.name == "copy").context("it lives")?;
+/// let ports: Vec<_> = copy.ports.iter().map(|port| port.direction).collect();
+/// assert_eq!(ports, [Direction::In, Direction::Out]);
+/// drop(numbers);
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Direction {

@@ -16,7 +16,6 @@
     reason = "a slot hands out references to a task that its lock keeps alive"
 )]
 
-use std::num::NonZeroU64;
 use std::ops::Deref;
 use std::ptr::{self, NonNull};
 use std::sync::OnceLock;
@@ -26,6 +25,7 @@ use crate::sync::AtomicPtr;
 use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering};
 use crate::task::TaskRef;
 use crate::task::cell::Header;
+pub(crate) use crate::task::id::{ProcessId, WaitKind};
 use crate::task::memory::Cells;
 use crate::task::origin::{NOBODY, Origin};
 use crate::task::ports::Ports;
@@ -37,104 +37,6 @@ const FIRST: u32 = 1024;
 #[cfg(loom)]
 const FIRST: u32 = 4;
 const BUCKETS: usize = 23;
-
-/// Identifies a process; never reused while its system lives.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ProcessId(NonZeroU64);
-
-impl ProcessId {
-    fn new(index: u32, generation: u32) -> Self {
-        let raw = (u64::from(generation) << 32) | u64::from(index);
-        Self(NonZeroU64::new(raw).unwrap_or(NonZeroU64::MIN))
-    }
-
-    pub(crate) fn index(self) -> u32 {
-        self.0.get() as u32
-    }
-
-    pub(crate) fn raw(self) -> u64 {
-        self.0.get()
-    }
-
-    pub(crate) fn from_raw(raw: u64) -> Option<Self> {
-        NonZeroU64::new(raw).map(Self)
-    }
-}
-
-impl std::fmt::Display for ProcessId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (index, generation) = (self.0.get() as u32, (self.0.get() >> 33) as u32);
-        if generation == 0 {
-            write!(f, "#{index}")
-        } else {
-            write!(f, "#{index}.{generation}")
-        }
-    }
-}
-
-impl std::fmt::Debug for ProcessId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "ProcessId({self})")
-    }
-}
-
-/// What a parked process waits for. The numbers are part of the wait word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-#[repr(u8)]
-pub enum WaitKind {
-    /// Not known: a future that is not Roundrock's, such as I/O or another crate's lock.
-    #[default]
-    Other = 0,
-    /// For a message.
-    Recv = 1,
-    /// For room in a channel, or for a receiver.
-    Send = 2,
-    /// For a reply to a call.
-    Reply = 3,
-    /// For the end of another process.
-    Join = 4,
-    /// For a lock or a permit.
-    Lock = 5,
-    /// For a timer.
-    Timer = 6,
-    /// For several of these at once.
-    Select = 7,
-    /// For its scope to stop.
-    Stopping = 8,
-    /// For the children of a scope to end.
-    Scope = 9,
-    /// For a job on the blocking pool.
-    Blocking = 10,
-}
-
-impl WaitKind {
-    /// Its bit among the kinds of a poll.
-    pub(crate) const fn bit(self) -> u16 {
-        1 << self as u16
-    }
-
-    pub(crate) fn from_u8(kind: u8) -> Self {
-        use WaitKind as K;
-        [
-            K::Other,
-            K::Recv,
-            K::Send,
-            K::Reply,
-            K::Join,
-            K::Lock,
-            K::Timer,
-            K::Select,
-            K::Stopping,
-            K::Scope,
-            K::Blocking,
-        ]
-        .get(usize::from(kind))
-        .copied()
-        .unwrap_or(K::Other)
-    }
-}
 
 /// The counters of one process. Written only by the worker that polls it; all relaxed.
 ///

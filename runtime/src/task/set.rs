@@ -134,6 +134,25 @@ impl<T> JoinSet<T> {
     /// empty. May be a branch of `select!`, which is disabled while the set is empty.
     ///
     /// Cancellation: dropping the future loses nothing.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let mut set = JoinSet::new();
+    /// for n in 0..3 {
+    ///     set.add(scope.task("number", async move { roundrock::Ok(n) }));
+    /// }
+    /// assert_eq!(set.len(), 3);
+    /// let mut numbers = Vec::new();
+    /// while let Some(number) = set.join_next().await {
+    ///     numbers.push(number?);                  // in the order in which they end
+    /// }
+    /// numbers.sort_unstable();
+    /// assert_eq!(numbers, [0, 1, 2]);
+    /// assert!(set.is_empty());
+    /// # Ok(()) }) }
+    /// ```
     pub fn join_next(&mut self) -> JoinNext<'_, T> {
         JoinNext { set: self }
     }
@@ -207,6 +226,19 @@ impl<T> fmt::Debug for JoinSet<T> {
 }
 
 /// Waits for the next task of a set; see [`JoinSet::join_next`].
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// let mut set = JoinSet::new();
+/// set.add(scope.task("work", async { roundrock::Ok(7) }));
+/// select! {
+///     value = set.join_next() => assert_eq!(value?, 7),
+///     _ = sleep(secs(60)) => panic!("too slow"),
+/// }
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct JoinNext<'a, T> {

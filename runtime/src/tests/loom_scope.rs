@@ -1,4 +1,4 @@
-//! The end and the stop of a scope, `scope/mod.rs` and `scope/stop.rs`: who waits for the last child is woken, also through
+//! The end and the stop of a scope, `scope/tree.rs` and `scope/stop.rs`: who waits for the last child is woken, also through
 //! a scope inside; a process that is spawned while the scope begins to stop is never forgotten: it is counted, its future is
 //! dropped, and the stop ends; who waits for the stop to begin is woken.
 //!

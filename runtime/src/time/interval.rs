@@ -88,6 +88,20 @@ pub struct Interval {
 
 impl Interval {
     /// Chooses what happens to ticks that passed while nobody waited. The default is [`MissedTick::Skip`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// use roundrock::time::MissedTick;
+    ///
+    /// let mut ticks = interval(millis(2)).missed(MissedTick::Burst);
+    /// let first = ticks.next().await;
+    /// sleep(millis(7)).await;
+    /// let second = ticks.next().await;            // at once: it makes up for each one
+    /// assert_eq!(second - first, millis(2));
+    /// # Ok(()) }) }
+    /// ```
     #[must_use]
     pub fn missed(mut self, policy: MissedTick) -> Self {
         self.missed = policy;
@@ -137,6 +151,18 @@ impl Interval {
 }
 
 /// Waits for the next tick; see [`Interval::next`].
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let mut ticks = interval(millis(1));
+/// select! {
+///     due = ticks.next() => assert!(due <= roundrock::time::now()),
+///     _ = sleep(secs(60)) => panic!("too slow"),
+/// }
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Tick<'a> {

@@ -13,6 +13,14 @@ pub use sleep::{Elapsed, Sleep, Timeout, Within, sleep, sleep_until, timeout};
 pub use std::time::{Duration, Instant};
 
 /// A duration of `n` seconds.
+///
+/// # Examples
+/// ```
+/// use roundrock::prelude::*;
+///
+/// assert_eq!(secs(1), millis(1000));
+/// assert_eq!(millis(1), micros(1000));
+/// ```
 pub const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }

@@ -65,6 +65,18 @@ enum When {
 }
 
 /// Waits for a moment; see [`sleep`]. May be a branch of `select!`.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let (_jobs, inbox) = bounded::<u32>(1);
+/// select! {
+///     job = inbox.recv() => panic!("nobody sends: {job}"),
+///     _ = sleep(millis(1)) => {},
+/// }
+/// # Ok(()) }) }
+/// ```
 #[must_use = "futures do nothing unless awaited"]
 pub struct Sleep {
     when: When,
@@ -245,6 +257,18 @@ impl Event for Sleep {
 }
 
 /// The time was up before the operation was done.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// use roundrock::time::Elapsed;
+///
+/// let limited: std::result::Result<(), Elapsed> = sleep(secs(60)).within(millis(2)).await;
+/// let elapsed = limited.expect_err("too long");
+/// assert_eq!(elapsed.to_string(), "the time was up before the operation was done");
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Elapsed(pub(crate) ());
 
@@ -306,6 +330,15 @@ pub trait Within: IntoFuture + Sized {
 impl<F: IntoFuture> Within for F {}
 
 /// A future with a limit of time; see [`Within::within`] and [`timeout`].
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let limited = sleep(secs(60)).within(millis(2));            // nothing runs before it is awaited
+/// assert!(limited.await.is_err());
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Timeout<F> {

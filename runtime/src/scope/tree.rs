@@ -1,0 +1,415 @@
+//! The tree of scopes: what is alive in each, and how a stop begins.
+//!
+//! **Invariants**
+//! - `alive` counts the processes and child scopes that have not ended; it only grows while the scope is not `ENDED`.
+//! - A process that is spawned after the scope began to stop is killed before its first poll.
+//! - The first failure is recorded before the siblings learn of the stop.
+//!
+//! Model: `tests/loom_scope.rs`.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, OnceLock, Weak};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use super::home::{Isolated, Member, Owner};
+use super::stop::{self, ExitReport, Late};
+use super::{failure, names};
+use crate::channel::waiters::Waiters;
+use crate::observe::hooks::{self, Hooks};
+use crate::observe::{Event, EventKind};
+use crate::process::exit::IntoOutcome;
+use crate::process::spawn::SpawnOptions;
+use crate::supervise::Supervisor;
+use crate::sync::{AtomicUsize, Lock, Ordering};
+use crate::system::SystemInner;
+use crate::task::cell::{self, Home};
+use crate::task::current;
+use crate::task::registry::{About, WaitKind};
+use crate::task::waker;
+use crate::task::{Task, TaskRef, Watchers};
+
+/// The flag in [`ScopeInner::life`] of a scope that has begun to stop.
+const STOPPING: usize = 1 << (usize::BITS - 1);
+/// The flag in it of a scope whose processes are looked at though it does not stop.
+const WATCHED: usize = STOPPING >> 1;
+/// The counter in it.
+const ALIVE: usize = WATCHED - 1;
+
+/// A scope.
+pub(crate) struct ScopeInner {
+    pub(crate) id: u64,
+    pub(super) name: Box<str>,
+    pub(crate) system: Arc<SystemInner>,
+    pub(super) parent: Option<Arc<ScopeInner>>,
+    deadline: Option<Instant>,
+    /// [`STOPPING`], [`WATCHED`], and the number of processes and child scopes that have not ended. One word, so that a spawn and a
+    /// stop cannot miss each other: whichever comes second sees the first.
+    life: AtomicUsize,
+    /// Who starts, restarts and stops the children that are supervised.
+    pub(crate) supervisor: OnceLock<Arc<Supervisor>>,
+    pub(crate) state: Lock<State>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// Those who wait for the last child to end.
+    pub(super) ended: Watchers,
+    /// Those who wait for the scope to stop.
+    pub(super) stopping: Waiters,
+    pub(super) children: Vec<Weak<ScopeInner>>,
+    /// The first failure, and the exits after it.
+    pub(super) exits: Vec<failure::Ended>,
+    /// Failures are handed on to the scope around: the process whose own scope this is has ended.
+    pub(super) hands_on: bool,
+    pub(super) names: names::Names,
+    pub(crate) report: ExitReport,
+    /// Who was dropped while this scope stopped, here or in a scope inside it.
+    pub(super) late: Vec<Late>,
+    /// The report is written.
+    pub(super) stopped: bool,
+    /// When a stop was asked for, and how long it may take.
+    pub(crate) stop: Option<(Instant, Duration)>,
+}
+
+#[cfg(all(test, loom))]
+impl State {
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+}
+
+impl ScopeInner {
+    pub(crate) fn new(
+        system: Arc<SystemInner>,
+        name: &str,
+        parent: Option<Arc<Self>>,
+        deadline: Option<Instant>,
+    ) -> Arc<Self> {
+        Self::create_scope(system, name, parent, deadline, true)
+    }
+
+    /// The scope of an incarnation of a supervised child: it does not stop with its parent, but with its process.
+    pub(crate) fn held(parent: &Arc<Self>, name: &str) -> Arc<Self> {
+        let system = Arc::clone(&parent.system);
+        Self::create_scope(system, name, Some(Arc::clone(parent)), None, false)
+    }
+
+    fn create_scope(
+        system: Arc<SystemInner>,
+        name: &str,
+        parent: Option<Arc<Self>>,
+        deadline: Option<Instant>,
+        listed: bool,
+    ) -> Arc<Self> {
+        let deadline = match (deadline, parent.as_ref().and_then(|parent| parent.deadline)) {
+            (Some(own), Some(inherited)) => Some(own.min(inherited)),
+            (own, inherited) => own.or(inherited),
+        };
+        let scope = Arc::new(Self {
+            id: system.next_scope_id(),
+            name: name.into(),
+            system,
+            parent,
+            deadline,
+            life: AtomicUsize::new(0),
+            supervisor: OnceLock::new(),
+            state: Lock::new(State::default()),
+        });
+        if listed && let Some(parent) = &scope.parent {
+            let mut state = parent.state.lock();
+            if state.children.len() == state.children.capacity() {
+                // Those that are gone are cleared away before the list would grow.
+                state.children.retain(|child| child.strong_count() > 0);
+            }
+            state.children.push(Arc::downgrade(&scope));
+            drop(state);
+            if let Some((_, grace)) = parent.stop_asked() {
+                scope.begin_stop(grace);
+            }
+        }
+        scope
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// One more child. Returns whether the scope has begun to stop.
+    pub(crate) fn enter(&self) -> bool {
+        // ORDERING: AcqRel: what the stop did before it set the flag is visible to a spawn that sees it.
+        let before = self.life.fetch_add(1, Ordering::AcqRel);
+        if before & ALIVE == 0
+            && let Some(parent) = &self.parent
+        {
+            // A scope with children is one child of its parent.
+            parent.enter();
+        }
+        before & STOPPING != 0
+    }
+
+    /// One child less.
+    pub(crate) fn leave(&self) {
+        // ORDERING: AcqRel: what the child did comes before what the one who waited for it does.
+        if self.life.fetch_sub(1, Ordering::AcqRel) & ALIVE == 1 {
+            let watchers = std::mem::take(&mut self.state.lock().ended);
+            watchers.wake_all();
+            if let Some(parent) = &self.parent {
+                parent.leave();
+            }
+        }
+    }
+
+    pub(crate) fn alive(&self) -> usize {
+        // ORDERING: Acquire: pairs with the Release in `leave`.
+        self.life.load(Ordering::Acquire) & ALIVE
+    }
+
+    /// How many processes have not ended, here and in the scopes inside.
+    fn processes(&self) -> usize {
+        let children: Vec<_> = {
+            let state = self.state.lock();
+            state.children.iter().filter_map(Weak::upgrade).collect()
+        };
+        let busy = children.iter().filter(|child| child.alive() > 0);
+        let inside: usize = busy.clone().map(|child| child.processes()).sum();
+        self.alive().saturating_sub(busy.count()) + inside
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        // ORDERING: Acquire pairs with the Release in `begin_stop`.
+        self.life.load(Ordering::Acquire) & STOPPING != 0
+    }
+
+    /// Lets looks at the processes of the system see those of this scope.
+    pub(crate) fn watch(&self) {
+        // ORDERING: Relaxed: a look that misses it is followed by others.
+        self.life.fetch_or(WATCHED, Ordering::Relaxed);
+    }
+
+    /// Whether looks at the processes of the system see those of this scope.
+    pub(crate) fn is_looked_at(&self) -> bool {
+        // ORDERING: Acquire: as in `is_stopping`.
+        self.life.load(Ordering::Acquire) & (STOPPING | WATCHED) != 0
+    }
+
+    /// How long a stop may take: what was said when it began, or the default of the system.
+    pub(crate) fn stop_grace(&self) -> Duration {
+        self.stop_asked()
+            .map_or(self.system.grace, |(_, grace)| grace)
+    }
+
+    pub(crate) fn stop_asked(&self) -> Option<(Instant, Duration)> {
+        self.state.lock().stop
+    }
+
+    /// The scope around this one.
+    pub(crate) fn parent(&self) -> Option<&Self> {
+        self.parent.as_deref()
+    }
+
+    /// The scope around this one, and those inside it that observers know of.
+    pub(crate) fn neighbours(&self) -> Vec<Arc<Self>> {
+        let inside: Vec<Arc<Self>> = {
+            let state = self.state.lock();
+            state.children.iter().filter_map(Weak::upgrade).collect()
+        };
+        inside.into_iter().chain(self.parent.clone()).collect()
+    }
+
+    /// Tells observers what happened to a process of this scope.
+    pub(crate) fn tell(&self, task: Option<TaskRef>, kind: impl FnOnce() -> EventKind) {
+        if let Some(task) = task {
+            let board = &self.system.scheduler.board;
+            board.tell(|| Event::of(&task, kind()));
+        }
+    }
+
+    /// Whether this scope is `id` or lies inside it.
+    pub(crate) fn is_within(&self, id: u64) -> bool {
+        let mut scope = Some(self);
+        while let Some(at) = scope {
+            if at.id == id {
+                return true;
+            }
+            scope = at.parent.as_deref();
+        }
+        false
+    }
+
+    /// The farthest scope around this one, itself included, that has begun to stop.
+    pub(crate) fn outermost_stopping(self: &Arc<Self>) -> Option<&Arc<Self>> {
+        let above = self
+            .parent
+            .as_ref()
+            .and_then(|parent| parent.outermost_stopping());
+        above.or_else(|| self.is_stopping().then_some(self))
+    }
+
+    /// Says once that the scope stops: to the processes inside, and to the scopes below.
+    pub(crate) fn begin_stop(self: &Arc<Self>, grace: Duration) {
+        let waiters;
+        let children;
+        let names;
+        let scheduler = &self.system.scheduler;
+        let _stop = scheduler.proofs.stop_begins(scheduler);
+        // Before anybody learns of the stop, for who ends by it is one of them.
+        let at_start = self.processes();
+        {
+            let mut state = self.state.lock();
+            if state.stop.is_some() {
+                return;
+            }
+            state.stop = Some((self.system.scheduler.clock.now(), grace));
+            // ORDERING: AcqRel: see `enter`; a process that was counted before is seen by the coordinator.
+            self.life.fetch_or(STOPPING, Ordering::AcqRel);
+            waiters = state.stopping.take_all();
+            children = state.children.clone();
+            names = std::mem::take(&mut state.names);
+        }
+        drop(names);
+        tracing::info!(target: "roundrock::scope", scope = self.name(), grace_ms = grace.as_millis() as u64, "scope.stop");
+        waiters.wake();
+        for child in children.iter().filter_map(Weak::upgrade) {
+            child.begin_stop(grace);
+        }
+        stop::coordinate(self, at_start);
+    }
+
+    /// Lets a stop that has begun, if one has, end after `grace` from now, if that is earlier. The coordinators read it.
+    pub(super) fn hasten_stop(&self, grace: Duration) {
+        let children = {
+            let mut state = self.state.lock();
+            if let Some((begun, whole)) = &mut state.stop {
+                let passed = self.system.scheduler.clock.now() - *begun;
+                *whole = (*whole).min(passed.saturating_add(grace));
+            }
+            state.children.clone()
+        };
+        for child in children.iter().filter_map(Weak::upgrade) {
+            child.hasten_stop(grace);
+        }
+    }
+
+    /// Waits for the last child.
+    pub(crate) async fn ended(&self) {
+        std::future::poll_fn(|cx| self.poll_ended(cx)).await;
+    }
+
+    fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let _spare = waker::prepare(cx);
+        let mut state = self.state.lock();
+        if self.alive() == 0 {
+            return Poll::Ready(());
+        }
+        state.ended.add(cx);
+        current::waits_for(WaitKind::Scope, self.id);
+        Poll::Pending
+    }
+
+    /// Spawns a future.
+    pub(crate) fn spawn<F>(
+        self: &Arc<Self>,
+        future: F,
+        options: &SpawnOptions,
+    ) -> Task<<F::Output as IntoOutcome>::Value>
+    where
+        F: Future + Send + 'static,
+        F::Output: IntoOutcome,
+    {
+        let task = self.create(future, options);
+        Self::launch(&task);
+        task
+    }
+
+    /// Makes a process that does not run yet; [`launch`](Self::launch) must follow.
+    pub(crate) fn create<F>(
+        self: &Arc<Self>,
+        future: F,
+        options: &SpawnOptions,
+    ) -> Task<<F::Output as IntoOutcome>::Value>
+    where
+        F: Future + Send + 'static,
+        F::Output: IntoOutcome,
+    {
+        self.enter();
+        let member = Member::of(self);
+        if options.isolated {
+            self.create_at(future, options, Isolated(member))
+        } else {
+            self.create_at(future, options, member)
+        }
+    }
+
+    /// As [`create`](Self::create), for a process that may ask for a scope of its own.
+    pub(crate) fn create_owner<F>(
+        self: &Arc<Self>,
+        future: F,
+        options: &SpawnOptions,
+    ) -> Task<<F::Output as IntoOutcome>::Value>
+    where
+        F: Future + Send + 'static,
+        F::Output: IntoOutcome,
+    {
+        self.enter();
+        let member = Member::of(self);
+        if options.isolated {
+            self.create_at(future, options, Owner::<_, false>::new(Isolated(member)))
+        } else {
+            self.create_at(future, options, Owner::<_, true>::new(member))
+        }
+    }
+
+    /// Makes a process that does not run yet, in a home that counts it.
+    pub(crate) fn create_at<F>(
+        &self,
+        future: F,
+        options: &SpawnOptions,
+        home: impl Home,
+    ) -> Task<<F::Output as IntoOutcome>::Value>
+    where
+        F: Future + Send + 'static,
+        F::Output: IntoOutcome,
+    {
+        cell::create(future, home, |about: &mut About| options.tell(about))
+    }
+
+    /// Lets a process run that was just created.
+    pub(crate) fn launch<T>(task: &Task<T>) {
+        let task = task.task();
+        if task.scope().is_some_and(|scope| scope.is_stopping()) {
+            // Its future is dropped instead of polled.
+            task.kill();
+            if task.scheduler().is_shut_down() {
+                // No worker is left to do it.
+                cell::step(task.header(), task.scheduler());
+                return;
+            }
+        }
+        Self::launch_child(task);
+    }
+
+    /// Lets a process run whether its scope stops or not: its supervisor knows.
+    pub(crate) fn launch_child(task: &TaskRef) {
+        tracing::debug!(
+            target: "roundrock::process", process = task.slot().origin().name, process.id = task.id().raw(), "process.spawn"
+        );
+        hooks::tell_of(Hooks::SPAWN, task);
+        task.schedule_new();
+    }
+}
+
+impl fmt::Debug for ScopeInner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope")
+            .field("name", &self.name)
+            .field("alive", &self.alive())
+            .field("stopping", &self.is_stopping())
+            .finish()
+    }
+}
