@@ -106,15 +106,18 @@ fn timers_are_late_but_never_early() {
     let found = search.run(move |sim: Sim| {
         let most = Arc::clone(&most);
         async move {
-            for n in 1..=5 {
-                let begun = sim.now();
-                sleep(millis(10 * n)).await;
-                let took = sim.now() - begun;
-                ensure!(took >= millis(10 * n), "early: {took:?}");
-                let lateness = took - millis(10 * n);
-                most.fetch_max(lateness.as_nanos() as u64, Ordering::Relaxed);
-            }
-            roundrock::Ok(())
+            let sleeper = sim.task("sleeper", async move {
+                for n in 1..=5 {
+                    let begun = roundrock::time::now();
+                    sleep(millis(10 * n)).await;
+                    let took = roundrock::time::now() - begun;
+                    ensure!(took >= millis(10 * n), "early: {took:?}");
+                    let lateness = took - millis(10 * n);
+                    most.fetch_max(lateness.as_nanos() as u64, Ordering::Relaxed);
+                }
+                roundrock::Ok(())
+            });
+            sleeper.await
         }
     });
     found.expect("no timer is early");

@@ -10,3 +10,4 @@ mod programs;
 mod refused;
 mod schedules;
 mod time;
+mod turns;

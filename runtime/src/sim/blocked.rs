@@ -9,7 +9,8 @@
 //! known, only the process and the step. Rejected: our own `nanosleep` and `read` in the place of libc's, which name the call:
 //! a library must not replace them for the whole program.
 
-use std::fs;
+use std::fs::File;
+use std::io::{Read as _, Seek as _};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -23,35 +24,58 @@ use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering};
 /// What a step takes at least that is said to block.
 pub(super) const SHORTEST: Duration = Duration::from_millis(1);
 
+/// Stands for the process, while a job runs.
+const JOB: u32 = u32::MAX;
+
 /// After what time a step is said not to come back.
 const STUCK: Duration = Duration::from_secs(5);
 
-/// How often this thread has given its core away of itself, since this was asked last.
+/// How often this thread has given its core away of itself.
 #[derive(Debug)]
-pub(super) struct Switches(Option<u64>);
+pub(super) struct Switches {
+    status: Option<File>,
+    text: Vec<u8>,
+    seen: Option<u64>,
+}
 
 impl Switches {
-    pub(super) fn now() -> Self {
-        let status = fs::read_to_string("/proc/thread-self/status").ok();
-        Self(status.as_deref().and_then(voluntary))
+    /// Counts from now on; nothing where the system does not tell.
+    pub(super) fn new() -> Self {
+        let mut switches = Self {
+            status: File::open("/proc/thread-self/status").ok(),
+            text: Vec::new(),
+            seen: None,
+        };
+        switches.look();
+        switches
     }
 
-    /// Whether there were more; false where the system does not tell.
+    /// Counts from now on.
+    pub(super) fn look(&mut self) {
+        self.seen = self.read();
+    }
+
+    /// Whether there were more since the last look.
     pub(super) fn have_grown(&mut self) -> bool {
-        let before = std::mem::replace(self, Self::now()).0;
-        before.is_some() && self.0 > before
+        let before = self.seen;
+        self.look();
+        before.is_some() && self.seen > before
+    }
+
+    fn read(&mut self) -> Option<u64> {
+        let mut status = self.status.as_ref()?;
+        // The kernel writes it anew whenever it is read from its beginning.
+        status.rewind().ok()?;
+        self.text.clear();
+        status.read_to_end(&mut self.text).ok()?;
+        voluntary(&self.text)
     }
 }
 
-fn voluntary(status: &str) -> Option<u64> {
-    let line = |line: &str| {
-        Some(
-            line.strip_prefix("voluntary_ctxt_switches:")?
-                .trim()
-                .to_owned(),
-        )
-    };
-    status.lines().find_map(line)?.parse().ok()
+fn voluntary(status: &[u8]) -> Option<u64> {
+    let mut lines = status.split(|&byte| byte == b'\n');
+    let number = lines.find_map(|line| line.strip_prefix(b"voluntary_ctxt_switches:"))?;
+    std::str::from_utf8(number).ok()?.trim().parse().ok()
 }
 
 /// Tells which step of a run blocks.
@@ -64,12 +88,13 @@ pub(super) struct Stopwatch {
 impl Stopwatch {
     pub(super) fn new() -> Self {
         Self {
-            switches: Switches::now(),
+            switches: Switches::new(),
             begun: Instant::now(),
         }
     }
 
     pub(super) fn step_begins(&mut self) {
+        self.switches.look();
         self.begun = Instant::now();
     }
 
@@ -103,6 +128,11 @@ impl Progress {
         self.steps.store(steps + 1, Ordering::Relaxed);
     }
 
+    /// A job runs: user code of no process.
+    pub(super) fn job_begins(&self) {
+        self.step_begins(JOB);
+    }
+
     fn steps(&self) -> u64 {
         // ORDERING: Relaxed: see `step_begins`.
         self.steps.load(Ordering::Relaxed)
@@ -112,6 +142,11 @@ impl Progress {
     fn stuck(&self, name: &str, since: Duration) -> String {
         // ORDERING: Relaxed: see `step_begins`.
         let process = self.process.load(Ordering::Relaxed);
+        if process == JOB {
+            return format!(
+                "{name}: a job that blocks has not ended for {since:?}, and in a simulation nothing else can run meanwhile"
+            );
+        }
         let scheduler = self.scheduler.lock().clone();
         let who = scheduler.map_or("a process".to_owned(), |scheduler| {
             name_of(&scheduler, process)
@@ -188,9 +223,9 @@ mod tests {
 
     #[test]
     fn switches_are_read_from_the_text_of_the_kernel() {
-        let status = "Name:\tx\nvoluntary_ctxt_switches:\t11\nnonvoluntary_ctxt_switches:\t7\n";
+        let status = b"Name:\tx\nvoluntary_ctxt_switches:\t11\nnonvoluntary_ctxt_switches:\t7\n";
         assert_eq!(voluntary(status), Some(11));
-        assert_eq!(voluntary("Name:\tx\n"), None);
+        assert_eq!(voluntary(b"Name:\tx\n"), None);
     }
 
     /// It speaks once for each step that does not come back, and not while steps go on.
@@ -210,6 +245,9 @@ mod tests {
         progress.step_begins(3);
         let again = texts.recv().expect("the watchdog lives");
         assert!(again.contains("blocking(..)"), "{again}");
+        progress.job_begins();
+        let job = texts.recv().expect("the watchdog lives");
+        assert!(job.contains("a job that blocks has not ended"), "{job}");
         drop(watchdog);
         assert!(texts.recv().is_err(), "said twice of one step");
     }

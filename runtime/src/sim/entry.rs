@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::io::Write as _;
 
-use crate::process::exit::{Fault, IntoOutcome};
+use crate::process::exit::IntoOutcome;
 use crate::scope::Scope;
+use crate::sim::search::error_of;
 use crate::sim::{Sim, Simulation};
 use crate::system::Builder;
 
@@ -38,16 +39,7 @@ where
 {
     let (result, books) = builder.run_and_report(|scope| {
         let body = body(scope);
-        async move {
-            body.await
-                .into_outcome()
-                .map(drop)
-                .or_else(|fault| match fault {
-                    Fault::Error(error) => Err(error),
-                    Fault::Closed => Ok(()),
-                    fault @ (Fault::Panic(_) | Fault::Known(_)) => Err(crate::Error::new(fault)),
-                })
-        }
+        async move { body.await.into_outcome().map(drop).map_err(error_of) }
     });
     if let Err(error) = result {
         panic!("the test failed: {error:?}");

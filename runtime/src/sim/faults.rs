@@ -23,6 +23,9 @@ const DELAYS: [u64; 4] = [1_000, 1_000_000, 20_000_000, 500_000_000];
 
 /// Which faults a test allows, and how likely each is. None by default.
 ///
+/// They happen to processes, and jobs, of the system that is tested, never to the body of the test: what it waits for, and how
+/// long, is exact.
+///
 /// A probability is 0 to 1 and holds for each place where the fault could happen, in runs that have it at all.
 ///
 /// # Examples
@@ -82,7 +85,7 @@ impl Faults {
         self
     }
 
-    /// Processes that could run do not, for 0.1 ms to 1 s of virtual time, while others go on.
+    /// Processes and jobs that could run do not, for 0.1 ms to 1 s of virtual time, while others go on.
     ///
     /// # Panics
     /// Outside of 0 to 1.

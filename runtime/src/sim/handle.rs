@@ -57,6 +57,9 @@ impl Sim {
     }
 
     /// Returns the seed of the run; `None` if it replays a tape.
+    ///
+    /// For reports. A run that depends on it cannot be replayed by a tape: what should differ from run to run is drawn from
+    /// [`rng()`](crate::rng()).
     pub fn seed(&self) -> Option<u64> {
         here(|machine| machine.seed)
     }
@@ -117,7 +120,8 @@ impl Sim {
         }
     }
 
-    /// Watches a condition that must hold from now on, after every step of a process. The run fails when it does not.
+    /// Watches a condition that must hold from now on, whenever a process has waited, was interrupted, or has ended; also during
+    /// the stop at the end. The run fails when it does not.
     ///
     /// It must not wait. What it reads is best shared in atomics, or in a lock of the standard library.
     ///
@@ -145,13 +149,14 @@ impl Sim {
         here(|machine| machine.watch(When::Always, name.into(), Box::new(holds)));
     }
 
-    /// Watches a condition that must hold after some step of some run. The test fails if it held in no run: then the search did
+    /// Watches a condition that must hold in some run, when a process has waited, was interrupted, or has ended. The test fails if it held in no run: then the search did
     /// not reach what the test is about. Not judged when a single run is replayed.
     pub fn sometimes(&self, name: impl Into<String>, holds: impl FnMut() -> bool + 'static) {
         here(|machine| machine.watch(When::Sometimes, name.into(), Box::new(holds)));
     }
 
-    /// Watches a condition that must hold in the end, when the body has returned and everything has settled.
+    /// Watches a condition that must hold in the end, when the body has returned and everything has settled: nothing can run before
+    /// time moves. What waits for a timer then, for a retry say, is not waited for; the body can, with [`run_until`](Self::run_until).
     pub fn eventually(&self, name: impl Into<String>, holds: impl FnMut() -> bool + 'static) {
         here(|machine| machine.watch(When::Eventually, name.into(), Box::new(holds)));
     }

@@ -15,6 +15,7 @@ use crate::sim::machine::Machine;
 use crate::sim::tape::Label;
 use crate::sim::values::About;
 use crate::task::cell::Header;
+use crate::task::current;
 use crate::task::registry::WaitKind;
 
 /// More than a `select!` has arms.
@@ -62,7 +63,8 @@ pub(crate) fn point(task: &Header, kind: WaitKind, object: u64, about: &About) -
         Some(machine.point(task, kind, object, about))
     })?;
     if throws {
-        // No message of the panic hook: this is no mistake of anybody's.
+        // No message of the panic hook, nor the place of an earlier panic: this is no mistake of anybody's.
+        let _ = current::take_panic_site();
         std::panic::resume_unwind(Box::new("a fault that the simulation made"));
     }
     Some(goes_on)
@@ -104,7 +106,7 @@ fn number(label: Label, n: u32) -> u32 {
 #[cold]
 pub(crate) fn timer_delay() -> u64 {
     with(|machine| match machine {
-        Some(machine) if !machine.ending.get() => {
+        Some(machine) if !machine.ending.get() && machine.is_in_scope() => {
             let at = machine.place();
             let faults = machine.faults.borrow();
             let delay = faults.delay(&mut machine.choices.borrow_mut(), at);

@@ -39,19 +39,26 @@ pub(crate) struct Ready {
     pub(crate) process: u32,
     /// The step at which it became ready.
     since: u64,
+    /// It has rested before this turn, and does not again.
+    rested: bool,
 }
 
-/// A process that could run, and does not before a moment.
-#[derive(Debug, Clone, Copy)]
+/// A job that blocks, and that nobody has run yet.
+pub(crate) struct Pending {
+    job: Job,
+    rested: bool,
+}
+
+/// What could run, and does not before a moment.
 pub(crate) struct Resting {
     pub(crate) until: u64,
-    pub(crate) ready: Ready,
+    what: Turn,
 }
 
 /// What can run next.
 pub(crate) enum Turn {
     Process(Ready),
-    Job(Job),
+    Job(Pending),
     /// A timer that is due, while others could run too.
     Timer,
     Nobody,
@@ -62,11 +69,15 @@ pub(crate) struct Machine {
     pub(crate) scheduler: Arc<Scheduler>,
     pub(crate) choices: RefCell<Choices>,
     ready: RefCell<VecDeque<Ready>>,
-    jobs: RefCell<VecDeque<Job>>,
-    /// Processes that a fault keeps from running, in no order.
+    jobs: RefCell<VecDeque<Pending>>,
+    /// Processes and jobs that a fault keeps from running, in no order.
     pub(crate) resting: RefCell<Vec<Resting>>,
-    /// Who runs next: it was chosen when the running process was interrupted.
-    next: Cell<Option<Ready>>,
+    /// What runs next: it was chosen when the running process was interrupted.
+    next: Cell<Option<Turn>>,
+    /// Since which step a job or a timer could have had its turn, if one could.
+    passed_over: Cell<Option<u64>>,
+    /// A process has given others a turn since a job or a timer had one.
+    yielded: Cell<bool>,
     /// The task that waits for the end of the body and of the root scope: it runs when nobody else can, and is not chosen.
     root: Cell<Option<NonNull<Header>>>,
     root_ready: Cell<Option<Ready>>,
@@ -78,8 +89,12 @@ pub(crate) struct Machine {
     streak: Cell<u32>,
     /// How often somebody asked where to begin.
     pub(super) turns: Cell<u32>,
-    /// By process: it was interrupted at a point, which it passes when it runs again.
-    interrupted: RefCell<Vec<bool>>,
+    /// Polls of processes that have begun.
+    polls: Cell<u64>,
+    /// By process: the poll in which it was interrupted at a point, which it passes when it runs again; zero if it was not.
+    interrupted: RefCell<Vec<u64>>,
+    /// The process that runs belongs to a scope: it is not the body, nor of the runtime's own.
+    of_scope: Cell<bool>,
     pub(super) in_job: Cell<bool>,
     /// Until when the running process rests when it is queued again.
     put_aside: Cell<Option<u64>>,
@@ -122,6 +137,8 @@ impl Machine {
             jobs: RefCell::default(),
             resting: RefCell::default(),
             next: Cell::new(None),
+            passed_over: Cell::new(None),
+            yielded: Cell::new(false),
             root: Cell::new(None),
             root_ready: Cell::new(None),
             process: Cell::new(0),
@@ -129,7 +146,9 @@ impl Machine {
             max_steps,
             streak: Cell::new(0),
             turns: Cell::new(0),
+            polls: Cell::new(0),
             interrupted: RefCell::default(),
+            of_scope: Cell::new(false),
             in_job: Cell::new(false),
             put_aside: Cell::new(None),
             ending: Cell::new(false),
@@ -146,6 +165,11 @@ impl Machine {
             stopwatch: RefCell::new(keep.times.then(Stopwatch::new)),
             quiet: !keep.panics,
         }
+    }
+
+    /// Whether a process of the test's runs now, and not its body.
+    pub(super) fn is_in_scope(&self) -> bool {
+        self.of_scope.get()
     }
 
     /// The process that runs, and the step: what a choice is noted with.
@@ -172,7 +196,9 @@ impl Machine {
 
     /// Takes in a job, to be run at some later step.
     pub(super) fn take_job(&self, job: Job) {
-        self.jobs.borrow_mut().push_back(job);
+        self.jobs
+            .borrow_mut()
+            .push_back(Pending { job, rested: false });
     }
 
     fn step_begins(&self) {
@@ -194,6 +220,7 @@ impl Machine {
                     task,
                     process,
                     since,
+                    rested: false,
                 };
                 if self.root.get() == Some(task.0) {
                     self.root_ready.set(Some(next));
@@ -218,33 +245,28 @@ impl Machine {
             self.streak.set(streak);
             return (self.ending.get() && streak < BUDGET, false);
         }
-        if self.was_interrupted(process) {
-            self.note(process, kind, object, about);
-            return (true, false);
+        match self.interruption(process) {
+            // The poll goes on after it was interrupted, with the other of two operations, say: nothing more happens in it.
+            Some(poll) if poll == self.polls.get() => return (false, false),
+            Some(_) => {
+                self.interrupted.borrow_mut()[process as usize] = 0;
+                self.note(process, kind, object, about);
+                return (true, false);
+            }
+            None => {}
         }
         self.step_begins();
         if self.throws(task) {
             return (false, true);
         }
+        if kind == WaitKind::Recv && task.scope().is_some() && self.stalls(process) {
+            return (false, false);
+        }
         let mut ready = self.ready.borrow_mut();
         self.collect(&mut ready);
-        if kind == WaitKind::Recv {
-            let stall = self
-                .faults
-                .borrow()
-                .stall(&mut self.choices.borrow_mut(), self.place());
-            if let Some(stall) = stall {
-                drop(ready);
-                self.interrupt(process);
-                self.put_aside.set(Some(self.later(stall)));
-                self.happens(process, || {
-                    format!("stalls for {stall:?} before it receives")
-                });
-                return (false, false);
-            }
-        }
         let streak = self.streak.get() + 1;
-        let others = ready.len() as u32;
+        let mut jobs = self.jobs.borrow_mut();
+        let others = (ready.len() + jobs.len()) as u32;
         let starving = ready
             .front()
             .is_some_and(|first| first.since + PATIENCE < self.steps.get());
@@ -253,23 +275,23 @@ impl Machine {
         } else if streak >= BUDGET || starving {
             1
         } else {
-            self.choices
-                .borrow_mut()
-                .process(
-                    Label::Point,
-                    others + 1,
-                    self.place(),
-                    |place| match place {
-                        0 => process,
-                        place => ready[place as usize - 1].process,
-                    },
-                )
+            let who = |place: u32| match place.checked_sub(1) {
+                None => process,
+                Some(place) => ready.get(place as usize).map_or(0, |ready| ready.process),
+            };
+            let mut choices = self.choices.borrow_mut();
+            choices.process(Label::Point, others + 1, self.place(), who)
         };
-        if chosen != 0 {
-            let before = self.next.replace(ready.remove(chosen as usize - 1));
-            // The poll went on after it was interrupted before: a race of two operations, say.
-            ready.extend(before);
-            drop(ready);
+        // Nobody else can run, and a timer that is due would never fire.
+        let gives_way = others == 0 && streak >= BUDGET && self.is_due();
+        if chosen != 0 || gives_way {
+            let other = chosen.checked_sub(1).map(|other| other as usize);
+            self.next.set(other.and_then(|other| {
+                let process = ready.remove(other).map(Turn::Process);
+                process.or_else(|| jobs.remove(other - ready.len()).map(Turn::Job))
+            }));
+            drop((ready, jobs));
+            self.yielded.set(self.yielded.get() || gives_way);
             self.interrupt(process);
             self.happens(process, || {
                 let what = operation(&self.scheduler, process, kind, object, about);
@@ -278,7 +300,7 @@ impl Machine {
             return (false, false);
         }
         self.streak.set(streak);
-        drop(ready);
+        drop((ready, jobs));
         self.note(process, kind, object, about);
         (true, false)
     }
@@ -292,26 +314,34 @@ impl Machine {
         }
     }
 
+    /// Whether a process that is about to receive rests first.
+    fn stalls(&self, process: u32) -> bool {
+        let faults = self.faults.borrow();
+        let Some(stall) = faults.stall(&mut self.choices.borrow_mut(), self.place()) else {
+            return false;
+        };
+        self.interrupt(process);
+        self.put_aside.set(Some(self.later(stall)));
+        self.happens(process, || {
+            format!("stalls for {stall:?} before it receives")
+        });
+        true
+    }
+
     fn interrupt(&self, process: u32) {
         let mut interrupted = self.interrupted.borrow_mut();
         let process = process as usize;
         if interrupted.len() <= process {
-            interrupted.resize(process + 1, false);
+            interrupted.resize(process + 1, 0);
         }
-        interrupted[process] = true;
+        interrupted[process] = self.polls.get();
     }
 
-    fn is_interrupted(&self, process: u32) -> bool {
+    /// The poll in which a process was interrupted at a point that it has not passed since.
+    fn interruption(&self, process: u32) -> Option<u64> {
         let interrupted = self.interrupted.borrow();
-        interrupted.get(process as usize) == Some(&true)
-    }
-
-    fn was_interrupted(&self, process: u32) -> bool {
-        let mut interrupted = self.interrupted.borrow_mut();
-        match interrupted.get_mut(process as usize) {
-            Some(interrupted) => std::mem::take(interrupted),
-            None => false,
-        }
+        let poll = *interrupted.get(process as usize)?;
+        (poll != 0).then_some(poll)
     }
 
     fn later(&self, rest: Duration) -> u64 {
@@ -321,28 +351,32 @@ impl Machine {
     /// Chooses what runs next.
     pub(crate) fn turn(&self) -> Turn {
         loop {
-            let next = match self.next.take() {
-                Some(next) => next,
-                None => match self.choose() {
-                    Turn::Process(next) => next,
-                    other => return other,
-                },
+            let mut turn = self.next.take().unwrap_or_else(|| self.choose());
+            let (process, rested) = match &mut turn {
+                Turn::Process(next) if cell::is_of_scope(next.task.0) => {
+                    (Some(next.process), &mut next.rested)
+                }
+                Turn::Job(next) => (None, &mut next.rested),
+                _ => return turn,
             };
-            if !cell::is_of_scope(next.task.0) || self.ending.get() {
-                return Turn::Process(next);
+            if self.ending.get() || std::mem::replace(rested, true) {
+                return turn;
             }
-            let rest = self.faults.borrow().rest(
-                &mut self.choices.borrow_mut(),
-                (next.process, self.steps.get()),
-            );
+            let at = (process.unwrap_or(0), self.steps.get());
+            let rest = self
+                .faults
+                .borrow()
+                .rest(&mut self.choices.borrow_mut(), at);
             let Some(rest) = rest else {
-                return Turn::Process(next);
+                return turn;
             };
             let until = self.later(rest);
             self.resting
                 .borrow_mut()
-                .push(Resting { until, ready: next });
-            self.happens(next.process, || format!("is slow for {rest:?}"));
+                .push(Resting { until, what: turn });
+            if let Some(process) = process {
+                self.happens(process, || format!("is slow for {rest:?}"));
+            }
         }
     }
 
@@ -355,30 +389,50 @@ impl Machine {
             return Turn::Nobody;
         }
         // What is due at this moment may come before all that others still do in it.
-        let all = processes + jobs + u32::from(self.is_due());
-        let starving = ready
-            .front()
-            .is_some_and(|first| first.since + PATIENCE < self.steps.get());
+        let rest = jobs + u32::from(self.is_due());
+        let all = processes + rest;
+        let now = self.steps.get();
+        let is_old = |since: u64| since + PATIENCE < now;
+        let neglected = self.is_passed_over(rest > 0).is_some_and(is_old);
+        let starving = ready.front().is_some_and(|first| is_old(first.since));
+        // Who gives others a turn, in a loop, means jobs and timers too.
+        let first = if neglected || self.yielded.get() {
+            rest
+        } else {
+            0
+        };
+        let process = |place: u32| Some(place.checked_sub(first)? as usize);
+        let who = |place| {
+            let ready = process(place).and_then(|place| ready.get(place));
+            ready.map_or(0, |ready| ready.process)
+        };
         let chosen = match all {
             1 => 0,
-            _ if starving || self.ending.get() => 0,
-            _ => self
-                .choices
-                .borrow_mut()
-                .process(Label::Next, all, self.place(), |place| {
-                    ready.get(place as usize).map_or(0, |ready| ready.process)
-                }),
-        };
-        match chosen.checked_sub(processes) {
-            Some(timer) if timer == jobs => Turn::Timer,
-            Some(job) => {
-                let job = self.jobs.borrow_mut().remove(job as usize);
-                job.map_or(Turn::Nobody, Turn::Job)
+            _ if starving || neglected || self.ending.get() => 0,
+            _ => {
+                let mut choices = self.choices.borrow_mut();
+                choices.process(Label::Next, all, self.place(), who)
             }
-            None => ready
-                .remove(chosen as usize)
-                .map_or(Turn::Nobody, Turn::Process),
+        };
+        if let Some(process) = process(chosen).and_then(|place| ready.remove(place)) {
+            return Turn::Process(process);
         }
+        self.passed_over.set(None);
+        self.yielded.set(false);
+        let job = if first > 0 {
+            chosen
+        } else {
+            chosen - processes
+        };
+        let job = self.jobs.borrow_mut().remove(job as usize);
+        job.map_or(Turn::Timer, Turn::Job)
+    }
+
+    /// Since which step jobs and timers had no turn, if they could have one.
+    fn is_passed_over(&self, could: bool) -> Option<u64> {
+        let since = could.then(|| self.passed_over.get().unwrap_or(self.steps.get()));
+        self.passed_over.set(since);
+        since
     }
 
     fn is_due(&self) -> bool {
@@ -437,7 +491,9 @@ impl Machine {
     pub(crate) fn step(&self, next: Ready) {
         self.step_begins();
         self.streak.set(0);
+        self.polls.set(self.polls.get() + 1);
         self.process.set(next.process);
+        self.of_scope.set(cell::is_of_scope(next.task.0));
         self.choices.borrow_mut().mix(u64::from(next.process) + 1);
         let watched = self.is_shown(next.process).then(|| {
             let slot = cell::slot_of_queued(next.task.0);
@@ -457,18 +513,20 @@ impl Machine {
             Step::Again => {
                 let again = Ready {
                     since: self.steps.get(),
+                    rested: false,
                     ..next
                 };
                 match self.put_aside.take() {
                     Some(until) => self.resting.borrow_mut().push(Resting {
                         until,
-                        ready: again,
+                        what: Turn::Process(again),
                     }),
                     None if self.root.get() == Some(next.task.0) => {
                         self.root_ready.set(Some(again));
                     }
                     None => {
-                        if !self.is_interrupted(next.process) {
+                        if self.interruption(next.process).is_none() {
+                            self.yielded.set(true);
                             self.choices.borrow_mut().yields(next.process);
                         }
                         let mut ready = self.ready.borrow_mut();
@@ -491,8 +549,9 @@ impl Machine {
     }
 
     /// Lets a job run to its end.
-    pub(crate) fn run_job(&self, job: Job) {
+    pub(crate) fn run_job(&self, Pending { job, .. }: Pending) {
         self.step_begins();
+        self.progress.job_begins();
         self.in_job.set(true);
         job();
         self.in_job.set(false);
@@ -501,28 +560,31 @@ impl Machine {
     /// Lets those run again whose rest is over. True if there were some.
     pub(crate) fn end_rests(&self) -> bool {
         let now = self.now();
-        let mut resting = self.resting.borrow_mut();
-        let before = resting.len();
-        let mut ready = self.ready.borrow_mut();
-        resting.retain(|rest| {
-            let over = rest.until <= now || self.ending.get();
-            if over {
-                ready.push_back(Ready {
+        let over = |rest: &mut Resting| rest.until <= now || self.ending.get();
+        let rested: Vec<_> = self.resting.borrow_mut().extract_if(.., over).collect();
+        let any = !rested.is_empty();
+        for Resting { what, .. } in rested {
+            match what {
+                Turn::Process(ready) => self.ready.borrow_mut().push_back(Ready {
                     since: self.steps.get(),
-                    ..rest.ready
-                });
+                    ..ready
+                }),
+                Turn::Job(job) => self.jobs.borrow_mut().push_back(job),
+                Turn::Timer | Turn::Nobody => {}
             }
-            !over
-        });
-        resting.len() < before
+        }
+        any
     }
 
-    /// From now on nothing goes wrong any more, and who rests goes on: the end of a run is judged by its grace.
-    pub(crate) fn end_faults(&self) {
+    /// From now on nothing goes wrong any more, and who rests goes on: the end of a run is judged by its grace. True if somebody
+    /// rested.
+    pub(crate) fn end_faults(&self) -> bool {
         *self.faults.borrow_mut() = Active::default();
-        for rest in &mut *self.resting.borrow_mut() {
+        let mut resting = self.resting.borrow_mut();
+        for rest in &mut *resting {
             rest.until = 0;
         }
+        !resting.is_empty()
     }
 
     /// Whether another thread has woken a process: the process, if so.
@@ -539,6 +601,7 @@ impl Machine {
             task,
             process: slot.id().index(),
             since: 0,
+            rested: false,
         });
         Some(name)
     }

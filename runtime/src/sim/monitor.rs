@@ -1,5 +1,7 @@
 //! Conditions that a test watches while its processes run.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use crate::sim::machine::Machine;
 use crate::sim::reason::Reason;
 
@@ -57,7 +59,16 @@ impl Machine {
             if !which.contains(&monitor.when) || monitor.when == When::Sometimes && monitor.held {
                 continue;
             }
-            if (monitor.holds)() {
+            // UNWIND: the run ends, and a condition that panicked is not asked again.
+            let holds = match catch_unwind(AssertUnwindSafe(|| (monitor.holds)())) {
+                Ok(holds) => holds,
+                Err(payload) => {
+                    let condition = format!("the condition {}", monitor.name);
+                    self.break_off(|| Reason::of_payload(condition, payload));
+                    continue;
+                }
+            };
+            if holds {
                 monitor.held = true;
             } else if monitor.when == When::Always {
                 self.break_off(|| Reason::Always(monitor.name.clone()));

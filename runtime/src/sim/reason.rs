@@ -1,5 +1,6 @@
 //! Why a run failed.
 
+use std::any::Any;
 use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::fmt;
@@ -97,6 +98,16 @@ impl Reason {
             {
                 one == other
             }
+            (
+                Self::Expected {
+                    what: one, site, ..
+                },
+                Self::Expected {
+                    what: other,
+                    site: there,
+                    ..
+                },
+            ) => one == other && site == there,
             (Self::Leak(_), Self::Leak(_)) | (Self::Late(_), Self::Late(_)) => true,
             _ => same_words(&self.to_string(), &other.to_string()),
         }
@@ -159,6 +170,17 @@ impl Reason {
             None => Self::Failed {
                 process,
                 error: exit.to_string(),
+            },
+        }
+    }
+
+    /// The reason of a run in which code outside of every process panicked.
+    pub(crate) fn of_payload(what: String, payload: Box<dyn Any + Send>) -> Self {
+        match Fault::panic(payload) {
+            Fault::Panic(panic) => Self::of_panic(what, &panic),
+            fault => Self::Failed {
+                process: what,
+                error: fault.to_string(),
             },
         }
     }

@@ -122,6 +122,8 @@ pub struct Failure {
     pub(crate) path: Option<String>,
     /// The test from its parameters on, as it was written.
     pub(crate) source: Option<&'static str>,
+    /// The search listens to the environment.
+    pub(crate) environment: bool,
 }
 
 impl Failure {
@@ -142,6 +144,7 @@ impl Failure {
             options: String::new(),
             path: None,
             source: None,
+            environment: false,
         }
     }
 }
@@ -211,7 +214,11 @@ impl Failure {
             None if is_word => name.clone(),
             None => format!("'{name}'"),
         };
-        writeln!(f, "\n  again:")?;
+        let listens = match self.environment {
+            true => "",
+            false => " (with `.with_environment()` before `.run(..)`)",
+        };
+        writeln!(f, "\n  again{listens}:")?;
         if let Some(seed) = self.seed {
             writeln!(f, "    ROUNDROCK_SEED={seed} cargo test {filter}")?;
         }

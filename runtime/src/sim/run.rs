@@ -11,7 +11,7 @@ use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::fmt;
 use std::future::IntoFuture;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -173,7 +173,10 @@ impl Arena {
         ));
         let here = here::enter(&machine);
         let root = system.make_root();
-        let main = body(Sim::new(Scope::from_inner(Arc::clone(&root))));
+        let sim = Sim::new(Scope::from_inner(Arc::clone(&root)));
+        // UNWIND: the process of the body ends as if it had panicked there.
+        let main = catch_unwind(AssertUnwindSafe(|| body(sim)))
+            .unwrap_or_else(|payload| Box::pin(async move { resume_unwind(payload) }));
         let main = async move { Ok::<_, Infallible>(main.await) };
         let main = system.run_internally_at("test", options.site, main);
         let test = main.task().clone();
@@ -330,8 +333,11 @@ impl Run<'_> {
     /// The body has returned, and everything has settled.
     fn begin_end(&self) {
         let machine = self.machine;
+        if machine.end_faults() {
+            // Those who rested go on first.
+            return;
+        }
         self.checked.set(true);
-        machine.end_faults();
         machine.look_at_end();
         if let Some(lost) = quiet::lost_wakeup(&self.root.system) {
             machine.break_off(|| lost);

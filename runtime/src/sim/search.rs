@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::future::Future;
+use std::io::Write as _;
 use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -56,6 +57,8 @@ pub struct Simulation {
     events: bool,
     /// The test from its parameters on, as it was written.
     source: Option<&'static str>,
+    /// Listens to the environment.
+    environment: bool,
 }
 
 impl Simulation {
@@ -77,6 +80,7 @@ impl Simulation {
             shrink: Duration::from_secs(10),
             events: false,
             source: None,
+            environment: false,
         }
     }
 
@@ -176,6 +180,7 @@ impl Simulation {
             self.tapes = vec![tape];
             self.seeds = 0;
         }
+        self.environment = true;
         self.events = variable::<u8>("ROUNDROCK_EVENTS").is_some_and(|on| on != 0);
         self
     }
@@ -219,7 +224,7 @@ impl Simulation {
         let body = |sim: Sim| -> std::pin::Pin<Box<dyn Future<Output = crate::Result<()>> + Send>> {
             let body = body(sim);
             Box::pin(async move {
-                let outcome = body.await.into_outcome().map(drop).or_else(outcome);
+                let outcome = body.await.into_outcome().map(drop).map_err(error_of);
                 outcome.inspect_err(here::body_failed)
             })
         };
@@ -235,8 +240,8 @@ impl Simulation {
             spare: Vec::new(),
             progress: Arc::default(),
             looked: Instant::now(),
-            switches: Switches::now(),
-            doubts: 8,
+            switches: Switches::new(),
+            doubts: 3,
         }
         .run()
     }
@@ -276,13 +281,13 @@ impl Simulation {
     }
 }
 
-/// What the body of a test returned, as its error. A closed channel is a normal stop.
-fn outcome(fault: Fault) -> crate::Result<()> {
-    Err(match fault {
+/// What the body of a test returned, as its error: also that a channel was closed, for the rest of the body was not run.
+pub(super) fn error_of(fault: Fault) -> crate::Error {
+    match fault {
         Fault::Error(error) => error,
         Fault::Closed => Closed(()).into(),
         fault @ (Fault::Panic(_) | Fault::Known(_)) => crate::Error::new(fault),
-    })
+    }
 }
 
 /// The value of a variable of the environment, if it is set.
@@ -345,8 +350,10 @@ impl Search<'_> {
             )));
         }
         if self.simulation.events {
+            // Not by `println!`, which the test harness keeps to itself when a test passes.
+            let mut out = std::io::stderr().lock();
             for line in &self.summary.events {
-                println!("{line}");
+                drop(writeln!(out, "{line}"));
             }
         }
         Ok(self.summary)
@@ -467,7 +474,7 @@ impl Search<'_> {
                 return Err(Box::new(self.failure(reason.clone(), seed, again)));
             }
         }
-        self.switches = Switches::now();
+        self.switches.look();
         self.looked = Instant::now();
         Ok(())
     }
@@ -481,7 +488,11 @@ impl Search<'_> {
         let tape = found.tape();
         let first = self.one(Choices::of_tape(&tape), seed, keep);
         let second = self.one(Choices::of_tape(&tape), seed, keep);
-        if found.hash != first.hash || first.hash != second.hash {
+        if first.hash == second.hash && found.hash != first.hash {
+            let text = only_at_first(&found.written, &first.written);
+            return self.failure(Reason::Nondeterministic(text), seed, found);
+        }
+        if first.hash != second.hash {
             let text = divergence(&first.log, &second.log);
             return self.failure(Reason::Nondeterministic(text), seed, found);
         }
@@ -539,6 +550,7 @@ impl Search<'_> {
             options: self.simulation.options.to_string(),
             path: self.simulation.path.clone(),
             source: self.simulation.source,
+            environment: self.simulation.environment,
         }
     }
 }
@@ -563,6 +575,15 @@ fn other_end(first: Option<&Reason>, second: Option<&Reason>) -> String {
 
 /// Why runs with the same choices differ.
 const CAUSES: &str = "usual causes: the order of a `HashMap`, addresses, ids of threads, `Instant::now` instead of `roundrock::time::now`, statics that outlive a run, real I/O";
+
+/// What to say of a run that was made again twice, and both times went another way.
+fn only_at_first(found: &[u32], again: &[u32]) -> String {
+    let alike = found.iter().zip(again);
+    let alike = alike.take_while(|(one, other)| one == other).count();
+    format!(
+        "made again with the same choices the run went another way, both times, after choice {alike}: something outlives a run, such as a static or what the closure has captured; other {CAUSES}"
+    )
+}
 
 /// Where two runs of the same tape went different ways.
 fn divergence(first: &[Entry], second: &[Entry]) -> String {

@@ -33,7 +33,7 @@ pub enum Strategy {
     /// Two of five runs by PCT with depth 2 to 4, two by random walk, one by URW. The default.
     #[default]
     Mix,
-    /// Every run makes the boring choices; only useful with faults.
+    /// Every run makes the boring choice of who runs; faults and random numbers differ. Only useful with these.
     Baseline,
     /// A random walk that tends to go on with the running process.
     Random,
@@ -109,6 +109,8 @@ impl Random {
 #[derive(Debug)]
 pub(crate) struct Plan {
     random: Random,
+    /// Every number is zero, and nothing unusual happens: the run with seed 0.
+    boring: bool,
     way: Way,
     /// Counted for the runs to come, in the baseline.
     decisions: u64,
@@ -178,6 +180,7 @@ impl Plan {
         };
         Self {
             random,
+            boring: seed == 0,
             way,
             decisions: 0,
             of_process: Vec::new(),
@@ -232,15 +235,12 @@ impl Plan {
 
     /// A number below `n`; zero in the baseline.
     pub(crate) fn number(&mut self, n: u32) -> u32 {
-        match self.way {
-            Way::Baseline => 0,
-            _ => self.random.below(n),
-        }
+        if self.boring { 0 } else { self.random.below(n) }
     }
 
     /// Whether something of this probability happens; never in the baseline.
     pub(crate) fn happens(&mut self, probability: f64) -> bool {
-        !matches!(self.way, Way::Baseline) && self.random.happens(probability)
+        !self.boring && self.random.happens(probability)
     }
 
     /// What the run looked like.

@@ -1,0 +1,278 @@
+//! Who has a turn: jobs, timers, slow processes, operations that race; and that no correct program fails for want of one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+
+use roundrock::prelude::*;
+use roundrock::sim::{Faults, Reason, Simulation, Strategy};
+use roundrock_tests::yield_now;
+
+const STRATEGIES: [Strategy; 4] = [
+    Strategy::Baseline,
+    Strategy::Random,
+    Strategy::Pct,
+    Strategy::Urw,
+];
+
+/// Runs a body with every strategy; it must pass.
+fn passes<F: Future<Output = Result<()>> + Send + 'static>(body: impl Fn(Sim) -> F) {
+    for strategy in STRATEGIES {
+        let search = Simulation::new("turns").seeds(50).strategy(strategy);
+        if let Err(failure) = search.max_steps(30_000).run(&body) {
+            panic!("{strategy:?}: {failure}");
+        }
+    }
+}
+
+#[test]
+fn a_loop_that_gives_others_a_turn_means_jobs_too() {
+    passes(|sim: Sim| async move {
+        let done = Arc::new(AtomicBool::new(false));
+        let sets = Arc::clone(&done);
+        let job = sim.task("asks", async move {
+            blocking(move || sets.store(true, SeqCst)).await;
+        });
+        while !done.load(SeqCst) {
+            yield_now().await;
+        }
+        Ok(job.await?)
+    });
+}
+
+#[test]
+fn a_loop_that_gives_others_a_turn_means_timers_of_its_moment_too() {
+    passes(|sim: Sim| async move {
+        let done = Arc::new(AtomicBool::new(false));
+        let sets = Arc::clone(&done);
+        let other = sim.task("sleeps", async move {
+            sleep(millis(5)).await;
+            sets.store(true, SeqCst);
+        });
+        sleep(millis(5)).await;
+        while !done.load(SeqCst) {
+            sleep(millis(0)).await;
+        }
+        Ok(other.await?)
+    });
+}
+
+#[test]
+fn a_loop_of_operations_that_never_wait_gives_way_to_jobs_and_timers() {
+    passes(|sim: Sim| async move {
+        let done = Arc::new(AtomicU32::new(0));
+        let (job, timer) = (Arc::clone(&done), Arc::clone(&done));
+        sim.task("asks", async move {
+            blocking(move || job.fetch_add(1, SeqCst)).await;
+        });
+        sim.task("sleeps", async move {
+            sleep(millis(5)).await;
+            timer.fetch_add(1, SeqCst);
+        });
+        sleep(millis(5)).await;
+        let (out, inbox) = bounded(1);
+        while done.load(SeqCst) < 2 {
+            out.send(()).await?;
+            inbox.recv().await;
+        }
+        Ok(())
+    });
+}
+
+/// A probability of one: every process rests before every turn, and the run still ends.
+#[test]
+fn processes_that_are_always_slow_come_to_their_end() {
+    let search = Simulation::new("slow").seeds(20);
+    let found = search
+        .faults(Faults::none().slow(1.0))
+        .run(|sim: Sim| async move {
+            let (jobs, inbox) = bounded::<u32>(1);
+            let sum = sim.task("sums", async move {
+                let mut sum = 0;
+                while let Some(job) = inbox.recv().await {
+                    sum += job;
+                }
+                roundrock::Ok(sum)
+            });
+            for job in 0..5 {
+                jobs.send(job).await?;
+            }
+            jobs.finish();
+            ensure!(sum.await? == 10, "a job is lost");
+            roundrock::Ok(())
+        });
+    found.expect("to be slow is no mistake");
+}
+
+/// What must hold in the end is looked at when those who rest have had their turns.
+#[test]
+fn the_end_waits_for_those_who_rest() {
+    let faults = Faults::none().slow(0.5).stall(0.5);
+    let search = Simulation::new("rests").seeds(100).faults(faults);
+    let found = search.run(|sim: Sim| async move {
+        let handled = Arc::new(AtomicU32::new(0));
+        let (seen, counts) = (Arc::clone(&handled), Arc::clone(&handled));
+        sim.eventually("three are handled", move || seen.load(SeqCst) == 3);
+        let (jobs, inbox) = bounded(4);
+        sim.task("worker", async move {
+            while inbox.recv().await.is_some() {
+                counts.fetch_add(1, SeqCst);
+            }
+        });
+        for job in 0..3 {
+            jobs.send(job).await?;
+        }
+        roundrock::Ok(())
+    });
+    found.expect("all are handled in the end");
+}
+
+/// What the test itself waits for is exact: faults are for its processes.
+#[test]
+fn faults_do_not_touch_the_instruments_of_the_test() {
+    let faults = Faults::none().stall(1.0).delay(1.0);
+    let search = Simulation::new("instruments").seeds(50).faults(faults);
+    let found = search.run(|sim: Sim| async move {
+        let probe = sim.probe::<u32>("numbers");
+        probe.expect_silence(secs(9)).await;
+        ensure!(sim.now() == secs(9), "silence took {:?}", sim.now());
+        sim.advance(secs(1)).await;
+        ensure!(sim.now() == secs(10), "it is {:?}", sim.now());
+        roundrock::Ok(())
+    });
+    found.expect("nothing runs but the test");
+}
+
+/// The job is slow in some run: then its caller gives up, and a job that has not begun is not run.
+#[test]
+fn a_job_may_take_longer_than_its_caller_waits() {
+    let search = Simulation::new("jobs")
+        .seeds(200)
+        .faults(Faults::none().slow(0.3));
+    let late = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&late);
+    let found = search.run(move |_: Sim| {
+        let count = Arc::clone(&count);
+        async move {
+            let stored = Arc::new(AtomicBool::new(false));
+            let store = Arc::clone(&stored);
+            let job = blocking(move || store.store(true, SeqCst));
+            if roundrock::time::timeout(millis(50), job).await.is_err() {
+                count.fetch_add(1, SeqCst);
+                sleep(secs(2)).await;
+                assert!(!stored.load(SeqCst), "it was run for nobody");
+            }
+        }
+    });
+    found.expect("to be slow is no mistake");
+    assert!(late.load(SeqCst) > 0, "no job was late in 200 runs");
+}
+
+/// A process that is interrupted before the first of two operations has made neither of them when another one runs.
+#[test]
+fn both_of_two_operations_can_still_be_to_come() {
+    let search = Simulation::new("join").seeds(500);
+    let failure = search.run(|sim: Sim| async move {
+        let (one, first) = bounded(1);
+        let (two, second) = bounded(1);
+        let begun = Arc::new(AtomicBool::new(false));
+        let begins = Arc::clone(&begun);
+        let sends = sim.task("sends", async move {
+            begins.store(true, SeqCst);
+            let (one, two) = join!(one.send(1), two.send(2));
+            one?;
+            two?;
+            roundrock::Ok(())
+        });
+        let looks = sim.task("looks", async move {
+            yield_now().await;
+            let both_to_come = first.is_empty() && second.is_empty();
+            assert!(!begun.load(SeqCst) || !both_to_come, "neither was made");
+            roundrock::Ok((first, second))
+        });
+        sends.await?;
+        looks.await?;
+        roundrock::Ok(())
+    });
+    let failure = failure.expect_err("it is interrupted before both");
+    let interrupted = failure
+        .events
+        .iter()
+        .filter(|line| line.contains("sends#") && line.contains("interrupted"));
+    assert!(interrupted.count() >= 1, "{failure}");
+}
+
+#[test]
+fn a_condition_that_panics_is_told_with_its_name_and_place() {
+    let search = Simulation::new("panics").seeds(2);
+    let failure = search.run(|sim: Sim| async move {
+        sim.always("the sum is right", || panic!("the lock is poisoned"));
+        yield_now().await;
+        roundrock::Ok(())
+    });
+    let failure = failure.expect_err("the condition panics");
+    assert!(
+        matches!(&failure.reason, Reason::Panicked { process, message, site: Some(site), .. }
+            if process == "the condition the sum is right" && message == "the lock is poisoned"
+                && site.contains("turns.rs:")),
+        "{failure}"
+    );
+}
+
+#[test]
+fn a_body_that_panics_before_its_first_step_is_told_as_any_other() {
+    let failure = Simulation::new("panics").seeds(2).run(|_: Sim| {
+        let set_up = "".parse::<u32>().ok();
+        let n = set_up.expect("the table is made");
+        async move { assert_eq!(n, 1) }
+    });
+    let failure = failure.expect_err("the closure panics");
+    assert!(
+        matches!(&failure.reason, Reason::Panicked { process, message, site: Some(_), .. }
+            if process == "test" && message == "the table is made"),
+        "{failure}"
+    );
+}
+
+/// Every run chooses alike who runs, and the faults differ.
+#[test]
+fn the_baseline_has_faults() {
+    let faults = Faults::none().slow(0.5);
+    let search = Simulation::new("base")
+        .seeds(50)
+        .strategy(Strategy::Baseline)
+        .faults(faults);
+    let summary = search.run(|sim: Sim| async move { sim.task("runs", yield_now()).await });
+    let summary = summary.expect("to be slow is no mistake");
+    assert!(summary.schedules > 5, "{summary}");
+}
+
+/// A run that cannot be made again, because something outlives it, is told apart from one whose replays differ.
+#[test]
+fn what_outlives_a_run_is_said_to() {
+    let runs = AtomicU32::new(0);
+    let failure = Simulation::new("counts").seeds(5).run(|sim: Sim| {
+        let run = runs.fetch_add(1, SeqCst);
+        async move {
+            if run == 3 {
+                sim.task("more", async {}).await?;
+            }
+            ensure!(run != 3, "the third is bad");
+            roundrock::Ok(())
+        }
+    });
+    let failure = failure.expect_err("one run fails");
+    let Reason::Nondeterministic(text) = &failure.reason else {
+        panic!("{failure}");
+    };
+    assert!(text.contains("something outlives a run"), "{text}");
+}
+
+/// On threads an error of the body fails the test too, if it is that a channel was closed: the rest of the body was not run.
+#[roundrock::test(real)]
+#[should_panic(expected = "the test failed")]
+async fn a_real_test_that_ends_with_a_closed_channel_fails(_scope: &Scope) -> Result<()> {
+    let (jobs, inbox) = bounded(1);
+    drop(inbox);
+    jobs.send(1).await?;
+    Ok(())
+}
