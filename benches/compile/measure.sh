@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
 # What a build costs: the same crate of one process with 20 handlers, on Roundrock, kameo and ractor.
 #
-#     benches/compile/measure.sh [RUNS]
+#     benches/compile/measure.sh [RUNS [SYSTEM...]]
 #
 # Prints a table: seconds of a clean build with all dependencies, and of a build after one line of a handler was changed (the median
 # of RUNS, 5 if not given), both without optimisation and with it, each as elapsed/CPU time; and the size of the optimised binary,
 # stripped. On a machine with other work only the CPU time says something. The versions of the rivals are those of
-# benches/Cargo.lock. Needs the network once, or the registry's cache.
+# benches/Cargo.lock. `roundrock-lean` is Roundrock without its HTTP server and its signals, which the others do not have: the feature
+# `tokio` alone. Needs the network once, or the registry's cache.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$(cd .. && pwd)
 folder=$PWD/target/compile
 runs=${1:-5}
-systems=(roundrock kameo ractor)
+systems=(roundrock roundrock-lean kameo ractor)
+if (($# > 1)); then systems=("${@:2}"); fi
 # As a user builds.
 unset CARGO_INCREMENTAL RUSTFLAGS
 
@@ -32,6 +34,10 @@ roundrock() {
         echo "    desk.add_$n(1).await?; println!(\"{}\", desk.get_$n(2).await?);"
     done
     echo '    Ok(()) }'
+}
+
+roundrock-lean() {
+    roundrock
 }
 
 kameo() {
@@ -79,6 +85,7 @@ ractor() {
 dependencies() {
     case $1 in
         roundrock) echo "roundrock = { path = \"$root/runtime\" }" ;;
+        roundrock-lean) echo "roundrock = { path = \"$root/runtime\", default-features = false, features = [\"tokio\"] }" ;;
         *)
             version=$(grep -A1 "^name = \"$1\"" Cargo.lock | sed -n 's/^version = "\(.*\)"/\1/p')
             echo "$1 = \"=$version\""
@@ -120,8 +127,8 @@ for system in "${systems[@]}"; do
     make "$system"
     cargo fetch --quiet --manifest-path "$folder/$system/Cargo.toml"
 done
-printf '%-10s %23s %23s\n' '' 'unoptimised' 'optimised'
-printf '%-10s %11s %11s %11s %11s %10s %8s\n' system clean touched clean touched 'binary KB' crates
+printf '%-14s %23s %23s\n' '' 'unoptimised' 'optimised'
+printf '%-14s %11s %11s %11s %11s %10s %8s\n' system clean touched clean touched 'binary KB' crates
 for system in "${systems[@]}"; do
     clean=$(seconds build "$system")
     touch=$(touched "$system")
@@ -131,6 +138,6 @@ for system in "${systems[@]}"; do
     [[ $("$binary" | tail -1) -gt 0 ]]
     strip "$binary" -o "$binary.stripped"
     crates=$(grep -c '^name = ' "$folder/$system/Cargo.lock")
-    printf '%-10s %11s %11s %11s %11s %10s %8s\n' "$system" "$clean" "$touch" "$clean_optimised" "$touch_optimised" \
+    printf '%-14s %11s %11s %11s %11s %10s %8s\n' "$system" "$clean" "$touch" "$clean_optimised" "$touch_optimised" \
         "$(($(stat -c %s "$binary.stripped") / 1024))" "$crates"
 done
