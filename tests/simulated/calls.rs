@@ -1,15 +1,12 @@
 //! Calls. Cases Y01 to Y07, O05.
 
 use roundrock::prelude::*;
-use roundrock::sim::{Reason, Sim};
-
-use crate::failing;
+use roundrock::sim::Sim;
 
 #[process]
 struct Desk {
     sum: u32,
     kept: Vec<Reply<u32>>,
-    other: Option<roundrock::WeakHandle<Desk>>,
 }
 
 #[handlers]
@@ -29,24 +26,12 @@ impl Desk {
     fn answer(&mut self) {
         self.kept.drain(..).for_each(|reply| reply.send(9));
     }
-    fn know(&mut self, other: roundrock::WeakHandle<Desk>) {
-        self.other = Some(other);
-    }
-    async fn ask_other(&self) -> Result<u32> {
-        let other = self.other.as_ref().and_then(|weak| weak.upgrade());
-        Ok(other.context("nobody to ask")?.sum().await?)
-    }
-    async fn ask_back(&self) -> Result<u32> {
-        let other = self.other.as_ref().and_then(|weak| weak.upgrade());
-        Ok(other.context("nobody to ask")?.ask_other().await?)
-    }
 }
 
 fn desk(scope: &Scope) -> DeskHandle {
     scope.spawn(Desk {
         sum: 0,
         kept: Vec::new(),
-        other: None,
     })
 }
 
@@ -76,41 +61,83 @@ async fn y02_reply_is_dropped(sim: &Sim) -> Result<()> {
     Ok(())
 }
 
-/// A process that asks itself waits for itself: refused at the call, or shown as a deadlock.
-#[test]
-fn y06_self_ask() {
-    let failures = failing::in_every_run(|sim: Sim| async move {
-        let desk = desk(&sim);
-        desk.know(desk.downgrade()).await?;
-        desk.ask_other().await?;
-        Ok(())
-    });
-    for failure in failures {
-        match &failure.reason {
-            Reason::Deadlock => {}
-            Reason::Failed { error, .. } => assert!(error.contains("wait for itself"), "{failure}"),
-            _ => panic!("{failure}"),
-        }
+/// What a process asks of another one or of itself, and what comes of it.
+#[process(name = "left")]
+struct Left {
+    right: Option<RightHandle>,
+}
+
+type Refused = CallError<CallError>;
+
+#[handlers]
+impl Left {
+    fn meet(&mut self, right: RightHandle) {
+        self.right = Some(right);
+    }
+    async fn ask_itself(&mut self, cx: &mut Cx<Self>) -> Result<u32, CallError> {
+        cx.handle().expect("somebody calls").seven().await
+    }
+    async fn ask(&mut self) -> Result<u32, Refused> {
+        self.right.as_ref().expect("they have met").ask().await
+    }
+    fn seven(&mut self) -> u32 {
+        7
     }
 }
 
-/// Two that ask each other within one call.
-#[test]
-fn y07_ask_cycle() {
-    let failures = failing::in_every_run(|sim: Sim| async move {
-        let (a, b) = (desk(&sim), desk(&sim));
-        a.know(b.downgrade()).await?;
-        b.know(a.downgrade()).await?;
-        a.ask_back().await?;
-        Ok(())
-    });
-    for failure in failures {
-        match &failure.reason {
-            Reason::Deadlock => {}
-            Reason::Failed { error, .. } => assert!(error.contains("wait for itself"), "{failure}"),
-            _ => panic!("{failure}"),
-        }
+#[process(name = "right")]
+struct Right {
+    left: LeftHandle,
+}
+
+#[handlers]
+impl Right {
+    async fn ask(&mut self) -> Result<u32, CallError> {
+        self.left.seven().await
     }
+    fn eight(&mut self) -> u32 {
+        8
+    }
+}
+
+/// Who is on the way round that a refused call tells of.
+#[track_caller]
+fn way_round(error: &CallError) -> Vec<&str> {
+    let CallError::Cycle(path) = error else {
+        panic!("{error}");
+    };
+    let name = |step: &'_ String| step.find('#').unwrap_or(step.len());
+    path.iter().map(|step| &step[..name(step)]).collect()
+}
+
+/// A process that asks itself is refused at the call, and lives.
+#[roundrock::test]
+async fn y06_self_ask(sim: &Sim) -> Result<()> {
+    let left = sim.spawn(Left { right: None });
+    let Err(CallError::Failed(refused)) = left.ask_itself().await else {
+        bail!("it was not refused");
+    };
+    assert_eq!(way_round(&refused), ["left"]);
+    assert_eq!(left.seven().await?, 7);
+    assert_eq!(sim.now(), millis(0));
+    Ok(())
+}
+
+/// Two that ask each other within one call: the innermost is refused, with both names, and the others complete with its error.
+#[roundrock::test]
+async fn y07_ask_cycle(sim: &Sim) -> Result<()> {
+    let left = sim.spawn(Left { right: None });
+    let right = sim.spawn(Right { left: left.clone() });
+    left.meet(right.clone()).await?;
+    let Err(CallError::Failed(CallError::Failed(refused))) = left.ask().await else {
+        bail!("it was not refused");
+    };
+    assert_eq!(way_round(&refused), ["right", "left"]);
+    assert_eq!((left.seven().await?, right.eight().await?), (7, 8));
+    assert_eq!(sim.now(), millis(0));
+    // They know each other, and would be leaked.
+    left.stop();
+    Ok(())
 }
 
 /// What was sent before a call is handled before it.

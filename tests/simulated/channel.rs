@@ -27,23 +27,28 @@ async fn c01_smoke(sim: &Sim) -> Result<()> {
 /// Length and capacity at every step of filling and draining, as both sides see it.
 #[roundrock::test]
 async fn c02_capacity_and_length(sim: &Sim) -> Result<()> {
+    fn holds(n: usize, sender: &Sender<usize>, receiver: &Receiver<usize>) {
+        assert_eq!((sender.len(), receiver.len()), (n, n));
+        assert_eq!((sender.is_empty(), receiver.is_empty()), (n == 0, n == 0));
+        assert_eq!((sender.is_full(), sender.capacity()), (n == 3, Some(3)));
+    }
     let (sender, receiver) = bounded(3);
     for n in 0..3 {
-        assert_eq!((sender.len(), sender.is_full()), (n, false));
+        holds(n, &sender, &receiver);
         sender.send(n).await?;
     }
-    assert!(sender.is_full() && !receiver.is_empty());
+    holds(3, &sender, &receiver);
     let drains = sim.task("drains", async move {
         for n in (0..3).rev() {
             assert_eq!(receiver.recv().await, Some(2 - n));
-            assert_eq!(receiver.len(), n);
+            holds(n, &sender, &receiver);
         }
-        roundrock::Ok(receiver)
+        roundrock::Ok(())
     });
-    let receiver = drains.await?;
-    assert_eq!((sender.len(), receiver.len()), (0, 0));
+    drains.await?;
     let (rendezvous_in, rendezvous_out) = rendezvous::<u32>();
-    assert!(rendezvous_in.is_full() && rendezvous_out.is_empty());
+    assert!(rendezvous_in.is_full() && rendezvous_in.is_empty() && rendezvous_out.is_empty());
+    assert_eq!((rendezvous_in.len(), rendezvous_out.len()), (0, 0));
     assert_eq!(rendezvous_in.capacity(), Some(0));
     Ok(())
 }
@@ -139,7 +144,7 @@ async fn c12_channel_through_channel(sim: &Sim) -> Result<()> {
     struct Next(Receiver<Next>);
     let (mut sender, mut receiver) = rendezvous();
     sim.task("sends", async move {
-        for _ in 0..100 {
+        for _ in 0..1000 {
             let (next, carried) = rendezvous();
             sender.send(Next(carried)).await?;
             sender = next;
@@ -151,7 +156,9 @@ async fn c12_channel_through_channel(sim: &Sim) -> Result<()> {
         receiver = next;
         hops += 1;
     }
-    assert_eq!(hops, 100);
+    assert_eq!(hops, 1000);
+    sim.settle().await;
+    assert_eq!(sim.alive(), 0);
     Ok(())
 }
 
@@ -168,6 +175,9 @@ async fn filter(prime: u32, numbers: Receiver<u32>, rest: Sender<u32>) -> Result
 /// A chain of filters, which is given up at its end.
 #[roundrock::test]
 async fn c17_prime_sieve(sim: &Sim) -> Result<()> {
+    const PRIMES: [u32; 20] = [
+        2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71,
+    ];
     let (sender, mut numbers) = rendezvous();
     sim.task("numbers", async move {
         for number in 2.. {
@@ -176,15 +186,21 @@ async fn c17_prime_sieve(sim: &Sim) -> Result<()> {
         roundrock::Ok(())
     });
     let mut primes = Vec::new();
-    for _ in 0..12 {
+    for _ in 0..PRIMES.len() {
         let prime = numbers.recv().await.context("the numbers end")?;
         primes.push(prime);
         let (rest, next) = rendezvous();
         sim.spawn(filter(prime, numbers, rest));
         numbers = next;
     }
-    assert_eq!(primes, [2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37]);
-    // All filters end because the last one has nobody to send to.
+    assert_eq!(primes, PRIMES);
+    drop(numbers);
+    sim.settle().await;
+    assert_eq!(
+        sim.alive(),
+        0,
+        "the last one has nobody to send to, and so on"
+    );
     Ok(())
 }
 

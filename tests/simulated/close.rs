@@ -1,6 +1,6 @@
 //! Closing and dropping. Cases K01 to K12.
 
-use roundrock::channel::TryRecvError;
+use roundrock::channel::{TryRecvError, TrySendError};
 use roundrock::prelude::*;
 use roundrock::sim::Sim;
 use roundrock_tests::{CAPACITIES, Tally, channel_of};
@@ -97,6 +97,7 @@ async fn k06_an_input_is_closed_and_drained(sim: &Sim) -> Result<()> {
         sender.send(n).await?;
     }
     assert!(stage.stop(secs(1)).await.is_clean());
+    assert_eq!(sender.try_send(8), Err(TrySendError::Closed(8)));
     assert_eq!(sender.send(9).await.unwrap_err().into_inner(), 9);
     assert_eq!(results.recv_many(8).await, [0, 1, 2, 3]);
     assert_eq!(results.recv().await, None);

@@ -4,9 +4,10 @@ use std::future::{pending, poll_fn};
 use std::task::Poll;
 
 use roundrock::prelude::*;
-use roundrock::sim::{Reason, Sim};
+use roundrock::sim::Sim;
 
 use crate::failing;
+use crate::proven::Kernel;
 
 /// The parent leaves early: its child gets its message back, and ends.
 #[roundrock::test]
@@ -49,11 +50,11 @@ async fn l03_first_answer_wins(sim: &Sim) -> Result<()> {
     sender.finish();
     receiver.recv().await.context("nobody races")?;
     drop(receiver);
-    let mut winners = 0;
+    let mut sent = [0; 2];
     for racer in racers {
-        winners += u32::from(racer.await?);
+        sent[usize::from(racer.await?)] += 1;
     }
-    assert_eq!(winners, 1);
+    assert_eq!(sent, [4, 1]);
     Ok(())
 }
 
@@ -85,91 +86,128 @@ async fn keeps_its_sender(jobs: &Receiver<u32>, own: &Sender<u32>) {
 }
 
 /// Workers that hold a sender to their own input wait for ever.
+#[roundrock::test]
+async fn l06_workers_that_hold_their_own_sender(sim: &Sim) -> Result<()> {
+    let kernel = Kernel::new(sim);
+    let (sender, receiver) = bounded(4);
+    for _ in 0..3 {
+        kernel.spawn(keeps_its_sender(receiver.clone(), sender.clone()));
+    }
+    drop(receiver);
+    sender.send(101).await?;
+    assert_eq!(kernel.found().await, [""; 0], "there is a sender outside");
+    drop(sender);
+    let found = kernel.found().await;
+    assert_eq!(found, ["cycle of 3 keeps_its_sender (Recv)"]);
+    kernel.end().await;
+    Ok(())
+}
+
+/// And a test that ends so fails.
 #[test]
-fn l06_workers_that_hold_their_own_sender() {
-    let failures = failing::in_every_run(|sim: Sim| async move {
+fn l06_the_report_names_the_workers() {
+    let body = |sim: Sim| async move {
         let (sender, receiver) = bounded(4);
         for _ in 0..3 {
             sim.spawn(keeps_its_sender(receiver.clone(), sender.clone()));
         }
         sender.send(1).await?;
         Ok(())
-    });
-    for failure in failures {
-        let Reason::Leak(found) = &failure.reason else {
-            panic!("{failure}");
-        };
-        assert_eq!(found.len(), 1, "{failure}");
-        let proven = "proven leaked: 3 processes wait for each other";
-        assert!(found[0].starts_with(proven), "{failure}");
-    }
+    };
+    let proof = "proven leaked: 3 processes wait for each other";
+    failing::leaking(body, &[(proof, &["keeps_its_sender"])]);
 }
 
 #[process]
-struct SelfHolder {
-    me: Option<SelfHolderHandle>,
+struct Holder {
+    other: Option<HolderHandle>,
 }
 
 #[handlers]
-impl SelfHolder {
-    fn hold(&mut self, me: SelfHolderHandle) {
-        self.me = Some(me);
+impl Holder {
+    fn hold(&mut self, other: HolderHandle) {
+        self.other = Some(other);
     }
     fn holds(&self) -> bool {
-        self.me.is_some()
+        self.other.is_some()
     }
 }
 
-/// A process with a handle to itself in its state.
+/// Two idle processes with handles to each other.
+async fn pair(scope: &Scope) -> Result<[HolderHandle; 2]> {
+    let one = scope.spawn(Holder { other: None });
+    let other = scope.spawn(Holder { other: None });
+    one.hold(other.clone()).await?;
+    other.hold(one.clone()).await?;
+    Ok([one, other])
+}
+
+/// A process with a handle to itself in its state, from when the last handle outside is dropped.
+#[roundrock::test]
+async fn l10_handle_to_itself(sim: &Sim) -> Result<()> {
+    let kernel = Kernel::new(sim);
+    let process = kernel.spawn(Holder { other: None });
+    process.hold(process.clone()).await?;
+    assert!(process.holds().await?);
+    assert_eq!(kernel.found().await, [""; 0], "we have a handle");
+    drop(process);
+    assert_eq!(kernel.found().await, ["cycle of Holder (Recv)"]);
+    kernel.end().await;
+    Ok(())
+}
+
+/// And a test that ends so fails.
 #[test]
-fn l10_handle_to_itself() {
-    let failures = failing::in_every_run(|sim: Sim| async move {
-        let process = sim.spawn(SelfHolder { me: None });
+fn l10_the_report_names_the_process() {
+    let body = |sim: Sim| async move {
+        let process = sim.spawn(Holder { other: None });
         process.hold(process.clone()).await?;
-        ensure!(process.holds().await?, "it does not hold itself");
         Ok(())
-    });
-    for failure in failures {
-        let Reason::Leak(processes) = &failure.reason else {
-            panic!("{failure}");
-        };
-        assert_eq!(processes.len(), 1, "{failure}");
-        assert!(processes[0].contains("SelfHolder"), "{failure}");
-    }
+    };
+    let proof = "proven leaked: a process waits for itself";
+    failing::leaking(body, &[(proof, &["Holder"])]);
 }
 
-/// Two processes with handles to each other.
-#[test]
-fn l11_handles_to_each_other() {
-    let failures = failing::in_every_run(|sim: Sim| async move {
-        let one = sim.spawn(SelfHolder { me: None });
-        let other = sim.spawn(SelfHolder { me: None });
-        one.hold(other.clone()).await?;
-        other.hold(one.clone()).await?;
-        Ok(())
-    });
-    for failure in failures {
-        assert!(
-            matches!(&failure.reason, Reason::Leak(found)
-                if found.len() == 1 && found[0].starts_with("proven leaked: 2 processes wait for each other")),
-            "{failure}"
-        );
-    }
+/// Two processes with handles to each other, and none outside.
+#[roundrock::test]
+async fn l11_handles_to_each_other(sim: &Sim) -> Result<()> {
+    let kernel = Kernel::new(sim);
+    let [one, other] = pair(&kernel).await?;
+    drop(one);
+    assert_eq!(kernel.found().await, [""; 0], "we have a handle");
+    drop(other);
+    assert_eq!(kernel.found().await, ["cycle of 2 Holder (Recv)"]);
+    kernel.end().await;
+    Ok(())
 }
 
-/// A future that keeps no waker: nobody can ever wake it.
+/// And a test that ends so fails.
 #[test]
-fn l13_pending_without_a_waker() {
-    let failures = failing::in_every_run(|sim: Sim| async move {
-        sim.task("pending", async { pending::<()>().await });
+fn l11_the_report_names_both() {
+    let body = |sim: Sim| async move { pair(&sim).await.map(drop) };
+    let proof = "proven leaked: 2 processes wait for each other";
+    failing::leaking(body, &[(proof, &["Holder"])]);
+}
+
+/// A future that keeps no waker: nobody can ever wake it, which is proven as soon as it is parked.
+#[roundrock::test]
+async fn l13_pending_without_a_waker(sim: &Sim) {
+    let kernel = Kernel::new(sim);
+    let _task = kernel.task("pending", pending::<()>());
+    assert_eq!(kernel.found().await, ["no waker of pending ()"]);
+    assert_eq!(sim.now(), millis(0));
+    kernel.end().await;
+}
+
+/// And a test that ends so fails.
+#[test]
+fn l13_the_report_names_who_is_pending() {
+    let body = |sim: Sim| async move {
+        sim.task("pending", pending::<()>());
         Ok(())
-    });
-    for failure in failures {
-        assert!(
-            matches!(&failure.reason, Reason::Leak(list) | Reason::Late(list) if list[0].contains("pending")),
-            "{failure}"
-        );
-    }
+    };
+    let proof = "proven leaked: a process waits, and has left its waker with nobody";
+    failing::leaking(body, &[(proof, &["pending"])]);
 }
 
 /// A signal that is never sent, whose holder is dropped.
@@ -182,91 +220,134 @@ async fn l16_done_signal_is_dropped(sim: &Sim) -> Result<()> {
     Ok(())
 }
 
-/// Who waits for a peer that is gone for ever or for the stop ends with the stop.
-#[roundrock::test]
-async fn l26_only_a_shutdown_can_wake(sim: &Sim) -> Result<()> {
-    let (held, receiver) = bounded::<u32>(1);
-    let scope = Scope::clone(sim);
-    sim.task("waits", async move {
-        let _held = held;
-        select! {
-            _ = receiver.recv() => {}
-            _ = scope.stopping() => {}
-        }
-    });
+#[process]
+async fn stuck(out: &Sender<u32>) -> Result<()> {
+    pending::<()>().await;
+    out.send(1).await?;
     Ok(())
 }
 
-/// Two that hold each other, and ten that wait for them: all are told.
+#[process]
+async fn listens(scope: &Scope, input: &Receiver<u32>) {
+    select! {
+        _ = input.recv() => {}
+        _ = scope.stopping() => {}
+    }
+}
+
+/// Who waits for a peer that is stuck for ever, or for the stop, is stranded: it ends with the stop, and not before.
+#[roundrock::test]
+async fn l26_only_a_shutdown_can_wake(sim: &Sim) -> Result<()> {
+    let kernel = Kernel::new(sim);
+    let (out, input) = rendezvous();
+    kernel.spawn(stuck(out));
+    let listener = kernel.spawn(listens(input));
+    assert_eq!(
+        kernel.found().await,
+        ["no waker of stuck ()", "stranded: listens (Recv, Stopping)"]
+    );
+    sim.advance(secs(1000)).await;
+    assert!(listener.exit().is_none(), "nobody has stopped it");
+    let report = kernel.stop(millis(50)).await;
+    let late: Vec<_> = report.late.iter().map(|late| late.name).collect();
+    assert_eq!(late, ["stuck"]);
+    assert!(listener.done().await.is_normal());
+    kernel.end().await;
+    Ok(())
+}
+
+/// Two that hold each other, and 98 that wait for the end of the one or of the other: one root, and all others behind it.
+#[roundrock::test]
+async fn l27_group_behind_a_cycle(sim: &Sim) -> Result<()> {
+    let kernel = Kernel::new(sim);
+    let handles = pair(&kernel).await?;
+    for n in 0..98 {
+        let done = handles[n % 2].done();
+        kernel.task("behind", async move { drop(done.await) });
+    }
+    drop(handles);
+    assert_eq!(
+        kernel.found().await,
+        [
+            "cycle of 2 Holder (Recv); 98 behind",
+            "behind Holder: 49 behind (Join)",
+            "behind Holder: 49 behind (Join)",
+        ]
+    );
+    kernel.end().await;
+    Ok(())
+}
+
+/// And a test that ends so fails.
 #[test]
-fn l27_group_behind_a_cycle() {
-    let failures = failing::in_every_run(|sim: Sim| async move {
-        let one = sim.spawn(SelfHolder { me: None });
-        let other = sim.spawn(SelfHolder { me: None });
-        one.hold(other.clone()).await?;
-        other.hold(one.clone()).await?;
+fn l27_the_report_names_the_root_and_those_behind() {
+    let body = |sim: Sim| async move {
+        let [one, _other] = pair(&sim).await?;
         for _ in 0..10 {
             let done = one.done();
             sim.task("behind", async move { drop(done.await) });
         }
         Ok(())
-    });
-    for failure in failures {
-        assert!(
-            matches!(&failure.reason, Reason::Leak(found)
-                if found.len() == 2 && found[1].starts_with("proven leaked: 10 processes wait behind SelfHolder#")),
-            "{failure}"
-        );
-    }
+    };
+    let root = "proven leaked: 2 processes wait for each other";
+    let behind = "proven leaked: 10 processes wait behind Holder#";
+    failing::leaking(body, &[(root, &["Holder"]), (behind, &["behind"])]);
 }
 
-/// A table of those who wait for an answer is no leak: the answer comes later.
+/// Who waits for an answer from a table is never accused: the table may be anywhere, and the answers come.
 #[roundrock::test]
 async fn l30_pending_table(sim: &Sim) -> Result<()> {
+    #[process]
+    async fn asks(calls: &Sender<OneshotSender<u32>>, number: u32) -> Result<()> {
+        let (answer, answered) = oneshot();
+        calls.send(answer).await?;
+        assert_eq!(answered.recv().await, Some(number));
+        Ok(())
+    }
+    let kernel = Kernel::new(sim);
     let (calls, called) = bounded::<OneshotSender<u32>>(4);
-    sim.task("table", async move {
+    let (go, gate) = bounded::<()>(1);
+    let table = kernel.task("table", async move {
         let mut pending = Vec::new();
-        while let Some(caller) = called.recv().await {
-            pending.push(caller);
+        for number in 0..2 {
+            pending.push((number, called.recv().await.context("nobody calls")?));
         }
-        sleep(secs(1)).await;
-        for (n, caller) in pending.into_iter().enumerate() {
-            caller.send(n as u32).ok();
+        gate.recv().await;
+        for (number, caller) in pending {
+            ensure!(caller.send(number).is_ok(), "the caller has gone");
         }
+        roundrock::Ok(())
     });
-    let (one, first) = oneshot();
-    let (two, second) = oneshot();
-    calls.send(one).await?;
-    calls.send(two).await?;
-    calls.finish();
-    assert_eq!(first.recv().await, Some(0));
-    assert_eq!(second.recv().await, Some(1));
+    let first = kernel.spawn(asks(calls.clone(), 0));
+    sim.settle().await;
+    let second = kernel.spawn(asks(calls, 1));
+    for _ in 0..3 {
+        assert_eq!(kernel.found_later().await, [""; 0]);
+    }
+    assert!(first.exit().is_none() && second.exit().is_none());
+    go.send(()).await?;
+    table.await?;
+    assert!(first.done().await.is_normal() && second.done().await.is_normal());
+    kernel.end().await;
     Ok(())
 }
 
 /// A name keeps what it leads to reachable; when it is taken back, two that hold each other are leaked.
-#[test]
-fn l35_registered_name() {
-    for named in [true, false] {
-        let body = move |sim: Sim| async move {
-            let one = sim.spawn(SelfHolder { me: None });
-            one.hold(one.clone()).await?;
-            sim.register("one", &one)?;
-            let found: Option<SelfHolderHandle> = sim.lookup("one");
-            ensure!(found.is_some(), "the name does not lead to it");
-            if !named {
-                sim.unregister("one");
-            }
-            sim.settle().await;
-            one.holds().await?;
-            one.kill();
-            one.closed().await;
-            Ok(())
-        };
-        if let Err(failure) = roundrock::sim::Simulation::new("named").run(body) {
-            panic!("{failure}");
-        }
-    }
+#[roundrock::test]
+async fn l35_registered_name(sim: &Sim) -> Result<()> {
+    let kernel = Kernel::new(sim);
+    let handles = pair(&kernel).await?;
+    kernel.register("one", &handles[0])?;
+    drop(handles);
+    assert_eq!(kernel.found_later().await, [""; 0], "the name leads to it");
+    let found = kernel.lookup::<HolderHandle>("one").context("no name")?;
+    assert!(found.holds().await?);
+    drop(found);
+    assert_eq!(kernel.found().await, [""; 0]);
+    assert!(kernel.unregister("one"));
+    assert_eq!(kernel.found().await, ["cycle of 2 Holder (Recv)"]);
+    kernel.end().await;
+    Ok(())
 }
 
 /// A future of the user's own that is woken by somebody is no leak.

@@ -3,7 +3,8 @@
 //! The names of the tests begin with the case. Sizes are smaller than on threads, where a case is about load (F01, F11): here it
 //! is about order, and each run is one of 64. Of what needs a thread outside of the system, or blocks one (C23, F05, F06),
 //! `refused.rs` has what a simulation says. Two cases are about a thread that keeps a handle and will use it (L34, G02): a
-//! simulation is a closed world, in which no thread can do so, and they are in `tests/behaviour/` only.
+//! simulation is a closed world, in which no thread can do so. It says that nothing can go on, but accuses nobody: `refused.rs`
+//! has that too.
 
 mod calls;
 mod cancel;
@@ -12,6 +13,7 @@ mod close;
 mod deadlock;
 mod failing;
 mod leaks;
+mod proven;
 mod refused;
 mod restart;
 mod scheduler;

@@ -1,4 +1,4 @@
-//! What cannot be simulated is said, and not passed over. Cases C23, F05, F06 on the deterministic scheduler.
+//! What cannot be simulated is said, and not passed over. Cases C23, F05, F06, G02, L34 on the deterministic scheduler.
 
 use std::sync::Mutex;
 use std::sync::mpsc;
@@ -149,4 +149,68 @@ async fn c24_blocking_jobs_are_simulated(sim: &Sim) -> Result<()> {
     squares.sort_unstable();
     assert_eq!(squares, [0, 1, 4]);
     Ok(())
+}
+
+#[process]
+async fn waits(input: &Receiver<u32>) -> Result<u32> {
+    input.recv().await.context("closed")
+}
+
+/// The sender is outside of all processes: nothing can run, which ends the run, but nobody is accused.
+#[test]
+fn g02_who_waits_for_the_outside_is_not_proven() {
+    let kept = Mutex::new(Vec::new());
+    for seed in 0..64 {
+        let search = Simulation::new("outside").first_seed(seed).seeds(1);
+        let searched = search.run(|sim: Sim| {
+            let (sender, receiver) = rendezvous();
+            kept.lock().unwrap().push(sender);
+            async move {
+                let task = sim.spawn(waits(receiver));
+                sim.settle().await;
+                assert_eq!(sim.system().leaks(), []);
+                task.await?;
+                roundrock::Ok(())
+            }
+        });
+        let failure = searched.expect_err("no thread uses it");
+        assert!(matches!(failure.reason, Reason::Deadlock), "{failure}");
+        let accused = failure.waits.iter().any(|text| text.contains("proven"));
+        assert!(!accused, "{failure}");
+    }
+}
+
+/// A server is idle, and its only handle is outside of all processes: it is not leaked, and serves who comes with it.
+#[test]
+fn l34_an_idle_server_is_not_proven() {
+    #[process]
+    struct Server {
+        served: u32,
+    }
+
+    #[handlers]
+    impl Server {
+        fn serve(&mut self) -> u32 {
+            self.served += 1;
+            self.served
+        }
+    }
+
+    let kept = Mutex::new(Vec::new());
+    let search = Simulation::new("outside").deny_leaks(false);
+    let searched = search.run(|sim: Sim| {
+        let server = sim.spawn(Server { served: 0 });
+        let weak = server.downgrade();
+        kept.lock().unwrap().push(server);
+        async move {
+            for served in 1..=3 {
+                sim.advance(secs(1000)).await;
+                assert_eq!(sim.system().leaks(), []);
+                let server = weak.upgrade().context("it has gone")?;
+                assert_eq!(server.serve().await?, served);
+            }
+            roundrock::Ok(())
+        }
+    });
+    assert_eq!(searched.expect("nobody is accused").seeds, 64);
 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use roundrock::channel::TryRecvError;
 use roundrock::prelude::*;
 use roundrock::sim::Sim;
 use roundrock::supervise::{GaveUp, Restart};
@@ -44,7 +45,7 @@ impl Part {
     }
     fn end(&mut self, how: End, cx: &mut Cx) {
         match how {
-            End::Normal => cx.stop(),
+            End::Normal | End::Stop => cx.stop(),
             End::Failure => cx.fail(roundrock::Fault::error("the reason")),
             End::Panic => panic!("the reason"),
         }
@@ -54,6 +55,7 @@ impl Part {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum End {
     Normal,
+    Stop,
     Failure,
     Panic,
 }
@@ -74,6 +76,7 @@ async fn end(part: &PartHandle, how: Option<End>) -> Result<()> {
     part.incarnation().await?;
     let done = part.done();
     match how {
+        Some(End::Stop) => part.stop(),
         Some(how) => drop(part.end(how).send().await),
         None => part.kill(),
     }
@@ -81,14 +84,15 @@ async fn end(part: &PartHandle, how: Option<End>) -> Result<()> {
     Ok(())
 }
 
-const ENDS: [Option<End>; 4] = [
+const ENDS: [Option<End>; 5] = [
     Some(End::Normal),
+    Some(End::Stop),
     Some(End::Failure),
     Some(End::Panic),
     None,
 ];
 
-async fn restarts(sim: &Sim, restart: Restart, again: fn(Option<End>) -> bool) -> Result<()> {
+async fn restarts(sim: &Sim, restart: Restart, again: impl Fn(Option<End>) -> bool) -> Result<()> {
     for how in ENDS {
         let parts = sim.child("parts");
         let part = add(&parts, 1, &Log::default(), restart);
@@ -96,6 +100,12 @@ async fn restarts(sim: &Sim, restart: Restart, again: fn(Option<End>) -> bool) -
         match again(how) {
             true => assert_eq!(part.incarnation().await, Ok(1), "{how:?}"),
             false => assert_eq!(part.incarnation().await, Err(CallError::Gone), "{how:?}"),
+        }
+        sim.settle().await;
+        assert!(!parts.is_stopping(), "{how:?}");
+        if restart == Restart::Temporary {
+            let left = sim.system().snapshot().children;
+            assert!(left.is_empty(), "{how:?}: {left:?}");
         }
         parts.stop(secs(5)).await;
     }
@@ -111,7 +121,8 @@ async fn r01_permanent(sim: &Sim) -> Result<()> {
 /// A transient one after a failure, a panic or a kill.
 #[roundrock::test]
 async fn r02_transient(sim: &Sim) -> Result<()> {
-    restarts(sim, Restart::Transient, |how| how != Some(End::Normal)).await
+    let is_normal = |how| matches!(how, Some(End::Normal | End::Stop));
+    restarts(sim, Restart::Transient, move |how| !is_normal(how)).await
 }
 
 /// A temporary one never.
@@ -191,6 +202,7 @@ async fn r07_temporary_bystander(sim: &Sim) -> Result<()> {
         assert_eq!(bystander.incarnation().await, Err(CallError::Gone));
         assert_eq!(first.incarnation().await, Ok(1));
         assert_eq!(log.take(), ["+1", "+2", "-2", "+1"]);
+        assert!(!parts.is_stopping(), "the supervisor lives");
         parts.stop(secs(5)).await;
     }
     Ok(())
@@ -208,7 +220,9 @@ async fn slow(input: &Receiver<()>) {
 #[roundrock::test]
 async fn r08_a_common_fall_counts_once(sim: &Sim) -> Result<()> {
     for all in [true, false] {
-        for how in ENDS {
+        // Whoever is stopped by its handle is not to come back.
+        let ends = ENDS.into_iter().filter(|&how| how != Some(End::Stop));
+        for how in ends {
             let parts = sim.child("parts").intensity(1, secs(10));
             let parts = if all {
                 parts.one_for_all()
@@ -257,14 +271,14 @@ async fn r08_intensity_is_exact(sim: &Sim) -> Result<()> {
 
 #[process]
 struct Poisoned {
-    handled: Sender<u32>,
+    handled: Sender<(u32, u32)>,
 }
 
 #[handlers]
 impl Poisoned {
-    async fn handle(&mut self, message: u32) -> Result<()> {
+    async fn handle(&mut self, message: u32, cx: &mut Cx) -> Result<()> {
         assert_ne!(message, 0, "poison");
-        self.handled.send(message).await?;
+        self.handled.send((cx.incarnation(), message)).await?;
         Ok(())
     }
 }
@@ -279,12 +293,14 @@ async fn r17_mailbox_survives_a_restart(sim: &Sim) -> Result<()> {
             handled: handled.clone(),
         })
         .spawn();
-    for message in 0..=6 {
+    for message in 0..=10 {
         process.handle(message).send_and_forget().await?;
     }
-    for message in 1..=6 {
-        assert_eq!(order.recv().await, Some(message));
+    for message in 1..=10 {
+        assert_eq!(order.recv().await, Some((1, message)));
     }
+    sim.settle().await;
+    assert_eq!(order.try_recv(), Err(TryRecvError::Empty));
     parts.stop(secs(5)).await;
     Ok(())
 }

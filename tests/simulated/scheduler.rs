@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use roundrock::prelude::*;
 use roundrock::sim::Sim;
@@ -14,11 +14,15 @@ use roundrock_tests::isolated;
 #[roundrock::test]
 async fn f01_spawn_many(sim: &Sim) -> Result<()> {
     let many = sim.child("many");
+    let ran = Arc::new(AtomicUsize::new(0));
     for _ in 0..300 {
-        many.task("empty", async {});
+        let ran = Arc::clone(&ran);
+        many.task("empty", async move {
+            ran.fetch_add(1, Ordering::SeqCst);
+        });
     }
     many.join().await?;
-    assert_eq!(many.alive(), 0);
+    assert_eq!((many.alive(), ran.load(Ordering::SeqCst)), (0, 300));
     Ok(())
 }
 
@@ -90,20 +94,39 @@ async fn f11_thread_ring(sim: &Sim) -> Result<()> {
     Ok(())
 }
 
-/// A process that panics takes nobody along who is not in its scope.
+/// A process that panics takes nobody along who is not in its scope: a thousand others live on, and so do the workers.
 #[roundrock::test]
 async fn i01_panic_in_a_process(sim: &Sim) -> Result<()> {
-    let others: Vec<_> = (0..20)
-        .map(|n| sim.task("other", async move { roundrock::Ok(n) }))
-        .collect();
+    let others = sim.child("others");
+    let ended = Arc::new(AtomicUsize::new(0));
+    // In twenties: of a thousand that can run at once the choice is slow.
+    let mut gates = Vec::new();
+    for _ in 0..50 {
+        let (open, gate) = rendezvous::<u32>();
+        gates.push(open);
+        for _ in 0..20 {
+            let (gate, ended) = (gate.clone(), Arc::clone(&ended));
+            others.task("other", async move {
+                gate.recv().await;
+                ended.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+        sim.settle().await;
+    }
+    let workers = sim.system().workers();
     let broken = isolated(sim, async {
         panic!("only this one");
     });
     assert_eq!(broken.done().await.kind(), "panicked");
-    for (n, other) in others.into_iter().enumerate() {
-        assert_eq!(other.await?, n);
+    sim.settle().await;
+    assert_eq!((others.alive(), ended.load(Ordering::SeqCst)), (1000, 0));
+    assert_eq!(sim.system().workers(), workers);
+    for (n, open) in gates.into_iter().enumerate() {
+        drop(open);
+        sim.settle().await;
+        assert_eq!(ended.load(Ordering::SeqCst), 20 * (n + 1));
     }
-    Ok(())
+    others.join().await
 }
 
 /// What a panic said is kept: a text, whatever it was made of, or else the type.
@@ -125,6 +148,9 @@ async fn i06_payload_kinds(sim: &Sim) -> Result<()> {
         let exit = task.done().await;
         assert!(exit.to_string().contains(said), "{exit}");
     }
-    assert_eq!(other.done().await.kind(), "panicked");
+    let other = other.done().await;
+    assert_eq!(other.kind(), "panicked");
+    let said = "a payload that is not a text";
+    assert!(other.to_string().contains(said), "{other}");
     Ok(())
 }

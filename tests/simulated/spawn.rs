@@ -19,16 +19,24 @@ async fn j03_ends_are_told_apart(sim: &Sim) -> Result<()> {
     let failed = isolated(sim, async { Err::<(), _>(Error::msg("the reason")) });
     let killed = isolated(sim, async { sleep(secs(1000)).await });
     killed.kill();
-    let panicked = panicked.done().await;
+    for (task, kind) in [
+        (&panicked, "panicked"),
+        (&failed, "failed"),
+        (&killed, "killed"),
+    ] {
+        assert_eq!(task.done().await.kind(), kind);
+    }
+    let panicked = panicked.await.expect_err("it panicked");
     assert_eq!(panicked.kind(), "panicked");
     assert!(
         panicked.to_string().contains("the text of it"),
         "{panicked}"
     );
-    let failed = failed.done().await;
+    let failed = failed.await.expect_err("it failed");
     assert_eq!(failed.kind(), "failed");
     assert!(failed.to_string().contains("the reason"), "{failed}");
-    assert_eq!(killed.done().await.kind(), "killed");
+    let killed = killed.await.expect_err("it was killed");
+    assert_eq!(killed.kind(), "killed");
     Ok(())
 }
 

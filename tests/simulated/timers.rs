@@ -1,5 +1,7 @@
 //! Timers and virtual time. Cases T01 to T11.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -51,14 +53,45 @@ async fn t02_timers_fire_in_the_order_of_deadlines(sim: &Sim) -> Result<()> {
     Ok(())
 }
 
-/// A sleep of nothing, and one whose time has passed, take no time.
+/// How often a future is polled until it is ready.
+async fn polls(future: impl Future<Output = ()>) -> u32 {
+    let mut future = pin!(future);
+    let mut polls = 0;
+    poll_fn(|cx| {
+        polls += 1;
+        future.as_mut().poll(cx)
+    })
+    .await;
+    polls
+}
+
+/// A sleep of nothing, and one whose time has passed, take no time, but let others come first.
 #[roundrock::test]
 async fn t03_zero_and_past(sim: &Sim) {
-    sleep(millis(0)).await;
+    assert_eq!(polls(sleep(millis(0))).await, 2);
+    assert_eq!(sim.now(), millis(0));
     let begun = roundrock::time::now();
     sleep(millis(3)).await;
-    roundrock::time::sleep_until(begun).await;
+    assert_eq!(polls(roundrock::time::sleep_until(begun)).await, 2);
     assert_eq!(sim.now(), millis(3));
+}
+
+/// And they do come first, in the run that everybody would write down.
+#[roundrock::test(seeds = 1)]
+async fn t03_others_come_first(sim: &Sim) {
+    for past in [false, true] {
+        let ran = Arc::new(AtomicU32::new(0));
+        let other = Arc::clone(&ran);
+        sim.task("other", async move {
+            other.fetch_add(1, Ordering::SeqCst);
+        });
+        if past {
+            roundrock::time::sleep_until(roundrock::time::now()).await;
+        } else {
+            sleep(millis(0)).await;
+        }
+        assert_eq!(ran.load(Ordering::SeqCst), 1, "past: {past}");
+    }
 }
 
 /// The k-th tick comes at k periods, however long the ticks are handled.
