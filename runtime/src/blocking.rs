@@ -262,6 +262,8 @@ struct PostState {
     thread: Option<Thread>,
     /// What that thread waits for.
     parked: Option<Parked>,
+    /// It was woken since it looked last.
+    woken: bool,
     /// The process does not wait any more.
     left: bool,
     /// Keeps the scope of the process that has left.
@@ -294,15 +296,22 @@ impl Post {
         }
         let parked = Some(Parked { waits, flags });
         let mut state = self.0.lock();
-        if state.parked != parked {
+        // Who was woken in the meantime does not wait: nobody would take back that it does.
+        if state.parked != parked && !state.woken {
             state.parked = parked;
             Self::wake_process(state);
         }
     }
 
+    /// The thread is about to look whether it must wait.
+    fn looks(&self) {
+        self.0.lock().woken = false;
+    }
+
     /// The thread is woken.
     fn unpark(&self) {
         let mut state = self.0.lock();
+        state.woken = true;
         let thread = state.thread.clone();
         if state.parked.take().is_some() {
             Self::wake_process(state);
@@ -566,6 +575,9 @@ fn wait_as<F: Future>(job: Option<Arc<Post>>, future: F) -> F::Output {
     let mut cx = Context::from_waker(&waker);
     let mut future = pin!(future);
     loop {
+        if let Some(post) = &job {
+            post.looks();
+        }
         let (polled, waits) = current::watched(|| future.as_mut().poll(&mut cx));
         if let Poll::Ready(output) = polled {
             return output;

@@ -12,6 +12,7 @@ mod channel;
 mod close;
 mod deadlock;
 mod failing;
+mod grants;
 mod leaks;
 mod proven;
 mod refused;

@@ -223,7 +223,8 @@ impl<T> Core<T> {
         // parked beside receivers, and come first.
         let may_hand_over = match state.capacity {
             0 => state.receivers.len() > state.permits,
-            _ => state.senders.is_empty(),
+            // Where a send never waits, nobody who waits for room comes before it.
+            _ => state.senders.is_empty() || state.overflow != Overflow::Wait,
         };
         if may_hand_over && !state.receivers.is_empty() {
             // SAFETY: under the lock.

@@ -101,8 +101,9 @@ impl<T> State<T> {
                 return;
             }
             // SAFETY: under the lock.
-            let Some(sender) = (unsafe { self.senders.claim_first() }) else {
-                return;
+            let Some(sender) = (unsafe { self.senders.claim_oldest() }) else {
+                // Its `select!` was won elsewhere; what may be granted to the next one is another question.
+                continue;
             };
             match sender.offer {
                 Offer::Ready(count) => self.permits += count,

@@ -39,6 +39,7 @@ mod matching;
 pub(crate) mod oneshot;
 pub(crate) mod overdue;
 pub(crate) mod permit;
+mod place;
 pub(crate) mod policy;
 pub(crate) mod receiver;
 pub(crate) mod registry;

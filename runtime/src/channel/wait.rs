@@ -29,6 +29,7 @@ use std::mem::MaybeUninit;
 use std::num::NonZeroUsize;
 use std::ptr::{self, NonNull};
 
+pub(crate) use crate::channel::place::{Place, empty, fill};
 use crate::channel::select::Token;
 use crate::sync::{AtomicU32, Ordering, UnsafeCell};
 use crate::task::waker::{TaskWaker, WakerPlace};
@@ -38,34 +39,6 @@ pub(crate) const WAITING: u32 = 1;
 pub(crate) const DONE: u32 = 2;
 pub(crate) const CLOSED: u32 = 3;
 pub(crate) const LOST: u32 = 4;
-
-/// Where an operation keeps its message. While the operation is parked, only the peer that completes it comes here, under the
-/// lock; before and after, only its owner.
-pub(crate) type Place<T> = UnsafeCell<Option<T>>;
-
-/// Puts a message into a place.
-///
-/// # Safety
-/// `place` is a living `Place<T>` that nobody else touches now.
-#[inline]
-pub(crate) unsafe fn fill<T>(place: NonNull<()>, message: T) {
-    // SAFETY: by contract.
-    let place = unsafe { place.cast::<Place<T>>().as_ref() };
-    // SAFETY: as above.
-    place.with_mut(|place| unsafe { *place = Some(message) });
-}
-
-/// Takes the message out of a place.
-///
-/// # Safety
-/// As for [`fill`].
-#[inline]
-pub(crate) unsafe fn empty<T>(place: NonNull<()>) -> Option<T> {
-    // SAFETY: by contract.
-    let place = unsafe { place.cast::<Place<T>>().as_ref() };
-    // SAFETY: as above.
-    place.with_mut(|place| unsafe { (*place).take() })
-}
 
 /// What a parked operation offers to its peer. The first pointer is to a [`Place`].
 #[derive(Debug, Clone, Copy)]
@@ -406,28 +379,36 @@ impl List {
     /// Under the lock.
     #[inline]
     pub(crate) unsafe fn claim_first(&mut self) -> Option<Claimed> {
-        loop {
-            // SAFETY: a node in the list is alive.
-            let node = unsafe { self.first.as_ref() }?;
-            // SAFETY: it is in the list, under the lock.
-            if unsafe { node.claim() } {
-                return Some(Claimed {
-                    node: NonNull::from(node),
-                    // SAFETY: as above.
-                    offer: unsafe { node.offer() },
-                });
+        while !self.is_empty() {
+            // SAFETY: by contract.
+            let claimed = unsafe { self.claim_oldest() };
+            if claimed.is_some() {
+                return claimed;
             }
-            // SAFETY: as above.
-            unsafe {
-                self.finish(
-                    Claimed {
-                        node: NonNull::from(node),
-                        offer: Offer::Ready(1),
-                    },
-                    LOST,
-                )
-            };
         }
+        None
+    }
+
+    /// The oldest node, if it may still be completed; if not, it leaves the list. As for [`claim_first`](Self::claim_first).
+    ///
+    /// # Safety
+    /// Under the lock.
+    #[inline]
+    pub(crate) unsafe fn claim_oldest(&mut self) -> Option<Claimed> {
+        // SAFETY: a node in the list is alive.
+        let node = unsafe { self.first.as_ref() }?;
+        let claimed = Claimed {
+            node: NonNull::from(node),
+            // SAFETY: as above.
+            offer: unsafe { node.offer() },
+        };
+        // SAFETY: it is in the list, under the lock.
+        if unsafe { node.claim() } {
+            return Some(claimed);
+        }
+        // SAFETY: as above.
+        unsafe { self.finish(claimed, LOST) };
+        None
     }
 
     /// As [`claim_first`](Self::claim_first), in a list of receivers.

@@ -199,7 +199,7 @@ impl Seen {
             id,
             parked_at: parked.then_some(seq),
             kind: WaitKind::from_u8((word >> 8) as u8),
-            kinds: (word >> 16) as u16 & current::KINDS,
+            kinds: kinds_of(word),
             // ORDERING: as above.
             object: slot.line.object.load(Ordering::Relaxed),
             site: about.site,
@@ -245,5 +245,18 @@ impl Seen {
     pub(super) fn was_told(&self) -> bool {
         let told = self.flags & current::TOLD;
         self.flags & current::ENDED != 0 && (told == 0 || told == current::told_of(self.object))
+    }
+}
+
+/// The kinds of the waits in a wait word. Several waits that are not all for input are a choice, also when they are of one kind: only
+/// the last one's object is known here.
+fn kinds_of(word: u64) -> u16 {
+    const INPUTS: u16 = WaitKind::Recv.bit() | WaitKind::Stopping.bit();
+    let kinds = (word >> 16) as u16 & current::KINDS;
+    let noted = word & 0x7f;
+    if noted > 1 && kinds & !INPUTS != 0 {
+        kinds | WaitKind::Select.bit()
+    } else {
+        kinds
     }
 }
