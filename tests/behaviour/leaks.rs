@@ -563,3 +563,40 @@ fn p41_workers_go_on_during_a_search() {
         Ok(())
     });
 }
+
+#[process]
+async fn sleeps_with(_output: &Sender<u32>) {
+    sleep(secs(3600)).await;
+}
+
+/// Many who receive from one channel are proven as few are, and nobody is accused while one could feed them; a pass over so many that
+/// share a channel takes as many steps as there are, not the square.
+#[test]
+fn p40_many_may_share_a_channel() {
+    on(2, async |scope| {
+        let system = scope.system();
+        for (relays, is_fed) in [(200, false), (200, true), (20_000, false)] {
+            let ring = scope.child("ring");
+            let (jobs, waiting) = bounded(1);
+            let (done, results) = bounded(1);
+            for _ in 0..relays {
+                ring.spawn(relay(waiting.clone(), done.clone()));
+            }
+            if is_fed {
+                ring.spawn(sleeps_with(jobs.clone()));
+            }
+            ring.spawn(relay(results, jobs));
+            drop((waiting, done));
+            parked(&system, &vec!["relay"; relays + 1]).await;
+            if is_fed {
+                parked(&system, &["sleeps_with"]).await;
+                assert_eq!(proven(&system.leaks()), 0);
+            } else {
+                let leaks = until(&system, |leaks| proven(leaks) == relays + 1).await;
+                assert_eq!(leaks.len(), 1, "one cause");
+            }
+            ring.stop(secs(0)).await;
+        }
+        Ok(())
+    });
+}

@@ -99,6 +99,18 @@ pub(super) struct Held {
     owners: usize,
 }
 
+/// Who holds endpoints of a channel.
+#[derive(Debug)]
+struct Side {
+    /// In [`Facts::held`].
+    range: Range<u32>,
+    /// How many these are: see [`Facts::known`].
+    known: [u64; 3],
+}
+
+/// A channel that more hold has a line of those who wait to receive there.
+const LONG: usize = 64;
+
 /// Everything that one pass has read.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
@@ -106,7 +118,9 @@ pub(super) struct Facts {
     waits: Vec<Noted>,
     /// Sorted by channel.
     held: Vec<Held>,
-    of_channel: HashMap<u64, Range<u32>, Fast>,
+    of_channel: HashMap<u64, Side, Fast>,
+    /// Of channels that many hold: who waits to receive there.
+    lines: HashMap<u64, Vec<u32>, Fast>,
     of_id: HashMap<u64, u32, Fast>,
     /// The parked processes inside of each scope that somebody waits for.
     of_scope: HashMap<u64, Vec<u32>, Fast>,
@@ -315,9 +329,30 @@ impl Facts {
                 .iter()
                 .take_while(|held| held.port.object() == object);
             let to = from + same.count();
-            self.of_channel.insert(object, from as u32..to as u32);
+            let known = known(&self.held[from..to]);
+            if to - from > LONG {
+                self.lines.insert(object, self.line(&self.held[from..to]));
+            }
+            let range = from as u32..to as u32;
+            self.of_channel.insert(object, Side { range, known });
             from = to;
         }
+    }
+
+    /// Who waits to receive from the channel that these hold.
+    fn line(&self, held: &[Held]) -> Vec<u32> {
+        let waits = |held: &&Held| {
+            let receives = Noted {
+                kind: WaitKind::Recv,
+                object: held.port.object(),
+            };
+            let ends = [Tie::Receiver, Tie::Mailbox, Tie::Kept];
+            ends.contains(&held.port.tie()) && self.waits(held.by as usize).contains(&receives)
+        };
+        let mut line: Vec<_> = held.iter().filter(waits).map(|held| held.by).collect();
+        line.sort_unstable();
+        line.dedup();
+        line
     }
 
     fn find_scopes(&mut self, scheduler: &Scheduler) {
@@ -351,7 +386,7 @@ impl Facts {
     /// Who holds endpoints of this channel.
     pub(super) fn holders(&self, object: u64) -> &[Held] {
         match self.of_channel.get(&object) {
-            Some(range) => &self.held[range.start as usize..range.end as usize],
+            Some(Side { range, .. }) => &self.held[range.start as usize..range.end as usize],
             None => &[],
         }
     }
@@ -368,20 +403,36 @@ impl Facts {
 
     /// How many strong senders, receivers and weak senders of a channel the parked processes hold.
     pub(super) fn known(&self, object: u64) -> [u64; 3] {
-        let mut sum = [0; 3];
-        // What several own together counts once for all, and as often as the first of them has it.
-        let mut first = None;
-        for held in self.holders(object) {
-            let (tie, shared) = (held.port.tie(), held.owners != 0);
-            let before = first.filter(|&(owners, known, _)| (owners, known) == (held.owners, tie));
-            if !shared || before.is_none_or(|(_, _, by)| by == held.by) {
-                let weights = tie.weights();
-                sum = [0, 1, 2].map(|side: usize| sum[side] + weights[side]);
-                first = Some((held.owners, tie, held.by));
-            }
-        }
-        sum
+        self.of_channel.get(&object).map_or([0; 3], |of| of.known)
     }
+
+    /// Where many wait to receive from one channel, each of them could let each other one go on. That is as much as: the first could
+    /// be woken by anybody, and each other one by the next of them. So this returns who comes after `process`, unless it is the first,
+    /// or few wait there. Otherwise a pass over `n` of them would take `n`² steps.
+    pub(super) fn next_in_line(&self, object: u64, process: u32) -> Option<u32> {
+        let line = self.lines.get(&object)?;
+        match line.binary_search(&process) {
+            Ok(0) | Err(_) => None,
+            Ok(at) => Some(line[(at + 1) % line.len()]),
+        }
+    }
+}
+
+/// How many strong senders, receivers and weak senders of their channel these are.
+fn known(held: &[Held]) -> [u64; 3] {
+    let mut sum = [0; 3];
+    // What several own together counts once for all, and as often as the first of them has it.
+    let mut first = None;
+    for held in held {
+        let (tie, shared) = (held.port.tie(), held.owners != 0);
+        let before = first.filter(|&(owners, known, _)| (owners, known) == (held.owners, tie));
+        if !shared || before.is_none_or(|(_, _, by)| by == held.by) {
+            let weights = tie.weights();
+            sum = [0, 1, 2].map(|side: usize| sum[side] + weights[side]);
+            first = Some((held.owners, tie, held.by));
+        }
+    }
+    sum
 }
 
 /// The channels of which some process holds a sender as a port.

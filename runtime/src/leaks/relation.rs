@@ -98,6 +98,9 @@ pub(super) fn wake(
     match wait.kind {
         WaitKind::Recv => match ends(facts, pins, object) {
             Some(ends) if holds(facts, pins, wait, &ends) => {
+                if let Some(next) = facts.next_in_line(object, process) {
+                    return Wake::Any(graph.group([next]));
+                }
                 let others = |held: &&Held| match held.port.tie() {
                     Tie::Sender | Tie::Weak => true,
                     Tie::Receiver | Tie::Mailbox | Tie::Kept => held.by != process,
