@@ -274,7 +274,7 @@ impl Store {
 }
 
 #[test]
-fn p16_work_beside_the_handlers_comes_back_in_the_order_in_which_it_ends() {
+fn work_beside_the_handlers_comes_back_in_the_order_in_which_it_ends() {
     on_workers(|scope| async move {
         let store = scope.spawn(Store::new());
         let ways: Vec<_> = (0..3).map(|_| bounded(1)).collect();

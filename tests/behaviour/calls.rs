@@ -128,9 +128,9 @@ fn p24_stored_replies_complete() {
     });
 }
 
-/// P13: a call that is dropped before its turn is withdrawn; after that the handler runs to its end.
+/// P12, which excepts started calls: a call that is dropped before its turn is withdrawn; after that the handler runs to its end.
 #[test]
-fn p13_a_dropped_call_is_withdrawn_or_runs_to_its_end() {
+fn p12_a_dropped_call_is_withdrawn_or_runs_to_its_end() {
     on_workers(|scope| async move {
         let state = Service::default();
         let (begun, ended) = (Arc::clone(&state.begun), Arc::clone(&state.ended));

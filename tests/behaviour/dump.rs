@@ -381,7 +381,7 @@ fn events_tell_of_failures_restarts_and_who_gave_up() {
 }
 
 #[test]
-fn p18_a_stall_and_a_late_process_are_events() {
+fn a_stall_and_a_late_process_are_events() {
     let system = System::builder().workers(1).start().expect("it starts");
     let events = system.events();
     let scope = system.scope().child("late");

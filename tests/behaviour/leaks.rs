@@ -58,7 +58,7 @@ async fn relay(input: &Receiver<u32>, output: &Sender<u32>) -> Result<()> {
 }
 
 #[test]
-fn p39_a_ring_of_ports_is_proven_with_all_its_names() {
+fn p39_p42_a_ring_of_ports_is_proven_with_all_its_names() {
     on(2, async |scope| {
         let ring = scope.child("ring");
         let (one, to_two) = rendezvous().named("one");

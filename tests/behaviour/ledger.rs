@@ -236,7 +236,7 @@ fn p14_select_counts_the_arm_that_won() {
 }
 
 #[test]
-fn p19_permits_are_room_and_not_messages() {
+fn p05_permits_are_room_and_not_messages() {
     on(1, |scope| async move {
         let (sender, receiver) = bounded::<u8>(3);
         let mut room = sender.ready_many(2).await?;
@@ -503,7 +503,7 @@ fn a_deadline_dies_with_the_handler_that_panics() {
 
 /// A call that was dropped after its handler started runs to its end; its reply is a message that died.
 #[test]
-fn p13_the_reply_to_a_caller_that_went_is_withdrawn() {
+fn p04_the_reply_to_a_caller_that_went_is_withdrawn() {
     on_threads(|scope| async move {
         let (server, started) = server(&scope);
         let (gate, waits) = rendezvous::<()>();
