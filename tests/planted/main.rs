@@ -13,6 +13,7 @@ mod harness;
 mod ack_before_work;
 mod announce_before_store;
 mod ask_cycle;
+mod barrier_reuse;
 mod cache_stampede;
 mod check_then_act;
 mod closed_account;
@@ -20,7 +21,9 @@ mod counter_reset;
 mod deaf_to_stop;
 mod double_charge;
 mod double_release;
+mod flag_and_turn;
 mod gone_subscriber;
+mod half_open;
 mod half_read;
 mod hold_and_wait;
 mod lag_ignored;
@@ -37,13 +40,16 @@ mod mutual_handles;
 mod numbers_out_of_order;
 mod overflow_newest;
 mod parked_worker;
+mod permit_order;
 mod philosophers;
 mod pool_reorders;
+mod port_order;
 mod recursive_read;
 mod redelivery;
 mod register_after_send;
 mod response_mixup;
 mod restart_order;
+mod saga_order;
 mod shutdown_loses_tail;
 mod silent_node;
 mod skipped_state;
@@ -53,7 +59,9 @@ mod stale_fill;
 mod stale_guard;
 mod stale_session;
 mod starved_arm;
+mod termination;
 mod ticker_burst;
+mod token_on_error;
 mod torn_read;
 mod two_locks;
 mod two_mailboxes;
@@ -107,6 +115,7 @@ planted! {
     ack_before_work: Assertion,
     announce_before_store: Assertion,
     ask_cycle: Error,
+    barrier_reuse: Deadlock,
     cache_stampede: Assertion,
     check_then_act: Assertion,
     closed_account: Assertion,
@@ -114,7 +123,9 @@ planted! {
     deaf_to_stop: Assertion,
     double_charge: Assertion,
     double_release: Assertion,
+    flag_and_turn: Assertion,
     gone_subscriber: Error,
+    half_open: Assertion,
     half_read: Assertion,
     hold_and_wait: Deadlock,
     lag_ignored: Assertion,
@@ -131,13 +142,16 @@ planted! {
     numbers_out_of_order: Assertion,
     overflow_newest: Assertion,
     parked_worker: Deadlock,
+    permit_order: Deadlock,
     philosophers: Deadlock,
     pool_reorders: Assertion,
+    port_order: Assertion,
     recursive_read: Deadlock,
     redelivery: Assertion,
     register_after_send: Deadlock,
     response_mixup: Assertion,
     restart_order: Error,
+    saga_order: Assertion,
     shutdown_loses_tail: Assertion,
     silent_node: Assertion,
     skipped_state: Assertion,
@@ -147,7 +161,9 @@ planted! {
     stale_guard: Assertion,
     stale_session: Assertion,
     starved_arm: Assertion,
+    termination: Assertion,
     ticker_burst: Assertion,
+    token_on_error: Assertion,
     torn_read: Assertion,
     two_locks: Deadlock,
     two_mailboxes: Deadlock,

@@ -480,6 +480,35 @@ fn a_loop_that_asks_starves_nobody() {
     }
 }
 
+/// Who waits in a loop for somebody that has failed does not hide why it waits, and does not make the run long.
+#[test]
+fn a_failure_is_the_reason_also_when_others_go_on_for_ever() {
+    let search = Simulation::new("spins").seeds(1).shrink(Duration::ZERO);
+    let failure = search.run(|sim: Sim| async move {
+        let door = sim.spawn(Door {
+            knocks: 0,
+            open: false,
+        });
+        let asks = door.clone();
+        sim.task("asks", async move {
+            while !asks.is_open().await? {}
+            roundrock::Ok(())
+        });
+        let breaks = sim.task("breaks", async move {
+            door.is_open().await?;
+            assert!(door.is_open().await?, "it cannot be opened");
+            roundrock::Ok(())
+        });
+        breaks.await
+    });
+    let failure = failure.expect_err("nobody opens the door");
+    let Reason::Panicked { message, .. } = &failure.reason else {
+        panic!("{failure}");
+    };
+    assert_eq!(message, "it cannot be opened");
+    assert!(failure.steps < 50_000, "{} steps", failure.steps);
+}
+
 /// What is to be pasted is the whole test, with its body.
 #[roundrock::test(seeds = 2)]
 #[should_panic(

@@ -282,7 +282,7 @@ impl ScopeInner {
     }
 
     /// Lets a stop that has begun, if one has, end after `grace` from now, if that is earlier. The coordinators read it.
-    pub(super) fn hasten_stop(&self, grace: Duration) {
+    pub(crate) fn hasten_stop(&self, grace: Duration) {
         let children = {
             let mut state = self.state.lock();
             if let Some((begun, whole)) = &mut state.stop {

@@ -146,7 +146,8 @@ impl Reason {
         Some(Self::Late(late.map(ToString::to_string).collect()))
     }
 
-    fn of_error(error: &Error) -> Self {
+    /// The reason of a run in which this came first.
+    pub(crate) fn of_error(error: &Error) -> Self {
         match error.downcast_ref::<ScopeError>() {
             Some(scope) => Self::of_exit(scope.process(), scope.exit()),
             None => match error.chain().find_map(|cause| cause.downcast_ref::<Exit>()) {
@@ -159,7 +160,8 @@ impl Reason {
         }
     }
 
-    fn of_exit(process: &str, exit: &Exit) -> Self {
+    /// The same, of the exit of a process.
+    pub(crate) fn of_exit(process: &str, exit: &Exit) -> Self {
         let process = process.to_owned();
         match exit.fault().map(|fault| &**fault) {
             Some(Fault::Panic(panic)) => Self::of_panic(process, panic),

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::observe::snapshot;
+use crate::process::Exit;
 use crate::scheduler::Scheduler;
 use crate::scheduler::worker::Worker;
 use crate::scope::{Scope, ScopeInner};
@@ -34,7 +35,13 @@ use crate::system::{Returned, SystemInner, oversee};
 use crate::task::{Task, TaskRef};
 
 /// Steps that a run that failed may take to come to its end.
-const LAST_STEPS: u32 = 100_000;
+const LAST_STEPS: u64 = 100_000;
+
+/// Steps that a run in which something has failed may take to come to its end by itself.
+const MORE_STEPS: u64 = 2_000;
+
+/// After how many turns it is asked whether something has failed: that takes a lock.
+const SELDOM: u64 = 64;
 
 /// What a run needs to know.
 #[derive(Debug, Clone, Copy)]
@@ -189,6 +196,7 @@ impl Arena {
             test,
             whole,
             failed_before: Cell::new(None),
+            failed_at: Cell::new(None),
             waits: RefCell::default(),
             checked: Cell::new(false),
             options,
@@ -210,6 +218,8 @@ struct Run<'a> {
     whole: Task<Returned<()>>,
     /// A process of the root scope had failed when the body ended.
     failed_before: Cell<Option<bool>>,
+    /// The step at which a process of the root scope had failed.
+    failed_at: Cell<Option<u64>>,
     /// Who waited for what when a process had failed, in a run that is recorded.
     waits: RefCell<Option<Vec<String>>>,
     /// The checks at the end were made.
@@ -220,10 +230,15 @@ struct Run<'a> {
 impl Run<'_> {
     /// Runs until everything has ended, or the run has failed. Returns who waited for what when it failed.
     fn complete(self) -> Vec<String> {
+        let mut turns = 0_u64;
         while !self.machine.is_broken() && !self.whole.task().state.is_done() {
             self.go_on();
             self.machine.look();
             self.note_failure();
+            turns += 1;
+            if turns.is_multiple_of(SELDOM) {
+                self.give_up_on_the_others();
+            }
         }
         if !self.machine.is_broken() && !self.checked.get() {
             // Everything ended by itself.
@@ -264,11 +279,39 @@ impl Run<'_> {
         if self.failed_before.get().is_none() && self.test.state.is_done() {
             self.failed_before.set(Some(self.root.has_failed()));
         }
-        let body_failed = || self.test.exit().is_some_and(|exit| exit.is_failure());
         let is_kept = self.machine.events.borrow().is_some() && self.waits.borrow().is_none();
-        if is_kept && (self.root.has_failed() || body_failed()) {
+        if is_kept && (self.root.has_failed() || self.has_panicked()) {
             self.machine.stop_recording();
             *self.waits.borrow_mut() = Some(quiet::waits(self.machine, &self.test));
+        }
+    }
+
+    /// Ends a run in which a process has failed and others do not stop: they may wait in a loop for what it cannot do any more.
+    fn give_up_on_the_others(&self) {
+        let steps = self.machine.steps.get();
+        match self.failed_at.get() {
+            None if self.root.has_failed() || self.has_panicked() => {
+                self.failed_at.set(Some(steps));
+            }
+            Some(at) if steps > at + MORE_STEPS => self.machine.break_off(|| self.first_failure()),
+            _ => {}
+        }
+    }
+
+    /// Whether the body has.
+    fn has_panicked(&self) -> bool {
+        self.test.exit().is_some_and(|exit| exit.is_failure())
+    }
+
+    /// What failed first, the body or a process.
+    fn first_failure(&self) -> Reason {
+        let body = self.test.exit().filter(Exit::is_failure);
+        match (body, self.failed_before.get()) {
+            (Some(exit), Some(false)) => Reason::of_exit("test", &exit),
+            _ => match self.root.result() {
+                Err(error) => Reason::of_error(&error),
+                Ok(()) => Reason::MaxSteps(self.machine.steps.get()),
+            },
         }
     }
 
@@ -361,9 +404,18 @@ impl Run<'_> {
         machine.ending.set(true);
         if !self.whole.task().state.is_done() {
             self.root.begin_stop(Duration::ZERO);
+            // It may have begun before, with a grace.
+            self.root.hasten_stop(Duration::ZERO);
             self.test.kill();
         }
-        for _ in 0..LAST_STEPS {
+        for step in 1..=LAST_STEPS {
+            if step % MORE_STEPS == 0 {
+                // Somebody goes on for ever, and is dropped when the grace is over.
+                if let Some(nanos) = self.next_moment() {
+                    self.move_time(nanos);
+                    machine.fire_what_is_due();
+                }
+            }
             match machine.turn() {
                 Turn::Process(next) => machine.step(next),
                 Turn::Job(job) => machine.run_job(job),
