@@ -276,3 +276,24 @@ async fn a_real_test_that_ends_with_a_closed_channel_fails(_scope: &Scope) -> Re
     jobs.send(1).await?;
     Ok(())
 }
+
+#[process]
+struct Ticker;
+
+#[handlers]
+impl Ticker {
+    #[every("1ms")]
+    fn tick(&mut self) {}
+
+    fn is_there(&mut self) -> bool {
+        true
+    }
+}
+
+/// A process that goes on until it is stopped does not keep a test on threads from its end, as it keeps no simulation.
+#[roundrock::test(real, workers = 1)]
+async fn a_real_test_stops_what_goes_on_when_its_body_has_returned(scope: &Scope) -> Result<()> {
+    let ticker = scope.spawn(Ticker);
+    ensure!(ticker.is_there().await?, "it answers");
+    Ok(())
+}

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io::Write as _;
+use std::sync::Arc;
 
 use crate::process::exit::IntoOutcome;
 use crate::scope::Scope;
@@ -38,8 +39,14 @@ where
     F: Future<Output: IntoOutcome> + Send + 'static,
 {
     let (result, books) = builder.run_and_report(|scope| {
+        let root = Arc::clone(&scope.inner);
         let body = body(scope);
-        async move { body.await.into_outcome().map(drop).map_err(error_of) }
+        async move {
+            let result = body.await.into_outcome().map(drop).map_err(error_of);
+            // As in a simulation: what goes on until it is stopped does not keep the test from its end.
+            root.begin_stop(root.system.grace);
+            result
+        }
     });
     if let Err(error) = result {
         panic!("the test failed: {error:?}");
