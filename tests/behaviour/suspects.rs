@@ -72,7 +72,7 @@ fn suspects_of_one_kind_are_one_finding() {
             "worker#",
             "tests/behaviour/suspects.rs:",
             "wait to receive from \"jobs\"",
-            "not proven: a sender of it is held outside of any process",
+            "not proven: a sender of it is in a local variable (perhaps its own), an `Arc`",
         ] {
             assert!(text.contains(part), "no {part} in:\n{text}");
         }

@@ -21,7 +21,10 @@ async fn proven_readers(lab: &Lab, reader: (&str, u32), writer: (&str, u32)) {
     let found = lab
         .stuck(&[(reader.0, WaitKind::Lock), (writer.0, WaitKind::Lock)])
         .await;
-    let reads = who(reader, WaitKind::Lock, "", &[reader.0, writer.0]);
+    let reads = who(reader, WaitKind::Lock, "", &[reader.0]);
+    let ahead = &found.of(reader.0, reader.1).waits[0].ahead;
+    let ahead: Vec<_> = ahead.iter().map(|one| &*one.name).collect();
+    assert_eq!(ahead, [writer.0], "{}", found.text());
     found.cycle(&[reads, who(writer, WaitKind::Lock, "", &[reader.0])], 0);
 }
 
@@ -299,7 +302,16 @@ fn cockroach_6181_printing_reads_again() {
                 ("late", WaitKind::Lock),
             ])
             .await;
-        let reader = who(("lookup", one), WaitKind::Lock, "", &["insert", "lookup"]);
+        let reader = who(("lookup", one), WaitKind::Lock, "", &["lookup"]);
+        let again = found.of("lookup", one);
+        let ahead: Vec<_> = again.waits[0].ahead.iter().map(|one| &*one.name).collect();
+        assert_eq!(ahead, ["insert"], "it holds nothing: {}", found.text());
+        assert!(
+            found.text().contains(", behind insert#")
+                && found.text().contains(", which waits for it too"),
+            "{}",
+            found.text()
+        );
         found.cycle(
             &[
                 reader,
@@ -387,7 +399,7 @@ fn kubernetes_58107_work_behind_a_writer() {
             &[
                 worker_waits,
                 sync_waits,
-                who(("producer", three), WaitKind::Lock, "", &["sync", "worker"]),
+                who(("producer", three), WaitKind::Lock, "", &["worker"]),
             ],
             0,
         );

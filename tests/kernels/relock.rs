@@ -152,6 +152,37 @@ fn syncthing_4829_notify_reads_under_the_write_lock() {
     });
 }
 
+/// syncthing 5795: a connection is closed from within its own loop, and closing waits until the loop has ended.
+#[test]
+fn syncthing_5795_closes_itself_and_waits_for_its_end() {
+    #[process]
+    struct Connection {
+        closed: bool,
+    }
+
+    #[handlers]
+    impl Connection {
+        async fn close(&mut self, cx: &mut Cx<Self>) {
+            self.closed = true;
+            let own_end = cx.handle().map(|handle| handle.done());
+            if let Some(own_end) = own_end {
+                own_end.await;
+            }
+        }
+    }
+
+    lab(|lab: Lab| async move {
+        let (connection, line) = at!(lab.spawn(Connection { closed: false }));
+        connection.close().send().await?;
+        lab.parked(&[("Connection", WaitKind::Join)]).await;
+        drop(connection);
+        let found = lab.stuck(&[("Connection", WaitKind::Join)]).await;
+        let own = who(("Connection", line), WaitKind::Join, "", &["Connection"]);
+        found.cycle(&[own], 0);
+        Ok(())
+    });
+}
+
 /// cockroach 584: a loop is left with `break` while it holds the lock. The guard goes with the scope of the loop.
 #[test]
 fn cockroach_584_break_gives_back() {

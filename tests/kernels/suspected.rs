@@ -22,7 +22,7 @@ fn range_over_a_channel_of_a_bystander() {
         ));
         let found: Found = lab.suspects(&[("worker", WaitKind::Recv)]).await;
         let one = who(("worker", line), WaitKind::Recv, "jobs", &["outside"]);
-        found.suspected(&[one], "outside of any process");
+        found.suspected(&[one], "a sender of it is in a local variable");
         drop(jobs);
         lab.ends().await
     });
@@ -48,7 +48,7 @@ fn moby_33293_sends_before_it_returns_the_receiver() {
         let (_, line) = at!(lab.spawn(container()));
         let found = lab.suspects(&[("container", WaitKind::Send)]).await;
         let one = who(("container", line), WaitKind::Send, "errors", &["outside"]);
-        found.suspected(&[one], "a receiver of it is held outside of any process");
+        found.suspected(&[one], "a receiver of it is in a local variable");
         Ok(())
     });
 }
@@ -126,7 +126,7 @@ fn r1_a_clone_lingers() {
         }));
         let found = lab.suspects(&[("collect", WaitKind::Recv)]).await;
         let one = who(("collect", line), WaitKind::Recv, "results", &["outside"]);
-        found.suspected(&[one], "a sender of it is held outside of any process");
+        found.suspected(&[one], "a sender of it is in a local variable");
         Ok(())
     });
 }
@@ -207,7 +207,7 @@ fn r5_an_endpoint_is_forgotten() {
             let (task, line) = at!(lab.spawn(waits(input)));
             let found = lab.suspects(&[("waits", WaitKind::Recv)]).await;
             let one = who(("waits", line), WaitKind::Recv, name, &["outside"]);
-            found.suspected(&[one], "a sender of it is held outside of any process");
+            found.suspected(&[one], "a sender of it is in a local variable");
             task.kill();
             task.done().await;
         }
@@ -234,6 +234,55 @@ fn condition_on_a_value() {
             found.text()
         );
         found.of("waits", line);
+        let reason = "followed";
+        found.about(&who(("waits", line), WaitKind::Recv, "", &[]), reason);
+        Ok(())
+    });
+}
+
+/// A worker that also listens to the stop is no less suspicious than one that does not.
+#[test]
+fn range_with_an_arm_for_the_stop() {
+    #[process]
+    async fn worker(jobs: &Receiver<u32>, scope: &Scope) {
+        loop {
+            select! {
+                _job = jobs.recv() => {}
+                _ = scope.stopping() => break,
+            }
+        }
+    }
+
+    /// It only waits for the stop, on purpose.
+    #[process]
+    async fn idle(scope: &Scope) {
+        scope.stopping().await;
+    }
+
+    suspicious_lab(|lab: Lab| async move {
+        let (jobs, inbox) = bounded::<u32>(8).named("jobs");
+        let table = Arc::new(HashMap::from([(1, jobs)]));
+        let _idle = lab.spawn(idle());
+        let (_, line) = at!(lab.spawn(worker(inbox)));
+        let found = lab.until(|leak| leak.names() == ["worker"]).await;
+        let one = found.of("worker", line);
+        let mut kinds: Vec<_> = one.waits.iter().map(|wait| wait.kind).collect();
+        kinds.sort_by_key(|kind| format!("{kind:?}"));
+        assert_eq!(
+            kinds,
+            [WaitKind::Recv, WaitKind::Stopping],
+            "{}",
+            found.text()
+        );
+        assert!(
+            found
+                .text()
+                .contains("; not proven: a sender of it is in a local variable"),
+            "{}",
+            found.text()
+        );
+        assert!(found.leaks().iter().all(|leak| leak.names() != ["idle"]));
+        drop(table);
         Ok(())
     });
 }

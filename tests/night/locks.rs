@@ -26,8 +26,8 @@ fn two_readers_upgrade() {
             Ok(())
         },
         r#"proven leaked: 2 processes wait for each other, and nobody else can wake them
-  upgrade#_ (spawned at tests/night/locks.rs:_) waits for a lock that is held by upgrade#_, #_, taken at tests/night/locks.rs:_
-  upgrade#_ (spawned at tests/night/locks.rs:_) waits for a lock that is held by upgrade#_, #_, taken at tests/night/locks.rs:_"#,
+  upgrade#_ (spawned at tests/night/locks.rs:_) waits for a lock (asked for at tests/night/locks.rs:_) that is held by upgrade#_, #_ (taken at tests/night/locks.rs:_)
+  upgrade#_ (spawned at tests/night/locks.rs:_) waits for a lock (asked for at tests/night/locks.rs:_) that is held by upgrade#_, #_ (taken at tests/night/locks.rs:_)"#,
     );
 }
 
@@ -68,7 +68,7 @@ fn a_send_a_join_and_a_lock() {
         r#"proven leaked: 3 processes wait for each other, and nobody else can wake them
   writes#_ (spawned at tests/night/locks.rs:_) waits for room in "rows" (tests/night/locks.rs:_), whose only receiver is held by reads#_
   reads#_ (spawned at tests/night/locks.rs:_) waits for the end of counts#_
-  counts#_ (spawned at tests/night/locks.rs:_) waits for a lock that is held by writes#_, taken at tests/night/locks.rs:_"#,
+  counts#_ (spawned at tests/night/locks.rs:_) waits for a lock (asked for at tests/night/locks.rs:_) that is held by writes#_ (taken at tests/night/locks.rs:_)"#,
     );
 }
 
@@ -89,7 +89,7 @@ fn each_holds_a_permit_and_wants_another() {
             Ok(())
         },
         r#"suspected: 2 processes have waited for _
-  worker#_, #_ (spawned at tests/night/locks.rs:_) wait for a lock or a permit; not proven: whoever has it may still give it back"#,
+  worker#_, #_ (spawned at tests/night/locks.rs:_) wait for a permit of a semaphore (asked for at tests/night/locks.rs:_), of which some were given to worker#_, #_ (taken at tests/night/locks.rs:_); not proven: whoever has it may still give it back"#,
     );
 }
 
@@ -128,7 +128,7 @@ fn room_that_is_kept() {
             Ok(())
         },
         r#"suspected: a process has waited for _
-  keeps#_ (spawned at tests/night/locks.rs:_) waits to receive from "stop" (tests/night/locks.rs:_), whose only sender is held by somebody outside; not proven: a sender of it is held outside of any process, or in a local variable of one
+  keeps#_ (spawned at tests/night/locks.rs:_) waits to receive from "stop" (tests/night/locks.rs:_), whose only sender was lent to no process; not proven: a sender of it is in a local variable (perhaps its own), an `Arc`, a message or on a plain thread: the runtime does not know whose
 suspected: a process has waited for _
   sends#_ (spawned at tests/night/locks.rs:_) waits for room in "jobs" (tests/night/locks.rs:_), whose only receiver is held by takes#_; not proven: room in it was granted with `ready()`, and whoever has that may still use it
 suspected: a process has waited for _

@@ -145,6 +145,9 @@ fn stuck(scheduler: &Scheduler, id: ProcessId, channel: &Late, now_ms: u32) -> S
             mailbox: channel.mailbox,
             ends: 0,
             holders: Vec::new(),
+            asked: None,
+            ahead: Vec::new(),
+            permit: false,
         }],
     }
 }

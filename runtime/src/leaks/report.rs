@@ -244,6 +244,12 @@ pub struct Awaited {
     pub ends: usize,
     /// Who could end the wait.
     pub holders: Vec<Holding>,
+    /// Where it asked, if it is a lock or a permit.
+    pub asked: Option<Site>,
+    /// Who is before it in the queue of a lock or of permits, and has to have its turn first.
+    pub ahead: Vec<Holding>,
+    /// It is a permit of a semaphore, and no lock.
+    pub permit: bool,
 }
 
 /// Who could end somebody's wait.
@@ -277,7 +283,8 @@ pub struct Awaited {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Holding {
-    /// The id of the process; `None` for the outside of all processes.
+    /// The id of the process; `None` if it is not known: the endpoint lies in a local variable (of the waiting process, too), in an
+    /// `Arc`, in a message or on a plain thread.
     pub process: Option<u64>,
     /// Its name; `outside`.
     pub name: Name,

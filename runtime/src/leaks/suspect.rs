@@ -1,8 +1,9 @@
 //! What is old and cannot be proven, with the reason, and the arms of a `select!` that can never win.
 //!
-//! A *suspect* has waited for the same thing for long: for a message, for room, for a reply or for a lock. Somebody who is alive, or
-//! somebody outside of all processes, could still end that wait, and the report says who. Who sleeps, or waits for I/O, for a stop, or
-//! for the end of another process, is none; nor is a struct process between two messages, for that is its place.
+//! A *suspect* has waited for the same thing for long: for a message, for room, for a reply or for a lock, perhaps also for a
+//! stop. Somebody who is alive, or somebody outside of all processes, could still end that wait, and the report says who. Who sleeps,
+//! or waits for I/O, for a stop alone, or for the end of another process, is none; nor is a struct process between two messages, for
+//! that is its place. Nor is who waits behind a waker that another crate has: a server that waits for its next connection looks alike.
 //!
 //! A *dead arm* belongs to a process that lives: whoever could let this arm win is proven stuck. That is certain, as a proof is.
 //!
@@ -17,7 +18,6 @@ use super::pass::Found;
 use super::relation;
 use super::report::{Awaited, Holding, LISTED, Leak, Stuck, Verdict};
 use super::search::{Graph, Wake};
-use crate::locks::Holder;
 use crate::observe::{Name, Site};
 use crate::scheduler::Scheduler;
 use crate::sync::{Ordering, fence};
@@ -50,6 +50,8 @@ struct Awaiting {
     name: Option<&'static str>,
     site: Site,
     ends: [u64; 3],
+    /// Its endpoints are counted; those of a `latest`, a `broadcast` and a `oneshot` are not.
+    followed: bool,
     /// Room in it was granted, and is not used yet.
     granted: bool,
 }
@@ -124,7 +126,7 @@ pub(super) fn suspects(
     let may_be = |kinds: u16| {
         let answered_later = kinds & WaitKind::Reply.bit() != 0;
         kinds & FOR_OTHERS != 0
-            && kinds & KINDS & !FOR_OTHERS == 0
+            && kinds & KINDS & !(FOR_OTHERS | WaitKind::Stopping.bit()) == 0
             && kinds & BETWEEN == 0
             && (kinds & UNKNOWN == 0 || answered_later)
     };
@@ -241,6 +243,7 @@ impl<'a> Witness<'a> {
                         object,
                         Awaiting {
                             name: stats.name,
+                            followed: true,
                             granted: stats.permits > 0 && stats.len < stats.capacity,
                             site: super::verdict::site(channel.site()),
                             ends: channel.endpoints(),
@@ -256,9 +259,9 @@ impl<'a> Witness<'a> {
                         object,
                         Awaiting {
                             name: None,
+                            followed: false,
                             granted: false,
                             site: super::verdict::site(account.site()),
-                            // Nobody counts them where they can be read.
                             ends: [0; 3],
                         },
                     );
@@ -320,7 +323,7 @@ impl<'a> Witness<'a> {
             waits: process
                 .waits
                 .iter()
-                .map(|&wait| self.awaited(wait))
+                .map(|&wait| self.awaited(process.id, wait))
                 .collect(),
         }
     }
@@ -346,7 +349,7 @@ impl<'a> Witness<'a> {
         };
         let known = self.holders.known(wait.object);
         let all = self.channels.get(&wait.object).is_some_and(|channel| {
-            if channel.ends == [0; 3] {
+            if !channel.followed || channel.ends == [0; 3] {
                 return false;
             }
             let sides: &[usize] = match wait.kind {
@@ -358,35 +361,19 @@ impl<'a> Witness<'a> {
         (numbers.iter().take(LISTED).map(holding).collect(), all)
     }
 
-    /// A lock that some process was lent: who holds it, and where that took it.
-    fn lock(&self, wait: Noted) -> Option<Awaited> {
-        let holders = self.scheduler.gates.get(wait.object)?.holders();
-        let holding = |holder: &Holder| Holding {
-            process: holder.process.map(ProcessId::raw),
-            name: match holder.process {
-                Some(_) => holder.name.into(),
-                None => "outside".into(),
-            },
-        };
-        Some(Awaited {
-            kind: wait.kind,
-            name: None,
-            site: Some(super::verdict::site(holders.first()?.site)),
-            mailbox: false,
-            ends: 0,
-            holders: holders.iter().take(LISTED).map(holding).collect(),
-        })
-    }
-
-    fn awaited(&self, wait: Noted) -> Awaited {
+    fn awaited(&self, id: ProcessId, wait: Noted) -> Awaited {
         if wait.kind == WaitKind::Lock
-            && let Some(lock) = self.lock(wait)
+            && let Some(gate) = self.scheduler.gates.get(wait.object)
+            && let Some(lock) = super::verdict::lock(&gate, id)
         {
             return lock;
         }
         let channel = self.channels.get(&wait.object);
-        let (mut holders, all) = self.others(wait);
-        if !all {
+        let (mut holders, all) = match wait.kind {
+            WaitKind::Stopping => (Vec::new(), true),
+            _ => self.others(wait),
+        };
+        if !all && channel.is_some_and(|channel| channel.followed) {
             holders.push(Holding {
                 process: None,
                 name: "outside".into(),
@@ -405,6 +392,9 @@ impl<'a> Witness<'a> {
             mailbox: mailbox.next().is_some(),
             ends: channel.map_or(0, |channel| channel.ends[side] as usize),
             holders,
+            asked: None,
+            ahead: Vec::new(),
+            permit: false,
         }
     }
 
@@ -422,9 +412,14 @@ impl<'a> Witness<'a> {
         if process.unknown {
             return "whoever has the `Reply` of its call may still answer".to_owned();
         }
-        for &wait in &process.waits {
+        // Of a stop, nobody asks why it has not come.
+        let waits = process.waits.iter();
+        for &wait in waits.filter(|wait| wait.kind != WaitKind::Stopping) {
             let (holders, all) = self.others(wait);
             let channel = self.channels.get(&wait.object);
+            if channel.is_some_and(|channel| !channel.followed) {
+                return "who could end the wait is not followed for `latest`, `broadcast` and `oneshot`".to_owned();
+            }
             if wait.kind == WaitKind::Send && channel.is_some_and(|channel| channel.granted) {
                 return "room in it was granted with `ready()`, and whoever has that may still use it".to_owned();
             }
@@ -436,9 +431,12 @@ impl<'a> Witness<'a> {
                 }
                 _ => "a receiver of it",
             };
+            if channel.is_none() {
+                return "what it waits for is not among the channels that are followed".to_owned();
+            }
             if !all {
                 return format!(
-                    "{what} is held outside of any process, or in a local variable of one"
+                    "{what} is in a local variable (perhaps its own), an `Arc`, a message or on a plain thread: the runtime does not know whose"
                 );
             }
             if let Some(holder) = holders.first() {

@@ -148,7 +148,8 @@ fn kinds(processes: &[Stuck]) -> Vec<Vec<&Stuck>> {
 fn same_waits(one: &[Awaited], other: &[Awaited]) -> bool {
     one.len() == other.len()
         && one.iter().zip(other).all(|(one, other)| {
-            (one.kind, &one.name, &one.site) == (other.kind, &other.name, &other.site)
+            (one.kind, &one.name, &one.site, &one.asked)
+                == (other.kind, &other.name, &other.site, &other.asked)
         })
 }
 
@@ -177,34 +178,39 @@ impl fmt::Display for Sentence<'_> {
         if joins {
             let waits = self.0.iter().flat_map(|process| &process.waits);
             let holders = waits.flat_map(|wait| &wait.holders);
-            return write_wait(f, &first.waits[0], holders, plural);
+            return write_wait(f, &first.waits[0], &holders.collect::<Vec<_>>(), plural);
         }
         for (at, wait) in first.waits.iter().enumerate() {
             if at > 0 {
                 f.write_str("; or ")?;
             }
-            let holders = self
-                .0
-                .iter()
-                .filter_map(|process| process.waits.get(at))
-                .flat_map(|wait| &wait.holders);
-            write_wait(f, wait, holders, plural)?;
+            let waits = self.0.iter().filter_map(|process| process.waits.get(at));
+            if wait.kind == WaitKind::Lock {
+                write_lock(f, &waits.collect::<Vec<_>>())?;
+                continue;
+            }
+            let holders: Vec<_> = waits.flat_map(|wait| &wait.holders).collect();
+            write_wait(f, wait, &holders, plural)?;
         }
         Ok(())
     }
 }
 
 /// The part of a sentence about one wait.
-fn write_wait<'a>(
+fn write_wait(
     f: &mut fmt::Formatter<'_>,
     wait: &Awaited,
-    holders: impl Iterator<Item = &'a Holding>,
+    holding: &[&Holding],
     plural: bool,
 ) -> fmt::Result {
-    let holders = people(holders);
+    let holders = people(holding, "somebody who is not known");
+    // Perhaps the one who waits has it in a local variable, so nobody is accused.
+    let nobody_known = holding.iter().all(|holder| holder.process.is_none());
     let whose = |side: &str| match wait.ends {
         // Who has the other end does not matter.
         0 => String::new(),
+        1 if nobody_known => format!(", whose only {side} was lent to no process"),
+        ends if nobody_known => format!(", whose {ends} {side}s were lent to no process"),
         1 => format!(", whose only {side} is held by {holders}"),
         ends => format!(", whose {ends} {side}s are held by {holders}"),
     };
@@ -225,16 +231,51 @@ fn write_wait<'a>(
         WaitKind::Reply => write!(f, "for a reply of {holders}"),
         WaitKind::Join => write!(f, "for the end of {holders}"),
         WaitKind::Scope => write!(f, "for the end of a scope, in which {holders} cannot end"),
-        WaitKind::Lock => match &wait.site {
-            Some(site) => write!(
-                f,
-                "for a lock that is held by {holders}, taken at {}",
-                place(site)
-            ),
-            None => f.write_str("for a lock or a permit"),
-        },
         WaitKind::Stopping => f.write_str("for a stop"),
         _ => f.write_str("for something unknown"),
+    }
+}
+
+/// The part of a sentence about a lock or a permit that processes asked for at the same place.
+fn write_lock(f: &mut fmt::Formatter<'_>, waits: &[&Awaited]) -> fmt::Result {
+    let wait = waits[0];
+    let Some(asked) = wait.asked.as_ref().map(place) else {
+        return f.write_str("for a lock or a permit");
+    };
+    let holders: Vec<_> = waits.iter().flat_map(|wait| &wait.holders).collect();
+    let ahead: Vec<_> = waits.iter().flat_map(|wait| &wait.ahead).collect();
+    let thread = "a plain thread";
+    let taken = |site: &Site| (people(&holders, thread), place(site));
+    match (wait.permit, wait.site.as_ref().map(taken)) {
+        (false, Some((who, site))) => write!(
+            f,
+            "for a lock (asked for at {asked}) that is held by {who} (taken at {site})"
+        )?,
+        (false, None) => write!(f, "for a lock (asked for at {asked}) that nobody holds")?,
+        (true, Some((who, site))) => write!(
+            f,
+            "for a permit of a semaphore (asked for at {asked}), of which some were given to {who} (taken at {site})"
+        )?,
+        (true, None) => write!(
+            f,
+            "for a permit of a semaphore (asked for at {asked}), of which nobody has any"
+        )?,
+    }
+    let mut ids: Vec<_> = ahead.iter().map(|one| one.process).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    match ids.len() {
+        0 => Ok(()),
+        1 => write!(
+            f,
+            ", behind {}, which waits for it too",
+            people(&ahead, thread)
+        ),
+        _ => write!(
+            f,
+            ", behind {}, which wait for it too",
+            people(&ahead, thread)
+        ),
     }
 }
 
@@ -276,20 +317,20 @@ fn named(name: &str, ids: &[u64]) -> String {
     text
 }
 
-/// Several processes by their names.
-fn people<'a>(holders: impl Iterator<Item = &'a Holding>) -> String {
+/// Several processes by their names, and what to say of others.
+fn people(holders: &[&Holding], others: &str) -> String {
     let mut groups: Vec<(&str, Vec<u64>)> = Vec::new();
     for holder in holders {
         match groups.iter_mut().find(|(name, _)| *name == holder.name) {
             Some((_, ids)) => ids.extend(holder.process),
-            None => groups.push((&holder.name, holder.process.into_iter().collect())),
+            None => groups.push((&*holder.name, holder.process.into_iter().collect())),
         }
     }
     let texts: Vec<_> = groups
         .iter()
         .map(|(name, ids)| match ids.is_empty() {
             // Nobody whom the runtime knows.
-            true => format!("somebody {name}"),
+            true => others.to_owned(),
             false => named(name, ids),
         })
         .collect();

@@ -10,6 +10,7 @@ use super::pass::Found;
 use super::relation::{self, channel};
 use super::report::{Awaited, Holding, LISTED, Leak, Proof, Stuck, Verdict};
 use super::search::Wake;
+use crate::locks::{Gate, Holder};
 use crate::observe::{Name, Site};
 use crate::scheduler::Scheduler;
 use crate::task::ProcessId;
@@ -181,6 +182,13 @@ impl Witness<'_> {
             Wake::Outside | Wake::Stop => &[],
         };
         let facts = self.facts();
+        if wait.kind == WaitKind::Lock {
+            let gate = self.pins.gate(wait.object);
+            let id = facts.processes[process as usize].id;
+            if let Some(lock) = gate.and_then(|gate| lock(&gate, id)) {
+                return lock;
+            }
+        }
         let ends = facts.holders(wait.object);
         let is_side = |tie: Tie| match wait.kind {
             WaitKind::Recv => tie == Tie::Sender,
@@ -216,6 +224,9 @@ impl Witness<'_> {
                     }
                 })
                 .collect(),
+            asked: None,
+            ahead: Vec::new(),
+            permit: false,
         }
     }
 
@@ -267,6 +278,30 @@ impl Witness<'_> {
     fn origin(&self, id: ProcessId) -> &'static Origin {
         origin_of(self.scheduler, id)
     }
+}
+
+/// What a process waits for at a gate: who holds it, and who is only before it in the queue; `None` if it does not wait there.
+pub(super) fn lock(gate: &Gate, process: ProcessId) -> Option<Awaited> {
+    let turn = gate.turn(process)?;
+    let holding = |holder: &Holder| Holding {
+        process: holder.process.map(ProcessId::raw),
+        name: match holder.process {
+            Some(_) => holder.name.into(),
+            None => "outside".into(),
+        },
+    };
+    let listed = |of: &[Holder]| of.iter().take(LISTED).map(holding).collect();
+    Some(Awaited {
+        kind: WaitKind::Lock,
+        name: None,
+        site: turn.holders.first().map(|holder| site(holder.site)),
+        mailbox: false,
+        ends: 0,
+        holders: listed(&turn.holders),
+        asked: Some(site(turn.mine.site)),
+        ahead: listed(&turn.ahead),
+        permit: gate.is_semaphore(),
+    })
 }
 
 /// The name of a process, and where it was spawned.

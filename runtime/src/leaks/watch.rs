@@ -77,7 +77,7 @@ pub(crate) struct Watching {
     suspected: HashMap<Places, usize>,
 }
 
-/// Where the processes of a finding were spawned, and where what they wait for was made.
+/// A place of spawning, and places of waiting.
 type Places = (Option<Site>, Vec<Option<Site>>);
 
 /// What a system does about leaks.
@@ -168,6 +168,9 @@ impl Watching {
             self.next_suspects = begun + after.max(PERIOD);
         }
         let (found, leaks) = search(system, with_suspects, breathe);
+        if with_suspects {
+            self.forget_places(&leaks);
+        }
         let acted = self.tell(system, &leaks);
         let is_over = !acted
             && system.is_awaited()
@@ -192,8 +195,7 @@ impl Watching {
 
     /// Tells of what is new, and does what is to be done about it; whether anything was done.
     fn tell(&mut self, system: &Arc<SystemInner>, leaks: &[Leak]) -> bool {
-        let scheduler = &*system.scheduler;
-        let registry = &scheduler.registry;
+        let registry = &system.scheduler.registry;
         self.told.retain(|&(id, _)| {
             ProcessId::from_raw(id).is_some_and(|id| registry.name_of(id).is_some())
         });
@@ -201,7 +203,7 @@ impl Watching {
         for leak in leaks.iter().filter(|leak| leak.is_cause()) {
             if let Verdict::Suspected { .. } = leak.verdict {
                 if self.is_news(leak) {
-                    report(scheduler, leak);
+                    report(system, leak);
                 }
                 continue;
             }
@@ -212,7 +214,7 @@ impl Watching {
             if self.told.len() == before {
                 continue;
             }
-            report(scheduler, leak);
+            report(system, leak);
             if leak.is_proven() && act(system, leak) {
                 acted = true;
                 // What is left of it is news.
@@ -225,17 +227,27 @@ impl Watching {
     }
 }
 
+/// Where the processes of a finding were spawned, and where what they wait for was made.
+fn places(leak: &Leak) -> Option<Places> {
+    let first = leak.processes.first()?;
+    let waits = first.waits.iter().map(|wait| wait.site.clone()).collect();
+    Some((first.site.clone(), waits))
+}
+
 impl Watching {
+    /// Forgets the places at which a look found nobody: the next one there is news.
+    fn forget_places(&mut self, leaks: &[Leak]) {
+        let suspected = |leak: &&Leak| matches!(leak.verdict, Verdict::Suspected { .. });
+        let found: HashSet<_> = leaks.iter().filter(suspected).filter_map(places).collect();
+        self.suspected.retain(|place, _| found.contains(place));
+    }
+
     /// Whether nothing was told of such suspects, or there are twice as many as then.
     fn is_news(&mut self, leak: &Leak) -> bool {
-        let Some(first) = leak.processes.first() else {
+        let Some(places) = places(leak) else {
             return false;
         };
-        let waits = first.waits.iter().map(|wait| wait.site.clone()).collect();
-        let told = self
-            .suspected
-            .entry((first.site.clone(), waits))
-            .or_default();
+        let told = self.suspected.entry(places).or_default();
         let is_news = *told == 0 || leak.count >= 2 * *told;
         if is_news {
             *told = leak.count;
@@ -244,10 +256,18 @@ impl Watching {
     }
 }
 
-/// Suspects of one kind that are worth a warning; fewer may be at their place.
+/// Whether the body that the system runs is among them: while that waits, the program does not end.
+fn is_about_body(system: &SystemInner, leak: &Leak) -> bool {
+    let body = system.entry().map(ProcessId::raw);
+    let mut processes = leak.processes.iter();
+    processes.any(|process| Some(process.id) == body)
+}
+
+/// Suspects of one kind that are worth a warning, if the body is not among them; fewer may be at their place.
 const MANY: usize = 100;
 
-fn report(scheduler: &Scheduler, leak: &Leak) {
+fn report(system: &SystemInner, leak: &Leak) {
+    let scheduler = &*system.scheduler;
     let Some(first) = leak.processes.first() else {
         return;
     };
@@ -261,7 +281,10 @@ fn report(scheduler: &Scheduler, leak: &Leak) {
             target: "roundrock::leak", process = &*first.name, process.id = first.id, count = leak.count, report = %leak,
             "leak.lost_wakeup"
         );
-    } else if leak.count < MANY && matches!(leak.verdict, Verdict::Suspected { .. }) {
+    } else if leak.count < MANY
+        && matches!(leak.verdict, Verdict::Suspected { .. })
+        && !is_about_body(system, leak)
+    {
         tracing::info!(
             target: "roundrock::leak", process = &*first.name, process.id = first.id, count = leak.count, report = %leak,
             "leak.suspected"

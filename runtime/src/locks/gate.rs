@@ -88,7 +88,7 @@ pub(crate) struct Gate {
     state: Lock<State>,
     /// The `Arc` that the lock lies in, once a process was lent it.
     shared: OnceLock<Weak<dyn Send + Sync>>,
-    /// [`MOVED`] and [`LISTED`].
+    /// [`MOVED`], [`LISTED`] and [`PERMITS`].
     marks: AtomicU32,
 }
 
@@ -96,6 +96,8 @@ pub(crate) struct Gate {
 const MOVED: u32 = 1;
 /// It is among the [`Gates`] of a system.
 const LISTED: u32 = 2;
+/// It is the gate of a semaphore.
+const PERMITS: u32 = 4;
 
 /// The gates of the locks that processes of a system were lent or have waited for, by their addresses.
 #[derive(Debug)]
@@ -153,6 +155,17 @@ struct Waiting {
     waker: TaskWaker,
 }
 
+/// Whom somebody waits for who waits at a gate.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    /// The one who waits: where he asked, and for how many permits.
+    pub(crate) mine: Holder,
+    /// Those that hold permits.
+    pub(crate) holders: Vec<Holder>,
+    /// Those before him in the queue, if he waits for his turn and not for permits. They hold nothing by that.
+    pub(crate) ahead: Vec<Holder>,
+}
+
 impl Holders {
     fn insert(&mut self, ticket: u64, holder: Holder) {
         if self.first.is_none() {
@@ -160,6 +173,14 @@ impl Holders {
         } else {
             self.more.insert(ticket, holder);
         }
+    }
+
+    fn all(&self) -> Vec<Holder> {
+        let first = self.first.map(|(_, holder)| holder);
+        first
+            .into_iter()
+            .chain(self.more.values().copied())
+            .collect()
     }
 
     fn contains(&self, ticket: u64) -> bool {
@@ -189,6 +210,19 @@ impl Gate {
             shared: OnceLock::new(),
             marks: AtomicU32::new(0),
         }
+    }
+
+    pub(super) fn of_semaphore(permits: u32) -> Self {
+        Self {
+            marks: AtomicU32::new(PERMITS),
+            ..Self::new(permits)
+        }
+    }
+
+    /// Whether its permits are those of a semaphore, which go anywhere, and not guards of a lock.
+    pub(crate) fn is_semaphore(&self) -> bool {
+        // ORDERING: Relaxed: the mark is there from the beginning.
+        self.marks.load(Ordering::Relaxed) & PERMITS != 0
     }
 
     /// The number under which processes wait for it.
@@ -239,16 +273,25 @@ impl Gate {
     /// The processes that could let this one go on, which waits here: some that hold permits, and, if it waits for its turn and
     /// not for permits, those before it in the queue. `None` if it does not wait, or if a plain thread is among them.
     pub(crate) fn before(&self, process: ProcessId) -> Option<Vec<ProcessId>> {
+        let turn = self.turn(process)?;
+        let all = turn.holders.iter().chain(&turn.ahead);
+        all.map(|holder| holder.process).collect()
+    }
+
+    /// Whom this process waits for here; `None` if it does not wait.
+    pub(crate) fn turn(&self, process: ProcessId) -> Option<Turn> {
         let state = self.state.lock();
         let mine = |one: &Waiting| one.holder.process == Some(process);
         let at = state.waiting.iter().position(mine)?;
-        let first = state.holders.first.iter().map(|(_, holder)| holder);
-        let holders = first.chain(state.holders.more.values());
+        let mine = state.waiting[at].holder;
         // With too few free permits nothing goes on before somebody gives some back, whoever leaves the queue.
-        let enough = state.waiting[at].holder.permits <= state.free;
-        let ahead = state.waiting.iter().take(if enough { at } else { 0 });
-        let all = holders.chain(ahead.map(|one| &one.holder));
-        all.map(|holder| holder.process).collect()
+        let ahead = if mine.permits <= state.free { at } else { 0 };
+        let ahead = state.waiting.iter().take(ahead);
+        Some(Turn {
+            mine,
+            holders: state.holders.all(),
+            ahead: ahead.map(|one| one.holder).collect(),
+        })
     }
 
     pub(super) fn free(&self) -> u32 {
@@ -260,12 +303,7 @@ impl Gate {
     }
 
     pub(crate) fn holders(&self) -> Vec<Holder> {
-        let state = self.state.lock();
-        let first = state.holders.first.map(|(_, holder)| holder);
-        first
-            .into_iter()
-            .chain(state.holders.more.values().copied())
-            .collect()
+        self.state.lock().holders.all()
     }
 
     /// Takes permits if nobody waits and enough are free.

@@ -48,7 +48,7 @@ impl Semaphore {
             "the `permits` of a semaphore are 1 to {MAX_PERMITS}, not {permits}"
         );
         Self {
-            gate: Arc::new(Gate::new(permits)),
+            gate: Arc::new(Gate::of_semaphore(permits)),
             total: permits,
         }
     }
