@@ -39,6 +39,7 @@ mod select;
 #[cfg(feature = "serde")]
 mod serialised;
 mod shutdown;
+mod siblings;
 mod snapshot;
 mod spawn;
 mod started;

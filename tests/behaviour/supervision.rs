@@ -59,7 +59,7 @@ impl Part {
     }
 }
 
-fn add(scope: &Scope, name: &'static str, log: &Log, restart: Restart) -> PartHandle {
+pub(crate) fn add(scope: &Scope, name: &'static str, log: &Log, restart: Restart) -> PartHandle {
     let log = log.clone();
     let part = move || Part {
         name,
@@ -73,7 +73,7 @@ fn add(scope: &Scope, name: &'static str, log: &Log, restart: Restart) -> PartHa
 }
 
 /// Ends a child and waits until that incarnation has ended.
-async fn end(part: &PartHandle, how: &'static str) {
+pub(crate) async fn end(part: &PartHandle, how: &'static str) {
     part.incarnation().await.expect("it has started");
     let done = part.done();
     match how {

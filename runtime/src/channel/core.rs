@@ -572,6 +572,8 @@ impl<T> Core<T> {
     /// A process of a stopping scope receives here: from now on processes outside of the scope are refused.
     #[cold]
     pub(crate) fn close_to_outside(&self) {
+        // Notes that the process has noticed: who asks will be shown the end when what is queued is received.
+        let _ = current::is_ended(self.object());
         if let Some(scope) = current::stopping_scope() {
             self.close_to(Closing::Outside(scope));
         }

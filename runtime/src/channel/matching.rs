@@ -40,7 +40,7 @@ impl<T> State<T> {
         if self.capacity == 0 && !self.senders.is_empty() {
             return self.take_from_sender(wakes, token, may_park, object);
         }
-        Err(self.has(NO_SENDERS) || current::is_ended(object))
+        Err(current::is_ended(object) || self.has(NO_SENDERS))
     }
 
     /// A rendezvous with the oldest parked sender. One that only waits for room needs a parked receiver: it comes first if

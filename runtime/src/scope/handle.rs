@@ -11,6 +11,7 @@ use super::{Stopping, group};
 use crate::error::Result;
 use crate::process::exit::IntoOutcome;
 use crate::process::spawn::{Pool, SharedInputs, Spawn, SpawnOptions, StartTwice};
+use crate::supervise::Lineage;
 use crate::system::System;
 use crate::task::{Task, current};
 use crate::time::clock::now;
@@ -228,7 +229,11 @@ impl Scope {
 
     /// Returns whether the scope has begun to stop.
     pub fn is_stopping(&self) -> bool {
-        self.inner.is_stopping()
+        let stops = self.inner.is_stopping();
+        if stops {
+            Lineage::notice();
+        }
+        stops
     }
 
     /// Waits until the scope begins to stop. May be a branch of `select!`.

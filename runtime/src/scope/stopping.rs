@@ -12,6 +12,7 @@ use std::task::{Context, Poll, ready};
 use crate::channel::select::{ArmPoll, Event, Token};
 use crate::channel::waiters::Ticket;
 use crate::scope::ScopeInner;
+use crate::supervise::Lineage;
 use crate::task::current;
 use crate::task::registry::WaitKind;
 use crate::task::waker;
@@ -68,6 +69,7 @@ impl Stopping {
         // Only then it matters what the process was told itself.
         let may_stop = stops || current::flags() & current::STOPPING != 0;
         if may_stop && self.told().unwrap_or(stops) {
+            Lineage::notice();
             return Poll::Ready(());
         }
         let replaced = state.stopping.park(&mut self.ticket, cx);

@@ -152,7 +152,8 @@ impl<S> Supervised<S> {
 
     /// Sets how long the child may take to end when it is stopped because another one failed, or because it is removed;
     /// then it is dropped at its current await. The default is 5 s, zero drops it soon. A function that waits for a timer
-    /// or for something that is not Roundrock's is dropped after 0.1 s, because it could not notice.
+    /// or for something that is not Roundrock's, and has neither asked for a message since nor seen that its scope stops, is
+    /// dropped after 0.1 s, because it could not notice.
     pub fn shutdown(mut self, limit: Duration) -> Self {
         self.plan.shutdown = limit;
         self

@@ -39,6 +39,8 @@ struct State {
     whole: Option<TaskRef>,
     /// The present incarnation was told to stop.
     told: bool,
+    /// It has seen that: the end of an input, or that its scope stops.
+    noticed: bool,
     /// What of the present incarnation may outlive its future: jobs, and its own scope.
     held: u32,
     /// The exit of the present incarnation, until nothing of it is left.
@@ -86,6 +88,7 @@ impl Lineage {
         let mut state = self.state.lock();
         state.number += 1;
         state.told = false;
+        state.noticed = false;
         let old = state.current.replace(task.clone());
         drop(state);
         drop(old);
@@ -123,6 +126,19 @@ impl Lineage {
         self.state.lock().told
     }
 
+    /// Notes that the current process, if it is a child that was told to stop, has seen so.
+    ///
+    /// May be called under the lock of a channel or a scope: the lock of a lineage is the innermost one.
+    #[cold]
+    pub(crate) fn notice() {
+        current::with_task(|task| {
+            if let Some(lineage) = task.and_then(|task| task.lineage()) {
+                let mut state = lineage.state.lock();
+                state.noticed |= state.told;
+            }
+        });
+    }
+
     /// Lets the exit of the present incarnation wait until the result is dropped.
     pub(crate) fn hold(lineage: &Arc<Self>) -> Held {
         lineage.state.lock().held += 1;
@@ -147,9 +163,13 @@ impl Lineage {
         }
     }
 
-    /// Drops the present incarnation if it waits for something that no stop can end: a timer, or a future that is not ours.
+    /// Drops the present incarnation if it has not noticed its stop, and waits for something that no stop can end: a timer, or a
+    /// future that is not ours. One that has noticed is on its way to its end, and has its time for that.
     pub(super) fn kill_if_deaf(&self) -> bool {
-        let Some(task) = self.current() else {
+        let state = self.state.lock();
+        let task = state.current.clone().filter(|_| !state.noticed);
+        drop(state);
+        let Some(task) = task else {
             return false;
         };
         // A poll meanwhile only makes the kill take effect an await later.

@@ -22,6 +22,7 @@ use crate::scheduler::worker;
 use crate::scope::ScopeInner;
 use crate::sim::here;
 use crate::sim::values::About;
+use crate::supervise::Lineage;
 use crate::sync::{Ordering, thread_local};
 use crate::task::TaskRef;
 use crate::task::cell::Header;
@@ -432,7 +433,11 @@ pub(crate) fn is_ended(object: u64) -> bool {
 #[cold]
 fn is_told(flags: u32, object: u64) -> bool {
     let told = flags & TOLD;
-    told == 0 || told == told_of(object)
+    let is_told = told == 0 || told == told_of(object);
+    if is_told {
+        Lineage::notice();
+    }
+    is_told
 }
 
 /// What a stop told the current process: [`STOPPING`], [`ENDED`].

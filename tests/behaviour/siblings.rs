@@ -1,0 +1,98 @@
+//! What a failure does to the healthy children beside it: who was told to stop comes to its end. P29, P33.
+
+use roundrock::prelude::*;
+use roundrock::supervise::Restart;
+use roundrock::time::Instant;
+use roundrock_tests::{on_workers, simulated};
+
+use super::supervision::{Log, add, end};
+
+/// Notices its stop in one of several ways, or never, and has something left to do then.
+#[process]
+async fn flushes(
+    how: &&'static str,
+    input: &Receiver<u32>,
+    begun: &Sender<()>,
+    log: &Log,
+    scope: &Scope,
+) -> Result<()> {
+    begun.send(()).await?;
+    match *how {
+        "the end of its input" => while input.recv().await.is_some() {},
+        "what is queued" => {
+            while input.recv().await.is_some() {
+                sleep(millis(60)).await;
+            }
+        }
+        "stopping" => scope.stopping().await,
+        "is_stopping" => {
+            while !scope.is_stopping() {
+                sleep(millis(10)).await;
+            }
+        }
+        _ => sleep(secs(1000)).await,
+    }
+    sleep(millis(300)).await;
+    log.note("flushed");
+    Ok(())
+}
+
+/// Kills a child while this one runs beside it, and returns what happened until both run again.
+async fn kill_beside(scope: &Scope, how: &'static str) -> Vec<String> {
+    let parts = scope.child("parts").one_for_all();
+    let log = Log::default();
+    let (kept, input) = bounded(8);
+    let (tell, begun) = bounded(8);
+    let first = add(&parts, "1", &log, Restart::Transient);
+    let _ = parts
+        .supervise(flushes(how, input, tell, log.clone()))
+        .shutdown(secs(60))
+        .backoff(millis(0)..millis(0))
+        .spawn();
+    begun.recv().await;
+    if how == "what is queued" {
+        for n in 0..5 {
+            kept.send(n).await.expect("it has room");
+        }
+    }
+    end(&first, "killed").await;
+    begun.recv().await;
+    let happened = log.take();
+    parts.stop(secs(5)).await;
+    happened
+}
+
+/// A function that has seen that it is to stop has its whole time for what is left to do.
+#[test]
+fn p29_a_sibling_that_cleans_up_has_its_time() {
+    on_workers(|scope| async move {
+        for how in ["the end of its input", "stopping", "is_stopping"] {
+            let happened = kill_beside(&scope, how).await;
+            assert_eq!(happened, ["+1", "flushed", "+1"], "{how}");
+        }
+        Ok(())
+    });
+}
+
+/// So has one that still works on what was queued when it was told.
+#[test]
+fn p29_a_sibling_that_drains_has_its_time() {
+    simulated(|scope| async move {
+        let happened = kill_beside(&scope, "what is queued").await;
+        assert_eq!(happened, ["+1", "flushed", "+1"]);
+        Ok(())
+    });
+}
+
+/// One that cannot notice holds up the others for a moment only.
+#[test]
+fn p29_a_sibling_that_cannot_notice_is_dropped_soon() {
+    simulated(|scope| async move {
+        let begun = Instant::now();
+        let happened = kill_beside(&scope, "never").await;
+        assert_eq!(happened, ["+1", "+1"]);
+        // The second incarnation, which the stop of the scope meets, has the grace of that.
+        assert!(begun.elapsed() < secs(6), "{:?}", begun.elapsed());
+        Ok(())
+    });
+}
