@@ -1,11 +1,14 @@
-//! What a failure does to the healthy children beside it: who was told to stop comes to its end. P29, P33.
+//! What a failure does to the healthy children beside it: who was told to stop comes to its end, and who is to start
+//! again does not wait for the pause of one after it. P29, P31, P33.
+
+use std::time::Duration;
 
 use roundrock::prelude::*;
 use roundrock::supervise::Restart;
-use roundrock::time::Instant;
+use roundrock::time::now;
 use roundrock_tests::{on_workers, simulated};
 
-use super::supervision::{Log, add, end};
+use super::supervision::{Log, Part, add, end};
 
 /// Notices its stop in one of several ways, or never, and has something left to do then.
 #[process]
@@ -88,11 +91,50 @@ fn p29_a_sibling_that_drains_has_its_time() {
 #[test]
 fn p29_a_sibling_that_cannot_notice_is_dropped_soon() {
     simulated(|scope| async move {
-        let begun = Instant::now();
+        let begun = now();
         let happened = kill_beside(&scope, "never").await;
         assert_eq!(happened, ["+1", "+1"]);
         // The second incarnation, which the stop of the scope meets, has the grace of that.
-        assert!(begun.elapsed() < secs(6), "{:?}", begun.elapsed());
+        assert!(now() - begun < secs(20), "{:?}", now() - begun);
+        Ok(())
+    });
+}
+
+/// A pause holds up its own child, and not those before it.
+#[test]
+fn p31_a_long_pause_does_not_delay_earlier_siblings() {
+    simulated(|scope| async move {
+        for all in [true, false] {
+            let parts = scope.child("parts");
+            let parts = if all {
+                parts.one_for_all()
+            } else {
+                parts.rest_for_one()
+            };
+            let child = |pause: Duration| {
+                let part = || Part {
+                    name: "",
+                    log: Log::default(),
+                };
+                parts.supervise(part).backoff(pause..pause).spawn()
+            };
+            let [first, second, third] = [millis(50), secs(5), millis(0)].map(child);
+            third.incarnation().await?;
+            let done = first.done();
+            let begun = now();
+            end(&second, "killed").await;
+            if !all {
+                first.kill();
+            }
+            done.await;
+            assert_eq!(first.incarnation().await, Ok(1));
+            assert!(now() - begun < secs(1), "{all} {:?}", now() - begun);
+            // Those after it still wait for it.
+            assert_eq!(third.incarnation().await, Ok(1));
+            assert!(now() - begun >= secs(5), "{all} {:?}", now() - begun);
+            assert_eq!(second.incarnation().await, Ok(1));
+            parts.stop(secs(5)).await;
+        }
         Ok(())
     });
 }

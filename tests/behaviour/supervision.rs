@@ -25,8 +25,8 @@ impl Log {
 /// A child that notes its starts and stops, and ends in any way it is asked to.
 #[process]
 pub(crate) struct Part {
-    name: &'static str,
-    log: Log,
+    pub(crate) name: &'static str,
+    pub(crate) log: Log,
 }
 
 #[handlers]
@@ -45,7 +45,7 @@ impl Part {
         self.log.note(format!("-{}", self.name));
     }
 
-    fn incarnation(&self, cx: &mut Cx) -> u32 {
+    pub(crate) fn incarnation(&self, cx: &mut Cx) -> u32 {
         cx.incarnation()
     }
 

@@ -40,8 +40,6 @@ pub(super) struct Table {
     intensity: Intensity,
     /// The failures in the window, for whoever asks why the scope gave up.
     reasons: VecDeque<(Instant, Reason)>,
-    /// The pause before children are started together again.
-    not_before: Option<Instant>,
     stopping: bool,
     /// Nothing is started any more, also not what was added before the stop.
     dropping: bool,
@@ -64,7 +62,6 @@ impl Table {
             timers: BTreeSet::new(),
             intensity: Intensity::default(),
             reasons: VecDeque::new(),
-            not_before: None,
             stopping: false,
             dropping: false,
             released: BTreeSet::new(),
@@ -221,7 +218,6 @@ impl Table {
         let Some(affected) = settings.strategy.affected(key) else {
             return;
         };
-        self.not_before = self.not_before.max(Some(due));
         for (&key, child) in self.children.range(affected) {
             if child.is_alive() {
                 self.to_stop.insert(key);
@@ -305,7 +301,6 @@ impl Table {
         if std::mem::replace(&mut self.stopping, true) {
             return;
         }
-        self.not_before = None;
         self.to_stop.clear();
         self.to_start.retain(|key| {
             let child = self.children.get(key);
@@ -410,15 +405,9 @@ impl Table {
         }
     }
 
-    /// Starts the children whose turn has come: each after the one before is ready.
+    /// Starts the children whose turn has come: each after the one before is ready. A pause holds up its child and those after
+    /// it, and nobody before it.
     fn start_next(&mut self) {
-        if self
-            .not_before
-            .is_some_and(|pause| now(&self.scope) < pause)
-        {
-            return;
-        }
-        self.not_before = None;
         while let Some(&key) = self.to_start.first() {
             match self.children.get(&key).map(|child| child.state) {
                 Some(State::Queued) => {
