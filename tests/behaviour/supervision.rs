@@ -123,6 +123,88 @@ fn p28_restart_by_kind_and_by_exit() {
     }
 }
 
+#[process]
+struct Ticker {
+    starts: Sender<&'static str>,
+}
+
+#[handlers]
+impl Ticker {
+    #[on_start]
+    async fn start(&mut self) {
+        self.starts.send("ticker").await.ok();
+    }
+    #[every("1ms")]
+    fn tick(&mut self, cx: &mut Cx) {
+        if cx.incarnation() < 3 {
+            cx.stop();
+        }
+    }
+    fn ping(&self) {}
+}
+
+#[process]
+struct Reader {
+    starts: Sender<&'static str>,
+    input: Receiver<u32>,
+}
+
+#[handlers]
+impl Reader {
+    #[on_start]
+    async fn start(&mut self) {
+        self.starts.send("reader").await.ok();
+    }
+    #[recv(input)]
+    fn read(&mut self, _: u32, cx: &mut Cx) {
+        cx.stop();
+    }
+    fn ping(&self) {}
+}
+
+/// P28: what works without a handle is started again without one, and what only its handle kept is not.
+#[test]
+fn p28_who_needs_no_handle_is_restarted_without_one() {
+    on_workers(|scope| async move {
+        let parts = scope.child("parts").intensity(100, secs(60));
+        let (starts, started) = bounded(1);
+        let told = starts.clone();
+        let ticker = parts
+            .supervise(move || Ticker {
+                starts: told.clone(),
+            })
+            .permanent()
+            .backoff(millis(0)..millis(0))
+            .spawn();
+        let task = ticker.task();
+        drop(ticker);
+        for _ in 0..=3 {
+            assert_eq!(started.recv().await, Some("ticker"));
+        }
+        assert!(task.remove().await.is_normal());
+        let (feed, input) = bounded(1);
+        let reader = parts
+            .supervise(move || Reader {
+                starts: starts.clone(),
+                input: input.clone(),
+            })
+            .permanent()
+            .backoff(millis(0)..millis(0))
+            .spawn();
+        let done = reader.closed();
+        drop(reader);
+        for n in 0..3 {
+            assert_eq!(started.recv().await, Some("reader"));
+            feed.send(n).await?;
+        }
+        assert_eq!(started.recv().await, Some("reader"));
+        // Now nobody can reach it any more.
+        feed.finish();
+        assert!(done.await.is_normal());
+        parts.join().await
+    });
+}
+
 /// P26: children start in the order in which they were added, each after `on_start` of the one before, and stop in reverse.
 #[test]
 fn p26_ordered_start_and_reverse_stop() {

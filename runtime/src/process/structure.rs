@@ -391,6 +391,9 @@ async fn full<P: Handlers + StructProcess + Send>(
             Next::Message(_) => {}
         }
     }
+    if sources.inputs_open || !sources.ticks.is_empty() {
+        Lineage::leaves_work();
+    }
     finish(state, cx).await
 }
 

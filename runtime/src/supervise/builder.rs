@@ -72,7 +72,8 @@ impl<S> Supervised<S> {
 
     /// Starts the child again whenever it ends, also normally.
     ///
-    /// A struct process that ended because its last handle was dropped is not: nobody could reach it.
+    /// A struct process that ended because its last handle was dropped is not: nobody could reach it. One with `#[every]`, or
+    /// with an input that is open, does not end so, and is started again without a handle too.
     ///
     /// # Examples
     /// ```

@@ -41,6 +41,8 @@ struct State {
     told: bool,
     /// It has seen that: the end of an input, or that its scope stops.
     noticed: bool,
+    /// It ended although it had timers or open inputs: no handle that went was what ended it.
+    left_work: bool,
     /// What of the present incarnation may outlive its future: jobs, and its own scope.
     held: u32,
     /// The exit of the present incarnation, until nothing of it is left.
@@ -89,6 +91,7 @@ impl Lineage {
         state.number += 1;
         state.told = false;
         state.noticed = false;
+        state.left_work = false;
         let old = state.current.replace(task.clone());
         drop(state);
         drop(old);
@@ -137,6 +140,21 @@ impl Lineage {
                 state.noticed |= state.told;
             }
         });
+    }
+
+    /// Notes that the current process ends although it has timers or open inputs.
+    #[cold]
+    pub(crate) fn leaves_work() {
+        current::with_task(|task| {
+            if let Some(lineage) = task.and_then(|task| task.lineage()) {
+                lineage.state.lock().left_work = true;
+            }
+        });
+    }
+
+    /// Whether the present incarnation ended although it had timers or open inputs.
+    pub(super) fn left_work(&self) -> bool {
+        self.state.lock().left_work
     }
 
     /// Lets the exit of the present incarnation wait until the result is dropped.

@@ -154,7 +154,8 @@ impl Table {
         child.stop_by = None;
         let at_ms = self.scope.system.scheduler.clock.coarse_ms();
         self.supervisor.book().note(key, &exit, at_ms);
-        let is_abandoned = exit.is_normal() && !child.starter.is_wanted();
+        let is_abandoned =
+            exit.is_normal() && !child.starter.is_wanted() && !child.lineage.left_work();
         match child.state {
             _ if self.stopping => self.over(key, exit),
             State::Ending(Then::Over) if child.draining && child.restart.wants(&exit) => {
