@@ -113,6 +113,68 @@ fn two_that_call_each_other_at_once_do_not_both_wait() {
     });
 }
 
+/// A worker on a thread of its own, on which one calls the next.
+fn calls_elsewhere(
+    scope: &Scope,
+    race: &Arc<Race>,
+    caller: CallerHandle,
+) -> thread::JoinHandle<Worker> {
+    let (system, race) = (Arc::clone(&scope.inner.system), Arc::clone(race));
+    thread::spawn(move || {
+        let worker = system.scheduler.worker();
+        let here = worker.enter();
+        caller.go().try_send().expect("it has room");
+        race.step();
+        // Here the others may come to the same point, which is no preemption.
+        thread::yield_now();
+        worker.run_ready();
+        drop(caller);
+        drop(here);
+        worker
+    })
+}
+
+#[test]
+fn three_that_call_each_other_at_once_do_not_all_wait() {
+    let refusals = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&refusals);
+    model("call, call, call", 1, move || {
+        let (scope, worker) = lab(3);
+        let here = worker.enter();
+        let ended = Arc::<Ended>::default();
+        let [one, two, three] = [(); 3].map(|()| spawn(&scope, &ended));
+        one.know(two.clone()).try_send().expect("it has room");
+        two.know(three.clone()).try_send().expect("it has room");
+        three.know(one.clone()).try_send().expect("it has room");
+        worker.run_ready();
+        let race = Arc::<Race>::default();
+        let others = [two, three].map(|caller| calls_elsewhere(&scope, &race, caller));
+        one.go().try_send().expect("it has room");
+        race.step();
+        thread::yield_now();
+        worker.run_ready();
+        let others = others.map(|other| other.join().unwrap());
+        // What each has woken last may lie with another one.
+        for _ in 0..6 {
+            worker.run_ready();
+            others.iter().for_each(Worker::run_ready);
+        }
+        let answered = ended.answered.load(Ordering::SeqCst);
+        let refused = ended.refused.load(Ordering::SeqCst);
+        assert_eq!(answered + refused, 3, "one waits for ever");
+        assert!(refused <= 1, "one refusal is enough");
+        seen.fetch_add(refused, Ordering::SeqCst);
+        drop(one);
+        stop(&scope, &worker);
+        others.iter().for_each(Worker::run_ready);
+        drop(here);
+    });
+    assert!(
+        refusals.load(Ordering::SeqCst) > 0,
+        "no order closed the cycle"
+    );
+}
+
 #[test]
 fn a_call_that_is_refused_is_not_proven_stuck_before() {
     model("call, refuse, search", 3, || {
