@@ -194,18 +194,23 @@ impl Witness<'_> {
             WaitKind::Recv => tie == Tie::Sender,
             _ => matches!(tie, Tie::Receiver | Tie::Mailbox | Tie::Kept),
         };
-        // A weak handle of its own, in its context, is nobody that a reader would look for; nor is somebody who only receives there too.
-        let says = |member: u32| match wait.kind {
-            WaitKind::Recv | WaitKind::Send | WaitKind::Reply => {
-                let mut mine = ends.iter().filter(|held| held.by == member);
-                mine.any(|held| is_side(held.port.tie()))
+        let holders: Vec<u32> = match wait.kind {
+            // A weak handle of its own, in its context, is nobody that a reader would look for; nor is somebody who only receives there
+            // too, or the one next in line.
+            WaitKind::Recv | WaitKind::Send | WaitKind::Reply if !members.is_empty() => {
+                let side = ends.iter().filter(|held| is_side(held.port.tie()));
+                let mut side: Vec<_> = side.map(|held| held.by).collect();
+                side.sort_unstable();
+                side.dedup();
+                side
             }
-            WaitKind::Scope => {
-                self.found.stuck[member as usize] && member != process || members.len() == 1
+            WaitKind::Scope if members.len() > 1 => {
+                let waits_too =
+                    |&member: &u32| member != process && self.found.stuck[member as usize];
+                members.iter().copied().filter(waits_too).collect()
             }
-            _ => true,
+            _ => members.to_vec(),
         };
-        let holders = members.iter().filter(|&&member| says(member)).take(LISTED);
         let mailbox = ends
             .iter()
             .any(|held| matches!(held.port.tie(), Tie::Mailbox | Tie::Kept));
@@ -216,7 +221,9 @@ impl Witness<'_> {
             mailbox,
             ends: self.ends(wait),
             holders: holders
-                .map(|&member| {
+                .into_iter()
+                .take(LISTED)
+                .map(|member| {
                     let id = facts.processes[member as usize].id;
                     Holding {
                         process: Some(id.raw()),

@@ -22,7 +22,7 @@ use crate::system::SystemInner;
 use crate::task::TaskRef;
 use crate::task::current;
 use crate::task::ports::Ports;
-use crate::task::registry::{About, ProcessId, Slot, WaitKind, low_bits};
+use crate::task::registry::{About, Line, ProcessId, Slot, WaitKind, low_bits};
 use crate::time::sleep;
 
 /// Slots that are read between two yields.
@@ -248,13 +248,13 @@ impl Seen {
     }
 }
 
-/// The kinds of the waits in a wait word. Several waits that are not all for input are a choice, also when they are of one kind: only
-/// the last one's object is known here.
+/// The kinds of the waits in a wait word. Several waits for room or for locks are a choice, also when they are of one kind: only the
+/// last one's object is known here.
 fn kinds_of(word: u64) -> u16 {
-    const INPUTS: u16 = WaitKind::Recv.bit() | WaitKind::Stopping.bit();
+    const ONE: u16 = WaitKind::Send.bit() | WaitKind::Lock.bit();
     let kinds = (word >> 16) as u16 & current::KINDS;
-    let noted = word & 0x7f;
-    if noted > 1 && kinds & !INPUTS != 0 {
+    let noted = word & Line::NOTED;
+    if noted > 1 && kinds & ONE != 0 {
         kinds | WaitKind::Select.bit()
     } else {
         kinds
