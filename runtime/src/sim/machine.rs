@@ -162,7 +162,7 @@ impl Machine {
             shown: Cell::new(false),
             seed,
             progress,
-            stopwatch: RefCell::new(keep.times.then(Stopwatch::new)),
+            stopwatch: RefCell::new(keep.times.map(Stopwatch::new)),
             quiet: !keep.panics,
         }
     }

@@ -94,8 +94,8 @@ pub(crate) struct Keep {
     pub(crate) events: bool,
     /// Panics are printed.
     pub(crate) panics: bool,
-    /// How long each step takes, by the clock on the wall: one that blocks ends the run.
-    pub(crate) times: bool,
+    /// How long each step takes, by the clock on the wall: one that blocks ends the run. See [`Stopwatch::new`].
+    pub(crate) times: Option<bool>,
 }
 
 /// What came of a run.

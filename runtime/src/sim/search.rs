@@ -450,22 +450,26 @@ impl Search<'_> {
         self.doubts -= 1;
         let tape = run.tape();
         let keep = Keep {
-            times: true,
+            times: Some(true),
             ..Keep::default()
         };
+        let rough = Keep {
+            times: Some(false),
+            ..keep
+        };
+        let shown = Keep {
+            events: true,
+            ..keep
+        };
         let mut first = None;
-        for keep in [
-            keep,
-            keep,
-            Keep {
-                events: true,
-                ..keep
-            },
-        ] {
+        for keep in [rough, keep, shown] {
             let again = self.one(Choices::of_tape(&tape), seed, keep);
             let Some(reason @ Reason::Blocked { .. }) = &again.reason else {
                 break;
             };
+            if keep.times == Some(false) {
+                continue;
+            }
             let (steps, known) = first.get_or_insert_with(|| (again.steps, reason.clone()));
             if *steps != again.steps || !known.is_like(reason) {
                 break;
