@@ -83,23 +83,30 @@ fn voluntary(status: &[u8]) -> Option<u64> {
 pub(super) struct Stopwatch {
     switches: Switches,
     begun: Instant,
+    timing: Timing,
+}
+
+/// How a [`Stopwatch`] finds a step that blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Timing {
+    /// A step that is long is taken for one that blocks if the thread has given its core away in this run: enough to find out that
+    /// no step can be meant.
+    Rough,
     /// The kernel is asked before each step, which takes longer than most steps.
-    exact: bool,
+    Exact,
 }
 
 impl Stopwatch {
-    /// One that is not exact takes a step that is long for one that blocks if the thread has given its core away before it in this
-    /// run: good enough to find out that no step can be meant.
-    pub(super) fn new(exact: bool) -> Self {
+    pub(super) fn new(timing: Timing) -> Self {
         Self {
             switches: Switches::new(),
             begun: Instant::now(),
-            exact,
+            timing,
         }
     }
 
     pub(super) fn step_begins(&mut self) {
-        if self.exact {
+        if self.timing == Timing::Exact {
             self.switches.look();
         }
         self.begun = Instant::now();

@@ -21,7 +21,7 @@ use crate::process::Exit;
 use crate::scheduler::Scheduler;
 use crate::scheduler::worker::Worker;
 use crate::scope::{Scope, ScopeInner};
-use crate::sim::blocked::Progress;
+use crate::sim::blocked::{Progress, Timing};
 use crate::sim::events::Events;
 use crate::sim::faults::Faults;
 use crate::sim::handle::{Body, Sim, now_or_never};
@@ -94,8 +94,8 @@ pub(crate) struct Keep {
     pub(crate) events: bool,
     /// Panics are printed.
     pub(crate) panics: bool,
-    /// How long each step takes, by the clock on the wall: one that blocks ends the run. See [`Stopwatch::new`].
-    pub(crate) times: Option<bool>,
+    /// How long each step takes, by the clock on the wall: one that blocks ends the run.
+    pub(crate) times: Option<Timing>,
 }
 
 /// What came of a run.

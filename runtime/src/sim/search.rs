@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::channel::Closed;
 use crate::process::exit::{Fault, IntoOutcome};
 use crate::sim::Sim;
-use crate::sim::blocked::{self, Progress, Switches, Watchdog};
+use crate::sim::blocked::{self, Progress, Switches, Timing, Watchdog};
 use crate::sim::faults::Faults;
 use crate::sim::handle::Body;
 use crate::sim::here;
@@ -449,33 +449,23 @@ impl Search<'_> {
         }
         self.doubts -= 1;
         let tape = run.tape();
-        let keep = Keep {
-            times: Some(true),
-            ..Keep::default()
-        };
-        let rough = Keep {
-            times: Some(false),
-            ..keep
-        };
-        let shown = Keep {
-            events: true,
-            ..keep
-        };
-        let mut first = None;
-        for keep in [rough, keep, shown] {
-            let again = self.one(Choices::of_tape(&tape), seed, keep);
-            let Some(reason @ Reason::Blocked { .. }) = &again.reason else {
-                break;
+        let mut again = |timing, events| {
+            let keep = Keep {
+                times: Some(timing),
+                events,
+                ..Keep::default()
             };
-            if keep.times == Some(false) {
-                continue;
-            }
-            let (steps, known) = first.get_or_insert_with(|| (again.steps, reason.clone()));
-            if *steps != again.steps || !known.is_like(reason) {
-                break;
-            }
-            if keep.events {
-                return Err(Box::new(self.failure(reason.clone(), seed, again)));
+            self.one(Choices::of_tape(&tape), seed, keep)
+        };
+        let is_blocked = |run: &Outcome| matches!(run.reason, Some(Reason::Blocked { .. }));
+        if is_blocked(&again(Timing::Rough, false)) {
+            let (first, second) = (again(Timing::Exact, false), again(Timing::Exact, true));
+            if is_blocked(&first)
+                && first.steps == second.steps
+                && ends_alike(first.reason.as_ref(), second.reason.as_ref())
+                && let Some(reason) = second.reason.clone()
+            {
+                return Err(Box::new(self.failure(reason, seed, second)));
             }
         }
         self.switches.look();
