@@ -57,6 +57,14 @@ struct List {
     gone: Ledger,
 }
 
+impl List {
+    /// The channels that are not cores. Each may be the last reference, and must be dropped without the lock.
+    fn accounts(&self) -> Vec<Arc<dyn Account>> {
+        let accounts = self.accounts.iter().flatten();
+        accounts.filter_map(Weak::upgrade).collect()
+    }
+}
+
 /// A channel without endpoints whose memory is still needed.
 #[derive(Debug)]
 struct Kept {
@@ -163,12 +171,7 @@ impl Shard {
     /// gives up the last endpoint of one makes changes to it.
     pub(crate) fn for_each_account(&self, mut visit: impl FnMut(u64, &dyn Account)) {
         let list = self.list.lock();
-        let accounts: Vec<_> = list
-            .accounts
-            .iter()
-            .flatten()
-            .filter_map(Weak::upgrade)
-            .collect();
+        let accounts = list.accounts();
         drop(list);
         for account in accounts {
             visit(Arc::as_ptr(&account).addr() as u64, &*account);
@@ -206,12 +209,7 @@ impl Shard {
             sum += unsafe { ledger(entry.0) };
         }
         // One that cannot be upgraded is about to enter the sum: it is not in it yet, and its messages balance among themselves.
-        let accounts: Vec<_> = list
-            .accounts
-            .iter()
-            .flatten()
-            .filter_map(Weak::upgrade)
-            .collect();
+        let accounts = list.accounts();
         drop(list);
         // Each balances by itself, so it may be read a moment later. It may be the last reference: dropped without the lock.
         for account in accounts {

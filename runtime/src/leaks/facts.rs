@@ -346,8 +346,7 @@ impl Facts {
                 kind: WaitKind::Recv,
                 object: held.port.object(),
             };
-            let ends = [Tie::Receiver, Tie::Mailbox, Tie::Kept];
-            ends.contains(&held.port.tie()) && self.waits(held.by as usize).contains(&receives)
+            held.port.tie().receives() && self.waits(held.by as usize).contains(&receives)
         };
         let mut line: Vec<_> = held.iter().filter(waits).map(|held| held.by).collect();
         line.sort_unstable();

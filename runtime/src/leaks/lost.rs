@@ -136,18 +136,13 @@ fn stuck(scheduler: &Scheduler, id: ProcessId, channel: &Late, now_ms: u32) -> S
         site,
         since: Duration::from_millis(since.into()),
         waits: vec![Awaited {
-            kind: match channel.overdue.receives {
-                true => WaitKind::Recv,
-                false => WaitKind::Send,
-            },
             name: channel.name.map(Name::from),
             site: Some(channel.site.clone()),
             mailbox: channel.mailbox,
-            ends: 0,
-            holders: Vec::new(),
-            asked: None,
-            ahead: Vec::new(),
-            permit: false,
+            ..Awaited::of(match channel.overdue.receives {
+                true => WaitKind::Recv,
+                false => WaitKind::Send,
+            })
         }],
     }
 }

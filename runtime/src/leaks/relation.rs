@@ -167,5 +167,5 @@ pub(super) fn receivers(facts: &Facts, object: u64) -> impl Iterator<Item = &Hel
     facts
         .holders(object)
         .iter()
-        .filter(|held| matches!(held.port.tie(), Tie::Receiver | Tie::Mailbox | Tie::Kept))
+        .filter(|held| held.port.tie().receives())
 }

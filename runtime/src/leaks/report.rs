@@ -252,6 +252,23 @@ pub struct Awaited {
     pub permit: bool,
 }
 
+impl Awaited {
+    /// A wait of which no more is known than its kind.
+    pub(super) fn of(kind: WaitKind) -> Self {
+        Self {
+            kind,
+            name: None,
+            site: None,
+            mailbox: false,
+            ends: 0,
+            holders: Vec::new(),
+            asked: None,
+            ahead: Vec::new(),
+            permit: false,
+        }
+    }
+}
+
 /// Who could end somebody's wait.
 ///
 /// # Examples

@@ -332,7 +332,7 @@ impl<'a> Witness<'a> {
     fn others(&self, wait: Noted) -> (Vec<Holding>, bool) {
         let is_side = |tie: Tie| match wait.kind {
             WaitKind::Recv => matches!(tie, Tie::Sender | Tie::Weak),
-            _ => matches!(tie, Tie::Receiver | Tie::Mailbox | Tie::Kept),
+            _ => tie.receives(),
         };
         let held = self.holders.holders(wait.object).iter();
         let mut numbers: Vec<_> = held
@@ -386,15 +386,12 @@ impl<'a> Witness<'a> {
             _ => relation::RECEIVERS,
         };
         Awaited {
-            kind: wait.kind,
             name: channel.and_then(|channel| channel.name.map(Name::from)),
             site: channel.map(|channel| channel.site.clone()),
             mailbox: mailbox.next().is_some(),
             ends: channel.map_or(0, |channel| channel.ends[side] as usize),
             holders,
-            asked: None,
-            ahead: Vec::new(),
-            permit: false,
+            ..Awaited::of(wait.kind)
         }
     }
 

@@ -192,7 +192,7 @@ impl Witness<'_> {
         let ends = facts.holders(wait.object);
         let is_side = |tie: Tie| match wait.kind {
             WaitKind::Recv => tie == Tie::Sender,
-            _ => matches!(tie, Tie::Receiver | Tie::Mailbox | Tie::Kept),
+            _ => tie.receives(),
         };
         let holders: Vec<u32> = match wait.kind {
             // A weak handle of its own, in its context, is nobody that a reader would look for; nor is somebody who only receives there
@@ -215,7 +215,6 @@ impl Witness<'_> {
             .iter()
             .any(|held| matches!(held.port.tie(), Tie::Mailbox | Tie::Kept));
         Awaited {
-            kind: wait.kind,
             name: self.object_name(wait),
             site: self.place(wait).map(site),
             mailbox,
@@ -231,9 +230,7 @@ impl Witness<'_> {
                     }
                 })
                 .collect(),
-            asked: None,
-            ahead: Vec::new(),
-            permit: false,
+            ..Awaited::of(wait.kind)
         }
     }
 
@@ -299,15 +296,12 @@ pub(super) fn lock(gate: &Gate, process: ProcessId) -> Option<Awaited> {
     };
     let listed = |of: &[Holder]| of.iter().take(LISTED).map(holding).collect();
     Some(Awaited {
-        kind: WaitKind::Lock,
-        name: None,
         site: turn.holders.first().map(|holder| site(holder.site)),
-        mailbox: false,
-        ends: 0,
         holders: listed(&turn.holders),
         asked: Some(site(turn.mine.site)),
         ahead: listed(&turn.ahead),
         permit: gate.is_semaphore(),
+        ..Awaited::of(WaitKind::Lock)
     })
 }
 

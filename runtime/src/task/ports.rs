@@ -105,6 +105,11 @@ impl Tie {
         }
     }
 
+    /// Whether it is a receiver of a channel that is followed.
+    pub(crate) fn receives(self) -> bool {
+        matches!(self, Self::Receiver | Self::Mailbox | Self::Kept)
+    }
+
     /// How many strong senders, receivers and weak senders it stands for; ways to a lock count as the first of these.
     pub(crate) fn weights(self) -> [u64; 3] {
         match self {
