@@ -197,6 +197,7 @@ mod tests {
 
     impl Wake for Count {
         fn wake(self: Arc<Self>) {
+            // ORDERING: Relaxed: a count, on one thread.
             self.0.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -228,6 +229,7 @@ mod tests {
     fn watches_end() {
         let names = Local::default();
         let count = Arc::new(Count::default());
+        // ORDERING: Relaxed: as above.
         let woken = || count.0.load(Ordering::Relaxed);
         let waker = || Waker::from(Arc::clone(&count));
         let (mut one, mut other) = (Watcher::default(), Watcher::default());
