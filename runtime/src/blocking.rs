@@ -35,7 +35,7 @@ use crate::scope::{Late, ScopeInner};
 use crate::sim::here;
 use crate::supervise::Lineage;
 use crate::sync::thread::{self, Thread};
-use crate::sync::{Guard, Lock, thread_local};
+use crate::sync::{Body, Guard, Lock, thread_local};
 use crate::system::life;
 use crate::task::ProcessId;
 use crate::task::cell::Header;
@@ -171,7 +171,7 @@ impl Threads {
     pub(crate) fn info(&self, now: Instant) -> LaneInfo {
         let running = self.counts.running.0.lock().clone();
         let job = |(process, origin, since): (ProcessId, &'static Origin, Instant)| JobInfo {
-            process,
+            process: process.raw(),
             name: origin.name.into(),
             running_for: now.saturating_duration_since(since),
         };
@@ -207,31 +207,30 @@ impl Threads {
     fn start_thread(&self) {
         let counts = Arc::clone(&self.counts);
         let queue = self.queue.clone();
-        let started = thread::Builder::new()
-            .name(self.name.clone())
-            .spawn(move || {
-                let _inside = life::enter();
-                counts.crew.lock().offer();
-                loop {
-                    match queue.recv_timeout(KEEP) {
-                        Ok(job) => {
-                            job();
-                            counts.crew.lock().offer();
-                        }
-                        Err(RecvTimeoutError::Timeout) => {
-                            if counts.crew.lock().retire() {
-                                break;
-                            }
-                            // The job that counts on it is about to be queued.
-                            thread::yield_now();
-                        }
-                        Err(RecvTimeoutError::Disconnected) => {
-                            counts.crew.lock().threads -= 1;
+        let body: Body = Box::new(move || {
+            let _inside = life::enter();
+            counts.crew.lock().offer();
+            loop {
+                match queue.recv_timeout(KEEP) {
+                    Ok(job) => {
+                        job();
+                        counts.crew.lock().offer();
+                    }
+                    Err(RecvTimeoutError::Timeout) => {
+                        if counts.crew.lock().retire() {
                             break;
                         }
+                        // The job that counts on it is about to be queued.
+                        thread::yield_now();
+                    }
+                    Err(RecvTimeoutError::Disconnected) => {
+                        counts.crew.lock().threads -= 1;
+                        break;
                     }
                 }
-            });
+            }
+        });
+        let started = thread::Builder::new().name(self.name.clone()).spawn(body);
         if started.is_err() {
             // Its job waits for the others.
             self.counts.crew.lock().threads -= 1;

@@ -154,7 +154,9 @@ pub mod leaks;
 mod locks;
 #[cfg(feature = "net")]
 pub mod net;
+mod numbered;
 pub mod observe;
+mod order;
 pub mod process;
 mod random;
 mod scheduler;

@@ -26,6 +26,8 @@ mod without_signals {
 mod with_signals {
     use super::{Arc, ScopeInner};
 
+    use crate::sync::start_thread;
+
     use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
     use signal_hook::iterator::{Handle, Signals};
 
@@ -65,9 +67,7 @@ mod with_signals {
                 root.begin_stop(root.system.grace);
             }
         };
-        let thread = std::thread::Builder::new()
-            .name("roundrock-signals".to_owned())
-            .spawn(wait);
+        let thread = start_thread("roundrock-signals".to_owned(), Box::new(wait));
         Watch(thread.is_ok().then_some(handle))
     }
 }

@@ -25,7 +25,6 @@ mod linearizable;
 mod links;
 mod locks;
 mod model;
-mod names;
 mod oneshot;
 mod order;
 mod outside;

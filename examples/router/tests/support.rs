@@ -1,6 +1,5 @@
 //! Starts the router's binary, talks to it, and reads what it wrote.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -66,7 +65,7 @@ pub(crate) struct Ended {
 
 impl Router {
     /// Starts the router in `folder`.
-    pub(crate) fn start(folder: &Path, arguments: &[impl AsRef<OsStr>]) -> Self {
+    pub(crate) fn start(folder: &Path, arguments: &[&str]) -> Self {
         Self::run(Command::new(binary()).args(arguments).current_dir(folder))
     }
 

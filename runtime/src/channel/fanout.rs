@@ -10,7 +10,7 @@
 //! - If there is room, the sender in front was woken.
 //! - Messages and wakers are dropped, and wakers woken, after the lock was released: [`Effects`] carries them out.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Context;
 
@@ -18,6 +18,7 @@ use crate::channel::account::Book;
 use crate::channel::dead::{Dead, Notice};
 use crate::channel::policy::Overflow;
 use crate::channel::waiters::{Waiters, WakeAll};
+use crate::numbered::Numbered;
 use crate::observe::Ledger;
 use crate::task::waker::TaskWaker;
 
@@ -51,7 +52,7 @@ pub(super) struct Slot<T> {
 #[derive(Debug, Default)]
 pub(super) struct Line {
     /// By ticket; `None` for one that was woken.
-    pub(super) waiting: BTreeMap<u64, Option<TaskWaker>>,
+    pub(super) waiting: Numbered<Option<TaskWaker>>,
     pub(super) tickets: u64,
 }
 
@@ -59,8 +60,9 @@ impl Line {
     /// Whether it is the turn of the operation with this ticket; zero for one that is not in line.
     pub(super) fn is_turn_of(&self, ticket: u64) -> bool {
         self.waiting
-            .first_key_value()
-            .is_none_or(|(&first, _)| first == ticket)
+            .numbers()
+            .next()
+            .is_none_or(|first| first == ticket)
     }
 
     /// Takes a place, or renews the waker of the one it has. Returns the waker that was replaced.
@@ -69,7 +71,7 @@ impl Line {
             self.tickets += 1;
             *ticket = self.tickets;
         }
-        let place = self.waiting.entry(*ticket).or_default();
+        let place = self.waiting.get_or_insert_with(*ticket, || None);
         match place {
             Some(waker) if waker.is(cx) => None,
             place => place.replace(TaskWaker::of(cx)),
@@ -77,12 +79,12 @@ impl Line {
     }
 
     pub(super) fn leave(&mut self, ticket: &mut u64) -> Option<TaskWaker> {
-        self.waiting.remove(&std::mem::take(ticket)).flatten()
+        self.waiting.remove(std::mem::take(ticket)).flatten()
     }
 
     /// Whose turn it is, if that one was not woken yet.
     pub(super) fn wake_first(&mut self) -> Option<TaskWaker> {
-        self.waiting.first_entry()?.get_mut().take()
+        self.waiting.first_mut()?.take()
     }
 }
 

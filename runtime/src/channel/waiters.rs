@@ -9,9 +9,9 @@
 //!   again and again, leaves nothing behind.
 //! - Wakers are used and dropped by the caller, after it has released the lock that these lists lie under.
 
-use std::collections::BTreeMap;
 use std::task::Context;
 
+use crate::numbered::Numbered;
 use crate::task::waker::TaskWaker;
 
 /// Wakers of waiting operations, by ticket: the oldest has the lowest.
@@ -19,7 +19,8 @@ use crate::task::waker::TaskWaker;
 pub(crate) struct Waiters {
     /// The first one has a place of its own, because most of the time it is the only one.
     first: Option<(u64, TaskWaker)>,
-    more: BTreeMap<u64, TaskWaker>,
+    /// The others, made when there are any: most places for waiters never have one, and are made and dropped all the time.
+    more: Option<Box<Numbered<TaskWaker>>>,
     tickets: u64,
 }
 
@@ -41,10 +42,11 @@ impl Waiters {
         self.tickets += 1;
         ticket.0 = self.tickets;
         let waker = TaskWaker::of(cx);
-        if self.first.is_none() && self.more.is_empty() {
+        if self.first.is_none() && self.more.as_ref().is_none_or(|more| more.is_empty()) {
             self.first = Some((ticket.0, waker));
         } else {
-            self.more.insert(ticket.0, waker);
+            let old = self.more.get_or_insert_default().insert(ticket.0, waker);
+            debug_assert!(old.is_none(), "a ticket is given once");
         }
         None
     }
@@ -52,7 +54,7 @@ impl Waiters {
     fn find(&mut self, ticket: &Ticket) -> Option<&mut TaskWaker> {
         match &mut self.first {
             Some((holder, waker)) if *holder == ticket.0 => Some(waker),
-            _ => self.more.get_mut(&ticket.0),
+            _ => self.more.as_mut()?.get_mut(ticket.0),
         }
     }
 
@@ -62,7 +64,7 @@ impl Waiters {
         let ticket = std::mem::take(ticket).0;
         match &self.first {
             Some((holder, _)) if *holder == ticket => self.first.take().map(|(_, waker)| waker),
-            _ => self.more.remove(&ticket),
+            _ => self.more.as_mut()?.remove(ticket),
         }
     }
 
@@ -71,7 +73,7 @@ impl Waiters {
     pub(crate) fn take_all(&mut self) -> WakeAll {
         WakeAll {
             first: self.first.take().map(|(_, waker)| waker),
-            more: std::mem::take(&mut self.more),
+            more: self.more.take(),
         }
     }
 }
@@ -87,7 +89,7 @@ impl Ticket {
 #[derive(Debug)]
 pub(crate) struct WakeAll {
     first: Option<TaskWaker>,
-    more: BTreeMap<u64, TaskWaker>,
+    more: Option<Box<Numbered<TaskWaker>>>,
 }
 
 impl WakeAll {
@@ -95,7 +97,7 @@ impl WakeAll {
         if let Some(waker) = self.first {
             waker.wake();
         }
-        for waker in self.more.into_values() {
+        for waker in self.more.into_iter().flat_map(|more| more.into_values()) {
             waker.wake();
         }
     }

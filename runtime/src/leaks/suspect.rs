@@ -19,6 +19,7 @@ use super::relation;
 use super::report::{Awaited, Holding, LISTED, Leak, Stuck, Verdict};
 use super::search::{Graph, Wake};
 use crate::observe::{Name, Site};
+use crate::order::sort_by_key;
 use crate::scheduler::Scheduler;
 use crate::sync::{Ordering, fence};
 use crate::task::ProcessId;
@@ -142,13 +143,13 @@ pub(super) fn suspects(
     let groups = witness.groups(&old).into_iter();
     let mut leaks: Vec<_> = groups
         .map(|mut group| {
-            group.sort_by_key(|process| std::cmp::Reverse(process.since));
+            sort_by_key(&mut group, |process| std::cmp::Reverse(process.since));
             let why = witness.why(group[0]);
             witness.leak(Verdict::Suspected { why }, &group)
         })
         .collect();
     // The many and the old first.
-    leaks.sort_by_key(|leak| {
+    sort_by_key(&mut leaks, |leak| {
         let age = leak
             .processes
             .first()
@@ -316,7 +317,7 @@ impl<'a> Witness<'a> {
     fn stuck(&self, process: &Waiting) -> Stuck {
         let (name, site) = self.name(process.id);
         Stuck {
-            id: process.id,
+            id: process.id.raw(),
             name,
             site,
             since: process.since,
@@ -343,7 +344,7 @@ impl<'a> Witness<'a> {
         let holding = |number: &u32| {
             let id = self.holders.processes[*number as usize].id;
             Holding {
-                process: Some(id),
+                process: Some(id.raw()),
                 name: self.name(id).0,
             }
         };
@@ -437,7 +438,7 @@ impl<'a> Witness<'a> {
                 );
             }
             if let Some(holder) = holders.first() {
-                let id = holder.process;
+                let id = holder.process.and_then(ProcessId::from_raw);
                 if id.is_some_and(|id| self.is_between(id)) {
                     return format!(
                         "{what} is kept for {}, which its supervisor has not started, or not again yet",

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::report::{Awaited, Holding, Leak, Proof, Stuck, Verdict};
 use crate::observe::Site;
+use crate::order::sort_by_key;
 use crate::task::{ProcessId, WaitKind};
 
 /// Names that are listed one by one.
@@ -153,6 +154,10 @@ fn same_waits(one: &[Awaited], other: &[Awaited]) -> bool {
         })
 }
 
+fn id(raw: u64) -> String {
+    ProcessId::from_raw(raw).map_or_else(String::new, |id| id.to_string())
+}
+
 /// What is said of processes that wait in the same way.
 struct Sentence<'a>(&'a [&'a Stuck]);
 
@@ -258,7 +263,7 @@ fn write_lock(f: &mut fmt::Formatter<'_>, waits: &[&Awaited]) -> fmt::Result {
         )?,
     }
     let mut ids: Vec<_> = ahead.iter().map(|one| one.process).collect();
-    ids.sort_unstable();
+    sort_by_key(&mut ids, |id| *id);
     ids.dedup();
     match ids.len() {
         0 => Ok(()),
@@ -291,7 +296,7 @@ fn place(site: &Site) -> String {
 }
 
 /// Names with ids: `sum#7`, `square#3..6`, `client#3, #5 and 12 more`.
-fn named(name: &str, ids: &[ProcessId]) -> String {
+fn named(name: &str, ids: &[u64]) -> String {
     let mut ids = ids.to_vec();
     ids.sort_unstable();
     ids.dedup();
@@ -299,13 +304,13 @@ fn named(name: &str, ids: &[ProcessId]) -> String {
     let (Some(&first), Some(&last)) = (ids.first(), ids.last()) else {
         return text;
     };
-    if ids.len() > 2 && last.raw() - first.raw() == ids.len() as u64 - 1 {
-        let last = last.to_string();
+    if ids.len() > 2 && last - first == ids.len() as u64 - 1 {
+        let last = id(last);
         // Writing to a string cannot fail.
-        let _ = write!(text, "{first}..{}", last.trim_start_matches('#'));
+        let _ = write!(text, "{}..{}", id(first), last.trim_start_matches('#'));
         return text;
     }
-    let shown: Vec<_> = ids.iter().take(NAMES).map(ToString::to_string).collect();
+    let shown: Vec<_> = ids.iter().take(NAMES).map(|&raw| id(raw)).collect();
     text.push_str(&shown.join(", "));
     if ids.len() > NAMES {
         let _ = write!(text, " and {} more", ids.len() - NAMES);
@@ -315,7 +320,7 @@ fn named(name: &str, ids: &[ProcessId]) -> String {
 
 /// Several processes by their names, and what to say of others.
 fn people(holders: &[&Holding], others: &str) -> String {
-    let mut groups: Vec<(&str, Vec<ProcessId>)> = Vec::new();
+    let mut groups: Vec<(&str, Vec<u64>)> = Vec::new();
     for holder in holders {
         match groups.iter_mut().find(|(name, _)| *name == holder.name) {
             Some((_, ids)) => ids.extend(holder.process),

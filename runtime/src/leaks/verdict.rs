@@ -12,6 +12,7 @@ use super::report::{Awaited, Holding, LISTED, Leak, Proof, Stuck, Verdict};
 use super::search::Wake;
 use crate::locks::{Gate, Holder};
 use crate::observe::{Name, Site};
+use crate::order::sort_by_key;
 use crate::scheduler::Scheduler;
 use crate::task::ProcessId;
 use crate::task::WaitKind;
@@ -97,7 +98,7 @@ impl Witness<'_> {
         for ((cause, ..), processes) in groups {
             let root = self.facts().processes[components[cause][0] as usize].id;
             let proof = Proof::Behind {
-                root,
+                root: root.raw(),
                 name: self.name(root).0,
             };
             leaks.push(self.leak(Verdict::Proven(proof), &processes));
@@ -135,7 +136,8 @@ impl Witness<'_> {
             }
         }
         let mut groups: Vec<_> = groups.into_values().collect();
-        groups.sort_unstable();
+        // Each process is in one of them.
+        sort_by_key(&mut groups, |group: &Vec<u32>| group.first().copied());
         let leak = |processes: &Vec<u32>| self.leak(Verdict::Stranded, processes);
         groups.iter().map(leak).collect()
     }
@@ -163,7 +165,7 @@ impl Witness<'_> {
         let waits = self.facts().waits(process as usize).iter();
         let wakes = self.found.graph.wakes(process as usize);
         Stuck {
-            id: parked.id,
+            id: parked.id.raw(),
             name,
             site,
             since: Duration::from_millis(self.now_ms.wrapping_sub(parked.since_ms).into()),
@@ -225,7 +227,7 @@ impl Witness<'_> {
                 .map(|member| {
                     let id = facts.processes[member as usize].id;
                     Holding {
-                        process: Some(id),
+                        process: Some(id.raw()),
                         name: self.name(id).0,
                     }
                 })
@@ -288,7 +290,7 @@ impl Witness<'_> {
 pub(super) fn lock(gate: &Gate, process: ProcessId) -> Option<Awaited> {
     let turn = gate.turn(process)?;
     let holding = |holder: &Holder| Holding {
-        process: holder.process,
+        process: holder.process.map(ProcessId::raw),
         name: match holder.process {
             Some(_) => holder.name.into(),
             None => "outside".into(),

@@ -13,7 +13,7 @@
 //! anywhere, so nobody knows who holds them.
 
 use std::borrow::Borrow;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -21,6 +21,7 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll, ready};
 
+use crate::numbered::Numbered;
 use crate::scheduler::Scheduler;
 use crate::sim::events::at;
 use crate::sim::values::About;
@@ -145,7 +146,7 @@ struct State {
 #[derive(Debug, Default)]
 struct Holders {
     first: Option<(u64, Holder)>,
-    more: BTreeMap<u64, Holder>,
+    more: Numbered<Holder>,
 }
 
 #[derive(Debug)]
@@ -184,7 +185,7 @@ impl Holders {
     }
 
     fn contains(&self, ticket: u64) -> bool {
-        self.first.is_some_and(|(first, _)| first == ticket) || self.more.contains_key(&ticket)
+        self.first.is_some_and(|(first, _)| first == ticket) || self.more.contains(ticket)
     }
 
     fn remove(&mut self, ticket: u64) -> Option<Holder> {
@@ -193,7 +194,7 @@ impl Holders {
                 self.first = None;
                 Some(holder)
             }
-            _ => self.more.remove(&ticket),
+            _ => self.more.remove(ticket),
         }
     }
 }

@@ -6,15 +6,16 @@
 //! **Invariants**
 //! - Names of processes, ports, channels and places in the source come from the program; the contents of messages are never in it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
 use super::model::{
     ChannelInfo, ChildInfo, EdgeInfo, GroupInfo, GroupWait, ProcessInfo, ScopeInfo, Site, Snapshot,
 };
-use super::words::{count, digits, duration, list, span, words};
-use crate::task::ProcessId;
+use super::words::{count, digits, duration, id, list, span, words};
+use crate::numbered::Numbered;
+use crate::order::sort_by_key;
 use crate::task::ports::Direction;
 use crate::task::registry::WaitKind;
 
@@ -71,8 +72,8 @@ impl Lines<'_, '_> {
 struct View<'a> {
     snapshot: &'a Snapshot,
     channels: HashMap<u64, &'a ChannelInfo>,
-    processes: HashMap<ProcessId, &'a ProcessInfo>,
-    scopes: BTreeMap<u64, &'a ScopeInfo>,
+    processes: HashMap<u64, &'a ProcessInfo>,
+    scopes: Numbered<&'a ScopeInfo>,
     edges: HashMap<u64, Vec<&'a EdgeInfo>>,
     names: HashMap<u32, &'a str>,
 }
@@ -125,17 +126,21 @@ impl<'a> View<'a> {
 
     /// The tree of scopes, from those that lie in none of the snapshot.
     fn scopes(&self, lines: &mut Lines<'_, '_>) -> fmt::Result {
-        let mut inner: BTreeMap<Option<u64>, Vec<&ScopeInfo>> = BTreeMap::new();
+        let mut outermost: Vec<&ScopeInfo> = Vec::new();
+        let mut inner: Numbered<Vec<&ScopeInfo>> = Numbered::default();
         for scope in self.scopes.values() {
-            let parent = scope
-                .parent
-                .filter(|parent| self.scopes.contains_key(parent));
-            inner.entry(parent).or_default().push(scope);
+            match scope.parent.filter(|&parent| self.scopes.contains(parent)) {
+                Some(parent) => inner.get_or_insert_with(parent, Vec::new).push(scope),
+                None => outermost.push(scope),
+            }
         }
         let mut open: Vec<(usize, &ScopeInfo)> = Vec::new();
-        let push = |open: &mut Vec<(usize, &'a ScopeInfo)>, depth, parent| {
-            let scopes = inner.get(&parent).into_iter().flatten().rev();
-            open.extend(scopes.map(|scope| (depth, *scope)));
+        let push = |open: &mut Vec<(usize, &'a ScopeInfo)>, depth, parent: Option<u64>| {
+            let scopes = match parent {
+                Some(parent) => inner.get(parent).map_or(&[][..], Vec::as_slice),
+                None => &outermost,
+            };
+            open.extend(scopes.iter().rev().map(|scope| (depth, *scope)));
         };
         push(&mut open, 0, None);
         while let Some((depth, scope)) = open.pop() {
@@ -304,7 +309,7 @@ impl<'a> View<'a> {
         let children: Vec<&ChildInfo> = self.snapshot.children.iter().filter(told).collect();
         for child in children.iter().take(LISTED) {
             let now = match child.process {
-                Some(process) => format!("runs as {}", process),
+                Some(process) => format!("runs as {}", id(process)),
                 None => "does not run now".to_owned(),
             };
             lines.line(
@@ -375,13 +380,11 @@ impl<'a> View<'a> {
                 ),
                 None => ("for a reply".to_owned(), String::new()),
             },
-            WaitKind::Join if wait.process().is_some() => (
-                wait.process().map_or_else(String::new, |process| {
-                    format!("for the end of {}", self.process(process))
-                }),
+            WaitKind::Join if object != 0 => (
+                format!("for the end of {}", self.process(object)),
                 String::new(),
             ),
-            WaitKind::Scope => match self.scopes.get(&object) {
+            WaitKind::Scope => match self.scopes.get(object) {
                 Some(scope) => (
                     format!("for scope `{}` (number {}) to end", scope.name, scope.id),
                     format!(", which has {} alive", scope.alive),
@@ -493,7 +496,7 @@ impl<'a> View<'a> {
         if filled.is_empty() {
             return Ok(());
         }
-        filled.sort_by_key(|channel| {
+        sort_by_key(&mut filled, |channel| {
             std::cmp::Reverse((channel.blocked_senders, channel.len, channel.id))
         });
         lines.line(
@@ -553,7 +556,7 @@ impl<'a> View<'a> {
                     format_args!(
                         "for {}{}, running for {}",
                         job.name,
-                        job.process,
+                        id(job.process),
                         duration(job.running_for)
                     ),
                 )?;
@@ -579,17 +582,21 @@ impl<'a> View<'a> {
     }
 
     /// A process by name and number.
-    fn process(&self, id: ProcessId) -> String {
-        let name = self.processes.get(&id).map(|process| &*process.name);
+    fn process(&self, raw: u64) -> String {
+        let name = self.processes.get(&raw).map(|process| &*process.name);
         let of_child = || {
             let child = self
                 .snapshot
                 .children
                 .iter()
-                .find(|child| child.process == Some(id));
+                .find(|child| child.process == Some(raw));
             child.map(|child| &*child.name)
         };
-        format!("{}{}", name.or_else(of_child).unwrap_or("process "), id)
+        format!(
+            "{}{}",
+            name.or_else(of_child).unwrap_or("process "),
+            id(raw)
+        )
     }
 }
 

@@ -12,10 +12,11 @@
 //!   since.
 //! - A count is not a moment's picture: it may miss processes that start or end meanwhile, as those who count may be.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::events::{Event, EventKind};
+use crate::numbered::Numbered;
 use crate::scheduler::Scheduler;
 use crate::task::origin::Origin;
 
@@ -50,12 +51,12 @@ pub(crate) struct Counting {
     settings: Growth,
     /// The count under way, from this slot on.
     from: Option<u32>,
-    found: BTreeMap<u32, Found>,
+    found: Numbered<Found>,
     spent: Duration,
     next: Instant,
     /// When the present window ends.
     window_ends: Instant,
-    known: BTreeMap<u32, History>,
+    known: Numbered<History>,
 }
 
 /// What one count found of an origin.
@@ -82,11 +83,11 @@ impl Counting {
         Self {
             settings,
             from: None,
-            found: BTreeMap::new(),
+            found: Numbered::default(),
             spent: Duration::ZERO,
             next: now,
             window_ends: now + settings.window,
-            known: BTreeMap::new(),
+            known: Numbered::default(),
         }
     }
 
@@ -102,7 +103,8 @@ impl Counting {
         let more = scheduler
             .registry
             .for_each_origin(from, PIECE, |origin, born_ms| {
-                let entry = found.entry(origin.number).or_insert(Found {
+                let number = u64::from(origin.number);
+                let entry = found.get_or_insert_with(number, || Found {
                     origin,
                     alive: 0,
                     born_ms,
@@ -148,14 +150,18 @@ impl Counting {
     /// Compares a count with what is known.
     fn judge(
         &mut self,
-        counted: &BTreeMap<u32, Found>,
+        counted: &Numbered<Found>,
         is_end: bool,
         mut alarm: impl FnMut(&'static Origin, Alarm),
     ) {
         // Of what has died out nothing is remembered.
-        self.known.retain(|number, _| counted.contains_key(number));
-        for (&number, found) in counted {
-            let history = self.known.entry(number).or_default();
+        let gone = |&number: &u64| !counted.contains(number);
+        let gone: Vec<u64> = self.known.numbers().filter(gone).collect();
+        for number in gone {
+            self.known.remove(number);
+        }
+        for (number, found) in counted.iter() {
+            let history = self.known.get_or_insert_with(number, History::default);
             let budget = u64::from(found.origin.facts.budget);
             let over = budget != 0 && found.alive > budget;
             if over && !history.over_budget {
@@ -206,10 +212,10 @@ impl History {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use std::collections::BTreeMap;
     use std::time::Instant;
 
     use super::{Alarm, Counting, Found, Growth, History};
+    use crate::numbered::Numbered;
     use crate::task::origin::{Facts, Origin};
 
     static FEW: Origin = Origin {
@@ -233,8 +239,7 @@ mod tests {
                 born_ms: 0,
             };
             // What has died out is not found at all.
-            let counted: BTreeMap<u32, Found> =
-                (alive > 0).then_some((7, found)).into_iter().collect();
+            let counted: Numbered<Found> = (alive > 0).then_some((7, found)).into_iter().collect();
             counting.judge(&counted, false, |origin, alarm| match alarm {
                 Alarm::OverBudget(alive) => told.push((origin.name, alive)),
                 Alarm::Growing(..) => panic!("no window has ended"),

@@ -9,7 +9,7 @@
 
 use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet, btree_map};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ use super::model::{
     Times, Truncated,
 };
 use super::snapshot::process;
+use crate::numbered::Numbered;
+use crate::order::sort_by_key;
 use crate::scope::ScopeInner;
 use crate::system::SystemInner;
 use crate::task::TaskRef;
@@ -53,11 +55,13 @@ pub(super) struct Taken {
 
 /// What processes have in common that are counted together.
 type Key = (u32, u64);
+/// What waits have in common that are counted together.
+type WaitKey = (u8, u64, u8);
 
 struct Group {
     info: GroupInfo,
-    /// By kind of wait, object and handler.
-    waits: BTreeMap<(u8, u64, u8), GroupWait>,
+    /// By kind of wait, object and handler, in this order. They are few: see `OBJECTS`.
+    waits: Vec<(WaitKey, GroupWait)>,
     /// Processes kept so far, if not all are.
     kept: Vec<ProcessInfo>,
 }
@@ -73,7 +77,7 @@ pub(super) struct Pass<'a> {
     edges: HashMap<(u32, u64, Port), Held>,
     edges_left_out: u64,
     /// Tasks by their address, for the channels that remember who sent last.
-    senders: HashMap<usize, ProcessId>,
+    senders: HashMap<usize, u64>,
     hidden: u64,
 }
 
@@ -121,7 +125,7 @@ impl<'a> Pass<'a> {
         origin.alive += 1;
         origin.oldest = origin.oldest.max(age);
         origin.youngest = origin.youngest.min(age);
-        self.senders.insert(task.header().addr().get(), id);
+        self.senders.insert(task.header().addr().get(), id.raw());
         for port in about.ports.iter() {
             self.edge(about, scope_id, port, id);
         }
@@ -164,7 +168,7 @@ impl<'a> Pass<'a> {
         let groups = self.groups.values();
         let waits = groups
             .clone()
-            .flat_map(|group| group.waits.values().filter_map(|wait| wait.object));
+            .flat_map(|group| group.waits.iter().filter_map(|(_, wait)| wait.object));
         let kept = groups
             .flat_map(|group| &group.kept)
             .filter_map(|process| Some(process.wait.as_ref()?.object));
@@ -173,7 +177,7 @@ impl<'a> Pass<'a> {
     }
 
     /// The processes by the addresses of their tasks.
-    pub(super) fn take_senders(&mut self) -> HashMap<usize, ProcessId> {
+    pub(super) fn take_senders(&mut self) -> HashMap<usize, u64> {
         std::mem::take(&mut self.senders)
     }
 
@@ -192,9 +196,9 @@ impl<'a> Pass<'a> {
             ..
         } = self;
         let mut origins: Vec<OriginInfo> = origins.into_values().collect();
-        origins.sort_by_key(|origin| (Reverse(origin.alive), origin.id));
+        sort_by_key(&mut origins, |origin| (Reverse(origin.alive), origin.id));
         let mut groups: Vec<Group> = groups.into_values().collect();
-        groups.sort_by_key(|group| {
+        sort_by_key(&mut groups, |group| {
             (
                 group.info.scope,
                 Reverse(group.info.oldest),
@@ -209,7 +213,9 @@ impl<'a> Pass<'a> {
             })
             .collect();
         let mut edges: Vec<EdgeInfo> = edges.into_iter().map(edge_info).collect();
-        edges.sort_by_key(|edge| (edge.scope, edge.origin, edge.channel, edge.direction));
+        sort_by_key(&mut edges, |edge| {
+            (edge.scope, edge.origin, edge.channel, edge.direction)
+        });
         if limits.scope.is_none()
             && let Some(root) = system.root()
         {
@@ -246,7 +252,7 @@ fn edge_info(((origin, scope, port), held): ((u32, u64, Port), Held)) -> EdgeInf
     EdgeInfo {
         origin,
         scope,
-        process: (held.count == 1).then_some(held.process),
+        process: (held.count == 1).then(|| held.process.raw()),
         port: names.get(port.name()).map(|&name| name.into()),
         channel: port.object(),
         direction: held.direction,
@@ -262,10 +268,9 @@ fn all_scopes(
     now_ms: u32,
 ) -> (Vec<ScopeInfo>, Vec<ChildInfo>) {
     let mut open: Vec<Arc<ScopeInner>> = met.into_values().flatten().collect();
-    let mut known: BTreeMap<u64, Arc<ScopeInner>> = BTreeMap::new();
+    let mut known: Numbered<Arc<ScopeInner>> = Numbered::default();
     while let Some(scope) = open.pop() {
-        if limits.scope.is_some_and(|only| !scope.is_within(only)) || known.contains_key(&scope.id)
-        {
+        if limits.scope.is_some_and(|only| !scope.is_within(only)) || known.contains(scope.id) {
             continue;
         }
         open.extend(scope.neighbours());
@@ -327,7 +332,7 @@ impl Group {
                 polls: 0,
                 waits: Vec::new(),
             },
-            waits: BTreeMap::new(),
+            waits: Vec::new(),
             kept: Vec::new(),
         }
     }
@@ -345,9 +350,9 @@ impl Group {
         };
         let kind = wait.kind as u8;
         let mut key = (kind, wait.object, handler);
-        if !self.waits.contains_key(&key) {
-            let same = self.waits.range((kind, 0, 0)..=(kind, u64::MAX, u8::MAX));
-            if same.filter(|((_, object, _), _)| *object != 0).count() >= OBJECTS {
+        if self.place(key).is_err() {
+            let same = |&&(other, _): &&(WaitKey, GroupWait)| other.0 == kind && other.1 != 0;
+            if self.waits.iter().filter(same).count() >= OBJECTS {
                 key.1 = 0;
             }
         }
@@ -361,12 +366,15 @@ impl Group {
             longest: wait.since,
             example: process.id,
         };
-        match self.waits.entry(key) {
-            btree_map::Entry::Occupied(mut all) => all.get_mut().add(one),
-            btree_map::Entry::Vacant(place) => {
-                place.insert(one);
-            }
+        match self.place(key) {
+            Ok(all) => self.waits[all].1.add(one),
+            Err(place) => self.waits.insert(place, (key, one)),
         }
+    }
+
+    /// Where a kind of wait is, or belongs.
+    fn place(&self, key: WaitKey) -> Result<usize, usize> {
+        self.waits.binary_search_by(|(other, _)| other.cmp(&key))
     }
 
     /// Keeps a process if it has waited longer than others. False if one was left out.
@@ -390,29 +398,21 @@ impl Group {
 
     fn finish(mut self) -> GroupInfo {
         // Where most wait for an object of their own, those that came first are no exceptions.
-        let several: Vec<(u8, u64, u8)> = self
-            .waits
-            .keys()
-            .copied()
-            .filter(|key| key.1 == 0)
-            .collect();
-        for key in several {
-            let alone = |&other: &(u8, u64, u8)| {
-                (other.0, other.2) == (key.0, key.2)
-                    && other.1 != 0
-                    && self.waits[&other].count == 1
-            };
-            let alone: Vec<(u8, u64, u8)> = self.waits.keys().copied().filter(alone).collect();
-            for other in alone {
-                if let Some(other) = self.waits.remove(&other)
-                    && let Some(all) = self.waits.get_mut(&key)
-                {
-                    all.add(other);
+        let mut at = 0;
+        while let Some(&(key, ref wait)) = self.waits.get(at) {
+            match self.place((key.0, 0, key.2)) {
+                Ok(all) if key.1 != 0 && wait.count == 1 => {
+                    // All of a kind, with the object zero, lie before.
+                    let (_, alone) = self.waits.remove(at);
+                    self.waits[all].1.add(alone);
                 }
+                _ => at += 1,
             }
         }
-        let mut waits: Vec<GroupWait> = self.waits.into_values().collect();
-        waits.sort_by_key(|wait| (Reverse(wait.count), Reverse(wait.longest)));
+        let mut waits: Vec<GroupWait> = self.waits.into_iter().map(|(_, wait)| wait).collect();
+        sort_by_key(&mut waits, |wait| {
+            (Reverse(wait.count), Reverse(wait.longest))
+        });
         GroupInfo { waits, ..self.info }
     }
 }

@@ -198,12 +198,13 @@ mod with_tokio {
     use std::task::{Context, Poll};
     use std::time::{Duration, Instant};
 
-    use parking_lot::Mutex;
     #[cfg(target_os = "linux")]
     use tokio::io::unix::AsyncFd;
     use tokio::runtime::{EnterGuard, Handle, Runtime};
 
-    use crate::sync::{AtomicU64, Ordering};
+    #[cfg(target_os = "linux")]
+    use crate::sync::kernel::Timer;
+    use crate::sync::{AtomicU64, Lock, Ordering};
 
     /// Where tokio's I/O comes from.
     #[derive(Debug, Clone, Default)]
@@ -225,7 +226,7 @@ mod with_tokio {
         /// `None`: there is no I/O.
         handle: Option<Handle>,
         /// Held by the one worker that drives; empty when the reactor is not ours, or after shutdown.
-        own: Mutex<Option<Own>>,
+        own: Lock<Option<Own>>,
         /// Whether the reactor is ours to drive.
         is_own: bool,
         /// How often somebody began to drive, or looked.
@@ -259,7 +260,7 @@ mod with_tokio {
             Self {
                 handle,
                 is_own: own.is_some(),
-                own: Mutex::new(own),
+                own: Lock::new(own),
                 visits: AtomicU64::new(0),
                 seen: AtomicU64::new(0),
             }
@@ -377,14 +378,12 @@ mod with_tokio {
     /// Ends a rest in the reactor in time: tokio's own timers round up to a tick of one millisecond, and epoll to another one.
     #[cfg(target_os = "linux")]
     #[derive(Debug)]
-    struct Alarm(AsyncFd<std::os::fd::OwnedFd>);
+    struct Alarm(AsyncFd<Timer>);
 
     #[cfg(target_os = "linux")]
     impl Alarm {
         fn new() -> std::io::Result<Self> {
-            use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
-            let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
-            let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
+            let timer = Timer::new()?;
             let interest = tokio::io::Interest::READABLE;
             #[expect(
                 unsafe_code,
@@ -396,22 +395,8 @@ mod with_tokio {
         }
 
         async fn rest(&self, limit: Duration) {
-            use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec, timerfd_settime};
-            let never = Timespec {
-                tv_sec: 0,
-                tv_nsec: 0,
-            };
-            // Zero would switch it off.
-            let limit = limit.max(Duration::from_nanos(1));
-            let once = Itimerspec {
-                it_interval: never,
-                it_value: Timespec {
-                    tv_sec: limit.as_secs().try_into().unwrap_or(i64::MAX),
-                    tv_nsec: limit.subsec_nanos().into(),
-                },
-            };
             let end = Instant::now() + limit.min(FAR);
-            if timerfd_settime(self.0.get_ref(), TimerfdTimerFlags::empty(), &once).is_err() {
+            if self.0.get_ref().set(limit).is_err() {
                 return tokio::time::sleep(limit).await;
             }
             // What the reactor remembers may be the end of an earlier rest, which was left before.

@@ -20,7 +20,7 @@ use crate::observe::growth::Counting;
 use crate::observe::{Event, EventKind};
 use crate::scheduler::driver::Parker;
 use crate::scheduler::{Scheduler, worker};
-use crate::sync::{AtomicU32, AtomicUsize, Lock, Ordering, fence};
+use crate::sync::{AtomicU32, AtomicUsize, Lock, Ordering, fence, start_thread};
 use crate::task::ProcessId;
 
 const PERIOD: Duration = Duration::from_millis(5);
@@ -57,9 +57,8 @@ impl Monitor {
         let weak = Arc::downgrade(scheduler);
         let rest = Arc::clone(&self.rest);
         let looks = vec![Look::default(); self.remotes];
-        let thread = std::thread::Builder::new()
-            .name(format!("{name}-monitor"))
-            .spawn(move || watch(&weak, &rest, looks))?;
+        let body = move || watch(&weak, &rest, looks);
+        let thread = start_thread(format!("{name}-monitor"), Box::new(body))?;
         *self.thread.lock() = Some(thread);
         Ok(())
     }

@@ -17,7 +17,7 @@ use crate::scheduler::idle::Idle;
 use crate::scheduler::monitor::Monitor;
 use crate::scheduler::queue::{Injector, Local, Runnable};
 use crate::scheduler::worker::{self, Remote, Worker};
-use crate::sync::{AtomicU32, AtomicUsize, Lock, Ordering, has_heavy_fence};
+use crate::sync::{AtomicU32, AtomicUsize, Lock, Ordering, has_heavy_fence, start_thread};
 use crate::system::SystemInner;
 use crate::task::ProcessId;
 use crate::task::cell::{self, Header};
@@ -186,13 +186,12 @@ impl Scheduler {
         self.active.fetch_max(index + 1, Ordering::Relaxed);
         let scheduler = Arc::clone(self);
         let kind = if spare { "spare" } else { "worker" };
-        let thread = std::thread::Builder::new()
-            .name(format!("{}-{kind}-{index}", self.name))
-            .spawn(move || {
-                let worker = Worker::new(Arc::clone(&scheduler), index, local);
-                worker.run(spare);
-                scheduler.unused.lock().push((index, worker.into_local()));
-            })?;
+        let body = move || {
+            let worker = Worker::new(Arc::clone(&scheduler), index, local);
+            worker.run(spare);
+            scheduler.unused.lock().push((index, worker.into_local()));
+        };
+        let thread = start_thread(format!("{}-{kind}-{index}", self.name), Box::new(body))?;
         self.joins.lock().push(thread);
         Ok(true)
     }

@@ -9,13 +9,14 @@
 //! - At most one look of a system is under way; those who come meanwhile wait for it.
 //! - Looking takes a twentieth of the time of one worker at most.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::future::poll_fn;
 use std::panic::Location;
 use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use crate::numbered::Numbered;
 use crate::scope::ScopeInner;
 use crate::sync::{Lock, Ordering};
 use crate::system::SystemInner;
@@ -51,12 +52,12 @@ pub(super) struct Seen {
 /// What one look saw: the processes of each scope that stops or is watched, by the scope's number. Those of an inner scope belong
 /// to the outer ones too.
 #[derive(Debug, Default)]
-pub(super) struct Look(BTreeMap<u64, Vec<Arc<Seen>>>);
+pub(super) struct Look(Numbered<Vec<Arc<Seen>>>);
 
 impl Look {
     /// The processes of a scope that were seen.
     pub(super) fn of(&self, scope: &ScopeInner) -> &[Arc<Seen>] {
-        self.0.get(&scope.id).map_or(&[], Vec::as_slice)
+        self.0.get(scope.id).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -179,7 +180,8 @@ impl Look {
         let mut entered = false;
         while let Some(at) = scope {
             if at.is_looked_at() {
-                self.0.entry(at.id).or_default().push(Arc::clone(seen));
+                let inside = self.0.get_or_insert_with(at.id, Vec::new);
+                inside.push(Arc::clone(seen));
                 entered = true;
             }
             scope = at.parent();

@@ -19,7 +19,7 @@ use crossbeam_channel::{RecvTimeoutError, Sender};
 
 use crate::scheduler::Scheduler;
 use crate::sim::events::name_of;
-use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering, start_thread};
 
 /// What a step takes at least that is said to block.
 pub(super) const SHORTEST: Duration = Duration::from_millis(1);
@@ -214,10 +214,10 @@ impl Watchdog {
                 }
             }
         };
-        let thread = std::thread::Builder::new().name("simulation-watch".to_owned());
+        let thread = start_thread("simulation-watch".to_owned(), Box::new(watch));
         Self {
             ended: Some(ended),
-            thread: thread.spawn(watch).ok(),
+            thread: thread.ok(),
         }
     }
 }

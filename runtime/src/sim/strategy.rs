@@ -167,7 +167,8 @@ impl Plan {
                 let length = u32::try_from(shape.decisions.max(1)).unwrap_or(u32::MAX);
                 let mut changes: Vec<u64> =
                     (1..depth).map(|_| random.below(length).into()).collect();
-                changes.sort_unstable_by(|one, other| other.cmp(one));
+                changes.sort_unstable();
+                changes.reverse();
                 Way::Pct(Priorities {
                     of_process: Vec::new(),
                     changes,

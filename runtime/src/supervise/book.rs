@@ -4,11 +4,12 @@
 //! - A child is in the book from when its supervisor learns of it until it is over.
 //! - At most [`KEPT`] exits of a child are kept.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::lineage::Lineage;
+use crate::numbered::Numbered;
 use crate::observe::model::{ChildInfo, ExitInfo};
 use crate::process::exit::Exit;
 use crate::sync::Lock;
@@ -18,7 +19,7 @@ const KEPT: usize = 4;
 
 /// See the header.
 #[derive(Debug)]
-pub(crate) struct Book(Lock<BTreeMap<u64, Entry>>);
+pub(crate) struct Book(Lock<Numbered<Entry>>);
 
 #[derive(Debug)]
 struct Entry {
@@ -37,7 +38,7 @@ struct Ended {
 
 impl Book {
     pub(super) fn new() -> Self {
-        Self(Lock::new(BTreeMap::new()))
+        Self(Lock::new(Numbered::default()))
     }
 
     /// A child was added.
@@ -47,13 +48,14 @@ impl Book {
             lineage: Arc::clone(lineage),
             exits: VecDeque::new(),
         };
-        self.0.lock().insert(lineage.key(), entry);
+        let before = self.0.lock().insert(lineage.key(), entry);
+        drop(before);
     }
 
     /// An incarnation has ended.
     pub(super) fn note(&self, key: u64, exit: &Exit, at_ms: u32) {
         let mut entries = self.0.lock();
-        let Some(entry) = entries.get_mut(&key) else {
+        let Some(entry) = entries.get_mut(key) else {
             return;
         };
         let oldest = if entry.exits.len() == KEPT {
@@ -73,7 +75,7 @@ impl Book {
 
     /// A child is over.
     pub(super) fn remove(&self, key: u64) {
-        let entry = self.0.lock().remove(&key);
+        let entry = self.0.lock().remove(key);
         drop(entry);
     }
 
@@ -102,7 +104,7 @@ impl Book {
             ChildInfo {
                 scope,
                 name: name.into(),
-                process: current.map(|task| task.id()),
+                process: current.map(|task| task.id().raw()),
                 restarts: lineage.incarnation(),
                 exits: exits.collect(),
             }

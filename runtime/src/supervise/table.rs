@@ -11,7 +11,8 @@
 //!   started, because its inputs may have messages already; unless the scope failed, or half of the grace is over.
 
 use std::any::Any;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +23,7 @@ use super::lineage::DEAF;
 use super::restart::Intensity;
 use super::supervisor::{Event, Supervisor, now};
 use crate::error::Error;
+use crate::numbered::{Numbered, Numbers};
 use crate::observe::EventKind;
 use crate::process::exit::{Exit, Fault};
 use crate::scope::ScopeInner;
@@ -32,11 +34,11 @@ use crate::time::sleep::{FAR, later};
 pub(super) struct Table {
     scope: Arc<ScopeInner>,
     supervisor: Arc<Supervisor>,
-    children: BTreeMap<u64, Child>,
-    to_start: BTreeSet<u64>,
-    to_stop: BTreeSet<u64>,
+    children: Numbered<Child>,
+    to_start: Numbers,
+    to_stop: Numbers,
     /// When to look at a child again: its pause, or its time to stop, may be over.
-    timers: BTreeSet<(Instant, u64)>,
+    timers: BinaryHeap<Reverse<(Instant, u64)>>,
     intensity: Intensity,
     /// The failures in the window, for whoever asks why the scope gave up.
     reasons: VecDeque<(Instant, Reason)>,
@@ -44,9 +46,9 @@ pub(super) struct Table {
     /// Nothing is started any more, also not what was added before the stop.
     dropping: bool,
     /// Children that were told that the scope stops, and have not ended.
-    released: BTreeSet<u64>,
+    released: Numbers,
     /// Children that nobody feeds any more, and the inputs whose end they are to see: the last one first, one at a time.
-    ending: BTreeMap<u64, Option<u64>>,
+    ending: Numbered<Option<u64>>,
     /// The one of them that was told, until it has ended.
     told: Option<u64>,
 }
@@ -56,16 +58,16 @@ impl Table {
         Self {
             scope: Arc::clone(scope),
             supervisor: Arc::clone(supervisor),
-            children: BTreeMap::new(),
-            to_start: BTreeSet::new(),
-            to_stop: BTreeSet::new(),
-            timers: BTreeSet::new(),
+            children: Numbered::default(),
+            to_start: Numbers::new(),
+            to_stop: Numbers::new(),
+            timers: BinaryHeap::new(),
             intensity: Intensity::default(),
             reasons: VecDeque::new(),
             stopping: false,
             dropping: false,
-            released: BTreeSet::new(),
-            ending: BTreeMap::new(),
+            released: Numbers::new(),
+            ending: Numbered::default(),
             told: None,
         }
     }
@@ -84,7 +86,7 @@ impl Table {
 
     /// When the next timer is due.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.timers.first().map(|&(due, _)| due)
+        self.timers.peek().map(|&Reverse((due, _))| due)
     }
 
     pub(super) fn handle(&mut self, event: Event) {
@@ -106,7 +108,7 @@ impl Table {
             Event::Exited(key, number, exit) => {
                 let is_present =
                     |child: &Child| child.is_alive() && child.lineage.number() == number;
-                if self.children.get(&key).is_some_and(is_present) {
+                if self.children.get(key).is_some_and(is_present) {
                     self.exited(key, exit);
                 }
             }
@@ -126,7 +128,7 @@ impl Table {
                 for child in self.children.values().filter(|child| child.is_alive()) {
                     child.lineage.tell_to_stop(&self.scope, None);
                 }
-                self.released = self.children.keys().copied().collect();
+                self.released = self.children.numbers().collect();
             }
         }
         self.go_on();
@@ -134,7 +136,7 @@ impl Table {
 
     fn ready(&mut self, key: u64, number: u32) {
         let now = now(&self.scope);
-        if let Some(child) = self.children.get_mut(&key)
+        if let Some(child) = self.children.get_mut(key)
             && child.state == State::Starting
             && child.lineage.number() == number
         {
@@ -147,7 +149,7 @@ impl Table {
     fn exited(&mut self, key: u64, exit: Exit) {
         let was_to_stop = self.to_stop.remove(&key);
         self.has_ended(key);
-        let Some(child) = self.children.get_mut(&key) else {
+        let Some(child) = self.children.get_mut(key) else {
             return;
         };
         child.last = Some(exit.clone());
@@ -179,7 +181,7 @@ impl Table {
         let now = now(&self.scope);
         let settings = self.supervisor.settings();
         self.intensity.set(settings.limit, settings.window);
-        let Some(child) = self.children.get_mut(&key) else {
+        let Some(child) = self.children.get_mut(key) else {
             return;
         };
         let name = child.name;
@@ -205,7 +207,7 @@ impl Table {
             .pause(up, f64::from(current::random_below(1025)) / 1024.0);
         let due = later(now, pause);
         child.state = State::Paused(due);
-        self.timers.insert((due, key));
+        self.timers.push(Reverse((due, key)));
         tracing::info!(
             target: "roundrock::supervise", process = name, restarts = child.lineage.number(), delay_ms = pause.as_millis() as u64,
             reason = %exit, "restart"
@@ -219,7 +221,7 @@ impl Table {
         let Some(affected) = settings.strategy.affected(key) else {
             return;
         };
-        for (&key, child) in self.children.range(affected) {
+        for (key, child) in self.children.range(affected) {
             if child.is_alive() {
                 self.to_stop.insert(key);
             } else {
@@ -230,7 +232,7 @@ impl Table {
 
     /// One restart too many: the scope fails with all the reasons.
     fn give_up(&mut self, key: u64) {
-        let Some(child) = self.children.get(&key) else {
+        let Some(child) = self.children.get(key) else {
             return;
         };
         let name = child.name;
@@ -253,7 +255,7 @@ impl Table {
 
     /// A child is to end for good when it has handled what is queued.
     fn drain(&mut self, key: u64) {
-        let Some(child) = self.children.get_mut(&key) else {
+        let Some(child) = self.children.get_mut(key) else {
             return;
         };
         child.draining = true;
@@ -265,7 +267,7 @@ impl Table {
 
     /// A child is to end for good.
     fn remove(&mut self, key: u64) {
-        let Some(child) = self.children.get_mut(&key) else {
+        let Some(child) = self.children.get_mut(key) else {
             return;
         };
         child.starter.refuse();
@@ -281,7 +283,7 @@ impl Table {
 
     /// A child that does not run is over. An incarnation that was made for it ends first, without being polled.
     fn forget(&mut self, key: u64) {
-        let Some(child) = self.children.get_mut(&key) else {
+        let Some(child) = self.children.get_mut(key) else {
             return;
         };
         if !std::mem::replace(&mut child.made, false) {
@@ -304,7 +306,7 @@ impl Table {
         }
         self.to_stop.clear();
         self.to_start.retain(|key| {
-            let child = self.children.get(key);
+            let child = self.children.get(*key);
             child.is_some_and(|child| child.is_alive() || child.last.is_none())
         });
         if self.scope.has_failed() {
@@ -322,7 +324,7 @@ impl Table {
             .children
             .iter()
             .filter(|(key, child)| !child.is_alive() && !to_start.contains(key))
-            .map(|(&key, _)| key)
+            .map(|(key, _)| key)
             .collect();
         for key in idle.into_iter().rev() {
             self.forget(key);
@@ -332,11 +334,11 @@ impl Table {
     /// Looks at everything whose time has come.
     pub(super) fn timers(&mut self) {
         let now = now(&self.scope);
-        while let Some(&(due, key)) = self.timers.first()
+        while let Some(&Reverse((due, key))) = self.timers.peek()
             && due <= now
         {
-            self.timers.pop_first();
-            let Some(child) = self.children.get_mut(&key) else {
+            self.timers.pop();
+            let Some(child) = self.children.get_mut(key) else {
                 continue;
             };
             match child.state {
@@ -357,7 +359,7 @@ impl Table {
                         if child.starter.is_function() {
                             child.lineage.kill_if_deaf();
                         }
-                        self.timers.insert((end, key));
+                        self.timers.push(Reverse((end, key)));
                     }
                     // Its time is the grace of the scope.
                     None => {}
@@ -387,7 +389,7 @@ impl Table {
         let Some(&key) = self.to_stop.last() else {
             return;
         };
-        let Some(child) = self.children.get_mut(&key) else {
+        let Some(child) = self.children.get_mut(key) else {
             self.to_stop.remove(&key);
             return self.go_on();
         };
@@ -400,9 +402,10 @@ impl Table {
 
     fn time_to_stop(&mut self, key: u64) {
         let now = now(&self.scope);
-        if let Some(child) = self.children.get_mut(&key) {
+        if let Some(child) = self.children.get_mut(key) {
             child.stop_by = Some(now + child.shutdown.min(FAR));
-            self.timers.insert((now + DEAF.min(child.shutdown), key));
+            self.timers
+                .push(Reverse((now + DEAF.min(child.shutdown), key)));
         }
     }
 
@@ -410,7 +413,7 @@ impl Table {
     /// it, and nobody before it.
     fn start_next(&mut self) {
         while let Some(&key) = self.to_start.first() {
-            match self.children.get(&key).map(|child| child.state) {
+            match self.children.get(key).map(|child| child.state) {
                 Some(State::Queued) => {
                     if !self.start(key) {
                         return;
@@ -427,7 +430,7 @@ impl Table {
     /// Makes an incarnation. False if other things have to be done first.
     fn start(&mut self, key: u64) -> bool {
         let now = now(&self.scope);
-        let Some(child) = self.children.get_mut(&key) else {
+        let Some(child) = self.children.get_mut(key) else {
             return true;
         };
         debug_assert_eq!(child.state, State::Queued, "two incarnations would overlap");
@@ -454,7 +457,7 @@ impl Table {
         while self.told.is_none()
             && let Some((key, input)) = self.ending.pop_last()
         {
-            let Some(child) = self.children.get_mut(&key) else {
+            let Some(child) = self.children.get_mut(key) else {
                 continue;
             };
             child.lineage.tell_to_stop(&self.scope, input);
@@ -462,7 +465,7 @@ impl Table {
             self.told = Some(key);
         }
         if self.released.is_empty()
-            && let Some((&key, child)) = self.children.last_key_value()
+            && let Some((key, child)) = self.children.last()
         {
             self.released.insert(key);
             child.lineage.tell_to_stop(&self.scope, None);
@@ -475,7 +478,7 @@ impl Table {
         self.to_stop.remove(&key);
         self.has_ended(key);
         self.supervisor.book().remove(key);
-        if let Some(child) = self.children.remove(&key) {
+        if let Some(child) = self.children.remove(key) {
             let lineage = child.lineage;
             child.starter.settle(exit);
             lineage.clear();
@@ -485,7 +488,7 @@ impl Table {
     /// An incarnation has ended: nobody waits for its stop any more.
     fn has_ended(&mut self, key: u64) {
         self.released.remove(&key);
-        self.ending.remove(&key);
+        self.ending.remove(key);
         self.told.take_if(|told| *told == key);
     }
 }

@@ -62,6 +62,13 @@ impl<T> Lock<T> {
         }
     }
 
+    /// Whether somebody holds it now.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn is_locked(&self) -> bool {
+        // ORDERING: Relaxed: what was read may be past at once.
+        self.held.load(Ordering::Relaxed) != 0
+    }
+
     /// Takes the lock if it is free.
     #[inline]
     pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {

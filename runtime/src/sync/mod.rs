@@ -11,6 +11,8 @@
 // Limit: loom models fences of sequential consistency, but takes sequentially consistent loads and stores for weaker than they
 // are. Where two sides must see each other, write a relaxed store, `fence(SeqCst)`, a relaxed load.
 
+#[cfg(all(target_os = "linux", not(loom)))]
+pub(crate) mod kernel;
 #[cfg(any(not(loom), test))]
 pub(crate) mod lock;
 #[cfg(loom)]
@@ -41,3 +43,14 @@ pub(crate) use prefetch::{prefetch, prefetch_before, prefetch_rest};
 pub use crate::locks::{
     Holder, MAX_PERMITS, Mutex, MutexGuard, Permit, ReadGuard, RwLock, Semaphore, WriteGuard,
 };
+
+/// A body of a thread. Boxed, so that what the standard library does around it is built once and not for each of them.
+pub(crate) type Body = Box<dyn FnOnce() + Send>;
+
+/// Starts a thread of the operating system, in models too.
+pub(crate) fn start_thread(
+    name: String,
+    body: Body,
+) -> std::io::Result<std::thread::JoinHandle<()>> {
+    std::thread::Builder::new().name(name).spawn(body)
+}

@@ -76,8 +76,7 @@ pub(crate) fn wait_a_moment(round: u32) {
 pub(crate) fn has_heavy_fence() -> bool {
     #[cfg(target_os = "linux")]
     {
-        use rustix::thread::{MembarrierCommand, membarrier};
-        membarrier(MembarrierCommand::RegisterPrivateExpedited).is_ok()
+        crate::sync::kernel::register_membarrier()
     }
     #[cfg(not(target_os = "linux"))]
     false
@@ -95,8 +94,7 @@ pub(crate) fn light_fence() {
 pub(crate) fn heavy_fence() -> bool {
     #[cfg(target_os = "linux")]
     {
-        use rustix::thread::{MembarrierCommand, membarrier};
-        membarrier(MembarrierCommand::PrivateExpedited).is_ok()
+        crate::sync::kernel::membarrier()
     }
     #[cfg(not(target_os = "linux"))]
     false

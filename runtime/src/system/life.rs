@@ -18,7 +18,7 @@ use crate::blocking;
 use crate::scheduler::worker;
 use crate::scope::{ExitReport, stop};
 use crate::signals::Watch;
-use crate::sync::Lock;
+use crate::sync::{Lock, start_thread};
 use crate::task::{Watchers, waker};
 
 /// The system could not be shut down from here: the caller is a part of it, and would wait for its own end.
@@ -169,9 +169,7 @@ impl Drop for Life {
             "the last `System` was dropped in a process, which cannot wait for its own end: shutting down in the background"
         );
         parts.running.1.begin_stop(parts.running.0.grace);
-        let ending = std::thread::Builder::new()
-            .name(format!("{name}-shutdown"))
-            .spawn(move || parts.end());
+        let ending = start_thread(format!("{name}-shutdown"), Box::new(move || parts.end()));
         if let Err(error) = ending {
             // What was to be ended went with the closure: its destructors have shut it down at once.
             tracing::error!(target: "roundrock::system", cause = %error, "no thread for the shutdown");

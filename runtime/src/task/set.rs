@@ -6,7 +6,7 @@
 //! **Invariants**
 //! - A task's number is in the queue once, from its end until it was taken out of the set.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker, ready};
 
 use crate::channel::select::{ArmPoll, Event, Token};
+use crate::numbered::Numbered;
 use crate::process::exit::Exit;
 use crate::sync::Lock;
 use crate::task::registry::WaitKind;
@@ -41,7 +42,7 @@ use crate::task::{Task, current};
 /// # Ok(()) }) }
 /// ```
 pub struct JoinSet<T> {
-    members: BTreeMap<u64, Member<T>>,
+    members: Numbered<Member<T>>,
     /// The scope of all members, if it is the same.
     scope: Option<u64>,
     ended: Arc<Ended>,
@@ -92,7 +93,7 @@ impl<T> JoinSet<T> {
     /// Makes an empty set.
     pub fn new() -> Self {
         Self {
-            members: BTreeMap::new(),
+            members: Numbered::default(),
             scope: None,
             ended: Arc::new(Ended(Lock::new(Queue::default()))),
             next: 0,
@@ -175,11 +176,8 @@ impl<T> JoinSet<T> {
         drop(queue);
         drop(old);
         // If all are of one scope, any of them tells a stop whether they lie inside.
-        let one = self
-            .members
-            .first_key_value()
-            .filter(|_| self.scope.is_some());
-        let object = one.map_or(0, |(_, member)| member.task.task().id().raw());
+        let one = self.members.first().filter(|_| self.scope.is_some());
+        let object = one.map_or(0, |member| member.task.task().id().raw());
         let members = self
             .members
             .values()
@@ -191,7 +189,7 @@ impl<T> JoinSet<T> {
     /// Takes out a member that has ended.
     fn take(&mut self) -> Option<Result<T, Exit>> {
         let number = self.ended.0.lock().numbers.pop_front()?;
-        let task = self.members.remove(&number)?.task;
+        let task = self.members.remove(number)?.task;
         let exit = task.task().exit()?;
         Some(task.result(exit))
     }
