@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -68,26 +69,28 @@ impl Command {
     /// # Errors
     ///
     /// Says which argument is wrong, and what to write.
-    pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+    pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Self, String> {
         let mut arguments = arguments.peekable();
-        if arguments.next_if_eq(CLIENT).is_some() {
+        if arguments.next_if(|first| first == CLIENT).is_some() {
             return Self::client(arguments);
         }
-        let serve = arguments.next_if_eq("serve").is_some();
+        let serve = arguments.next_if(|first| first == "serve").is_some();
         let (mut events, mut json, mut config, mut files) = (None, false, None, Vec::new());
         while let Some(argument) = arguments.next() {
+            // The name of a file need not be UTF-8.
+            let word = argument.to_string_lossy();
             let mut value = |what: &str| {
                 arguments
                     .next()
-                    .ok_or_else(|| format!("{argument} needs {what} after it"))
+                    .ok_or_else(|| format!("{word} needs {what} after it"))
             };
-            match argument.as_str() {
+            match &*word {
                 "--help" | "-h" => return Ok(Self::Help),
                 "--json" => json = true,
                 "--config" => config = Some(PathBuf::from(value("a file")?)),
-                "--events" => events = Some(number(&value("a number")?)?),
+                "--events" => events = Some(number(&value("a number")?.to_string_lossy())?),
                 option if option.starts_with('-') && option != "-" => return Err(unknown(option)),
-                file => files.push(PathBuf::from(file)),
+                _ => files.push(PathBuf::from(argument)),
             }
         }
         match (serve, events, files.is_empty(), config) {
@@ -106,7 +109,8 @@ impl Command {
         }
     }
 
-    fn client(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+    fn client(arguments: impl Iterator<Item = OsString>) -> Result<Self, String> {
+        let mut arguments = arguments.filter_map(|argument| argument.into_string().ok());
         let address = arguments.next().and_then(|address| address.parse().ok());
         let events = arguments.next().and_then(|events| events.parse().ok());
         match (address, events) {
@@ -133,10 +137,12 @@ fn unknown(option: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use super::Command;
 
     fn parse(line: &str) -> Result<Command, String> {
-        Command::parse(line.split_ascii_whitespace().map(str::to_owned))
+        Command::parse(line.split_ascii_whitespace().map(OsString::from))
     }
 
     #[test]

@@ -69,7 +69,7 @@ mod worker;
 const LOST: u8 = 4;
 
 fn main() -> ExitCode {
-    let done = match Command::parse(std::env::args().skip(1)) {
+    let done = match Command::parse(std::env::args_os().skip(1)) {
         Ok(command) => run(command),
         Err(mistake) => Err(mistake),
     };
@@ -193,6 +193,10 @@ async fn compose(
     inputs: Vec<files::Input>,
     books: &Arc<Books>,
 ) -> Result<Option<SocketAddr>> {
+    // First of all: a router that cannot listen, as when it runs already, must not touch the files of the one that does.
+    let tcp = listen(config.tcp).await?;
+    let http = listen(config.http).await?;
+
     let letters =
         DeadLetters::create(&config.dead_letters, Arc::clone(books)).map_err(Error::new)?;
     let dead = scope.spawn(letters).write_port();
@@ -223,22 +227,25 @@ async fn compose(
     for input in inputs {
         scope.spawn(files::file(port.clone(), input));
     }
-    if let Some(address) = config.tcp {
-        let listener = listen(address).await?;
+    if let Some(listener) = tcp {
         eprintln!("router: lines to tcp://{}", listener.local_addr()?);
         scope.spawn(tcp::listen(listener, port.clone()));
     }
-    let Some(address) = config.http else {
+    let Some(listener) = http else {
         return Ok(None);
     };
-    let listener = listen(address).await?;
     let address = listener.local_addr()?;
     eprintln!("router: POST http://{address}/events, GET http://{address}/stats");
     http::serve(listener, port, scope);
     Ok(Some(address))
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener> {
+/// Listens on `address`, if there is one.
+async fn listen(address: Option<SocketAddr>) -> Result<Option<TcpListener>> {
+    let Some(address) = address else {
+        return Ok(None);
+    };
     let listener = TcpListener::bind(address).await;
-    listener.with_context(|| format!("cannot listen on {address}"))
+    let listener = listener.with_context(|| format!("cannot listen on {address}"))?;
+    Ok(Some(listener))
 }

@@ -171,7 +171,7 @@ impl Threads {
     pub(crate) fn info(&self, now: Instant) -> LaneInfo {
         let running = self.counts.running.0.lock().clone();
         let job = |(process, origin, since): (ProcessId, &'static Origin, Instant)| JobInfo {
-            process: process.raw(),
+            process,
             name: origin.name.into(),
             running_for: now.saturating_duration_since(since),
         };

@@ -25,6 +25,7 @@ mod linearizable;
 mod links;
 mod locks;
 mod model;
+mod names;
 mod oneshot;
 mod order;
 mod outside;

@@ -1,5 +1,6 @@
 //! What the feature `serde` gives: snapshots that survive the way through text. One type for every screen, and for every saved file.
 
+use roundrock::ProcessId;
 use roundrock::observe::Snapshot;
 use roundrock::prelude::*;
 use roundrock_tests::on;
@@ -23,6 +24,56 @@ async fn buy(from: &Receiver<u32>, shop: &ShopHandle) -> Result<()> {
     shop.sell(1).await?;
     while from.recv().await.is_some() {}
     Ok(())
+}
+
+/// Ids are texts, so that the name of a machine can be part of them one day; what is no id of this machine is refused in words.
+#[test]
+fn an_id_is_a_text() {
+    on(2, |scope| async move {
+        let task = scope.task("first", async {});
+        let first = task.id();
+        task.await?;
+        // The places of processes that are gone are used again, so ids have a second number soon.
+        let mut ids = vec![first];
+        for _ in 0..2_000 {
+            let task = scope.task("next", async {});
+            ids.push(task.id());
+            task.await?;
+        }
+        assert!(ids.iter().any(|id| id.to_string().contains('.')));
+        for id in ids {
+            let text = serde_json::to_value(id).context("to text")?;
+            assert_eq!(text, Value::String(id.to_string()));
+            let back: ProcessId = serde_json::from_value(text).context("from text")?;
+            assert_eq!(back, id);
+        }
+        for wrong in [
+            "7",
+            "\"7\"",
+            "\"#\"",
+            "\"#-1\"",
+            "\"#+1\"",
+            "\"#01\"",
+            "\"#1.\"",
+            "\"#1.0\"",
+            "\"#1.1.1\"",
+            "\"#4294967296\"",
+            "\"#1.4294967295\"",
+            "\"#3@a\"",
+            "\"#3.1@a\"",
+        ] {
+            let refused = serde_json::from_str::<ProcessId>(wrong);
+            let Err(error) = refused else {
+                panic!("{wrong} is {refused:?}");
+            };
+            let is_text = wrong.starts_with('"');
+            assert!(
+                !is_text || error.to_string().contains("of this machine"),
+                "{error}"
+            );
+        }
+        Ok(())
+    });
 }
 
 /// Everything that a snapshot can hold is in this one: a struct in a handler, ports, a call, a timer, a supervised child that was

@@ -52,7 +52,7 @@ struct System<'a> {
     world: Shared,
     outside: Outside,
     /// The number of each process in the model, by its id.
-    ids: BTreeMap<u64, usize>,
+    ids: BTreeMap<ProcessId, usize>,
     tasks: Vec<Task<()>>,
     shelves: Vec<Shelf>,
     /// Who was proven, and how much it had done by then.
@@ -175,7 +175,7 @@ impl System<'_> {
     }
 
     fn enter(&mut self, me: usize, task: Task<()>) {
-        self.ids.insert(raw(task.id()), me);
+        self.ids.insert(task.id(), me);
         self.tasks.push(task);
     }
 
@@ -391,15 +391,6 @@ fn words(leak: &Leak) -> String {
     kinds.sort();
     kinds.dedup();
     kinds.join("+")
-}
-
-/// The number that a process has in findings.
-fn raw(id: ProcessId) -> u64 {
-    // `#index`, or `#index.generation` if the slot was used before.
-    let text = id.to_string();
-    let (index, generation) = text[1..].split_once('.').unwrap_or((&text[1..], "0"));
-    let part = |text: &str| text.parse::<u64>().expect("a number");
-    (2 * part(generation) + 1) << 32 | part(index)
 }
 
 /// The kinds of waits that must be in some cycle. One of calls alone is refused before it closes.

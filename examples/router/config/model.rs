@@ -125,9 +125,14 @@ impl Config {
     ///
     /// When it cannot be read, or with all its mistakes, one on a line.
     pub(crate) fn load(file: &Path) -> Result<Self, String> {
-        let source =
-            std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
-        Self::parse(&file.display().to_string(), &source)
+        let name = file.display().to_string();
+        let bytes = std::fs::read(file).map_err(|e| format!("{name}: {e}"))?;
+        let source = str::from_utf8(&bytes).map_err(|e| {
+            let before = &bytes[..e.valid_up_to()];
+            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            format!("{name}:{line}: not UTF-8; save the file in that encoding")
+        })?;
+        Self::parse(&name, source)
     }
 
     /// Reads the configuration in `source`, the text of `file`.

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use axum::http::Uri;
+
 use super::reader::{Mistakes, Table, nearest};
 use super::{SinkConfig, SinkKind, WebhookConfig};
 
@@ -13,6 +15,7 @@ pub(super) fn sinks(
     mistakes: &mut Mistakes<'_>,
 ) -> Vec<SinkConfig> {
     let mut sinks: Vec<SinkConfig> = Vec::new();
+    let dead_letters = real(dead_letters);
     for (name, placed) in table.entries() {
         let Some(sink) = table.table(name, mistakes) else {
             continue;
@@ -21,7 +24,8 @@ pub(super) fn sinks(
             continue;
         };
         if let SinkKind::File { path, .. } = &kind {
-            let writes_it = |other: &&SinkConfig| matches!(&other.kind, SinkKind::File { path: taken, .. } if taken == path);
+            let file = real(path);
+            let writes_it = |other: &&SinkConfig| matches!(&other.kind, SinkKind::File { path: taken, .. } if real(taken) == file);
             if let Some(other) = sinks.iter().find(writes_it) {
                 mistakes.refuse(
                     &placed,
@@ -31,7 +35,7 @@ pub(super) fn sinks(
                         path.display()
                     ),
                 );
-            } else if path == dead_letters {
+            } else if file == dead_letters {
                 mistakes.refuse(
                     &placed,
                     format!(
@@ -47,6 +51,20 @@ pub(super) fn sinks(
         });
     }
     sinks
+}
+
+/// The file that `path` leads to, which may not exist yet, however it is written.
+fn real(path: &Path) -> PathBuf {
+    if let Ok(real) = std::fs::canonicalize(path) {
+        return real;
+    }
+    match (path.parent(), path.file_name()) {
+        (Some(folder), Some(name)) if folder.as_os_str().is_empty() => {
+            real(Path::new(".")).join(name)
+        }
+        (Some(folder), Some(name)) => real(folder).join(name),
+        _ => path.to_owned(),
+    }
 }
 
 fn sink_kind(table: &Table<'_>, mistakes: &mut Mistakes<'_>) -> Option<SinkKind> {
@@ -93,6 +111,21 @@ fn sink_kind(table: &Table<'_>, mistakes: &mut Mistakes<'_>) -> Option<SinkKind>
     }
 }
 
+/// Whether `url` names a host to post to, and a port that exists if it names one. A password in it would be sent along, so it is
+/// refused.
+fn is_http(url: &str) -> bool {
+    let uri: Option<Uri> = url.parse().ok();
+    let authority = uri.as_ref().and_then(Uri::authority);
+    url.starts_with("http://")
+        && authority.is_some_and(|authority| {
+            let (host, whole) = (authority.host(), authority.as_str());
+            let names_port = whole.len() > host.len();
+            !host.is_empty()
+                && !whole.contains('@')
+                && (!names_port || authority.port_u16().is_some())
+        })
+}
+
 fn webhook(table: &Table<'_>, mistakes: &mut Mistakes<'_>) -> Option<WebhookConfig> {
     let known = [
         "type",
@@ -107,18 +140,14 @@ fn webhook(table: &Table<'_>, mistakes: &mut Mistakes<'_>) -> Option<WebhookConf
     let attempts = table.number("attempts", 1..101, mistakes);
     let backoff = table.time("backoff", mistakes);
     let max_backoff = table.time("max_backoff", mistakes);
-    let timeout = table.time("timeout", mistakes);
+    let timeout = table.patience("timeout", mistakes);
     let parallel = table.number("parallel", 1..65, mistakes);
     let url = table.required(
         "url",
         "write where to post the events, \"http://host:port/path\"",
         mistakes,
     )?;
-    let host = url
-        .value
-        .strip_prefix("http://")
-        .filter(|rest| !rest.is_empty() && !rest.starts_with('/'));
-    if host.is_none() || url.value.parse::<axum::http::Uri>().is_err() {
+    if !is_http(url.value) {
         mistakes.refuse(
             &url,
             format!(

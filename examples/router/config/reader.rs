@@ -10,6 +10,9 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+/// No time is longer: sums of times must not overflow.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
 /// What is wrong with a configuration.
 #[derive(Debug)]
 pub(crate) struct Mistakes<'s> {
@@ -159,15 +162,27 @@ impl<'t> Table<'t> {
         number.map(|number| number.value)
     }
 
-    /// A time such as `"500ms"`, `"10s"` or `"2m"`.
+    /// A time such as `"500ms"`, `"10s"` or `"2m"`, zero included.
     pub(super) fn time(&self, field: &str, mistakes: &mut Mistakes<'_>) -> Option<Duration> {
-        let time = self.read(
-            field,
-            "a time such as \"500ms\", \"10s\" or \"2m\"",
-            mistakes,
-            |value| value.as_str().and_then(parse_time),
-        );
-        time.map(|time| time.value)
+        let wanted = "a time such as \"500ms\", \"10s\" or \"2m\"";
+        let time = self.read(field, wanted, mistakes, |value| {
+            value.as_str().and_then(parse_time)
+        })?;
+        if time.value > LONGEST {
+            mistakes.refuse(&time, "is too long; write at most \"24h\"");
+        }
+        Some(time.value.min(LONGEST))
+    }
+
+    /// How long somebody may take: a time, but not zero, which nobody could meet.
+    pub(super) fn patience(&self, field: &str, mistakes: &mut Mistakes<'_>) -> Option<Duration> {
+        let time = self.time(field, mistakes)?;
+        if time.is_zero() {
+            let at = self.entries.get(field).map_or(self.at, |v| v.span().start);
+            let text = "is zero, which nobody could meet; write at least \"1ms\"";
+            mistakes.add(at, &self.name_of(field), text);
+        }
+        Some(time)
     }
 
     /// A list of texts.
@@ -271,10 +286,13 @@ impl<'t> Table<'t> {
     }
 }
 
-/// The value of an integer.
-pub(super) fn integer(value: &DeValue<'_>) -> Option<i64> {
+/// The value of an integer, as far as 64 bits hold it.
+pub(super) fn integer(value: &DeValue<'_>) -> Option<i128> {
     let number = value.as_integer()?;
-    i64::from_str_radix(number.as_str(), number.radix()).ok()
+    let number = i128::from_str_radix(number.as_str(), number.radix()).ok()?;
+    (i128::from(i64::MIN)..=i128::from(u64::MAX))
+        .contains(&number)
+        .then_some(number)
 }
 
 fn wrong_kind(wanted: &str, got: &DeValue<'_>) -> String {

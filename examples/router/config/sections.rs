@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 use toml::de::{DeTable, DeValue};
 
 use super::outlets::sinks;
@@ -129,7 +129,7 @@ fn limits(table: &Table<'_>, mistakes: &mut Mistakes<'_>) -> Limits {
         body_bytes: body_bytes.unwrap_or(usual.body_bytes),
         connections: connections.unwrap_or(usual.connections),
         client_timeout: table
-            .time("client_timeout", mistakes)
+            .patience("client_timeout", mistakes)
             .unwrap_or(usual.client_timeout),
     }
 }
@@ -249,45 +249,60 @@ fn added(
 ) -> Vec<(String, Added)> {
     let mut all = Vec::new();
     for (name, placed) in table.entries() {
-        let computed = placed
-            .value
-            .as_table()
-            .filter(|inner| inner.len() == 1)
-            .and_then(|inner| inner.get("cel"));
-        let value = match computed.and_then(|source| source.get_ref().as_str()) {
-            Some(source) => match language.compile(source, projection) {
-                Ok(expression) => Added::Computed(expression),
-                Err(why) => {
-                    mistakes.refuse(&placed, format!("\"{source}\" is not an expression: {why}"));
-                    continue;
-                }
-            },
-            None => Added::Fixed(to_json(placed.value)),
+        let formula = placed.value.as_table().filter(|t| t.contains_key("cel"));
+        let value = match formula {
+            Some(formula) => computed(formula, language, projection),
+            None => to_json(placed.value).map(Added::Fixed),
         };
-        all.push((name.to_owned(), value));
+        match value {
+            Ok(value) => all.push((name.to_owned(), value)),
+            Err(why) => mistakes.refuse(&placed, why),
+        }
     }
     all
 }
 
+/// A field that is computed: `{ cel = "…" }`.
+fn computed(
+    formula: &DeTable<'_>,
+    language: &Language,
+    projection: &mut Projection,
+) -> Result<Added, String> {
+    let source = formula.get("cel").and_then(|cel| cel.get_ref().as_str());
+    let Some(source) = source.filter(|_| formula.len() == 1) else {
+        return Err("is computed by the text of `cel` alone; write { cel = \"…\" }".to_owned());
+    };
+    let compiled = language.compile(source, projection);
+    compiled
+        .map(Added::Computed)
+        .map_err(|why| format!("\"{source}\" is not an expression: {why}"))
+}
+
 /// The same value in JSON; dates become texts.
-fn to_json(value: &DeValue<'_>) -> Value {
-    match value {
+fn to_json(value: &DeValue<'_>) -> Result<Value, String> {
+    Ok(match value {
         DeValue::String(text) => text.as_ref().into(),
-        DeValue::Integer(_) => integer(value).into(),
-        DeValue::Float(number) => number
-            .as_str()
-            .parse::<f64>()
-            .into_iter()
-            .map(Value::from)
-            .collect(),
+        DeValue::Integer(number) => integer(value)
+            .and_then(Number::from_i128)
+            .ok_or_else(|| format!("{number} does not fit into 64 bits; write it as a text"))?
+            .into(),
+        DeValue::Float(number) => {
+            let finite = number.as_str().parse().ok().and_then(Number::from_f64);
+            finite
+                .ok_or_else(|| format!("JSON has no number {number}; write it as a text"))?
+                .into()
+        }
         DeValue::Boolean(flag) => (*flag).into(),
         DeValue::Datetime(time) => time.to_string().into(),
-        DeValue::Array(items) => items.iter().map(|item| to_json(item.get_ref())).collect(),
+        DeValue::Array(items) => {
+            let items = items.iter().map(|item| to_json(item.get_ref()));
+            Value::Array(items.collect::<Result<_, _>>()?)
+        }
         DeValue::Table(entries) => {
             let entries = entries
                 .iter()
-                .map(|(name, value)| (name.get_ref().to_string(), to_json(value.get_ref())));
-            Value::Object(entries.collect())
+                .map(|(name, value)| Ok((name.get_ref().to_string(), to_json(value.get_ref())?)));
+            Value::Object(entries.collect::<Result<_, String>>()?)
         }
-    }
+    })
 }

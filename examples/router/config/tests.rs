@@ -99,6 +99,54 @@ fn a_mistake_names_file_line_and_field() {
 }
 
 #[test]
+fn a_value_that_cannot_be_meant_is_a_mistake() {
+    for (source, want) in [
+        (
+            "drain = '18446744073709551615s'",
+            "r.toml:1: drain: is too long; write at most \"24h\"",
+        ),
+        (
+            "[limits]\nclient_timeout = '0ms'",
+            "r.toml:2: limits.client_timeout: is zero, which nobody could meet; write at least \"1ms\"",
+        ),
+        (
+            "[sinks.x]\ntype = 'webhook'\nurl = 'http://h:99999/'",
+            "r.toml:3: sinks.x.url: \"http://h:99999/\" is not a URL of this kind; write \"http://host:port/path\"",
+        ),
+        (
+            "[sinks.x]\ntype = 'webhook'\nurl = 'http://me:secret@h/'",
+            "r.toml:3: sinks.x.url: \"http://me:secret@h/\" is not a URL of this kind; write \"http://host:port/path\"",
+        ),
+        (
+            "[sinks.x]\ntype = 'file'\npath = 'x'\n[sinks.y]\ntype = 'file'\npath = './y'\n[sinks.z]\ntype = 'file'\npath = 'y'",
+            "r.toml:7: sinks.z: sink `y` writes to y too; give each a file",
+        ),
+        (
+            "[sinks.x]\ntype = 'file'\npath = './dead.ndjson'",
+            "r.toml:1: sinks.x: dead letters are written to ./dead.ndjson; give each a file",
+        ),
+        (
+            "[[rules]]\nwhen = 'true'\nsinks = ['all']\nadd = { x = { cel = 5 } }",
+            "r.toml:4: rules[0].add.x: is computed by the text of `cel` alone; write { cel = \"…\" }",
+        ),
+        (
+            "[[rules]]\nwhen = 'true'\nsinks = ['all']\nadd = { x = { cel = '1', y = 2 } }",
+            "r.toml:4: rules[0].add.x: is computed by the text of `cel` alone; write { cel = \"…\" }",
+        ),
+        (
+            "[[rules]]\nwhen = 'true'\nsinks = ['all']\nadd = { x = [1.5, -inf] }",
+            "r.toml:4: rules[0].add.x: JSON has no number -inf; write it as a text",
+        ),
+        (
+            "[[rules]]\nwhen = 'true'\nsinks = ['all']\nadd = { x = 18446744073709551616 }",
+            "r.toml:4: rules[0].add.x: 18446744073709551616 does not fit into 64 bits; write it as a text",
+        ),
+    ] {
+        assert_eq!(mistakes(source), want, "{source}");
+    }
+}
+
+#[test]
 fn all_mistakes_are_told_at_once_in_order() {
     let told = mistakes(
         "drain = 1\n[limits]\nline_bytes = -1\nbodybytes = 3\n[[rules]]\nwhen = 1\nsinks = 'all'",

@@ -6,17 +6,22 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::Poll;
+use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::http::{Request, StatusCode, Uri, header};
+use axum::http::{Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use roundrock::time::timeout;
 use tokio::net::TcpStream;
 
 /// Most bytes of an answer that are read; a longer answer costs its connection.
 const ANSWER_BYTES: usize = 64 << 10;
+
+/// How long the body of an answer may take after its head.
+const REST_OF_ANSWER: Duration = Duration::from_millis(200);
 
 type Driver = Pin<Box<http1::Connection<TokioIo<TcpStream>, Full<Bytes>>>>;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -60,8 +65,26 @@ impl Poster {
         })
     }
 
-    /// Posts `body` and returns the status of the answer. Dropped half-way, it closes the connection.
-    pub(super) async fn post(&mut self, body: Bytes) -> Result<StatusCode, Failure> {
+    /// Posts `body` and returns the status of the answer, if that comes within `time`. The status is what counts: an answer whose body
+    /// does not end costs its connection, no more.
+    pub(super) async fn post(
+        &mut self,
+        body: Bytes,
+        time: Duration,
+    ) -> Result<StatusCode, Failure> {
+        let answered = timeout(time, self.answer(body)).await;
+        let (mut open, answer) = answered.map_err(|_| format!("no answer within {time:?}"))??;
+        let status = answer.status();
+        let rest = alongside(&mut open.driver, read_out(answer.into_body()));
+        let whole = timeout(REST_OF_ANSWER, rest).await.unwrap_or(false);
+        if whole && open.driver.is_some() {
+            self.open = Some(open);
+        }
+        Ok(status)
+    }
+
+    /// Posts `body` and waits for the head of the answer. Dropped half-way, it closes the connection.
+    async fn answer(&mut self, body: Bytes) -> Result<(Open, Response<Incoming>), Failure> {
         // Taken out, so that a connection in an unknown state is not used again.
         let kept = match self.open.take() {
             Some(open) => open.if_usable().await,
@@ -77,12 +100,7 @@ impl Poster {
             .body(Full::new(body))?;
         let answer = open.requests.send_request(request);
         let answer = alongside(&mut open.driver, answer).await?;
-        let status = answer.status();
-        let whole = alongside(&mut open.driver, read_out(answer.into_body())).await;
-        if whole && open.driver.is_some() {
-            self.open = Some(open);
-        }
-        Ok(status)
+        Ok((open, answer))
     }
 }
 

@@ -84,11 +84,10 @@ impl Courier<'_> {
 
     /// One attempt, which may take `time`.
     async fn post(&mut self, body: Bytes, time: Duration) -> Result<(), Failure> {
-        let (why, is_final) = match timeout(time, self.poster.post(body)).await {
-            Err(_) => (format!("no answer within {time:?}"), false),
-            Ok(Err(e)) => (cause(&*e), false),
-            Ok(Ok(status)) if status.is_success() => return Ok(()),
-            Ok(Ok(status)) => (format!("answered {status}"), is_final(status)),
+        let (why, is_final) = match self.poster.post(body, time).await {
+            Err(e) => (cause(&*e), false),
+            Ok(status) if status.is_success() => return Ok(()),
+            Ok(status) => (format!("answered {status}"), is_final(status)),
         };
         Err(Failure { why, is_final })
     }

@@ -115,3 +115,18 @@ fn the_closing_object_has_exactly_the_documented_keys() {
     assert_eq!(books["per_sink"], serde_json::json!({ "stdout": 1 }));
     assert!(books["peak_rss_bytes"].as_u64().unwrap() > 0);
 }
+
+#[test]
+fn added_values_are_what_the_configuration_says() {
+    let folder = folder("added");
+    fs::write(folder.join("a.ndjson"), "{}\n").unwrap();
+    let config = "[sinks.all]\ntype = 'file'\npath = 'all.ndjson'\n[default]\nsinks = ['all']\nadd = { a = 1.5, b = 1_0.5e2, c = [1, 2.5], d = { e = 0x7, f = true }, g = 18446744073709551615, h = 1979-05-27 }\n";
+    fs::write(folder.join("router.toml"), config).unwrap();
+    let ended = Router::start(&folder, &["a.ndjson", "--config", "router.toml", "--json"]).wait();
+    ended.books();
+    let written = fs::read_to_string(folder.join("all.ndjson")).unwrap();
+    assert_eq!(
+        written,
+        "{\"a\":1.5,\"b\":1050.0,\"c\":[1,2.5],\"d\":{\"e\":7,\"f\":true},\"g\":18446744073709551615,\"h\":\"1979-05-27\"}\n"
+    );
+}

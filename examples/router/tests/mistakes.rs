@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Router, folder};
+use crate::support::{Http, Router, folder, sorted_lines};
 
 fn refused(test: &str, config: &str, arguments: &[&str]) -> String {
     let folder = folder(test);
@@ -64,6 +64,41 @@ fn an_address_in_use_is_named() {
         told,
         format!("router: cannot listen on {address}: Address already in use (os error 98)\n")
     );
+}
+
+#[test]
+fn a_router_that_cannot_listen_leaves_files_alone() {
+    let folder = folder("in-use-already");
+    let config = "[input]\nhttp = '0'\n[sinks.all]\ntype = 'file'\npath = 'all.ndjson'\ntruncate = true\n[default]\nsinks = ['all']\n";
+    let (first, address) = Router::serve(&folder, config);
+    assert_eq!(Http::connect(address).post("{\"n\":1}\n").0, 200);
+    let again = config.replace("'0'", &format!("'{address}'"));
+    fs::write(folder.join("router.toml"), again).unwrap();
+    let second = Router::start(&folder, &["serve", "--config", "router.toml"]).wait();
+    assert_eq!(second.code, Some(1), "{}", second.stderr);
+    first.terminate();
+    assert_eq!(first.wait().books()["events_out"], 1);
+    assert_eq!(sorted_lines(&folder.join("all.ndjson")), [r#"{"n":1}"#]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_file_whose_name_is_no_text_is_read() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = folder("no-text");
+    let name = std::ffi::OsStr::from_bytes(b"a\xff.ndjson");
+    fs::write(folder.join(name), "{\"n\":1}\n").unwrap();
+    let ended = Router::start(&folder, &[name, "--json".as_ref()]).wait();
+    assert_eq!(ended.books()["events_out"], 1);
+}
+
+#[test]
+fn a_configuration_that_is_no_text_is_refused_at_its_line() {
+    let folder = folder("config-no-text");
+    fs::write(folder.join("router.toml"), b"workers = 1\n# caf\xe9\n").unwrap();
+    let ended = Router::start(&folder, &["serve", "--config", "router.toml"]).wait();
+    let want = "router: router.toml:2: not UTF-8; save the file in that encoding\n";
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(1), want));
 }
 
 #[test]

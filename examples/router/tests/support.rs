@@ -1,5 +1,6 @@
 //! Starts the router's binary, talks to it, and reads what it wrote.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -65,7 +66,7 @@ pub(crate) struct Ended {
 
 impl Router {
     /// Starts the router in `folder`.
-    pub(crate) fn start(folder: &Path, arguments: &[&str]) -> Self {
+    pub(crate) fn start(folder: &Path, arguments: &[impl AsRef<OsStr>]) -> Self {
         Self::run(Command::new(binary()).args(arguments).current_dir(folder))
     }
 

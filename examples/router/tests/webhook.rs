@@ -8,6 +8,9 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use crate::support::{Http, Router, SAMPLE, folder, letters, until};
 
+/// A status for which [`Hook`] announces a body that never comes.
+const UNFINISHED: u16 = 202;
+
 /// An HTTP server that remembers what was posted to it.
 struct Hook {
     address: SocketAddr,
@@ -68,11 +71,12 @@ fn answer(
     for _ in 0..kept {
         let body = read_request(&mut reader)?;
         let status = status(requests.fetch_add(1, Ordering::Relaxed));
-        if status == 200 {
+        if (200..300).contains(&status) {
             taken.lock().unwrap().push(body);
         }
         // In one piece: the end of an answer would otherwise wait for the acknowledgement of its beginning.
-        let answer = format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\n\r\n");
+        let length = if status == UNFINISHED { 9 } else { 0 };
+        let answer = format!("HTTP/1.1 {status} x\r\nContent-Length: {length}\r\n\r\n");
         writer.write_all(answer.as_bytes()).ok()?;
     }
     None
@@ -300,6 +304,19 @@ fn a_webhook_that_does_not_answer_makes_dead_letters() {
         letters[0]["reason"],
         "sink `hook`: no answer within 50ms (attempt 2 of 2)"
     );
+}
+
+/// The status says that the webhook has the event, whatever becomes of the rest of the answer.
+#[test]
+fn an_answer_that_does_not_end_is_a_delivery() {
+    let hook = Hook::start(|_| UNFINISHED);
+    let config = hook.config("attempts = 3\nbackoff = '1ms'\ntimeout = '10s'");
+    let books = run("unfinished", &config, 8);
+    assert_eq!(
+        (&books["events_out"], &books["dead"]),
+        (&8.into(), &0.into())
+    );
+    assert_eq!(hook.requests.load(Ordering::Relaxed), 8);
 }
 
 /// A webhook that nobody answers holds what was acknowledged until the drain is nearly over: then all of it becomes dead

@@ -109,7 +109,7 @@ impl<T> ArmPoll<T> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a branch of `select!`",
     label = "not known to be cancel-safe: if another branch wins, this work would be lost half way",
-    note = "branches are `recv()`, `ready()`, `send(v)`, `next()` of an interval, `sleep(..)`, `done()`, `closed()`, `stopping()`, `caller_gone()`",
+    note = "branches are `recv()`, `ready()`, `send(v)`, `next()` of an interval, `sleep(..)`, `done()`, `closed()`, `stopping()`, `caller_gone()`, `wait_for_name(..)`",
     note = "run other work as its own process and select on its `done()`, or vouch for it with `cancel_safe(...)`"
 )]
 pub trait Event: sealed::Sealed {
@@ -142,6 +142,7 @@ mod sealed {
     impl Sealed for crate::time::Sleep {}
     impl Sealed for crate::time::Tick<'_> {}
     impl Sealed for crate::scope::Stopping {}
+    impl<T> Sealed for crate::scope::WaitForName<T> {}
     impl Sealed for crate::process::CallerGone {}
     impl<F: Future> Sealed for super::CancelSafe<F> {}
     impl Sealed for super::NoInput {}

@@ -131,7 +131,7 @@ fn stuck(scheduler: &Scheduler, id: ProcessId, channel: &Late, now_ms: u32) -> S
     let word = slot.map_or(0, |slot| slot.line.wait.load(Ordering::Relaxed));
     let since = now_ms.wrapping_sub((word >> 32) as u32);
     Stuck {
-        id: id.raw(),
+        id,
         name,
         site,
         since: Duration::from_millis(since.into()),
@@ -270,8 +270,8 @@ mod tests {
             let leaks = found(&scope).await;
             assert_eq!(leaks.len(), 2, "{leaks:?}");
             assert!(matches!(leaks[0].verdict, Verdict::LostWakeup { .. }));
-            assert_eq!((leaks[0].processes[0].id, leaks[0].behind), (left.raw(), 1));
-            let is_behind = matches!(leaks[1].verdict, Verdict::Proven(Proof::Behind { root, .. }) if root == left.raw());
+            assert_eq!((leaks[0].processes[0].id, leaks[0].behind), (left, 1));
+            let is_behind = matches!(leaks[1].verdict, Verdict::Proven(Proof::Behind { root, .. }) if root == left);
             assert!(is_behind, "{}", leaks[1]);
             Ok(())
         });

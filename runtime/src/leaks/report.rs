@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::observe::{Name, Site};
-use crate::task::WaitKind;
+use crate::task::{ProcessId, WaitKind};
 
 /// Processes that are listed one by one in a [`Leak`]; of more, only the number is known.
 pub const LISTED: usize = 1000;
@@ -149,7 +149,7 @@ pub enum Proof {
     /// It waits for processes that can never run again.
     Behind {
         /// The id of one of those that are the cause.
-        root: u64,
+        root: ProcessId,
         /// Its name.
         name: Name,
     },
@@ -187,8 +187,8 @@ pub enum Proof {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Stuck {
-    /// Its id, as a number that is never used again in this system.
-    pub id: u64,
+    /// Its id, which is never used again in this system.
+    pub id: ProcessId,
     /// Its name.
     pub name: Name,
     /// Where it was spawned.
@@ -302,7 +302,7 @@ impl Awaited {
 pub struct Holding {
     /// The id of the process; `None` if it is not known: the endpoint lies in a local variable (of the waiting process, too), in an
     /// `Arc`, in a message or on a plain thread.
-    pub process: Option<u64>,
+    pub process: Option<ProcessId>,
     /// Its name; `outside`.
     pub name: Name,
 }

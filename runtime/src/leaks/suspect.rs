@@ -317,7 +317,7 @@ impl<'a> Witness<'a> {
     fn stuck(&self, process: &Waiting) -> Stuck {
         let (name, site) = self.name(process.id);
         Stuck {
-            id: process.id.raw(),
+            id: process.id,
             name,
             site,
             since: process.since,
@@ -344,7 +344,7 @@ impl<'a> Witness<'a> {
         let holding = |number: &u32| {
             let id = self.holders.processes[*number as usize].id;
             Holding {
-                process: Some(id.raw()),
+                process: Some(id),
                 name: self.name(id).0,
             }
         };
@@ -438,7 +438,7 @@ impl<'a> Witness<'a> {
                 );
             }
             if let Some(holder) = holders.first() {
-                let id = holder.process.and_then(ProcessId::from_raw);
+                let id = holder.process;
                 if id.is_some_and(|id| self.is_between(id)) {
                     return format!(
                         "{what} is kept for {}, which its supervisor has not started, or not again yet",

@@ -154,10 +154,6 @@ fn same_waits(one: &[Awaited], other: &[Awaited]) -> bool {
         })
 }
 
-fn id(raw: u64) -> String {
-    ProcessId::from_raw(raw).map_or_else(String::new, |id| id.to_string())
-}
-
 /// What is said of processes that wait in the same way.
 struct Sentence<'a>(&'a [&'a Stuck]);
 
@@ -296,7 +292,7 @@ fn place(site: &Site) -> String {
 }
 
 /// Names with ids: `sum#7`, `square#3..6`, `client#3, #5 and 12 more`.
-fn named(name: &str, ids: &[u64]) -> String {
+fn named(name: &str, ids: &[ProcessId]) -> String {
     let mut ids = ids.to_vec();
     ids.sort_unstable();
     ids.dedup();
@@ -304,13 +300,13 @@ fn named(name: &str, ids: &[u64]) -> String {
     let (Some(&first), Some(&last)) = (ids.first(), ids.last()) else {
         return text;
     };
-    if ids.len() > 2 && last - first == ids.len() as u64 - 1 {
-        let last = id(last);
+    if ids.len() > 2 && last.raw() - first.raw() == ids.len() as u64 - 1 {
+        let last = last.to_string();
         // Writing to a string cannot fail.
-        let _ = write!(text, "{}..{}", id(first), last.trim_start_matches('#'));
+        let _ = write!(text, "{first}..{}", last.trim_start_matches('#'));
         return text;
     }
-    let shown: Vec<_> = ids.iter().take(NAMES).map(|&raw| id(raw)).collect();
+    let shown: Vec<_> = ids.iter().take(NAMES).map(ToString::to_string).collect();
     text.push_str(&shown.join(", "));
     if ids.len() > NAMES {
         let _ = write!(text, " and {} more", ids.len() - NAMES);
@@ -320,7 +316,7 @@ fn named(name: &str, ids: &[u64]) -> String {
 
 /// Several processes by their names, and what to say of others.
 fn people(holders: &[&Holding], others: &str) -> String {
-    let mut groups: Vec<(&str, Vec<u64>)> = Vec::new();
+    let mut groups: Vec<(&str, Vec<ProcessId>)> = Vec::new();
     for holder in holders {
         match groups.iter_mut().find(|(name, _)| *name == holder.name) {
             Some((_, ids)) => ids.extend(holder.process),

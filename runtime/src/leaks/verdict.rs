@@ -98,7 +98,7 @@ impl Witness<'_> {
         for ((cause, ..), processes) in groups {
             let root = self.facts().processes[components[cause][0] as usize].id;
             let proof = Proof::Behind {
-                root: root.raw(),
+                root,
                 name: self.name(root).0,
             };
             leaks.push(self.leak(Verdict::Proven(proof), &processes));
@@ -165,7 +165,7 @@ impl Witness<'_> {
         let waits = self.facts().waits(process as usize).iter();
         let wakes = self.found.graph.wakes(process as usize);
         Stuck {
-            id: parked.id.raw(),
+            id: parked.id,
             name,
             site,
             since: Duration::from_millis(self.now_ms.wrapping_sub(parked.since_ms).into()),
@@ -227,7 +227,7 @@ impl Witness<'_> {
                 .map(|member| {
                     let id = facts.processes[member as usize].id;
                     Holding {
-                        process: Some(id.raw()),
+                        process: Some(id),
                         name: self.name(id).0,
                     }
                 })
@@ -290,7 +290,7 @@ impl Witness<'_> {
 pub(super) fn lock(gate: &Gate, process: ProcessId) -> Option<Awaited> {
     let turn = gate.turn(process)?;
     let holding = |holder: &Holder| Holding {
-        process: holder.process.map(ProcessId::raw),
+        process: holder.process,
         name: match holder.process {
             Some(_) => holder.name.into(),
             None => "outside".into(),

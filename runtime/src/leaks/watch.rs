@@ -70,7 +70,7 @@ pub(crate) struct Watching {
     /// The steps of all workers at the last pass.
     steps: Option<u64>,
     /// The processes that were told of, and whether as proven: a process with a dead arm may be proven later.
-    told: HashSet<(u64, bool), Fast>,
+    told: HashSet<(ProcessId, bool), Fast>,
     /// When suspects are looked for again.
     next_suspects: Instant,
     /// For each place of spawning and of waiting, how many suspects were told of last.
@@ -196,9 +196,7 @@ impl Watching {
     /// Tells of what is new, and does what is to be done about it; whether anything was done.
     fn tell(&mut self, system: &Arc<SystemInner>, leaks: &[Leak]) -> bool {
         let registry = &system.scheduler.registry;
-        self.told.retain(|&(id, _)| {
-            ProcessId::from_raw(id).is_some_and(|id| registry.name_of(id).is_some())
-        });
+        self.told.retain(|&(id, _)| registry.name_of(id).is_some());
         let mut acted = false;
         for leak in leaks.iter().filter(|leak| leak.is_cause()) {
             if let Verdict::Suspected { .. } = leak.verdict {
@@ -258,7 +256,7 @@ impl Watching {
 
 /// Whether the body that the system runs is among them: while that waits, the program does not end.
 fn is_about_body(system: &SystemInner, leak: &Leak) -> bool {
-    let body = system.entry().map(ProcessId::raw);
+    let body = system.entry();
     let mut processes = leak.processes.iter();
     processes.any(|process| Some(process.id) == body)
 }
@@ -273,12 +271,12 @@ fn report(system: &SystemInner, leak: &Leak) {
     };
     if leak.is_proven() {
         tracing::error!(
-            target: "roundrock::leak", process = &*first.name, process.id = first.id, count = leak.count, report = %leak,
+            target: "roundrock::leak", process = &*first.name, process.id = first.id.raw(), count = leak.count, report = %leak,
             "leak.proven"
         );
     } else if leak.is_lost_wakeup() {
         tracing::error!(
-            target: "roundrock::leak", process = &*first.name, process.id = first.id, count = leak.count, report = %leak,
+            target: "roundrock::leak", process = &*first.name, process.id = first.id.raw(), count = leak.count, report = %leak,
             "leak.lost_wakeup"
         );
     } else if leak.count < MANY
@@ -286,7 +284,7 @@ fn report(system: &SystemInner, leak: &Leak) {
         && !is_about_body(system, leak)
     {
         tracing::info!(
-            target: "roundrock::leak", process = &*first.name, process.id = first.id, count = leak.count, report = %leak,
+            target: "roundrock::leak", process = &*first.name, process.id = first.id.raw(), count = leak.count, report = %leak,
             "leak.suspected"
         );
     } else {
@@ -296,13 +294,13 @@ fn report(system: &SystemInner, leak: &Leak) {
             _ => "leak.suspected",
         };
         tracing::warn!(
-            target: "roundrock::leak", process = &*first.name, process.id = first.id, count = leak.count, report = %leak,
+            target: "roundrock::leak", process = &*first.name, process.id = first.id.raw(), count = leak.count, report = %leak,
             "{name}"
         );
     }
     scheduler.board.tell(|| Event {
         name: first.name.clone(),
-        process: first.id,
+        process: Some(first.id),
         site: first.site.clone(),
         kind: EventKind::Leak {
             leak: Box::new(leak.clone()),
@@ -314,8 +312,7 @@ fn report(system: &SystemInner, leak: &Leak) {
 fn act(system: &SystemInner, leak: &Leak) -> bool {
     let of_scope = || -> Option<TaskRef> {
         let ids = leak.processes.iter().map(|process| process.id);
-        let mut tasks =
-            ids.filter_map(|id| system.scheduler.registry.find(ProcessId::from_raw(id)?));
+        let mut tasks = ids.filter_map(|id| system.scheduler.registry.find(id));
         tasks.find(|task| task.scope().is_some())
     };
     match system.policy.on_leak {

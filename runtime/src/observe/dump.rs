@@ -13,9 +13,10 @@ use std::time::Duration;
 use super::model::{
     ChannelInfo, ChildInfo, EdgeInfo, GroupInfo, GroupWait, ProcessInfo, ScopeInfo, Site, Snapshot,
 };
-use super::words::{count, digits, duration, id, list, span, words};
+use super::words::{count, digits, duration, list, span, words};
 use crate::numbered::Numbered;
 use crate::order::sort_by_key;
+use crate::task::ProcessId;
 use crate::task::ports::Direction;
 use crate::task::registry::WaitKind;
 
@@ -72,7 +73,7 @@ impl Lines<'_, '_> {
 struct View<'a> {
     snapshot: &'a Snapshot,
     channels: HashMap<u64, &'a ChannelInfo>,
-    processes: HashMap<u64, &'a ProcessInfo>,
+    processes: HashMap<ProcessId, &'a ProcessInfo>,
     scopes: Numbered<&'a ScopeInfo>,
     edges: HashMap<u64, Vec<&'a EdgeInfo>>,
     names: HashMap<u32, &'a str>,
@@ -309,7 +310,7 @@ impl<'a> View<'a> {
         let children: Vec<&ChildInfo> = self.snapshot.children.iter().filter(told).collect();
         for child in children.iter().take(LISTED) {
             let now = match child.process {
-                Some(process) => format!("runs as {}", id(process)),
+                Some(process) => format!("runs as {}", process),
                 None => "does not run now".to_owned(),
             };
             lines.line(
@@ -380,8 +381,10 @@ impl<'a> View<'a> {
                 ),
                 None => ("for a reply".to_owned(), String::new()),
             },
-            WaitKind::Join if object != 0 => (
-                format!("for the end of {}", self.process(object)),
+            WaitKind::Join if wait.process().is_some() => (
+                wait.process().map_or_else(String::new, |process| {
+                    format!("for the end of {}", self.process(process))
+                }),
                 String::new(),
             ),
             WaitKind::Scope => match self.scopes.get(object) {
@@ -556,7 +559,7 @@ impl<'a> View<'a> {
                     format_args!(
                         "for {}{}, running for {}",
                         job.name,
-                        id(job.process),
+                        job.process,
                         duration(job.running_for)
                     ),
                 )?;
@@ -582,21 +585,17 @@ impl<'a> View<'a> {
     }
 
     /// A process by name and number.
-    fn process(&self, raw: u64) -> String {
-        let name = self.processes.get(&raw).map(|process| &*process.name);
+    fn process(&self, id: ProcessId) -> String {
+        let name = self.processes.get(&id).map(|process| &*process.name);
         let of_child = || {
             let child = self
                 .snapshot
                 .children
                 .iter()
-                .find(|child| child.process == Some(raw));
+                .find(|child| child.process == Some(id));
             child.map(|child| &*child.name)
         };
-        format!(
-            "{}{}",
-            name.or_else(of_child).unwrap_or("process "),
-            id(raw)
-        )
+        format!("{}{}", name.or_else(of_child).unwrap_or("process "), id)
     }
 }
 

@@ -18,8 +18,8 @@ use super::model::{Name, Site};
 use crate::leaks::Leak;
 use crate::process::exit::Reason;
 use crate::sync::{AtomicU64, AtomicUsize, Lock, Ordering};
-use crate::task::TaskRef;
 use crate::task::origin::Origin;
+use crate::task::{ProcessId, TaskRef};
 
 /// Events that a subscription holds.
 const ROOM: usize = 1024;
@@ -42,7 +42,7 @@ const ROOM: usize = 1024;
 ///     }
 /// };
 ///
-/// assert!(event.process > 0 && event.site.is_some());
+/// assert!(event.process.is_some() && event.site.is_some());
 /// # Ok(()) }) }
 /// ```
 #[derive(Debug, Clone)]
@@ -51,8 +51,8 @@ const ROOM: usize = 1024;
 pub struct Event {
     /// The name of the process.
     pub name: Name,
-    /// Its id; 0 if it is about all processes with this name from this place.
-    pub process: u64,
+    /// Its id; `None` if it is about all processes with this name from this place.
+    pub process: Option<ProcessId>,
     /// Where it was spawned.
     pub site: Option<Site>,
     /// What happened.
@@ -144,8 +144,8 @@ pub enum EventKind {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.name)?;
-        if self.process != 0 {
-            write!(f, "{}", super::words::id(self.process))?;
+        if let Some(process) = self.process {
+            write!(f, "{process}")?;
         }
         if let Some(site) = &self.site {
             write!(f, ", spawned at {}:{}", site.file, site.line)?;
@@ -327,7 +327,7 @@ impl Event {
     /// Something that happened to one process.
     pub(crate) fn of(task: &TaskRef, kind: EventKind) -> Self {
         Self {
-            process: task.id().raw(),
+            process: Some(task.id()),
             ..Self::about(task.slot().origin(), kind)
         }
     }
@@ -336,7 +336,7 @@ impl Event {
     pub(crate) fn about(origin: &'static Origin, kind: EventKind) -> Self {
         Self {
             name: origin.name.into(),
-            process: 0,
+            process: None,
             site: origin.site.map(Site::of),
             kind,
         }

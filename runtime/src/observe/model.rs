@@ -9,6 +9,7 @@ use std::panic::Location;
 use std::time::{Duration, SystemTime};
 
 use crate::observe::Ledger;
+use crate::task::ProcessId;
 use crate::task::origin::Origin;
 use crate::task::registry::WaitKind;
 
@@ -220,8 +221,8 @@ pub struct OriginInfo {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct ProcessInfo {
-    /// Its id, as a number that is never used again in this system.
-    pub id: u64,
+    /// Its id, which is never used again in this system.
+    pub id: ProcessId,
     /// Its name.
     pub name: Name,
     /// Its origin: the `id` of an entry of this snapshot.
@@ -341,7 +342,8 @@ pub struct Wait {
     pub kind: WaitKind,
     /// The kinds of all that it waits for, if that is more than one; in no order.
     pub kinds: Vec<WaitKind>,
-    /// The channel, process or scope: the `id` of an entry of this snapshot; 0 if it is none of them, or several.
+    /// The channel or scope: the `id` of an entry of this snapshot; the number behind [`process`](Self::process) if it is a process;
+    /// 0 if it is none of them, or several.
     pub object: u64,
     /// Since when, to a few milliseconds.
     pub since: Duration,
@@ -415,9 +417,9 @@ pub struct ChannelInfo {
     /// Where it was made.
     pub site: Site,
     /// The process whose mailbox it is.
-    pub owner: Option<u64>,
+    pub owner: Option<ProcessId>,
     /// The process that sent there last, if it lives.
-    pub last_sender: Option<u64>,
+    pub last_sender: Option<ProcessId>,
     /// How much it holds; `None` if there is no bound, 0 for a rendezvous.
     pub capacity: Option<u32>,
     /// Messages in it.
@@ -442,6 +444,36 @@ pub struct ChannelInfo {
     pub blocked_senders: u32,
     /// Receivers that wait for a message.
     pub waiting_receivers: u32,
+}
+
+impl Wait {
+    /// Returns the process whose end it waits for, if it is that.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let sleeper = scope.task("sleeper", async { sleep(secs(3600)).await });
+    /// let (id, end) = (sleeper.id(), sleeper.done());
+    /// scope.task("waiter", async move { end.await; });
+    /// let wait = loop {
+    ///     let snapshot = scope.system().snapshot();
+    ///     let waiter = snapshot.processes.iter().find(|process| &*process.name == "waiter");
+    ///     if let Some(wait) = waiter.and_then(|process| process.wait.clone()) { break wait }
+    ///     sleep(millis(1)).await;
+    /// };
+    /// assert_eq!(wait.process(), Some(id));
+    /// sleeper.kill();
+    /// # Ok(()) }) }
+    /// ```
+    pub fn process(&self) -> Option<ProcessId> {
+        awaited_process(self.kind, self.object)
+    }
+}
+
+/// The process in a wait, if it is for one.
+pub(super) fn awaited_process(kind: WaitKind, object: u64) -> Option<ProcessId> {
+    (kind == WaitKind::Join).then_some(ProcessId::from_raw(object))?
 }
 
 impl AddAssign for Times {

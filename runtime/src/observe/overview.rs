@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::model::{Direction, Name, Site, Times};
+use super::model::{Direction, Name, Site, Times, awaited_process};
 use crate::process::exit::Reason;
+use crate::task::ProcessId;
 use crate::task::registry::WaitKind;
 
 /// Processes that were spawned under one name at one place, in one scope, counted together.
@@ -83,7 +84,7 @@ pub struct GroupWait {
     pub kinds: Vec<WaitKind>,
     /// The handler that they are in.
     pub handler: Option<Name>,
-    /// The channel, process or scope, as in [`Wait::object`](super::Wait::object); `None` if it is none of them, or not the same for all.
+    /// The channel or scope, or the number of a process, as in [`Wait::object`](super::Wait::object); `None` if it is none of them, or not the same for all.
     pub object: Option<u64>,
     /// How many wait for it.
     pub count: u64,
@@ -92,7 +93,14 @@ pub struct GroupWait {
     /// How long the first of them has waited.
     pub longest: Duration,
     /// The one that has waited longest.
-    pub example: u64,
+    pub example: ProcessId,
+}
+
+impl GroupWait {
+    /// Returns the process whose end they wait for, if it is that; see [`Wait::process`](super::Wait::process).
+    pub fn process(&self) -> Option<ProcessId> {
+        awaited_process(self.kind, self.object.unwrap_or(0))
+    }
 }
 
 /// A scope.
@@ -163,7 +171,7 @@ pub struct EdgeInfo {
     /// Their scope.
     pub scope: u64,
     /// The process, if it is one.
-    pub process: Option<u64>,
+    pub process: Option<ProcessId>,
     /// The name of the port, if it is known.
     pub port: Option<Name>,
     /// The channel.
@@ -234,7 +242,7 @@ pub struct ChildInfo {
     /// Its name.
     pub name: Name,
     /// Its present incarnation; `None` between two of them.
-    pub process: Option<u64>,
+    pub process: Option<ProcessId>,
     /// How often it was started again.
     pub restarts: u32,
     /// How its last incarnations ended, the last one first: four at most.
@@ -311,13 +319,14 @@ pub struct LaneInfo {
 /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
 /// let (release, wait) = std::sync::mpsc::channel::<()>();
 /// let task = scope.task("reader", async move { let _ = blocking(move || wait.recv()).await; });
+/// let id = task.id();
 /// let lane = loop {
 ///     let lane = scope.system().snapshot().blocking;
 ///     if !lane.running.is_empty() { break lane }
 ///     sleep(millis(1)).await;
 /// };
 /// assert_eq!(&*lane.running[0].name, "reader");
-/// assert!(lane.running[0].process > 0);
+/// assert_eq!(lane.running[0].process, id);
 /// drop(release);
 /// task.await?;
 /// # Ok(()) }) }
@@ -327,7 +336,7 @@ pub struct LaneInfo {
 #[non_exhaustive]
 pub struct JobInfo {
     /// The process that wants its result, which may be gone.
-    pub process: u64,
+    pub process: ProcessId,
     /// The name of that process.
     pub name: Name,
     /// How long it has run.

@@ -132,7 +132,7 @@ pub(super) fn process(
     // ORDERING: Acquire: as above.
     let moving = line.seq.load(Ordering::Acquire) != seq;
     ProcessInfo {
-        id: id.raw(),
+        id,
         name: about.name.into(),
         origin: about.number,
         site: about.site.map(Site::of),
@@ -180,7 +180,7 @@ fn channels(
     scheduler: &Scheduler,
     wanted: Option<&HashSet<u64>>,
     part: Option<u64>,
-    senders: &HashMap<usize, u64>,
+    senders: &HashMap<usize, ProcessId>,
     truncated: &mut Truncated,
 ) -> Vec<ChannelInfo> {
     let mut channels = Vec::new();
@@ -206,7 +206,7 @@ fn channels(
                 id,
                 name: stats.name.map(str::to_owned),
                 site: Site::of(shared.site),
-                owner: owner.map(|owner| owner.id().raw()),
+                owner: owner.map(|owner| owner.id()),
                 last_sender: senders.get(&stats.sent_by).copied(),
                 capacity: (stats.capacity != UNBOUNDED).then_some(stats.capacity),
                 len: stats.len,

@@ -77,7 +77,7 @@ pub(super) struct Pass<'a> {
     edges: HashMap<(u32, u64, Port), Held>,
     edges_left_out: u64,
     /// Tasks by their address, for the channels that remember who sent last.
-    senders: HashMap<usize, u64>,
+    senders: HashMap<usize, ProcessId>,
     hidden: u64,
 }
 
@@ -125,7 +125,7 @@ impl<'a> Pass<'a> {
         origin.alive += 1;
         origin.oldest = origin.oldest.max(age);
         origin.youngest = origin.youngest.min(age);
-        self.senders.insert(task.header().addr().get(), id.raw());
+        self.senders.insert(task.header().addr().get(), id);
         for port in about.ports.iter() {
             self.edge(about, scope_id, port, id);
         }
@@ -177,7 +177,7 @@ impl<'a> Pass<'a> {
     }
 
     /// The processes by the addresses of their tasks.
-    pub(super) fn take_senders(&mut self) -> HashMap<usize, u64> {
+    pub(super) fn take_senders(&mut self) -> HashMap<usize, ProcessId> {
         std::mem::take(&mut self.senders)
     }
 
@@ -252,7 +252,7 @@ fn edge_info(((origin, scope, port), held): ((u32, u64, Port), Held)) -> EdgeInf
     EdgeInfo {
         origin,
         scope,
-        process: (held.count == 1).then(|| held.process.raw()),
+        process: (held.count == 1).then_some(held.process),
         port: names.get(port.name()).map(|&name| name.into()),
         channel: port.object(),
         direction: held.direction,

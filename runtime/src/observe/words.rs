@@ -3,12 +3,6 @@
 use std::time::Duration;
 
 use crate::process::exit::Reason;
-use crate::task::registry::ProcessId;
-
-/// A process's number, as it is shown everywhere.
-pub(crate) fn id(raw: u64) -> String {
-    ProcessId::from_raw(raw).map_or_else(|| "#?".to_owned(), |id| id.to_string())
-}
 
 /// How an incarnation ended, after "it".
 pub(super) fn words(reason: &Reason) -> String {

@@ -1,28 +1,23 @@
 //! Names of a scope: handles, senders or tasks that other processes of the scope find by a name, and by their type.
 //!
+//! What is kept where is the business of the system's [directory](super::directory).
+//!
 //! **Invariants**
 //! - What a name leads to is kept until the name is taken back, and at most until the scope begins to stop or is waited for.
-//! - User code (destructors, `clone`) never runs under the lock of the scope.
+//! - A wait for a name that is dropped leaves nothing behind.
 
-use std::any::Any;
-use std::collections::BTreeMap;
 use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
+use super::directory::{Entry, Lease, Watcher};
+use crate::channel::select::{ArmPoll, Event, Token};
 use crate::scope::{Scope, ScopeInner};
-
-/// A value under a name.
-type Entry = Arc<dyn Any + Send + Sync>;
-
-/// The names of one scope.
-#[derive(Default)]
-pub(super) struct Names(BTreeMap<Box<str>, Entry>);
-
-impl fmt::Debug for Names {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
-    }
-}
+use crate::task::current;
+use crate::task::registry::WaitKind;
 
 /// The name is in use, or the scope stops; see [`Scope::register`].
 ///
@@ -67,13 +62,49 @@ impl std::error::Error for NameTaken {}
 impl ScopeInner {
     /// Lets go what was registered.
     pub(crate) fn forget_names(&self) {
-        let names = std::mem::take(&mut self.state.lock().names);
-        drop(names);
+        if self.state.lock().uses_names {
+            self.system.names.forget(self.id);
+        }
     }
 
     fn find(&self, name: &str) -> Option<Entry> {
-        let entry = self.state.lock().names.0.get(name).cloned();
-        entry.or_else(|| self.parent.as_ref()?.find(name))
+        match self.system.names.find(self.id, name) {
+            Some((_, entry)) => Some(entry),
+            None => self.parent.as_ref()?.find(name),
+        }
+    }
+
+    fn find_as<T: Clone + 'static>(&self, name: &str) -> Option<T> {
+        self.find(name)?.downcast_ref::<T>().cloned()
+    }
+
+    /// Says that the directory has to be told when the names of this scope are to be forgotten. False if it stops already.
+    fn use_names(&self) -> bool {
+        let mut state = self.state.lock();
+        state.uses_names = true;
+        state.stop.is_none()
+    }
+
+    /// Gives a name, but not in a scope that stops.
+    fn lease(&self, name: &str, entry: Entry) -> Option<Lease> {
+        if !self.use_names() {
+            return None;
+        }
+        let lease = self.system.names.register(self.id, name, entry)?;
+        // A stop that began meanwhile has forgotten the name, or came too early for it, and then this thread sees it.
+        if self.is_stopping() {
+            self.system.names.release(self.id, name, lease);
+            return None;
+        }
+        Some(lease)
+    }
+}
+
+impl Drop for ScopeInner {
+    fn drop(&mut self) {
+        if self.state.get_mut().uses_names {
+            self.system.names.forget(self.id);
+        }
     }
 }
 
@@ -105,18 +136,13 @@ impl Scope {
     where
         T: Clone + Send + Sync + 'static,
     {
-        let entry: Entry = Arc::new(value.clone());
-        let mut state = self.inner.state.lock();
-        let stopping = state.stop.is_some();
-        if stopping || state.names.0.contains_key(name) {
-            drop(state);
-            return Err(NameTaken {
+        match self.inner.lease(name, Arc::new(value.clone())) {
+            Some(_) => Ok(()),
+            None => Err(NameTaken {
                 name: name.to_owned(),
-                stopping,
-            });
+                stopping: self.inner.is_stopping(),
+            }),
         }
-        state.names.0.insert(name.into(), entry);
-        Ok(())
     }
 
     /// Returns what has this name, in this scope or in the nearest one around it; `None` if nothing has, or if it is of another
@@ -125,13 +151,128 @@ impl Scope {
     where
         T: Clone + Send + Sync + 'static,
     {
-        let entry = self.inner.find(name)?;
-        entry.downcast_ref::<T>().cloned()
+        self.inner.find_as(name)
+    }
+
+    /// Waits until something of this type has this name, in this scope or in one around it, and returns it; `None` when the scope
+    /// stops before that. What was registered already is returned at once. May be a branch of `select!`.
+    ///
+    /// So processes that need each other can be started in any order. Something of another type under the name is waited past.
+    ///
+    /// Cancellation: dropping the future has no effect.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] struct Counter { n: i64 }
+    /// # #[handlers] impl Counter { fn add(&mut self, by: i64) -> i64 { self.n += by; self.n } }
+    /// let web = scope.child("web");
+    /// let visitor = web.task("visitor", {
+    ///     let web = web.clone();
+    ///     async move {
+    ///         let visits: CounterHandle = web.wait_for_name("visits").await.context("stopped")?;
+    ///         visits.add(1).await?;
+    ///         roundrock::Ok(())
+    ///     }
+    /// });
+    /// scope.register("visits", &scope.spawn(Counter { n: 0 }))?;      // however late that is
+    /// visitor.await?;
+    /// # Ok(()) }) }
+    /// ```
+    pub fn wait_for_name<T>(&self, name: &str) -> WaitForName<T>
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        WaitForName {
+            scope: Arc::clone(&self.inner),
+            name: name.into(),
+            watcher: Watcher::default(),
+            found: PhantomData,
+        }
     }
 
     /// Takes a name of this scope back. Returns whether there was one.
     pub fn unregister(&self, name: &str) -> bool {
-        let entry = self.inner.state.lock().names.0.remove(name);
-        entry.is_some()
+        let names = &self.inner.system.names;
+        // Only the lease that was seen: somebody may take the name back meanwhile, and give it again.
+        names
+            .find(self.inner.id, name)
+            .is_some_and(|(lease, _)| names.release(self.inner.id, name, lease))
+    }
+}
+
+/// Waits for a name; see [`Scope::wait_for_name`].
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// scope.register("limit", &7_u32)?;
+/// select! {
+///     limit = scope.wait_for_name::<u32>("limit") => assert_eq!(limit, Some(7)),
+///     _ = sleep(secs(60)) => panic!("it was there"),
+/// }
+/// # Ok(()) }) }
+/// ```
+#[must_use = "futures do nothing unless awaited"]
+pub struct WaitForName<T> {
+    scope: Arc<ScopeInner>,
+    name: Box<str>,
+    watcher: Watcher,
+    found: PhantomData<fn() -> T>,
+}
+
+impl<T: Clone + 'static> WaitForName<T> {
+    fn poll_name(&mut self, cx: &Context<'_>) -> Poll<Option<T>> {
+        let names = &self.scope.system.names;
+        self.scope.use_names();
+        // Before the looks, so that nothing is missed.
+        let waker = cx.waker().clone();
+        names.watch(self.scope.id, &self.name, waker, &mut self.watcher);
+        let stops = self.scope.is_stopping();
+        let found = self.scope.find_as(&self.name);
+        if found.is_some() || stops {
+            names.unwatch(&self.name, &mut self.watcher);
+            return Poll::Ready(found);
+        }
+        current::waits_for(WaitKind::Other, 0);
+        Poll::Pending
+    }
+}
+
+impl<T: Clone + 'static> Future for WaitForName<T> {
+    type Output = Option<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        ready!(current::spend(cx, WaitKind::Other, || 0));
+        self.poll_name(cx)
+    }
+}
+
+impl<T: Clone + 'static> Event for WaitForName<T> {
+    type Output = Option<T>;
+
+    fn poll_arm(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        token: &Token,
+    ) -> ArmPoll<Option<T>> {
+        token.claimed(self.poll_name(cx))
+    }
+}
+
+impl<T> Drop for WaitForName<T> {
+    fn drop(&mut self) {
+        let names = &self.scope.system.names;
+        names.unwatch(&self.name, &mut self.watcher);
+    }
+}
+
+impl<T> fmt::Debug for WaitForName<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WaitForName")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }

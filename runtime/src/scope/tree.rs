@@ -13,9 +13,9 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use super::failure;
 use super::home::{Isolated, Member, Owner};
 use super::stop::{self, ExitReport, Late};
-use super::{failure, names};
 use crate::channel::waiters::Waiters;
 use crate::observe::hooks::{self, Hooks};
 use crate::observe::{Event, EventKind};
@@ -63,7 +63,8 @@ pub(crate) struct State {
     pub(super) exits: Vec<failure::Ended>,
     /// Failures are handed on to the scope around: the process whose own scope this is has ended.
     pub(super) hands_on: bool,
-    pub(super) names: names::Names,
+    /// The directory of names has heard of this scope.
+    pub(super) uses_names: bool,
     pub(crate) report: ExitReport,
     /// Who was dropped while this scope stopped, here or in a scope inside it.
     pub(super) late: Vec<Late>,
@@ -255,7 +256,6 @@ impl ScopeInner {
     pub(crate) fn begin_stop(self: &Arc<Self>, grace: Duration) {
         let waiters;
         let children;
-        let names;
         let scheduler = &self.system.scheduler;
         let _stop = scheduler.proofs.stop_begins(scheduler);
         // Before anybody learns of the stop, for who ends by it is one of them.
@@ -270,9 +270,8 @@ impl ScopeInner {
             self.life.fetch_or(STOPPING, Ordering::AcqRel);
             waiters = state.stopping.take_all();
             children = state.children.clone();
-            names = std::mem::take(&mut state.names);
         }
-        drop(names);
+        self.forget_names();
         tracing::info!(target: "roundrock::scope", scope = self.name(), grace_ms = grace.as_millis() as u64, "scope.stop");
         waiters.wake();
         for child in children.iter().filter_map(Weak::upgrade) {

@@ -104,7 +104,7 @@ impl Book {
             ChildInfo {
                 scope,
                 name: name.into(),
-                process: current.map(|task| task.id().raw()),
+                process: current.map(|task| task.id()),
                 restarts: lineage.incarnation(),
                 exits: exits.collect(),
             }

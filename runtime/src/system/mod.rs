@@ -24,7 +24,7 @@ use crate::observe::{Events, Ledger, Limits, Snapshot, snapshot, words};
 use crate::process::Exit;
 use crate::scheduler::Scheduler;
 use crate::scope::look::Looks;
-use crate::scope::{ExitReport, Scope, ScopeInner};
+use crate::scope::{ExitReport, Local, Names, Scope, ScopeInner};
 use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering};
 use crate::task::cell::{self, Home};
 use crate::task::origin::{self, Facts};
@@ -72,6 +72,8 @@ pub(crate) struct SystemInner {
     pub(crate) grace: Duration,
     name: String,
     next_scope: AtomicU64,
+    /// Where the names of its scopes are kept.
+    pub(crate) names: Box<dyn Names>,
     pub(crate) looks: Looks,
     root: OnceLock<Weak<ScopeInner>>,
     /// Of a system that was started, and whose last `System` was not dropped.
@@ -128,6 +130,7 @@ impl SystemInner {
             grace,
             name,
             next_scope: AtomicU64::new(1),
+            names: Box::<Local>::default(),
             looks: Looks::new(),
             root: OnceLock::new(),
             life: OnceLock::new(),

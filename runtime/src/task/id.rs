@@ -4,6 +4,11 @@ use std::num::NonZeroU64;
 
 /// Identifies a process; never reused while its system lives.
 ///
+/// It can be compared, shown and, with the feature `serde`, saved; what it is made of is nobody's business, and there is no way to
+/// make one from a number. Shown, and saved, it is a text: `#3`, or `#3.1` where the place of an earlier process is used again.
+/// Processes of other machines will have the name of theirs after an `@`, so a program that keeps ids as what they are, or as
+/// text, has nothing to change then.
+///
 /// # Examples
 /// ```
 /// # use roundrock::prelude::*;
@@ -44,6 +49,47 @@ impl std::fmt::Display for ProcessId {
         } else {
             write!(f, "#{index}.{generation}")
         }
+    }
+}
+
+/// What the text of an id of this version must be.
+#[cfg(feature = "serde")]
+const FORM: &str = "the id of a process of this machine, such as `#3` or `#3.1`";
+
+#[cfg(feature = "serde")]
+impl ProcessId {
+    /// The id that is shown as this text.
+    fn parse(text: &str) -> Option<Self> {
+        let (index, generation) = match text.strip_prefix('#')?.split_once('.') {
+            Some((index, generation)) => (index, number(generation)?),
+            None => (text.strip_prefix('#')?, 0),
+        };
+        // Only living processes are spoken of, and their generations are odd.
+        let generation = generation.checked_mul(2)? + 1;
+        let id = Self::new(number(index)?, generation);
+        (id.to_string() == text).then_some(id)
+    }
+}
+
+#[cfg(feature = "serde")]
+fn number(digits: &str) -> Option<u32> {
+    digits.parse().ok()
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for ProcessId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for ProcessId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| {
+            serde::de::Error::invalid_value(serde::de::Unexpected::Str(&text), &FORM)
+        })
     }
 }
 
