@@ -80,11 +80,31 @@ fn run() -> Result<()> {
     })
 }
 
+/// The body has waited for long, for somebody who lives; so has another process.
+fn wait() -> Result<()> {
+    let system = System::builder().workers(2).suspect_after(millis(50));
+    system.run(async |scope| {
+        let (sender, receiver) = bounded(1);
+        let (kept, other) = bounded::<u32>(1);
+        scope.task("other", async move {
+            other.recv().await;
+        });
+        scope.task("late", async move {
+            sleep(millis(2500)).await;
+            sender.send(1).await
+        });
+        receiver.recv().await;
+        drop(kept);
+        Ok(())
+    })
+}
+
 #[test]
 fn spawn_exit_panic_and_late_stop_are_events() {
     let events = Events::default();
     tracing::subscriber::set_global_default(events.clone()).unwrap();
     run().unwrap();
+    wait().unwrap();
     let events = events.0.lock().unwrap();
     let find = |message: &str, process: &str| {
         let wanted = format!("{process:?}");
@@ -128,6 +148,15 @@ fn spawn_exit_panic_and_late_stop_are_events() {
     assert_eq!(cycle["level"], "WARN");
     assert!(cycle["path"].starts_with("\"Narcissus#"), "{cycle:?}");
     assert!(cycles.next().is_none(), "it is told once for each place");
+    // While the body waits, the program does not end; of others only the number says whether it matters.
+    for (name, level) in [("main", "WARN"), ("other", "INFO")] {
+        let suspected = find("leak.suspected", name);
+        assert_eq!(suspected["level"], level, "{suspected:?}");
+        assert!(
+            suspected["report"].contains("waits to receive"),
+            "{suspected:?}"
+        );
+    }
     let late = events
         .iter()
         .find(|event| {

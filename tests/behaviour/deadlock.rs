@@ -58,6 +58,36 @@ fn report<T>(result: Result<T>) -> Deadlock {
     }
 }
 
+/// The body waits for the first of many to end, and none can: each keeps its own input open.
+#[test]
+fn g01_the_body_waits_for_a_large_set() {
+    #[process]
+    async fn keeps(input: &Receiver<u32>, own: &Sender<u32>) {
+        while input.recv().await.is_some() {}
+        let _ = own;
+    }
+
+    ends(
+        async |scope| {
+            let mut set = JoinSet::new();
+            for _ in 0..120 {
+                let (own, input) = rendezvous();
+                set.add(scope.spawn(keeps(input, own)));
+            }
+            while let Some(ended) = set.join_next().await {
+                ended?;
+            }
+            Ok(())
+        },
+        |result| {
+            let deadlock = report(result);
+            let text = deadlock.to_string();
+            let causes: usize = deadlock.leaks.iter().map(|leak| leak.behind).sum();
+            assert_eq!(causes, 1, "the body waits behind one of them: {text}");
+        },
+    );
+}
+
 #[test]
 fn g01_a_ring_after_the_body_has_returned() {
     ends(

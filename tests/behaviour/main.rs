@@ -43,6 +43,7 @@ mod shutdown;
 mod siblings;
 mod snapshot;
 mod spawn;
+mod standstill;
 mod started;
 mod stop_waits;
 mod stopping;

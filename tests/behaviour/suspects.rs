@@ -1,6 +1,7 @@
 //! Suspects: what has waited for long and cannot be proven, grouped, with the reason; who is at his place is none. And dead arms.
 
-use std::sync::mpsc;
+use std::collections::HashSet;
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use roundrock::leaks::{Leak, Verdict};
@@ -207,6 +208,119 @@ fn a_group_is_told_of_again_when_it_has_doubled() {
             };
             assert_eq!((&*name, count), who, "three are not twice as many as two");
         }
+        Ok(())
+    });
+}
+
+/// What is told of a system, from now on: the names of each finding and its verdict.
+fn told(system: &System) -> Told {
+    let events = system.events();
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        for event in events.iter() {
+            if let EventKind::Leak { leak } = event.kind {
+                let _ = tell.send((leak.names().join(" "), *leak));
+            }
+        }
+    });
+    Told(Mutex::new(told))
+}
+
+struct Told(Mutex<mpsc::Receiver<(String, Leak)>>);
+
+/// The next that is told of these.
+async fn next(told: &Told, names: &str) -> Leak {
+    let begun = Instant::now();
+    loop {
+        let one = told.0.lock().expect("not poisoned").try_recv();
+        match one {
+            Ok((found, leak)) if found == names => return leak,
+            Ok(_) => {}
+            Err(_) => sleep(millis(5)).await,
+        }
+        assert!(begun.elapsed() < LIMIT / 4, "{names} was not told");
+    }
+}
+
+/// Of the same kind and place, and there at every look; but it is another one.
+#[test]
+fn the_second_incident_of_a_kind_is_told_when_the_first_is_gone() {
+    after(millis(20), async |scope| {
+        let told = told(&scope.system());
+        let (mut last, mut seen) = (None::<Sender<u32>>, HashSet::new());
+        for _ in 0..3 {
+            let (sender, jobs) = bounded(1);
+            scope.spawn(worker(jobs));
+            // Only now the one before ends, so that no look finds nobody.
+            let before = last.replace(sender);
+            drop(before);
+            let leak = next(&told, "worker").await;
+            assert_eq!(leak.count, 1, "{leak}");
+            assert!(seen.insert(leak.processes[0].id), "another one: {leak}");
+        }
+        Ok(())
+    });
+}
+
+/// Two cycles of one kind, one after the other: each is told once.
+#[test]
+fn the_second_cycle_of_a_kind_is_told() {
+    #[process]
+    async fn echo(input: &Receiver<u32>, output: &Sender<u32>) -> Result<()> {
+        while let Some(number) = input.recv().await {
+            output.send(number).await?;
+        }
+        Ok(())
+    }
+
+    after(secs(3_600), async |scope| {
+        let told = told(&scope.system());
+        let mut seen = HashSet::new();
+        for _ in 0..2 {
+            let ((left, to_right), (right, to_left)) = (rendezvous(), rendezvous());
+            scope.spawn(echo(to_right, right));
+            scope.spawn(echo(to_left, left));
+            let leak = next(&told, "echo echo").await;
+            assert!(
+                leak.is_proven() && seen.insert(leak.processes[0].id),
+                "{leak}"
+            );
+        }
+        Ok(())
+    });
+}
+
+/// A process of which one dead arm was told loses another one.
+#[test]
+fn the_second_dead_arm_of_a_process_is_told() {
+    #[process]
+    async fn stuck(sender: &Sender<u32>) -> Result<()> {
+        std::future::pending::<()>().await;
+        Ok(sender.send(1).await?)
+    }
+
+    #[process]
+    async fn ticks(one: &Receiver<u32>, two: &Receiver<u32>) {
+        loop {
+            select! {
+                _ = one.recv() => return,
+                _ = two.recv() => return,
+                () = sleep(millis(1)) => {}
+            }
+        }
+    }
+
+    after(secs(3_600), async |scope| {
+        let told = told(&scope.system());
+        let ((a, one), (b, two)) = (bounded(1).named("one"), bounded(1).named("two"));
+        scope.spawn(ticks(one, two));
+        scope.spawn(stuck(a));
+        let arm = next(&told, "ticks").await;
+        assert_eq!(arm.processes[0].waits.len(), 1, "{arm}");
+        scope.spawn(stuck(b));
+        let arm = next(&told, "ticks").await;
+        assert_eq!(arm.verdict, Verdict::DeadArm);
+        assert_eq!(arm.processes[0].waits.len(), 2, "{arm}");
         Ok(())
     });
 }

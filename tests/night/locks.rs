@@ -89,7 +89,7 @@ fn each_holds_a_permit_and_wants_another() {
             Ok(())
         },
         r#"suspected: 2 processes have waited for _
-  worker#_, #_ (spawned at tests/night/locks.rs:_) wait for a permit of a semaphore (asked for at tests/night/locks.rs:_), of which some were given to worker#_, #_ (taken at tests/night/locks.rs:_); not proven: whoever has it may still give it back"#,
+  worker#_, #_ (spawned at tests/night/locks.rs:_) wait for a permit of a semaphore (asked for at tests/night/locks.rs:_), of which some were given to worker#_, #_ (taken at tests/night/locks.rs:_); not proven: permits of a semaphore go anywhere; whoever has them may still give them back"#,
     );
 }
 

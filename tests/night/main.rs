@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use roundrock::leaks::{Leak, OnLeak, Verdict};
+use roundrock::observe::EventKind;
 use roundrock::prelude::*;
 use roundrock::sync::{Mutex, RwLock, Semaphore};
 use roundrock::system::Builder;
@@ -120,3 +121,4 @@ mod cycles;
 mod locks;
 mod old;
 mod scripts;
+mod still;

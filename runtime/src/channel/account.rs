@@ -232,8 +232,6 @@ pub(super) fn about<T>(_: Item) -> (String, u64) {
 pub(crate) trait Account: Send + Sync {
     /// What became of its messages.
     fn ledger(&self) -> Ledger;
-    /// Where it was made.
-    fn site(&self) -> &'static Location<'static>;
     /// A message that it had refused was dropped unopened; `message` is its type.
     fn unopened(&self, message: &'static str, source: u64);
 }
@@ -327,7 +325,7 @@ impl Listing {
     /// Lists a channel in the current system, if there is one.
     pub(crate) fn new(account: Weak<dyn Account>, site: &'static Location<'static>) -> Self {
         Self {
-            place: registry::current().map(|shard| shard.list(Weak::clone(&account))),
+            place: registry::current().map(|shard| shard.list(Weak::clone(&account), site)),
             account,
             site,
         }

@@ -145,10 +145,6 @@ impl<T: Message + Sync> Account for Shared<T> {
     fn ledger(&self) -> Ledger {
         self.state.lock().ledger()
     }
-    fn site(&self) -> &'static Location<'static> {
-        self.listing.site
-    }
-
     fn unopened(&self, message: &'static str, source: u64) {
         let notice = self.state.lock().book.unopened(self.listing.now_ms());
         self.tell(&notice, message, source);

@@ -50,7 +50,7 @@ struct List {
     pins: usize,
     /// Channels that left while it was pinned.
     kept: Vec<Kept>,
-    accounts: Vec<Option<Weak<dyn Account>>>,
+    accounts: Vec<Option<Other>>,
     /// Places in `accounts` that are free.
     free: Vec<usize>,
     /// What became of the messages of channels that are gone.
@@ -61,7 +61,7 @@ impl List {
     /// The channels that are not cores. Each may be the last reference, and must be dropped without the lock.
     fn accounts(&self) -> Vec<Arc<dyn Account>> {
         let accounts = self.accounts.iter().flatten();
-        accounts.filter_map(Weak::upgrade).collect()
+        accounts.filter_map(|other| other.weak.upgrade()).collect()
     }
 }
 
@@ -80,6 +80,13 @@ struct Entry(NonNull<Head>);
 
 // SAFETY: a head is `Sync`, and is alive while it is in the list.
 unsafe impl Send for Entry {}
+
+/// A channel that is not a core, and where it was made.
+#[derive(Debug)]
+struct Other {
+    weak: Weak<dyn Account>,
+    site: &'static Location<'static>,
+}
 
 /// Where a channel is listed that is not a core.
 #[derive(Debug)]
@@ -167,19 +174,24 @@ impl Shard {
         }
     }
 
-    /// Visits every channel that is not a core, with the number that waits for it have. The list is not locked meanwhile: whoever
-    /// gives up the last endpoint of one makes changes to it.
-    pub(crate) fn for_each_account(&self, mut visit: impl FnMut(u64, &dyn Account)) {
-        let list = self.list.lock();
-        let accounts = list.accounts();
-        drop(list);
-        for account in accounts {
-            visit(Arc::as_ptr(&account).addr() as u64, &*account);
+    /// Visits every channel that is not a core: the number that waits for it have, and where it was made. The list is locked
+    /// meanwhile. Nothing is kept alive, so the messages of one that goes are dropped by who gave it up, and not by who looks.
+    pub(crate) fn for_each_account(&self, mut visit: impl FnMut(u64, &'static Location<'static>)) {
+        for account in self.list.lock().accounts.iter().flatten() {
+            visit(account.weak.as_ptr().addr() as u64, account.site);
         }
     }
 
     /// Lists a channel that is not a core.
-    pub(crate) fn list(self: &Arc<Self>, account: Weak<dyn Account>) -> Listed {
+    pub(crate) fn list(
+        self: &Arc<Self>,
+        account: Weak<dyn Account>,
+        site: &'static Location<'static>,
+    ) -> Listed {
+        let account = Other {
+            weak: account,
+            site,
+        };
         let mut list = self.list.lock();
         let index = match list.free.pop() {
             Some(index) => {

@@ -229,7 +229,7 @@ impl Facts {
             }
         }
         facts.sort();
-        facts.find_scopes(scheduler);
+        facts.find_scopes(scheduler, breathe);
         facts
     }
 
@@ -354,7 +354,7 @@ impl Facts {
         line
     }
 
-    fn find_scopes(&mut self, scheduler: &Scheduler) {
+    fn find_scopes(&mut self, scheduler: &Scheduler, breathe: &mut dyn FnMut()) {
         let scopes = self
             .waits
             .iter()
@@ -364,11 +364,16 @@ impl Facts {
             return;
         }
         for (number, parked) in (0..).zip(&self.processes) {
+            if (number as usize).is_multiple_of(BREATH) {
+                breathe();
+            }
             let slot = scheduler.registry.slot(parked.id.index());
             let _ = slot.and_then(|slot| {
                 slot.peek(|id, _, task| {
-                    for (&scope, members) in &mut self.of_scope {
-                        if id == parked.id && task.is_within(scope) {
+                    let around = task.scope().filter(|_| id == parked.id);
+                    for scope in around.iter().flat_map(|scope| scope.around()) {
+                        // Once for each scope around it, and not for each that somebody waits for.
+                        if let Some(members) = self.of_scope.get_mut(&scope) {
                             members.push(number);
                         }
                     }
@@ -388,6 +393,17 @@ impl Facts {
             Some(Side { range, .. }) => &self.held[range.start as usize..range.end as usize],
             None => &[],
         }
+    }
+
+    /// Those of them that receive there. They lie together.
+    pub(super) fn receivers(&self, object: u64) -> impl Iterator<Item = &Held> {
+        let held = self.holders(object);
+        let tie = |held: &Held| held.port.tie() as u8;
+        let from = held.partition_point(|held| tie(held) < Tie::Receiver as u8);
+        let to = held.partition_point(|held| tie(held) <= Tie::Kept as u8);
+        held[from..to]
+            .iter()
+            .filter(|held| held.port.tie().receives())
     }
 
     /// The parked process with this id.

@@ -121,6 +121,7 @@ pub(super) fn say(late: &Late, scheduler: &Scheduler) -> Leak {
             .collect(),
         count: late.processes().len(),
         behind: 0,
+        standstill: false,
     }
 }
 

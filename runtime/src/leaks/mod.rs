@@ -18,7 +18,9 @@
 //! The system itself searches every second while something runs, and ever more rarely, up to once a minute, while nothing does. Each
 //! cause is told once, as an event of [`tracing`] with the target `roundrock::leak` and in [`System::events`](crate::System::events); what
 //! else is done about it says [`Builder::on_leak`](crate::system::Builder::on_leak). That pauses no worker, and takes a hundredth of one
-//! thread's time at most. When nothing at all can go on any more, [`run`](crate::system::Builder::run) returns a [`Deadlock`].
+//! thread's time at most. When nothing at all can go on any more, [`run`](crate::system::Builder::run) returns a [`Deadlock`]. When
+//! nothing has gone on for a second, and something that is not followed, an endpoint in a local variable say, is all that could wake
+//! anybody, a warning says so ([`Leak::standstill`]).
 //!
 //! # Examples
 //! ```
@@ -52,7 +54,8 @@
 
 // `cycle` refuses calls when they are made. `facts` is what a pass reads, `relation` who could end a wait, `search` the search over plain numbers, `pass` the three
 // together and why the answer is right, `verdict` and `text` what is said; `proofs` sees that it stays true. `watch` makes passes unasked, and `deadlock`
-// says when nothing can go on, `knot` who holds up a stop, `lost` when the runtime has failed to wake somebody. `suspect` says what is old and not proven, and which arms are dead.
+// says when nothing can go on, `knot` who holds up a stop, `lost` when the runtime has failed to wake somebody. `suspect` says what is old and not proven, and which arms are dead,
+// `still` what keeps a program open in which nothing runs any more.
 
 pub(crate) mod cycle;
 mod deadlock;
@@ -64,6 +67,7 @@ pub(crate) mod proofs;
 mod relation;
 mod report;
 mod search;
+mod still;
 mod suspect;
 mod text;
 mod verdict;

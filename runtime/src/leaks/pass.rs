@@ -23,7 +23,7 @@ use std::collections::HashSet;
 use super::deadlock;
 use super::facts::{BREATH, Facts, Fast, Pins, Whom, still_parked};
 use super::lost::{self, Late};
-use super::relation;
+use super::relation::{self, Locks, Queues};
 use super::search::Graph;
 use crate::scheduler::Scheduler;
 use crate::sync::{Ordering, fence};
@@ -41,6 +41,16 @@ pub(super) struct Found {
     pub(super) stranded: Vec<bool>,
     /// The channels in which somebody is parked who should not be.
     pub(super) late: Vec<Late>,
+    /// What would be so if every guard of a lock were still with who took it.
+    pub(super) likely: Option<Likely>,
+}
+
+/// Who can never run again if every guard of a lock is still with who took it. Where locks lie in a struct that several share, that
+/// is not known, and nearly always so.
+#[derive(Debug)]
+pub(super) struct Likely {
+    pub(super) graph: Graph,
+    pub(super) stuck: Vec<bool>,
 }
 
 impl Found {
@@ -78,18 +88,7 @@ pub(super) fn search(
     breathe: &mut dyn FnMut(),
 ) -> Found {
     let facts = Facts::collect(pins, scheduler, whom, breathe);
-    let mut graph = Graph::new();
-    for process in 0..facts.processes.len() {
-        if process % BREATH == 0 {
-            breathe();
-        }
-        let waits = facts.waits(process);
-        let wakes: Vec<_> = waits
-            .iter()
-            .map(|&wait| relation::wake(&mut graph, &facts, pins, process as u32, wait))
-            .collect();
-        graph.add(wakes);
-    }
+    let graph = graph(&facts, pins, Locks::Known, breathe);
     let mut live = vec![false; graph.len()];
     let suspects = graph.stuck(&live, false);
     if suspects.contains(&true) {
@@ -106,6 +105,53 @@ pub(super) fn search(
         stuck,
         stranded,
         late: Vec::new(),
+        likely: None,
+    }
+}
+
+/// Who waits for whom.
+fn graph(facts: &Facts, pins: &Pins<'_>, locks: Locks, breathe: &mut dyn FnMut()) -> Graph {
+    let mut graph = Graph::new();
+    let mut queues = Queues::new(locks);
+    for process in 0..facts.processes.len() {
+        if process % BREATH == 0 {
+            breathe();
+        }
+        let waits = facts.waits(process);
+        let wakes: Vec<_> = waits
+            .iter()
+            .map(|&wait| relation::wake(&mut graph, facts, pins, process as u32, wait, &mut queues))
+            .collect();
+        graph.add(wakes);
+    }
+    graph
+}
+
+impl Found {
+    /// Looks for those who would be stuck if every guard were still with who took it, and are not proven. Nothing is done where nobody
+    /// waits for a lock that is not followed.
+    pub(super) fn look_for_likely(
+        &mut self,
+        pins: &Pins<'_>,
+        scheduler: &Scheduler,
+        breathe: &mut dyn FnMut(),
+    ) {
+        let facts = &self.facts;
+        let is_open = |process: usize| {
+            let mut waits = facts.waits(process).iter();
+            !self.stuck[process] && waits.any(|wait| wait.kind == WaitKind::Lock)
+        };
+        if !(0..facts.processes.len()).any(is_open) {
+            return;
+        }
+        let graph = graph(facts, pins, Locks::WhereTaken, breathe);
+        let mut live = vec![false; graph.len()];
+        let suspects = graph.stuck(&live, true);
+        if suspects.contains(&true) {
+            look_again(facts, pins, scheduler, &suspects, &mut live);
+        }
+        let stuck = graph.stuck(&live, true);
+        self.likely = Some(Likely { graph, stuck });
     }
 }
 

@@ -16,8 +16,11 @@
 //! nobody else has one. A loose endpoint (by value, in an `Arc`, in a message, on a plain thread, of a process that runs) makes the
 //! sum too small, and the answer is "outside". With the ways to a lock it is the same.
 
-use super::facts::{Channel, Facts, Held, Pins};
+use std::collections::HashMap;
+
+use super::facts::{Channel, Facts, Fast, Held, Pins};
 use super::search::{Graph, Wake};
+use crate::task::ProcessId;
 use crate::task::ports::Tie;
 use crate::task::registry::WaitKind;
 use crate::task::waits::Noted;
@@ -86,6 +89,98 @@ pub(super) fn holds(facts: &Facts, pins: &Pins<'_>, wait: Noted, ends: &Ends) ->
     }
 }
 
+/// What is believed of a lock of which not all ways are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Locks {
+    /// That its guards may be anywhere: what a proof needs.
+    Known,
+    /// That each guard is still with who took it: what is likely.
+    WhereTaken,
+}
+
+/// The queues of locks, each as it was at one moment of the pass.
+#[derive(Debug)]
+pub(super) struct Queues {
+    locks: Locks,
+    known: HashMap<u64, Option<Queue>, Fast>,
+}
+
+/// Who is at a lock, as numbers of parked processes; `None` for anybody else.
+#[derive(Debug)]
+struct Queue {
+    holders: Option<Vec<u32>>,
+    /// With whether he waits for his turn only.
+    waiting: Vec<(Option<u32>, bool)>,
+    /// The first place of each process.
+    places: HashMap<u32, usize, Fast>,
+}
+
+impl Queues {
+    pub(super) fn new(locks: Locks) -> Self {
+        Self {
+            locks,
+            known: HashMap::default(),
+        }
+    }
+
+    /// The queue of a lock, if everybody is known who could have one of its guards.
+    fn of(&mut self, facts: &Facts, pins: &Pins<'_>, object: u64) -> Option<&Queue> {
+        let locks = self.locks;
+        let known = self.known.entry(object);
+        known
+            .or_insert_with(|| Queue::read(facts, pins, object, locks))
+            .as_ref()
+    }
+}
+
+impl Queue {
+    fn read(facts: &Facts, pins: &Pins<'_>, object: u64, locks: Locks) -> Option<Self> {
+        let gate = pins.gate(object)?;
+        // Every way to the lock belongs to a parked process that was lent it, so no guard is anywhere else; see `locks::gate`.
+        let is_known = || gate.paths() == Some(facts.known(object)[SENDERS]);
+        // A permit is made to be given away, so who took one says little.
+        let is_likely = || locks == Locks::WhereTaken && !gate.is_semaphore();
+        if !is_known() && !is_likely() {
+            return None;
+        }
+        let queue = gate.queue();
+        let number = |id: Option<ProcessId>| facts.process(id?.raw());
+        let waiting: Vec<_> = queue
+            .waiting
+            .iter()
+            .map(|&(id, fits)| (number(id), fits))
+            .collect();
+        let mut places = HashMap::default();
+        for (at, &(process, _)) in waiting.iter().enumerate() {
+            if let Some(process) = process {
+                places.entry(process).or_insert(at);
+            }
+        }
+        Some(Self {
+            holders: queue
+                .holders
+                .iter()
+                .map(|one| number(one.process))
+                .collect(),
+            waiting,
+            places,
+        })
+    }
+
+    /// Who could let a process go on that waits here: who holds the lock; and if it waits for its turn only, who is next before it. Who
+    /// is before that one could let that one go on, and this one by that. So a queue of `n` has `n` edges, and not `n²`.
+    fn before(&self, process: u32) -> Option<Vec<u32>> {
+        let at = *self.places.get(&process)?;
+        let mut before = self.holders.clone()?;
+        if self.waiting[at].1 && at > 0 {
+            before.push(self.waiting[at - 1].0?);
+        }
+        before.sort_unstable();
+        before.dedup();
+        Some(before)
+    }
+}
+
 /// Who can end this wait of a process.
 pub(super) fn wake(
     graph: &mut Graph,
@@ -93,6 +188,7 @@ pub(super) fn wake(
     pins: &Pins<'_>,
     process: u32,
     wait: Noted,
+    queues: &mut Queues,
 ) -> Wake {
     let object = wait.object;
     match wait.kind {
@@ -112,7 +208,7 @@ pub(super) fn wake(
         },
         WaitKind::Send | WaitKind::Reply => match ends(facts, pins, object) {
             Some(ends) if holds(facts, pins, wait, &ends) => {
-                any(graph, receivers(facts, object))
+                any(graph, facts.receivers(object))
             }
             _ => Wake::Outside,
         },
@@ -125,7 +221,11 @@ pub(super) fn wake(
             Wake::All(graph.group(within))
         }
         WaitKind::Stopping => Wake::Stop,
-        WaitKind::Lock => lock(graph, facts, pins, process, object).unwrap_or(Wake::Outside),
+        WaitKind::Lock => {
+            let queue = queues.of(facts, pins, object);
+            let before = queue.and_then(|queue| queue.before(process));
+            before.map_or(Wake::Outside, |before| Wake::Any(graph.group(before)))
+        }
         WaitKind::Other
         | WaitKind::Timer
         | WaitKind::Blocking
@@ -134,38 +234,9 @@ pub(super) fn wake(
     }
 }
 
-/// Who can let a process go on that waits for a lock; `None` if that may be the outside.
-fn lock(
-    graph: &mut Graph,
-    facts: &Facts,
-    pins: &Pins<'_>,
-    process: u32,
-    object: u64,
-) -> Option<Wake> {
-    let gate = pins.gate(object)?;
-    // Every way to the lock belongs to a parked process that was lent it, so no guard is anywhere else; see `locks::gate`.
-    if gate.paths()? != facts.known(object)[SENDERS] {
-        return None;
-    }
-    let before = gate.before(facts.processes[process as usize].id)?;
-    let before = before.iter().map(|id| facts.process(id.raw()));
-    let mut before = before.collect::<Option<Vec<_>>>()?;
-    before.sort_unstable();
-    before.dedup();
-    Some(Wake::Any(graph.group(before)))
-}
-
 fn any<'a>(graph: &mut Graph, holders: impl Iterator<Item = &'a Held>) -> Wake {
     let mut holders: Vec<_> = holders.map(|held| held.by).collect();
     holders.sort_unstable();
     holders.dedup();
     Wake::Any(graph.group(holders))
-}
-
-/// Who receives from a channel.
-pub(super) fn receivers(facts: &Facts, object: u64) -> impl Iterator<Item = &Held> {
-    facts
-        .holders(object)
-        .iter()
-        .filter(|held| held.port.tie().receives())
 }

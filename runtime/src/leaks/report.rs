@@ -46,12 +46,16 @@ pub struct Leak {
     /// What is wrong.
     pub verdict: Verdict,
     /// The processes. Of a cycle, each waits for the next, and the last for the first; those of a large one that are not needed to
-    /// go round follow. Otherwise processes of one kind. At most [`LISTED`].
+    /// go round follow. Of a standstill, the body of `main` first. Otherwise processes of one kind. At most [`LISTED`].
     pub processes: Vec<Stuck>,
     /// How many processes it is about.
     pub count: usize,
     /// How many others wait for these, and for ever.
     pub behind: usize,
+    /// It is about everybody who waits in a program in which nothing runs any more, and nothing is due. Only with
+    /// [`Verdict::Suspected`].
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub standstill: bool,
 }
 
 /// What is wrong with a process.
@@ -103,7 +107,9 @@ pub enum Verdict {
         /// What is there.
         why: String,
     },
-    /// It has waited for long (see [`Builder::suspect_after`](crate::system::Builder::suspect_after)), and could not be proven.
+    /// It has waited for long (see [`Builder::suspect_after`](crate::system::Builder::suspect_after)), and could not be proven. After
+    /// a second already, if nothing at all runs any more ([`Leak::standstill`]), or if processes wait for locks in a circle whose guards
+    /// are not known to be where they were taken.
     Suspected {
         /// Why not: who may still end the wait.
         why: String,
@@ -311,6 +317,10 @@ impl Leak {
     /// Returns whether it is proven: whether the processes can never run again.
     pub fn is_proven(&self) -> bool {
         matches!(self.verdict, Verdict::Proven(_))
+    }
+
+    pub(super) fn is_suspected(&self) -> bool {
+        matches!(self.verdict, Verdict::Suspected { .. })
     }
 
     /// Returns the names of the processes.

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use super::facts::{Channel, Facts, Fast, Pins, is_left_alone};
 use super::pass::Found;
-use super::relation;
+use super::relation::{self, Locks, Queues};
 use super::report::{Awaited, Holding, LISTED, Leak, Stuck, Verdict};
 use super::search::{Graph, Wake};
 use crate::observe::{Name, Site};
@@ -34,31 +34,33 @@ const FOR_OTHERS: u16 =
     WaitKind::Recv.bit() | WaitKind::Send.bit() | WaitKind::Reply.bit() | WaitKind::Lock.bit();
 
 /// A parked process, as it was read.
-struct Waiting {
-    id: ProcessId,
-    since: Duration,
-    waits: Vec<Noted>,
+pub(super) struct Waiting {
+    pub(super) id: ProcessId,
+    pub(super) since: Duration,
+    pub(super) waits: Vec<Noted>,
     /// Somebody outside has its waker.
-    given: bool,
+    pub(super) given: bool,
     /// It also waits for something that cannot be said.
-    unknown: bool,
+    pub(super) unknown: bool,
     /// It is a struct that waits between two messages.
-    idle: bool,
+    pub(super) idle: bool,
 }
 
 /// A channel that somebody waits for.
-struct Awaiting {
-    name: Option<&'static str>,
-    site: Site,
+pub(super) struct Awaiting {
+    pub(super) name: Option<&'static str>,
+    pub(super) site: Site,
     ends: [u64; 3],
     /// Its endpoints are counted; those of a `latest`, a `broadcast` and a `oneshot` are not.
-    followed: bool,
+    pub(super) followed: bool,
     /// Room in it was granted, and is not used yet.
-    granted: bool,
+    pub(super) granted: bool,
+    /// The last message was sent by a plain thread, which may send the next one.
+    pub(super) from_outside: bool,
 }
 
 /// Reads a process, if it is parked and no stop has reached it.
-fn read(scheduler: &Scheduler, slot: &Slot, now_ms: u32) -> Option<Waiting> {
+pub(super) fn read(scheduler: &Scheduler, slot: &Slot, now_ms: u32) -> Option<Waiting> {
     slot.peek(|id, about, task| {
         let line = &slot.line;
         // ORDERING: Acquire: see `registry::Line`.
@@ -70,6 +72,8 @@ fn read(scheduler: &Scheduler, slot: &Slot, now_ms: u32) -> Option<Waiting> {
         let word = line.wait.load(Ordering::Relaxed);
         let mut waits = Vec::new();
         scheduler.registry.waits(slot, |wait| waits.push(wait));
+        // The arms of a `select!` are asked in turn; for the reader they are the same.
+        waits.sort_unstable_by_key(|wait| (wait.kind as u8, wait.object));
         // ORDERING: Acquire fence, and Acquire: what was read above was read before what is read below.
         fence(Ordering::Acquire);
         let same = task.state.is_parked() && line.seq.load(Ordering::Acquire) == seq;
@@ -90,7 +94,7 @@ fn read(scheduler: &Scheduler, slot: &Slot, now_ms: u32) -> Option<Waiting> {
 }
 
 /// The slots of the program's own processes, with the kinds of their waits and since when.
-fn lines(
+pub(super) fn lines(
     scheduler: &Scheduler,
     entry: Option<ProcessId>,
 ) -> impl Iterator<Item = (&Slot, u16, u32)> {
@@ -104,21 +108,23 @@ fn lines(
     })
 }
 
-fn now_ms(scheduler: &Scheduler) -> u32 {
+pub(super) fn now_ms(scheduler: &Scheduler) -> u32 {
     ((scheduler.clock.now_nanos() / 1_000_000) as u32).wrapping_add(1)
 }
 
-/// The processes that have waited for `after` at least, and are not proven. None, if that is zero.
+/// The processes that have waited for `after` at least, of whom nothing is said yet: that they are proven, or what is in `said`.
 pub(super) fn suspects(
     found: &Found,
     scheduler: &Scheduler,
     entry: Option<ProcessId>,
     after: Duration,
+    said: &[Leak],
 ) -> Vec<Leak> {
     let now_ms = now_ms(scheduler);
-    if after.is_zero() {
-        return Vec::new();
-    }
+    let said = said.iter().filter(|leak| leak.is_suspected());
+    let said: HashSet<ProcessId, Fast> = said
+        .flat_map(|leak| leak.processes.iter().map(|process| process.id))
+        .collect();
     let is_old = |since_ms: u32| {
         Duration::from_millis(now_ms.wrapping_sub(since_ms).into()) >= after
             // A process that parked a moment ago may be ahead of this clock.
@@ -134,7 +140,8 @@ pub(super) fn suspects(
     let old: Vec<_> = lines(scheduler, entry)
         .filter(|&(_, kinds, since_ms)| may_be(kinds) && is_old(since_ms))
         .filter_map(|(slot, ..)| read(scheduler, slot, now_ms))
-        .filter(|process| !process.idle && process.since >= after && !is_known(found, process.id))
+        .filter(|process| !process.idle && process.since >= after)
+        .filter(|process| !is_known(found, process.id) && !said.contains(&process.id))
         .collect();
     if old.is_empty() {
         return Vec::new();
@@ -160,7 +167,7 @@ pub(super) fn suspects(
 }
 
 /// Whether something is said of a process already.
-fn is_known(found: &Found, id: ProcessId) -> bool {
+pub(super) fn is_known(found: &Found, id: ProcessId) -> bool {
     let process = found.facts.process(id.raw());
     process.is_some_and(|process| found.stuck[process as usize] || found.stranded[process as usize])
 }
@@ -178,6 +185,7 @@ pub(super) fn dead_arms(
     let now_ms = now_ms(scheduler);
     let facts = &found.facts;
     let channels = WaitKind::Recv.bit() | WaitKind::Send.bit() | WaitKind::Reply.bit();
+    let mut queues = Queues::new(Locks::Known);
     let mut living = Vec::new();
     for (slot, kinds, _) in lines(scheduler, entry) {
         if kinds & channels == 0 || is_known(found, slot.id()) {
@@ -194,7 +202,7 @@ pub(super) fn dead_arms(
                 return false;
             }
             let mut graph = Graph::new();
-            match relation::wake(&mut graph, facts, pins, number, wait) {
+            match relation::wake(&mut graph, facts, pins, number, wait, &mut queues) {
                 Wake::Any(group) => {
                     let members = graph.members(group);
                     !members.is_empty() && members.iter().all(|&at| found.stuck[at as usize])
@@ -217,9 +225,9 @@ pub(super) fn dead_arms(
 }
 
 /// What can be said of those who wait.
-struct Witness<'a> {
+pub(super) struct Witness<'a> {
     scheduler: &'a Scheduler,
-    channels: HashMap<u64, Awaiting, Fast>,
+    pub(super) channels: HashMap<u64, Awaiting, Fast>,
     /// Who holds endpoints of these channels, parked or not.
     holders: Facts,
 }
@@ -228,7 +236,7 @@ struct Witness<'a> {
 type Likeness = (Name, Option<Site>, Vec<(WaitKind, Option<Site>)>);
 
 impl<'a> Witness<'a> {
-    fn new(scheduler: &'a Scheduler, waiting: &[Waiting]) -> Self {
+    pub(super) fn new(scheduler: &'a Scheduler, waiting: &[Waiting]) -> Self {
         let wanted: HashSet<u64, Fast> = waiting
             .iter()
             .flat_map(|process| process.waits.iter().map(|wait| wait.object))
@@ -246,6 +254,7 @@ impl<'a> Witness<'a> {
                             name: stats.name,
                             followed: true,
                             granted: stats.permits > 0 && stats.len < stats.capacity,
+                            from_outside: stats.sent > 0 && stats.sent_by == 0,
                             site: super::verdict::site(channel.site()),
                             ends: channel.endpoints(),
                         },
@@ -254,7 +263,7 @@ impl<'a> Witness<'a> {
             });
         }
         for remote in &scheduler.remotes {
-            remote.channels.for_each_account(|object, account| {
+            remote.channels.for_each_account(|object, site| {
                 if wanted.contains(&object) {
                     channels.insert(
                         object,
@@ -262,7 +271,8 @@ impl<'a> Witness<'a> {
                             name: None,
                             followed: false,
                             granted: false,
-                            site: super::verdict::site(account.site()),
+                            from_outside: false,
+                            site: super::verdict::site(site),
                             ends: [0; 3],
                         },
                     );
@@ -276,7 +286,7 @@ impl<'a> Witness<'a> {
         }
     }
 
-    fn name(&self, id: ProcessId) -> (Name, Option<Site>) {
+    pub(super) fn name(&self, id: ProcessId) -> (Name, Option<Site>) {
         super::verdict::name_of(self.scheduler, id)
     }
 
@@ -295,13 +305,14 @@ impl<'a> Witness<'a> {
     }
 
     /// The report about a group.
-    fn leak(&self, verdict: Verdict, group: &[&Waiting]) -> Leak {
+    pub(super) fn leak(&self, verdict: Verdict, group: &[&Waiting]) -> Leak {
         let listed = group.iter().take(LISTED);
         Leak {
             verdict,
             processes: listed.map(|process| self.stuck(process)).collect(),
             count: group.len(),
             behind: 0,
+            standstill: false,
         }
     }
 
@@ -330,7 +341,7 @@ impl<'a> Witness<'a> {
     }
 
     /// The processes that hold the other side of a channel, and whether they are all who do.
-    fn others(&self, wait: Noted) -> (Vec<Holding>, bool) {
+    pub(super) fn others(&self, wait: Noted) -> (Vec<Holding>, bool) {
         let is_side = |tie: Tie| match wait.kind {
             WaitKind::Recv => matches!(tie, Tie::Sender | Tie::Weak),
             _ => tie.receives(),
@@ -341,13 +352,7 @@ impl<'a> Witness<'a> {
             .map(|held| held.by)
             .collect();
         numbers.dedup();
-        let holding = |number: &u32| {
-            let id = self.holders.processes[*number as usize].id;
-            Holding {
-                process: Some(id),
-                name: self.name(id).0,
-            }
-        };
+        let holding = |number: &u32| self.holding(self.holders.processes[*number as usize].id);
         let known = self.holders.known(wait.object);
         let all = self.channels.get(&wait.object).is_some_and(|channel| {
             if !channel.followed || channel.ends == [0; 3] {
@@ -362,6 +367,19 @@ impl<'a> Witness<'a> {
         (numbers.iter().take(LISTED).map(holding).collect(), all)
     }
 
+    /// The process whose end is awaited.
+    fn joined(&self, wait: Noted) -> Option<Holding> {
+        let id = ProcessId::from_raw(wait.object)?;
+        Some(self.holding(id))
+    }
+
+    pub(super) fn holding(&self, id: ProcessId) -> Holding {
+        Holding {
+            process: Some(id),
+            name: self.name(id).0,
+        }
+    }
+
     fn awaited(&self, id: ProcessId, wait: Noted) -> Awaited {
         if wait.kind == WaitKind::Lock
             && let Some(gate) = self.scheduler.gates.get(wait.object)
@@ -372,6 +390,7 @@ impl<'a> Witness<'a> {
         let channel = self.channels.get(&wait.object);
         let (mut holders, all) = match wait.kind {
             WaitKind::Stopping => (Vec::new(), true),
+            WaitKind::Join => (self.joined(wait).into_iter().collect(), true),
             _ => self.others(wait),
         };
         if !all && channel.is_some_and(|channel| channel.followed) {
@@ -402,6 +421,25 @@ impl<'a> Witness<'a> {
         slot.is_some_and(|slot| !slot.has_run())
     }
 
+    /// Why a wait for a lock or for permits is not proven, with the name of who took them.
+    pub(super) fn why_lock(&self, id: ProcessId, wait: Noted) -> String {
+        let gate = self.scheduler.gates.get(wait.object);
+        let lock = gate
+            .as_ref()
+            .and_then(|gate| super::verdict::lock(gate, id));
+        let Some(lock) = lock else {
+            return "whoever has it may still give it back".to_owned();
+        };
+        match lock.permit {
+            true => "permits of a semaphore go anywhere; whoever has them may still give them back",
+            false => {
+                "the guard may be anywhere, for not every way to the lock is a lent `Arc<Mutex<_>>` or `Arc<RwLock<_>>`, or who has it \
+                 may still run; whoever has it may still give it back"
+            }
+        }
+        .to_owned()
+    }
+
     /// Why a process is not proven.
     fn why(&self, process: &Waiting) -> String {
         if process.given {
@@ -424,9 +462,7 @@ impl<'a> Witness<'a> {
             let what = match wait.kind {
                 WaitKind::Recv => "a sender of it",
                 WaitKind::Reply => "the mailbox of its call",
-                WaitKind::Lock => {
-                    return "whoever has it may still give it back".to_owned();
-                }
+                WaitKind::Lock => return self.why_lock(process.id, wait),
                 _ => "a receiver of it",
             };
             if channel.is_none() {

@@ -18,18 +18,30 @@ impl fmt::Display for Leak {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.first_line(f)?;
         let last = self.last_words();
-        for kind in kinds(&self.processes) {
-            write!(f, "\n  {}{last}", Sentence(&kind))?;
+        let kinds = kinds(&self.processes);
+        // What is true of all of them is said once.
+        let at_end = self.standstill || kinds.len() > 1 && self.is_suspected();
+        let after_each = if at_end { "" } else { &last };
+        for kind in kinds {
+            let sentence = Sentence {
+                of: &kind,
+                certain: !self.is_suspected(),
+            };
+            write!(f, "\n  {sentence}{after_each}")?;
         }
         let listed = self.processes.len();
         if self.count > listed {
             write!(f, "\n  and {} more", self.count - listed)?;
         }
         match self.behind {
-            0 => Ok(()),
-            1 => f.write_str("\n  1 more process waits behind them"),
-            behind => write!(f, "\n  {behind} more processes wait behind them"),
+            0 => {}
+            1 => f.write_str("\n  1 more process waits behind them")?,
+            behind => write!(f, "\n  {behind} more processes wait behind them")?,
         }
+        if at_end {
+            write!(f, "\n  {}", last.trim_start_matches([';', ',', ' ']))?;
+        }
+        Ok(())
     }
 }
 
@@ -89,27 +101,32 @@ impl Leak {
                     format!("{count} processes")
                 },
             )?,
-            Verdict::Suspected { .. } => write!(
-                f,
-                "suspected: {} waited for {}{}",
-                if one {
-                    "a process has".to_owned()
-                } else {
-                    format!("{count} processes have")
-                },
-                if one { "" } else { "up to " },
-                age(self
-                    .processes
-                    .first()
-                    .map_or(Duration::ZERO, |first| first.since)),
-            )?,
+            Verdict::Suspected { .. } => self.suspects(f)?,
         }
         Ok(())
+    }
+
+    /// How many have waited for how long.
+    fn suspects(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let since = self.processes.iter().map(|process| process.since).max();
+        let (have, up_to) = match self.count {
+            1 => ("a process has".to_owned(), ""),
+            count => (format!("{count} processes have"), "up to "),
+        };
+        let all = match self.standstill {
+            true => "nothing runs in this program any more, and nothing is due; ",
+            false => "",
+        };
+        let age = age(since.unwrap_or_default());
+        write!(f, "suspected: {all}{have} waited for {up_to}{age}")
     }
 
     /// What is added to each sentence.
     fn last_words(&self) -> String {
         match &self.verdict {
+            Verdict::Suspected { why } if self.standstill => {
+                format!("; no proven deadlock, because {why}")
+            }
             Verdict::Suspected { why } => format!("; not proven: {why}"),
             Verdict::LostWakeup { why } => format!(", and {why}"),
             _ => String::new(),
@@ -155,17 +172,21 @@ fn same_waits(one: &[Awaited], other: &[Awaited]) -> bool {
 }
 
 /// What is said of processes that wait in the same way.
-struct Sentence<'a>(&'a [&'a Stuck]);
+struct Sentence<'a> {
+    of: &'a [&'a Stuck],
+    /// They can never run again.
+    certain: bool,
+}
 
 impl fmt::Display for Sentence<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let first = self.0[0];
-        let ids: Vec<_> = self.0.iter().map(|process| process.id).collect();
+        let first = self.of[0];
+        let ids: Vec<_> = self.of.iter().map(|process| process.id).collect();
         f.write_str(&named(&first.name, &ids))?;
         if let Some(site) = &first.site {
             write!(f, " (spawned at {})", place(site))?;
         }
-        let plural = self.0.len() > 1;
+        let plural = self.of.len() > 1;
         f.write_str(if plural { " wait " } else { " waits " })?;
         if first.waits.is_empty() {
             return f.write_str("for nothing that is known");
@@ -173,21 +194,21 @@ impl fmt::Display for Sentence<'_> {
         // A set of tasks is one wait for the reader.
         let joins = first.waits.iter().all(|wait| wait.kind == WaitKind::Join);
         if joins {
-            let waits = self.0.iter().flat_map(|process| &process.waits);
+            let waits = self.of.iter().flat_map(|process| &process.waits);
             let holders = waits.flat_map(|wait| &wait.holders);
-            return write_wait(f, &first.waits[0], &holders.collect::<Vec<_>>(), plural);
+            return write_wait(f, &first.waits[0], &holders.collect::<Vec<_>>(), self);
         }
         for (at, wait) in first.waits.iter().enumerate() {
             if at > 0 {
                 f.write_str("; or ")?;
             }
-            let waits = self.0.iter().filter_map(|process| process.waits.get(at));
+            let waits = self.of.iter().filter_map(|process| process.waits.get(at));
             if wait.kind == WaitKind::Lock {
                 write_lock(f, &waits.collect::<Vec<_>>())?;
                 continue;
             }
             let holders: Vec<_> = waits.flat_map(|wait| &wait.holders).collect();
-            write_wait(f, wait, &holders, plural)?;
+            write_wait(f, wait, &holders, self)?;
         }
         Ok(())
     }
@@ -198,8 +219,9 @@ fn write_wait(
     f: &mut fmt::Formatter<'_>,
     wait: &Awaited,
     holding: &[&Holding],
-    plural: bool,
+    sentence: &Sentence<'_>,
 ) -> fmt::Result {
+    let plural = sentence.of.len() > 1;
     let holders = people(holding, "somebody who is not known");
     // Perhaps the one who waits has it in a local variable, so nobody is accused.
     let nobody_known = holding.iter().all(|holder| holder.process.is_none());
@@ -227,6 +249,7 @@ fn write_wait(
         WaitKind::Send => write!(f, "for room in {}{}", object(wait), whose("receiver")),
         WaitKind::Reply => write!(f, "for a reply of {holders}"),
         WaitKind::Join => write!(f, "for the end of {holders}"),
+        WaitKind::Scope if !sentence.certain => f.write_str("for the end of a scope"),
         WaitKind::Scope => write!(f, "for the end of a scope, in which {holders} cannot end"),
         WaitKind::Stopping => f.write_str("for a stop"),
         _ => f.write_str("for something unknown"),

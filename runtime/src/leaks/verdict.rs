@@ -9,7 +9,7 @@ use super::lost;
 use super::pass::Found;
 use super::relation::{self, channel};
 use super::report::{Awaited, Holding, LISTED, Leak, Proof, Stuck, Verdict};
-use super::search::Wake;
+use super::search::{Graph, Wake};
 use crate::locks::{Gate, Holder};
 use crate::observe::{Name, Site};
 use crate::order::sort_by_key;
@@ -24,6 +24,8 @@ use crate::task::waits::Noted;
 pub(super) fn say(found: &Found, pins: &Pins<'_>, scheduler: &Scheduler) -> Vec<Leak> {
     let witness = Witness {
         found,
+        graph: &found.graph,
+        stuck: &found.stuck,
         pins,
         scheduler,
         now_ms: scheduler.clock.coarse_ms(),
@@ -33,12 +35,49 @@ pub(super) fn say(found: &Found, pins: &Pins<'_>, scheduler: &Scheduler) -> Vec<
     leaks
 }
 
+/// Says who waits for each other, if every guard of a lock is still with who took it, and has done so for `after` at least.
+pub(super) fn likely(
+    found: &Found,
+    pins: &Pins<'_>,
+    scheduler: &Scheduler,
+    after: Duration,
+) -> Vec<Leak> {
+    let Some(likely) = &found.likely else {
+        return Vec::new();
+    };
+    let witness = Witness {
+        found,
+        graph: &likely.graph,
+        stuck: &likely.stuck,
+        pins,
+        scheduler,
+        now_ms: scheduler.clock.coarse_ms(),
+    };
+    witness.likely(after)
+}
+
+/// Why a circle through locks is not proven.
+pub(super) const LIKELY: &str = "a guard of a lock that is not lent as an `Arc<Mutex<_>>` or `Arc<RwLock<_>>` of its own may be anywhere; \
+                      if each is still with who took it, they wait for each other for ever";
+
 /// What a sentence may be made of.
 struct Witness<'a> {
     found: &'a Found,
+    /// Who waits for whom, and who is stuck: what was found, or what is likely.
+    graph: &'a Graph,
+    stuck: &'a [bool],
     pins: &'a Pins<'a>,
     scheduler: &'a Scheduler,
     now_ms: u32,
+}
+
+/// The strongly connected components of those who are stuck.
+struct Causes {
+    components: Vec<Vec<u32>>,
+    /// For each process, the number of its component.
+    component_of: Vec<usize>,
+    /// For each component, the one that is the cause.
+    causes: Vec<usize>,
 }
 
 /// What processes have in common that are reported together.
@@ -52,8 +91,8 @@ impl Witness<'_> {
         &self.found.facts
     }
 
-    fn proven(&self) -> Vec<Leak> {
-        let Found { graph, stuck, .. } = self.found;
+    fn causes(&self) -> Causes {
+        let (graph, stuck) = (self.graph, self.stuck);
         let components = graph.components(stuck);
         let component_of = graph.component_of(&components);
         // A component comes after those that it waits for, so their causes are known by then.
@@ -62,13 +101,50 @@ impl Witness<'_> {
             let out = graph.way_out(component, stuck, &component_of);
             causes.push(out.map_or(number, |out| causes[component_of[out as usize]]));
         }
+        Causes {
+            components,
+            component_of,
+            causes,
+        }
+    }
+
+    fn likely(&self, after: Duration) -> Vec<Leak> {
+        let Causes {
+            components,
+            component_of,
+            causes,
+        } = self.causes();
+        let is_proven = |&process: &u32| self.found.stuck[process as usize];
+        let is_old = |&process: &u32| self.since(process) >= after;
+        let mut leaks = Vec::new();
+        for (number, component) in components.iter().enumerate() {
+            let is_circle = causes[number] == number && self.graph.is_cycle(component);
+            if is_circle && component.iter().all(|at| !is_proven(at) && is_old(at)) {
+                let mut leak = self.cause(component, &component_of);
+                leak.verdict = Verdict::Suspected { why: LIKELY.into() };
+                let behind = (0..components.len())
+                    .filter(|&other| other != number && causes[other] == number);
+                let behind = behind.flat_map(|other| &components[other]);
+                leak.behind = behind.filter(|at| !is_proven(at)).count();
+                leaks.push(leak);
+            }
+        }
+        leaks
+    }
+
+    fn proven(&self) -> Vec<Leak> {
+        let Causes {
+            components,
+            component_of,
+            causes,
+        } = self.causes();
         let mut leaks = Vec::new();
         let mut place = HashMap::new();
         for (at, late) in self.found.late.iter().enumerate() {
             leaks.push(lost::say(late, self.scheduler));
             let processes = late.processes().iter();
             let stuck = processes.filter_map(|id| self.facts().process(id.raw()));
-            let stuck = stuck.filter(|&process| self.found.stuck[process as usize]);
+            let stuck = stuck.filter(|&process| self.stuck[process as usize]);
             place.extend(stuck.map(|process| (component_of[process as usize], at)));
         }
         for (number, component) in components.iter().enumerate() {
@@ -107,7 +183,7 @@ impl Witness<'_> {
     }
 
     fn cause(&self, component: &[u32], component_of: &[usize]) -> Leak {
-        let graph = &self.found.graph;
+        let graph = self.graph;
         if !graph.is_cycle(component) {
             return self.leak(Verdict::Proven(Proof::NoWaker), component);
         }
@@ -127,7 +203,7 @@ impl Witness<'_> {
     /// Processes that wait for more than a stop, which is all that can come.
     fn stranded(&self) -> Vec<Leak> {
         let mut groups: HashMap<Likeness, Vec<u32>> = HashMap::new();
-        for process in 0..self.found.graph.len() {
+        for process in 0..self.graph.len() {
             let mut waits = self.facts().waits(process).iter();
             // Who waits for the stop and for nothing else does so on purpose.
             if self.found.stranded[process] && waits.any(|wait| wait.kind != WaitKind::Stopping) {
@@ -156,19 +232,26 @@ impl Witness<'_> {
             processes: listed.map(|&process| self.stuck(process)).collect(),
             count: processes.len(),
             behind: 0,
+            standstill: false,
         }
+    }
+
+    /// For how long a process has waited.
+    fn since(&self, process: u32) -> Duration {
+        let parked = &self.facts().processes[process as usize];
+        Duration::from_millis(self.now_ms.wrapping_sub(parked.since_ms).into())
     }
 
     fn stuck(&self, process: u32) -> Stuck {
         let parked = &self.facts().processes[process as usize];
         let (name, site) = self.name(parked.id);
         let waits = self.facts().waits(process as usize).iter();
-        let wakes = self.found.graph.wakes(process as usize);
+        let wakes = self.graph.wakes(process as usize);
         Stuck {
             id: parked.id,
             name,
             site,
-            since: Duration::from_millis(self.now_ms.wrapping_sub(parked.since_ms).into()),
+            since: self.since(process),
             waits: waits
                 .zip(wakes)
                 .map(|(&wait, &wake)| self.awaited(process, wait, wake))
@@ -178,9 +261,9 @@ impl Witness<'_> {
 
     fn awaited(&self, process: u32, wait: Noted, wake: Wake) -> Awaited {
         let members = match wake {
-            Wake::Any(group) => self.found.graph.members(group),
+            Wake::Any(group) => self.graph.members(group),
             // Those that end do not matter.
-            Wake::All(group) => self.found.graph.members(group),
+            Wake::All(group) => self.graph.members(group),
             Wake::Outside | Wake::Stop => &[],
         };
         let facts = self.facts();
@@ -207,8 +290,7 @@ impl Witness<'_> {
                 side
             }
             WaitKind::Scope if members.len() > 1 => {
-                let waits_too =
-                    |&member: &u32| member != process && self.found.stuck[member as usize];
+                let waits_too = |&member: &u32| member != process && self.stuck[member as usize];
                 members.iter().copied().filter(waits_too).collect()
             }
             _ => members.to_vec(),

@@ -12,17 +12,20 @@
 //! - A deadlock is told only if no step began or ended from before the pass until after the look at everything else.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::deadlock::{self, Deadlock};
 use super::facts::Fast;
-use super::report::Leak;
+use super::report::{Leak, Stuck};
+use super::still::{self, STILL};
 use super::{Found, Verdict, facts, pass, suspect, verdict};
 use crate::error::Error;
 use crate::observe::{BOOKS, Event, EventKind, Site};
 use crate::process::exit::{Exit, Fault};
 use crate::scheduler::Scheduler;
+use crate::sync::Ordering;
 use crate::system::SystemInner;
 use crate::task::{ProcessId, TaskRef};
 
@@ -69,16 +72,25 @@ pub(crate) struct Watching {
     rest: Duration,
     /// The steps of all workers at the last pass.
     steps: Option<u64>,
-    /// The processes that were told of, and whether as proven: a process with a dead arm may be proven later.
-    told: HashSet<(ProcessId, bool), Fast>,
+    /// The processes that were told of, and as what: a process with a dead arm may be proven later, or have another one.
+    told: HashSet<(ProcessId, u64), Fast>,
     /// When suspects are looked for again.
     next_suspects: Instant,
-    /// For each place of spawning and of waiting, how many suspects were told of last.
-    suspected: HashMap<Places, usize>,
+    /// For each place of spawning and of waiting, which suspects were told of last.
+    suspected: HashMap<Places, Suspects>,
 }
 
-/// A place of spawning, and places of waiting.
-type Places = (Option<Site>, Vec<Option<Site>>);
+/// A place of spawning, and places of waiting; and whether everything stood still.
+type Places = (bool, Option<Site>, Vec<Option<Site>>);
+
+/// Suspects that were told of.
+#[derive(Debug, Default)]
+struct Suspects {
+    count: usize,
+    /// Those that were listed. In a circle, and where everything stood still, with how often each had been polled: who has run since,
+    /// and waits again, is another incident there; elsewhere it is a worker with little to do.
+    listed: HashSet<(ProcessId, u64), Fast>,
+}
 
 /// What a system does about leaks.
 #[derive(Debug, Clone, Copy)]
@@ -199,14 +211,14 @@ impl Watching {
         self.told.retain(|&(id, _)| registry.name_of(id).is_some());
         let mut acted = false;
         for leak in leaks.iter().filter(|leak| leak.is_cause()) {
-            if let Verdict::Suspected { .. } = leak.verdict {
-                if self.is_news(leak) {
+            if leak.is_suspected() {
+                if self.is_news(system, leak) {
                     report(system, leak);
                 }
                 continue;
             }
             let ids = leak.processes.iter();
-            let ids = ids.map(|process| (process.id, leak.is_proven()));
+            let ids = ids.map(|process| (process.id, what_of(leak, process)));
             let before = self.told.len();
             self.told.extend(ids.clone());
             if self.told.len() == before {
@@ -225,30 +237,67 @@ impl Watching {
     }
 }
 
+/// As what a process is told of: zero if it is proven; the same for the same waits.
+fn what_of(leak: &Leak, process: &Stuck) -> u64 {
+    if leak.is_proven() {
+        return 0;
+    }
+    let mut hasher = DefaultHasher::new();
+    std::mem::discriminant(&leak.verdict).hash(&mut hasher);
+    for wait in &process.waits {
+        (wait.kind, &wait.name, &wait.site).hash(&mut hasher);
+    }
+    hasher.finish() | 1
+}
+
 /// Where the processes of a finding were spawned, and where what they wait for was made.
 fn places(leak: &Leak) -> Option<Places> {
     let first = leak.processes.first()?;
     let waits = first.waits.iter().map(|wait| wait.site.clone()).collect();
-    Some((first.site.clone(), waits))
+    Some((leak.standstill, first.site.clone(), waits))
 }
 
 impl Watching {
     /// Forgets the places at which a look found nobody: the next one there is news.
     fn forget_places(&mut self, leaks: &[Leak]) {
-        let suspected = |leak: &&Leak| matches!(leak.verdict, Verdict::Suspected { .. });
-        let found: HashSet<_> = leaks.iter().filter(suspected).filter_map(places).collect();
+        // Of those who are in a standstill nothing else is said.
+        if leaks.iter().any(|leak| leak.standstill) {
+            return;
+        }
+        let suspected = leaks.iter().filter(|leak| leak.is_suspected());
+        let found: HashSet<_> = suspected.filter_map(places).collect();
         self.suspected.retain(|place, _| found.contains(place));
     }
 
-    /// Whether nothing was told of such suspects, or there are twice as many as then.
-    fn is_news(&mut self, leak: &Leak) -> bool {
+    /// Whether of those at this place at least as many were not told of as were, so that the first one is news, and another one
+    /// when all before it are gone.
+    fn is_news(&mut self, system: &SystemInner, leak: &Leak) -> bool {
         let Some(places) = places(leak) else {
             return false;
         };
+        let registry = &system.scheduler.registry;
+        let by_polls = leak.standstill || leak.is_circle();
+        let incident = |process: &Stuck| {
+            let slot = registry.slot(process.id.index());
+            // ORDERING: Acquire: see `registry::Line`.
+            let polls = slot.map_or(0, |slot| slot.line.seq.load(Ordering::Acquire));
+            (process.id, if by_polls { polls } else { 0 })
+        };
+        let listed: HashSet<_, Fast> = leak.processes.iter().map(incident).collect();
         let told = self.suspected.entry(places).or_default();
-        let is_news = *told == 0 || leak.count >= 2 * *told;
+        let old = listed.intersection(&told.listed).count();
+        let new = listed.len() - old;
+        // What stood still before, and went on, is driven by somebody who is not seen: that it stands still again is news later.
+        let after = system.policy.suspect_after;
+        let is_late = leak.processes.iter().all(|process| process.since >= after);
+        let may_repeat = !leak.standstill || is_late;
+        let is_news =
+            told.count == 0 || leak.count >= 2 * told.count || may_repeat && new > 0 && new >= old;
         if is_news {
-            *told = leak.count;
+            *told = Suspects {
+                count: leak.count,
+                listed,
+            };
         }
         is_news
     }
@@ -280,7 +329,9 @@ fn report(system: &SystemInner, leak: &Leak) {
             "leak.lost_wakeup"
         );
     } else if leak.count < MANY
-        && matches!(leak.verdict, Verdict::Suspected { .. })
+        && leak.is_suspected()
+        && !leak.standstill
+        && !leak.is_circle()
         && !is_about_body(system, leak)
     {
         tracing::info!(
@@ -291,6 +342,7 @@ fn report(system: &SystemInner, leak: &Leak) {
         let name = match leak.verdict {
             Verdict::Stranded => "leak.stranded",
             Verdict::DeadArm => "leak.dead_arm",
+            Verdict::Suspected { .. } if leak.standstill => "leak.standstill",
             _ => "leak.suspected",
         };
         tracing::warn!(
@@ -358,9 +410,19 @@ pub(super) fn search(
     }
     let mut leaks = verdict::say(&found, &pins, scheduler);
     leaks.extend(suspect::dead_arms(&found, &pins, scheduler, entry));
+    let after = system.policy.suspect_after;
+    if after.is_zero() {
+        return (found, leaks);
+    }
+    let soon = after.min(STILL);
+    if let Some(still) = still::standstill(&found, system, soon) {
+        leaks.push(still);
+        return (found, leaks);
+    }
+    found.look_for_likely(&pins, scheduler, breathe);
+    leaks.extend(verdict::likely(&found, &pins, scheduler, soon));
     if with_suspects {
-        let after = system.policy.suspect_after;
-        leaks.extend(suspect::suspects(&found, scheduler, entry, after));
+        leaks.extend(suspect::suspects(&found, scheduler, entry, after, &leaks));
     }
     (found, leaks)
 }
@@ -368,6 +430,11 @@ pub(super) fn search(
 impl Leak {
     fn is_lost_wakeup(&self) -> bool {
         matches!(self.verdict, Verdict::LostWakeup { .. })
+    }
+
+    /// Whether it is a circle that is likely, and not proven.
+    fn is_circle(&self) -> bool {
+        matches!(&self.verdict, Verdict::Suspected { why } if why == verdict::LIKELY)
     }
 
     /// Whether it is a cause, and not behind one.

@@ -156,6 +156,14 @@ struct Waiting {
     waker: TaskWaker,
 }
 
+/// Who is at a gate.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    pub(crate) holders: Vec<Holder>,
+    /// Who waits, in order, and whether enough permits for him are free: then he waits for his turn.
+    pub(crate) waiting: Vec<(Option<ProcessId>, bool)>,
+}
+
 /// Whom somebody waits for who waits at a gate.
 #[derive(Debug)]
 pub(crate) struct Turn {
@@ -269,6 +277,19 @@ impl Gate {
         let known = self.marks.load(Ordering::Relaxed) & MOVED == 0;
         // One weak reference is the gate's own.
         (known && shared.weak_count() == 1).then(|| shared.strong_count() as u64)
+    }
+
+    /// Who holds permits, and who waits, at this moment.
+    pub(crate) fn queue(&self) -> Queue {
+        let state = self.state.lock();
+        let waiting = state.waiting.iter().map(|one| {
+            // With too few free permits nothing goes on before somebody gives some back, whoever leaves the queue.
+            (one.holder.process, one.holder.permits <= state.free)
+        });
+        Queue {
+            holders: state.holders.all(),
+            waiting: waiting.collect(),
+        }
     }
 
     /// The processes that could let this one go on, which waits here: some that hold permits, and, if it waits for its turn and

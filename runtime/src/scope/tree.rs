@@ -243,6 +243,12 @@ impl ScopeInner {
         false
     }
 
+    /// The numbers of this scope and of all around it, from the inside out.
+    pub(crate) fn around(&self) -> impl Iterator<Item = u64> {
+        let scopes = std::iter::successors(Some(self), |scope| scope.parent.as_deref());
+        scopes.map(|scope| scope.id)
+    }
+
     /// The farthest scope around this one, itself included, that has begun to stop.
     pub(crate) fn outermost_stopping(self: &Arc<Self>) -> Option<&Arc<Self>> {
         let above = self

@@ -213,7 +213,9 @@ impl Builder {
     /// cannot be proven. The default is 60 seconds; zero means that nobody is.
     ///
     /// [`System::leaks`](crate::System::leaks) lists suspects from this age on, grouped, with the reason why they are not proven. Without
-    /// being asked, the system looks for them as often; it tells of a group once, and again when it has doubled.
+    /// being asked, the system looks for them as often; it tells of a group once, and again when there are as many new ones as old
+    /// ones. After a second already, or this time if it is shorter, it tells of a program in which nothing runs any more
+    /// ([`Leak::standstill`](crate::leaks::Leak::standstill)), and of processes that wait for locks in a circle.
     ///
     /// # Examples
     /// ```

@@ -13,8 +13,9 @@ use crate::sync::{AtomicU64, Ordering};
 use crate::task::flags::KINDS;
 use crate::task::registry::{Line, WaitKind};
 
-/// Waits of one poll that are kept apart. A process that has more waits for something unknown as well.
-pub(crate) const MOST: usize = 16;
+/// Waits of one poll that are kept apart: as many as can be counted, less one. A process that has more waits for something unknown as
+/// well.
+pub(crate) const MOST: usize = 126;
 /// Waits in one piece of a list.
 const PIECE: usize = 4;
 
