@@ -64,6 +64,10 @@ pub(crate) fn check(arguments: TokenStream, block: Impl, errors: &mut Errors) ->
             Member::Other(tokens) => members.push(tokens),
         }
     }
+    let Block {
+        stubs, handlers, ..
+    } = &mut checked;
+    stubs.retain(|stub| !is_port(&stub.name, handlers));
     checked.item = item(&block.attrs, &block.generics, &block.self_ty, &members);
     Some(checked)
 }
@@ -87,6 +91,13 @@ fn item(
         #(#attrs)*
         impl #generics #self_ty #where_clause { #(#members)* }
     }
+}
+
+/// Whether the handle has a port of this name, or may have.
+fn is_port(name: &Ident, handlers: &[Handler]) -> bool {
+    let name = name.to_string();
+    let port_of = |handler: &Handler| name == format!("{}_port", handler.name);
+    handlers.iter().any(port_of)
 }
 
 /// `path::Counter<T>` gives `Counter` and `path::CounterHandle<T>`.
@@ -120,7 +131,8 @@ impl Block {
             let answer = method::answer(&method.sig.output, reply, errors);
             if errors.none_since(before) {
                 self.call(name, hook, method, answer, errors);
-            } else if !method::is_taken(&name) {
+            } else {
+                // Also in place of what every handle has: the program calls its own.
                 self.stubs
                     .push(fallback::handle_method(&name, method, &hook, &answer));
             }
