@@ -92,8 +92,8 @@ use proc_macro::TokenStream;
 ///   `RouteHandle` with `raw()`, the sender. The size is 8 if none is given, at most 65536, and 0 is
 ///   a rendezvous.
 /// - It returns `()`, `!` or `Result<T, E>`.
-/// - In its own body the name of the function is the function that you wrote. To start another process
-///   of the same kind from there, say `self::scale(raw, 10, out)`.
+/// - In its own body the name of the function is the constructor too: `scope.spawn(scale(raw, 10, out))`
+///   there starts another process of the same kind.
 ///
 /// # Options
 ///
@@ -168,7 +168,16 @@ pub fn handlers(arguments: TokenStream, item: TokenStream) -> TokenStream {
     pipeline::handlers(arguments.into(), item.into()).into()
 }
 
-/// Starts a system, runs the function as its first process, and stops it when that returns.
+/// Starts a system, runs the function as its first process, and ends when everything has ended.
+///
+/// When the function returns `Ok`, what it spawned goes on: the program ends with the last process of
+/// the scope, so one that is not to go on for ever is stopped, or nobody keeps its inputs open. If it
+/// returns an `Err` or panics, or a process of the scope fails, or a signal comes (Ctrl-C, SIGTERM),
+/// the scope is stopped, as `scope.stop(..)` does with the grace below. The program then ends with code
+/// 1 if something failed, 2 if no process could ever go on, 3 if a process did not come to an await,
+/// 4 if the account of messages was not balanced, and 0 otherwise.
+///
+/// It returns `()` or a `Result`.
 ///
 /// Options: `workers = 2`, threads that run processes, 1 to 1024, by default as many as the machine
 /// gives this program; `grace = "5s"`, how long processes may take to end, by default 10 s.
