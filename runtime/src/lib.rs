@@ -142,7 +142,8 @@
 //! [`mod@process`] and [`scope`] are what a program is made of, [`channel`] and [`time`] what processes wait for, [`error`] what
 //! they return, [`supervise`] what starts them again, [`system`] what they run in, [`mod@sync`] has locks for simple
 //! shared state, [`blocking`] is the way out to threads, and
-//! [`observe`] shows what goes on. [`prelude`] has what nearly every program needs.
+//! [`observe`] shows what goes on. [`prelude`] has what nearly every program needs. [`promises`] lists what all of it may be relied on
+//! for.
 
 #[doc(hidden)]
 pub mod __private;
@@ -158,6 +159,7 @@ mod numbered;
 pub mod observe;
 mod order;
 pub mod process;
+pub mod promises;
 mod random;
 mod scheduler;
 pub mod scope;

@@ -1,5 +1,6 @@
 //! Calls to struct processes: each completes, and says truly what became of it. P4, P13, P24.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -224,4 +225,76 @@ fn calls_and_tasks_are_joined_and_limited() {
         scope.stop(millis(1)).await;
         Ok(())
     });
+}
+
+/// Says of a type whether it can be cloned; the question is decided where the method is looked up.
+struct Asked<T>(PhantomData<T>);
+
+trait ByDefault {
+    fn is_clone(&self) -> bool {
+        false
+    }
+}
+
+impl<T> ByDefault for &Asked<T> {}
+
+impl<T: Clone> Asked<T> {
+    fn is_clone(&self) -> bool {
+        true
+    }
+}
+
+/// P25: there is one `Reply` for each call, which cannot be doubled and is used up by the answer, so that each caller has its own
+/// answer and no other; that `reply.send(1); reply.send(2)` does not compile is in `ui/handlers/reply-twice.rs`.
+#[test]
+fn p25_a_call_has_one_answer() {
+    let number = &Asked::<u32>(PhantomData);
+    let reply = &Asked::<Reply<u32, String>>(PhantomData);
+    assert!(number.is_clone() && !reply.is_clone());
+    on_workers(|scope| async move {
+        let desk = scope.spawn(Desk::default());
+        let mut callers = Vec::new();
+        for number in 0..6 {
+            let at = desk.clone();
+            callers.push(scope.task("caller", async move { roundrock::Ok(at.ask(number).await) }));
+        }
+        while desk.open().await? < 6 {}
+        desk.settle().await?;
+        assert_eq!(desk.open().await?, 0);
+        for (number, caller) in (0..).zip(callers) {
+            let expected = match number % 3 {
+                0 => Ok(number),
+                1 => Err(CallError::Failed(number.to_string())),
+                _ => Err(CallError::NoReply),
+            };
+            assert_eq!(caller.await?, expected);
+        }
+        Ok(())
+    });
+}
+
+#[derive(Default)]
+#[process]
+struct Desk {
+    asked: Vec<(u32, Reply<u32, String>)>,
+}
+
+#[handlers]
+impl Desk {
+    fn ask(&mut self, number: u32, reply: Reply<u32, String>) {
+        self.asked.push((number, reply));
+    }
+    fn open(&self) -> usize {
+        self.asked.len()
+    }
+    /// Answers, fails, or forgets, the last call first.
+    fn settle(&mut self) {
+        while let Some((number, reply)) = self.asked.pop() {
+            match number % 3 {
+                0 => reply.send(number),
+                1 => reply.fail(number.to_string()),
+                _ => drop(reply),
+            }
+        }
+    }
 }
