@@ -122,9 +122,7 @@ fn select() -> Result<()> {
             roundrock::Ok(())
         });
         let stages = scope.child("stages");
-        let inner = stages.clone();
         let buffer = stages.task("buffer", async move {
-            let scope = inner;
             let mut backlog = VecDeque::new();
             let mut tick = interval(millis(1));
             let mut ticks = 0;
@@ -133,8 +131,8 @@ fn select() -> Result<()> {
                 select! {
                     job = jobs.recv()                          => backlog.push_back(job),
                     room = out.ready(), if !backlog.is_empty() => room?.send(backlog.pop_front().unwrap_or(0))?,
-                    _ = tick.next()                            => report(&backlog),
-                    _ = scope.stopping()                       => break,
+                    _ = passive(tick.next())                   => report(&backlog),     // a timer never closes: so it keeps nothing alive
+                    else                                       => break,                // the input has ended, or the scope stops, and all is sent
                 }
             }
             roundrock::Ok(ticks)

@@ -67,7 +67,8 @@
 //! # Waiting for several things
 //!
 //! [`select!`] waits for the first of several events and runs its branch. Branches are events of this crate, which lose
-//! nothing when another one wins; a plain future is a compile error. [`Within`](time::Within) limits a single operation.
+//! nothing when another one wins; a plain future is a compile error. A timer never closes, so beside one a loop would outlive its
+//! input: [`passive`](channel::passive) says that a branch brings no work. [`Within`](time::Within) limits a single operation.
 //!
 //! ```
 //! # use roundrock::prelude::*;
@@ -79,11 +80,10 @@
 //! let mut tick = interval(millis(100));
 //! loop {
 //!     select! {
-//!         job = jobs.recv()      => sum += job,
-//!         _ = tick.next()        => println!("{sum} so far"),
-//!         _ = scope.stopping()   => break,
+//!         job = jobs.recv()         => sum += job,
+//!         _ = passive(tick.next())  => println!("{sum} so far"),
+//!         else                      => break,     // the input has ended, or the scope stops
 //!     }
-//! #   if sum == 6 { break }
 //! }
 //! # assert_eq!(sum, 6);
 //! # Ok(()) }
@@ -206,7 +206,7 @@ pub mod prelude {
     pub use crate::channel::{
         BroadcastReceiver, BroadcastSender, ChannelOptions, Lagged, LatestReceiver, LatestSender,
         OneshotReceiver, OneshotSender, Overflow, Receiver, Sender, bounded, broadcast,
-        cancel_safe, latest, oneshot, rendezvous,
+        cancel_safe, latest, oneshot, passive, rendezvous,
     };
     pub use crate::error::{Context, Error, Result};
     pub use crate::process::{Call, CallError, Cx, Exit, Handle, PoolPolicy, Process, Reply};

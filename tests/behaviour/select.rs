@@ -177,3 +177,65 @@ fn p04_a_branch_that_sends_is_disabled_by_the_close() {
         Ok(())
     });
 }
+
+/// A timer never closes. Made passive it does not keep a loop alive whose input has ended, before the wait or in the middle of it,
+/// by the senders' end or by a stop; what was queued is received first.
+#[test]
+fn a_passive_branch_does_not_keep_else_from_running() {
+    on_workers(|scope| async move {
+        for (stopped, period) in [(false, secs(3600)), (true, secs(3600)), (true, micros(50))] {
+            let part = scope.child("part");
+            let (jobs, inbox) = bounded::<u32>(4);
+            let sum = part.task("sum", async move {
+                let (mut sum, mut tick) = (0, interval(period));
+                loop {
+                    select! {
+                        job = inbox.recv() => sum += job,
+                        _ = passive(tick.next()) => {},
+                        else => return roundrock::Ok(sum),
+                    }
+                }
+            });
+            for job in 1..=3 {
+                jobs.send(job).await?;
+            }
+            let kept = stopped.then(|| jobs.clone());
+            drop(jobs);
+            if stopped {
+                assert!(part.stop(Duration::from_secs(10)).await.is_clean());
+            }
+            assert_eq!(sum.await?, 6);
+            drop(kept);
+        }
+        Ok(())
+    });
+}
+
+/// A passive branch wins like any other while another one is open, and waits alone where there is no `else`.
+#[test]
+fn a_passive_branch_wins_when_it_is_ready() {
+    on_workers(|_scope| async move {
+        let (jobs, inbox) = bounded::<u32>(1);
+        let won = select! {
+            _ = inbox.recv() => "job",
+            _ = passive(sleep(millis(1))) => "timer",
+            else => "else",
+        };
+        assert_eq!(won, "timer");
+        drop(jobs);
+        let won = select! {
+            _ = inbox.recv() => "job",
+            _ = passive(sleep(millis(1))) => "timer",
+        };
+        assert_eq!(won, "timer");
+        let (other, ready) = bounded(1);
+        other.send(7).await?;
+        let won = select! {
+            _ = inbox.recv() => 0,
+            n = passive(ready.recv()) => n,
+            else => 1,
+        };
+        assert_eq!(won, 7, "what is ready is taken before `else`");
+        Ok(())
+    });
+}

@@ -65,7 +65,7 @@ pub use oneshot::{OneshotClosed, OneshotReceiver, OneshotRecv, OneshotSender, on
 pub use permit::{OwnedPermit, Permit, Permits, Ready, ReadyMany};
 pub use policy::{ChannelOptions, Overflow};
 pub use receiver::Receiver;
-pub use select::{CancelSafe, Event, cancel_safe};
+pub use select::{CancelSafe, Event, Passive, cancel_safe, passive};
 pub use sender::{Sender, Sending};
 pub use subscriber::{BroadcastReceiver, BroadcastRecv};
 pub use weak::WeakSender;

@@ -68,7 +68,8 @@ pub enum ArmPoll<T> {
     Ready(T),
     /// The arm waits, or another one won.
     Pending,
-    /// The arm waits for something that brings no work: the stop of a scope. It does not keep an `else` from running.
+    /// The arm waits for something that brings no work: the stop of a scope, or what was made [`passive`]. It does not keep an `else`
+    /// from running.
     Passive,
     /// The arm can never win: its channel is closed.
     Disabled,
@@ -120,6 +121,12 @@ pub trait Event: sealed::Sealed {
     #[doc(hidden)]
     fn poll_arm(self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token)
     -> ArmPoll<Self::Output>;
+
+    /// Whether it comes by itself, whatever others do.
+    #[doc(hidden)]
+    fn is_timer(&self) -> bool {
+        false
+    }
 }
 
 mod sealed {
@@ -145,6 +152,7 @@ mod sealed {
     impl<T> Sealed for crate::scope::WaitForName<T> {}
     impl Sealed for crate::process::CallerGone {}
     impl<F: Future> Sealed for super::CancelSafe<F> {}
+    impl<E: super::Event> Sealed for super::Passive<E> {}
     impl Sealed for super::NoInput {}
 }
 
@@ -187,6 +195,68 @@ impl<F: Future> Event for CancelSafe<F> {
             return ArmPoll::Pending;
         }
         this.output.take().map_or(ArmPoll::Pending, ArmPoll::Ready)
+    }
+}
+
+/// Marks a branch of `select!` that brings no work of its own, such as the tick of a report: it does not keep `else` from running.
+///
+/// A timer never closes, so beside one the `else` of a loop would never be reached, and the loop would outlive its input. As long as
+/// another branch is open, a passive one wins like any other; only a passive timer no longer comes once the process is told to stop,
+/// for then the rest of the input is what counts.
+///
+/// # Examples
+/// ```
+/// use roundrock::prelude::*;
+///
+/// /// Passes lines on in batches: when there are 100, and every 10 ms.
+/// #[process]
+/// async fn batches(lines: &Receiver<String>, out: &Sender<Vec<String>>) -> Result<()> {
+///     let (mut batch, mut tick) = (Vec::new(), interval(millis(10)));
+///     loop {
+///         let full = select! {
+///             line = lines.recv()       => { batch.push(line); batch.len() == 100 },
+///             _ = passive(tick.next())  => !batch.is_empty(),
+///             else                      => break,     // at the end of the input, also when the scope stops
+///         };
+///         if full { out.send(std::mem::take(&mut batch)).await?; }
+///     }
+///     if !batch.is_empty() { out.send(batch).await?; }
+///     Ok(())
+/// }
+///
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// let (lines, input) = bounded(4);
+/// let (out, written) = bounded(4);
+/// scope.spawn(batches(input, out));
+/// lines.send("a".to_owned()).await?;
+/// lines.finish();
+/// assert_eq!(written.recv().await, Some(vec!["a".to_owned()]));
+/// assert_eq!(written.recv().await, None);
+/// # Ok(()) }) }
+/// ```
+pub fn passive<E: Event>(event: E) -> Passive<E> {
+    Passive(event)
+}
+
+/// A branch that brings no work; see [`passive`].
+#[derive(Debug)]
+#[must_use = "events do nothing unless they are a branch of `select!`"]
+pub struct Passive<E>(E);
+
+impl<E: Event> Event for Passive<E> {
+    type Output = E::Output;
+
+    fn poll_arm(self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<E::Output> {
+        // A stop waits until nothing moves any more, and a timer always does.
+        if self.0.is_timer() && current::flags() & current::STOPPING != 0 {
+            return ArmPoll::Passive;
+        }
+        // SAFETY: the event is pinned with this and never moved.
+        let event = unsafe { self.map_unchecked_mut(|this| &mut this.0) };
+        match event.poll_arm(cx, token) {
+            ArmPoll::Pending => ArmPoll::Passive,
+            polled => polled,
+        }
     }
 }
 

@@ -390,6 +390,9 @@ impl<P: StructProcess> Cx<P> {
     /// `then` is not called. In a scope that stops already nothing starts, as with every spawn: both are dropped. What they own
     /// is dropped with them, so a `Reply` in them tells its caller.
     ///
+    /// A process that waits here for the end of a child, and holds the only handle of it, does not end by itself: each waits for
+    /// the other, which is reported as a leak. End it from inside by `stop`, or stop the scope of both.
+    ///
     /// # Errors
     /// If the future panics, the process fails with that panic.
     ///

@@ -256,6 +256,9 @@ impl<T> Task<T> {
     /// Drops the process's future at its current or next await, without waiting for it. Of a supervised child this is the
     /// present incarnation, and the supervisor decides what follows.
     ///
+    /// A single process that shall end in good order gets a scope of its own, [`Scope::child`](crate::Scope::child), whose `stop`
+    /// closes its inputs and lets it drain.
+    ///
     /// # Examples
     /// ```
     /// # use roundrock::prelude::*;

@@ -183,4 +183,8 @@ impl Event for Tick<'_> {
     fn poll_arm(mut self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<Instant> {
         ArmPoll::from(self.interval.poll_tick(cx, Some(token)))
     }
+
+    fn is_timer(&self) -> bool {
+        true
+    }
 }

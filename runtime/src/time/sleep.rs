@@ -254,6 +254,10 @@ impl Event for Sleep {
     fn poll_arm(self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<()> {
         token.claimed(self.poll_sleep(cx))
     }
+
+    fn is_timer(&self) -> bool {
+        true
+    }
 }
 
 /// The time was up before the operation was done.
