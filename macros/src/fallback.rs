@@ -131,7 +131,7 @@ pub(crate) fn expand_handle_method(stub: &Stub, message: &Message<'_>) -> TokenS
 }
 
 /// The same tokens with every borrow made `'static`: what the user is told to write has none.
-fn owned(tokens: TokenStream) -> TokenStream {
+pub(crate) fn owned(tokens: TokenStream) -> TokenStream {
     let mut tokens = tokens.into_iter().peekable();
     let mut result = TokenStream::new();
     while let Some(token) = tokens.next() {

@@ -264,6 +264,7 @@ pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// future is no event. The first branch to be looked at changes from wait to wait, unless the first
 /// line is `biased;`. `default => body` runs if nothing is ready, `else => body` if every branch is
 /// closed or guarded off: a branch on `stopping()` brings no work, and does not keep `else` from running.
+/// A timer does, for it never closes: where a loop must end with its input, write `passive(tick.next())`.
 ///
 /// # Panics
 ///

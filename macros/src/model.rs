@@ -96,6 +96,8 @@ pub(crate) struct Block {
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) generics: Generics,
     pub(crate) self_ty: Type,
+    /// The state borrows, which is a mistake: all methods are stubs.
+    pub(crate) borrows: bool,
     /// `path::CounterHandle<T>`
     pub(crate) handle: TokenStream,
     /// Name of the type, for the message enum.

@@ -5,7 +5,7 @@ use quote::{ToTokens, format_ident, quote_spanned};
 use syn::{Attribute, Ident, Type};
 
 use super::method::{self, Purpose};
-use super::{options, state, types};
+use super::{generics, options, types};
 use crate::errors::Errors;
 use crate::fallback;
 use crate::model::{Answer, Block, Handler, Hook, Parameter, Role};
@@ -33,8 +33,14 @@ pub(crate) fn wrong_item(item: &Item, errors: &mut Errors) {
 /// Checks a block. `None`: it is not the `impl` of a struct.
 pub(crate) fn check(arguments: TokenStream, block: Impl, errors: &mut Errors) -> Option<Block> {
     options::none(arguments, errors);
-    state::no_lifetimes(&block.generics, errors);
-    let Some((name, handle)) = handle(&block.self_ty) else {
+    let borrows = generics::borrow(&block.generics, &block.self_ty, errors);
+    let (generics, self_ty) = if borrows {
+        let generics = generics::without_lifetimes(block.generics.clone());
+        (generics, generics::owned(&block.self_ty))
+    } else {
+        (block.generics.clone(), block.self_ty.clone())
+    };
+    let Some((name, handle)) = handle(&self_ty) else {
         errors.at(
             &block.self_ty,
             "`#[handlers]` goes on the `impl` of a struct",
@@ -44,8 +50,9 @@ pub(crate) fn check(arguments: TokenStream, block: Impl, errors: &mut Errors) ->
     let mut checked = Block {
         item: TokenStream::new(),
         cfgs: types::only(&block.attrs, &["cfg"]),
-        generics: block.generics.clone(),
-        self_ty: block.self_ty.clone(),
+        generics: generics::outliving(generics),
+        self_ty,
+        borrows,
         handle,
         name,
         handlers: Vec::new(),
@@ -129,7 +136,7 @@ impl Block {
         if let Purpose::Call(name) = purpose {
             method::name(&name, errors);
             let answer = method::answer(&method.sig.output, reply, errors);
-            if errors.none_since(before) {
+            if errors.none_since(before) && !self.borrows {
                 self.call(name, hook, method, answer, errors);
             } else {
                 // Also in place of what every handle has: the program calls its own.
@@ -139,7 +146,7 @@ impl Block {
             return;
         }
         method::runtime_calls(&purpose, &hook, method, errors);
-        if errors.none_since(before) {
+        if errors.none_since(before) && !self.borrows {
             self.hook(purpose, hook, method, errors);
         }
     }

@@ -265,7 +265,7 @@ fn context(ty: &Type) -> Option<Parameter> {
 }
 
 /// An argument goes into a message: owned, one type.
-fn value(typed: &PatType, errors: &mut Errors) {
+fn value(typed: &mut PatType, errors: &mut Errors) {
     if let Some(opaque) = types::impl_trait(&typed.ty) {
         return one_type(opaque, &types::source(opaque), errors);
     }
@@ -278,6 +278,21 @@ fn value(typed: &PatType, errors: &mut Errors) {
         );
     }
     let Some(borrow) = types::borrow(&typed.ty) else {
+        if let Some((owned, shared)) = types::owned_form(&typed.ty) {
+            let message = format!(
+                "`{}` is unsized, and cannot be part of a message",
+                types::source(&typed.ty)
+            );
+            errors.help(
+                &typed.ty,
+                message,
+                &format!("take `{owned}` (or `{shared}`)"),
+            );
+            // What rustc would say of the method too, it does not say of this.
+            if let Ok(owned) = syn::parse_str(&owned) {
+                *typed.ty = owned;
+            }
+        }
         return;
     };
     let whole = format!("{name}: {}", types::source(&typed.ty));

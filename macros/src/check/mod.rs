@@ -5,6 +5,7 @@
 
 pub(crate) mod entry;
 pub(crate) mod function;
+pub(crate) mod generics;
 pub(crate) mod handlers;
 pub(crate) mod method;
 pub(crate) mod options;

@@ -282,6 +282,7 @@ where
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<F, P> Supervise for F
 where
     F: FnMut() -> P + Send + 'static,

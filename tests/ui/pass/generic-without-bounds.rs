@@ -1,0 +1,59 @@
+//! Type parameters need no `Send + 'static` of their own: a process needs both, so the macro asks for them.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use roundrock::prelude::*;
+
+#[process]
+struct Cell<T> {
+    value: T,
+}
+
+#[handlers]
+impl<T> Cell<T> {
+    fn set(&mut self, value: T) -> usize {
+        self.value = value;
+        1
+    }
+    async fn replace(&mut self, value: T) -> T {
+        sleep(millis(1)).await;
+        std::mem::replace(&mut self.value, value)
+    }
+    fn touch(&mut self) {}
+}
+
+#[process]
+struct Index<K, V>
+where
+    K: Eq + Hash,
+{
+    values: HashMap<K, V>,
+}
+
+#[handlers]
+impl<K, V> Index<K, V>
+where
+    K: Eq + Hash,
+{
+    fn put(&mut self, key: K, value: V) {
+        self.values.insert(key, value);
+    }
+    #[every("1s")]
+    fn clear(&mut self) {
+        self.values.clear();
+    }
+}
+
+async fn wire(scope: &Scope) -> Result<()> {
+    let cell = scope.spawn(Cell { value: 1 });
+    let _: u8 = cell.replace(2).await?;
+    cell.set(3).await?;
+    cell.touch().send().await?;
+    let index = scope.spawn(Index { values: HashMap::new() });
+    index.put("a".to_owned(), vec![1]).send().await?;
+    index.stop();
+    Ok(())
+}
+
+fn main() {}
