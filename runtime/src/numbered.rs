@@ -6,11 +6,8 @@
 //! **Invariants**
 //! - Each number of the tree has a place of its own, which is full; all other places are empty and free.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::RangeBounds;
-
-/// A set of numbers, in order.
-pub(crate) type Numbers = BTreeSet<u64>;
 
 /// Values by number. See the header.
 #[derive(Debug)]
@@ -134,6 +131,47 @@ impl<V> Numbered<V> {
         self.order
             .into_values()
             .filter_map(move |place| places[place].take())
+    }
+}
+
+/// A set of numbers, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Numbers(Numbered<()>);
+
+impl Numbers {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn contains(&self, number: u64) -> bool {
+        self.0.contains(number)
+    }
+
+    pub(crate) fn insert(&mut self, number: u64) {
+        self.0.insert(number, ());
+    }
+
+    pub(crate) fn remove(&mut self, number: u64) -> bool {
+        self.0.remove(number).is_some()
+    }
+
+    pub(crate) fn first(&self) -> Option<u64> {
+        self.0.numbers().next()
+    }
+
+    pub(crate) fn last(&self) -> Option<u64> {
+        self.0.last().map(|(number, ())| number)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u64> {
+        self.0.numbers()
+    }
+}
+
+impl FromIterator<u64> for Numbers {
+    fn from_iter<I: IntoIterator<Item = u64>>(numbers: I) -> Self {
+        let numbers = numbers.into_iter();
+        Self(numbers.map(|number| (number, ())).collect())
     }
 }
 

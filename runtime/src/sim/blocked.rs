@@ -15,8 +15,6 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{RecvTimeoutError, Sender};
-
 use crate::scheduler::Scheduler;
 use crate::sim::events::name_of;
 use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering, start_thread};
@@ -178,7 +176,8 @@ pub(super) const WAYS_OUT: &str = "instead of `std::thread::sleep` write `sleep(
 /// A thread that says when a step does not come back. It ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Watchdog {
-    ended: Option<Sender<()>>,
+    /// Not zero when it is to end.
+    ended: Arc<AtomicU32>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -198,12 +197,18 @@ impl Watchdog {
         limit: Duration,
         tell: impl Fn(String) + Send + 'static,
     ) -> Self {
-        let (ended, end) = crossbeam_channel::bounded::<()>(0);
+        let ended = Arc::new(AtomicU32::new(0));
+        let end = Arc::clone(&ended);
         let (name, progress) = (name.to_owned(), Arc::clone(progress));
         let watch = move || {
             let mut seen = (progress.steps(), Instant::now());
             let mut told = false;
-            while end.recv_timeout(limit / 4) == Err(RecvTimeoutError::Timeout) {
+            loop {
+                std::thread::park_timeout(limit / 4);
+                // ORDERING: Relaxed: nothing else is read, and who sets it unparks this thread afterwards.
+                if end.load(Ordering::Relaxed) != 0 {
+                    return;
+                }
                 let steps = progress.steps();
                 if steps != seen.0 {
                     seen = (steps, Instant::now());
@@ -216,7 +221,7 @@ impl Watchdog {
         };
         let thread = start_thread("simulation-watch".to_owned(), Box::new(watch));
         Self {
-            ended: Some(ended),
+            ended,
             thread: thread.ok(),
         }
     }
@@ -224,8 +229,10 @@ impl Watchdog {
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        self.ended = None;
+        // ORDERING: Relaxed: see the watchdog's loop.
+        self.ended.store(1, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
             let _ = thread.join();
         }
     }

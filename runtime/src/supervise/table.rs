@@ -59,14 +59,14 @@ impl Table {
             scope: Arc::clone(scope),
             supervisor: Arc::clone(supervisor),
             children: Numbered::default(),
-            to_start: Numbers::new(),
-            to_stop: Numbers::new(),
+            to_start: Numbers::default(),
+            to_stop: Numbers::default(),
             timers: BinaryHeap::new(),
             intensity: Intensity::default(),
             reasons: VecDeque::new(),
             stopping: false,
             dropping: false,
-            released: Numbers::new(),
+            released: Numbers::default(),
             ending: Numbered::default(),
             told: None,
         }
@@ -98,7 +98,7 @@ impl Table {
                 self.children.insert(key, *child);
                 self.to_start.insert(key);
                 if self.dropping {
-                    self.to_start.remove(&key);
+                    self.to_start.remove(key);
                     self.forget(key);
                 } else if let Some(exit) = failed {
                     self.exited(key, exit);
@@ -123,7 +123,7 @@ impl Table {
             Event::ReleaseAll => {
                 self.stop();
                 self.dropping = true;
-                self.to_start.clear();
+                self.to_start = Numbers::default();
                 self.drop_waiting();
                 for child in self.children.values().filter(|child| child.is_alive()) {
                     child.lineage.tell_to_stop(&self.scope, None);
@@ -147,7 +147,7 @@ impl Table {
 
     /// An incarnation has ended: what that means for its child, and for the others.
     fn exited(&mut self, key: u64, exit: Exit) {
-        let was_to_stop = self.to_stop.remove(&key);
+        let was_to_stop = self.to_stop.remove(key);
         self.has_ended(key);
         let Some(child) = self.children.get_mut(key) else {
             return;
@@ -290,7 +290,7 @@ impl Table {
             let last = child.last.take().unwrap_or(Exit::Stopped);
             return self.over(key, last);
         }
-        self.to_start.remove(&key);
+        self.to_start.remove(key);
         child.state = State::Ending(Then::Over);
         child.draining = false;
         if let Some(task) = child.lineage.current() {
@@ -304,13 +304,14 @@ impl Table {
         if std::mem::replace(&mut self.stopping, true) {
             return;
         }
-        self.to_stop.clear();
-        self.to_start.retain(|key| {
-            let child = self.children.get(*key);
+        self.to_stop = Numbers::default();
+        let started = |&key: &u64| {
+            let child = self.children.get(key);
             child.is_some_and(|child| child.is_alive() || child.last.is_none())
-        });
+        };
+        self.to_start = self.to_start.iter().filter(started).collect();
         if self.scope.has_failed() {
-            self.to_start.clear();
+            self.to_start = Numbers::default();
             self.dropping = true;
         }
         self.drop_waiting();
@@ -323,7 +324,7 @@ impl Table {
         let idle: Vec<u64> = self
             .children
             .iter()
-            .filter(|(key, child)| !child.is_alive() && !to_start.contains(key))
+            .filter(|(key, child)| !child.is_alive() && !to_start.contains(*key))
             .map(|(key, _)| key)
             .collect();
         for key in idle.into_iter().rev() {
@@ -344,7 +345,7 @@ impl Table {
             match child.state {
                 State::Paused(until) if until <= now => {
                     child.state = State::Queued;
-                    if !self.to_start.contains(&key) {
+                    if !self.to_start.contains(key) {
                         self.start(key);
                     }
                 }
@@ -386,11 +387,11 @@ impl Table {
 
     /// Tells the last child of those that must end before others are started.
     fn stop_next(&mut self) {
-        let Some(&key) = self.to_stop.last() else {
+        let Some(key) = self.to_stop.last() else {
             return;
         };
         let Some(child) = self.children.get_mut(key) else {
-            self.to_stop.remove(&key);
+            self.to_stop.remove(key);
             return self.go_on();
         };
         if !matches!(child.state, State::Ending(_)) {
@@ -412,7 +413,7 @@ impl Table {
     /// Starts the children whose turn has come: each after the one before is ready. A pause holds up its child and those after
     /// it, and nobody before it.
     fn start_next(&mut self) {
-        while let Some(&key) = self.to_start.first() {
+        while let Some(key) = self.to_start.first() {
             match self.children.get(key).map(|child| child.state) {
                 Some(State::Queued) => {
                     if !self.start(key) {
@@ -421,7 +422,7 @@ impl Table {
                 }
                 Some(State::Starting | State::Paused(_) | State::Ending(_)) => return,
                 Some(State::Up) | None => {
-                    self.to_start.remove(&key);
+                    self.to_start.remove(key);
                 }
             }
         }
@@ -474,8 +475,8 @@ impl Table {
 
     /// A child is not started again: it is forgotten, and everybody learns of it.
     fn over(&mut self, key: u64, exit: Exit) {
-        self.to_start.remove(&key);
-        self.to_stop.remove(&key);
+        self.to_start.remove(key);
+        self.to_stop.remove(key);
         self.has_ended(key);
         self.supervisor.book().remove(key);
         if let Some(child) = self.children.remove(key) {
@@ -487,7 +488,7 @@ impl Table {
 
     /// An incarnation has ended: nobody waits for its stop any more.
     fn has_ended(&mut self, key: u64) {
-        self.released.remove(&key);
+        self.released.remove(key);
         self.ending.remove(key);
         self.told.take_if(|told| *told == key);
     }
