@@ -305,7 +305,38 @@ pub fn select(tokens: TokenStream) -> TokenStream {
 /// In a [`#[handlers]`](macro@handlers) block: calls the method at an interval.
 ///
 /// `#[every("250ms")]`, with `us`, `ms`, `s`, `m` or `h`. The method takes `&mut self` and perhaps
-/// `cx: &mut Cx`; if it returns an `Err`, the process fails.
+/// `cx: &mut Cx`; if it returns an `Err`, the process fails. Ticks that fall into a long handler are
+/// skipped. A process with one does not end when its last handle goes: stop it, or its scope.
+///
+/// # Examples
+///
+/// ```
+/// use roundrock::prelude::*;
+///
+/// #[process]
+/// struct Heart {
+///     beats: u32,
+/// }
+///
+/// #[handlers]
+/// impl Heart {
+///     #[every("1ms")]
+///     fn beat(&mut self) {
+///         self.beats += 1;
+///     }
+///     fn beats(&self) -> u32 {
+///         self.beats
+///     }
+/// }
+///
+/// # roundrock::System::builder().workers(1).run(async |scope| {
+/// let heart = scope.spawn(Heart { beats: 0 });
+/// while heart.beats().await? < 3 {
+///     sleep(millis(1)).await;
+/// }
+/// heart.stop();
+/// # Ok(()) }).unwrap();
+/// ```
 #[proc_macro_attribute]
 pub fn every(_arguments: TokenStream, item: TokenStream) -> TokenStream {
     pipeline::misplaced("every", item.into()).into()
@@ -314,7 +345,39 @@ pub fn every(_arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// In a [`#[handlers]`](macro@handlers) block: calls the method with each message of a field.
 ///
 /// `#[recv(jobs)]` names a field that is a `Receiver<T>`; the method takes `&mut self`, a `T` and
-/// perhaps `cx: &mut Cx`. If it returns an `Err`, the process fails.
+/// perhaps `cx: &mut Cx`. If it returns an `Err`, the process fails. The mailbox and the fields are
+/// served in turn; the process ends when no handle is left and these inputs are closed.
+///
+/// # Examples
+///
+/// ```
+/// use roundrock::prelude::*;
+///
+/// #[process]
+/// struct Sum {
+///     numbers: Receiver<u64>,
+///     sum: u64,
+/// }
+///
+/// #[handlers]
+/// impl Sum {
+///     #[recv(numbers)]
+///     fn add(&mut self, number: u64) {
+///         self.sum += number;
+///     }
+///     fn sum(&self) -> u64 {
+///         self.sum
+///     }
+/// }
+///
+/// # roundrock::System::builder().workers(1).run(async |scope| {
+/// let (add, numbers) = rendezvous();
+/// let sum = scope.spawn(Sum { numbers, sum: 0 });
+/// add.send(1).await?;
+/// add.send(2).await?;                         // the first one is handled by then
+/// assert!(sum.sum().await? >= 1);
+/// # Ok(()) }).unwrap();
+/// ```
 #[proc_macro_attribute]
 pub fn recv(_arguments: TokenStream, item: TokenStream) -> TokenStream {
     pipeline::misplaced("recv", item.into()).into()
@@ -322,21 +385,111 @@ pub fn recv(_arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 /// In a [`#[handlers]`](macro@handlers) block: calls the method before the first message.
 ///
-/// If it returns an `Err`, the start has failed.
+/// The method takes `&mut self` and perhaps `cx: &mut Cx`, and may be `async`. If it returns an `Err`,
+/// the start has failed, and so has the process; under supervision it is started again.
+///
+/// # Examples
+///
+/// ```
+/// use roundrock::prelude::*;
+///
+/// #[process]
+/// struct Cache {
+///     lines: Vec<String>,
+/// }
+///
+/// #[handlers]
+/// impl Cache {
+///     #[on_start]
+///     async fn load(&mut self) -> std::io::Result<()> {
+///         let text = blocking(|| std::fs::read_to_string("Cargo.toml")).await?;
+///         self.lines.extend(text.lines().map(str::to_owned));
+///         Ok(())
+///     }
+///     fn lines(&self) -> usize {
+///         self.lines.len()
+///     }
+/// }
+///
+/// # roundrock::System::builder().workers(1).run(async |scope| {
+/// let cache = scope.spawn(Cache { lines: Vec::new() });
+/// assert!(cache.lines().await? > 0);          // calls wait until it has started
+/// # Ok(()) }).unwrap();
+/// ```
 #[proc_macro_attribute]
 pub fn on_start(_arguments: TokenStream, item: TokenStream) -> TokenStream {
     pipeline::misplaced("on_start", item.into()).into()
 }
 
 /// In a [`#[handlers]`](macro@handlers) block: calls the method after the last message, not after a
-/// panic.
+/// panic or a kill.
+///
+/// The method takes `&mut self` and perhaps `cx: &mut Cx`, and may be `async`; if it returns an `Err`,
+/// the process has failed.
+///
+/// # Examples
+///
+/// ```
+/// use roundrock::prelude::*;
+///
+/// #[process]
+/// struct Batch {
+///     lines: Vec<String>,
+///     out: Sender<Vec<String>>,
+/// }
+///
+/// #[handlers]
+/// impl Batch {
+///     fn add(&mut self, line: String) {
+///         self.lines.push(line);
+///     }
+///     #[on_stop]
+///     async fn flush(&mut self) -> Result<()> {
+///         self.out.send(std::mem::take(&mut self.lines)).await?;
+///         Ok(())
+///     }
+/// }
+///
+/// # roundrock::System::builder().workers(1).run(async |scope| {
+/// let (out, batches) = bounded(1);
+/// let batch = scope.spawn(Batch { lines: Vec::new(), out });
+/// batch.add("one".to_owned()).await?;
+/// drop(batch);                                // the last handle
+/// assert_eq!(batches.recv().await, Some(vec!["one".to_owned()]));
+/// # Ok(()) }).unwrap();
+/// ```
 #[proc_macro_attribute]
 pub fn on_stop(_arguments: TokenStream, item: TokenStream) -> TokenStream {
     pipeline::misplaced("on_stop", item.into()).into()
 }
 
 /// In a [`#[handlers]`](macro@handlers) block: gives the message another name than the method,
-/// `#[handler(name = halt)]`.
+/// `#[handler(name = halt)]`. For names that every handle has already.
+///
+/// # Examples
+///
+/// ```
+/// use roundrock::prelude::*;
+///
+/// #[process]
+/// struct Motor {
+///     turns: bool,
+/// }
+///
+/// #[handlers]
+/// impl Motor {
+///     #[handler(name = halt)]
+///     fn stop(&mut self) -> bool {
+///         std::mem::take(&mut self.turns)
+///     }
+/// }
+///
+/// # roundrock::System::builder().workers(1).run(async |scope| {
+/// let motor = scope.spawn(Motor { turns: true });
+/// assert!(motor.halt().await?);
+/// motor.stop();                               // ends the process
+/// # Ok(()) }).unwrap();
+/// ```
 #[proc_macro_attribute]
 pub fn handler(_arguments: TokenStream, item: TokenStream) -> TokenStream {
     pipeline::misplaced("handler", item.into()).into()
@@ -344,7 +497,37 @@ pub fn handler(_arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 /// On an argument of a handler: calls with equal keys go to the same worker of a pool.
 ///
-/// Several arguments may be marked; then all of them together are the key.
+/// Several arguments may be marked; then all of them together are the key. It is for pools that are
+/// served `.by_key()`; the type implements `Hash`. A handler without a key goes to any worker.
+///
+/// # Examples
+///
+/// ```
+/// use std::collections::HashMap;
+/// use roundrock::prelude::*;
+///
+/// #[derive(Clone, Default)]
+/// #[process]
+/// struct Count {
+///     words: HashMap<String, u32>,
+/// }
+///
+/// #[handlers]
+/// impl Count {
+///     fn count(&mut self, #[key] word: String) -> u32 {
+///         let count = self.words.entry(word).or_default();
+///         *count += 1;
+///         *count
+///     }
+/// }
+///
+/// # roundrock::System::builder().workers(1).run(async |scope| {
+/// let counts = scope.pool(4, Count::default().by_key());
+/// for expected in 1..=3 {
+///     assert_eq!(counts.count("word".to_owned()).await?, expected);
+/// }
+/// # Ok(()) }).unwrap();
+/// ```
 #[proc_macro_attribute]
 pub fn key(_arguments: TokenStream, item: TokenStream) -> TokenStream {
     pipeline::misplaced("key", item.into()).into()
@@ -352,6 +535,27 @@ pub fn key(_arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 /// On an argument of a process function: the process makes this input itself. See
 /// [`#[process]`](macro@process).
+///
+/// # Examples
+///
+/// ```
+/// use roundrock::prelude::*;
+///
+/// #[process]
+/// async fn shout(#[inbox(4)] words: &Receiver<String>, out: &Sender<String>) -> Result<()> {
+///     while let Some(word) = words.recv().await {
+///         out.send(word.to_uppercase()).await?;
+///     }
+///     Ok(())
+/// }
+///
+/// # roundrock::System::builder().workers(1).run(async |scope| {
+/// let (out, heard) = bounded(4);
+/// let shout = scope.spawn(shout(out));        // a `ShoutHandle`
+/// shout.words().send("hello".to_owned()).await?;
+/// assert_eq!(heard.recv().await.as_deref(), Some("HELLO"));
+/// # Ok(()) }).unwrap();
+/// ```
 #[proc_macro_attribute]
 pub fn inbox(_arguments: TokenStream, item: TokenStream) -> TokenStream {
     pipeline::misplaced("inbox", item.into()).into()
