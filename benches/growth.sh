@@ -1,24 +1,30 @@
 #!/usr/bin/env bash
 # How Roundrock grows: with the number of processes, and with the number of workers.
 #
-#     benches/growth.sh [processes|workers] [RUNS]
+#     benches/growth.sh [processes|workers] [RUNS [PROGRAM]]
 #
 # `processes`: from 1,000 to 1,000,000 processes with an input each, ns for each message of one sender to all of them in turn
 # (`forkjoin`; the difference of a long and a short run, so without start and end), ns to wake and join each (`wake`), and bytes of
 # each while it waits (`idle_mem`). `workers`: every workload that passes messages on 1, 2, 4 and 8 workers, whatever the machine
 # has, in ns per operation, and the worst as a multiple of two workers. Medians of RUNS, 3 if not given; times are elapsed/CPU, and
-# on a machine with other work only the CPU time says something.
+# on a machine with other work only the CPU time says something. PROGRAM is a bench-roundrock that is built already, which takes
+# longer than the runs: those take one to three minutes. A run that needs more than a minute ends the script.
 set -euo pipefail
 cd "$(dirname "$0")"
 runs=${2:-3}
-cargo build --quiet --release --package bench-roundrock --bin bench-roundrock
-program=target/release/bench-roundrock
+program=${3:-target/release/bench-roundrock}
+if (($# < 3)); then cargo build --quiet --release --package bench-roundrock --bin bench-roundrock; fi
 lines=$(mktemp)
 trap 'rm -f "$lines"' EXIT
 
 # Runs a workload, for `median`.
 run() {
-    for _ in $(seq 1 "$runs"); do "$program" "$@"; done >"$lines"
+    for _ in $(seq 1 "$runs"); do
+        timeout 60 "$program" "$@" || {
+            echo "failed, or took more than a minute: $program $*" >&2
+            return 1
+        }
+    done >"$lines"
 }
 
 # The median of a figure.
