@@ -307,7 +307,8 @@ macro_rules! bail {
     };
 }
 
-/// Returns from the process with an error unless a condition holds: `ensure!(sum == 3, "the sum is {sum}")`.
+/// Returns from the process with an error unless a condition holds: `ensure!(sum == 3, "the sum is {sum}")`. Without a text the
+/// error is the condition, as it is written.
 ///
 /// # Examples
 /// ```
@@ -319,10 +320,22 @@ macro_rules! bail {
 /// }
 /// assert_eq!(half(4)?, 2);
 /// assert_eq!(half(3).expect_err("it is odd").to_string(), "3 is odd");
+///
+/// fn first(list: &[u32]) -> Result<u32> {
+///     ensure!(!list.is_empty());
+///     Ok(list[0])
+/// }
+/// assert_eq!(first(&[7])?, 7);
+/// assert_eq!(first(&[]).expect_err("nothing is there").to_string(), "`!list.is_empty()` does not hold");
 /// # Ok::<(), Error>(())
 /// ```
 #[macro_export]
 macro_rules! ensure {
+    ($condition:expr $(,)?) => {
+        if !$condition {
+            $crate::bail!("`{}` does not hold", ::core::stringify!($condition));
+        }
+    };
     ($condition:expr, $($text:tt)+) => {
         if !$condition {
             $crate::bail!($($text)+);
