@@ -30,7 +30,7 @@ pub use crate::process::spawn::{Pool, Spawn, SpawnOptions};
 pub use crate::process::structure::spawn_struct;
 pub use crate::scope::Scope;
 pub use crate::sim::values::{
-    LearnItem, ShowValue, Shown, ViaDebug, ViaItem, ViaNoItem, ViaSilence,
+    LearnItem, ShowReply, ShowValue, Shown, ViaDebug, ViaItem, ViaNoItem, ViaSilence,
 };
 pub use crate::sim::{Faults, Sim, Simulation, Strategy, run_real_test, run_test};
 pub use crate::system::{Builder, run_main};

@@ -364,15 +364,20 @@ const _: () = {
             }
         }
         fn show(message: &Self::Message, shown: &mut ::roundrock::__private::Shown) {
-            use ::roundrock::__private::{ViaDebug as _, ViaSilence as _};
+            use ::roundrock::__private::{
+                ViaDebug as _, ViaItem as _, ViaNoItem as _, ViaSilence as _,
+            };
             match message {
                 __CounterMessage::H0(values, ..) => {
                     (&::roundrock::__private::ShowValue(values.0.peek())).show(shown);
                 }
-                __CounterMessage::H1(values, ..) => {
+                __CounterMessage::H1(values, slot) => {
                     (&::roundrock::__private::ShowValue(values.0.peek())).show(shown);
+                    (&::roundrock::__private::ShowReply(slot)).learn();
                 }
-                __CounterMessage::H2(..) => {}
+                __CounterMessage::H2(_, slot) => {
+                    (&::roundrock::__private::ShowReply(slot)).learn();
+                }
                 __CounterMessage::H3(values, ..) => {
                     (&::roundrock::__private::ShowValue(values.0.peek())).show(shown);
                 }

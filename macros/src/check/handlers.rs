@@ -258,6 +258,17 @@ impl Handler {
         matches!(self.role, Role::Call { .. })
     }
 
+    /// Whether it answers a call with more than that it was handled.
+    pub(crate) fn says_something(&self) -> bool {
+        match &self.role {
+            Role::Call { answer, .. } => match answer {
+                Answer::Value(ty) => !matches!(ty, None | Some(Type::Never(_))),
+                Answer::Fallible(_) | Answer::Later(..) => true,
+            },
+            Role::Input { .. } | Role::Every { .. } => false,
+        }
+    }
+
     /// The parameters that are part of the message.
     pub(crate) fn values(&self) -> impl Iterator<Item = (&Ident, &Type, bool)> {
         self.hook

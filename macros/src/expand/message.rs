@@ -134,26 +134,33 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// `fn show`, if there is anything to show: the arguments, in words where they have `Debug`.
+    /// `fn show`, if there is anything to show: the arguments, in words where they have `Debug`; and how to show the reply.
     fn show(&self) -> Option<TokenStream> {
         let private = private();
+        let has_values = |handler: &Handler| handler.values().next().is_some();
         let mut messages = self.messages();
-        messages.find(|(_, handler)| handler.values().next().is_some())?;
+        messages.find(|(_, handler)| has_values(handler) || handler.says_something())?;
         let show = self.by_variant(|_, handler| {
             let positions: Vec<_> = (0..handler.values().count())
                 .map(syn::Index::from)
                 .collect();
-            if positions.is_empty() {
-                return (generated!(..), generated!({}));
-            }
+            let learn = handler
+                .says_something()
+                .then(|| generated!((&#private::ShowReply(slot)).learn();));
+            let pattern = match (has_values(handler), &learn) {
+                (false, None) => return (generated!(..), generated!({})),
+                (true, None) => generated!(values, ..),
+                (false, Some(_)) => generated!(_, slot),
+                (true, Some(_)) => generated!(values, slot),
+            };
             (
-                generated!(values, ..),
-                generated!({ #((&#private::ShowValue(values.#positions.peek())).show(shown);)* }),
+                pattern,
+                generated!({ #((&#private::ShowValue(values.#positions.peek())).show(shown);)* #learn }),
             )
         });
         Some(generated! {
             fn show(message: &Self::Message, shown: &mut #private::Shown) {
-                use #private::{ViaDebug as _, ViaSilence as _};
+                use #private::{ViaDebug as _, ViaItem as _, ViaNoItem as _, ViaSilence as _};
                 #show
             }
         })

@@ -18,6 +18,7 @@ use crate::channel::head::Head;
 use crate::channel::registry;
 use crate::observe::Ledger;
 use crate::observe::ledger::DeadCounts;
+use crate::sim::{here, told};
 use crate::task::current;
 
 /// Counts of a channel that lost something, or refused it.
@@ -189,6 +190,9 @@ impl<T> Core<T> {
     #[cold]
     #[inline(never)]
     pub(super) fn tell_of_discarded(&self, notice: &Notice, message: &T, is_new: bool) {
+        if here::records() {
+            told::discards(self.object(), is_new);
+        }
         let source = if is_new { current::process_id() } else { 0 };
         let item = Item::Message(NonNull::from(message).cast());
         self.tell(notice, &|letter| self.describe(item, source, letter));

@@ -30,6 +30,7 @@ use crate::channel::subscriber::BroadcastReceiver;
 
 use crate::observe::Ledger;
 use crate::sim::values::About;
+use crate::sim::{here, told};
 use crate::sync::{AtomicU64, Lock};
 use crate::task::current;
 use crate::task::registry::WaitKind;
@@ -165,7 +166,15 @@ impl<T> Shared<T> {
 
     /// Before an operation: see [`current::spend`].
     pub(super) fn spend(&self, cx: &Context<'_>, kind: WaitKind) -> Poll<()> {
-        let about = || About::channel::<T>(self.listing.site);
+        self.spend_for(cx, kind, || About::channel::<T>(self.listing.site))
+    }
+
+    fn spend_for(
+        &self,
+        cx: &Context<'_>,
+        kind: WaitKind,
+        about: impl FnOnce() -> About,
+    ) -> Poll<()> {
         current::spend_for(cx, kind, || self.object(), about)
     }
 
@@ -331,6 +340,9 @@ impl<T: Message + Sync + Clone> BroadcastSender<T> {
     /// # Ok(()) }) }
     /// ```
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
+        if here::records() {
+            told::gives("try_send", self.shared.listing.site, &message);
+        }
         let now_ms = self.shared.listing.now_ms();
         let mut state = self.shared.state.lock();
         let sent = state.send(message, 0, now_ms);
@@ -424,11 +436,13 @@ pub struct BroadcastSending<'a, T> {
 // The message is never pinned.
 impl<T> Unpin for BroadcastSending<'_, T> {}
 
-impl<T> Future for BroadcastSending<'_, T> {
+impl<T: 'static> Future for BroadcastSending<'_, T> {
     type Output = Result<(), SendError<T>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        ready!(self.sender.shared.spend(cx, WaitKind::Send));
+        let shared = &self.sender.shared;
+        let about = || About::message_at(shared.listing.site, self.message.as_ref());
+        ready!(shared.spend_for(cx, WaitKind::Send, about));
         let this = &mut *self;
         let Some(message) = this.message.take() else {
             panic!("a send was polled after it had completed");

@@ -318,6 +318,16 @@ pub enum TryRecvError {
     Closed,
 }
 
+impl TryRecvError {
+    /// In one word.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Closed => "closed",
+        }
+    }
+}
+
 impl fmt::Display for TryRecvError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

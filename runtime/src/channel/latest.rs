@@ -21,6 +21,7 @@ use crate::channel::error::{Closed, TryRecvError};
 use crate::channel::select::{ArmPoll, Event, Token};
 use crate::channel::waiters::{Ticket, Waiters};
 use crate::sim::values::About;
+use crate::sim::{here, told};
 use crate::sync::{AtomicU64, Lock, Ordering};
 use crate::task::current;
 use crate::task::registry::WaitKind;
@@ -173,7 +174,13 @@ impl<T> LatestSender<T> {
     /// assert_eq!((level.get(), gauge.get()), (3, 3));
     /// # Ok(()) }) }
     /// ```
-    pub fn set(&self, value: T) {
+    pub fn set(&self, value: T)
+    where
+        T: 'static,
+    {
+        if here::records() {
+            told::gives("set", self.shared.site, &value);
+        }
         // Without an expected version nothing can be refused.
         let _ = self.shared.replace(Arc::new(value), None);
     }
@@ -192,7 +199,7 @@ impl<T> LatestSender<T> {
     /// ```
     pub fn update(&self, mut change: impl FnMut(&mut T))
     where
-        T: Clone,
+        T: Clone + 'static,
     {
         loop {
             let (value, version) = {
@@ -201,7 +208,11 @@ impl<T> LatestSender<T> {
             };
             let mut new = T::clone(&value);
             change(&mut new);
-            if self.shared.replace(Arc::new(new), Some(version)).is_ok() {
+            let new = Arc::new(new);
+            if self.shared.replace(Arc::clone(&new), Some(version)).is_ok() {
+                if here::records() {
+                    told::gives("update", self.shared.site, &*new);
+                }
                 return;
             }
         }
@@ -442,13 +453,20 @@ impl<T> LatestReceiver<T> {
     /// ```
     pub fn try_recv(&self) -> Result<T, TryRecvError>
     where
-        T: Clone,
+        T: Clone + 'static,
     {
+        let received = self.try_take();
+        if here::records() {
+            let received = received.as_deref().map_err(TryRecvError::word);
+            told::takes("try_recv", self.shared.site, received);
+        }
+        received.map(|value| T::clone(&value))
+    }
+
+    fn try_take(&self) -> Result<Arc<T>, TryRecvError> {
         let state = self.shared.state.lock();
         if self.has_news(&state) {
-            let value = self.take(&state);
-            drop(state);
-            return Ok(T::clone(&value));
+            return Ok(self.take(&state));
         }
         Err(
             if state.senders == 0 || current::is_ended(self.shared.object()) {
@@ -476,7 +494,7 @@ impl<T> LatestReceiver<T> {
     /// ```
     pub fn blocking_recv(&self) -> Option<T>
     where
-        T: Clone,
+        T: Clone + 'static,
     {
         crate::blocking::block_on(self.recv())
     }
@@ -617,22 +635,31 @@ pub struct LatestRecv<'a, T> {
     changed: LatestChanged<'a, T>,
 }
 
-impl<T: Clone> Future for LatestRecv<'_, T> {
-    type Output = Option<T>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        ready!(self.changed.receiver.shared.spend(cx, WaitKind::Recv));
-        let value = ready!(self.changed.poll_changed(cx, None));
+impl<T: Clone + 'static> LatestRecv<'_, T> {
+    fn poll_recv(&mut self, cx: &mut Context<'_>, token: Option<&Token>) -> Poll<Option<T>> {
+        let value = ready!(self.changed.poll_changed(cx, token));
+        if here::records() {
+            let site = self.changed.receiver.shared.site;
+            told::takes("recv", site, value.as_deref().ok_or("closed"));
+        }
         Poll::Ready(value.map(|value| T::clone(&value)))
     }
 }
 
-impl<T: Clone> Event for LatestRecv<'_, T> {
+impl<T: Clone + 'static> Future for LatestRecv<'_, T> {
+    type Output = Option<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        ready!(self.changed.receiver.shared.spend(cx, WaitKind::Recv));
+        self.poll_recv(cx, None)
+    }
+}
+
+impl<T: Clone + 'static> Event for LatestRecv<'_, T> {
     type Output = T;
 
     fn poll_arm(mut self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<T> {
-        ArmPoll::or_disabled(self.changed.poll_changed(cx, Some(token)))
-            .map(|value| T::clone(&value))
+        ArmPoll::or_disabled(self.poll_recv(cx, Some(token)))
     }
 }
 

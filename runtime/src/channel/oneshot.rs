@@ -25,6 +25,7 @@ use crate::channel::select::{ArmPoll, Event, Token};
 use crate::channel::waiters::{Ticket, Waiters};
 use crate::observe::Ledger;
 use crate::sim::values::About;
+use crate::sim::{here, told};
 use crate::sync::Lock;
 use crate::task::current;
 use crate::task::registry::WaitKind;
@@ -129,6 +130,24 @@ impl<T> Shared<T> {
         ticket: &mut Ticket,
         cx: &mut Context<'_>,
         token: Option<&Token>,
+    ) -> Poll<Option<T>>
+    where
+        T: 'static,
+    {
+        let polled = self.poll_take(ticket, cx, token);
+        if let Poll::Ready(value) = &polled
+            && here::records()
+        {
+            told::takes("recv", self.listing.site, value.as_ref().ok_or("closed"));
+        }
+        polled
+    }
+
+    fn poll_take(
+        self: &Arc<Self>,
+        ticket: &mut Ticket,
+        cx: &mut Context<'_>,
+        token: Option<&Token>,
     ) -> Poll<Option<T>> {
         let _spare = waker::prepare(cx);
         let mut state = self.state.lock();
@@ -215,7 +234,13 @@ impl<T> OneshotSender<T> {
     /// assert_eq!(refused.into_inner(), 42);
     /// # Ok(()) }) }
     /// ```
-    pub fn send(self, value: T) -> Result<(), SendError<T>> {
+    pub fn send(self, value: T) -> Result<(), SendError<T>>
+    where
+        T: 'static,
+    {
+        if here::records() {
+            told::gives("send", self.shared.listing.site, &value);
+        }
         let mut state = self.shared.state.lock();
         if state.receiver_gone {
             state.book.losses.refuse();
@@ -316,18 +341,28 @@ impl<T> OneshotReceiver<T> {
     /// # Errors
     /// [`TryRecvError::Empty`] when it may still come, [`TryRecvError::Closed`] when it will not: the sender was dropped
     /// unused, or the value was received before.
-    pub fn try_recv(&self) -> Result<T, TryRecvError> {
-        let mut state = self.shared.state.lock();
-        match state.value.take() {
-            Some(value) => {
-                state.book.received += 1;
-                Ok(value)
+    pub fn try_recv(&self) -> Result<T, TryRecvError>
+    where
+        T: 'static,
+    {
+        let received = {
+            let mut state = self.shared.state.lock();
+            match state.value.take() {
+                Some(value) => {
+                    state.book.received += 1;
+                    Ok(value)
+                }
+                None if state.sender_gone || current::is_ended(self.shared.object()) => {
+                    Err(TryRecvError::Closed)
+                }
+                None => Err(TryRecvError::Empty),
             }
-            None if state.sender_gone || current::is_ended(self.shared.object()) => {
-                Err(TryRecvError::Closed)
-            }
-            None => Err(TryRecvError::Empty),
+        };
+        if here::records() {
+            let received = received.as_ref().map_err(TryRecvError::word);
+            told::takes("try_recv", self.shared.listing.site, received);
         }
+        received
     }
 
     /// Drops the receiver: it reads better than `drop(receiver)` where the value is not wanted any more.

@@ -21,7 +21,7 @@ use crate::channel::head::{self, Head, Park, Side, Started};
 use crate::channel::policy::Overflow;
 use crate::channel::select::{ArmPoll, Event, Token};
 use crate::channel::wait::{self, Node, Place};
-use crate::sim::here;
+use crate::sim::{here, told};
 use crate::task::current;
 use crate::task::registry::WaitKind;
 
@@ -174,7 +174,11 @@ impl<T: Message> Receiver<T> {
         if current::flags() != 0 {
             self.core().close_to_outside();
         }
-        self.core().try_recv(None).map_err(|closed| {
+        let received = self.core().try_recv(None);
+        if here::records() {
+            told::tried_to_receive(self.object(), received.as_ref().map_err(|&closed| closed));
+        }
+        received.map_err(|closed| {
             if closed {
                 TryRecvError::Closed
             } else {
@@ -334,8 +338,8 @@ impl<T: Message> Recv<'_, T> {
             ready!(current::spend(cx, WaitKind::Recv, object));
         }
         let polled = self.start(cx, token);
-        if let Poll::Ready(Some(message)) = &polled {
-            here::received(self.receiver.object(), message);
+        if let Poll::Ready(message) = &polled {
+            here::received(self.receiver.object(), message.as_ref());
         }
         polled
     }
@@ -375,9 +379,7 @@ impl<T: Message> Recv<'_, T> {
         if matches!(mark, wait::DONE | wait::CLOSED) {
             self.node.reset();
             let message = self.collect();
-            if let Some(message) = &message {
-                here::received(self.receiver.object(), message);
-            }
+            here::received(self.receiver.object(), message.as_ref());
             return Poll::Ready(message);
         }
         self.wait()

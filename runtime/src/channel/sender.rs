@@ -28,6 +28,7 @@ use crate::channel::wait::{self, Convert, Node, Offer, Place};
 use crate::channel::weak::WeakSender;
 use crate::channel::within::SendingWithin;
 use crate::sim::values::About;
+use crate::sim::{here, told};
 use crate::task::current;
 use crate::task::registry::WaitKind;
 
@@ -192,7 +193,7 @@ impl<T: Message> Sender<T> {
     /// # Errors
     /// [`TrySendError`] with the message when there is no room, or no receiver is left.
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
-        SendOp::try_send(self, message)
+        SendOp::try_send(self, message, About::message)
     }
 
     /// Waits for room, and keeps it: [`Permit::send`](crate::channel::Permit::send) then does not wait.
@@ -284,6 +285,9 @@ impl<T> Sender<T> {
 impl<T: Message> Sender<T> {
     /// Uses a permit for this message.
     pub(super) fn send_granted(&self, message: T) -> Result<(), SendError<T>> {
+        if here::records() {
+            told::sends_into_room(self.object(), &message);
+        }
         match self.use_permit(Some(message)) {
             None => Ok(()),
             Some(message) => Err(SendError::new(message, self.origin())),
@@ -453,7 +457,38 @@ impl<T> SendOp<T> {
 
     /// Sends a message if that needs no waiting.
     #[inline]
-    pub(crate) fn try_send(route: &impl Route<T>, message: T) -> Result<(), TrySendError<T>> {
+    /// `about` shows the message to who records what happens.
+    pub(crate) fn try_send(
+        route: &impl Route<T>,
+        message: T,
+        about: impl FnOnce(&T) -> About,
+    ) -> Result<(), TrySendError<T>> {
+        if here::records() {
+            return Self::try_send_told(route, message, about);
+        }
+        Self::try_send_untold(route, message)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn try_send_told(
+        route: &impl Route<T>,
+        message: T,
+        about: impl FnOnce(&T) -> About,
+    ) -> Result<(), TrySendError<T>> {
+        let about = about(&message);
+        let sent = Self::try_send_untold(route, message);
+        let outcome = match &sent {
+            Ok(()) => "",
+            Err(TrySendError::Full(_)) => " (full)",
+            Err(TrySendError::Closed(_)) => " (closed)",
+        };
+        told::tried(route.object(), &about, outcome);
+        sent
+    }
+
+    #[inline]
+    fn try_send_untold(route: &impl Route<T>, message: T) -> Result<(), TrySendError<T>> {
         let message = Place::new(Some(message));
         // SAFETY: the place is full, and nothing parks.
         let started = unsafe { route.start(NonNull::from(&message).cast(), None) };

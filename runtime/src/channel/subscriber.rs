@@ -14,6 +14,7 @@ use crate::channel::broadcast::{Lagged, Shared};
 use crate::channel::error::TryRecvError;
 use crate::channel::select::{ArmPoll, Event, Token};
 use crate::channel::waiters::{Ticket, Waiters};
+use crate::sim::{here, told};
 use crate::sync::{AtomicU64, Ordering};
 use crate::task::current;
 use crate::task::registry::WaitKind;
@@ -81,7 +82,7 @@ impl<T> BroadcastReceiver<T> {
     }
 }
 
-impl<T: Clone> BroadcastReceiver<T> {
+impl<T: Clone + 'static> BroadcastReceiver<T> {
     /// Receives the next message: waits for one. `Some(Err(Lagged))`: this receiver was too slow, and missed messages; the
     /// next call goes on with the oldest that is there. `None`: no sender is left, and everything was taken.
     ///
@@ -130,11 +131,31 @@ impl<T: Clone> BroadcastReceiver<T> {
     /// # Ok(()) }) }
     /// ```
     pub fn try_recv(&self) -> Result<Result<T, Lagged>, TryRecvError> {
-        match self.poll_take(None, |_| None) {
+        let polled = self.poll_take(None, |_| None);
+        self.tell("try_recv", &polled);
+        match polled {
             Poll::Ready(Some(received)) => Ok(received),
             Poll::Ready(None) => Err(TryRecvError::Closed),
             Poll::Pending => Err(TryRecvError::Empty),
         }
+    }
+
+    /// Says what has come of a receive, if that is recorded.
+    fn tell(&self, verb: &str, polled: &Poll<Option<Result<T, Lagged>>>) {
+        if !here::records() {
+            return;
+        }
+        let missed;
+        let received = match polled {
+            Poll::Ready(Some(Ok(message))) => Ok(message),
+            Poll::Ready(Some(Err(lagged))) => {
+                missed = format!("missed {}", lagged.missed());
+                Err(&*missed)
+            }
+            Poll::Ready(None) => Err("closed"),
+            Poll::Pending => Err("empty"),
+        };
+        told::takes(verb, self.shared.listing.site, received);
     }
 
     /// Receives on a plain thread, which sleeps meanwhile; see [`recv`](Self::recv).
@@ -233,7 +254,7 @@ pub struct BroadcastRecv<'a, T> {
     ticket: Ticket,
 }
 
-impl<T: Clone> BroadcastRecv<'_, T> {
+impl<T: Clone + 'static> BroadcastRecv<'_, T> {
     fn poll_recv(
         &mut self,
         cx: &mut Context<'_>,
@@ -246,12 +267,14 @@ impl<T: Clone> BroadcastRecv<'_, T> {
             .poll_take(token, |receiving| receiving.park(ticket, cx));
         if polled.is_pending() {
             current::waits_for(WaitKind::Recv, self.receiver.shared.object());
+        } else {
+            self.receiver.tell("recv", &polled);
         }
         polled
     }
 }
 
-impl<T: Clone> Future for BroadcastRecv<'_, T> {
+impl<T: Clone + 'static> Future for BroadcastRecv<'_, T> {
     type Output = Option<Result<T, Lagged>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -260,7 +283,7 @@ impl<T: Clone> Future for BroadcastRecv<'_, T> {
     }
 }
 
-impl<T: Clone> Event for BroadcastRecv<'_, T> {
+impl<T: Clone + 'static> Event for BroadcastRecv<'_, T> {
     type Output = Result<T, Lagged>;
 
     fn poll_arm(

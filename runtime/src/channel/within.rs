@@ -56,7 +56,7 @@ impl<T: Message> Future for SendingWithin<'_, T> {
             );
         }
         // SAFETY: as above.
-        ready!(unsafe { Pin::new_unchecked(&mut this.sleep) }.poll(cx));
+        ready!(unsafe { Pin::new_unchecked(&mut this.sleep) }.poll_sleep(cx));
         current::wait_no_more(before);
         Poll::Ready(match this.send.op.give_up(this.send.sender) {
             Some(message) => {

@@ -25,6 +25,7 @@ use crate::numbered::Numbered;
 use crate::scheduler::Scheduler;
 use crate::sim::events::at;
 use crate::sim::values::About;
+use crate::sim::{here, told};
 use crate::sync::{AtomicU32, Guard, Lock, Ordering};
 use crate::task::registry::WaitKind;
 use crate::task::waker::{self, TaskWaker};
@@ -192,8 +193,15 @@ impl Holders {
             .collect()
     }
 
+    fn get(&self, ticket: u64) -> Option<&Holder> {
+        match &self.first {
+            Some((first, holder)) if *first == ticket => Some(holder),
+            _ => self.more.get(ticket),
+        }
+    }
+
     fn contains(&self, ticket: u64) -> bool {
-        self.first.is_some_and(|(first, _)| first == ticket) || self.more.contains(ticket)
+        self.get(ticket).is_some()
     }
 
     fn remove(&mut self, ticket: u64) -> Option<Holder> {
@@ -328,6 +336,12 @@ impl Gate {
         self.state.lock().holders.all()
     }
 
+    /// Where a ticket that holds permits asked for them.
+    #[cold]
+    fn site_of(&self, ticket: u64) -> Option<&'static Location<'static>> {
+        Some(self.state.lock().holders.get(ticket)?.site)
+    }
+
     /// Takes permits if nobody waits and enough are free.
     fn try_enter(&self, site: &'static Location<'static>, want: u32) -> Option<u64> {
         let holder = Holder::new(site, want);
@@ -391,6 +405,9 @@ impl<G: Borrow<Arc<Gate>>> Lease<G> {
 
 impl<G: Borrow<Arc<Gate>>> Drop for Lease<G> {
     fn drop(&mut self) {
+        if here::records() {
+            told::unlocks(self.gate.borrow().site_of(self.ticket));
+        }
         self.gate.borrow().leave(self.ticket);
     }
 }
@@ -418,7 +435,12 @@ impl<G: Borrow<Arc<Gate>>> Acquire<G> {
 
     /// Where it is asked for, and who has it.
     fn describe(&self) -> String {
-        let holders = self.gate.as_ref().map(|gate| gate.borrow().holders());
+        let gate = self.gate.as_ref().map(G::borrow);
+        let holders = gate.map(|gate| match gate.site_of(self.ticket) {
+            // It was this one's turn.
+            Some(_) => Vec::new(),
+            None => gate.holders(),
+        });
         let holders: Vec<String> = holders
             .iter()
             .flatten()

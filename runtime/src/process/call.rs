@@ -383,7 +383,7 @@ impl<'h, P: Handlers, R, E> Call<'h, P, R, E, P::Message> {
         } = self;
         // SAFETY: the mailbox of a `P` holds envelopes of its messages.
         let core = unsafe { handle.get().mailbox.core::<Envelope<P::Message>>() };
-        let sent = SendOp::try_send(core, Envelope::new(message, deadline(limit)));
+        let sent = SendOp::try_send(core, Envelope::new(message, deadline(limit)), about::<P>);
         let again = |envelope: Envelope<P::Message>, handle: HandleRef<'_, P>| Call {
             handle: handle.owned(),
             message: envelope.message,
@@ -563,7 +563,7 @@ impl<P: Handlers, R, E> CallFuture<'_, P, R, E, P::Message> {
         let error = match (refusal, &mut self.sleep) {
             (Some(path), _) => CallError::Cycle(path),
             (None, Some(sleep)) => {
-                ready!(sleep.as_mut().poll(cx));
+                ready!(sleep.as_mut().poll_sleep(cx));
                 CallError::Deadline
             }
             (None, None) => return Poll::Pending,

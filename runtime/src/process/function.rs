@@ -18,6 +18,7 @@ use crate::process::meta::{Direct, FnMeta, Kind, Never, NoType};
 use crate::process::port::Visitor;
 use crate::process::spawn::{FunctionLauncher, Launcher, Spawn, SpawnOptions};
 use crate::scope::{Scope, ScopeInner};
+use crate::sim::told;
 use crate::task::cell::Header;
 use crate::task::origin::Facts;
 use crate::task::ports::Ports;
@@ -479,6 +480,7 @@ impl<P, O> FnHandle<P, O> {
     ///
     /// That is a normal end: a transient or temporary child is not started again, a permanent one is.
     pub fn stop(&self) {
+        told::ends("stops", &self.task);
         match self.task.lineage() {
             Some(lineage) => lineage.stop(),
             None => self.task.end_input(0),
@@ -489,6 +491,7 @@ impl<P, O> FnHandle<P, O> {
     /// supervisor decides what follows.
     pub fn kill(&self) {
         if let Some(task) = self.task.acting() {
+            told::ends("kills", &task);
             task.kill();
         }
     }

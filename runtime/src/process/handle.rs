@@ -11,6 +11,7 @@ use crate::process::context::Cx;
 use crate::process::exit::{Exit, Fault};
 use crate::process::meta::{HandleKind, HandlerMeta, StructMeta};
 use crate::process::port::{Trace, Visitor};
+use crate::sim::told;
 use crate::sim::values::Shown;
 use crate::task::ports::Tie;
 use crate::task::{Done, ProcessId, Task};
@@ -188,6 +189,9 @@ impl<P> Handle<P> {
     /// # Ok(()) }) }
     /// ```
     pub fn stop(&self) {
+        if let Some(task) = self.mailbox.owner() {
+            told::ends("stops", &task);
+        }
         self.mailbox.stop_owner();
     }
 
@@ -207,6 +211,7 @@ impl<P> Handle<P> {
     /// ```
     pub fn kill(&self) {
         if let Some(task) = self.mailbox.owner().and_then(|task| task.acting()) {
+            told::ends("kills", &task);
             task.kill();
         }
     }

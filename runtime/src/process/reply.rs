@@ -43,6 +43,7 @@ use crate::channel::dead::Dead;
 use crate::channel::registry;
 use crate::process::call::CallError;
 use crate::process::caller::Presence;
+use crate::sim::{here, told};
 use crate::sync::{AtomicU32, Ordering, UnsafeCell, wait_a_moment};
 use crate::task::current;
 use crate::task::waker::TaskWaker;
@@ -497,8 +498,19 @@ impl<R, E> ReplySlot<R, E> {
         self.cell.as_ref().is_some_and(Asker::is_alone)
     }
 
+    fn is_wanted(&self) -> bool {
+        self.cell.is_some() && !self.abandoned()
+    }
+
     /// Answers the call.
-    pub fn answer(mut self, result: Result<R, E>) {
+    pub fn answer(mut self, result: Result<R, E>)
+    where
+        R: 'static,
+        E: 'static,
+    {
+        if here::records() {
+            told::answers(result.as_ref(), false);
+        }
         self.reply(result.map_err(CallError::Failed));
     }
 
@@ -611,9 +623,12 @@ pub fn reply<R, E>(slot: ReplySlot<R, E>) -> Reply<R, E> {
     Reply { slot }
 }
 
-impl<T, E> Reply<T, E> {
+impl<T: 'static, E: 'static> Reply<T, E> {
     /// Answers the call. An answer to a caller that has gone is dropped.
     pub fn send(mut self, value: T) {
+        if here::records() {
+            told::answers::<T, E>(Ok(&value), true);
+        }
         self.slot.reply(Ok(value));
     }
 
@@ -643,6 +658,9 @@ impl<T, E> Reply<T, E> {
     /// # Ok(()) }) }
     /// ```
     pub fn fail(mut self, error: E) {
+        if here::records() {
+            told::answers::<T, E>(Err(&error), true);
+        }
         self.slot.reply(Err(CallError::Failed(error)));
     }
 
@@ -667,7 +685,7 @@ impl<T, E> Reply<T, E> {
     /// # Ok(()) }) }
     /// ```
     pub fn is_wanted(&self) -> bool {
-        self.slot.cell.is_some() && !self.slot.abandoned()
+        self.slot.is_wanted()
     }
 }
 
@@ -684,7 +702,7 @@ impl<T, E> Drop for Reply<T, E> {
 impl<T, E> fmt::Debug for Reply<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reply")
-            .field("is_wanted", &self.is_wanted())
+            .field("is_wanted", &self.slot.is_wanted())
             .finish()
     }
 }

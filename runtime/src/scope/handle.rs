@@ -11,6 +11,7 @@ use super::{Stopping, group};
 use crate::error::Result;
 use crate::process::exit::IntoOutcome;
 use crate::process::spawn::{Pool, SharedInputs, Spawn, SpawnOptions, StartTwice};
+use crate::sim::told;
 use crate::supervise::Lineage;
 use crate::system::System;
 use crate::task::{Task, current};
@@ -285,6 +286,7 @@ impl Scope {
     /// # Ok(()) }) }
     /// ```
     pub async fn stop(&self, grace: Duration) -> ExitReport {
+        told::does(|| format!("stops scope `{}`", self.inner.name));
         self.inner.begin_stop(grace);
         self.inner.hasten_stop(grace);
         if !current::is_within(self.inner.id) {

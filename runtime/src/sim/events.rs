@@ -41,6 +41,9 @@ const WAITS: &str = " ... waits";
 /// What a struct process does between two messages.
 pub(super) const RECEIVES: &str = "recv its mailbox";
 
+/// What a struct process does with a message.
+pub(super) const HANDLES: &str = "handles ";
+
 impl Events {
     /// Notes anything.
     pub(crate) fn note(
@@ -78,6 +81,13 @@ impl Events {
             Some(last) if last.number == number && last.what == begun => last.what = what,
             _ => self.note(scheduler, step, number, process, what),
         }
+    }
+
+    /// A process answers a call: said where its line says that it handles it, if that is its last. False if it is not.
+    pub(super) fn answered(&mut self, process: u32, arrow: &str) -> bool {
+        let last = self.lines.last_mut();
+        let last = last.filter(|last| last.number == process && last.what.starts_with(HANDLES));
+        last.map(|last| last.what.push_str(arrow)).is_some()
     }
 
     /// The step of a process is over, and it waits.
@@ -171,10 +181,9 @@ pub(crate) fn operation(
     }
 }
 
-/// What a process has received, in words.
-pub(super) fn receipt(scheduler: &Scheduler, process: u32, object: u64, message: &str) -> String {
-    let place = place(scheduler, process, describe(object).as_ref());
-    format!("recv {place} -> {message}")
+/// A channel, as `process` sees it, without what goes through it.
+pub(super) fn place_of(scheduler: &Scheduler, process: u32, object: u64) -> String {
+    place(scheduler, process, describe(object).as_ref())
 }
 
 /// That a process has dropped the last endpoint of one side of a channel. None if it is its own mailbox: it ends, and says so.

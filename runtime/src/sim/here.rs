@@ -155,15 +155,20 @@ pub(crate) fn handles(call: String) {
     });
 }
 
-/// Notes which message the running process has received, if it has one and such messages can be shown.
-pub(crate) fn received<T: 'static>(object: u64, message: &T) {
-    if let Some(message) = show(message) {
-        with(|machine| {
-            if let Some(machine) = machine {
-                machine.received(object, &message);
-            }
-        });
+/// Notes which message the running process has received, if such messages can be shown; `None`: the channel is closed.
+pub(crate) fn received<T: 'static>(object: u64, message: Option<&T>) {
+    if !records() {
+        return;
     }
+    let shown = message.map(show);
+    if let Some(None) = shown {
+        return;
+    }
+    with(|machine| {
+        if let Some(machine) = machine {
+            machine.received(object, shown.flatten().as_deref());
+        }
+    });
 }
 
 /// Lets the run show messages of this type.

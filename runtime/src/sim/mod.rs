@@ -32,7 +32,7 @@
 //! # Reading order
 //!
 //! `tape` (choices), `strategy` (how they are made), `machine` (one step), `here` (what the runtime asks), `record` (what is noted
-//! of it), `values` (messages in words), `run` (one run), `quiet` (what is known when nothing can run), `search` (many runs),
+//! of it; `told` for what does not wait), `values` (messages in words), `run` (one run), `quiet` (what is known when nothing can run), `search` (many runs),
 //! `blocked` (code that blocks), `shrink`, `report`; and for users `handle`, `probe`, `model`, `monitor`, `faults`.
 
 mod blocked;
@@ -54,6 +54,7 @@ mod search;
 mod shrink;
 pub(crate) mod strategy;
 mod tape;
+pub(crate) mod told;
 pub(crate) mod values;
 
 use std::panic::Location;

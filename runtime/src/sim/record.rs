@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::channel::head::Side;
 use crate::process::exit::{Exit, Fault};
-use crate::sim::events::{RECEIVES, last_of, name_of, operation, receipt};
+use crate::sim::events::{HANDLES, RECEIVES, channel, last_of, name_of, operation, place_of};
 use crate::sim::machine::Machine;
 use crate::sim::values::About;
 use crate::task::registry::{Slot, WaitKind};
@@ -46,7 +46,7 @@ impl Machine {
         }
         if let Some(events) = &mut *self.events.borrow_mut() {
             let name = name_of(&self.scheduler, process);
-            let what = format!("handles {call}");
+            let what = format!("{HANDLES}{call}");
             events.becomes(
                 &self.scheduler,
                 self.steps.get(),
@@ -57,28 +57,60 @@ impl Machine {
         }
     }
 
-    pub(super) fn received(&self, object: u64, message: &str) {
+    pub(super) fn received(&self, object: u64, message: Option<&str>) {
+        let process = self.process.get();
+        let begun = operation(
+            &self.scheduler,
+            process,
+            WaitKind::Recv,
+            object,
+            &About::Unknown,
+        );
+        let what = match message {
+            Some(message) => format!("recv {} -> {message}", self.place_of(object)),
+            // Then it ends, and says so.
+            None if begun == RECEIVES => return,
+            None => format!("recv {} -> (closed)", self.place_of(object)),
+        };
+        self.came_of(&begun, what);
+    }
+
+    /// A channel, as the running process sees it.
+    pub(super) fn place_of(&self, object: u64) -> String {
+        place_of(&self.scheduler, self.process.get(), object)
+    }
+
+    /// A channel, as the running process sees it, and what goes through it.
+    pub(super) fn channel_of(&self, object: u64) -> String {
+        channel(&self.scheduler, self.process.get(), object)
+    }
+
+    /// What has come of the operation whose line was `begun`.
+    pub(super) fn came_of(&self, begun: &str, what: String) {
         let process = self.process.get();
         if self.in_job.get() || !self.is_shown(process) {
             return;
         }
         if let Some(events) = &mut *self.events.borrow_mut() {
-            let begun = operation(
-                &self.scheduler,
-                process,
-                WaitKind::Recv,
-                object,
-                &About::Unknown,
-            );
-            let what = receipt(&self.scheduler, process, object, message);
             let name = name_of(&self.scheduler, process);
-            events.becomes(
-                &self.scheduler,
-                self.steps.get(),
-                process,
-                name,
-                (&begun, what),
-            );
+            let step = self.steps.get();
+            events.becomes(&self.scheduler, step, process, name, (begun, what));
+        }
+    }
+
+    /// The process answers the call that it handles, or an earlier one.
+    pub(super) fn answers(&self, value: Option<String>, later: bool) {
+        let process = self.process.get();
+        if self.in_job.get() || !self.is_shown(process) {
+            return;
+        }
+        let arrow = value.map_or(String::new(), |value| format!(" -> {value}"));
+        if let Some(events) = &mut *self.events.borrow_mut() {
+            if later || !events.answered(process, &arrow) {
+                let name = name_of(&self.scheduler, process);
+                let what = format!("replies{arrow}");
+                events.note(&self.scheduler, self.steps.get(), process, name, what);
+            }
         }
     }
 

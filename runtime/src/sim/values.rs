@@ -10,7 +10,8 @@ use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
 use crate::channel::{Receiver, Sender};
-use crate::sim::events::made_at;
+use crate::process::reply::ReplySlot;
+use crate::sim::events::{at, made_at};
 use crate::sim::here;
 
 /// The most characters of a message that are shown.
@@ -50,6 +51,16 @@ impl About {
     #[inline(never)]
     pub(crate) fn channel<T>(site: &Location<'_>) -> Self {
         Self::object(|| made_at::<T>(site))
+    }
+
+    /// A message that is about to go into a channel of its type that was made at `site`.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn message_at<T: 'static>(site: &Location<'_>, message: Option<&T>) -> Self {
+        Self::object(|| match message.and_then(here::show) {
+            Some(message) => format!("{} <- {message}", at(site)),
+            None => made_at::<T>(site),
+        })
     }
 
     /// Anything else.
@@ -142,6 +153,21 @@ impl<T: ?Sized> ViaSilence for &ShowValue<'_, T> {
     fn show(&self, shown: &mut Shown) {
         shown.push("_");
     }
+}
+
+/// The slot for the reply of a handler; called as `(&ShowReply(slot)).learn()`.
+#[derive(Debug)]
+pub struct ShowReply<'a, R, E>(pub &'a ReplySlot<R, E>);
+
+impl<R: Debug + 'static, E: Debug + 'static> ViaItem for ShowReply<'_, R, E> {
+    fn learn(&self) {
+        here::learn::<R>();
+        here::learn::<E>();
+    }
+}
+
+impl<R, E> ViaNoItem for &ShowReply<'_, R, E> {
+    fn learn(&self) {}
 }
 
 /// What carries messages of one type.

@@ -236,7 +236,7 @@ async fn next(
             return Poll::Ready(Woken::Events(events));
         }
         match timer.as_mut().as_pin_mut() {
-            Some(timer) => timer.poll(cx).map(|()| Woken::Timer),
+            Some(timer) => timer.poll_sleep(cx).map(|()| Woken::Timer),
             None => Poll::Pending,
         }
     })

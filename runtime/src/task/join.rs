@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use crate::channel::select::{ArmPoll, Event, Token};
 use crate::process::exit::Exit;
+use crate::sim::told;
 use crate::sync::{Ordering, prefetch, prefetch_rest};
 use crate::task::cell::{self, Header};
 use crate::task::current;
@@ -272,6 +273,7 @@ impl<T> Task<T> {
     /// ```
     pub fn kill(&self) {
         if let Some(task) = self.task.acting() {
+            told::ends("kills", &task);
             task.kill();
         }
     }

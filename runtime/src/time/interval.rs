@@ -125,7 +125,7 @@ impl Interval {
     }
 
     fn poll_tick(&mut self, cx: &mut Context<'_>, token: Option<&Token>) -> Poll<Instant> {
-        ready!(self.sleep.as_mut().poll(cx));
+        ready!(self.sleep.as_mut().poll_sleep(cx));
         // A tick that loses a `select!` stays due.
         if !token.is_none_or(Token::claim) {
             return Poll::Pending;

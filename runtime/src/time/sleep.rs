@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::channel::select::{ArmPoll, Event, Token};
 use crate::scheduler::{Scheduler, worker};
-use crate::sim::here;
+use crate::sim::{here, told};
 use crate::task::registry::WaitKind;
 use crate::task::waker::TaskWaker;
 use crate::task::{TaskRef, current};
@@ -147,7 +147,8 @@ impl Sleep {
         }
     }
 
-    fn poll_sleep(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    /// Polls it without a line of its own in the record of a simulation: as a part of another operation.
+    pub(crate) fn poll_sleep(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         // SAFETY: nothing is moved out; `entry` keeps its place.
         let this = unsafe { self.get_unchecked_mut() };
         match this.state {
@@ -179,6 +180,14 @@ impl Sleep {
         match self.when {
             When::At(deadline) => Some(deadline),
             When::After(_) => None,
+        }
+    }
+
+    /// How long it takes from now on.
+    fn pause(&self) -> Duration {
+        match self.when {
+            When::At(deadline) => deadline.saturating_duration_since(super::clock::now()),
+            When::After(pause) => pause,
         }
     }
 
@@ -244,6 +253,9 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if here::records() && matches!(self.state, State::New) {
+            told::sleeps(self.pause());
+        }
         self.poll_sleep(cx)
     }
 }
