@@ -9,7 +9,8 @@ use crate::task::current;
 /// Returns the source of random numbers of the running process.
 ///
 /// In production it is the generator of the worker (xorshift64*): fast, seeded anew in each program, and not for secrets. In a
-/// simulation each number is a choice: seed 0 draws zeros, and a failure is shrunk to small numbers.
+/// simulation each number is a choice: a tape has it again, and a failure is shrunk to small numbers. With seed 0 the first numbers
+/// below a bound are zeros; [`Rng::u64`] differs each time in every run.
 ///
 /// # Examples
 /// ```
@@ -79,7 +80,7 @@ impl Rng {
         (u64::from(word()) << 32) | u64::from(word())
     }
 
-    /// True with this probability, from 0 to 1. In the boring run of a simulation it is false, unless the probability is 1.
+    /// True with this probability, from 0 to 1. With seed 0 of a simulation it is false at first, unless the probability is 1.
     pub fn chance(&mut self, probability: f64) -> bool {
         const PARTS: u32 = 1 << 24;
         let often = (probability.clamp(0.0, 1.0) * f64::from(PARTS)) as u32;
@@ -122,7 +123,14 @@ fn draw(n: u32) -> u32 {
 
 /// 32 random bits.
 fn word() -> u32 {
-    (draw(1 << 16) << 16) | draw(1 << 16)
+    let half = || {
+        if here::is_here() {
+            here::user_word()
+        } else {
+            current::random_below(1 << 16)
+        }
+    };
+    (half() << 16) | half()
 }
 
 #[cfg(all(test, not(loom)))]

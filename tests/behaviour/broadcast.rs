@@ -7,7 +7,7 @@ use roundrock::channel::{TryRecvError, TrySendError};
 use roundrock::prelude::*;
 use roundrock_tests::{Random, Step, now, on, on_workers, times, yield_now};
 
-fn take_all<T: Clone>(receiver: &BroadcastReceiver<T>) -> Vec<T> {
+fn take_all<T: Clone + 'static>(receiver: &BroadcastReceiver<T>) -> Vec<T> {
     std::iter::from_fn(|| receiver.try_recv().ok())
         .map(|message| message.unwrap())
         .collect()

@@ -211,12 +211,22 @@ fn lines_that_are_left_away_are_counted() {
         roundrock::Ok(())
     });
     let failure = failure.expect_err("the body fails");
+    let left_away = failure
+        .events
+        .iter()
+        .position(|line| line.contains("left away"));
+    let left_away = left_away.expect("some are left away");
     assert!(
-        failure.events[0].contains("2000 lines before these are left away"),
+        failure.events[left_away].contains("1500 lines between these are left away"),
         "{}",
-        failure.events[0]
+        failure.events[left_away]
     );
     assert!(failure.events.len() < 2003, "{}", failure.events.len());
+    assert!(
+        failure.events[1].contains("send ") && left_away > 400,
+        "the first ones are there: {:?}",
+        &failure.events[..3]
+    );
 }
 
 /// What replays a test runs this test only, also where its name is a part of another's.

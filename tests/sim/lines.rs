@@ -232,8 +232,12 @@ fn answers_are_told_where_they_are_given() {
         desk.pay(4).await?;
         desk.slow().await?;
         let (one, two) = (desk.clone(), desk.clone());
-        let one = sim.task("one", async move { Ok::<_, roundrock::Error>(one.queue().await.is_ok()) });
-        let two = sim.task("two", async move { Ok::<_, roundrock::Error>(two.queue().await.is_ok()) });
+        let one = sim.task("one", async move {
+            Ok::<_, roundrock::Error>(one.queue().await.is_ok())
+        });
+        let two = sim.task("two", async move {
+            Ok::<_, roundrock::Error>(two.queue().await.is_ok())
+        });
         sim.settle().await;
         desk.call_up().send_and_forget().await?;
         let both = (one.await?, two.await?);
@@ -297,5 +301,80 @@ fn locks_pauses_and_ends_are_told() {
     assert!(
         !lines.iter().any(|line| line.contains("sleep 2ms")),
         "{lines:?}"
+    );
+}
+
+/// What was done at once is not shown as if it waited, whatever its process waits for afterwards.
+#[test]
+fn only_what_waits_is_said_to_wait() {
+    let lines = lines("waits", |sim: Sim| async move {
+        let (jobs, _inbox) = bounded::<u32>(8).named("jobs");
+        let lock = Mutex::new(0);
+        let held = lock.lock().await;
+        jobs.send(1).await?;
+        // A future that is not Roundrock's: it wakes its process, and waits once.
+        let mut first = true;
+        std::future::poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            if std::mem::take(&mut first) {
+                return std::task::Poll::Pending;
+            }
+            std::task::Poll::Ready(())
+        })
+        .await;
+        sleep(Duration::from_millis(1)).await;
+        drop(held);
+        let other = sim.task("other", async { sleep(Duration::from_millis(1)).await });
+        other.await?;
+        let (_keeps, empty) = bounded::<u32>(1);
+        let late = empty.recv().within(Duration::from_millis(2)).await;
+        assert!(late.is_err());
+        Ok(())
+    });
+    let text = lines.join("\n");
+    for done in ["lock [", "send jobs"] {
+        let line = lines.iter().find(|line| line.starts_with(done));
+        let line = line.unwrap_or_else(|| panic!("`{done}` is not in\n{text}"));
+        assert!(!line.contains("waits"), "{line}\nin\n{text}");
+    }
+    assert_told(
+        &lines,
+        &[
+            "sleep 1ms ... waits",
+            "join other#",
+            "recv [",
+            "gives up: the time is over",
+        ],
+    );
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.starts_with("recv [") && line.ends_with("... waits")),
+        "{text}"
+    );
+}
+
+#[test]
+fn jobs_and_ticks_have_lines() {
+    let lines = lines("jobs", |_: Sim| async {
+        assert_eq!(roundrock::blocking::blocking(|| 1).await, 1);
+        let mut ticks = interval(Duration::from_millis(1));
+        ticks.next().await;
+        ticks.next().await;
+        select! {
+            _ = sleep(Duration::from_millis(1)) => {}
+        }
+        Ok(())
+    });
+    assert_told(
+        &lines,
+        &[
+            "waits for a job that blocks",
+            "its job that blocks runs",
+            "its interval ticks",
+            "its interval ticks",
+            "select ... waits",
+            "its timer has fired",
+        ],
     );
 }

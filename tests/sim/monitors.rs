@@ -1,7 +1,7 @@
 //! Conditions, probes and models.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 use roundrock::prelude::*;
 use roundrock::sim::{Failure, Reason, Simulation, Summary};
@@ -227,4 +227,67 @@ fn a_model_shows_the_operations_before_the_one_that_differs() {
         text.contains("withdraw 4 -> true\n    withdraw 5 -> true"),
         "{text}"
     );
+}
+
+/// A condition that fails because something has panicked does not hide the panic.
+#[test]
+fn a_panic_is_the_reason_and_not_the_condition_that_it_broke() {
+    let watched = |always: bool| {
+        Simulation::new("watched")
+            .seeds(4)
+            .run(move |sim: Sim| async move {
+                let done = Arc::new(AtomicU32::new(0));
+                let seen = Arc::clone(&done);
+                if always {
+                    sim.always("pairs", move || {
+                        seen.load(Ordering::Relaxed).is_multiple_of(2)
+                    });
+                } else {
+                    sim.eventually("all work is done", move || {
+                        seen.load(Ordering::Relaxed) == 2
+                    });
+                }
+                let worker = sim.task("worker", async move {
+                    done.fetch_add(1, Ordering::Relaxed);
+                    let missing = "no number".parse::<u32>();
+                    done.fetch_add(missing.expect("the number is there"), Ordering::Relaxed);
+                });
+                worker.await
+            })
+    };
+    for always in [false, true] {
+        let failure = watched(always).expect_err("the worker panics");
+        assert!(
+            matches!(&failure.reason, Reason::Panicked { process, .. } if process.starts_with("worker")),
+            "{failure}"
+        );
+    }
+}
+
+/// What a condition holds is not what the processes wait for.
+#[roundrock::test(seeds = 16)]
+async fn a_condition_may_hold_a_sender(sim: &Sim) -> Result<()> {
+    let (jobs, inbox) = bounded::<u32>(4);
+    let watched = jobs.clone();
+    sim.always("bounded", move || watched.len() <= 4);
+    let worker = sim.task(
+        "worker",
+        async move { while inbox.recv().await.is_some() {} },
+    );
+    jobs.send(1).await?;
+    drop(jobs);
+    Ok(worker.await?)
+}
+
+/// The same, where nobody waits for the worker.
+#[roundrock::test(seeds = 16)]
+async fn a_condition_may_hold_a_handle_to_the_end(sim: &Sim) -> Result<()> {
+    let (jobs, inbox) = bounded::<u32>(4);
+    let watched = jobs.clone();
+    sim.eventually("all is taken", move || watched.is_empty());
+    sim.task(
+        "worker",
+        async move { while inbox.recv().await.is_some() {} },
+    );
+    Ok(jobs.send(1).await?)
 }

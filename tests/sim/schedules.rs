@@ -1,6 +1,6 @@
 //! Schedules: races are found, made simple, and replayed by their seed and by their tape.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -582,4 +582,72 @@ fn a_loop_that_yields_starves_nobody() {
             panic!("{strategy:?}: {failure}");
         }
     }
+}
+
+/// A program that draws until the number suits it comes to an end in every run, also in that of seed 0 and in those of a shrunk tape.
+#[roundrock::test(seeds = 8)]
+async fn a_program_may_draw_again(_sim: &Sim) {
+    let mut rng = roundrock::rng();
+    let peer = loop {
+        let peer = rng.below(3);
+        if peer != 0 {
+            break peer;
+        }
+    };
+    assert!(peer < 3);
+    while !rng.chance(0.5) {
+        sleep(millis(1)).await;
+    }
+    let ids: BTreeSet<u64> = (0..100).map(|_| rng.u64()).collect();
+    assert_eq!(ids.len(), 100, "names that are drawn differ");
+}
+
+/// Fails in each run, and prints a line in each; listens to the environment.
+#[test]
+fn says_that_it_runs() {
+    let search = Simulation::new("says").seeds(4).with_environment();
+    let failure = search.run(|sim: Sim| async move {
+        println!("-- a run --");
+        let hasty = sim.task("hasty", async { roundrock::Ok(()) });
+        sim.task("slow", async { roundrock::Ok(()) }).await?;
+        hasty.await?;
+        bail!("as asked");
+        #[expect(unreachable_code, reason = "says the type of the body")]
+        roundrock::Ok(())
+    });
+    let failure: Box<Failure> = match failure {
+        Ok(summary) => panic!("{summary}"),
+        Err(failure) => failure,
+    };
+    println!("{failure}");
+    assert!(matches!(failure.reason, Reason::Failed { .. }), "{failure}");
+}
+
+/// A replay makes the run once, so that what the program prints stands there once, and shows it as it was found.
+#[test]
+fn a_replay_makes_the_run_once() {
+    let lines = |variable: &str, value: &str| {
+        let program = std::env::current_exe().expect("this is one");
+        let output = std::process::Command::new(program)
+            .args(["--exact", "schedules::says_that_it_runs", "--nocapture"])
+            .env(variable, value)
+            .output()
+            .expect("it starts");
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.contains("join slow#"), "the events are shown: {text}");
+        (text.matches("-- a run --").count(), text)
+    };
+    let (runs, text) = lines("ROUNDROCK_TAPE", "0.1,0.1");
+    assert_eq!(runs, 1, "{text}");
+    assert!(
+        text.contains("with 2 unusual choices"),
+        "it is not made simpler: {text}"
+    );
+    assert_eq!(lines("ROUNDROCK_SEED", "0").0, 1);
+    assert_eq!(
+        lines("ROUNDROCK_SEED", "3").0,
+        2,
+        "and the one that plans it"
+    );
 }

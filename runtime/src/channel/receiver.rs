@@ -368,10 +368,11 @@ impl<T: Message> Recv<'_, T> {
     #[inline(never)]
     fn look_again(&mut self, cx: &Context<'_>) -> Poll<Option<T>> {
         let core = self.receiver.core();
-        if current::flags() != 0 {
-            core.close_to_outside();
-        }
         let mut mark = self.node.mark();
+        if mark != wait::DONE && current::flags() != 0 {
+            core.close_to_outside();
+            mark = self.node.mark();
+        }
         if mark == wait::WAITING {
             // SAFETY: the node is used with this channel's receivers only.
             mark = unsafe { core.renew_receiver(&self.node, cx) };

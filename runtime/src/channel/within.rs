@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::channel::Message;
 use crate::channel::error::SendTimeoutError;
 use crate::channel::sender::{Route, Sending};
+use crate::sim::told;
 use crate::task::current;
 use crate::time::{Sleep, sleep};
 
@@ -57,6 +58,7 @@ impl<T: Message> Future for SendingWithin<'_, T> {
         }
         // SAFETY: as above.
         ready!(unsafe { Pin::new_unchecked(&mut this.sleep) }.poll_sleep(cx));
+        told::does(|| "gives up: the time is over".to_owned());
         current::wait_no_more(before);
         Poll::Ready(match this.send.op.give_up(this.send.sender) {
             Some(message) => {

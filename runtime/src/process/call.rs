@@ -28,6 +28,7 @@ use crate::channel::sender::Sender;
 use crate::process::Reply;
 use crate::process::handle::{Handle, Handlers};
 use crate::process::reply::{Question, ReplySlot, question};
+use crate::sim::told;
 use crate::sim::values::About;
 use crate::task::current;
 use crate::task::registry::WaitKind;
@@ -564,6 +565,7 @@ impl<P: Handlers, R, E> CallFuture<'_, P, R, E, P::Message> {
             (Some(path), _) => CallError::Cycle(path),
             (None, Some(sleep)) => {
                 ready!(sleep.as_mut().poll_sleep(cx));
+                told::does(|| "gives up: the time is over".to_owned());
                 CallError::Deadline
             }
             (None, None) => return Poll::Pending,

@@ -19,7 +19,7 @@ pub(crate) struct Events {
     lines: Vec<Event>,
     /// The process whose step the last line belongs to.
     last: Option<u32>,
-    /// How many of the first lines were left away.
+    /// How many lines after the first ones were left away.
     left_away: usize,
 }
 
@@ -30,10 +30,15 @@ struct Event {
     process: String,
     what: String,
     number: u32,
+    /// As what its process waits if it cannot complete at once; `None` if it never waits.
+    kind: Option<WaitKind>,
 }
 
-/// The most lines that are kept; the first ones of a longer run are left away.
+/// The most lines that are kept; of a longer run, the first and the last ones.
 const LONGEST: usize = 2000;
+
+/// How many of the first lines of a longer run are kept: what it stands still for may have happened then.
+const FIRST: usize = 500;
 
 /// What follows an operation that its process waits for.
 const WAITS: &str = " ... waits";
@@ -45,7 +50,7 @@ pub(super) const RECEIVES: &str = "recv its mailbox";
 pub(super) const HANDLES: &str = "handles ";
 
 impl Events {
-    /// Notes anything.
+    /// Notes anything that does not wait.
     pub(crate) fn note(
         &mut self,
         scheduler: &Scheduler,
@@ -54,9 +59,21 @@ impl Events {
         process: String,
         what: String,
     ) {
+        self.note_as(scheduler, step, number, process, (what, None));
+    }
+
+    /// Notes anything, with what its process waits for if it cannot complete it at once.
+    pub(crate) fn note_as(
+        &mut self,
+        scheduler: &Scheduler,
+        step: u64,
+        number: u32,
+        process: String,
+        (what, kind): (String, Option<WaitKind>),
+    ) {
         if self.lines.len() == LONGEST {
-            self.lines.drain(..LONGEST / 2);
-            self.left_away += LONGEST / 2;
+            self.lines.drain(FIRST..(FIRST + LONGEST) / 2);
+            self.left_away += (LONGEST - FIRST) / 2;
         }
         self.last = Some(number);
         self.lines.push(Event {
@@ -65,7 +82,13 @@ impl Events {
             process,
             what,
             number,
+            kind,
         });
+    }
+
+    /// Whether this is what the last line says.
+    pub(super) fn ends_with(&self, what: &str) -> bool {
+        self.lines.last().is_some_and(|last| last.what == what)
     }
 
     /// What has come of an operation: said in its place, if it did not wait.
@@ -78,7 +101,9 @@ impl Events {
         (begun, what): (&str, String),
     ) {
         match self.lines.last_mut() {
-            Some(last) if last.number == number && last.what == begun => last.what = what,
+            Some(last) if last.number == number && last.what == begun => {
+                (last.what, last.kind) = (what, None);
+            }
             _ => self.note(scheduler, step, number, process, what),
         }
     }
@@ -90,14 +115,26 @@ impl Events {
         last.map(|last| last.what.push_str(arrow)).is_some()
     }
 
-    /// The step of a process is over, and it waits.
-    pub(crate) fn parked(&mut self, process: u32) {
-        if self.last.take() == Some(process)
-            && let Some(event) = self.lines.last_mut()
-            && event.number == process
-        {
-            event.what.push_str(WAITS);
+    /// The step of a process is over, and it waits for one of these kinds of things. False if no line says so: the last thing that it
+    /// did was done at once, and what it waits for is not an operation of its own.
+    pub(crate) fn parked(&mut self, process: u32, kinds: u16) -> bool {
+        let is_last = self.last.take() == Some(process);
+        let last = self.lines.last_mut();
+        let last = last.filter(|last| is_last && last.number == process);
+        let Some(last) = last else {
+            // It did nothing in this step, so nothing is new.
+            return !is_last;
+        };
+        let waits = last.kind.is_some_and(|kind| match kind {
+            WaitKind::Select => kinds != 0,
+            // A call that was sent waits for its reply.
+            WaitKind::Send => kinds & (WaitKind::Send.bit() | WaitKind::Reply.bit()) != 0,
+            kind => kinds & kind.bit() != 0,
+        });
+        if waits {
+            last.what.push_str(WAITS);
         }
+        waits
     }
 
     /// The lock that a process waits for, and who had it when it began to, if that was the last that it did.
@@ -131,14 +168,13 @@ impl Events {
             }
             format!("{step:>5} {time:>8}  {process:<width$}  {what}")
         };
-        let left_away = (self.left_away > 0).then(|| {
-            format!(
-                "      ({} lines before these are left away)",
-                self.left_away
-            )
-        });
-        let lines = self.lines.into_iter().map(line);
-        left_away.into_iter().chain(lines).collect()
+        let left_away = self.left_away;
+        let mut lines: Vec<String> = self.lines.into_iter().map(line).collect();
+        if left_away > 0 {
+            let text = format!("      ({left_away} lines between these are left away)");
+            lines.insert(FIRST, text);
+        }
+        lines
     }
 }
 

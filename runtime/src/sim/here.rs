@@ -88,8 +88,37 @@ pub(crate) fn random_below(n: u32) -> u32 {
 }
 
 /// A number that the program wants at random.
+///
+/// The boring choice is zero, so that failures are shrunk to small numbers; but a program that draws until a number suits it must
+/// come to an end in every run, so later it is another number each time, the same in every run.
 pub(crate) fn user_number(n: u32) -> u32 {
-    number(Label::User, n)
+    let number = number(Label::User, n);
+    let (turn, is_plain) = with(|machine| machine.map_or((0, true), |machine| machine.draws()));
+    if is_plain {
+        return number;
+    }
+    spread_over(number, turn, n)
+}
+
+/// Half of a number that the program wants for its own sake, as a name say: two of them differ in every run.
+pub(crate) fn user_word() -> u32 {
+    const HALF: u32 = 1 << 16;
+    let number = number(Label::User, HALF);
+    let (turn, _) = with(|machine| machine.map_or((0, true), |machine| machine.draws()));
+    spread_over(number, turn, HALF)
+}
+
+fn spread_over(number: u32, turn: u64, n: u32) -> u32 {
+    ((u64::from(number) + (spread(turn) >> 32)) % u64::from(n.max(1))) as u32
+}
+
+/// Numbers without a pattern, from 0, 1, 2 (SplitMix64: Steele, Lea and Flood, *Fast splittable pseudorandom number generators*,
+/// 2014).
+fn spread(turn: u64) -> u64 {
+    let mut z = turn.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 fn number(label: Label, n: u32) -> u32 {
@@ -110,6 +139,11 @@ pub(crate) fn timer_delay() -> u64 {
             let at = machine.place();
             let faults = machine.faults.borrow();
             let delay = faults.delay(&mut machine.choices.borrow_mut(), at);
+            if let Some(delay) = delay {
+                machine.happens(machine.process.get(), || {
+                    format!("its timer is late by {delay:?}")
+                });
+            }
             delay.map_or(0, |delay| delay.as_nanos() as u64)
         }
         _ => 0,
@@ -155,18 +189,15 @@ pub(crate) fn handles(call: String) {
     });
 }
 
-/// Notes which message the running process has received, if such messages can be shown; `None`: the channel is closed.
+/// Notes which message the running process has received; `None`: the channel is closed.
 pub(crate) fn received<T: 'static>(object: u64, message: Option<&T>) {
     if !records() {
         return;
     }
     let shown = message.map(show);
-    if let Some(None) = shown {
-        return;
-    }
     with(|machine| {
         if let Some(machine) = machine {
-            machine.received(object, shown.flatten().as_deref());
+            machine.received(object, shown.as_ref().map(Option::as_deref));
         }
     });
 }

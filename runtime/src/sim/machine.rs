@@ -31,6 +31,9 @@ use crate::task::waker::TaskWaker;
 /// A process that could run for so many steps is chosen in any case, so that no strategy starves it.
 const PATIENCE: u64 = 10_000;
 
+/// Draws in a run, and in one step of it, from which on the boring choice is not zero any more: see `here::user_number`.
+const ZEROS: (u64, u64) = (256, 32);
+
 /// A process that can run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ready {
@@ -46,6 +49,8 @@ pub(crate) struct Ready {
 /// A job that blocks, and that nobody has run yet.
 pub(crate) struct Pending {
     job: Job,
+    /// Whose it is.
+    process: u32,
     rested: bool,
 }
 
@@ -89,6 +94,8 @@ pub(crate) struct Machine {
     streak: Cell<u32>,
     /// How often somebody asked where to begin.
     pub(super) turns: Cell<u32>,
+    /// How many numbers the program has drawn; how many of them in this step, and which step that is.
+    drawn: Cell<(u64, u64, u64)>,
     /// Polls of processes that have begun.
     polls: Cell<u64>,
     /// By process: the poll in which it was interrupted at a point, which it passes when it runs again; zero if it was not.
@@ -146,6 +153,7 @@ impl Machine {
             max_steps,
             streak: Cell::new(0),
             turns: Cell::new(0),
+            drawn: Cell::new((0, 0, 0)),
             polls: Cell::new(0),
             interrupted: RefCell::default(),
             of_scope: Cell::new(false),
@@ -177,6 +185,15 @@ impl Machine {
         (self.process.get(), self.steps.get())
     }
 
+    /// The program draws a number: the how manieth, and whether the boring choice is still zero.
+    pub(super) fn draws(&self) -> (u64, bool) {
+        let (all, of_step, step) = self.drawn.get();
+        let now = self.polls.get();
+        let of_step = if step == now { of_step } else { 0 };
+        self.drawn.set((all + 1, of_step + 1, now));
+        (all, all < ZEROS.0 && of_step < ZEROS.1)
+    }
+
     /// The virtual time in nanoseconds.
     pub(crate) fn now(&self) -> u64 {
         self.scheduler.clock.now_nanos()
@@ -196,9 +213,12 @@ impl Machine {
 
     /// Takes in a job, to be run at some later step.
     pub(super) fn take_job(&self, job: Job) {
-        self.jobs
-            .borrow_mut()
-            .push_back(Pending { job, rested: false });
+        let process = self.process.get();
+        self.jobs.borrow_mut().push_back(Pending {
+            job,
+            process,
+            rested: false,
+        });
     }
 
     fn step_begins(&self) {
@@ -259,7 +279,10 @@ impl Machine {
         if self.throws(task) {
             return (false, true);
         }
-        if kind == WaitKind::Recv && task.scope().is_some() && self.stalls(process) {
+        if matches!(kind, WaitKind::Recv | WaitKind::Select)
+            && task.scope().is_some()
+            && self.stalls(process)
+        {
             return (false, false);
         }
         let mut ready = self.ready.borrow_mut();
@@ -538,6 +561,11 @@ impl Machine {
             Step::Left => self.parked(next.process),
             Step::Ended => {
                 self.put_aside.set(None);
+                // Another process may get its number.
+                if let Some(poll) = self.interrupted.borrow_mut().get_mut(next.process as usize) {
+                    *poll = 0;
+                }
+                self.choices.borrow_mut().ends(next.process);
                 if let Some(Some((name, task))) = watched
                     && self.is_recording()
                     && let Some(exit) = task.exit()
@@ -549,8 +577,9 @@ impl Machine {
     }
 
     /// Lets a job run to its end.
-    pub(crate) fn run_job(&self, Pending { job, .. }: Pending) {
+    pub(crate) fn run_job(&self, Pending { job, process, .. }: Pending) {
         self.step_begins();
+        self.happens(process, || "its job that blocks runs".to_owned());
         self.progress.job_begins();
         self.in_job.set(true);
         job();

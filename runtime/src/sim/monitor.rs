@@ -19,7 +19,8 @@ pub(crate) enum When {
 struct Monitor {
     when: When,
     name: String,
-    holds: Box<dyn FnMut() -> bool>,
+    /// `None` once it was dropped, and is not asked any more.
+    holds: Option<Box<dyn FnMut() -> bool>>,
     held: bool,
 }
 
@@ -33,7 +34,7 @@ impl Machine {
         self.monitors.borrow_mut().0.push(Monitor {
             when,
             name,
-            holds,
+            holds: Some(holds),
             held: false,
         });
     }
@@ -59,8 +60,11 @@ impl Machine {
             if !which.contains(&monitor.when) || monitor.when == When::Sometimes && monitor.held {
                 continue;
             }
+            let Some(condition) = &mut monitor.holds else {
+                continue;
+            };
             // UNWIND: the run ends, and a condition that panicked is not asked again.
-            let holds = match catch_unwind(AssertUnwindSafe(|| (monitor.holds)())) {
+            let holds = match catch_unwind(AssertUnwindSafe(condition)) {
                 Ok(holds) => holds,
                 Err(payload) => {
                     let condition = format!("the condition {}", monitor.name);
@@ -78,6 +82,22 @@ impl Machine {
         }
         let added = std::mem::replace(&mut *self.monitors.borrow_mut(), monitors);
         self.monitors.borrow_mut().0.extend(added.0);
+    }
+
+    /// Drops what the conditions hold; what was seen of them is kept. False if there were none.
+    pub(crate) fn drop_conditions(&self) -> bool {
+        let mut dropped = Vec::new();
+        for monitor in &mut self.monitors.borrow_mut().0 {
+            dropped.extend(monitor.holds.take());
+        }
+        // UNWIND: what a condition holds is the user's, and may panic when it is dropped; the run goes on to its own end.
+        let any = !dropped.is_empty();
+        for condition in dropped {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(condition))) {
+                self.break_off(|| Reason::of_payload("a condition".to_owned(), payload));
+            }
+        }
+        any
     }
 
     /// The conditions that must hold in some run, and whether they did in this one.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::leaks;
+use crate::leaks::{self, Leak};
 use crate::scheduler::{Scheduler, worker};
 use crate::sim::events::{channel, name_of, short};
 use crate::sim::machine::Machine;
@@ -64,6 +64,20 @@ pub(crate) fn proven(system: &SystemInner) -> Vec<String> {
     let found = leaks::search(system);
     let proven = found.iter().filter(|leak| leak.is_proven());
     proven.map(ToString::to_string).collect()
+}
+
+/// What the detector proves of the body of the test: that it can never go on.
+pub(crate) fn stuck(system: &SystemInner, test: &TaskRef) -> Vec<String> {
+    let found = leaks::search(system);
+    let of_test = |leak: &&Leak| {
+        let mut processes = leak.processes.iter();
+        leak.is_proven() && processes.any(|process| process.id == test.id())
+    };
+    found
+        .iter()
+        .filter(of_test)
+        .map(ToString::to_string)
+        .collect()
 }
 
 /// Processes that are parked on a channel although what they wait for is there.

@@ -48,6 +48,9 @@ pub enum Reason {
     },
     /// The body of the test waits, nothing can run, and no timer is armed.
     Deadlock,
+    /// The body of the test waits, and can never go on, though others do, driven by timers: what the detector of
+    /// [leaks](crate::leaks) proves, a text for each finding.
+    Stuck(Vec<String>),
     /// The body has returned, and these processes wait for ever: a line for each one, or what the detector of
     /// [leaks](crate::leaks) proves, a text for each finding.
     Leak(Vec<String>),
@@ -108,7 +111,9 @@ impl Reason {
                     ..
                 },
             ) => one == other && site == there,
-            (Self::Leak(_), Self::Leak(_)) | (Self::Late(_), Self::Late(_)) => true,
+            (Self::Leak(_), Self::Leak(_))
+            | (Self::Stuck(_), Self::Stuck(_))
+            | (Self::Late(_), Self::Late(_)) => true,
             _ => same_words(&self.to_string(), &other.to_string()),
         }
     }
@@ -248,6 +253,12 @@ impl fmt::Display for Reason {
             Self::Failed { process, error } => write!(f, "`{process}` failed: {error}"),
             Self::Deadlock => {
                 f.write_str("deadlock: the test waits, nothing can run, and no timer is armed")
+            }
+            Self::Stuck(proofs) => {
+                f.write_str(
+                    "deadlock: the test can never go on, though others do, driven by timers:",
+                )?;
+                list(f, proofs)
             }
             Self::Leak(processes) => {
                 f.write_str("leak: the test has returned, and these wait for ever, because nobody is left who could wake them:")?;

@@ -7,6 +7,7 @@ use crate::process::exit::{Exit, Fault};
 use crate::sim::events::{HANDLES, RECEIVES, channel, last_of, name_of, operation, place_of};
 use crate::sim::machine::Machine;
 use crate::sim::values::About;
+use crate::sync::Ordering;
 use crate::task::registry::{Slot, WaitKind};
 
 impl Machine {
@@ -57,7 +58,8 @@ impl Machine {
         }
     }
 
-    pub(super) fn received(&self, object: u64, message: Option<&str>) {
+    /// `None`: the channel is closed; `Some(None)`: there is a message, which cannot be shown.
+    pub(super) fn received(&self, object: u64, message: Option<Option<&str>>) {
         let process = self.process.get();
         let begun = operation(
             &self.scheduler,
@@ -67,7 +69,10 @@ impl Machine {
             &About::Unknown,
         );
         let what = match message {
-            Some(message) => format!("recv {} -> {message}", self.place_of(object)),
+            Some(Some(message)) => format!("recv {} -> {message}", self.place_of(object)),
+            // The line of the receive says it, unless it had to wait.
+            Some(None) if self.is_last_line(&begun) || begun == RECEIVES => return,
+            Some(None) => format!("recv {} -> _", self.place_of(object)),
             // Then it ends, and says so.
             None if begun == RECEIVES => return,
             None => format!("recv {} -> (closed)", self.place_of(object)),
@@ -83,6 +88,11 @@ impl Machine {
     /// A channel, as the running process sees it, and what goes through it.
     pub(super) fn channel_of(&self, object: u64) -> String {
         channel(&self.scheduler, self.process.get(), object)
+    }
+
+    fn is_last_line(&self, what: &str) -> bool {
+        let events = self.events.borrow();
+        events.as_ref().is_some_and(|events| events.ends_with(what))
     }
 
     /// What has come of the operation whose line was `begun`.
@@ -105,12 +115,12 @@ impl Machine {
             return;
         }
         let arrow = value.map_or(String::new(), |value| format!(" -> {value}"));
-        if let Some(events) = &mut *self.events.borrow_mut() {
-            if later || !events.answered(process, &arrow) {
-                let name = name_of(&self.scheduler, process);
-                let what = format!("replies{arrow}");
-                events.note(&self.scheduler, self.steps.get(), process, name, what);
-            }
+        if let Some(events) = &mut *self.events.borrow_mut()
+            && (later || !events.answered(process, &arrow))
+        {
+            let name = name_of(&self.scheduler, process);
+            let what = format!("replies{arrow}");
+            events.note(&self.scheduler, self.steps.get(), process, name, what);
         }
     }
 
@@ -141,16 +151,58 @@ impl Machine {
     }
 
     pub(super) fn parked(&self, process: u32) {
-        if let Some(events) = &mut *self.events.borrow_mut() {
-            events.parked(process);
+        let kinds = self.scheduler.registry.slot(process).map_or(0, |slot| {
+            // ORDERING: Relaxed: written by this thread.
+            (slot.line.wait.load(Ordering::Relaxed) >> 16) as u16
+        });
+        let said = match &mut *self.events.borrow_mut() {
+            Some(events) => events.parked(process, kinds),
+            None => true,
+        };
+        if !said {
+            self.happens(process, || format!("waits for {}", in_words(kinds)));
+            // The line itself says it.
+            if let Some(events) = &mut *self.events.borrow_mut() {
+                events.parked(u32::MAX, 0);
+            }
         }
     }
 
     pub(super) fn note(&self, process: u32, kind: WaitKind, object: u64, about: &About) {
-        if self.is_recording() {
-            self.happens(process, || {
-                operation(&self.scheduler, process, kind, object, about)
-            });
+        self.begins(process, kind, || {
+            operation(&self.scheduler, process, kind, object, about)
+        });
+    }
+
+    /// Notes an operation that waits as `kind` if it cannot complete at once.
+    pub(super) fn begins(&self, process: u32, kind: WaitKind, what: impl FnOnce() -> String) {
+        if !self.is_shown(process) {
+            return;
         }
+        if let Some(events) = &mut *self.events.borrow_mut() {
+            let name = name_of(&self.scheduler, process);
+            let step = self.steps.get();
+            events.note_as(&self.scheduler, step, process, name, (what(), Some(kind)));
+        }
+    }
+}
+
+/// What a process waits for, in words.
+fn in_words(kinds: u16) -> String {
+    const WORDS: [(WaitKind, &str); 8] = [
+        (WaitKind::Recv, "a message"),
+        (WaitKind::Send, "room in a channel"),
+        (WaitKind::Reply, "a reply"),
+        (WaitKind::Lock, "a lock"),
+        (WaitKind::Timer, "a timer"),
+        (WaitKind::Join, "the end of a process"),
+        (WaitKind::Scope, "the children of a scope to end"),
+        (WaitKind::Blocking, "a job that blocks"),
+    ];
+    let words = WORDS.iter().filter(|(kind, _)| kinds & kind.bit() != 0);
+    let words: Vec<_> = words.map(|&(_, word)| word).collect();
+    match &words[..] {
+        [] => "something that is not Roundrock's".to_owned(),
+        words => words.join(" or "),
     }
 }

@@ -118,6 +118,8 @@ pub struct Failure {
     pub summary: Summary,
     /// The options of the test, as arguments of its attribute.
     pub(crate) options: String,
+    /// What went wrong in the run that was found, if it reads differently.
+    pub(crate) found_as: Option<String>,
     /// As the test harness names the test, if it is one.
     pub(crate) path: Option<String>,
     /// The test from its parameters on, as it was written.
@@ -142,6 +144,7 @@ impl Failure {
             steps: summary.steps,
             summary,
             options: String::new(),
+            found_as: None,
             path: None,
             source: None,
             environment: false,
@@ -180,6 +183,9 @@ impl fmt::Display for Failure {
                 "; of its {before} unusual choices {after} are enough (found in {} runs)",
                 self.shrink_runs
             )?,
+        }
+        if let Some(found_as) = &self.found_as {
+            writeln!(f, "  before it was made simpler it read: {found_as}")?;
         }
         if !self.events.is_empty() {
             writeln!(
@@ -224,9 +230,13 @@ impl Failure {
         }
         let short = shrunk.to_string();
         if short.len() > LONGEST_SHRUNK {
+            let by = match self.seed {
+                Some(_) => "the seed",
+                None => "the tape that it was given",
+            };
             return writeln!(
                 f,
-                "    (what is shown above has a tape of {} choices, which is too long to show; the seed makes the run as it was found)",
+                "    (what is shown above has a tape of {} choices, which is too long to show; {by} makes the run as it was found)",
                 shrunk.values().len()
             );
         }

@@ -43,6 +43,9 @@ const MORE_STEPS: u64 = 2_000;
 /// After how many turns it is asked whether something has failed: that takes a lock.
 const SELDOM: u64 = 64;
 
+/// After how many moves of the time it is asked for the first time whether the body can go on at all.
+const FIRST_LOOK: u64 = 256;
+
 /// What a run needs to know.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Options {
@@ -99,7 +102,7 @@ pub(crate) struct Keep {
 }
 
 /// What came of a run.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) reason: Option<Reason>,
     /// The choices of the run, with zeros at the end.
@@ -199,6 +202,7 @@ impl Arena {
             failed_at: Cell::new(None),
             waits: RefCell::default(),
             checked: Cell::new(false),
+            moves: Cell::new(0),
             options,
         };
         let waits = run.complete();
@@ -224,6 +228,8 @@ struct Run<'a> {
     waits: RefCell<Option<Vec<String>>>,
     /// The checks at the end were made.
     checked: Cell<bool>,
+    /// How often time has moved.
+    moves: Cell<u64>,
     options: &'a Options,
 }
 
@@ -234,13 +240,14 @@ impl Run<'_> {
         while !self.machine.is_broken() && !self.whole.task().state.is_done() {
             self.go_on();
             self.machine.look();
+            self.prefer_the_cause();
             self.note_failure();
             turns += 1;
             if turns.is_multiple_of(SELDOM) {
                 self.give_up_on_the_others();
             }
         }
-        if !self.machine.is_broken() && !self.checked.get() {
+        if !self.machine.is_broken() && !self.checked.get() && !self.has_failed() {
             // Everything ended by itself.
             self.machine.look_at_end();
         }
@@ -266,7 +273,7 @@ impl Run<'_> {
         let mut waits = quiet::waits(self.machine, &self.test);
         let hangs = matches!(
             &*self.machine.broken.borrow(),
-            Some(Reason::Deadlock | Reason::MaxSteps(_))
+            Some(Reason::Deadlock | Reason::MaxSteps(_) | Reason::Stuck(_))
         );
         if hangs {
             waits.extend(quiet::proven(&self.root.system));
@@ -280,7 +287,7 @@ impl Run<'_> {
             self.failed_before.set(Some(self.root.has_failed()));
         }
         let is_kept = self.machine.events.borrow().is_some() && self.waits.borrow().is_none();
-        if is_kept && (self.root.has_failed() || self.has_panicked()) {
+        if is_kept && self.has_failed() {
             self.machine.stop_recording();
             *self.waits.borrow_mut() = Some(quiet::waits(self.machine, &self.test));
         }
@@ -290,12 +297,29 @@ impl Run<'_> {
     fn give_up_on_the_others(&self) {
         let steps = self.machine.steps.get();
         match self.failed_at.get() {
-            None if self.root.has_failed() || self.has_panicked() => {
+            None if self.has_failed() => {
                 self.failed_at.set(Some(steps));
             }
             Some(at) if steps > at + MORE_STEPS => self.machine.break_off(|| self.first_failure()),
             _ => {}
         }
+    }
+
+    /// A condition that does not hold any more because something failed in the same step is not what went wrong.
+    fn prefer_the_cause(&self) {
+        let is_condition = matches!(
+            &*self.machine.broken.borrow(),
+            Some(Reason::Always(_) | Reason::Eventually(_))
+        );
+        if is_condition && self.has_failed() {
+            let reason = self.first_failure();
+            *self.machine.broken.borrow_mut() = Some(reason);
+        }
+    }
+
+    /// Whether the body or a process of the root scope has failed.
+    fn has_failed(&self) -> bool {
+        self.root.has_failed() || self.has_panicked()
     }
 
     /// Whether the body has.
@@ -349,9 +373,28 @@ impl Run<'_> {
             return self.begin_end();
         }
         match self.next_moment() {
-            Some(nanos) => self.move_time(nanos),
+            Some(nanos) => {
+                self.look_whether_the_test_is_stuck();
+                self.move_time(nanos);
+            }
+            // What the conditions hold may be what the others wait for.
+            None if machine.drop_conditions() => {}
             None => machine
                 .break_off(|| quiet::lost_wakeup(&self.root.system).unwrap_or(Reason::Deadlock)),
+        }
+    }
+
+    /// While some go on for ever, driven by timers, the body may wait for what cannot come. That is asked for more and more seldom,
+    /// because it means to look at all processes.
+    fn look_whether_the_test_is_stuck(&self) {
+        let moves = self.moves.get() + 1;
+        self.moves.set(moves);
+        if moves < FIRST_LOOK || !moves.is_power_of_two() || self.test.state.is_done() {
+            return;
+        }
+        let stuck = quiet::stuck(&self.root.system, &self.test);
+        if !stuck.is_empty() && !self.machine.drop_conditions() {
+            self.machine.break_off(|| Reason::Stuck(stuck));
         }
     }
 
@@ -390,6 +433,11 @@ impl Run<'_> {
                 leaked = quiet::leaked(machine);
             }
             if !leaked.is_empty() {
+                if machine.drop_conditions() {
+                    // They may have held what the others wait for.
+                    self.checked.set(false);
+                    return;
+                }
                 machine.break_off(|| Reason::Leak(leaked));
             }
         }

@@ -59,6 +59,8 @@ pub struct Simulation {
     source: Option<&'static str>,
     /// Listens to the environment.
     environment: bool,
+    /// One run is to be seen again, as it is: it is made once, with its events and panics, and is not made simpler.
+    again: bool,
 }
 
 impl Simulation {
@@ -81,6 +83,7 @@ impl Simulation {
             events: false,
             source: None,
             environment: false,
+            again: false,
         }
     }
 
@@ -165,6 +168,9 @@ impl Simulation {
 
     /// Takes over what the environment says: `ROUNDROCK_SEED`, `ROUNDROCK_TAPE`, `ROUNDROCK_SEEDS`, `ROUNDROCK_EVENTS`.
     ///
+    /// With a seed or a tape that one run is made, once, and reported as it is: what the program prints, it prints once. (Before
+    /// the run of a seed comes that of seed 0, by which it is planned.)
+    ///
     /// # Panics
     /// If one of them is set to something that it cannot mean.
     pub fn with_environment(mut self) -> Self {
@@ -175,10 +181,12 @@ impl Simulation {
         if let Some(seed) = variable::<u64>("ROUNDROCK_SEED") {
             (self.first, self.seeds) = (seed, 1);
             self.tapes.clear();
+            self.again = true;
         }
         if let Some(tape) = variable::<Tape>("ROUNDROCK_TAPE") {
             self.tapes = vec![tape];
             self.seeds = 0;
+            self.again = true;
         }
         self.environment = true;
         self.events = variable::<u8>("ROUNDROCK_EVENTS").is_some_and(|on| on != 0);
@@ -324,7 +332,7 @@ impl Search<'_> {
     fn run(mut self) -> Result<Summary, Box<Failure>> {
         let _watchdog = Watchdog::start(&self.simulation.name, &self.progress);
         for tape in &self.simulation.tapes {
-            let outcome = self.one(Choices::of_tape(tape), None, Keep::default());
+            let outcome = self.one(Choices::of_tape(tape), None, self.kept());
             self.count(outcome, None)?;
         }
         let simulation = self.simulation;
@@ -334,7 +342,7 @@ impl Search<'_> {
         }
         for seed in seeds.filter(|&seed| seed != 0) {
             let plan = self.plan(seed);
-            let outcome = self.one(plan, Some(seed), Keep::default());
+            let outcome = self.one(plan, Some(seed), self.kept());
             self.count(outcome, Some(seed))?;
         }
         self.summary.took = self.begun.elapsed();
@@ -359,6 +367,14 @@ impl Search<'_> {
         Ok(self.summary)
     }
 
+    /// What is kept of a run that counts.
+    fn kept(&self) -> Keep {
+        Keep {
+            panics: self.simulation.again,
+            ..Keep::default()
+        }
+    }
+
     fn plan(&mut self, seed: u64) -> Choices {
         let plan = Plan::new(self.simulation.strategy, seed, &self.shape);
         Choices::of_plan(plan, std::mem::take(&mut self.spare))
@@ -371,18 +387,13 @@ impl Search<'_> {
             ..Keep::default()
         };
         let plan = self.plan(0);
-        let mut first = self.one(plan, Some(0), keep);
-        let plan = self.plan(0);
-        let second = self.one(plan, Some(0), keep);
-        if first.hash != second.hash {
-            let text = divergence(&first.log, &second.log);
-            let reason = Reason::Nondeterministic(text);
-            return Err(Box::new(self.failure(reason, Some(0), first)));
-        }
-        if !ends_alike(first.reason.as_ref(), second.reason.as_ref()) {
-            let text = other_end(first.reason.as_ref(), second.reason.as_ref());
-            let reason = Reason::Nondeterministic(text);
-            return Err(Box::new(self.failure(reason, Some(0), first)));
+        let shown = Keep {
+            panics: self.simulation.again && counts,
+            ..keep
+        };
+        let mut first = self.one(plan, Some(0), shown);
+        if !self.simulation.again {
+            self.must_be_alike(&mut first, keep)?;
         }
         if let Some(plan) = first.plan.take() {
             self.shape = Rc::new(plan.into_shape());
@@ -393,10 +404,29 @@ impl Search<'_> {
         Ok(())
     }
 
+    /// Makes the run with seed 0 again, and compares it with the first.
+    fn must_be_alike(&mut self, first: &mut Outcome, keep: Keep) -> Result<(), Box<Failure>> {
+        let plan = self.plan(0);
+        let second = self.one(plan, Some(0), keep);
+        let text = if first.hash != second.hash {
+            divergence(&first.log, &second.log)
+        } else if !ends_alike(first.reason.as_ref(), second.reason.as_ref()) {
+            other_end(first.reason.as_ref(), second.reason.as_ref())
+        } else {
+            return Ok(());
+        };
+        let first = std::mem::take(first);
+        Err(Box::new(self.failure(
+            Reason::Nondeterministic(text),
+            Some(0),
+            first,
+        )))
+    }
+
     /// One run, in a system that is used again if it can be.
     fn one(&mut self, choices: Choices, seed: Option<u64>, keep: Keep) -> Outcome {
         let keep = Keep {
-            events: keep.events || self.simulation.events,
+            events: keep.events || self.simulation.events || self.simulation.again,
             ..keep
         };
         let simulation = self.simulation;
@@ -434,6 +464,9 @@ impl Search<'_> {
                 self.look_for_blocks(&outcome, seed)?;
                 self.spare = outcome.written;
                 Ok(())
+            }
+            Some(reason) if self.simulation.again => {
+                Err(Box::new(self.failure(reason.clone(), seed, outcome)))
             }
             Some(reason) => Err(Box::new(self.explain(reason.clone(), seed, outcome))),
         }
@@ -513,11 +546,14 @@ impl Search<'_> {
             ..Keep::default()
         };
         let shown = self.one(Choices::of_tape(&shrunk), seed, keep);
+        let found_as = reason;
         let reason = match shown.reason {
-            Some(shown) => shown,
-            None => Reason::Nondeterministic(other_end(Some(&reason), None)),
+            Some(shown) if shown.is_like(&found_as) => shown,
+            shown => Reason::Nondeterministic(other_end(Some(&found_as), shown.as_ref())),
         };
+        let differs = first_line(&reason) != first_line(&found_as);
         let mut failure = self.failure(reason, seed, found);
+        failure.found_as = differs.then(|| first_line(&found_as));
         failure.shrunk = shrunk;
         failure.shrink_runs = runs;
         failure.events = shown.events;
@@ -537,6 +573,7 @@ impl Search<'_> {
             reason,
             seeds_run: self.summary.seeds,
             shrink_runs: 0,
+            found_as: None,
             events: found.events,
             waits: found.waits,
             steps: found.steps,
@@ -547,6 +584,12 @@ impl Search<'_> {
             environment: self.simulation.environment,
         }
     }
+}
+
+/// A reason without its details.
+fn first_line(reason: &Reason) -> String {
+    let text = reason.to_string();
+    text.lines().next().unwrap_or_default().to_owned()
 }
 
 /// Whether two runs with the same choices came to the same end.

@@ -234,6 +234,15 @@ impl Plan {
         }
     }
 
+    /// A process has ended: the next one with its number gets a priority of its own.
+    pub(crate) fn ends(&mut self, process: u32) {
+        if let Way::Pct(priorities) = &mut self.way
+            && let Some(priority) = priorities.of_process.get_mut(process as usize)
+        {
+            *priority = 0;
+        }
+    }
+
     /// A number below `n`; zero in the baseline.
     pub(crate) fn number(&mut self, n: u32) -> u32 {
         if self.boring { 0 } else { self.random.below(n) }

@@ -262,6 +262,13 @@ impl Choices {
         }
     }
 
+    /// A process has ended.
+    pub(crate) fn ends(&mut self, process: u32) {
+        if let Source::Plan(plan) = &mut self.source {
+            plan.ends(process);
+        }
+    }
+
     /// Zero, or with this probability one of the other numbers below `among`.
     pub(crate) fn rarely(
         &mut self,

@@ -12,6 +12,7 @@ use crate::sim::here;
 use crate::sim::machine::Machine;
 use crate::sim::values::About;
 use crate::task::TaskRef;
+use crate::task::registry::WaitKind;
 
 /// Notes what the running process does, in words.
 #[inline]
@@ -79,8 +80,15 @@ pub(crate) fn tried_to_receive<T: 'static>(object: u64, received: Result<&T, boo
 #[inline(never)]
 pub(crate) fn discards(object: u64, newest: bool) {
     note(|machine| {
-        let which = if newest { "this message" } else { "the oldest message" };
-        format!("discards {which} of {}: it is full", machine.place_of(object))
+        let which = if newest {
+            "this message"
+        } else {
+            "the oldest message"
+        };
+        format!(
+            "discards {which} of {}: it is full",
+            machine.place_of(object)
+        )
     });
 }
 
@@ -105,10 +113,10 @@ pub(crate) fn takes<T: 'static>(verb: &str, site: &Location<'_>, received: Resul
         Err(why) => Some(format!("({why})")),
     };
     let begun = format!("{verb} {}", made_at::<T>(site));
-    let what = message.map(|message| format!("{verb} {} -> {message}", at(site)));
+    let message = message.unwrap_or_else(|| "_".to_owned());
     here::with(|machine| {
         if let Some(machine) = machine {
-            machine.came_of(&begun, what.unwrap_or_else(|| begun.clone()));
+            machine.came_of(&begun, format!("{verb} {} -> {message}", at(site)));
         }
     });
 }
@@ -124,9 +132,9 @@ pub(crate) fn answers<R: 'static, E: 'static>(answer: Result<&R, &E>, later: boo
     let value = match answer {
         Ok(_) if nothing => None,
         Ok(value) => here::show(value),
-        Err(error) => Some(here::show(error).map_or("an error".to_owned(), |error| {
-            format!("Err({error})")
-        })),
+        Err(error) => {
+            Some(here::show(error).map_or("an error".to_owned(), |error| format!("Err({error})")))
+        }
     };
     here::with(|machine| {
         if let Some(machine) = machine {
@@ -151,10 +159,26 @@ pub(crate) fn unlocks(site: Option<&Location<'_>>) {
 #[cold]
 #[inline(never)]
 pub(crate) fn ends(verb: &str, task: &TaskRef) {
-    does(|| format!("{verb} {}#{}", task.slot().origin().name, task.slot().id().index()));
+    does(|| {
+        format!(
+            "{verb} {}#{}",
+            task.slot().origin().name,
+            task.slot().id().index()
+        )
+    });
 }
 
 /// A pause of its own.
+#[cold]
+#[inline(never)]
 pub(crate) fn sleeps(pause: Duration) {
-    does(|| format!("sleep {pause:?}"));
+    here::with(|machine| {
+        if let Some(machine) = machine
+            && !machine.in_job.get()
+        {
+            machine.begins(machine.process.get(), WaitKind::Timer, || {
+                format!("sleep {pause:?}")
+            });
+        }
+    });
 }

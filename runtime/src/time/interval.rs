@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use crate::channel::select::{ArmPoll, Event, Token};
+use crate::sim::told;
 use crate::time::clock::now;
 use crate::time::sleep::{Sleep, later, sleep_until};
 
@@ -146,6 +147,7 @@ impl Interval {
             }
         };
         self.sleep.as_mut().reset(self.due);
+        told::does(|| "its interval ticks".to_owned());
         Poll::Ready(tick)
     }
 }

@@ -264,7 +264,11 @@ impl Event for Sleep {
     type Output = ();
 
     fn poll_arm(self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<()> {
-        token.claimed(self.poll_sleep(cx))
+        let armed = token.claimed(self.poll_sleep(cx));
+        if matches!(armed, ArmPoll::Ready(())) {
+            told::does(|| "its timer has fired".to_owned());
+        }
+        armed
     }
 
     fn is_timer(&self) -> bool {
@@ -377,6 +381,7 @@ impl<F: Future> Future for Timeout<F> {
         // SAFETY: as above.
         let sleep = unsafe { Pin::new_unchecked(&mut this.sleep) };
         ready!(sleep.poll_sleep(cx));
+        told::does(|| "gives up: the time is over".to_owned());
         current::wait_no_more(before);
         Poll::Ready(Err(Elapsed(())))
     }
