@@ -10,15 +10,14 @@
 //! - Values and wakers are dropped, and wakers woken, after the lock was released.
 
 use std::fmt;
-use std::future::Future;
 use std::panic::Location;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use crate::channel::Message;
-use crate::channel::error::{Closed, TryRecvError};
-use crate::channel::select::{ArmPoll, Event, Token};
+use crate::channel::changes::{LatestChanged, LatestClosed, LatestRecv};
+use crate::channel::error::TryRecvError;
+use crate::channel::select::Token;
 use crate::channel::waiters::{Ticket, Waiters};
 use crate::sim::values::About;
 use crate::sim::{here, told};
@@ -68,21 +67,21 @@ pub fn latest<T: Message + Sync>(value: T) -> (LatestSender<T>, LatestReceiver<T
     (LatestSender { shared }, receiver)
 }
 
-struct Shared<T> {
-    site: &'static Location<'static>,
-    state: Lock<State<T>>,
+pub(super) struct Shared<T> {
+    pub(super) site: &'static Location<'static>,
+    pub(super) state: Lock<State<T>>,
 }
 
-struct State<T> {
+pub(super) struct State<T> {
     value: Arc<T>,
     /// The number of the value: 1 for the first.
     version: u64,
     senders: usize,
-    receivers: usize,
+    pub(super) receivers: usize,
     /// Those who wait for a value that they have not seen.
-    receiving: Waiters,
+    pub(super) receiving: Waiters,
     /// Senders that wait until no receiver is left.
-    closing: Waiters,
+    pub(super) closing: Waiters,
 }
 
 impl<T> Shared<T> {
@@ -91,7 +90,7 @@ impl<T> Shared<T> {
     }
 
     /// Before an operation: see [`current::spend`].
-    fn spend(self: &Arc<Self>, cx: &Context<'_>, kind: WaitKind) -> Poll<()> {
+    pub(super) fn spend(self: &Arc<Self>, cx: &Context<'_>, kind: WaitKind) -> Poll<()> {
         let about = || About::channel::<T>(self.site);
         current::spend_for(cx, kind, || self.object(), about)
     }
@@ -152,7 +151,7 @@ impl<T> Shared<T> {
 /// # Ok(()) }) }
 /// ```
 pub struct LatestSender<T> {
-    shared: Arc<Shared<T>>,
+    pub(super) shared: Arc<Shared<T>>,
 }
 
 impl<T> LatestSender<T> {
@@ -334,7 +333,7 @@ impl<T> fmt::Debug for LatestSender<T> {
 /// # Ok(()) }) }
 /// ```
 pub struct LatestReceiver<T> {
-    shared: Arc<Shared<T>>,
+    pub(super) shared: Arc<Shared<T>>,
     /// The version that was seen last.
     seen: AtomicU64,
 }
@@ -510,7 +509,7 @@ impl<T> LatestReceiver<T> {
     }
 
     /// `Ready(None)`: no sender is left, and everything was seen.
-    fn poll_changed(
+    pub(super) fn poll_changed(
         &self,
         ticket: &mut Ticket,
         cx: &mut Context<'_>,
@@ -565,151 +564,5 @@ impl<T> Drop for LatestReceiver<T> {
 impl<T> fmt::Debug for LatestReceiver<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.shared.describe("LatestReceiver", f)
-    }
-}
-
-/// Waits for a change; see [`LatestReceiver::changed`]. May be a branch of `select!`.
-#[derive(Debug)]
-#[must_use = "futures do nothing unless awaited"]
-pub struct LatestChanged<'a, T> {
-    receiver: &'a LatestReceiver<T>,
-    ticket: Ticket,
-}
-
-impl<T> LatestChanged<'_, T> {
-    fn poll_changed(
-        &mut self,
-        cx: &mut Context<'_>,
-        token: Option<&Token>,
-    ) -> Poll<Option<Arc<T>>> {
-        self.receiver.poll_changed(&mut self.ticket, cx, token)
-    }
-}
-
-impl<T> Future for LatestChanged<'_, T> {
-    type Output = Result<(), Closed>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
-        ready!(self.receiver.shared.spend(cx, WaitKind::Recv));
-        let value = ready!(self.poll_changed(cx, None));
-        Poll::Ready(value.map(drop).ok_or(Closed(())))
-    }
-}
-
-impl<T> Event for LatestChanged<'_, T> {
-    type Output = ();
-
-    fn poll_arm(mut self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<()> {
-        ArmPoll::or_disabled(self.poll_changed(cx, Some(token))).map(drop)
-    }
-}
-
-impl<T> Drop for LatestChanged<'_, T> {
-    fn drop(&mut self) {
-        if self.ticket.is_used() {
-            let mut state = self.receiver.shared.state.lock();
-            let waker = state.receiving.leave(&mut self.ticket);
-            drop(state);
-            drop(waker);
-        }
-    }
-}
-
-/// Receives a value that was not seen; see [`LatestReceiver::recv`]. May be a branch of `select!`.
-///
-/// # Examples
-/// ```
-/// # use roundrock::prelude::*;
-/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
-/// let (level, gauge) = latest(1);
-/// level.set(2);
-/// select! {
-///     value = gauge.recv() => assert_eq!(value, 2),
-///     _ = sleep(secs(60)) => panic!("too slow"),
-/// }
-/// # Ok(()) }) }
-/// ```
-#[derive(Debug)]
-#[must_use = "a value is received only when this is awaited"]
-pub struct LatestRecv<'a, T> {
-    changed: LatestChanged<'a, T>,
-}
-
-impl<T: Clone + 'static> LatestRecv<'_, T> {
-    fn poll_recv(&mut self, cx: &mut Context<'_>, token: Option<&Token>) -> Poll<Option<T>> {
-        let value = ready!(self.changed.poll_changed(cx, token));
-        if here::records() {
-            let site = self.changed.receiver.shared.site;
-            told::takes("recv", site, value.as_deref().ok_or("closed"));
-        }
-        Poll::Ready(value.map(|value| T::clone(&value)))
-    }
-}
-
-impl<T: Clone + 'static> Future for LatestRecv<'_, T> {
-    type Output = Option<T>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        ready!(self.changed.receiver.shared.spend(cx, WaitKind::Recv));
-        self.poll_recv(cx, None)
-    }
-}
-
-impl<T: Clone + 'static> Event for LatestRecv<'_, T> {
-    type Output = T;
-
-    fn poll_arm(mut self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<T> {
-        ArmPoll::or_disabled(self.poll_recv(cx, Some(token)))
-    }
-}
-
-/// Waits until no receiver is left; see [`LatestSender::closed`]. May be a branch of `select!`.
-#[derive(Debug)]
-#[must_use = "futures do nothing unless awaited"]
-pub struct LatestClosed<'a, T> {
-    sender: &'a LatestSender<T>,
-    ticket: Ticket,
-}
-
-impl<T> LatestClosed<'_, T> {
-    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let _spare = waker::prepare(cx);
-        let mut state = self.sender.shared.state.lock();
-        if state.receivers == 0 {
-            return Poll::Ready(());
-        }
-        let replaced = state.closing.park(&mut self.ticket, cx);
-        drop(state);
-        drop(replaced);
-        current::waits_for(WaitKind::Send, self.sender.object());
-        Poll::Pending
-    }
-}
-
-impl<T> Future for LatestClosed<'_, T> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        ready!(self.sender.shared.spend(cx, WaitKind::Send));
-        self.poll_closed(cx)
-    }
-}
-
-impl<T> Event for LatestClosed<'_, T> {
-    type Output = ();
-
-    fn poll_arm(mut self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<()> {
-        token.claimed(self.poll_closed(cx))
-    }
-}
-
-impl<T> Drop for LatestClosed<'_, T> {
-    fn drop(&mut self) {
-        if self.ticket.is_used() {
-            let mut state = self.sender.shared.state.lock();
-            let waker = state.closing.leave(&mut self.ticket);
-            drop(state);
-            drop(waker);
-        }
     }
 }

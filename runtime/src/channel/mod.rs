@@ -26,6 +26,7 @@
 
 pub(crate) mod account;
 pub(crate) mod broadcast;
+mod changes;
 mod closing;
 mod cold;
 pub(crate) mod core;
@@ -58,9 +59,10 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 pub use broadcast::{BroadcastSender, BroadcastSending, Lagged, broadcast};
+pub use changes::{LatestChanged, LatestClosed, LatestRecv};
 pub use dead::{Dead, DeadLetter, DeadLetters, Party};
 pub use error::{Closed, SendError, SendTimeoutError, TryRecvError, TrySendError};
-pub use latest::{LatestChanged, LatestClosed, LatestReceiver, LatestRecv, LatestSender, latest};
+pub use latest::{LatestReceiver, LatestSender, latest};
 pub use oneshot::{OneshotClosed, OneshotReceiver, OneshotRecv, OneshotSender, oneshot};
 pub use permit::{OwnedPermit, Permit, Permits, Ready, ReadyMany};
 pub use policy::{ChannelOptions, Overflow};

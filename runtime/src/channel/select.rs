@@ -140,9 +140,9 @@ mod sealed {
     impl<T: crate::channel::Message> Sealed for &mut crate::channel::oneshot::OneshotReceiver<T> {}
     impl<T: crate::channel::Message> Sealed for crate::channel::oneshot::OneshotRecv<'_, T> {}
     impl<T> Sealed for crate::channel::oneshot::OneshotClosed<'_, T> {}
-    impl<T> Sealed for crate::channel::latest::LatestChanged<'_, T> {}
-    impl<T: Clone> Sealed for crate::channel::latest::LatestRecv<'_, T> {}
-    impl<T> Sealed for crate::channel::latest::LatestClosed<'_, T> {}
+    impl<T> Sealed for crate::channel::changes::LatestChanged<'_, T> {}
+    impl<T: Clone> Sealed for crate::channel::changes::LatestRecv<'_, T> {}
+    impl<T> Sealed for crate::channel::changes::LatestClosed<'_, T> {}
     impl<T: Clone> Sealed for crate::channel::subscriber::BroadcastRecv<'_, T> {}
     impl Sealed for crate::task::Done {}
     impl<T> Sealed for crate::task::JoinNext<'_, T> {}

@@ -43,7 +43,7 @@ use crate::channel::dead::Dead;
 use crate::channel::registry;
 use crate::process::call::CallError;
 use crate::process::caller::Presence;
-use crate::sim::{here, told};
+use crate::sim::told;
 use crate::sync::{AtomicU32, Ordering, UnsafeCell, wait_a_moment};
 use crate::task::current;
 use crate::task::waker::TaskWaker;
@@ -498,19 +498,12 @@ impl<R, E> ReplySlot<R, E> {
         self.cell.as_ref().is_some_and(Asker::is_alone)
     }
 
-    fn is_wanted(&self) -> bool {
-        self.cell.is_some() && !self.abandoned()
-    }
-
     /// Answers the call.
     pub fn answer(mut self, result: Result<R, E>)
     where
-        R: 'static,
-        E: 'static,
+        (R, E): 'static,
     {
-        if here::records() {
-            told::answers(result.as_ref(), false);
-        }
+        told::answers(result.as_ref(), false);
         self.reply(result.map_err(CallError::Failed));
     }
 
@@ -626,9 +619,7 @@ pub fn reply<R, E>(slot: ReplySlot<R, E>) -> Reply<R, E> {
 impl<T: 'static, E: 'static> Reply<T, E> {
     /// Answers the call. An answer to a caller that has gone is dropped.
     pub fn send(mut self, value: T) {
-        if here::records() {
-            told::answers::<T, E>(Ok(&value), true);
-        }
+        told::answers::<T, E>(Ok(&value), true);
         self.slot.reply(Ok(value));
     }
 
@@ -658,9 +649,7 @@ impl<T: 'static, E: 'static> Reply<T, E> {
     /// # Ok(()) }) }
     /// ```
     pub fn fail(mut self, error: E) {
-        if here::records() {
-            told::answers::<T, E>(Err(&error), true);
-        }
+        told::answers::<T, E>(Err(&error), true);
         self.slot.reply(Err(CallError::Failed(error)));
     }
 
@@ -685,7 +674,7 @@ impl<T: 'static, E: 'static> Reply<T, E> {
     /// # Ok(()) }) }
     /// ```
     pub fn is_wanted(&self) -> bool {
-        self.slot.is_wanted()
+        self.slot.cell.is_some() && !self.slot.abandoned()
     }
 }
 
@@ -699,10 +688,10 @@ impl<T, E> Drop for Reply<T, E> {
     }
 }
 
-impl<T, E> fmt::Debug for Reply<T, E> {
+impl<T: 'static, E: 'static> fmt::Debug for Reply<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reply")
-            .field("is_wanted", &self.slot.is_wanted())
+            .field("is_wanted", &self.is_wanted())
             .finish()
     }
 }

@@ -122,9 +122,16 @@ pub(crate) fn takes<T: 'static>(verb: &str, site: &Location<'_>, received: Resul
 }
 
 /// An answer to the call that is handled, or to an earlier one.
+#[inline]
+pub(crate) fn answers<R: 'static, E: 'static>(answer: Result<&R, &E>, later: bool) {
+    if here::records() {
+        note_answer(answer, later);
+    }
+}
+
 #[cold]
 #[inline(never)]
-pub(crate) fn answers<R: 'static, E: 'static>(answer: Result<&R, &E>, later: bool) {
+fn note_answer<R: 'static, E: 'static>(answer: Result<&R, &E>, later: bool) {
     let nothing = type_name::<R>() == type_name::<()>() && answer.is_ok();
     if nothing && !later {
         return;

@@ -1,0 +1,161 @@
+//! The waits at a [`latest`](super::latest()) channel: for a change, for a value, for the last receiver to go.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use crate::channel::error::Closed;
+use crate::channel::latest::{LatestReceiver, LatestSender};
+use crate::channel::select::{ArmPoll, Event, Token};
+use crate::channel::waiters::Ticket;
+use crate::sim::{here, told};
+use crate::task::current;
+use crate::task::registry::WaitKind;
+use crate::task::waker;
+
+/// Waits for a change; see [`LatestReceiver::changed`](super::LatestReceiver::changed). May be a branch of `select!`.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct LatestChanged<'a, T> {
+    pub(super) receiver: &'a LatestReceiver<T>,
+    pub(super) ticket: Ticket,
+}
+
+impl<T> LatestChanged<'_, T> {
+    fn poll_changed(
+        &mut self,
+        cx: &mut Context<'_>,
+        token: Option<&Token>,
+    ) -> Poll<Option<Arc<T>>> {
+        self.receiver.poll_changed(&mut self.ticket, cx, token)
+    }
+}
+
+impl<T> Future for LatestChanged<'_, T> {
+    type Output = Result<(), Closed>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        ready!(self.receiver.shared.spend(cx, WaitKind::Recv));
+        let value = ready!(self.poll_changed(cx, None));
+        Poll::Ready(value.map(drop).ok_or(Closed(())))
+    }
+}
+
+impl<T> Event for LatestChanged<'_, T> {
+    type Output = ();
+
+    fn poll_arm(mut self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<()> {
+        ArmPoll::or_disabled(self.poll_changed(cx, Some(token))).map(drop)
+    }
+}
+
+impl<T> Drop for LatestChanged<'_, T> {
+    fn drop(&mut self) {
+        if self.ticket.is_used() {
+            let mut state = self.receiver.shared.state.lock();
+            let waker = state.receiving.leave(&mut self.ticket);
+            drop(state);
+            drop(waker);
+        }
+    }
+}
+
+/// Receives a value that was not seen; see [`LatestReceiver::recv`](super::LatestReceiver::recv). May be a branch of `select!`.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let (level, gauge) = latest(1);
+/// level.set(2);
+/// select! {
+///     value = gauge.recv() => assert_eq!(value, 2),
+///     _ = sleep(secs(60)) => panic!("too slow"),
+/// }
+/// # Ok(()) }) }
+/// ```
+#[derive(Debug)]
+#[must_use = "a value is received only when this is awaited"]
+pub struct LatestRecv<'a, T> {
+    pub(super) changed: LatestChanged<'a, T>,
+}
+
+impl<T: Clone + 'static> LatestRecv<'_, T> {
+    fn poll_recv(&mut self, cx: &mut Context<'_>, token: Option<&Token>) -> Poll<Option<T>> {
+        let value = ready!(self.changed.poll_changed(cx, token));
+        if here::records() {
+            let site = self.changed.receiver.shared.site;
+            told::takes("recv", site, value.as_deref().ok_or("closed"));
+        }
+        Poll::Ready(value.map(|value| T::clone(&value)))
+    }
+}
+
+impl<T: Clone + 'static> Future for LatestRecv<'_, T> {
+    type Output = Option<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        ready!(self.changed.receiver.shared.spend(cx, WaitKind::Recv));
+        self.poll_recv(cx, None)
+    }
+}
+
+impl<T: Clone + 'static> Event for LatestRecv<'_, T> {
+    type Output = T;
+
+    fn poll_arm(mut self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<T> {
+        ArmPoll::or_disabled(self.poll_recv(cx, Some(token)))
+    }
+}
+
+/// Waits until no receiver is left; see [`LatestSender::closed`](super::LatestSender::closed). May be a branch of `select!`.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct LatestClosed<'a, T> {
+    pub(super) sender: &'a LatestSender<T>,
+    pub(super) ticket: Ticket,
+}
+
+impl<T> LatestClosed<'_, T> {
+    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let _spare = waker::prepare(cx);
+        let mut state = self.sender.shared.state.lock();
+        if state.receivers == 0 {
+            return Poll::Ready(());
+        }
+        let replaced = state.closing.park(&mut self.ticket, cx);
+        drop(state);
+        drop(replaced);
+        current::waits_for(WaitKind::Send, self.sender.object());
+        Poll::Pending
+    }
+}
+
+impl<T> Future for LatestClosed<'_, T> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        ready!(self.sender.shared.spend(cx, WaitKind::Send));
+        self.poll_closed(cx)
+    }
+}
+
+impl<T> Event for LatestClosed<'_, T> {
+    type Output = ();
+
+    fn poll_arm(mut self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<()> {
+        token.claimed(self.poll_closed(cx))
+    }
+}
+
+impl<T> Drop for LatestClosed<'_, T> {
+    fn drop(&mut self) {
+        if self.ticket.is_used() {
+            let mut state = self.sender.shared.state.lock();
+            let waker = state.closing.leave(&mut self.ticket);
+            drop(state);
+            drop(waker);
+        }
+    }
+}
