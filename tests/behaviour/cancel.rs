@@ -3,9 +3,13 @@
 //! Each operation is dropped at each stage: never polled, parked, completed by a peer and not yet seen by its owner. The
 //! futures are polled by hand, so every stage is exact.
 
+use std::fmt::Debug;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Poll;
+
 use roundrock::channel::{TryRecvError, TrySendError};
 use roundrock::prelude::*;
-use roundrock_tests::{Step, Tally, channel_of, now};
+use roundrock_tests::{Step, Tally, channel_of, now, on_workers, yield_now};
 
 /// P12: a `send` that was never polled, or is parked, and is dropped, sent nothing.
 #[test]
@@ -230,4 +234,146 @@ fn p12_rendezvous_permit_gives_its_receiver_on() {
     drop(granted);
     assert!(next.ready().is_ok());
     assert_eq!(recv.ready(), Some(1));
+}
+
+/// Polls an operation that has completed once more, which is a mistake of whoever polls, and must be told so.
+#[track_caller]
+fn assert_spent<F: Future<Output: Debug>>(step: &mut Step<F>) {
+    let again = catch_unwind(AssertUnwindSafe(|| step.poll()));
+    let payload = again.expect_err("it completed, or waits, for a second time");
+    assert_eq!(
+        payload.downcast_ref::<&str>(),
+        Some(&"a send was polled after it had completed"),
+        "{:?}",
+        payload.downcast_ref::<String>()
+    );
+}
+
+/// A `send` that has completed, in whatever way, and is polled again panics: it does not send what it no longer has, nor say
+/// that it has sent what came back. Boxes, because an empty place is none.
+#[test]
+fn p12_a_completed_send_that_is_polled_again_panics() {
+    for capacity in [Some(2), None] {
+        let (sender, receiver) = channel_of::<Box<u32>>(capacity);
+        let mut sent = Step::new(sender.send(Box::new(1)));
+        assert!(sent.ready().is_ok());
+        assert_spent(&mut sent);
+        assert_spent(&mut sent);
+        assert_eq!(receiver.try_recv().as_deref(), Ok(&1));
+        assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+        drop(receiver);
+        let mut refused = Step::new(sender.send(Box::new(2)));
+        assert_eq!(*refused.ready().unwrap_err().into_inner(), 2);
+        assert_spent(&mut refused);
+    }
+    for capacity in [0, 1] {
+        let (sender, receiver) = bounded(capacity);
+        for n in 0..capacity as u32 {
+            sender.try_send(Box::new(n)).unwrap();
+        }
+        let mut served = Step::parked(sender.send(Box::new(7)));
+        let mut closed = Step::parked(sender.send(Box::new(8)));
+        // One message, so that one of the two gets on.
+        let first = if capacity == 0 { 7 } else { 0 };
+        assert_eq!(receiver.try_recv().as_deref(), Ok(&first));
+        assert!(served.ready().is_ok());
+        assert_spent(&mut served);
+        drop(receiver);
+        assert_eq!(*closed.ready().unwrap_err().into_inner(), 8);
+        assert_spent(&mut closed);
+    }
+    // To a receiver that is parked.
+    let (sender, receiver) = rendezvous();
+    let mut waits = Step::parked(receiver.recv());
+    let mut sent = Step::new(sender.send(Box::new(3)));
+    assert!(sent.ready().is_ok());
+    assert_spent(&mut sent);
+    assert_eq!(waits.ready().as_deref(), Some(&3));
+}
+
+/// The same of what is made of a `send`: with a limit, through a port, and of a call, whose process is gone.
+#[test]
+fn p12_what_holds_a_completed_send_panics_too() {
+    #[process]
+    struct Keeper {
+        kept: Option<Box<u32>>,
+    }
+    #[handlers]
+    impl Keeper {
+        fn keep(&mut self, one: Box<u32>) {
+            self.kept = Some(one);
+        }
+        fn kept(&self) -> u32 {
+            self.kept.as_deref().copied().unwrap_or_default()
+        }
+    }
+    on_workers(|scope| async move {
+        let (sender, receiver) = bounded(1);
+        let mut sent = Step::new(sender.send(Box::new(1)).within(secs(60)));
+        assert!(sent.ready().is_ok());
+        assert_spent(&mut sent);
+        let mut late = Step::new(sender.send(Box::new(2)).within(millis(1)));
+        let error = loop {
+            match late.poll() {
+                Poll::Ready(result) => break result.unwrap_err(),
+                Poll::Pending => sleep(millis(1)).await,
+            }
+        };
+        assert!(error.is_elapsed());
+        assert_eq!(*error.into_inner(), 2);
+        assert_spent(&mut late);
+        assert_eq!(receiver.try_recv().as_deref(), Ok(&1));
+        assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+
+        let keeper = scope.spawn(Keeper { kept: None });
+        let port = keeper.keep_port();
+        let mut sent = Step::new(port.send(Box::new(3)));
+        while sent.poll().is_pending() {
+            yield_now().await;
+        }
+        assert_spent(&mut sent);
+        assert_eq!(keeper.kept().await?, 3);
+        drop(sent);
+        drop(port);
+        let done = keeper.done();
+        keeper.stop();
+        done.await;
+        let mut call = Step::new(keeper.keep(Box::new(4)).into_future());
+        assert!(call.ready().is_err());
+        assert_spent(&mut call);
+        Ok(())
+    });
+}
+
+/// What can complete several times does so, and one that cannot waits or says the end: none breaks what it belongs to.
+#[test]
+fn operations_that_are_polled_again_after_they_completed_break_nothing() {
+    let tally = Tally::new();
+    let (sender, receiver) = bounded(2);
+    sender.try_send(tally.token(1)).unwrap();
+    sender.try_send(tally.token(2)).unwrap();
+    let mut recv = Step::new(receiver.recv());
+    assert_eq!(recv.ready().map(|token| token.number()), Some(1));
+    assert_eq!(recv.ready().map(|token| token.number()), Some(2));
+    recv.pending();
+    drop(recv);
+    let mut ready = Step::new(sender.ready());
+    let (one, two) = (ready.ready().unwrap(), ready.ready().unwrap());
+    ready.pending();
+    drop((one, ready));
+    assert!(two.send(tally.token(3)).is_ok());
+    sender.try_send(tally.token(4)).unwrap();
+    drop(receiver);
+    let mut many = Step::new(sender.ready_many(2));
+    for _ in 0..2 {
+        assert!(many.ready().is_err());
+    }
+    drop(many);
+    tally.assert_balanced();
+
+    let (sender, receiver) = oneshot();
+    sender.send(Box::new(1)).unwrap();
+    let mut value = Step::new(receiver);
+    assert_eq!(value.ready().as_deref(), Some(&1));
+    assert!(!matches!(value.poll(), Poll::Ready(Some(_))));
 }

@@ -1,7 +1,7 @@
 //! The sending side: [`Sender`] and its sends, which may park.
 //!
 //! **Invariant**: a parked node is withdrawn from its channel before its future goes, and nothing is moved out of the place of
-//! its message as long as it is parked.
+//! its message as long as it is parked. A send that has completed is `SPENT`: nobody looks for a message in its place again.
 
 #![expect(
     unsafe_code,
@@ -512,7 +512,7 @@ impl<T> SendOp<T> {
         let this = unsafe { self.get_unchecked_mut() };
         match this.node.mark() {
             wait::DONE => {
-                this.node.reset();
+                this.node.spend();
                 Poll::Ready(Ok(()))
             }
             wait::IDLE => {
@@ -530,7 +530,10 @@ impl<T> SendOp<T> {
                 };
                 // SAFETY: the place is pinned with this operation, whose owner withdraws it before it goes.
                 match unsafe { route.start(NonNull::from(&this.message).cast(), Some(park)) } {
-                    Started::Done => Poll::Ready(Ok(())),
+                    Started::Done => {
+                        this.node.spend();
+                        Poll::Ready(Ok(()))
+                    }
                     Started::Closed => Poll::Ready(this.give_back(route)),
                     Started::Parked | Started::Full | Started::Lost => {
                         let by = route.server();
@@ -553,6 +556,10 @@ impl<T> SendOp<T> {
     ) -> Poll<Result<(), SendError<T>>> {
         // The waker first: from then on nothing happens to the node unheard, so a mark that still says "waiting" holds.
         let mut mark = self.node.mark();
+        assert!(
+            mark != wait::SPENT,
+            "a send was polled after it had completed"
+        );
         if mark == wait::WAITING {
             mark = route.renew(&self.node, cx);
         }
@@ -566,7 +573,7 @@ impl<T> SendOp<T> {
             current::waits_for_process(WaitKind::Send, route.object(), route.server());
             return Poll::Pending;
         }
-        self.node.reset();
+        self.node.spend();
         Poll::Ready(match mark {
             wait::CLOSED => {
                 route.refuse();
@@ -579,11 +586,10 @@ impl<T> SendOp<T> {
     /// Ends the operation. `Some`: it was not sent.
     pub(crate) fn give_up(&mut self, route: &impl Route<T>) -> Option<T> {
         // A receiver may have taken the message at this very moment: then it was sent.
-        match route.withdraw(&self.node) {
-            wait::DONE => {
-                self.node.reset();
-                None
-            }
+        let mark = route.withdraw(&self.node);
+        self.node.spend();
+        match mark {
+            wait::DONE => None,
             _ => self.take_back(),
         }
     }
@@ -599,6 +605,7 @@ impl<T> SendOp<T> {
     /// The error with the message, which is still here.
     #[cold]
     fn give_back(&mut self, route: &impl Route<T>) -> Result<(), SendError<T>> {
+        self.node.spend();
         self.take_back().map_or(Ok(()), |message| {
             Err(SendError::new(message, route.origin()))
         })

@@ -10,6 +10,7 @@
 //! | `DONE` | peer, under the lock | the exchange has happened; the owner collects the result |
 //! | `CLOSED` | peer, under the lock | the other side is gone; nothing was exchanged |
 //! | `LOST` | peer, under the lock | another arm of the same `select!` won first; nothing was exchanged |
+//! | `SPENT` | owner | a send that has completed: its place is empty, and may not be offered again |
 //!
 //! **Invariants**
 //! - A node is in a list exactly while it is `WAITING`; lists change under the lock of their channel only.
@@ -39,6 +40,7 @@ pub(crate) const WAITING: u32 = 1;
 pub(crate) const DONE: u32 = 2;
 pub(crate) const CLOSED: u32 = 3;
 pub(crate) const LOST: u32 = 4;
+pub(crate) const SPENT: u32 = 5;
 
 /// What a parked operation offers to its peer. The first pointer is to a [`Place`].
 #[derive(Debug, Clone, Copy)]
@@ -155,6 +157,14 @@ impl Node {
         );
         // ORDERING: Relaxed: only the owner knows a node that is in no list.
         self.mark.store(IDLE, Ordering::Relaxed);
+    }
+
+    /// Says that the operation of a node that is in no list has completed, and is not begun again.
+    #[inline]
+    pub(crate) fn spend(&self) {
+        debug_assert_ne!(self.mark(), WAITING, "a node in a list is not done");
+        // ORDERING: Relaxed: only the owner knows a node that is in no list.
+        self.mark.store(SPENT, Ordering::Relaxed);
     }
 
     /// The ticket of the hand-off that this node got. By the owner, of a node that is done.
