@@ -7,7 +7,7 @@ use std::thread;
 use roundrock::channel::TrySendError;
 use roundrock::prelude::*;
 use roundrock::time::Duration;
-use roundrock_tests::{LIMIT, Step, Tally, on, on_threads, on_workers, yield_now};
+use roundrock_tests::{LIMIT, Step, Tally, on, on_threads, on_workers, simulated, yield_now};
 
 /// P9, P33: what was accepted is handled, stage after stage, and nobody is late. Case D01.
 #[test]
@@ -429,6 +429,86 @@ fn p09_the_grace_that_ends_first_holds() {
         }
         assert_eq!(child.stop(millis(5)).await.late.len(), 1);
         assert_eq!(first.await?, 1);
+        Ok(())
+    });
+}
+
+/// P9: the stop of one stage after another refuses outsiders on the same channel, each time anew; in between they are welcome.
+#[test]
+fn p09_each_stop_in_turn_refuses_outsiders() {
+    on_workers(|scope| async move {
+        let (tx, rx) = bounded::<u32>(8);
+        for name in ["first", "second", "third"] {
+            let stage = scope.child(name);
+            let (to, from) = (tx.clone(), rx.clone());
+            let feeder = scope.task("feeder", async move {
+                let mut sent = 0_usize;
+                while to.send(1).await.is_ok() {
+                    sent += 1;
+                }
+                roundrock::Ok(sent)
+            });
+            let _ = stage.task("reader", async move {
+                while from.recv().await.is_some() {
+                    sleep(millis(1)).await;
+                }
+            });
+            sleep(millis(20)).await;
+            let report = stage.stop(LIMIT / 2).await;
+            assert!(report.is_clean(), "{name}: {report}");
+            assert!(feeder.await? > 0, "{name}: it sent until the stop");
+        }
+        tx.send(2).await?;
+        assert_eq!(rx.recv().await, Some(2), "nobody refuses any more");
+        Ok(())
+    });
+}
+
+/// P9: two stages that read from one channel and stop at once refuse whoever is outside of both, and neither's own processes.
+#[test]
+fn p09_two_stops_at_once_refuse_who_is_outside_of_both() {
+    simulated(|scope| async move {
+        let (tx, rx) = bounded::<u32>(2);
+        let outside = tx.clone();
+        let outside = scope.task("outside", async move {
+            while outside.send(0).await.is_ok() {
+                sleep(millis(1)).await;
+            }
+        });
+        let refused = Arc::new(AtomicUsize::new(0));
+        let stages = ["left", "right"].map(|name| {
+            let stage = scope.child(name);
+            let (to, refused, stopping) = (tx.clone(), Arc::clone(&refused), stage.stopping());
+            // Sends on while its stage drains.
+            let _ = stage.task("last words", async move {
+                stopping.await;
+                // The clock of a simulation moves when nobody can go on: both readers have noticed by then.
+                sleep(millis(1)).await;
+                for n in 0..16 {
+                    if to.send(n).await.is_err() {
+                        refused.fetch_add(1, Ordering::SeqCst);
+                    }
+                    yield_now().await;
+                }
+            });
+            let from = rx.clone();
+            let _ = stage.task("reader", async move {
+                while from.recv().await.is_some() {
+                    yield_now().await;
+                }
+            });
+            stage
+        });
+        // Nobody finds the channel closed while there is somebody else who reads.
+        let _ = scope.task("other reader", async move { while rx.recv().await.is_some() {} });
+        drop(tx);
+        sleep(millis(2)).await;
+        let [left, right] = &stages;
+        let (left, right) = join!(left.stop(LIMIT / 2), right.stop(LIMIT / 2));
+        assert!(left.is_clean(), "left: {left}");
+        assert!(right.is_clean(), "right: {right}");
+        outside.await?;
+        assert_eq!(refused.load(Ordering::SeqCst), 0);
         Ok(())
     });
 }

@@ -575,16 +575,14 @@ impl<T> Core<T> {
         // Notes that the process has noticed: who asks will be shown the end when what is queued is received.
         let _ = current::is_ended(self.object());
         if let Some(scope) = current::stopping_scope() {
-            self.close_to(Closing::Outside(scope));
+            self.close_to(Closing::Outside(vec![scope]));
         }
     }
 
     pub(super) fn close_to(&self, closing: Closing) {
         let mut wakes = Wakes::default();
         let mut state = self.state.lock();
-        let cold = state.cold.get_or_insert_default();
-        if cold.closing.is_none() || matches!(closing, Closing::All) {
-            cold.closing = Some(closing);
+        if state.cold.get_or_insert_default().close(closing) {
             state.gates |= REFUSES;
             // Everybody looks again: those outside see that they are refused, the others wait on.
             // SAFETY: under the lock.
