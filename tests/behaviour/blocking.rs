@@ -230,3 +230,168 @@ fn a_job_whose_process_is_gone_does_not_begin() {
 fn begin(began: &Arc<AtomicUsize>) {
     began.fetch_add(1, Ordering::SeqCst);
 }
+
+/// A struct of a kind that blocks may block in all of its code: hooks, handlers, ticks, inputs, what `spawn_then` leads to, and
+/// its destructor.
+macro_rules! blocks_everywhere {
+    ($test:ident, $kind:ident) => {
+        #[test]
+        #[expect(clippy::too_many_lines, reason = "one of each")]
+        fn $test() {
+            /// Waits for the send, on the thread that it is on.
+            #[derive(Clone)]
+            struct Out(Sender<(&'static str, Option<String>)>);
+            impl Out {
+                fn say(&self, what: &'static str) {
+                    let thread = std::thread::current().name().map(str::to_owned);
+                    let _ = self.0.blocking_send((what, thread));
+                }
+            }
+            impl Drop for Out {
+                fn drop(&mut self) {
+                    self.say("drop");
+                }
+            }
+            #[process($kind)]
+            struct Sink {
+                ticked: bool,
+                from: Receiver<u8>,
+                out: Out,
+            }
+            #[handlers]
+            impl Sink {
+                #[on_start]
+                fn hello(&mut self) -> Result<()> {
+                    self.out.say("start");
+                    Ok(())
+                }
+                fn put(&mut self, cx: &mut Cx<Self>) {
+                    self.out.say("put");
+                    cx.spawn_then(async {}, |sink, ()| sink.out.say("then"));
+                }
+                #[recv(from)]
+                fn take(&mut self, _one: u8) {
+                    self.out.say("take");
+                }
+                #[every("1ms")]
+                fn tick(&mut self) {
+                    if !std::mem::replace(&mut self.ticked, true) {
+                        self.out.say("tick");
+                    }
+                }
+                #[on_stop]
+                fn bye(&mut self) {
+                    self.out.say("stop");
+                }
+            }
+            on_threads(|scope| async move {
+                let (out, said) = rendezvous();
+                let (input, from) = bounded(1);
+                let child = scope.child("sinks");
+                let sink = child.spawn(Sink {
+                    ticked: false,
+                    from,
+                    out: Out(out),
+                });
+                input.send(1).await?;
+                sink.put().send().await?;
+                let mut stop = None;
+                let mut seen = Vec::new();
+                while let Some((what, thread)) = said.recv().await {
+                    let thread = thread.unwrap_or_default();
+                    assert!(thread.ends_with(stringify!($kind)), "{what} on {thread}");
+                    seen.push(what);
+                    if seen.len() == 5 {
+                        let child = child.clone();
+                        stop = Some(scope.task("stop", async move {
+                            roundrock::Ok(child.stop(LIMIT / 2).await)
+                        }));
+                    }
+                }
+                let report = stop.expect("all was said").await?;
+                assert!(report.is_clean(), "{report}");
+                assert_eq!(seen.first(), Some(&"start"));
+                assert!(seen.ends_with(&["stop", "drop"]), "{seen:?}");
+                seen.sort_unstable();
+                assert_eq!(
+                    seen,
+                    ["drop", "put", "start", "stop", "take", "then", "tick"]
+                );
+                Ok(())
+            });
+        }
+    };
+}
+blocks_everywhere!(a_blocking_struct_may_block_in_all_of_its_code, blocking);
+blocks_everywhere!(a_cpu_struct_may_block_in_all_of_its_code, cpu);
+
+/// A tick of a struct that blocks runs where it may block.
+#[test]
+fn a_tick_of_a_blocking_struct_may_block() {
+    #[process(blocking)]
+    struct Clock {
+        out: Sender<Option<String>>,
+    }
+    #[handlers]
+    impl Clock {
+        #[every("1ms")]
+        fn tick(&mut self) {
+            let thread = std::thread::current().name().map(str::to_owned);
+            let _ = self.out.blocking_send(thread);
+        }
+        fn nothing(&self) {}
+    }
+    on_threads(|scope| async move {
+        let (out, ticks) = rendezvous();
+        let child = scope.child("clocks");
+        let clock = child.spawn(Clock { out });
+        for _ in 0..3 {
+            let thread = ticks.recv().await.flatten().unwrap_or_default();
+            assert!(thread.ends_with("blocking"), "a tick on {thread}");
+        }
+        clock.nothing().send().await?;
+        drop(ticks);
+        let report = child.stop(LIMIT / 2).await;
+        assert!(report.is_clean(), "{report}");
+        Ok(())
+    });
+}
+
+/// A failure of `on_start`, and a panic of `on_stop`, of a struct that blocks are those of its process.
+#[test]
+fn hooks_of_a_blocking_struct_fail_their_process() {
+    #[process(blocking)]
+    struct Picky {
+        start: bool,
+        stop: bool,
+    }
+    #[handlers]
+    impl Picky {
+        #[on_start]
+        fn hello(&mut self) -> Result<()> {
+            ensure!(self.start, "no start");
+            Ok(())
+        }
+        #[on_stop]
+        fn bye(&mut self) {
+            assert!(self.stop, "no stop");
+        }
+        fn nothing(&self) {}
+    }
+    on_threads(|scope| async move {
+        for (start, stop, said) in [(false, true, "no start"), (true, false, "no stop")] {
+            let picky = scope.spawn_isolated(Picky { start, stop });
+            let done = picky.done();
+            if start {
+                picky.nothing().await?;
+            }
+            drop(picky);
+            let exit = done.await;
+            assert!(
+                exit.is_failure() && exit.to_string().contains(said),
+                "{exit}"
+            );
+        }
+        Ok(())
+    });
+}

@@ -500,7 +500,10 @@ fn p09_two_stops_at_once_refuse_who_is_outside_of_both() {
             stage
         });
         // Nobody finds the channel closed while there is somebody else who reads.
-        let _ = scope.task("other reader", async move { while rx.recv().await.is_some() {} });
+        let _ = scope.task(
+            "other reader",
+            async move { while rx.recv().await.is_some() {} },
+        );
         drop(tx);
         sleep(millis(2)).await;
         let [left, right] = &stages;

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use roundrock::prelude::*;
 use roundrock::time::{Duration, Instant, MissedTick, Sleep, now, sleep_until};
-use roundrock_tests::{Random, Step, isolated, on, on_workers, watched, yield_now};
+use roundrock_tests::{LIMIT, Random, Step, isolated, on, on_workers, watched, yield_now};
 
 /// P36: a timer never fires early. Case T01.
 #[test]
@@ -351,5 +351,47 @@ fn p37_both_clocks_obey_the_same_contract() {
             last = tick;
         }
         Ok(())
+    });
+}
+
+/// A tick whose handler takes longer than its period does not starve the other ticks of its struct, in whatever order they stand.
+#[test]
+fn an_overloaded_tick_starves_no_other() {
+    #[process]
+    struct Ticks {
+        first: u32,
+        last: u32,
+    }
+    #[handlers]
+    impl Ticks {
+        #[every("20ms")]
+        fn first(&mut self) {
+            self.first += 1;
+        }
+        #[every("1ms")]
+        async fn overloaded(&mut self) {
+            sleep(millis(3)).await;
+        }
+        #[every("20ms")]
+        fn last(&mut self) {
+            self.last += 1;
+        }
+        fn counts(&self) -> (u32, u32) {
+            (self.first, self.last)
+        }
+    }
+    on_workers(|scope| async move {
+        let child = scope.child("ticks");
+        let ticks = child.spawn(Ticks { first: 0, last: 0 });
+        let mut counts = (0, 0);
+        for _ in 0..200 {
+            sleep(millis(20)).await;
+            counts = ticks.counts().await?;
+            if counts.0.min(counts.1) > 5 {
+                assert!(child.stop(LIMIT / 2).await.is_clean());
+                return Ok(());
+            }
+        }
+        panic!("four seconds, and so many ticks each 20 ms: {counts:?}");
     });
 }

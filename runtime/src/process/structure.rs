@@ -1,6 +1,8 @@
 //! The life of a struct process: its mailbox, its loop, its timers and inputs.
 //!
-//! The loop serves timers first, then the mailbox and the `#[recv]` inputs in turn. It ends when the mailbox is closed
+//! The loop serves timers first, the one that is due longest before the others, then the mailbox and the `#[recv]` inputs in
+//! turn. Whatever is the user's code (handlers, ticks, hooks, the closures of `spawn_then`, the destructor at a normal end) runs
+//! where the kind of the process says: on its worker, or on a thread where it may block. It ends when the mailbox is closed
 //! and drained (no strong handle is left, or it was stopped) and all inputs are closed, or when a handler asked for it.
 
 use std::future::{Future, poll_fn};
@@ -324,10 +326,7 @@ async fn finish<P: Handlers + Send>(mut state: P, mut cx: Cx<P>) -> Result<(), F
 
 /// What a loop does next.
 enum Next<M, P> {
-    Tick(u8),
-    Job(Result<Then<P>, Exit>),
-    Message(Envelope<M>),
-    Input(M),
+    Do(Step<M, P>),
     End,
 }
 
@@ -339,7 +338,7 @@ async fn full<P: Handlers + StructProcess + Send>(
     kind: Kind,
 ) -> Result<(), Fault> {
     if P::ON_START {
-        state.on_start(&mut cx).await?;
+        (state, cx) = run(state, cx, kind, Step::Start).await?;
     }
     Lineage::ready();
     let mut sources = Sources {
@@ -369,56 +368,79 @@ async fn full<P: Handlers + StructProcess + Send>(
             .await
         {
             Next::End => break,
-            Next::Tick(index) => state.every(index, &mut cx).await,
-            Next::Job(ended) => then::settle(&mut state, ended)?,
-            Next::Input(message) => {
-                (state, cx) = run(
-                    state,
-                    Envelope {
-                        message,
-                        deadline: None,
-                        sender: 0,
-                    },
-                    cx,
-                    kind,
-                    false,
-                )
-                .await?;
-            }
-            Next::Message(envelope) if wanted::<P>(&envelope, &mailbox) => {
-                (state, cx) = run(state, envelope, cx, kind, true).await?
-            }
-            Next::Message(_) => {}
+            Next::Do(Step::Message(envelope)) if !wanted::<P>(&envelope, &mailbox) => {}
+            Next::Do(step) => (state, cx) = run(state, cx, kind, step).await?,
         }
     }
     if sources.inputs_open || !sources.ticks.is_empty() {
         Lineage::leaves_work();
     }
-    finish(state, cx).await
+    match lane(kind) {
+        None => finish(state, cx).await,
+        Some(lane) => blocking::process_job(lane, finish(state, cx))
+            .await
+            .unwrap_or(Err(Fault::Closed)),
+    }
 }
 
-/// Handles a message where the process's kind says.
+/// The threads that the code of such a process runs on; `None`: it stays on its worker.
+fn lane(kind: Kind) -> Option<Lane> {
+    match kind {
+        Kind::Async => None,
+        Kind::Blocking => Some(Lane::Blocking),
+        Kind::Cpu => Some(Lane::Cpu),
+    }
+}
+
+/// Code of the user that the loop of a process calls.
+enum Step<M, P> {
+    Start,
+    Tick(u8),
+    Job(Result<Then<P>, Exit>),
+    Message(Envelope<M>),
+    Input(M),
+}
+
+/// Takes a step where the process's kind says.
 async fn run<P: Handlers + Send>(
     mut state: P,
-    envelope: Envelope<P::Message>,
     mut cx: Cx<P>,
     kind: Kind,
-    from_mailbox: bool,
+    step: Step<P::Message, P>,
 ) -> Result<(P, Cx<P>), Fault> {
-    let lane = match kind {
-        Kind::Async => {
-            handle(&mut state, envelope, &mut cx, from_mailbox).await;
-            return Ok((state, cx));
-        }
-        Kind::Blocking => Lane::Blocking,
-        Kind::Cpu => Lane::Cpu,
+    let Some(lane) = lane(kind) else {
+        take(&mut state, &mut cx, step).await?;
+        return Ok((state, cx));
     };
-    blocking::process_job(lane, async move {
-        handle(&mut state, envelope, &mut cx, from_mailbox).await;
-        (state, cx)
-    })
-    .await
-    .ok_or(Fault::Closed)
+    let job = async move {
+        take(&mut state, &mut cx, step).await?;
+        Ok((state, cx))
+    };
+    blocking::process_job(lane, job)
+        .await
+        .unwrap_or(Err(Fault::Closed))
+}
+
+async fn take<P: Handlers + Send>(
+    state: &mut P,
+    cx: &mut Cx<P>,
+    step: Step<P::Message, P>,
+) -> Result<(), Fault> {
+    match step {
+        Step::Start => state.on_start(cx).await?,
+        Step::Tick(index) => state.every(index, cx).await,
+        Step::Job(ended) => then::settle(state, ended)?,
+        Step::Message(envelope) => handle(state, envelope, cx, true).await,
+        Step::Input(message) => {
+            let envelope = Envelope {
+                message,
+                deadline: None,
+                sender: 0,
+            };
+            handle(state, envelope, cx, false).await;
+        }
+    }
+    Ok(())
 }
 
 /// Where the next thing to do may come from.
@@ -458,7 +480,7 @@ impl Sources {
             if let Some(job) = &mut job
                 && let Poll::Ready(Some(ended)) = Pin::new(job).poll(task)
             {
-                return Poll::Ready(Next::Job(ended));
+                return Poll::Ready(Next::Do(Step::Job(ended)));
             }
             for side in [self.turn, self.turn + 1] {
                 let polled = if side % 2 == 0 {
@@ -486,9 +508,11 @@ impl Sources {
     }
 
     fn poll_tick<M, P>(&mut self, task: &mut Context<'_>) -> Poll<Next<M, P>> {
+        // One whose handler takes longer than its period is due again at once: it must not starve the others.
+        self.ticks.sort_by_key(|(_, ticks)| ticks.due());
         for (index, ticks) in &mut self.ticks {
             if Pin::new(&mut ticks.next()).poll(task).is_ready() {
-                return Poll::Ready(Next::Tick(*index));
+                return Poll::Ready(Next::Do(Step::Tick(*index)));
             }
         }
         Poll::Pending
@@ -503,7 +527,7 @@ impl Sources {
             && let Poll::Ready(received) = message.poll(task)
         {
             match received {
-                Some(envelope) => return Poll::Ready(Next::Message(envelope)),
+                Some(envelope) => return Poll::Ready(Next::Do(Step::Message(envelope))),
                 None => self.mailbox_open = false,
             }
         }
@@ -519,7 +543,7 @@ impl Sources {
             && let Poll::Ready(received) = input.poll(task)
         {
             match received {
-                Some(message) => return Poll::Ready(Next::Input(message)),
+                Some(message) => return Poll::Ready(Next::Do(Step::Input(message))),
                 None => self.inputs_open = false,
             }
         }

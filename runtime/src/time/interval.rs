@@ -125,6 +125,11 @@ impl Interval {
         self.period
     }
 
+    /// When the next tick is due, or was.
+    pub(crate) fn due(&self) -> Instant {
+        self.due
+    }
+
     fn poll_tick(&mut self, cx: &mut Context<'_>, token: Option<&Token>) -> Poll<Instant> {
         ready!(self.sleep.as_mut().poll_sleep(cx));
         // A tick that loses a `select!` stays due.
