@@ -17,6 +17,7 @@
 //!
 //! Model: `tests/loom_blocking.rs`.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -39,7 +40,7 @@ use crate::sync::{Body, Guard, Lock, thread_local};
 use crate::system::life;
 use crate::task::ProcessId;
 use crate::task::cell::Header;
-use crate::task::current::{self, Waits};
+use crate::task::current::{self, PanicSite, Waits};
 use crate::task::origin::Origin;
 use crate::task::registry::WaitKind;
 use crate::task::waker::{self, TaskWaker};
@@ -245,8 +246,22 @@ impl Threads {
 
 /// The result of a job on its way back.
 struct Slot<T> {
-    result: Lock<Option<std::thread::Result<T>>>,
+    result: Lock<Option<Result<T, Thrown>>>,
     post: Arc<Post>,
+}
+
+/// The panic of a job, with its place, which only the thread that panicked knows.
+struct Thrown {
+    payload: Box<dyn Any + Send>,
+    site: Option<PanicSite>,
+}
+
+impl Thrown {
+    /// Goes on with the panic in the process that waits.
+    fn resume(self) -> ! {
+        current::pass_panic_on(self.site);
+        resume_unwind(self.payload)
+    }
 }
 
 /// What a process and the thread that runs its job know of each other.
@@ -352,7 +367,7 @@ pub async fn blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'stati
     let waiting = submit(Lane::Blocking, |_| job());
     match waiting.await {
         Ok(value) => value,
-        Err(payload) => resume_unwind(payload),
+        Err(thrown) => thrown.resume(),
     }
 }
 
@@ -377,7 +392,7 @@ pub(crate) async fn process_job<T: Send + 'static>(
     });
     match waiting.await {
         Ok(value) => Some(value),
-        Err(payload) => resume_unwind(payload),
+        Err(thrown) => thrown.resume(),
     }
 }
 
@@ -414,7 +429,13 @@ fn submit<T: Send + 'static>(
         }
         counts.running.enter(process, origin);
         let _channels = registry::OfJob::enter(channels);
+        // Of an earlier job, which caught its panic itself.
+        let _ = current::take_panic_site();
         let result = catch_unwind(AssertUnwindSafe(|| job(&shared.post)));
+        let result = result.map_err(|payload| Thrown {
+            payload,
+            site: current::take_panic_site(),
+        });
         counts.running.leave(process);
         *shared.result.lock() = Some(result);
         let mut state = shared.post.0.lock();
@@ -446,7 +467,7 @@ struct Waiting<T> {
 }
 
 impl<T> Future for Waiting<T> {
-    type Output = std::thread::Result<T>;
+    type Output = Result<T, Thrown>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let _spare = waker::prepare(cx);

@@ -254,3 +254,66 @@ fn p21_many_panics_at_once() {
     });
     tally.assert_balanced();
 }
+
+/// P21: the panic of a process on a thread of its own, or of a job of `blocking`, has its place too, and never that of another
+/// panic, which somebody caught.
+#[test]
+fn p21_a_panic_on_another_thread_has_its_own_place() {
+    const FIRST: u32 = line!() + 3;
+    #[process(blocking)]
+    fn blocks() {
+        panic!("of blocks")
+    }
+    #[process(cpu)]
+    fn computes() {
+        let _ = catch_unwind(|| panic!("caught"));
+        panic!("of computes")
+    }
+    #[process(cpu)]
+    fn resumes() {
+        resume_unwind(Box::new("resumed"))
+    }
+    #[process(blocking)]
+    struct Serves;
+    #[handlers]
+    impl Serves {
+        fn serve(&mut self) {
+            panic!("of serves")
+        }
+    }
+    /// Text and line of a panic.
+    fn of(exit: &Exit) -> (String, Option<u32>) {
+        let Some(Fault::Panic(panic)) = exit.fault().map(|fault| &**fault) else {
+            panic!("{exit:?}");
+        };
+        if let Some((file, ..)) = panic.location() {
+            assert!(file.ends_with("panic.rs"), "{file}");
+        }
+        let line = panic.location().map(|(_, line, _)| line);
+        (panic.text().to_owned(), line)
+    }
+    on(1, move |scope| async move {
+        let exit = scope.spawn_isolated(blocks()).done().await;
+        assert_eq!(of(&exit), ("of blocks".to_owned(), Some(FIRST)));
+        // On this thread, and in this process, which goes on.
+        let _ = catch_unwind(|| panic!("elsewhere"));
+        let exit = scope.spawn_isolated(computes()).done().await;
+        assert_eq!(of(&exit), ("of computes".to_owned(), Some(FIRST + 5)));
+        for _ in 0..4 {
+            let exit = scope.spawn_isolated(resumes()).done().await;
+            assert_eq!(of(&exit), ("resumed".to_owned(), None));
+        }
+        let serves = scope.spawn_isolated(Serves);
+        let done = serves.done();
+        assert!(serves.serve().await.is_err());
+        assert_eq!(of(&done.await), ("of serves".to_owned(), Some(FIRST + 16)));
+        let line = line!() + 1;
+        let job = isolated(&scope, async { blocking(|| panic!("of a job")).await });
+        assert_eq!(of(&job.done().await), ("of a job".to_owned(), Some(line)));
+
+        let _ = catch_unwind(|| panic!("elsewhere"));
+        let resumed = panics(&scope, || resume_unwind(Box::new("resumed")));
+        assert_eq!(of(&resumed.done().await), ("resumed".to_owned(), None));
+        Ok(())
+    });
+}

@@ -66,8 +66,8 @@ pub(super) struct Current {
     undelivered: Cell<bool>,
     /// When the message that is being handled must have been handled.
     deadline: Cell<Option<Instant>>,
-    /// Where the last panic of this thread came from, and the text that the hook saw.
-    panicked_at: Cell<Option<PanicSite>>,
+    /// Where the last panic of this thread came from, and the step that it was in.
+    panicked_at: Cell<Option<(PanicSite, Step)>>,
 }
 
 /// A source location that a panic hook saw.
@@ -78,6 +78,9 @@ pub(crate) struct PanicSite {
     pub(crate) line: u32,
     pub(crate) column: u32,
 }
+
+/// A process, and which of its steps; zeros on a thread that polls none.
+type Step = (u64, u64);
 
 /// What is to be done after the step; apart from the rest, because it needs a destructor.
 type Deferred = RefCell<Vec<Box<dyn FnOnce()>>>;
@@ -590,6 +593,17 @@ pub(crate) fn with_free_cache<R>(
     })
 }
 
+/// The step that this thread is in. A job has none of its own: it forgets what was before it.
+fn step() -> Step {
+    let task = CURRENT.with(|current| current.task.get());
+    // SAFETY: a task that is being polled by this thread holds its life reference.
+    unsafe { task.as_ref() }.map_or((0, 0), |task| {
+        let slot = task.slot();
+        // ORDERING: Relaxed: this thread alone writes it while it polls the task.
+        (slot.id().raw(), slot.line.seq.load(Ordering::Relaxed))
+    })
+}
+
 /// Remembers where a panic happened; called by the panic hook.
 pub(crate) fn note_panic(location: Option<&Location<'_>>) {
     let site = location.map(|location| {
@@ -606,12 +620,19 @@ pub(crate) fn note_panic(location: Option<&Location<'_>>) {
         site.length = name.len() as u8;
         site
     });
-    CURRENT.with(|current| current.panicked_at.set(site));
+    pass_panic_on(site);
 }
 
-/// Takes what [`note_panic`] remembered.
+/// Remembers a panic that happened on another thread, and is about to be resumed here.
+pub(crate) fn pass_panic_on(site: Option<PanicSite>) {
+    let noted = site.map(|site| (site, step()));
+    CURRENT.with(|current| current.panicked_at.set(noted));
+}
+
+/// Takes what [`note_panic`] remembered in this step. What an earlier one caught by itself says nothing of this one's panic.
 pub(crate) fn take_panic_site() -> Option<PanicSite> {
-    CURRENT.with(|current| current.panicked_at.take())
+    let noted = CURRENT.with(|current| current.panicked_at.take());
+    noted.and_then(|(site, at)| (at == step()).then_some(site))
 }
 
 /// A number below `n` from the generator of this worker.
