@@ -37,6 +37,49 @@ fn p22_a_panicking_destructor_spares_the_other_messages() {
     tally.assert_balanced();
 }
 
+/// P22: any number of destructors may panic, in what is queued, in a broadcast, and beside it in the state of the process: their
+/// process ends, and the program goes on.
+#[test]
+fn p22_many_panicking_destructors_are_contained() {
+    struct Bomb(#[expect(dead_code, reason = "held")] Token);
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("one of many");
+        }
+    }
+    impl Clone for Bomb {
+        fn clone(&self) -> Self {
+            unreachable!("nobody receives it")
+        }
+    }
+    on_workers(|scope| async move {
+        let tally = Tally::new();
+        let bomb = |n| Bomb(tally.token(n));
+        let (queue, queued) = bounded(4);
+        let (news, told) = roundrock::channel::broadcast(4);
+        for n in 0..3 {
+            queue.try_send(bomb(n)).ok().unwrap();
+            news.try_send(bomb(n)).ok().unwrap();
+        }
+        let task = panics(&scope, move || {
+            let _held = (queued, told);
+            panic!("as well");
+        });
+        assert_eq!(task.done().await.kind(), "panicked");
+        // The destructor of what lies beside it comes first.
+        let (queue, queued) = bounded(4);
+        for n in 0..3 {
+            queue.try_send(bomb(n)).ok().unwrap();
+        }
+        let state = bomb(9);
+        let task = panics(&scope, move || drop((state, queued)));
+        assert_eq!(task.done().await.kind(), "panicked");
+        assert!(queue.is_closed());
+        tally.assert_balanced();
+        Ok(())
+    });
+}
+
 /// P21: one process panics among a thousand; the others end as they should, on the workers that there were. Case I01.
 #[test]
 fn p21_a_panic_ends_only_its_process() {

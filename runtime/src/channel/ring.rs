@@ -11,7 +11,13 @@
 #![expect(unsafe_code, reason = "places that hold a message or do not")]
 
 use std::alloc::{self, Layout};
-use std::ptr::{self, NonNull};
+use std::iter;
+use std::mem::needs_drop;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr::NonNull;
+use std::thread::panicking;
+
+use crate::process::exit::contain;
 
 /// Messages, first in, first out.
 pub(super) struct Ring<T> {
@@ -161,7 +167,7 @@ impl<T> Default for Ring<T> {
     }
 }
 
-/// The messages are dropped in order, the others also when one panics.
+/// The messages are dropped in order, the others also when some panic.
 impl<T> Drop for Ring<T> {
     fn drop(&mut self) {
         struct Memory<T>(NonNull<T>, u32);
@@ -170,20 +176,30 @@ impl<T> Drop for Ring<T> {
                 free(self.0, self.1);
             }
         }
-        struct Messages<T>(NonNull<T>, u32);
-        impl<T> Drop for Messages<T> {
-            fn drop(&mut self) {
-                let messages = ptr::slice_from_raw_parts_mut(self.0.as_ptr(), self.1 as usize);
-                // SAFETY: these places hold messages, which nobody uses any more.
-                unsafe { messages.drop_in_place() };
-            }
-        }
-        let until_end = self.until_end();
+        // No message is added any more, so the places stay where they are.
         let _memory = Memory(self.places, self.room);
-        let _rest = Messages(self.places, self.len - until_end);
-        // SAFETY: `first` is at most `room`.
-        let oldest = unsafe { self.places.add(self.first as usize) };
-        drop(Messages(oldest, until_end));
+        if needs_drop::<T>() && !self.is_empty() {
+            drop_each(iter::from_fn(|| self.pop_front()));
+        }
+    }
+}
+
+/// Drops messages in order, all of them. The first panic of a destructor goes on when they are gone; one more in between would end
+/// the program, and so would this one if the thread unwinds already: those go no further.
+pub(super) fn drop_each<T>(mut messages: impl Iterator<Item = T>) {
+    let mut first = None;
+    // UNWIND: the message whose destructor panicked is gone, and the iterator is at the next one.
+    while let Err(payload) = catch_unwind(AssertUnwindSafe(|| messages.by_ref().for_each(drop))) {
+        let other = if first.is_none() {
+            first.replace(payload)
+        } else {
+            Some(payload)
+        };
+        contain("a destructor", || drop(other));
+    }
+    match first {
+        Some(payload) if !panicking() => resume_unwind(payload),
+        payload => contain("a destructor", || drop(payload)),
     }
 }
 
@@ -273,6 +289,35 @@ mod tests {
             assert!(dropped.is_err());
             assert_eq!(Rc::strong_count(&count), 1);
         }
+    }
+
+    #[test]
+    fn messages_that_all_panic_are_all_dropped() {
+        struct Loud(#[expect(dead_code, reason = "held")] Rc<()>);
+        impl Drop for Loud {
+            fn drop(&mut self) {
+                panic!("loud");
+            }
+        }
+        let count = Rc::new(());
+        let ring = || {
+            let mut ring = Ring::new();
+            for _ in 0..5 {
+                ring.push_back(Loud(Rc::clone(&count)));
+            }
+            ring
+        };
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(ring())));
+        assert!(dropped.is_err());
+        assert_eq!(Rc::strong_count(&count), 1);
+        // While the thread unwinds already.
+        let dropped = catch_unwind(AssertUnwindSafe(|| {
+            let _ring = ring();
+            panic!("another reason");
+        }));
+        let payload = dropped.expect_err("it panics");
+        assert_eq!(payload.downcast_ref(), Some(&"another reason"));
+        assert_eq!(Rc::strong_count(&count), 1);
     }
 
     #[test]

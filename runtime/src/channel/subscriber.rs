@@ -12,6 +12,7 @@ use std::task::{Context, Poll, ready};
 
 use crate::channel::broadcast::{Lagged, Shared};
 use crate::channel::error::TryRecvError;
+use crate::channel::ring::drop_each;
 use crate::channel::select::{ArmPoll, Event, Token};
 use crate::channel::waiters::{Ticket, Waiters};
 use crate::sim::{here, told};
@@ -223,7 +224,7 @@ impl<T> Drop for BroadcastReceiver<T> {
             self.shared.tell(&notice, type_name::<T>(), 0);
         }
         // Last, for destructors are the user's, and may panic.
-        drop(left.dropped);
+        drop_each(left.dropped.into_iter());
     }
 }
 

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::error::{Error, is_closed};
@@ -32,7 +33,8 @@ pub enum Exit {
     Failed(Arc<Fault>),
     /// It panicked.
     Panicked(Arc<Fault>),
-    /// It stopped because its work was over: the other side of a channel was gone.
+    /// It stopped because its work was over: the other side of a channel was gone; or it was spawned into a scope that stops, or
+    /// removed before its first start, and never ran.
     Stopped,
     /// Its future was dropped: by `kill`, or because it did not end within the grace of a stop.
     Killed,
@@ -138,9 +140,9 @@ impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ok => f.write_str("it returned"),
-            Self::Stopped => {
-                f.write_str("it stopped, because the other side of a channel was gone")
-            }
+            Self::Stopped => f.write_str(
+                "it stopped: the other side of a channel was gone, or its turn never came",
+            ),
             Self::Killed => f.write_str("it was killed"),
             Self::Failed(fault) => write!(f, "it failed: {fault}"),
             Self::Panicked(fault) => write!(f, "it {fault}"),
@@ -291,8 +293,7 @@ impl Fault {
                 Ok(text) => *text,
                 Err(payload) => {
                     // A payload of another type runs its destructor here; a panic in it must not escape.
-                    let dropped =
-                        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(payload)));
+                    let dropped = catch_unwind(AssertUnwindSafe(|| drop(payload)));
                     if dropped.is_ok() {
                         "a payload that is not a text"
                     } else {
@@ -320,6 +321,15 @@ impl fmt::Display for Fault {
 impl fmt::Debug for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// Runs code of a user that nothing of ours depends on: the text of an error, or a destructor. A panic in it is reported by the
+/// panic hook, and goes no further.
+pub(crate) fn contain(what: &'static str, code: impl FnOnce()) {
+    // UNWIND: by contract nothing of ours is half done.
+    if catch_unwind(AssertUnwindSafe(code)).is_err() {
+        tracing::error!(target: "roundrock::process", what, "user code panicked where nobody could be told");
     }
 }
 
