@@ -31,6 +31,8 @@ mod with_signals {
     use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
     use signal_hook::iterator::{Handle, Signals};
 
+    use crate::system::print_error;
+
     /// Ends the watching thread when dropped.
     #[derive(Debug)]
     pub(crate) struct Watch(Option<Handle>);
@@ -54,7 +56,7 @@ mod with_signals {
             for signal in signals.forever() {
                 if signal == SIGUSR1 {
                     if let Some(root) = root.upgrade() {
-                        eprintln!("{}", root.system.dump(None));
+                        print_error(format_args!("{}", root.system.dump(None)));
                     }
                     continue;
                 }

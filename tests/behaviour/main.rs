@@ -48,6 +48,7 @@ mod started;
 mod stop_waits;
 mod stopping;
 mod supervision;
+mod supervisors;
 mod suspects;
 mod timers;
 mod traffic;

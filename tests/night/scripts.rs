@@ -54,10 +54,10 @@ fn killing_one_of_a_cycle_ends_in_an_escalation() {
     );
     assert_eq!(
         plain(&text),
-        r#"`echo` failed in scope `pair`; then `echo`: `echo` needed more than 2 restarts in 60s: it was killed
+        r#"`echo` failed in scope `pair`
 
 Caused by:
-    `echo` needed more than 2 restarts in 60s
+    `echo` needed more than 2 restarts in 60s (before that `echo`: it was killed, 2 times)
     it was killed"#,
         "{text}"
     );
@@ -97,10 +97,10 @@ fn callers_of_a_child_that_never_comes_up() {
     let text = format!("{:?}", ended.expect_err("the scope gives up"));
     assert_eq!(
         plain(&text),
-        r#"`Broken` failed in scope `parts`; then `Broken`: `Broken` needed more than 1 restart in 60s: no disk
+        r#"`Broken` failed in scope `parts`
 
 Caused by:
-    `Broken` needed more than 1 restart in 60s
+    `Broken` needed more than 1 restart in 60s (before that `Broken`: it failed: no disk)
     no disk"#,
         "{text}"
     );

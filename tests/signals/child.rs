@@ -41,6 +41,14 @@ async fn stubborn(scope: &Scope) {
     std::future::pending::<()>().await;
 }
 
+/// Panics when it is to stop.
+#[process]
+async fn breaks(scope: &Scope) {
+    scope.stopping().await;
+    let reason = std::env::args().nth(1);
+    assert_eq!(reason.as_deref(), None, "as it was told");
+}
+
 /// Says what it hears, when it has heard it.
 #[process]
 async fn echo(input: &Receiver<u64>, output: &Sender<u64>) -> Result<()> {
@@ -64,6 +72,12 @@ async fn main(scope: &Scope) -> Result<()> {
     match mode.as_deref() {
         Some("stubborn") => {
             scope.spawn(stubborn());
+        }
+        Some("panics") => {
+            let broken = scope.spawn_isolated(breaks());
+            say("ready");
+            say(broken.done().await.kind());
+            return Ok(());
         }
         Some("deadlock") => {
             let ring = spawn_ring(scope);

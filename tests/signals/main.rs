@@ -137,6 +137,19 @@ fn sigusr1_writes_a_dump_and_stops_nothing() {
     });
 }
 
+/// Nobody reads what the program has to say of itself: it goes on all the same. P21.
+#[test]
+fn a_closed_standard_error_ends_nobody() {
+    within_the_limit(|| {
+        let mut program = Program::start("panics");
+        drop(program.child.stderr.take());
+        program.signal("USR1");
+        program.signal("TERM");
+        assert_eq!(program.line(), "panicked");
+        assert_eq!(program.end().code(), Some(0));
+    });
+}
+
 #[test]
 fn a_second_signal_ends_the_program_at_once() {
     for (first, second, number) in [("TERM", "INT", 2), ("INT", "TERM", 15)] {

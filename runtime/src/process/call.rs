@@ -93,9 +93,9 @@ impl<E: fmt::Display> fmt::Display for CallError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Gone => f.write_str("the called process has ended"),
-            Self::Crashed => {
-                f.write_str("the called process panicked while it handled the message")
-            }
+            Self::Crashed => f.write_str(
+                "the called process panicked or was killed while it handled the message",
+            ),
             Self::NoReply => f.write_str("the handler dropped its `Reply` without an answer"),
             Self::Cycle(path) => write!(f, "the call would wait for itself: {}", path.join(" -> ")),
             Self::Deadline => f.write_str("the time was up before the call was answered"),

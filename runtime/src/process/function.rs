@@ -80,7 +80,7 @@ pub(crate) fn held_scope(name: &str) -> Option<Arc<ScopeInner>> {
         let (own, lineage) = task.own().zip(task.lineage())?;
         let inner = own.get_or_make(|| ScopeInner::held(scope, name));
         if lineage.is_told() {
-            inner.begin_stop(scope.stop_grace());
+            inner.begin_stop(lineage.grace(scope));
         }
         Some(inner)
     })
@@ -599,6 +599,14 @@ pub(super) fn lent<B: Body>(body: &B, scope: &Scope, names: &'static [&'static s
     let mut visitor = Visitor::new(&scope.inner.system.scheduler, names);
     body.visit(&mut visitor);
     visitor.into_ports()
+}
+
+/// Whether a message waits in an input that a body was lent.
+pub(crate) fn has_messages<B: Body>(body: &B, scope: &Scope) -> bool {
+    let mut visitor = Visitor::new(&scope.inner.system.scheduler, &[]);
+    visitor.queued = Some(false);
+    body.visit(&mut visitor);
+    visitor.queued == Some(true)
 }
 
 /// Starts a body where its kind says.

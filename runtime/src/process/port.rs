@@ -30,6 +30,8 @@ pub struct Visitor<'a> {
     more: Vec<Port>,
     /// Something was visited that could hold an endpoint, now or later.
     pub(crate) traced: bool,
+    /// Whether a receiver that was visited has messages, if that is asked.
+    pub(crate) queued: Option<bool>,
 }
 
 impl<'a> Visitor<'a> {
@@ -41,6 +43,7 @@ impl<'a> Visitor<'a> {
             count: 0,
             more: Vec::new(),
             traced: false,
+            queued: None,
         }
     }
 
@@ -127,6 +130,9 @@ impl<T> Trace for WeakSender<T> {
 
 impl<T> Trace for Receiver<T> {
     fn trace(&self, name: &'static str, visitor: &mut Visitor<'_>) {
+        if let Some(queued) = &mut visitor.queued {
+            *queued |= !self.is_empty();
+        }
         visitor.add(name, Tie::Receiver, self.raw(), self.head().desk());
     }
 }

@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::process::exit::{Exit, Fault};
+use crate::process::exit::{Exit, Fault, contain};
 use crate::scope::ScopeInner;
+use crate::sync::Lock;
 
 /// Exits that a scope remembers, the first failure included.
 const REMEMBERED: usize = 16;
@@ -15,6 +16,14 @@ const REMEMBERED: usize = 16;
 pub(crate) struct Ended {
     process: String,
     exit: Exit,
+}
+
+/// Of several errors whose destructors panic, the second would meet the panic of the first.
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let exit = std::mem::replace(&mut self.exit, Exit::Ok);
+        contain("a destructor", || drop(exit));
+    }
 }
 
 impl ScopeInner {
@@ -60,6 +69,14 @@ impl ScopeInner {
 
     fn record(&self, process: &str, exit: &Exit) {
         let mut state = self.state.lock();
+        // The last failure of a child is that of the scope which gave up on it: one failure, told once.
+        let is_same = |ended: &Ended| match (ended.exit.fault(), exit.fault()) {
+            (Some(before), Some(fault)) => Arc::ptr_eq(before, fault),
+            _ => false,
+        };
+        if state.exits.iter().any(is_same) {
+            return;
+        }
         if state.exits.len() < REMEMBERED {
             state.exits.push(Ended {
                 process: process.to_owned(),
@@ -71,14 +88,58 @@ impl ScopeInner {
     /// The first failure as the scope's own error, with the others below it.
     pub(crate) fn result(&self) -> Result<()> {
         let mut exits = std::mem::take(&mut self.state.lock().exits).into_iter();
+        let unseen = &self.system.unseen;
         match exits.next() {
+            // Nobody is above the root who could still ask.
+            None if self.parent.is_none() => unseen.first().map_or(Ok(()), Err),
             None => Ok(()),
-            Some(first) => Err(Error::new(ScopeError::new(
-                &self.name,
-                first,
-                exits.collect(),
-            ))),
+            Some(first) => {
+                unseen.was_seen(self.id);
+                let error = ScopeError::new(&self.name, first, exits.collect());
+                Err(Error::new(error))
+            }
         }
+    }
+
+    /// Records that this scope gave up restarting a child, and stops the others. If nobody asks for its failure, the root scope
+    /// has it: who supervises is relied on, so it does not fail in silence.
+    pub(crate) fn give_up(self: &Arc<Self>, process: &str, exit: &Exit) {
+        let mut scopes = self.name.to_string();
+        let mut around = self.parent();
+        while let Some(scope) = around {
+            scopes = format!("{}/{scopes}", scope.name);
+            around = scope.parent();
+        }
+        let first = Ended {
+            process: process.to_owned(),
+            exit: exit.clone(),
+        };
+        let unseen = &self.system.unseen.0;
+        // Before anybody can ask.
+        unseen.lock().push((self.id, scopes, first));
+        self.fail(process, exit);
+    }
+}
+
+/// The scopes that gave up, and whose failure nobody has asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Unseen(Lock<Vec<(u64, String, Ended)>>);
+
+impl Unseen {
+    /// Somebody has asked for the failure of this scope.
+    fn was_seen(&self, scope: u64) {
+        let mut unseen = self.0.lock();
+        let at = unseen.iter().position(|&(id, ..)| id == scope);
+        let seen = at.map(|at| unseen.remove(at));
+        drop(unseen);
+        drop(seen);
+    }
+
+    /// Takes the first of them.
+    fn first(&self) -> Option<Error> {
+        let all = std::mem::take(&mut *self.0.lock());
+        let (_, scopes, first) = all.into_iter().next()?;
+        Some(Error::new(ScopeError::new(&scopes, first, Vec::new())))
     }
 }
 
@@ -113,7 +174,7 @@ pub struct ScopeError {
 }
 
 impl ScopeError {
-    fn new(scope: &str, first: Ended, mut others: Vec<Ended>) -> Self {
+    fn new(scope: &str, mut first: Ended, mut others: Vec<Ended>) -> Self {
         let inner = match first.exit.fault().map(|fault| &**fault) {
             Some(Fault::Error(error)) => error.downcast_ref::<Self>(),
             _ => None,
@@ -131,10 +192,10 @@ impl ScopeError {
                 }
             }
             None => Self {
-                process: first.process,
+                process: std::mem::take(&mut first.process),
                 scopes: scope.to_owned(),
                 others,
-                first: first.exit,
+                first: std::mem::replace(&mut first.exit, Exit::Ok),
             },
         }
     }

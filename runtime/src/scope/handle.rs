@@ -144,7 +144,8 @@ impl Scope {
     /// Makes a scope inside this one. This scope does not end before it, and stops it when it stops itself.
     ///
     /// A failure in it stops it, and does not fail this scope: its [`join`](Self::join) returns the failure to whoever asks. If
-    /// nobody does, a `tracing` event is all that tells of it.
+    /// nobody does, a `tracing` event is all that tells of it; except that a scope which [gave up](crate::supervise::GaveUp)
+    /// restarting a child does not do so in silence: then `run` returns the first such failure, when everything else went well.
     ///
     /// # Examples
     /// ```

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use crate::observe::EventKind;
-use crate::process::exit::Exit;
+use crate::process::exit::{Exit, contain};
 use crate::scope::{Own, ScopeInner};
 use crate::supervise::Lineage;
 use crate::system::SystemInner;
@@ -40,24 +40,28 @@ impl Member {
             let now = self.scope.system.scheduler.clock.coarse_ms();
             now.wrapping_sub(task.slot().born_ms())
         };
-        match exit {
-            Exit::Ok | Exit::Stopped => tracing::debug!(
+        if exit.is_normal() {
+            return tracing::debug!(
                 target: "roundrock::process", process = name(), process.id = task.id().raw(), reason = exit.kind(),
                 ran_ms = ran_ms(), "process.exit"
-            ),
-            _ => tracing::warn!(
+            );
+        }
+        contain("the text of an error", || {
+            tracing::warn!(
                 target: "roundrock::process", process = name(), process.id = task.id().raw(), reason = exit.kind(),
                 ran_ms = ran_ms(), cause = %exit, "process.exit"
-            ),
-        }
-        if !exit.is_normal() {
-            let failed = || EventKind::Failed {
-                reason: exit.reason(),
-            };
-            self.scope.tell(Some(task.clone()), failed);
-        }
+            );
+        });
+        let failed = || EventKind::Failed {
+            reason: exit.reason(),
+        };
+        contain("the text of an error", || {
+            self.scope.tell(Some(task.clone()), failed)
+        });
         if matches!(exit, Exit::Panicked(_)) {
-            self.scope.system.report_panic(task, exit, &self.scope);
+            contain("the text of an error", || {
+                self.scope.system.report_panic(task, exit, &self.scope);
+            });
         }
     }
 }

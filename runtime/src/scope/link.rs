@@ -63,6 +63,8 @@ impl<P> Handle<P> {
 impl<T> Task<T> {
     /// Links this process with another one; see [`Handle::link`], whose processes `handle.task()` gives.
     pub fn link<U>(&self, other: &Task<U>) {
-        link(self.task().acting(), other.task().acting());
+        // A child that is over has no incarnation, and ended as its last one did.
+        let end = |task: &TaskRef| task.acting().or_else(|| Some(task.clone()));
+        link(end(self.task()), end(other.task()));
     }
 }

@@ -8,7 +8,7 @@
 
 mod directory;
 mod drain;
-mod failure;
+pub(crate) mod failure;
 pub(crate) mod group;
 mod handle;
 mod home;

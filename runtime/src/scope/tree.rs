@@ -19,7 +19,7 @@ use super::stop::{self, ExitReport, Late};
 use crate::channel::waiters::Waiters;
 use crate::observe::hooks::{self, Hooks};
 use crate::observe::{Event, EventKind};
-use crate::process::exit::IntoOutcome;
+use crate::process::exit::{IntoOutcome, contain};
 use crate::process::spawn::SpawnOptions;
 use crate::supervise::Supervisor;
 use crate::sync::{AtomicUsize, Lock, Ordering};
@@ -277,7 +277,11 @@ impl ScopeInner {
             waiters = state.stopping.take_all();
             children = state.children.clone();
         }
-        self.forget_names();
+        // What was registered may have destructors of its own.
+        contain("a destructor", || self.forget_names());
+        if let Some(supervisor) = self.supervisor.get() {
+            supervisor.forget_past();
+        }
         tracing::info!(target: "roundrock::scope", scope = self.name(), grace_ms = grace.as_millis() as u64, "scope.stop");
         waiters.wake();
         for child in children.iter().filter_map(Weak::upgrade) {

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::lineage::Lineage;
+use super::table::drop_quietly;
 use crate::numbered::Numbered;
 use crate::observe::model::{ChildInfo, ExitInfo};
-use crate::process::exit::Exit;
+use crate::process::exit::{Exit, contain};
 use crate::sync::Lock;
 
 /// Exits that are kept of each child.
@@ -34,6 +35,14 @@ struct Ended {
     exit: Exit,
     /// When, on the coarse clock.
     at_ms: u32,
+}
+
+/// Of several errors whose destructors panic, the second would meet the panic of the first.
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let exit = std::mem::replace(&mut self.exit, Exit::Ok);
+        contain("a destructor", || drop(exit));
+    }
 }
 
 impl Book {
@@ -69,14 +78,14 @@ impl Book {
             at_ms,
         });
         drop(entries);
-        // What a process returned may have a destructor of its own.
-        drop(oldest);
+        // What a process returned may have a destructor of its own, which may panic.
+        drop_quietly(oldest);
     }
 
     /// A child is over.
     pub(super) fn remove(&self, key: u64) {
         let entry = self.0.lock().remove(key);
-        drop(entry);
+        drop_quietly(entry);
     }
 
     /// What is known of all children.

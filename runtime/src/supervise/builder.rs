@@ -123,7 +123,8 @@ impl<S> Supervised<S> {
     }
 
     /// Sets the pause before a restart: it begins with the start of the range, doubles each time up to its end (after none at all
-    /// it is 1 ms), and is longer by up to a quarter, at random. The default is 50 ms to 5 s; it begins anew after the child was up for 10 s.
+    /// it is 1 ms), and is longer by up to a quarter, at random, but never longer than that end. The default is 50 ms to 5 s; it begins
+    /// anew after the child was up for 10 s, from when it was ready.
     ///
     /// # Panics
     /// If the end of the range lies before its start.
@@ -152,7 +153,8 @@ impl<S> Supervised<S> {
     }
 
     /// Sets how long the child may take to end when it is stopped because another one failed, or because it is removed;
-    /// then it is dropped at its current await. The default is 5 s, zero drops it soon. A function that waits for a timer
+    /// then it is dropped at its current await. The same holds for what an incarnation started in its own scope, from when it is
+    /// told or its process has ended: the next one begins after that. The default is 5 s, zero drops it soon. A function that waits for a timer
     /// or for something that is not Roundrock's, and has neither asked for a message since nor seen that its scope stops, is
     /// dropped after 0.1 s, because it could not notice.
     pub fn shutdown(mut self, limit: Duration) -> Self {
@@ -256,7 +258,16 @@ where
     let plan = plan.or_named(meta.name);
     let (scope, options) = (plan.scope.clone(), plan.options.clone());
     let body = body.shared();
+    let inputs = body.again();
     let task = plan.add(|promise| FunctionStarter {
+        has_messages: Box::new({
+            let scope = scope.clone();
+            move || {
+                inputs
+                    .as_ref()
+                    .is_some_and(|body| function::has_messages(body, &scope))
+            }
+        }),
         make: move |home: &FunctionHome<'_>| match body.again() {
             Some(body) => function::create(meta, body, &scope, options.clone(), home),
             None => unreachable!("`shared` makes a body that can be started again"),
@@ -315,6 +326,8 @@ impl<B: Body<Output: IntoOutcome>, M: 'static> Remade for Process<B, M, ()> {
         let plan = plan.or_named("supervised");
         let (scope, options) = (plan.scope.clone(), plan.options.clone());
         plan.add(|promise| FunctionStarter {
+            // It has no handle, so nobody can ask it to handle what is queued and then to end.
+            has_messages: Box::new(|| false),
             make: move |home: &FunctionHome<'_>| {
                 let (meta, body, ()) = factory().into_parts();
                 function::create(meta, body, &scope, options.clone(), home)
@@ -363,7 +376,12 @@ impl Plan {
     {
         let scope = &self.scope.inner;
         let supervisor = scope.supervisor.get_or_init(Supervisor::new);
-        let lineage = Lineage::new(supervisor, supervisor.next_key(), self.restart);
+        let lineage = Lineage::new(
+            supervisor,
+            supervisor.next_key(),
+            self.restart,
+            self.shutdown,
+        );
         let stopping = scope.enter();
         let (promise, task) = Promise::new(scope, &lineage, &self.options);
         let starter = Box::new(starter(promise));
@@ -384,6 +402,7 @@ impl Plan {
             draining: false,
             since: now(scope),
             stop_by: None,
+            deaf_at: None,
             last: None,
         };
         child.last = child.make();

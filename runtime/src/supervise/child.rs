@@ -107,6 +107,8 @@ pub(crate) struct Child {
     pub(super) since: Instant,
     /// When an incarnation that was told to stop is dropped, if that has a time of its own.
     pub(super) stop_by: Option<Instant>,
+    /// When it is looked at then whether it can notice its stop.
+    pub(super) deaf_at: Option<Instant>,
     /// How the last incarnation ended.
     pub(super) last: Option<Exit>,
 }

@@ -4,11 +4,11 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use crate::process::exit::{Exit, Fault};
+use crate::process::exit::{Exit, Fault, contain};
 
 /// A scope needed more restarts than its intensity allows, and gave up.
 ///
-/// It is the error of that scope. Its source is the last reason, as the error that the child returned, so
+/// It is the error of that scope. Its text names the reasons before the last one, and its source is the last one, as the error that the child returned, so
 /// [`Error::chain`](crate::Error::chain) leads through all supervisors above each other down to the first cause.
 ///
 /// # Examples
@@ -47,6 +47,14 @@ pub(super) struct Reason {
     pub(super) exit: Exit,
 }
 
+/// Of several errors whose destructors panic, the second would meet the panic of the first.
+impl Drop for Reason {
+    fn drop(&mut self) {
+        let exit = std::mem::replace(&mut self.exit, Exit::Ok);
+        contain("a destructor", || drop(exit));
+    }
+}
+
 impl GaveUp {
     /// Returns the name of the child whose failure was one too many.
     pub fn child(&self) -> &'static str {
@@ -69,9 +77,35 @@ impl fmt::Display for GaveUp {
             limit => format!("{limit} restarts"),
         };
         let (child, window) = (self.child, self.window);
-        write!(f, "`{child}` needed more than {restarts} in {window:?}")
+        write!(f, "`{child}` needed more than {restarts} in {window:?}")?;
+        // The last one is the source.
+        let earlier = self.reasons.split_last().map_or(&[][..], |(_, rest)| rest);
+        let mut told: Vec<(String, usize)> = Vec::new();
+        for Reason { child, exit } in earlier {
+            let text = format!("`{child}`: {exit}");
+            match told.last_mut().filter(|(last, _)| *last == text) {
+                Some((_, times)) => *times += 1,
+                None => told.push((text, 1)),
+            }
+        }
+        let more = told.len().saturating_sub(TOLD);
+        for (n, (text, times)) in told.iter().skip(more).enumerate() {
+            f.write_str(if n == 0 { " (before that " } else { "; " })?;
+            f.write_str(text)?;
+            if *times > 1 {
+                write!(f, ", {times} times")?;
+            }
+        }
+        match (told.is_empty(), more) {
+            (true, _) => Ok(()),
+            (false, 0) => f.write_str(")"),
+            (false, more) => write!(f, "; and {more} others)"),
+        }
     }
 }
+
+/// Earlier reasons that the text of a scope that gave up names, the latest ones.
+const TOLD: usize = 4;
 
 impl StdError for GaveUp {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {

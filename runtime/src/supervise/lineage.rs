@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::child::Restart;
 use super::supervisor::{Event, Supervisor};
 use crate::process::exit::{Exit, Fault};
-use crate::scope::{Own, ScopeInner, stop};
+use crate::scope::{ScopeInner, stop};
 use crate::sync::Lock;
 use crate::task::registry::WaitKind;
 use crate::task::{TaskRef, current};
@@ -26,6 +26,8 @@ pub(crate) struct Lineage {
     /// The child's place in the order of its scope.
     key: u64,
     restart: Restart,
+    /// How long an incarnation may take to end, and then what it started.
+    shutdown: Duration,
     state: Lock<State>,
 }
 
@@ -39,12 +41,16 @@ struct State {
     whole: Option<TaskRef>,
     /// The present incarnation was told to stop.
     told: bool,
+    /// And it is to end within its time, whatever the grace of its scope is.
+    hurried: bool,
     /// It has seen that: the end of an input, or that its scope stops.
     noticed: bool,
     /// It ended although it had timers or open inputs: no handle that went was what ended it.
     left_work: bool,
     /// What of the present incarnation may outlive its future: jobs, and its own scope.
     held: u32,
+    /// Its own scope, if that has not ended and its process has.
+    leaving: Option<Arc<ScopeInner>>,
     /// The exit of the present incarnation, until nothing of it is left.
     exit: Option<Exit>,
 }
@@ -53,11 +59,17 @@ struct State {
 pub(crate) struct Held(Arc<Lineage>);
 
 impl Lineage {
-    pub(super) fn new(supervisor: &Arc<Supervisor>, key: u64, restart: Restart) -> Arc<Self> {
+    pub(super) fn new(
+        supervisor: &Arc<Supervisor>,
+        key: u64,
+        restart: Restart,
+        shutdown: Duration,
+    ) -> Arc<Self> {
         Arc::new(Self {
             supervisor: Arc::clone(supervisor),
             key,
             restart,
+            shutdown,
             state: Lock::new(State::default()),
         })
     }
@@ -90,6 +102,7 @@ impl Lineage {
         let mut state = self.state.lock();
         state.number += 1;
         state.told = false;
+        state.hurried = false;
         state.noticed = false;
         state.left_work = false;
         let old = state.current.replace(task.clone());
@@ -163,17 +176,36 @@ impl Lineage {
         Held(Arc::clone(lineage))
     }
 
+    /// The grace for the own scope of the present incarnation, if that is to stop now.
+    pub(crate) fn grace(&self, scope: &ScopeInner) -> Duration {
+        let grace = scope.stop_grace();
+        let hurried = self.state.lock().hurried;
+        if hurried {
+            grace.min(self.shutdown)
+        } else {
+            grace
+        }
+    }
+
+    /// As [`tell_to_stop`](Self::tell_to_stop) for all inputs; what the incarnation started has the time of the child to end.
+    pub(super) fn hurry(&self, scope: &ScopeInner) {
+        self.state.lock().hurried = true;
+        self.tell_to_stop(scope, Some(0));
+    }
+
     /// Tells the present incarnation that it stops, and the scope that it owns. If an input is given, or zero for all of them, it
     /// sees the end of that too, once it is empty.
     pub(super) fn tell_to_stop(&self, scope: &ScopeInner, input: Option<u64>) {
         let mut state = self.state.lock();
         state.told = true;
-        let task = state.current.clone();
+        let (task, leaving) = (state.current.clone(), state.leaving.clone());
         drop(state);
         let Some(task) = task else { return };
         // One that it asks for later is stopped at once.
-        if let Some(own) = task.own().and_then(Own::get) {
-            own.begin_stop(scope.stop_grace());
+        if let Some(own) = leaving.or_else(|| task.own()?.get()) {
+            let grace = self.grace(scope);
+            own.begin_stop(grace);
+            own.hasten_stop(grace);
         }
         match input {
             Some(input) => task.end_input(input),
@@ -234,10 +266,19 @@ impl Lineage {
         if own.alive() == 0 {
             return held.blame(&own);
         }
-        own.begin_stop(scope.stop_grace());
+        lineage.state.lock().leaving = Some(Arc::clone(&own));
+        // Nobody who holds up a restart has longer than the child itself.
+        let grace = scope.stop_grace();
+        own.begin_stop(if scope.is_stopping() {
+            grace
+        } else {
+            grace.min(lineage.shutdown)
+        });
         // The children of an incarnation end before the next one begins.
         let _ = scope.system.run_internally("clear", async move {
             stop::over(&own).await;
+            let leaving = held.0.state.lock().leaving.take();
+            drop(leaving);
             held.blame(&own);
         });
     }

@@ -78,7 +78,7 @@ impl Backoff {
     }
 
     /// The pause before the next restart of a child that was up for `up`. `jitter` is 0 to 1 and makes it up to a quarter
-    /// longer, so that children which failed together do not come back together.
+    /// longer, so that children which failed together do not come back together until they have come to the cap.
     pub(super) fn pause(&mut self, up: Duration, jitter: f64) -> Duration {
         if up >= STABLE {
             self.next = self.range.start;

@@ -30,6 +30,9 @@ pub(super) trait Starter: Send {
         true
     }
 
+    /// Whether messages wait for the next incarnation.
+    fn has_messages(&self) -> bool;
+
     /// Takes no new messages: the child is to end for good.
     fn refuse(&self) {}
 
@@ -145,6 +148,8 @@ impl<T: Send + 'static> Promise<T> {
 /// Makes incarnations of a function.
 pub(super) struct FunctionStarter<T: Send + 'static, F> {
     pub(super) make: F,
+    /// Whether messages wait in an input that it was lent.
+    pub(super) has_messages: Box<dyn Fn() -> bool + Send>,
     pub(super) last: Option<Task<T>>,
     pub(super) promise: Promise<T>,
 }
@@ -160,6 +165,10 @@ where
         self.last = Some((self.make)(&FunctionHome(Home { lineage })));
     }
 
+    fn has_messages(&self) -> bool {
+        (self.has_messages)()
+    }
+
     fn is_function(&self) -> bool {
         true
     }
@@ -167,6 +176,7 @@ where
     fn settle(self: Box<Self>, exit: Exit) {
         let Self {
             make,
+            has_messages,
             last,
             promise,
         } = *self;
@@ -175,6 +185,7 @@ where
             exit => Err(exit),
         };
         drop_quietly(last);
+        drop_quietly(has_messages);
         drop_quietly(make);
         promise.fulfil(value);
     }
@@ -211,6 +222,10 @@ where
 
     fn is_wanted(&self) -> bool {
         !self.mailbox.is_closed() || !self.mailbox.is_empty()
+    }
+
+    fn has_messages(&self) -> bool {
+        !self.mailbox.is_empty()
     }
 
     fn refuse(&self) {

@@ -6,7 +6,9 @@
 //!
 //! **Invariants**
 //! - While a child is in the table, the supervisor runs; an event for a child that is over has no effect.
-//! - User code (factories, destructors) runs in the supervisor's task, outside of its lock, and its panics are caught.
+//! - User code (factories, destructors, texts of errors) runs in the supervisor's task, outside of its lock, and its panics are
+//!   caught where it is called.
+//! - What the window of the scope's intensity has counted outlives the supervisor, until the scope stops.
 //!
 //! Model: `tests/loom_restart.rs`.
 
@@ -20,7 +22,7 @@ use std::time::{Duration, Instant};
 use super::book::Book;
 use super::child::Child;
 use super::strategy::Strategy;
-use super::table::Table;
+use super::table::{Past, Table, drop_quietly};
 use crate::process::exit::{Exit, Outcome};
 use crate::scope::{Scope, ScopeInner, Stopping};
 use crate::sync::Lock;
@@ -39,6 +41,8 @@ struct Inbox {
     running: bool,
     next_key: u64,
     settings: Settings,
+    /// What was counted when the last supervisor ended.
+    past: Past,
 }
 
 /// What a scope says of its supervision.
@@ -86,6 +90,7 @@ impl Supervisor {
             running: false,
             next_key: 0,
             settings: Settings::default(),
+            past: Past::default(),
         };
         Arc::new(Self {
             inbox: Lock::new(inbox),
@@ -119,12 +124,17 @@ impl Supervisor {
         let running = std::mem::replace(&mut inbox.running, true);
         inbox.events.push(Event::Add(Box::new(child)));
         let waker = inbox.waker.take();
+        let past = if running {
+            Past::default()
+        } else {
+            std::mem::take(&mut inbox.past)
+        };
         drop(inbox);
         if let Some(waker) = waker {
             waker.wake();
         }
         if !running {
-            let table = Table::new(scope, self);
+            let table = Table::new(scope, self, past);
             let _ = scope
                 .system
                 .run_internally("supervisor", run(Arc::clone(self), table));
@@ -157,12 +167,23 @@ impl Supervisor {
     }
 
     /// Ends the supervisor, unless there is something to do. True if it ended.
-    fn retire(&self) -> bool {
+    fn retire(&self, table: &mut Table) -> bool {
         let mut inbox = self.inbox.lock();
-        if inbox.events.is_empty() {
-            inbox.running = false;
+        if !inbox.events.is_empty() {
+            return false;
         }
-        !inbox.running
+        inbox.running = false;
+        // A scope that begins to stop after this comes here, and lets it go.
+        if !table.scope().is_stopping() {
+            inbox.past = table.take_past();
+        }
+        true
+    }
+
+    /// The scope begins to stop, so nothing will be started again: lets go what was counted. It may lead back to the scope.
+    pub(crate) fn forget_past(&self) {
+        let past = std::mem::take(&mut self.inbox.lock().past);
+        drop_quietly(past);
     }
 }
 
@@ -213,7 +234,7 @@ async fn run(supervisor: Arc<Supervisor>, mut table: Table) -> Outcome<()> {
             Woken::Timer => table.timers(),
             Woken::Stopping => table.stop(),
         }
-        if table.is_empty() && supervisor.retire() {
+        if table.is_empty() && supervisor.retire(&mut table) {
             return Outcome(Ok(()));
         }
     }

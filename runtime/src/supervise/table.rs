@@ -13,7 +13,6 @@
 use std::any::Any;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,14 +20,22 @@ use super::child::{Child, State, Then};
 use super::escalation::{GaveUp, Reason};
 use super::lineage::DEAF;
 use super::restart::Intensity;
-use super::supervisor::{Event, Supervisor, now};
+use super::supervisor::{Event, Settings, Supervisor, now};
 use crate::error::Error;
 use crate::numbered::{Numbered, Numbers};
 use crate::observe::EventKind;
-use crate::process::exit::{Exit, Fault};
+use crate::process::exit::{Exit, Fault, contain};
 use crate::scope::ScopeInner;
 use crate::task::current;
 use crate::time::sleep::{FAR, later};
+
+/// The failures of a scope in the window of its intensity.
+#[derive(Default)]
+pub(super) struct Past {
+    intensity: Intensity,
+    /// What they were, for whoever asks why the scope gave up.
+    reasons: VecDeque<(Instant, Reason)>,
+}
 
 /// The children of a scope, and what is to be done with them.
 pub(super) struct Table {
@@ -39,9 +46,7 @@ pub(super) struct Table {
     to_stop: Numbers,
     /// When to look at a child again: its pause, or its time to stop, may be over.
     timers: BinaryHeap<Reverse<(Instant, u64)>>,
-    intensity: Intensity,
-    /// The failures in the window, for whoever asks why the scope gave up.
-    reasons: VecDeque<(Instant, Reason)>,
+    past: Past,
     stopping: bool,
     /// Nothing is started any more, also not what was added before the stop.
     dropping: bool,
@@ -54,7 +59,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn new(scope: &Arc<ScopeInner>, supervisor: &Arc<Supervisor>) -> Self {
+    pub(super) fn new(scope: &Arc<ScopeInner>, supervisor: &Arc<Supervisor>, past: Past) -> Self {
         Self {
             scope: Arc::clone(scope),
             supervisor: Arc::clone(supervisor),
@@ -62,8 +67,7 @@ impl Table {
             to_start: Numbers::default(),
             to_stop: Numbers::default(),
             timers: BinaryHeap::new(),
-            intensity: Intensity::default(),
-            reasons: VecDeque::new(),
+            past,
             stopping: false,
             dropping: false,
             released: Numbers::default(),
@@ -74,6 +78,11 @@ impl Table {
 
     pub(super) fn scope(&self) -> &Arc<ScopeInner> {
         &self.scope
+    }
+
+    /// What was counted, for the next table of this scope.
+    pub(super) fn take_past(&mut self) -> Past {
+        std::mem::take(&mut self.past)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -152,27 +161,49 @@ impl Table {
         let Some(child) = self.children.get_mut(key) else {
             return;
         };
-        child.last = Some(exit.clone());
+        drop_quietly(child.last.replace(exit.clone()));
         child.stop_by = None;
+        child.deaf_at = None;
+        if child.state == State::Starting {
+            // However long that took, it was never up.
+            child.since = now(&self.scope);
+        }
         let at_ms = self.scope.system.scheduler.clock.coarse_ms();
         self.supervisor.book().note(key, &exit, at_ms);
         let is_abandoned =
             exit.is_normal() && !child.starter.is_wanted() && !child.lineage.left_work();
         match child.state {
-            _ if self.stopping => self.over(key, exit),
-            State::Ending(Then::Over) if child.draining && child.restart.wants(&exit) => {
-                self.failed(key, exit);
+            _ if self.stopping => {
+                // Nobody will start it again to make up for it: the failure is its scope's.
+                if exit.is_failure() {
+                    self.scope.fail(child.name, &exit);
+                }
+                self.over(key, exit);
             }
-            State::Ending(Then::Over) => self.over(key, exit),
+            State::Ending(Then::Over) => {
+                // It was to end when it had handled what is queued. If it has, its end is as it says, and nobody wants another one.
+                let again =
+                    child.draining && child.restart.wants(&exit) && child.starter.has_messages();
+                match again {
+                    true if was_to_stop => self.queue(key),
+                    true => self.failed(key, exit),
+                    false => self.over(key, exit),
+                }
+            }
             // Its end was wanted, so it is not a failure whatever it says of it, also if its turn to be told had not come: who falls
             // because another one fell is not counted twice.
-            _ if was_to_stop && child.restart != super::Restart::Temporary => {
-                child.state = State::Queued;
-                self.to_start.insert(key);
-            }
+            _ if was_to_stop && child.restart != super::Restart::Temporary => self.queue(key),
             _ if was_to_stop => self.over(key, exit),
             _ if !child.restart.wants(&exit) || is_abandoned => self.over(key, exit),
             _ => self.failed(key, exit),
+        }
+    }
+
+    /// A child is started again when its turn comes.
+    fn queue(&mut self, key: u64) {
+        if let Some(child) = self.children.get_mut(key) {
+            child.state = State::Queued;
+            self.to_start.insert(key);
         }
     }
 
@@ -180,7 +211,6 @@ impl Table {
     fn failed(&mut self, key: u64, exit: Exit) {
         let now = now(&self.scope);
         let settings = self.supervisor.settings();
-        self.intensity.set(settings.limit, settings.window);
         let Some(child) = self.children.get_mut(key) else {
             return;
         };
@@ -189,16 +219,7 @@ impl Table {
             child: name,
             exit: exit.clone(),
         };
-        self.reasons.push_back((now, reason));
-        while self.reasons.len() > settings.limit.min(REASONS) + 1
-            || self
-                .reasons
-                .front()
-                .is_some_and(|&(at, _)| now - at > settings.window)
-        {
-            self.reasons.pop_front();
-        }
-        if !self.intensity.allows(now) {
+        if !self.past.count(now, reason, settings) {
             return self.give_up(key);
         }
         let up = now.saturating_duration_since(child.since);
@@ -208,16 +229,20 @@ impl Table {
         let due = later(now, pause);
         child.state = State::Paused(due);
         self.timers.push(Reverse((due, key)));
-        tracing::info!(
-            target: "roundrock::supervise", process = name, restarts = child.lineage.number(), delay_ms = pause.as_millis() as u64,
-            reason = %exit, "restart"
-        );
+        contain("the text of an error", || {
+            tracing::info!(
+                target: "roundrock::supervise", process = name, restarts = child.lineage.number(),
+                delay_ms = pause.as_millis() as u64, reason = %exit, "restart"
+            );
+        });
         let kind = || EventKind::Restarting {
             reason: exit.reason(),
             incarnations: child.lineage.number(),
             pause,
         };
-        self.scope.tell(child.lineage.task(), kind);
+        contain("the text of an error", || {
+            self.scope.tell(child.lineage.task(), kind)
+        });
         let Some(affected) = settings.strategy.affected(key) else {
             return;
         };
@@ -238,17 +263,26 @@ impl Table {
         let name = child.name;
         let gave_up = GaveUp {
             child: name,
-            limit: self.intensity.limit(),
-            window: self.intensity.window(),
-            reasons: self.reasons.drain(..).map(|(_, reason)| reason).collect(),
+            limit: self.past.intensity.limit(),
+            window: self.past.intensity.window(),
+            reasons: self
+                .past
+                .reasons
+                .drain(..)
+                .map(|(_, reason)| reason)
+                .collect(),
         };
-        tracing::error!(target: "roundrock::supervise", process = name, reason = %gave_up, "gave_up");
+        contain("the text of an error", || {
+            tracing::error!(target: "roundrock::supervise", process = name, reason = %gave_up, "gave_up");
+        });
         let exit = Exit::Failed(Arc::new(Fault::Error(Error::from(gave_up))));
         let reason = || EventKind::GaveUp {
             reason: exit.reason(),
         };
-        self.scope.tell(child.lineage.task(), reason);
-        self.scope.fail(name, &exit);
+        contain("the text of an error", || {
+            self.scope.tell(child.lineage.task(), reason)
+        });
+        self.scope.give_up(name, &exit);
         self.over(key, exit);
         self.stop();
     }
@@ -262,6 +296,9 @@ impl Table {
         if matches!(child.state, State::Starting | State::Up) {
             child.state = State::Ending(Then::Over);
             child.lineage.tell_to_stop(&self.scope, Some(0));
+        } else if !child.is_alive() && child.last.is_some() && !child.starter.has_messages() {
+            // Between two incarnations, and there is nothing to handle for another one.
+            self.forget(key);
         }
     }
 
@@ -274,7 +311,7 @@ impl Table {
         child.draining = false;
         if child.is_alive() {
             child.state = State::Ending(Then::Over);
-            child.lineage.tell_to_stop(&self.scope, Some(0));
+            child.lineage.hurry(&self.scope);
             self.time_to_stop(key);
         } else {
             self.forget(key);
@@ -356,6 +393,8 @@ impl Table {
                             task.kill();
                         }
                     }
+                    // That of an earlier stop says nothing of this one.
+                    Some(_) if child.deaf_at != Some(due) => {}
                     Some(end) => {
                         if child.starter.is_function() {
                             child.lineage.kill_if_deaf();
@@ -396,17 +435,21 @@ impl Table {
         };
         if !matches!(child.state, State::Ending(_)) {
             child.state = State::Ending(Then::Restart);
-            child.lineage.tell_to_stop(&self.scope, Some(0));
-            self.time_to_stop(key);
+        } else if child.stop_by.is_some() {
+            return;
         }
+        // One that was to end when it had handled what is queued has had all the time for that until others began to wait.
+        child.lineage.hurry(&self.scope);
+        self.time_to_stop(key);
     }
 
     fn time_to_stop(&mut self, key: u64) {
         let now = now(&self.scope);
         if let Some(child) = self.children.get_mut(key) {
+            let deaf_at = now + DEAF.min(child.shutdown);
             child.stop_by = Some(now + child.shutdown.min(FAR));
-            self.timers
-                .push(Reverse((now + DEAF.min(child.shutdown), key)));
+            child.deaf_at = Some(deaf_at);
+            self.timers.push(Reverse((deaf_at, key)));
         }
     }
 
@@ -420,8 +463,9 @@ impl Table {
                         return;
                     }
                 }
-                Some(State::Starting | State::Paused(_) | State::Ending(_)) => return,
-                Some(State::Up) | None => {
+                Some(State::Starting | State::Paused(_) | State::Ending(Then::Restart)) => return,
+                // Who is to end for good will never be ready, and is not waited for.
+                Some(State::Up | State::Ending(Then::Over)) | None => {
                     self.to_start.remove(key);
                 }
             }
@@ -480,9 +524,15 @@ impl Table {
         self.has_ended(key);
         self.supervisor.book().remove(key);
         if let Some(child) = self.children.remove(key) {
-            let lineage = child.lineage;
-            child.starter.settle(exit);
+            let Child {
+                lineage,
+                starter,
+                last,
+                ..
+            } = child;
+            starter.settle(exit);
             lineage.clear();
+            drop_quietly(last);
         }
     }
 
@@ -494,15 +544,29 @@ impl Table {
     }
 }
 
+impl Past {
+    /// Counts a failure; false if it is one too many.
+    fn count(&mut self, now: Instant, reason: Reason, settings: Settings) -> bool {
+        self.intensity.set(settings.limit, settings.window);
+        self.reasons.push_back((now, reason));
+        while self.reasons.len() > settings.limit.min(REASONS) + 1
+            || self
+                .reasons
+                .front()
+                .is_some_and(|&(at, _)| now - at > settings.window)
+        {
+            drop_quietly(self.reasons.pop_front());
+        }
+        self.intensity.allows(now)
+    }
+}
+
 /// Failures that are kept for the error of a scope that gives up, beside the last one.
 const REASONS: usize = 63;
 
 /// Drops what belongs to a user, whose destructor may panic.
 pub(super) fn drop_quietly(value: impl Any) {
-    // UNWIND: nothing of ours is half done; the panic was reported by the panic hook.
-    if catch_unwind(AssertUnwindSafe(|| drop(value))).is_err() {
-        tracing::error!(target: "roundrock::supervise", "a destructor panicked");
-    }
+    contain("a destructor", || drop(value));
 }
 
 /// How long a child that was told to stop may take, if nothing else is said.

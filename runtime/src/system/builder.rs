@@ -21,7 +21,7 @@ use crate::scheduler::driver::Reactor;
 use crate::scope::{ExitReport, Late, Scope, ScopeInner, stop};
 use crate::sim::here;
 use crate::system::life::{self, Life};
-use crate::system::{System, SystemInner};
+use crate::system::{System, SystemInner, print_error};
 use crate::task::{Task, current};
 use crate::time::{sleep, timeout};
 
@@ -560,12 +560,12 @@ where
     // Who chose to discard messages knows of it.
     let lost = dead.total() != dead.discarded || !books.ledger.is_balanced();
     if lost || !books.report.is_clean() {
-        eprintln!("{books}");
+        print_error(format_args!("{books}"));
     }
     // The other side of a channel was gone: a normal stop, as for every process.
     let failure = result.err().filter(|error| !error.is_closed());
     if let Some(error) = &failure {
-        eprintln!("Error: {error:?}");
+        print_error(format_args!("Error: {error:?}"));
     }
     books.exit_code(failure.as_ref())
 }

@@ -13,6 +13,7 @@ pub(crate) mod life;
 
 use std::fmt;
 use std::future::Future;
+use std::io::Write as _;
 use std::panic::Location;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ use crate::leaks::{self, Deadlock, Leak, Policy};
 use crate::observe::{Events, Ledger, Limits, Snapshot, snapshot, words};
 use crate::process::Exit;
 use crate::scheduler::Scheduler;
+use crate::scope::failure::Unseen;
 use crate::scope::look::Looks;
 use crate::scope::{ExitReport, Local, Names, Scope, ScopeInner};
 use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering};
@@ -36,6 +38,11 @@ pub use builder::run_main;
 pub use builder::{Builder, MAX_WORKERS, PANIC_LINES, PANIC_PAUSE};
 pub(crate) use builder::{Returned, install_panic_hook, oversee};
 pub use life::ShutdownInside;
+
+/// Writes to standard error. Where that is closed, or full, nobody is there to be told: unlike `eprintln!` this does not panic.
+pub(crate) fn print_error(text: fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
 
 /// A running system; a cheap handle.
 ///
@@ -87,6 +94,7 @@ pub(crate) struct SystemInner {
     /// Somebody waits for its end, who is told if that can never come.
     awaited: AtomicU32,
     deadlock: Lock<Option<Deadlock>>,
+    pub(crate) unseen: Unseen,
 }
 
 /// Processes of each group that a dump looks at one by one.
@@ -123,6 +131,7 @@ impl SystemInner {
             awaited: AtomicU32::new(0),
             deadlock: Lock::new(None),
             panics: Lock::new(None),
+            unseen: Unseen::default(),
             scheduler,
             blocking,
             cpu,
@@ -225,13 +234,13 @@ impl SystemInner {
             0 => String::new(),
             more => format!("\n… and {more} lines more: `System::dump()` has all of it"),
         };
-        eprintln!(
+        print_error(format_args!(
             "process {}{}{place}: {}\nwhat else is in its scope now:\n{}{more}",
             origin.name,
             task.id(),
             words::reason(&exit.reason()),
             shown.join("\n"),
-        );
+        ));
     }
 
     pub(crate) fn next_scope_id(&self) -> u64 {

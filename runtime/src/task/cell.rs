@@ -34,7 +34,7 @@ use std::task::{Context, Poll};
 
 use crate::leaks::cycle;
 use crate::observe::hooks::{self, Hooks};
-use crate::process::exit::{Exit, ExitKind, Fault, IntoOutcome};
+use crate::process::exit::{Exit, ExitKind, Fault, IntoOutcome, contain};
 use crate::scheduler::Scheduler;
 use crate::scope::{Own, ScopeInner};
 use crate::supervise::Lineage;
@@ -269,9 +269,11 @@ where
             // SAFETY: the future stays in the cell until it is dropped there: it is pinned.
             let future = unsafe { Pin::new_unchecked(future) };
             // UNWIND: a future that panicked is never polled again, only dropped.
-            match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+            // What it returned becomes an outcome by user code too.
+            let step = || future.poll(cx).map(IntoOutcome::into_outcome);
+            match catch_unwind(AssertUnwindSafe(step)) {
                 Ok(Poll::Pending) => None,
-                Ok(Poll::Ready(output)) => Some(Ok(output)),
+                Ok(Poll::Ready(outcome)) => Some(Ok(outcome)),
                 Err(payload) => Some(Err(payload)),
             }
         });
@@ -282,8 +284,11 @@ where
         let in_drop = unsafe { Self::drop_future(header) };
         Poll::Ready(match result {
             Err(payload) => (ExitKind::Panicked, Some(Arc::new(Fault::panic(payload)))),
-            Ok(output) => match (output.into_outcome(), in_drop) {
-                (_, Some(fault)) => (ExitKind::Panicked, Some(fault)),
+            Ok(outcome) => match (outcome, in_drop) {
+                (outcome, Some(fault)) => {
+                    contain("a destructor", || drop(outcome));
+                    (ExitKind::Panicked, Some(fault))
+                }
                 (outcome, None) => match Self::judge(&cell.home, outcome) {
                     Ok(value) => {
                         // SAFETY: as above: the stage is ours until `DONE`.
@@ -304,8 +309,7 @@ where
         if matches!(outcome, Ok(_) | Err(Fault::Closed))
             && let Some(error) = home.own().and_then(Own::failure)
         {
-            // UNWIND: a value that nobody gets may panic in its destructor; nothing of ours is half done.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(outcome)));
+            contain("a destructor", || drop(outcome));
             return Err(Fault::Error(error));
         }
         outcome

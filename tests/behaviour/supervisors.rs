@@ -1,0 +1,394 @@
+//! What no child may do to its supervisor, to its siblings, or to its scope: an end that is wanted is no failure, an error that
+//! panics when it is shown ends nobody else, who does not end holds up the others for its time only, and a scope that gives up
+//! is heard. P21 to P23, P27, P29, P32.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use roundrock::prelude::*;
+use roundrock::scope::ScopeError;
+use roundrock::supervise::{GaveUp, Restart};
+use roundrock::time::now;
+use roundrock_tests::{on_workers, simulated, yield_now};
+
+use super::supervision::{Log, add, end};
+
+const AT_ONCE: Range<Duration> = Duration::ZERO..Duration::ZERO;
+
+/// Counts its starts, and cannot end well.
+#[process]
+struct Unsaved {
+    starts: Arc<AtomicUsize>,
+}
+
+#[handlers]
+impl Unsaved {
+    #[on_start]
+    fn start(&mut self) {
+        self.starts.fetch_add(1, Ordering::SeqCst);
+    }
+
+    #[on_stop]
+    fn stop(&mut self) -> Result<()> {
+        bail!("cannot flush")
+    }
+
+    fn ping(&self) {}
+
+    async fn hang(&self, begun: Sender<()>) {
+        let _ = begun.send(()).await;
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Fails at the end of its input.
+#[process]
+async fn reads(#[inbox(4)] jobs: &Receiver<u32>, starts: &Arc<AtomicUsize>) -> Result<()> {
+    starts.fetch_add(1, Ordering::SeqCst);
+    while let Some(job) = jobs.recv().await {
+        ensure!(job > 0, "a bad job");
+    }
+    bail!("the input is closed")
+}
+
+/// A child that was told to stop, and says at its end that something went wrong, was not to come back. P28.
+#[test]
+fn an_error_at_a_wanted_end_is_no_restart() {
+    on_workers(|scope| async move {
+        let parts = scope.child("parts").intensity(0, secs(60));
+        let starts = Arc::new(AtomicUsize::new(0));
+        let unsaved = parts
+            .supervise({
+                let starts = Arc::clone(&starts);
+                move || Unsaved {
+                    starts: Arc::clone(&starts),
+                }
+            })
+            .backoff(AT_ONCE)
+            .spawn();
+        unsaved.ping().await?;
+        unsaved.stop();
+        assert_eq!(unsaved.closed().await.kind(), "failed");
+        let reader = parts
+            .supervise(reads(Arc::clone(&starts)))
+            .backoff(AT_ONCE)
+            .spawn();
+        reader.jobs().send(1).await?;
+        reader.stop();
+        assert_eq!(reader.closed().await.kind(), "failed");
+        assert_eq!(starts.load(Ordering::SeqCst), 2);
+        assert!(!parts.is_stopping());
+        parts.join().await
+    });
+}
+
+/// What is queued behind the message at which it fails is still handled, and then it ends as it says.
+#[test]
+fn a_wanted_end_waits_for_what_is_queued() {
+    on_workers(|scope| async move {
+        let parts = scope.child("parts").intensity(1, secs(60));
+        let starts = Arc::new(AtomicUsize::new(0));
+        let reader = parts
+            .supervise(reads(Arc::clone(&starts)))
+            .backoff(AT_ONCE)
+            .spawn();
+        for job in [1, 0, 2] {
+            reader.jobs().send(job).await?;
+        }
+        reader.stop();
+        let exit = reader.closed().await;
+        assert!(exit.to_string().contains("the input is closed"), "{exit}");
+        assert_eq!(starts.load(Ordering::SeqCst), 2);
+        parts.join().await
+    });
+}
+
+/// A stop between two incarnations, with nothing queued, needs none of them.
+#[test]
+fn a_stop_in_a_pause_is_an_end() {
+    simulated(|scope| async move {
+        let starts = Arc::new(AtomicUsize::new(0));
+        let begun = now();
+        let reader = scope
+            .supervise(reads(Arc::clone(&starts)))
+            .backoff(secs(60)..secs(60))
+            .spawn();
+        reader.jobs().send(0).await?;
+        reader.done().await;
+        reader.stop();
+        assert_eq!(reader.closed().await.kind(), "failed");
+        assert_eq!(starts.load(Ordering::SeqCst), 1);
+        assert!(now() - begun < secs(1));
+        Ok(())
+    });
+}
+
+/// An error that panics when it is shown, or dropped.
+#[derive(Debug)]
+struct Odd {
+    panics_in: &'static str,
+}
+
+impl std::fmt::Display for Odd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        assert_ne!(self.panics_in, "display", "no text");
+        f.write_str("odd")
+    }
+}
+
+impl std::error::Error for Odd {}
+
+impl Drop for Odd {
+    fn drop(&mut self) {
+        assert_ne!(self.panics_in, "drop", "no end");
+    }
+}
+
+/// An error that cannot even become one.
+struct Worse;
+
+impl From<Worse> for Box<dyn std::error::Error + Send + Sync> {
+    fn from(_: Worse) -> Self {
+        panic!("no error");
+    }
+}
+
+/// P21, P22: the code of an error runs where nobody else falls with it: neither the worker nor the supervisor.
+#[test]
+fn p22_errors_that_panic_end_nobody_else() {
+    #[process]
+    async fn fails(left: &Arc<AtomicUsize>, panics_in: &&'static str) -> Result<(), Odd> {
+        match left.fetch_sub(1, Ordering::SeqCst) {
+            1 => Ok(()),
+            _ => Err(Odd { panics_in }),
+        }
+    }
+    on_workers(|scope| async move {
+        // Somebody asks for the texts.
+        let _events = scope.system().events();
+        for panics_in in ["display", "drop"] {
+            let alone = scope.spawn_isolated(fails(Arc::new(AtomicUsize::new(9)), panics_in));
+            assert_eq!(alone.done().await.kind(), "failed");
+            drop(alone);
+            let parts = scope.child("parts").intensity(1000, millis(1));
+            let child = parts
+                .supervise(fails(Arc::new(AtomicUsize::new(9)), panics_in))
+                .backoff(AT_ONCE)
+                .spawn();
+            assert!(child.await.is_ok(), "{panics_in}");
+            parts.join().await?;
+        }
+        let group = scope.child("group");
+        let worse = group.task("worse", async { Err::<(), _>(Worse) });
+        assert_eq!(worse.done().await.kind(), "panicked");
+        assert!(group.join().await.is_err());
+        Ok(())
+    });
+}
+
+/// What an incarnation started holds up the next one for the time of the child, and not for the grace of the system. P31.
+#[test]
+fn what_a_child_started_holds_up_its_restart_for_its_time() {
+    #[process]
+    async fn serves(starts: &Arc<AtomicUsize>, scope: &Scope) -> Result<()> {
+        let start = starts.fetch_add(1, Ordering::SeqCst);
+        let ticks = async {
+            loop {
+                sleep(secs(1)).await;
+            }
+        };
+        let _ = scope.task("ticker", ticks);
+        yield_now().await;
+        ensure!(start > 0, "again");
+        std::future::pending::<()>().await;
+        Ok(())
+    }
+    simulated(|scope| async move {
+        // The same after its failure, after that of a sibling, and when it is removed.
+        let parts = scope.child("parts").one_for_all();
+        let starts = Arc::new(AtomicUsize::new(0));
+        let begun = now();
+        let child = parts
+            .supervise(serves(Arc::clone(&starts)))
+            .shutdown(millis(50))
+            .backoff(AT_ONCE)
+            .spawn();
+        let sibling = add(&parts, "sibling", &Log::default(), Restart::Transient);
+        while starts.load(Ordering::SeqCst) < 2 {
+            sleep(millis(1)).await;
+        }
+        sibling.incarnation().await?;
+        end(&sibling, "killed").await;
+        sibling.incarnation().await?;
+        assert_eq!(starts.load(Ordering::SeqCst), 3);
+        child.remove().await;
+        assert!(now() - begun < secs(1), "{:?}", now() - begun);
+        parts.stop(secs(1)).await;
+        Ok(())
+    });
+}
+
+/// A child that was told to stop by its handle, and hangs, holds up its siblings for its time only. P29.
+#[test]
+fn p29_a_child_that_hangs_in_its_stop_does_not_keep_the_others() {
+    simulated(|scope| async move {
+        for all in [true, false] {
+            let parts = scope.child("parts");
+            let parts = if all {
+                parts.one_for_all()
+            } else {
+                parts.rest_for_one()
+            };
+            let log = Log::default();
+            let first = add(&parts, "first", &log, Restart::Transient);
+            let starts = Arc::new(AtomicUsize::new(0));
+            let hung = parts
+                .supervise({
+                    let starts = Arc::clone(&starts);
+                    move || Unsaved {
+                        starts: Arc::clone(&starts),
+                    }
+                })
+                .shutdown(millis(50))
+                .spawn();
+            let last = add(&parts, "last", &log, Restart::Transient);
+            let (tell, begun) = bounded(1);
+            hung.hang(tell).send_and_forget().await?;
+            begun.recv().await;
+            last.incarnation().await?;
+            hung.stop();
+            let at = now();
+            end(&first, "killed").await;
+            assert_eq!(first.incarnation().await, Ok(1));
+            assert_eq!(last.incarnation().await, Ok(1));
+            assert!(now() - at < secs(1), "{:?}", now() - at);
+            assert_eq!(hung.closed().await.kind(), "killed");
+            assert_eq!(starts.load(Ordering::SeqCst), 1);
+            parts.stop(secs(5)).await;
+        }
+        Ok(())
+    });
+}
+
+/// The window is the scope's, also when it has no child for a moment. P27.
+#[test]
+fn p27_the_window_outlives_the_children() {
+    #[process]
+    async fn fails_first(starts: &Arc<AtomicUsize>) -> Result<()> {
+        ensure!(starts.fetch_add(1, Ordering::SeqCst) > 0, "no");
+        std::future::pending::<()>().await;
+        Ok(())
+    }
+    on_workers(|scope| async move {
+        let parts = scope.child("parts").intensity(2, secs(60));
+        for _ in 0..2 {
+            let starts = Arc::new(AtomicUsize::new(0));
+            let child = parts
+                .supervise(fails_first(Arc::clone(&starts)))
+                .shutdown(AT_ONCE.start)
+                .backoff(AT_ONCE)
+                .spawn();
+            while starts.load(Ordering::SeqCst) < 2 {
+                yield_now().await;
+            }
+            child.remove().await;
+            assert!(!parts.is_stopping());
+        }
+        let starts = Arc::new(AtomicUsize::new(0));
+        let last = parts
+            .supervise(fails_first(starts))
+            .backoff(AT_ONCE)
+            .spawn();
+        assert!(last.await.is_err());
+        let error = parts.join().await.expect_err("three in a minute");
+        let gave_up = error
+            .chain()
+            .find_map(|cause| cause.downcast_ref::<GaveUp>());
+        assert_eq!(gave_up.map(|gave_up| gave_up.reasons().len()), Some(3));
+        Ok(())
+    });
+}
+
+/// One that gave up is one failure, whose text has every reason; whoever is nobody's concern is the program's. P32.
+#[test]
+fn p32_a_scope_that_gives_up_is_heard_once() {
+    #[process]
+    async fn fails(left: &Arc<AtomicUsize>) -> Result<()> {
+        bail!("try {}", left.fetch_sub(1, Ordering::SeqCst))
+    }
+    fn give_up(scope: &Scope) -> Scope {
+        let parts = scope.child("parts").intensity(2, secs(60));
+        parts
+            .supervise(fails(Arc::new(AtomicUsize::new(3))))
+            .backoff(AT_ONCE)
+            .spawn();
+        parts
+    }
+    let text = "`fails` needed more than 2 restarts in 60s (before that `fails`: it failed: try 3; `fails`: it failed: try 2)";
+    on_workers(move |scope| async move {
+        let error = give_up(&scope).join().await.expect_err("it gave up");
+        let failed = error.downcast_ref::<ScopeError>().context("a scope")?;
+        assert_eq!(failed.exits().len(), 0);
+        let chain: Vec<_> = error.chain().map(ToString::to_string).collect();
+        assert_eq!(chain, ["`fails` failed in scope `parts`", text, "try 1"]);
+        Ok(())
+    });
+    // Nobody asks.
+    let ended = System::builder().workers(2).run(async |scope| {
+        let inner = scope.child("outer");
+        let parts = give_up(&inner);
+        parts.stopping().await;
+        Ok(())
+    });
+    let error = ended.expect_err("a supervisor gave up");
+    let chain: Vec<_> = error.chain().map(ToString::to_string).collect();
+    assert_eq!(
+        chain[0]
+            .rsplit_once('`')
+            .map(|(scopes, _)| scopes.ends_with("/outer/parts")),
+        Some(true),
+        "{chain:?}"
+    );
+    assert_eq!(chain[1..], [text, "try 1"]);
+}
+
+/// What fails while its scope stops cannot be made up for by another incarnation: the scope says so. P32.
+#[test]
+fn p32_a_failure_in_a_stop_is_its_scopes() {
+    on_workers(|scope| async move {
+        let parts = scope.child("parts");
+        let starts = Arc::new(AtomicUsize::new(0));
+        let unsaved = parts
+            .supervise(move || Unsaved {
+                starts: Arc::clone(&starts),
+            })
+            .spawn();
+        unsaved.ping().await?;
+        parts.stop(secs(5)).await;
+        let error = parts.join().await.expect_err("it was not flushed");
+        assert!(format!("{error:#}").ends_with("cannot flush"), "{error:#}");
+        Ok(())
+    });
+}
+
+/// A link with a child that is over and has failed ends the other process, as one with any other process does.
+#[test]
+fn a_link_with_a_child_that_is_over_has_an_effect() {
+    #[process]
+    async fn fails() -> Result<()> {
+        bail!("no")
+    }
+    on_workers(|scope| async move {
+        let failed = scope.supervise(fails()).temporary().spawn();
+        failed.done().await;
+        while failed.exit().is_none() {
+            yield_now().await;
+        }
+        let other = scope.task("other", std::future::pending::<()>());
+        failed.link(&other);
+        assert_eq!(other.done().await.kind(), "killed");
+        Ok(())
+    });
+}
