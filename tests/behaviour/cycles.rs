@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use roundrock::observe::EventKind;
 use roundrock::prelude::*;
 use roundrock_tests::{block_on, on, on_threads, on_workers};
 
@@ -198,6 +199,41 @@ fn a_call_with_a_limit_burns_its_limit_and_is_not_refused() {
         let one = scope.spawn(node());
         one.connect(one.clone()).await?;
         assert!(one.pass_within().await?);
+        one.stop();
+        Ok(())
+    });
+}
+
+/// A cycle that ends with its time is an event, once for the same places, with everybody in it and where they were spawned.
+#[test]
+fn a_cycle_with_a_limit_is_an_event() {
+    on(2, async |scope| {
+        let events = scope.system().events();
+        let one = scope.spawn(node());
+        one.connect(one.clone()).await?;
+        for _ in 0..3 {
+            assert!(one.pass_within().await?);
+        }
+        let told: Vec<_> = events
+            .try_iter()
+            .filter(|event| matches!(event.kind, EventKind::TimedCycle { .. }))
+            .collect();
+        assert_eq!(told.len(), 1, "{told:#?}");
+        let EventKind::TimedCycle { path, sites } = &told[0].kind else {
+            panic!("{told:#?}");
+        };
+        assert!(path.len() == 1 && path[0].starts_with("Node#"), "{path:?}");
+        let site = sites[0].as_ref().context("it was spawned")?;
+        assert!(site.file.ends_with("cycles.rs"), "{site:?}");
+        assert_eq!(
+            (&*told[0].name, told[0].site.as_ref()),
+            ("Node", Some(site))
+        );
+        let text = told[0].to_string();
+        assert!(
+            text.contains("until the time of one of them is up"),
+            "{text}"
+        );
         one.stop();
         Ok(())
     });

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use roundrock::leaks::{Deadlock, OnLeak};
 use roundrock::observe::EventKind;
@@ -86,6 +87,16 @@ fn g01_the_body_waits_for_a_large_set() {
             assert_eq!(causes, 1, "the body waits behind one of them: {text}");
         },
     );
+}
+
+/// However late suspects are looked for, a deadlock is found.
+#[test]
+fn g01_where_nobody_is_ever_old_enough_to_be_suspected() {
+    watched(|_| {
+        let system = System::builder().workers(1).suspect_after(Duration::MAX);
+        let ended: Result<()> = system.run(async |_scope| std::future::pending().await);
+        report(ended);
+    });
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! A test named `p05_…` states that promise; the other names say the behaviour. Nothing here passes by the clock: the 10 s
 //! of the watchdog only turn a hang into a failure.
 
+mod adopted;
 mod bad_input;
 mod blocking;
 mod broadcast;

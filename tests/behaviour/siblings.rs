@@ -1,12 +1,14 @@
 //! What a failure does to the healthy children beside it: who was told to stop comes to its end, and who is to start
 //! again does not wait for the pause of one after it. P29, P31, P33.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use roundrock::prelude::*;
 use roundrock::supervise::Restart;
 use roundrock::time::now;
-use roundrock_tests::{on_workers, simulated};
+use roundrock_tests::{on_workers, simulated, yield_now};
 
 use super::supervision::{Log, Part, add, end};
 
@@ -135,6 +137,77 @@ fn p31_a_long_pause_does_not_delay_earlier_siblings() {
             assert_eq!(second.incarnation().await, Ok(1));
             parts.stop(secs(5)).await;
         }
+        Ok(())
+    });
+}
+
+/// What a handle is asked to stop ends once, also if its end is an error: nothing is queued, so nothing is left for another incarnation.
+#[test]
+fn who_fails_when_it_is_stopped_is_not_started_again() {
+    #[process]
+    struct Flushes {
+        ends: Arc<AtomicUsize>,
+    }
+
+    #[handlers]
+    impl Flushes {
+        fn nothing(&self) {}
+
+        #[on_stop]
+        fn end(&mut self) -> Result<()> {
+            self.ends.fetch_add(1, Ordering::SeqCst);
+            bail!("cannot flush")
+        }
+    }
+
+    on_workers(|scope| async move {
+        let parts = scope.child("parts").intensity(2, secs(60));
+        let neighbour = add(&parts, "neighbour", &Log::default(), Restart::Transient);
+        let ends = Arc::new(AtomicUsize::new(0));
+        let own = Arc::clone(&ends);
+        let flushes = parts
+            .supervise(move || Flushes {
+                ends: Arc::clone(&own),
+            })
+            .backoff(millis(0)..millis(0))
+            .spawn();
+        flushes.nothing().await?;
+        flushes.stop();
+        assert_eq!(flushes.closed().await.kind(), "failed");
+        for _ in 0..20 {
+            yield_now().await;
+        }
+        assert_eq!(ends.load(Ordering::SeqCst), 1, "it has ended once");
+        assert_eq!(neighbour.incarnation().await, Ok(0), "the scope goes on");
+        parts.stop(secs(5)).await;
+        Ok(())
+    });
+}
+
+/// A child that was asked to stop, and does not come to its end, holds up its siblings no longer than its own time for a stop.
+#[test]
+fn who_does_not_end_when_it_is_stopped_holds_up_its_siblings_for_a_while() {
+    #[process]
+    struct Waits;
+
+    #[handlers]
+    impl Waits {
+        async fn forever(&self) {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    on_workers(|scope| async move {
+        let parts = scope.child("parts").one_for_all();
+        let log = Log::default();
+        let part = add(&parts, "1", &log, Restart::Transient);
+        let waits = parts.supervise(|| Waits).shutdown(millis(50)).spawn();
+        part.incarnation().await?;
+        waits.forever().send_and_forget().await?;
+        waits.stop();
+        end(&part, "panicked").await;
+        assert_eq!(part.incarnation().within(secs(10)).await, Ok(1));
+        parts.stop(secs(5)).await;
         Ok(())
     });
 }

@@ -260,7 +260,7 @@ fn a_chain_behind_one_that_forgot_its_future() {
         },
         r#"proven leaked: a process waits, and has left its waker with nobody
   source#_ (spawned at tests/night/cycles.rs:_) waits for nothing that is known
-  5 more processes wait behind them
+  5 more processes wait behind it
 proven leaked: 2 processes wait behind source#_, which can never run again
   parse#_, #_ (spawned at tests/night/cycles.rs:_) wait to receive from "raw" (tests/night/cycles.rs:_), whose only sender is held by source#_
 proven leaked: a process waits behind source#_, which can never run again

@@ -136,7 +136,7 @@ impl<T> State<T> {
 
 impl Head {
     pub(crate) fn desk(&self) -> Option<&Desk> {
-        self.shard.as_ref().map(|shard| &**shard.desk())
+        self.home.shard().map(|shard| &**shard.desk())
     }
 
     /// The time for [`Losses::die`]; zero for a channel of no system, which tells nobody.

@@ -29,7 +29,7 @@ use crate::channel::cold::{Closing, Cold};
 use crate::channel::dead::Dead;
 use crate::channel::head::{Counters, Head, Park, RECEIVER, SENDER, Started, VTable};
 use crate::channel::policy::Overflow;
-use crate::channel::registry::Shard;
+use crate::channel::registry::{Home, Shard};
 use crate::channel::ring::Ring;
 use crate::channel::select::Token;
 use crate::channel::wait::{self, Claimed, List, Node, Offer, Wakes};
@@ -109,7 +109,7 @@ impl<T> Core<T> {
                 vtable,
                 site,
                 server: AtomicU64::new(0),
-                shard,
+                home: Home::new(shard),
             },
             state: Lock::new(State {
                 receivers: List::new(),
@@ -129,7 +129,7 @@ impl<T> Core<T> {
         });
         let core = NonNull::from(Box::leak(core));
         // SAFETY: just made; the shard stays where it is.
-        if let Some(shard) = unsafe { &core.as_ref().head.shard } {
+        if let Some(shard) = unsafe { core.as_ref() }.head.home.shard() {
             shard.enter(core.cast(), |index| {
                 // SAFETY: nobody else knows the channel before the list is unlocked.
                 let state = unsafe { &mut (*core.as_ptr()).state };

@@ -13,14 +13,13 @@
 
 use std::panic::Location;
 use std::ptr::NonNull;
-use std::sync::Arc;
 use std::task::Context;
 
 use crate::channel::account::{self, Item, Loss};
 use crate::channel::cold::Closing;
 use crate::channel::core::Core;
 use crate::channel::overdue::Overdue;
-use crate::channel::registry::Shard;
+use crate::channel::registry::Home;
 use crate::channel::select::Token;
 use crate::channel::wait::{Node, Offer};
 use crate::observe::Ledger;
@@ -44,7 +43,7 @@ pub(crate) struct Head {
     /// The id of the process that alone receives here, if it is the mailbox of a struct; otherwise zero.
     pub(crate) server: AtomicU64,
     /// The list for observers that the channel is in.
-    pub(crate) shard: Option<Arc<Shard>>,
+    pub(super) home: Home,
 }
 
 /// Which endpoint of a channel.
@@ -109,6 +108,8 @@ pub(crate) struct VTable {
     pub(crate) about: fn(Item) -> (String, u64),
     /// The name of the message's type.
     pub(crate) message: fn() -> &'static str,
+    /// Where the channel is in the list that it enters now.
+    pub(crate) list_at: unsafe fn(NonNull<Head>, u32),
     pub(crate) close: unsafe fn(NonNull<Head>, Side),
     pub(crate) free: unsafe fn(NonNull<Head>),
 }
@@ -291,6 +292,8 @@ impl<T> Core<T> {
         lose: |head, loss, item, source| unsafe { Self::of(head) }.lose(loss, item, source),
         about: account::about::<T>,
         // SAFETY: as above.
+        list_at: |head, index| unsafe { Self::of(head) }.state.lock().listed = index,
+        // SAFETY: as above.
         close: |head, side| unsafe { Self::of(head) }.close(side),
         // SAFETY: as above; the caller gave up the last endpoint.
         free: |head| unsafe { Self::free(head) },
@@ -344,7 +347,7 @@ impl<T> Core<T> {
         let (ledger, index) = core.ledger_and_place();
         // The last receiver took the queue with it, so the numbers are final.
         debug_assert!(ledger.is_balanced(), "a channel lost count: {ledger}");
-        let shard = core.head.shard.as_ref();
+        let shard = core.head.home.shard();
         if shard.is_none_or(|shard| shard.leave(ledger, index, head, Self::dispose)) {
             // SAFETY: it is in no list any more.
             unsafe { Self::dispose(head) };

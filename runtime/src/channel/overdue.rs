@@ -13,6 +13,7 @@ use std::ptr;
 use crate::channel::core::{NO_RECEIVERS, NO_SENDERS, State};
 use crate::channel::select::Token;
 use crate::channel::wait::{List, Offer};
+use crate::sync::Ordering;
 use crate::task::ProcessId;
 use crate::task::waker::TaskWaker;
 
@@ -21,6 +22,8 @@ use crate::task::waker::TaskWaker;
 pub(crate) struct Overdue {
     pub(crate) receives: bool,
     pub(crate) processes: Vec<ProcessId>,
+    /// How often each had been polled: read under the lock of the channel, so that it is that of the poll which parked there.
+    pub(crate) polls: Vec<u64>,
     pub(crate) why: String,
 }
 
@@ -28,8 +31,8 @@ pub(crate) struct Overdue {
 struct Waiting {
     offer: Offer,
     token: *const Token,
-    /// `None`: not a process of ours.
-    process: Option<ProcessId>,
+    /// With how often it had been polled; `None`: not a process of ours.
+    process: Option<(ProcessId, u64)>,
 }
 
 impl<T> State<T> {
@@ -71,9 +74,11 @@ impl<T> State<T> {
 impl Overdue {
     fn new(receives: bool, waiting: &[Waiting], why: String) -> Self {
         let processes = waiting.iter().filter_map(|waiting| waiting.process);
+        let (processes, polls) = processes.unzip();
         Self {
             receives,
-            processes: processes.collect(),
+            processes,
+            polls,
             why,
         }
     }
@@ -86,7 +91,11 @@ fn settled(list: &List) -> Option<Vec<Waiting>> {
     let visit = |offer, token: Option<&Token>, waker: Option<&TaskWaker>| {
         settled &= waker.is_some() && !token.is_some_and(Token::is_claimed);
         let process = match waker {
-            Some(TaskWaker::Task(task)) => Some(task.slot().id()),
+            Some(TaskWaker::Task(task)) => {
+                let slot = task.slot();
+                // ORDERING: Acquire: see `registry::Line`.
+                Some((slot.id(), slot.line.seq.load(Ordering::Acquire)))
+            }
             _ => None,
         };
         waiting.push(Waiting {

@@ -1,8 +1,9 @@
 //! The channels of a system, for observers: a list per worker, each under its own short lock.
 //!
 //! A channel enters the list of the worker that makes it, and leaves it when it is freed, wherever that is; then its ledger is
-//! added to the sum of those that are gone. What a blocking job makes enters the list of the first worker of its system; channels
-//! made on a thread that works for no system are in no list, and in nobody's ledger. Cores are listed by their heads; the channels
+//! added to the sum of those that are gone. What a blocking job makes enters the list of the first worker of its system, and so does
+//! a core that was made on a thread which works for no system, when the first process is lent an endpoint of it: before that it is in
+//! no list, and in nobody's ledger. Cores are listed by their heads; the channels
 //! that are not cores are listed as [`Account`]s, at a place of a second list that stays theirs.
 //!
 //! **Invariants**
@@ -21,7 +22,7 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::panic::Location;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::sync::{Arc, Weak};
 
 use crate::channel::account::Account;
@@ -29,7 +30,7 @@ use crate::channel::dead::{Dead, Desk};
 use crate::channel::head::{Head, Stats};
 use crate::observe::Ledger;
 use crate::scheduler::worker;
-use crate::sync::{Lock, thread_local};
+use crate::sync::{AtomicPtr, Lock, Ordering, thread_local};
 use crate::task::TaskRef;
 
 /// The channels that one worker made.
@@ -62,6 +63,50 @@ impl List {
     fn accounts(&self) -> Vec<Arc<dyn Account>> {
         let accounts = self.accounts.iter().flatten();
         accounts.filter_map(|other| other.weak.upgrade()).collect()
+    }
+}
+
+/// The list of a channel, once it is in one: then it stays there.
+#[derive(Debug)]
+pub(crate) struct Home(AtomicPtr<Shard>);
+
+impl Home {
+    pub(crate) fn new(shard: Option<Arc<Shard>>) -> Self {
+        let shard = shard.map_or(ptr::null(), Arc::into_raw);
+        Self(AtomicPtr::new(shard.cast_mut()))
+    }
+
+    pub(crate) fn shard(&self) -> Option<&Shard> {
+        // ORDERING: Acquire: pairs with the Release in `set`: the list is there.
+        let shard = self.0.load(Ordering::Acquire);
+        // SAFETY: if it is not null, this value owns a count of the list, and keeps it as long as it lives.
+        unsafe { shard.as_ref() }
+    }
+
+    /// Sets the list, if there is none; whether there was none.
+    fn set(&self, shard: &Arc<Shard>) -> bool {
+        let own = Arc::into_raw(Arc::clone(shard)).cast_mut();
+        let none = ptr::null_mut();
+        // ORDERING: Release: see `shard`. Relaxed: what is there is left alone.
+        let set = self
+            .0
+            .compare_exchange(none, own, Ordering::Release, Ordering::Relaxed);
+        if set.is_err() {
+            // SAFETY: the count that was made above, and that nobody has got.
+            drop(unsafe { Arc::from_raw(own) });
+        }
+        set.is_ok()
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        // ORDERING: Relaxed: nobody else has it any more.
+        let shard = self.0.load(Ordering::Relaxed);
+        if !shard.is_null() {
+            // SAFETY: the count that came in by `new` or `set`.
+            drop(unsafe { Arc::from_raw(shard) });
+        }
     }
 }
 
@@ -140,6 +185,21 @@ impl Shard {
             }
         };
         tell(index);
+    }
+
+    /// Lists a core that is in no list, because no thread of a system made it: a process of this one is lent an endpoint of it, which
+    /// keeps it alive meanwhile. Whether it is one of this system then.
+    pub(crate) fn adopt(self: &Arc<Self>, head: NonNull<Head>) -> bool {
+        // SAFETY: an endpoint keeps it alive.
+        let shared = unsafe { head.as_ref() };
+        if shared.home.set(self) {
+            self.enter(head, |index| {
+                // SAFETY: as above.
+                unsafe { (shared.vtable.list_at)(head, index) };
+            });
+        }
+        let home = shared.home.shard();
+        home.is_some_and(|home| Arc::ptr_eq(&home.desk, &self.desk))
     }
 
     /// Takes a channel out of the list, whose ledger becomes part of the sum. False if its memory is still needed: `free` is called

@@ -9,7 +9,7 @@
 //! fail its call; a refusal is for that one poll and that one mailbox, so what the process does next has nothing to fear from it.
 //!
 //! With a limit of time in it, a cycle is no deadlock, but it burns its limit each time: it is reported once for the same places of
-//! spawning.
+//! spawning, as an event.
 //!
 //! **Why no cycle is missed.** Each process publishes its edge, parks, and then looks at the others, with a full fence between the
 //! last two; so of two that park at the same time one at least sees the other one parked. The last one of a cycle, in the order of
@@ -27,6 +27,8 @@ use std::collections::{HashMap, HashSet};
 use std::ptr;
 
 use super::facts::{Channel, Pins, still_parked};
+use super::verdict::name_of;
+use crate::observe::{Event, EventKind};
 use crate::scheduler::Scheduler;
 use crate::sync::{Lock, Ordering, fence, fence_after_exchange};
 use crate::task::cell::Header;
@@ -157,7 +159,7 @@ fn search(scheduler: &Scheduler, from: ProcessId) {
     if path.iter().any(|edge| edge.kinds & TIMER != 0) {
         if known.reported.insert(sites(registry, &path)) {
             drop(known);
-            report_timed(&names_from(registry, &path, 0));
+            report_timed(scheduler, &path);
         }
         return;
     }
@@ -193,11 +195,26 @@ fn refuse(process: TaskRef) {
     process.wake();
 }
 
-fn report_timed(names: &[String]) {
+fn report_timed(scheduler: &Scheduler, path: &[Edge]) {
+    let registry = &scheduler.registry;
+    let names = names_from(registry, path, 0);
     tracing::warn!(
         target: "roundrock::leak", path = names.join(" -> "),
         "call.cycle: these calls wait for each other until their time is up"
     );
+    scheduler.board.tell(|| {
+        let sites = path.iter().map(|edge| name_of(scheduler, edge.from).1);
+        let (name, site) = name_of(scheduler, path[0].from);
+        Event {
+            name,
+            process: Some(path[0].from),
+            site,
+            kind: EventKind::TimedCycle {
+                sites: sites.collect(),
+                path: names,
+            },
+        }
+    });
 }
 
 /// The edges from this process back to it, if everybody on the way is parked.

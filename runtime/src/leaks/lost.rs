@@ -53,12 +53,13 @@ impl Lost {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Counts a process that is found, if it is new.
-    fn enter(&self, scheduler: &Scheduler, process: ProcessId) -> bool {
-        let slot = scheduler.registry.slot(process.index());
-        // ORDERING: Acquire: see `registry::Line`.
-        let polls = slot.map_or(0, |slot| slot.line.seq.load(Ordering::Acquire));
-        let is_new = self.known.lock().insert(process, polls) != Some(polls);
+    /// Counts a process that was found after so many polls, if it is new.
+    fn enter(&self, process: ProcessId, polls: u64) -> bool {
+        let mut known = self.known.lock();
+        let last = known.entry(process).or_insert(0);
+        // Another one who looked may have found it later, and come here before.
+        let is_new = *last < polls;
+        *last = polls.max(*last);
         // ORDERING: Relaxed: a count.
         self.count.fetch_add(is_new.into(), Ordering::Relaxed);
         is_new
@@ -83,8 +84,11 @@ pub(super) fn find(scheduler: &Scheduler) -> Vec<Late> {
         });
     }
     for channel in &found {
-        for &process in &channel.overdue.processes {
-            if scheduler.lost.enter(scheduler, process) {
+        let Overdue {
+            processes, polls, ..
+        } = &channel.overdue;
+        for (&process, &polls) in processes.iter().zip(polls) {
+            if scheduler.lost.enter(process, polls) {
                 tell(scheduler, process, channel);
             }
         }

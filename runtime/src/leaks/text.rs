@@ -33,10 +33,11 @@ impl fmt::Display for Leak {
         if self.count > listed {
             write!(f, "\n  and {} more", self.count - listed)?;
         }
+        let whom = if self.count == 1 { "it" } else { "them" };
         match self.behind {
             0 => {}
-            1 => f.write_str("\n  1 more process waits behind them")?,
-            behind => write!(f, "\n  {behind} more processes wait behind them")?,
+            1 => write!(f, "\n  1 more process waits behind {whom}")?,
+            behind => write!(f, "\n  {behind} more processes wait behind {whom}")?,
         }
         if at_end {
             write!(f, "\n  {}", last.trim_start_matches([';', ',', ' ']))?;

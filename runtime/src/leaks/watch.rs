@@ -28,6 +28,7 @@ use crate::scheduler::Scheduler;
 use crate::sync::Ordering;
 use crate::system::SystemInner;
 use crate::task::{ProcessId, TaskRef};
+use crate::time::sleep::later;
 
 /// What lies between two passes while something runs.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -177,7 +178,7 @@ impl Watching {
         let after = system.policy.suspect_after;
         let with_suspects = !after.is_zero() && begun >= self.next_suspects;
         if with_suspects {
-            self.next_suspects = begun + after.max(PERIOD);
+            self.next_suspects = later(begun, after.max(PERIOD));
         }
         let (found, leaks) = search(system, with_suspects, breathe);
         if with_suspects {

@@ -129,6 +129,13 @@ pub enum EventKind {
         /// Who waits for whom; its text is the report.
         leak: Box<Leak>,
     },
+    /// These calls, sends and joins wait for each other until the time of one of them is up: told once for the same places of spawning.
+    TimedCycle {
+        /// The processes, each of which waits for the next one, and the last for the first. The event names the first, which parked last.
+        path: Vec<String>,
+        /// Where each of them was spawned.
+        sites: Vec<Option<Site>>,
+    },
     /// The number of living processes keeps growing: see [`Builder::growth`](crate::system::Builder::growth). Told again
     /// when it has doubled since.
     Growing {
@@ -175,6 +182,16 @@ impl fmt::Display for Event {
                 write!(f, ": {alive} live, and the budget is {budget}")
             }
             EventKind::Leak { leak } => write!(f, ": {leak}"),
+            EventKind::TimedCycle { path, sites } => {
+                f.write_str(": these wait for each other until the time of one of them is up")?;
+                for (name, site) in path.iter().zip(sites) {
+                    write!(f, "\n  {name}")?;
+                    if let Some(site) = site {
+                        write!(f, " (spawned at {}:{})", site.file, site.line)?;
+                    }
+                }
+                Ok(())
+            }
             EventKind::Growing {
                 alive,
                 window,

@@ -41,9 +41,9 @@
 //! - A message that passes a router, as in a pool that goes round robin, passes two mailboxes, and counts in both.
 //!
 //! **Which system.** A channel belongs to the system in which it was made: by a process, on a worker or on a thread of its own.
-//! Channels that a plain thread made, or the closure of a [`blocking`](fn@crate::blocking::blocking), are in no ledger, but
-//! mailboxes are always. A subscription to dead letters is in none
-//! either. The numbers of a channel that is freed are added to the sums of its system.
+//! One that a plain thread made, before a system or beside it, belongs to the first system in which a process is lent an endpoint of it,
+//! with all that was sent before; until then it is in no ledger. A `broadcast` or a `oneshot` that a plain thread made, and a subscription
+//! to dead letters, stay in none. The numbers of a channel that is freed are added to the sums of its system.
 //!
 //! Nothing is counted twice for this: what is sent and received is counted anyway, under the lock of the channel, and the rest
 //! is counted only where something was lost. So a channel where nothing goes wrong pays nothing.

@@ -59,7 +59,11 @@ impl<'a> Visitor<'a> {
     pub(crate) fn add(&mut self, name: &str, tie: Tie, head: NonNull<Head>, desk: Option<&Desk>) {
         let position = self.position(name);
         // A channel that another system could free at any time is not followed.
-        let own = desk.is_some_and(|desk| ptr::eq(desk, &*self.scheduler.desk));
+        let own = match desk {
+            Some(desk) => ptr::eq(desk, &*self.scheduler.desk),
+            // One that was made before the system, or beside it, belongs to the first that is lent an endpoint.
+            None => self.scheduler.remotes[0].channels.adopt(head),
+        };
         let tie = if own { tie } else { tie.by_address() };
         self.push(Port::new(head.cast(), position, tie));
     }
