@@ -132,7 +132,7 @@
 //! | feature | default | adds | costs |
 //! |---|---|---|---|
 //! | `tokio` | yes | tokio's I/O and timers in every process | the crate `tokio`; no thread of its own |
-//! | `net` | no | [`net::serve`]: HTTP servers of axum, tower or hyper, one process per connection | `tokio`, and the crates `hyper`, `hyper-util`, `tower-service` |
+//! | `net` | yes | [`net::serve`]: HTTP servers of axum, tower or hyper, one process per connection | `tokio`, and the crates `hyper`, `hyper-util`, `tower-service` |
 //! | `signals` | yes | Ctrl-C and SIGTERM stop the root scope | the crate `signal-hook` and a thread |
 //! | `serde` | no | the types of a [snapshot](observe::Snapshot) can be serialised | the crate `serde` |
 //! | `bench-without-books` | no | nothing; for the benchmark of Roundrock itself | counters, times and wait records: nothing can be observed |

@@ -385,7 +385,7 @@ impl<T> LatestReceiver<T> {
     /// Cancellation: dropping the future loses nothing: what was not reported is still unseen.
     ///
     /// # Errors
-    /// [`Closed`] when no sender is left and the last value was seen.
+    /// [`Closed`](crate::channel::Closed) when no sender is left and the last value was seen.
     ///
     /// # Examples
     /// ```
