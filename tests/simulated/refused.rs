@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use roundrock::prelude::*;
-use roundrock::sim::{Reason, Sim, Simulation};
+use roundrock::sim::{Failure, Reason, Sim, Simulation};
 
 /// A message that is there when it is looked for is received as any other, whoever sent it: nobody was woken.
 #[test]
@@ -78,6 +78,7 @@ fn f05_a_process_that_blocks_the_thread_is_refused() {
         "{failure}"
     );
     let text = failure.to_string();
+    assert_named(&failure, "`clock_nanosleep`, which is `std::thread::sleep`");
     assert!(
         text.contains("instead of `std::thread::sleep` write"),
         "{text}"
@@ -108,6 +109,14 @@ fn f05_a_channel_of_the_standard_library_blocks_too() {
         matches!(&failure.reason, Reason::Blocked { process, .. } if process.starts_with("test#")),
         "{failure}"
     );
+    assert_named(&failure, "`futex`, which is a lock, a channel,");
+}
+
+/// The call that blocked is named, where the kernel says what a thread does.
+fn assert_named(failure: &Failure, call: &str) {
+    let says = std::fs::read_to_string("/proc/thread-self/syscall").is_ok();
+    let text = failure.to_string();
+    assert!(!says || text.contains(call), "`{call}` is not in {text}");
 }
 
 /// A step that computes for long does not block, and a job is there to block.

@@ -5,9 +5,9 @@
 //! a clock at each step ([`Stopwatch`]), and a step that blocks each time is the failure. A step that never comes back ends no
 //! run: a thread of its own says which process it is ([`Watchdog`]).
 //!
-//! Limits: a call that blocks for less than [`SHORTEST`] is not seen; the first way needs Linux; and which call it was is not
-//! known, only the process and the step. Rejected: our own `nanosleep` and `read` in the place of libc's, which name the call:
-//! a library must not replace them for the whole program.
+//! Limits: a call that blocks for less than [`SHORTEST`] is not seen, and the first way needs Linux. Which call it was is what the
+//! kernel says of the thread meanwhile ([`Calls`]). Rejected: our own `nanosleep` and `read` in the place of libc's: a library must
+//! not replace them for the whole program.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
@@ -16,6 +16,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::scheduler::Scheduler;
+use crate::sim::calls::Calls;
 use crate::sim::events::name_of;
 use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering, start_thread};
 
@@ -82,6 +83,7 @@ pub(super) struct Stopwatch {
     switches: Switches,
     begun: Instant,
     timing: Timing,
+    calls: Option<Calls>,
 }
 
 /// How a [`Stopwatch`] finds a step that blocks.
@@ -100,20 +102,25 @@ impl Stopwatch {
             switches: Switches::new(),
             begun: Instant::now(),
             timing,
+            calls: (timing == Timing::Exact)
+                .then(Calls::of_this_thread)
+                .flatten(),
         }
     }
 
     pub(super) fn step_begins(&mut self) {
         if self.timing == Timing::Exact {
             self.switches.look();
+            self.calls.as_ref().into_iter().for_each(Calls::step_begins);
         }
         self.begun = Instant::now();
     }
 
-    /// How long the step has blocked, if it has.
-    pub(super) fn step_ends(&mut self) -> Option<Duration> {
+    /// How long the step has blocked, if it has, and in which call, if that is known.
+    pub(super) fn step_ends(&mut self) -> Option<(Duration, Option<String>)> {
         let took = self.begun.elapsed();
-        (took >= SHORTEST && self.switches.have_grown()).then_some(took)
+        let call = || self.calls.as_ref().and_then(Calls::most);
+        (took >= SHORTEST && self.switches.have_grown()).then(|| (took, call()))
     }
 }
 

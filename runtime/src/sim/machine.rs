@@ -503,8 +503,12 @@ impl Machine {
         let mut stopwatch = self.stopwatch.take();
         stopwatch.as_mut().map(Stopwatch::step_begins);
         let outcome = cell::step_simulated(next.task.0);
-        if let Some(took) = stopwatch.as_mut().and_then(Stopwatch::step_ends) {
-            self.break_off(|| Reason::Blocked { process, took });
+        if let Some((took, call)) = stopwatch.as_mut().and_then(Stopwatch::step_ends) {
+            self.break_off(|| Reason::Blocked {
+                process,
+                took,
+                call,
+            });
         }
         *self.stopwatch.borrow_mut() = stopwatch;
         outcome

@@ -33,9 +33,10 @@
 //!
 //! `tape` (choices), `strategy` (how they are made), `machine` (one step), `here` (what the runtime asks), `record` (what is noted
 //! of it; `told` for what does not wait), `values` (messages in words), `run` (one run), `quiet` (what is known when nothing can run), `search` (many runs),
-//! `blocked` (code that blocks), `shrink`, `report`; and for users `handle`, `probe`, `model`, `monitor`, `faults`.
+//! `blocked` and `calls` (code that blocks), `shrink`, `report`; and for users `handle`, `probe`, `model`, `monitor`, `faults`.
 
 mod blocked;
+mod calls;
 mod entry;
 pub(crate) mod events;
 mod faults;

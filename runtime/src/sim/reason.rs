@@ -85,6 +85,8 @@ pub enum Reason {
         process: String,
         /// How long.
         took: Duration,
+        /// In which call of the operating system, and what in a program makes it; `None` where the kernel does not say.
+        call: Option<String>,
     },
     /// A thread that is not part of the simulation woke this process.
     Outside(String),
@@ -111,6 +113,9 @@ impl Reason {
                     ..
                 },
             ) => one == other && site == there,
+            (Self::Blocked { process: one, .. }, Self::Blocked { process: other, .. }) => {
+                one == other
+            }
             (Self::Leak(_), Self::Leak(_))
             | (Self::Stuck(_), Self::Stuck(_))
             | (Self::Late(_), Self::Late(_)) => true,
@@ -289,10 +294,16 @@ impl fmt::Display for Reason {
                 f,
                 "the run did not end within {steps} steps: a livelock, or set `max_steps` higher"
             ),
-            Self::Blocked { process, took } => write!(
+            Self::Blocked {
+                process,
+                took,
+                call,
+            } => write!(
                 f,
-                "`{process}` blocked the thread for {} ms in one step; nothing else can run meanwhile, and virtual time stands still: {WAYS_OUT}",
-                took.as_millis()
+                "`{process}` blocked the thread for {} ms in one step{}; nothing else can run meanwhile, and virtual time stands still: {WAYS_OUT}",
+                took.as_millis(),
+                call.as_ref()
+                    .map_or(String::new(), |call| format!(", in {call}"))
             ),
             Self::Outside(process) => write!(
                 f,

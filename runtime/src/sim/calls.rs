@@ -1,0 +1,172 @@
+//! Which call of the operating system a step blocks in: a thread of its own looks at what the kernel says of the run's thread.
+//!
+//! Only in a run that is made again to find the step that blocks, because it costs a thread and a file that is read every 200 µs.
+//! Linux only, and only where it lets a program read `/proc/self/task/*/syscall`.
+
+use std::fs::{self, File};
+use std::io::{Read as _, Seek as _};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::sync::{AtomicU32, Lock, Ordering, start_thread};
+
+/// How often it looks: several times in the shortest step that is said to block.
+const PERIOD: Duration = Duration::from_micros(200);
+
+/// How often each call was seen in this step, by number.
+type Seen = Vec<(i64, u32)>;
+
+/// Looks at the thread that made it until it is dropped.
+#[derive(Debug)]
+pub(super) struct Calls {
+    seen: Arc<Lock<Seen>>,
+    ended: Arc<AtomicU32>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Calls {
+    /// `None` where the kernel does not say what a thread does.
+    pub(super) fn of_this_thread() -> Option<Self> {
+        let thread = fs::read_link("/proc/thread-self").ok()?;
+        let mut file =
+            File::open(fs::canonicalize("/proc").ok()?.join(thread).join("syscall")).ok()?;
+        let seen = Arc::new(Lock::new(Seen::new()));
+        let ended = Arc::new(AtomicU32::new(0));
+        let (all, end) = (Arc::clone(&seen), Arc::clone(&ended));
+        let look = move || {
+            let mut text = String::new();
+            // ORDERING: Relaxed: nothing else is read, and who sets it unparks this thread afterwards.
+            while end.load(Ordering::Relaxed) == 0 {
+                text.clear();
+                let read = file.rewind().and_then(|()| file.read_to_string(&mut text));
+                if let Some(call) = read.ok().and_then(|_| number(&text)) {
+                    count(&mut all.lock(), call);
+                }
+                std::thread::park_timeout(PERIOD);
+            }
+        };
+        let thread = start_thread("simulation-calls".to_owned(), Box::new(look)).ok()?;
+        Some(Self {
+            seen,
+            ended,
+            thread: Some(thread),
+        })
+    }
+
+    pub(super) fn step_begins(&self) {
+        self.seen.lock().clear();
+    }
+
+    /// The call that the step was in most often, in words.
+    pub(super) fn most(&self) -> Option<String> {
+        let most = self
+            .seen
+            .lock()
+            .iter()
+            .copied()
+            .max_by_key(|&(_, times)| times);
+        most.map(|(call, _)| in_words(call))
+    }
+}
+
+impl Drop for Calls {
+    fn drop(&mut self) {
+        // ORDERING: Relaxed: see the loop of the thread.
+        self.ended.store(1, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            let _ = thread.join();
+        }
+    }
+}
+
+fn count(seen: &mut Seen, call: i64) {
+    match seen.iter_mut().find(|(known, _)| *known == call) {
+        Some((_, times)) => *times += 1,
+        None => seen.push((call, 1)),
+    }
+}
+
+/// The number of the call; `None` if the thread runs, or is in none.
+fn number(text: &str) -> Option<i64> {
+    let call: i64 = text.split_whitespace().next()?.parse().ok()?;
+    (call >= 0).then_some(call)
+}
+
+#[cfg(target_os = "linux")]
+fn in_words(call: i64) -> String {
+    const SLEEPS: &str = "which is `std::thread::sleep`, or another sleep";
+    const WAITS: &str = "which is a lock, a channel, a condition or a join of the standard library";
+    const READS: &str = "which reads from a file or a socket, or accepts a connection";
+    const WRITES: &str = "which writes to a file or a socket";
+    const EVENTS: &str = "which waits for files or sockets";
+    const CHILDREN: &str = "which waits for another program";
+    const KNOWN: &[(libc::c_long, &str, &str)] = &[
+        (libc::SYS_clock_nanosleep, "clock_nanosleep", SLEEPS),
+        (libc::SYS_nanosleep, "nanosleep", SLEEPS),
+        (libc::SYS_futex, "futex", WAITS),
+        (libc::SYS_read, "read", READS),
+        (libc::SYS_readv, "readv", READS),
+        (libc::SYS_pread64, "pread64", READS),
+        (libc::SYS_recvfrom, "recvfrom", READS),
+        (libc::SYS_recvmsg, "recvmsg", READS),
+        (libc::SYS_accept4, "accept4", READS),
+        (libc::SYS_openat, "openat", "which opens a file"),
+        (libc::SYS_connect, "connect", "which connects a socket"),
+        (libc::SYS_flock, "flock", "which locks a file"),
+        (libc::SYS_write, "write", WRITES),
+        (libc::SYS_writev, "writev", WRITES),
+        (libc::SYS_pwrite64, "pwrite64", WRITES),
+        (libc::SYS_sendto, "sendto", WRITES),
+        (libc::SYS_sendmsg, "sendmsg", WRITES),
+        (libc::SYS_fsync, "fsync", WRITES),
+        (libc::SYS_fdatasync, "fdatasync", WRITES),
+        (libc::SYS_ppoll, "ppoll", EVENTS),
+        (libc::SYS_epoll_pwait, "epoll_pwait", EVENTS),
+        (libc::SYS_wait4, "wait4", CHILDREN),
+        (libc::SYS_waitid, "waitid", CHILDREN),
+    ];
+    let known = KNOWN.iter().find(|(known, ..)| i64::from(*known) == call);
+    known.map_or_else(
+        || format!("call {call} of the operating system"),
+        |(_, name, meaning)| format!("`{name}`, {meaning}"),
+    )
+}
+
+#[cfg(not(target_os = "linux"))]
+fn in_words(call: i64) -> String {
+    format!("call {call} of the operating system")
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_is_read_from_the_text_of_the_kernel() {
+        assert_eq!(number("230 0x0 0x0 0x7ffd 0x7f\n"), Some(230));
+        assert_eq!(number("running\n"), None);
+        assert_eq!(number("-1 0x7ffd 0x7f\n"), None);
+        assert_eq!(number(""), None);
+    }
+
+    #[test]
+    fn the_call_that_was_seen_most_often_is_said() {
+        let calls = Calls {
+            seen: Arc::new(Lock::new(Seen::new())),
+            ended: Arc::default(),
+            thread: None,
+        };
+        assert_eq!(calls.most(), None);
+        for call in [7, 999_999, 999_999] {
+            count(&mut calls.seen.lock(), call);
+        }
+        assert_eq!(
+            calls.most().as_deref(),
+            Some("call 999999 of the operating system")
+        );
+        calls.step_begins();
+        assert_eq!(calls.most(), None);
+    }
+}
