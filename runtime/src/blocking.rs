@@ -121,15 +121,20 @@ impl Crew {
 struct Running(Lock<Vec<(ProcessId, &'static Origin, Instant)>>);
 
 impl Running {
-    fn enter(&self, process: ProcessId, origin: &'static Origin) {
+    /// Since when it runs.
+    fn enter(&self, process: ProcessId, origin: &'static Origin) -> Instant {
         let now = crate::sync::now();
         self.0.lock().push((process, origin, now));
+        now
     }
 
-    fn leave(&self, process: ProcessId) {
+    fn leave(&self, process: ProcessId, since: Instant) {
         let mut running = self.0.lock();
-        // A process may have several, which look the same.
-        if let Some(at) = running.iter().position(|job| job.0 == process) {
+        // A process may have several; those that began at the same moment look the same.
+        if let Some(at) = running
+            .iter()
+            .position(|job| (job.0, job.2) == (process, since))
+        {
             running.swap_remove(at);
         }
     }
@@ -427,7 +432,7 @@ fn submit<T: Send + 'static>(
             }
             state.thread = Some(thread::current());
         }
-        counts.running.enter(process, origin);
+        let since = counts.running.enter(process, origin);
         let _channels = registry::OfJob::enter(channels);
         // Of an earlier job, which caught its panic itself.
         let _ = current::take_panic_site();
@@ -436,7 +441,7 @@ fn submit<T: Send + 'static>(
             payload,
             site: current::take_panic_site(),
         });
-        counts.running.leave(process);
+        counts.running.leave(process, since);
         *shared.result.lock() = Some(result);
         let mut state = shared.post.0.lock();
         state.thread = None;

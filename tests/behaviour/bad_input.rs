@@ -114,6 +114,10 @@ fn bad_input_is_refused_by_name_and_range() {
             row(["workers", "pool", "1 to", &pool], || {
                 child.pool(usize::MAX, Idle)
             }),
+            // So many would not find room on one mailbox.
+            row(["workers", "pool", "1 to", &pool], || {
+                child.pool(600_000, Idle)
+            }),
             row(["workers", "pool", "1 to", &pool], || {
                 child.pool(0, quiet(lent.clone()))
             }),

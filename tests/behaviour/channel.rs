@@ -224,3 +224,22 @@ fn endpoints_know_their_channel() {
     let text = format!("{sender:?}");
     assert!(text.contains("mine") && text.contains(file!()), "{text}");
 }
+
+/// Room that a permit keeps is not there for others: the channel is full as long as it is kept.
+#[test]
+fn a_channel_whose_room_is_kept_is_full() {
+    let (sender, receiver) = bounded::<u8>(2);
+    let one = now(sender.ready()).unwrap();
+    assert!(!sender.is_full());
+    let two = now(sender.ready()).unwrap();
+    assert!(sender.is_full() && sender.is_empty());
+    assert!(sender.try_send(1).is_err());
+    drop(one);
+    assert!(!sender.is_full());
+    sender.try_send(1).unwrap();
+    assert!(sender.is_full());
+    two.send(2).unwrap();
+    assert!(sender.is_full());
+    assert_eq!(receiver.try_recv(), Ok(1));
+    assert!(!sender.is_full());
+}

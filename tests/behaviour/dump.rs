@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use roundrock::System;
 use roundrock::observe::{Event, EventKind, Snapshot};
@@ -272,6 +272,33 @@ fn a_supervised_child_shows_its_last_four_exits_also_between_two_lives() {
     });
 }
 
+/// A function that computes has its thread as long as it lives, and who waits for one is told so.
+#[test]
+fn more_cpu_functions_than_cores_are_said_to_wait_in_line() {
+    #[process(cpu)]
+    fn holds(end: &Receiver<u8>) {
+        while end.blocking_recv().is_some() {}
+    }
+    on(2, |scope| async move {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let (end, wait) = bounded::<u8>(1);
+        for _ in 0..=cores {
+            scope.spawn(holds(wait.clone()));
+        }
+        let jobs = format!("cpu jobs: {cores} running, 1 queued, {cores} thread");
+        dump_with(
+            &scope,
+            &[
+                &jobs,
+                "every core has one: what is queued waits until one of these returns",
+            ],
+        )
+        .await;
+        drop(end);
+        Ok(())
+    });
+}
+
 #[test]
 fn jobs_say_for_whom_they_run() {
     on(2, |scope| async move {
@@ -500,4 +527,39 @@ fn what_doubles_over_three_windows_is_told_with_its_place() {
 #[should_panic(expected = "the window of `growth` is 100 ms to 1 h, not 0ns")]
 fn a_window_of_nothing_is_refused() {
     let _ = System::builder().growth(10, Duration::ZERO);
+}
+
+/// A process that has two jobs: when one ends, what is said of the other is still its own.
+#[test]
+fn the_job_that_goes_on_keeps_its_time() {
+    on(2, |scope| async move {
+        let (end, wait) = std::sync::mpsc::channel::<()>();
+        let (end_too, wait_too) = std::sync::mpsc::channel::<()>();
+        let (began, begins) = std::sync::mpsc::channel();
+        let _task = scope.task("hash", async move {
+            let one = blocking(move || wait.recv().ok());
+            let two = async {
+                sleep(millis(20)).await;
+                let _ = began.send(Instant::now());
+                blocking(move || wait_too.recv().ok()).await;
+            };
+            join!(one, two);
+        });
+        let running = || snapshot(&scope).blocking.running;
+        while running().len() < 2 {
+            sleep(millis(1)).await;
+        }
+        drop(end);
+        while running().len() > 1 {
+            sleep(millis(1)).await;
+        }
+        let left = running().remove(0);
+        let younger = begins.try_recv()?.elapsed();
+        assert!(
+            left.running_for <= younger,
+            "{left:?} began before {younger:?}"
+        );
+        drop(end_too);
+        Ok(())
+    });
 }

@@ -120,6 +120,7 @@ fn argument(
         // In the constructor the name means the function.
         name = format_ident!("{}_argument", name);
     }
+    always(parameter, errors);
     let is_inbox = |attribute: &Attribute| types::is_helper(attribute, "inbox");
     let inboxes: Vec<Attribute> = parameter
         .attrs
@@ -133,6 +134,21 @@ fn argument(
         argument
     } else {
         Argument::Broken { name }
+    }
+}
+
+/// What is generated beside a function or a handler has the same arguments in every configuration.
+pub(crate) fn always(parameter: &PatType, errors: &mut Errors) {
+    for attribute in parameter
+        .attrs
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("cfg"))
+    {
+        errors.help(
+            attribute,
+            "an argument cannot be left out of some configurations",
+            "write the whole function once for each of them, and put the `#[cfg(..)]` on that",
+        );
     }
 }
 

@@ -7,7 +7,7 @@ use syn::{
     Type,
 };
 
-use super::function::BUILT_IN;
+use super::function::{BUILT_IN, always};
 use super::{options, types};
 use crate::errors::{Errors, with_help};
 use crate::model::{Answer, Hook, Parameter};
@@ -195,6 +195,13 @@ pub(crate) fn shape(method: &Function, errors: &mut Errors) {
             GenericParam::Lifetime(_) => {}
         }
     }
+    if let Some(bounds) = &sig.generics.where_clause {
+        errors.help(
+            bounds,
+            "a handler has no bounds of its own: whoever has a handle may call it",
+            "put them on the `impl` block, or on the struct",
+        );
+    }
     if let ReturnType::Type(_, ty) = &sig.output
         && let Some(opaque) = types::impl_trait(ty)
     {
@@ -219,6 +226,7 @@ pub(crate) fn parameters(
     let mut parameters = Vec::new();
     for (position, input) in method.sig.inputs.iter_mut().enumerate() {
         let FnArg::Typed(typed) = input else { continue };
+        always(typed, errors);
         let key = key(typed, errors);
         if let Some(context) = context(&typed.ty) {
             parameters.push(context);

@@ -182,7 +182,18 @@ impl<'a> Message<'a> {
         if arms.is_empty() {
             return generated!(match *message {});
         }
-        generated!(match message { #arms })
+        // In a configuration that has none of them a reference is matched for which nothing is left, and that asks for an arm.
+        let may_be_empty = self.generics().is_none()
+            && self
+                .messages()
+                .all(|(_, handler)| !handler.hook.cfgs.is_empty());
+        let none_left = may_be_empty.then(|| {
+            generated!(
+                #[allow(unreachable_patterns, reason = "there are handlers in this configuration")]
+                _ => ::core::unreachable!(),
+            )
+        });
+        generated!(match message { #arms #none_left })
     }
 
     /// The arm of the variant that never is; `never` is its uninhabited field.

@@ -106,10 +106,13 @@ impl<T> Sender<T> {
         self.len() == 0
     }
 
-    /// Returns whether a `try_send` would find no room now. A rendezvous is always full, for it has no room of its own.
+    /// Returns whether a `try_send` would find no room now: it is used, or kept by permits. A rendezvous is always full, for it has
+    /// no room of its own.
     pub fn is_full(&self) -> bool {
-        self.capacity()
-            .is_some_and(|capacity| self.len() >= capacity)
+        // SAFETY: this endpoint keeps the core alive.
+        let stats = unsafe { (self.head().vtable.stats)(self.head) };
+        stats.capacity != crate::channel::core::UNBOUNDED
+            && u64::from(stats.len) + u64::from(stats.permits) >= u64::from(stats.capacity)
     }
 
     /// Returns whether no receiver is left.

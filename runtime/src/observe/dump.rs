@@ -553,6 +553,14 @@ impl<'a> View<'a> {
                     count(lane.threads as u64, "thread", "threads"),
                 ),
             )?;
+            if name == "cpu" && lane.queued > 0 && lane.running.len() >= lane.threads {
+                lines.line(
+                    1,
+                    format_args!(
+                        "every core has one: what is queued waits until one of these returns; one that waits itself is better `blocking`"
+                    ),
+                )?;
+            }
             for job in lane.running.iter().take(LISTED) {
                 lines.line(
                     1,

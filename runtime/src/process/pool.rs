@@ -22,6 +22,9 @@ use crate::task::{Task, current};
 
 /// Which worker of a pool gets a message.
 ///
+/// With a policy other than the default a process in front hands each message to its worker, and waits if the mailbox of that one
+/// is full: a slow worker then holds up the messages for the others that come behind.
+///
 /// # Examples
 /// ```
 /// # use roundrock::prelude::*;

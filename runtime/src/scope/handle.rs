@@ -17,8 +17,9 @@ use crate::system::System;
 use crate::task::{Task, current};
 use crate::time::clock::now;
 
-/// The most processes that a pool may have.
-pub const MAX_POOL: usize = 1 << 20;
+/// The most processes that a pool may have: 131072. Each process of a pool of structs has endpoints of its own on the one mailbox,
+/// and a channel has room for no more than half a million of a kind.
+pub const MAX_POOL: usize = 1 << 17;
 
 /// Owns processes: spawn into it, stop it, wait for it.
 ///

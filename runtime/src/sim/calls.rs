@@ -3,6 +3,7 @@
 //! Only in a run that is made again to find the step that blocks, because it costs a thread and a file that is read every 200 µs.
 //! Linux only, and only where it lets a program read `/proc/self/task/*/syscall`.
 
+use std::ffi::c_long;
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use crate::sync::{AtomicU32, Lock, Ordering, start_thread};
 const PERIOD: Duration = Duration::from_micros(200);
 
 /// How often each call was seen in this step, by number.
-type Seen = Vec<(i64, u32)>;
+type Seen = Vec<(c_long, u32)>;
 
 /// Looks at the thread that made it until it is dropped.
 #[derive(Debug)]
@@ -81,7 +82,7 @@ impl Drop for Calls {
     }
 }
 
-fn count(seen: &mut Seen, call: i64) {
+fn count(seen: &mut Seen, call: c_long) {
     match seen.iter_mut().find(|(known, _)| *known == call) {
         Some((_, times)) => *times += 1,
         None => seen.push((call, 1)),
@@ -89,20 +90,20 @@ fn count(seen: &mut Seen, call: i64) {
 }
 
 /// The number of the call; `None` if the thread runs, or is in none.
-fn number(text: &str) -> Option<i64> {
-    let call: i64 = text.split_whitespace().next()?.parse().ok()?;
+fn number(text: &str) -> Option<c_long> {
+    let call: c_long = text.split_whitespace().next()?.parse().ok()?;
     (call >= 0).then_some(call)
 }
 
 #[cfg(target_os = "linux")]
-fn in_words(call: i64) -> String {
+fn in_words(call: c_long) -> String {
     const SLEEPS: &str = "which is `std::thread::sleep`, or another sleep";
     const WAITS: &str = "which is a lock, a channel, a condition or a join of the standard library";
     const READS: &str = "which reads from a file or a socket, or accepts a connection";
     const WRITES: &str = "which writes to a file or a socket";
     const EVENTS: &str = "which waits for files or sockets";
     const CHILDREN: &str = "which waits for another program";
-    const KNOWN: &[(libc::c_long, &str, &str)] = &[
+    const KNOWN: &[(c_long, &str, &str)] = &[
         (libc::SYS_clock_nanosleep, "clock_nanosleep", SLEEPS),
         (libc::SYS_nanosleep, "nanosleep", SLEEPS),
         (libc::SYS_futex, "futex", WAITS),
@@ -127,7 +128,7 @@ fn in_words(call: i64) -> String {
         (libc::SYS_wait4, "wait4", CHILDREN),
         (libc::SYS_waitid, "waitid", CHILDREN),
     ];
-    let known = KNOWN.iter().find(|(known, ..)| i64::from(*known) == call);
+    let known = KNOWN.iter().find(|(known, ..)| *known == call);
     known.map_or_else(
         || format!("call {call} of the operating system"),
         |(_, name, meaning)| format!("`{name}`, {meaning}"),
@@ -135,7 +136,7 @@ fn in_words(call: i64) -> String {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn in_words(call: i64) -> String {
+fn in_words(call: c_long) -> String {
     format!("call {call} of the operating system")
 }
 

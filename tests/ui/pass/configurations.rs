@@ -30,6 +30,42 @@ impl Cache {
     }
 }
 
+/// In this configuration nobody can send it anything.
+#[process]
+struct Tick {
+    n: u8,
+}
+
+#[handlers]
+impl Tick {
+    #[every("1s")]
+    fn tick(&mut self) {
+        self.n += 1;
+    }
+    #[cfg(any())]
+    fn n(&self, #[key] key: u8) -> u8 {
+        self.n + key
+    }
+    #[cfg(any())]
+    fn clear(&mut self) {
+        self.n = 0;
+    }
+}
+
+/// In this one somebody can.
+#[process]
+struct Tock {
+    n: u8,
+}
+
+#[handlers]
+impl Tock {
+    #[cfg(all())]
+    fn n(&self) -> u8 {
+        self.n
+    }
+}
+
 mod shadows {
     #![allow(non_camel_case_types, dead_code)]
     use roundrock::{handlers, process};

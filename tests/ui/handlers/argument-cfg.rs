@@ -1,0 +1,17 @@
+//! An argument of a handler that some configurations do not have.
+
+use roundrock::prelude::*;
+
+#[process]
+struct Counter {
+    n: i64,
+}
+
+#[handlers]
+impl Counter {
+    fn add(&mut self, by: i64, #[cfg(any())] twice: Missing) {
+        self.n += by;
+    }
+}
+
+fn main() {}

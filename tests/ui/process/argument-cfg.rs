@@ -1,0 +1,10 @@
+//! An argument of a process function that some configurations do not have.
+
+use roundrock::prelude::*;
+
+#[process]
+async fn count(#[cfg(any())] gone: &Missing, n: &u8) {
+    let _ = n;
+}
+
+fn main() {}
