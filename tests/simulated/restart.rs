@@ -338,6 +338,8 @@ async fn begun(
             drop(scope.supervise(lives(lives_of)).backoff(pauses).spawn());
             sleep(limit).await;
             scope.stop(secs(0)).await;
+            // It may have given up, which is what is asked here; without this `run` would say so too.
+            let _ = scope.join().await;
             roundrock::Ok(())
         })
         .await;

@@ -114,14 +114,20 @@ impl ScopeInner {
             process: process.to_owned(),
             exit: exit.clone(),
         };
-        let unseen = &self.system.unseen.0;
-        // Before anybody can ask.
-        unseen.lock().push((self.id, scopes, first));
+        let mut unseen = self.system.unseen.0.lock();
+        // Before anybody can ask. One is told in the end; a system that runs for long does not collect more and more.
+        if unseen.len() < UNSEEN {
+            unseen.push((self.id, scopes, first));
+        }
+        drop(unseen);
         self.fail(process, exit);
     }
 }
 
-/// The scopes that gave up, and whose failure nobody has asked for.
+/// The most scopes that are kept in mind because they gave up.
+const UNSEEN: usize = 64;
+
+/// The first scopes that gave up, and whose failure nobody has asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Unseen(Lock<Vec<(u64, String, Ended)>>);
 

@@ -32,7 +32,7 @@ use crate::sim::reason::Reason;
 use crate::sim::strategy::Plan;
 use crate::sim::tape::{Choices, Entry, Tape};
 use crate::system::{Returned, SystemInner, oversee};
-use crate::task::{Task, TaskRef};
+use crate::task::{Task, TaskRef, current};
 
 /// Steps that a run that failed may take to come to its end.
 const LAST_STEPS: u64 = 100_000;
@@ -185,8 +185,13 @@ impl Arena {
         let root = system.make_root();
         let sim = Sim::new(Scope::from_inner(Arc::clone(&root)));
         // UNWIND: the process of the body ends as if it had panicked there.
-        let main = catch_unwind(AssertUnwindSafe(|| body(sim)))
-            .unwrap_or_else(|payload| Box::pin(async move { resume_unwind(payload) }));
+        let main = catch_unwind(AssertUnwindSafe(|| body(sim))).unwrap_or_else(|payload| {
+            let site = current::take_panic_site();
+            Box::pin(async move {
+                current::pass_panic_on(site);
+                resume_unwind(payload)
+            })
+        });
         let main = async move { Ok::<_, Infallible>(main.await) };
         let main = system.run_internally_at("test", options.site, main);
         let test = main.task().clone();
