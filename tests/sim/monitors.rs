@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 use roundrock::prelude::*;
 use roundrock::sim::{Failure, Reason, Simulation, Summary};
+use roundrock_tests::yield_now;
 
 fn search<F: Future<Output = Result<()>> + Send + 'static>(
     body: impl Fn(Sim) -> F,
@@ -264,30 +265,83 @@ fn a_panic_is_the_reason_and_not_the_condition_that_it_broke() {
     }
 }
 
-/// What a condition holds is not what the processes wait for.
-#[roundrock::test(seeds = 16)]
-async fn a_condition_may_hold_a_sender(sim: &Sim) -> Result<()> {
-    let (jobs, inbox) = bounded::<u32>(4);
-    let watched = jobs.clone();
-    sim.always("bounded", move || watched.len() <= 4);
-    let worker = sim.task(
-        "worker",
-        async move { while inbox.recv().await.is_some() {} },
-    );
-    jobs.send(1).await?;
-    drop(jobs);
-    Ok(worker.await?)
+/// As the one before, for an error of the body, and for a panic of the body in the step that breaks the condition.
+#[test]
+fn what_the_body_does_is_the_reason_and_not_the_condition_that_it_broke() {
+    for panics in [false, true] {
+        for always in [false, true] {
+            let failure = Simulation::new("watched")
+                .seeds(2)
+                .run(move |sim: Sim| async move {
+                    let fine = Arc::new(AtomicU32::new(0));
+                    let seen = Arc::clone(&fine);
+                    if always {
+                        sim.always("it is fine", move || seen.load(Ordering::Relaxed) == 0);
+                    } else {
+                        sim.eventually("it is done", move || seen.load(Ordering::Relaxed) == 2);
+                    }
+                    yield_now().await;
+                    fine.store(1, Ordering::Relaxed);
+                    assert!(!panics, "the cause");
+                    bail!("the cause");
+                    #[expect(unreachable_code, reason = "says the type of the body")]
+                    roundrock::Ok(())
+                });
+            let failure = failure.expect_err("the body fails");
+            let told = failure.reason.to_string();
+            let begins = if panics {
+                "`test` panicked at"
+            } else {
+                "`test` failed: "
+            };
+            assert!(
+                told.starts_with(begins) && told.ends_with("the cause"),
+                "{failure}"
+            );
+        }
+    }
 }
 
-/// The same, where nobody waits for the worker.
-#[roundrock::test(seeds = 16)]
-async fn a_condition_may_hold_a_handle_to_the_end(sim: &Sim) -> Result<()> {
-    let (jobs, inbox) = bounded::<u32>(4);
-    let watched = jobs.clone();
-    sim.eventually("all is taken", move || watched.is_empty());
-    sim.task(
-        "worker",
-        async move { while inbox.recv().await.is_some() {} },
-    );
-    Ok(jobs.send(1).await?)
+/// A condition that holds a sender keeps its channel open; the report says so, and a weak one does not.
+#[test]
+fn a_condition_that_holds_what_others_wait_for_is_told() {
+    let hint = "holds an endpoint or a handle that they wait for";
+    for joins in [true, false] {
+        let watched = |weak: bool| {
+            Simulation::new("watched")
+                .seeds(4)
+                .run(move |sim: Sim| async move {
+                    let (jobs, inbox) = bounded::<u32>(4);
+                    let (strong, looks) = (jobs.clone(), jobs.downgrade());
+                    if weak {
+                        drop(strong);
+                        sim.always("bounded", move || {
+                            looks.upgrade().is_none_or(|jobs| jobs.len() <= 4)
+                        });
+                    } else {
+                        sim.always("bounded", move || strong.len() <= 4);
+                    }
+                    let sum = Arc::new(AtomicU32::new(0));
+                    let seen = Arc::clone(&sum);
+                    sim.eventually("all is counted", move || seen.load(Ordering::Relaxed) == 3);
+                    let worker = sim.task("worker", async move {
+                        let mut count = 0;
+                        while let Some(job) = inbox.recv().await {
+                            count += job;
+                        }
+                        sum.store(count, Ordering::Relaxed);
+                    });
+                    jobs.send(3).await?;
+                    drop(jobs);
+                    if joins {
+                        worker.await?;
+                    }
+                    roundrock::Ok(())
+                })
+        };
+        let failure = watched(false).expect_err("the condition keeps the channel open");
+        assert!(failure.to_string().contains(hint), "{failure}");
+        watched(true)
+            .unwrap_or_else(|failure| panic!("a weak sender keeps nothing open: {failure}"));
+    }
 }

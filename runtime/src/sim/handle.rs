@@ -123,7 +123,8 @@ impl Sim {
     /// Watches a condition that must hold from now on, whenever a process has waited, was interrupted, or has ended; also during
     /// the stop at the end. The run fails when it does not.
     ///
-    /// It must not wait. What it reads is best shared in atomics, or in a lock of the standard library.
+    /// It must not wait. What it reads is best shared in atomics, or in a lock of the standard library. It lives until the run is
+    /// over, so an endpoint or a handle in it keeps a channel open: let it hold a weak one.
     ///
     /// # Examples
     /// ```
@@ -133,10 +134,10 @@ impl Sim {
     /// #[roundrock::test(seeds = 8)]
     /// async fn never_more_than_two(sim: &Sim) -> Result<()> {
     ///     let (jobs, inbox) = bounded(2);
-    ///     let looks = jobs.clone();
-    ///     sim.always("no more than two wait", move || looks.len() <= 2);
-    ///     let eager = jobs.clone();
-    ///     sim.sometimes("both places are used", move || eager.len() == 2);
+    ///     let looks = jobs.downgrade();
+    ///     sim.always("no more than two wait", move || looks.upgrade().is_none_or(|jobs| jobs.len() <= 2));
+    ///     let eager = jobs.downgrade();
+    ///     sim.sometimes("both places are used", move || eager.upgrade().is_some_and(|jobs| jobs.len() == 2));
     ///     sim.task("sends", async move {
     ///         for n in 0..4 { jobs.send(n).await?; }
     ///         roundrock::Ok(())

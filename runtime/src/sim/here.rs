@@ -12,6 +12,7 @@ use std::rc::Rc;
 use crate::blocking::Job;
 use crate::channel::head::Side;
 use crate::sim::machine::Machine;
+use crate::sim::reason::Reason;
 use crate::sim::tape::Label;
 use crate::sim::values::About;
 use crate::task::cell::Header;
@@ -165,6 +166,7 @@ pub(crate) fn submit(job: Job) -> bool {
 pub(crate) fn body_failed(error: &crate::Error) {
     with(|machine| {
         if let Some(machine) = machine {
+            *machine.body_error.borrow_mut() = Some(Reason::of_error(error));
             machine.happens(machine.process.get(), || {
                 format!("returns the error: {error:#}")
             });

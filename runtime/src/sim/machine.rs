@@ -113,6 +113,8 @@ pub(crate) struct Machine {
     pub(crate) monitors: RefCell<Monitors>,
     pub(crate) faults: RefCell<Active>,
     pub(crate) broken: RefCell<Option<Reason>>,
+    /// The error that the body returned.
+    pub(super) body_error: RefCell<Option<Reason>>,
     pub(crate) events: RefCell<Option<Events>>,
     pub(super) values: RefCell<Values>,
     /// All that is of interest was recorded.
@@ -165,6 +167,7 @@ impl Machine {
             monitors: RefCell::default(),
             faults: RefCell::new(faults),
             broken: RefCell::new(None),
+            body_error: RefCell::new(None),
             events: RefCell::new(keep.events.then(Events::default)),
             values: RefCell::default(),
             shown: Cell::new(false),
@@ -205,6 +208,18 @@ impl Machine {
             let reason = reason();
             *self.broken.borrow_mut() = Some(reason);
         }
+    }
+
+    /// Whether a process or a job waits for its turn.
+    pub(super) fn somebody_can_run(&self) -> bool {
+        let mut ready = self.ready.borrow_mut();
+        self.collect(&mut ready);
+        !ready.is_empty() || !self.jobs.borrow().is_empty()
+    }
+
+    /// Whether the body has returned an error.
+    pub(super) fn has_returned_an_error(&self) -> bool {
+        self.body_error.borrow().is_some()
     }
 
     pub(crate) fn is_broken(&self) -> bool {
@@ -385,6 +400,10 @@ impl Machine {
             if self.ending.get() || std::mem::replace(rested, true) {
                 return turn;
             }
+            let job = match &turn {
+                Turn::Job(job) => Some(job.process),
+                _ => None,
+            };
             let at = (process.unwrap_or(0), self.steps.get());
             let rest = self
                 .faults
@@ -399,6 +418,10 @@ impl Machine {
                 .push(Resting { until, what: turn });
             if let Some(process) = process {
                 self.happens(process, || format!("is slow for {rest:?}"));
+            } else if let Some(process) = job {
+                self.happens(process, || {
+                    format!("its job that blocks is slow for {rest:?}")
+                });
             }
         }
     }

@@ -123,6 +123,11 @@ impl Reason {
         }
     }
 
+    /// Whether the texts differ in numbers only.
+    pub(crate) fn reads_like(&self, other: &Self) -> bool {
+        same_words(&self.to_string(), &other.to_string())
+    }
+
     /// The reason of a run whose body ended so, and whose root scope said this. What came first is the cause: `failed_before`
     /// says that a process had failed when the body ended.
     pub(crate) fn of_end(

@@ -185,6 +185,7 @@ impl fmt::Display for Failure {
             )?,
         }
         if let Some(found_as) = &self.found_as {
+            let found_as = found_as.replace('\n', "\n  ");
             writeln!(f, "  before it was made simpler it read: {found_as}")?;
         }
         if !self.events.is_empty() {

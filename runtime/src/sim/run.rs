@@ -44,7 +44,7 @@ const MORE_STEPS: u64 = 2_000;
 const SELDOM: u64 = 64;
 
 /// After how many moves of the time it is asked for the first time whether the body can go on at all.
-const FIRST_LOOK: u64 = 256;
+const FIRST_LOOK: u64 = 64;
 
 /// What a run needs to know.
 #[derive(Debug, Clone, Copy)]
@@ -245,8 +245,8 @@ impl Run<'_> {
         while !self.machine.is_broken() && !self.whole.task().state.is_done() {
             self.go_on();
             self.machine.look();
-            self.prefer_the_cause();
             self.note_failure();
+            self.prefer_the_cause();
             turns += 1;
             if turns.is_multiple_of(SELDOM) {
                 self.give_up_on_the_others();
@@ -276,12 +276,27 @@ impl Run<'_> {
     /// Who waits for what in a run that has failed, and who of them waits for ever, if that is why.
     fn who_waits(&self) -> Vec<String> {
         let mut waits = quiet::waits(self.machine, &self.test);
-        let hangs = matches!(
-            &*self.machine.broken.borrow(),
-            Some(Reason::Deadlock | Reason::MaxSteps(_) | Reason::Stuck(_))
-        );
-        if hangs {
-            waits.extend(quiet::proven(&self.root.system));
+        let told = match &*self.machine.broken.borrow() {
+            Some(Reason::Deadlock | Reason::MaxSteps(_)) => Vec::new(),
+            Some(Reason::Stuck(told)) => told.clone(),
+            Some(Reason::Leak(_) | Reason::Eventually(_)) => {
+                return self.with_what_conditions_hold(waits);
+            }
+            _ => return waits,
+        };
+        let proven = quiet::proven(&self.root.system).into_iter();
+        waits.extend(proven.filter(|proof| !told.contains(proof)));
+        self.with_what_conditions_hold(waits)
+    }
+
+    /// Adds that conditions hold what the others wait for, if somebody can run when they are dropped.
+    fn with_what_conditions_hold(&self, mut waits: Vec<String>) -> Vec<String> {
+        if self.machine.drop_conditions() && self.machine.somebody_can_run() {
+            waits.push(
+                "a condition of `always`, `sometimes` or `eventually` holds an endpoint or a handle that they wait for: \
+                 let it hold a weak one (`downgrade()`), or only the state that it looks at"
+                    .to_owned(),
+            );
         }
         waits
     }
@@ -324,7 +339,7 @@ impl Run<'_> {
 
     /// Whether the body or a process of the root scope has failed.
     fn has_failed(&self) -> bool {
-        self.root.has_failed() || self.has_panicked()
+        self.root.has_failed() || self.machine.has_returned_an_error() || self.has_panicked()
     }
 
     /// Whether the body has.
@@ -334,13 +349,13 @@ impl Run<'_> {
 
     /// What failed first, the body or a process.
     fn first_failure(&self) -> Reason {
-        let body = self.test.exit().filter(Exit::is_failure);
-        match (body, self.failed_before.get()) {
-            (Some(exit), Some(false)) => Reason::of_exit("test", &exit),
-            _ => match self.root.result() {
-                Err(error) => Reason::of_error(&error),
-                Ok(()) => Reason::MaxSteps(self.machine.steps.get()),
-            },
+        let panic = self.test.exit().filter(Exit::is_failure);
+        let panic = panic.map(|exit| Reason::of_exit("test", &exit));
+        let body = panic.or_else(|| self.machine.body_error.borrow().clone());
+        match (body, self.failed_before.get(), self.root.result()) {
+            (Some(body), Some(false), _) | (Some(body), _, Ok(())) => body,
+            (_, _, Err(error)) => Reason::of_error(&error),
+            (None, _, Ok(())) => Reason::MaxSteps(self.machine.steps.get()),
         }
     }
 
@@ -382,8 +397,6 @@ impl Run<'_> {
                 self.look_whether_the_test_is_stuck();
                 self.move_time(nanos);
             }
-            // What the conditions hold may be what the others wait for.
-            None if machine.drop_conditions() => {}
             None => machine
                 .break_off(|| quiet::lost_wakeup(&self.root.system).unwrap_or(Reason::Deadlock)),
         }
@@ -398,7 +411,7 @@ impl Run<'_> {
             return;
         }
         let stuck = quiet::stuck(&self.root.system, &self.test);
-        if !stuck.is_empty() && !self.machine.drop_conditions() {
+        if !stuck.is_empty() {
             self.machine.break_off(|| Reason::Stuck(stuck));
         }
     }
@@ -438,11 +451,6 @@ impl Run<'_> {
                 leaked = quiet::leaked(machine);
             }
             if !leaked.is_empty() {
-                if machine.drop_conditions() {
-                    // They may have held what the others wait for.
-                    self.checked.set(false);
-                    return;
-                }
                 machine.break_off(|| Reason::Leak(leaked));
             }
         }

@@ -551,9 +551,9 @@ impl Search<'_> {
             Some(shown) if shown.is_like(&found_as) => shown,
             shown => Reason::Nondeterministic(other_end(Some(&found_as), shown.as_ref())),
         };
-        let differs = first_line(&reason) != first_line(&found_as);
+        let differs = !reason.reads_like(&found_as);
         let mut failure = self.failure(reason, seed, found);
-        failure.found_as = differs.then(|| first_line(&found_as));
+        failure.found_as = differs.then(|| found_as.to_string());
         failure.shrunk = shrunk;
         failure.shrink_runs = runs;
         failure.events = shown.events;
@@ -584,12 +584,6 @@ impl Search<'_> {
             environment: self.simulation.environment,
         }
     }
-}
-
-/// A reason without its details.
-fn first_line(reason: &Reason) -> String {
-    let text = reason.to_string();
-    text.lines().next().unwrap_or_default().to_owned()
 }
 
 /// Whether two runs with the same choices came to the same end.
