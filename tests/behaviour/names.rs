@@ -153,3 +153,42 @@ fn no_wait_for_a_name_is_forgotten() {
         Ok(())
     });
 }
+
+/// Its copies panic when they are dropped, and so do what they panic with.
+struct Bomb {
+    armed: bool,
+}
+
+impl Clone for Bomb {
+    fn clone(&self) -> Self {
+        Self { armed: true }
+    }
+}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if self.armed {
+            std::panic::panic_any(Self { armed: true });
+        }
+    }
+}
+
+/// Values that panic when their names are forgotten, and panics whose payload does, take nobody with them: who waits for a name there
+/// hears of the stop.
+#[test]
+fn names_of_values_that_panic_are_forgotten() {
+    on_workers(|scope| async move {
+        let part = scope.child("part");
+        let from = part.clone();
+        let waits = scope.task("waits", async move {
+            roundrock::Ok(from.wait_for_name::<u32>("never").await)
+        });
+        yield_now().await;
+        for name in ["one", "two", "three"] {
+            part.register(name, &Bomb { armed: false })?;
+        }
+        assert!(part.stop(secs(3600)).await.is_clean());
+        assert_eq!(waits.await?, None);
+        Ok(())
+    });
+}

@@ -373,6 +373,27 @@ fn p32_a_failure_in_a_stop_is_its_scopes() {
     });
 }
 
+/// What a child says at its end that would not have been started again is nobody's failure, whether its scope stops or not.
+#[test]
+fn the_end_of_a_temporary_child_is_nobodys_failure() {
+    #[process]
+    async fn ends(input: &Receiver<()>) -> Result<()> {
+        while input.recv().await.is_some() {}
+        bail!("the input has ended")
+    }
+    on_workers(|scope| async move {
+        let parts = scope.child("parts");
+        let (more, input) = bounded(1);
+        let child = parts.supervise(ends(input)).temporary().spawn();
+        more.send(()).await?;
+        assert!(parts.stop(secs(5)).await.is_clean());
+        parts.join().await?;
+        assert!(child.done().await.is_failure());
+        drop(more);
+        Ok(())
+    });
+}
+
 /// A link with a child that is over and has failed ends the other process, as one with any other process does.
 #[test]
 fn a_link_with_a_child_that_is_over_has_an_effect() {

@@ -213,10 +213,10 @@ impl Head {
 #[cold]
 fn too_many() -> ! {
     // As for the standard library's reference counts: going on would be unsound, and nobody has that many endpoints.
-    eprintln!(
+    crate::system::print_error(format_args!(
         "roundrock: a channel has at most 8388608 senders, 524288 receivers, and as many weak endpoints: the program is aborted; \
          lend one endpoint to many processes instead of cloning it for each"
-    );
+    ));
     std::process::abort()
 }
 

@@ -26,7 +26,7 @@ use crate::observe::{BOOKS, Event, EventKind, Site};
 use crate::process::exit::{Exit, Fault};
 use crate::scheduler::Scheduler;
 use crate::sync::Ordering;
-use crate::system::SystemInner;
+use crate::system::{SystemInner, print_error};
 use crate::task::{ProcessId, TaskRef};
 use crate::time::sleep::later;
 
@@ -391,7 +391,9 @@ fn act(system: &SystemInner, leak: &Leak) -> bool {
             true
         }
         OnLeak::Abort => {
-            eprintln!("{leak}\nthe program is aborted, as `on_leak` says");
+            print_error(format_args!(
+                "{leak}\nthe program is aborted, as `on_leak` says"
+            ));
             std::process::abort();
         }
     }

@@ -328,7 +328,11 @@ impl fmt::Debug for Fault {
 /// panic hook, and goes no further.
 pub(crate) fn contain(what: &'static str, code: impl FnOnce()) {
     // UNWIND: by contract nothing of ours is half done.
-    if catch_unwind(AssertUnwindSafe(code)).is_err() {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(code)) {
+        // It may be anything, also something whose own destructor panics.
+        if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            let _ = Box::leak(another);
+        }
         tracing::error!(target: "roundrock::process", what, "user code panicked where nobody could be told");
     }
 }

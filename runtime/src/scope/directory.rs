@@ -17,6 +17,7 @@ use std::mem;
 use std::sync::Arc;
 use std::task::Waker;
 
+use crate::process::exit::contain;
 use crate::sync::Lock;
 
 /// What a name leads to: a clone of what was registered.
@@ -136,8 +137,11 @@ impl Names for Local {
             }
         }
         drop(state);
-        drop(forgotten);
+        // First, for what is forgotten has destructors of the user's.
         wake(woken);
+        for (_, entry) in forgotten.into_iter().flatten() {
+            contain("a destructor", || drop(entry));
+        }
     }
 
     fn watch(&self, scope: u64, name: &str, waker: Waker, watcher: &mut Watcher) {

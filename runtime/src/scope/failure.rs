@@ -89,10 +89,10 @@ impl ScopeInner {
     pub(crate) fn result(&self) -> Result<()> {
         let mut exits = std::mem::take(&mut self.state.lock().exits).into_iter();
         let unseen = &self.system.unseen;
+        // Nobody is above the root who could still ask. They are taken out in any case: they may hold what holds the system.
+        let first_unseen = self.parent.is_none().then(|| unseen.first()).flatten();
         match exits.next() {
-            // Nobody is above the root who could still ask.
-            None if self.parent.is_none() => unseen.first().map_or(Ok(()), Err),
-            None => Ok(()),
+            None => first_unseen.map_or(Ok(()), Err),
             Some(first) => {
                 unseen.was_seen(self.id);
                 let error = ScopeError::new(&self.name, first, exits.collect());

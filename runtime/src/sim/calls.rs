@@ -1,7 +1,7 @@
 //! Which call of the operating system a step blocks in: a thread of its own looks at what the kernel says of the run's thread.
 //!
 //! Only in a run that is made again to find the step that blocks, because it costs a thread and a file that is read every 200 µs.
-//! Linux only, and only where it lets a program read `/proc/self/task/*/syscall`.
+//! Linux only, and only where it lets a program read `/proc/self/task/*/syscall`; names on x86-64 and AArch64, numbers elsewhere.
 
 use std::ffi::c_long;
 use std::fs::{self, File};
@@ -95,7 +95,10 @@ fn number(text: &str) -> Option<c_long> {
     (call >= 0).then_some(call)
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
 fn in_words(call: c_long) -> String {
     const SLEEPS: &str = "which is `std::thread::sleep`, or another sleep";
     const WAITS: &str = "which is a lock, a channel, a condition or a join of the standard library";
@@ -135,7 +138,10 @@ fn in_words(call: c_long) -> String {
     )
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
 fn in_words(call: c_long) -> String {
     format!("call {call} of the operating system")
 }

@@ -174,8 +174,10 @@ impl Table {
             exit.is_normal() && !child.starter.is_wanted() && !child.lineage.left_work();
         match child.state {
             _ if self.stopping => {
-                // Nobody will start it again to make up for it: the failure is its scope's.
-                if exit.is_failure() {
+                // Nobody will start it again to make up for it: the failure is its scope's, unless it would not have been started again
+                // in any case.
+                let was_wanted = child.state == State::Ending(Then::Over);
+                if exit.is_failure() && child.restart.wants(&exit) && !was_wanted {
                     self.scope.fail(child.name, &exit);
                 }
                 self.over(key, exit);
