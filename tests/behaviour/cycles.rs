@@ -177,13 +177,17 @@ fn a_cycle_through_a_join_is_refused() {
     on(2, async |scope| {
         let one = scope.spawn(node());
         let caller = one.clone();
+        let (go, wait) = bounded(1);
         let task = scope.task("caller", async move {
+            wait.recv().await;
             Ok::<_, Error>(match caller.ping().await {
                 Ok(n) => Ok(n),
                 Err(error) => Err(error),
             })
         });
-        let result = one.join(task).await;
+        // The call is in the mailbox before the other one is made, or that would be answered first.
+        let (result, sent) = join!(async { one.join(task).await }, async { go.send(()).await });
+        sent?;
         assert!(
             matches!(result, Err(CallError::Failed(CallError::Cycle(_)))),
             "{result:?}"
