@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use crate::channel::error::Closed;
 use crate::channel::latest::{LatestReceiver, LatestSender};
 use crate::channel::select::{ArmPoll, Event, Token};
-use crate::channel::waiters::Ticket;
+use crate::channel::waiters::{Ticket, give_up};
 use crate::sim::{here, told};
 use crate::task::current;
 use crate::task::registry::WaitKind;
@@ -52,12 +52,11 @@ impl<T> Event for LatestChanged<'_, T> {
 
 impl<T> Drop for LatestChanged<'_, T> {
     fn drop(&mut self) {
-        if self.ticket.is_used() {
-            let mut state = self.receiver.shared.state.lock();
-            let waker = state.receiving.leave(&mut self.ticket);
-            drop(state);
-            drop(waker);
-        }
+        give_up(
+            &self.receiver.shared.state,
+            |state| &mut state.receiving,
+            &mut self.ticket,
+        );
     }
 }
 
@@ -151,11 +150,10 @@ impl<T> Event for LatestClosed<'_, T> {
 
 impl<T> Drop for LatestClosed<'_, T> {
     fn drop(&mut self) {
-        if self.ticket.is_used() {
-            let mut state = self.sender.shared.state.lock();
-            let waker = state.closing.leave(&mut self.ticket);
-            drop(state);
-            drop(waker);
-        }
+        give_up(
+            &self.sender.shared.state,
+            |state| &mut state.closing,
+            &mut self.ticket,
+        );
     }
 }

@@ -22,7 +22,7 @@ use crate::channel::account::{Account, Book, Listing};
 use crate::channel::dead::Dead;
 use crate::channel::error::{SendError, TryRecvError};
 use crate::channel::select::{ArmPoll, Event, Token};
-use crate::channel::waiters::{Ticket, Waiters};
+use crate::channel::waiters::{Ticket, Waiters, give_up};
 use crate::observe::Ledger;
 use crate::sim::values::About;
 use crate::sim::{here, told};
@@ -503,12 +503,11 @@ impl<T: Message> Event for OneshotRecv<'_, T> {
 
 impl<T> Drop for OneshotRecv<'_, T> {
     fn drop(&mut self) {
-        if self.ticket.is_used() {
-            let mut state = self.receiver.shared.state.lock();
-            let waker = state.receiving.leave(&mut self.ticket);
-            drop(state);
-            drop(waker);
-        }
+        give_up(
+            &self.receiver.shared.state,
+            |state| &mut state.receiving,
+            &mut self.ticket,
+        );
     }
 }
 
@@ -567,11 +566,10 @@ impl<T> Event for OneshotClosed<'_, T> {
 
 impl<T> Drop for OneshotClosed<'_, T> {
     fn drop(&mut self) {
-        if self.ticket.is_used() {
-            let mut state = self.sender.shared.state.lock();
-            let waker = state.closing.leave(&mut self.ticket);
-            drop(state);
-            drop(waker);
-        }
+        give_up(
+            &self.sender.shared.state,
+            |state| &mut state.closing,
+            &mut self.ticket,
+        );
     }
 }

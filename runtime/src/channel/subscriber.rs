@@ -14,7 +14,7 @@ use crate::channel::broadcast::{Lagged, Shared};
 use crate::channel::error::TryRecvError;
 use crate::channel::ring::drop_each;
 use crate::channel::select::{ArmPoll, Event, Token};
-use crate::channel::waiters::{Ticket, Waiters};
+use crate::channel::waiters::{Ticket, Waiters, give_up};
 use crate::sim::{here, told};
 use crate::sync::{AtomicU64, Ordering};
 use crate::task::current;
@@ -298,11 +298,10 @@ impl<T: Clone + 'static> Event for BroadcastRecv<'_, T> {
 
 impl<T> Drop for BroadcastRecv<'_, T> {
     fn drop(&mut self) {
-        if self.ticket.is_used() {
-            let mut state = self.receiver.shared.state.lock();
-            let waker = state.receiving.leave(&mut self.ticket);
-            drop(state);
-            drop(waker);
-        }
+        give_up(
+            &self.receiver.shared.state,
+            |state| &mut state.receiving,
+            &mut self.ticket,
+        );
     }
 }

@@ -12,6 +12,7 @@
 use std::task::Context;
 
 use crate::numbered::Numbered;
+use crate::sync::Lock;
 use crate::task::waker::TaskWaker;
 
 /// Wakers of waiting operations, by ticket: the oldest has the lowest.
@@ -75,6 +76,20 @@ impl Waiters {
             first: self.first.take().map(|(_, waker)| waker),
             more: self.more.take(),
         }
+    }
+}
+
+/// Ends an operation that may wait in a list under this lock: its waker is dropped after unlocking.
+pub(crate) fn give_up<S>(
+    lock: &Lock<S>,
+    list: impl FnOnce(&mut S) -> &mut Waiters,
+    ticket: &mut Ticket,
+) {
+    if ticket.is_used() {
+        let mut state = lock.lock();
+        let waker = list(&mut state).leave(ticket);
+        drop(state);
+        drop(waker);
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use crate::channel::select::{ArmPoll, Event, Token};
-use crate::channel::waiters::Ticket;
+use crate::channel::waiters::{Ticket, give_up};
 use crate::scope::ScopeInner;
 use crate::supervise::Lineage;
 use crate::task::current;
@@ -88,12 +88,11 @@ impl Clone for Stopping {
 
 impl Drop for Stopping {
     fn drop(&mut self) {
-        if self.ticket.is_used() {
-            let mut state = self.scope.state.lock();
-            let waker = state.stopping.leave(&mut self.ticket);
-            drop(state);
-            drop(waker);
-        }
+        give_up(
+            &self.scope.state,
+            |state| &mut state.stopping,
+            &mut self.ticket,
+        );
     }
 }
 

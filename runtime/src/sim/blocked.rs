@@ -12,13 +12,13 @@
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::scheduler::Scheduler;
+use crate::sim::beside::Beside;
 use crate::sim::calls::Calls;
 use crate::sim::events::name_of;
-use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering, start_thread};
+use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering};
 
 /// What a step takes at least that is said to block.
 pub(super) const SHORTEST: Duration = Duration::from_millis(1);
@@ -183,9 +183,7 @@ pub(super) const WAYS_OUT: &str = "instead of `std::thread::sleep` write `sleep(
 /// A thread that says when a step does not come back. It ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Watchdog {
-    /// Not zero when it is to end.
-    ended: Arc<AtomicU32>,
-    thread: Option<JoinHandle<()>>,
+    _looks: Option<Beside>,
 }
 
 impl Watchdog {
@@ -204,44 +202,20 @@ impl Watchdog {
         limit: Duration,
         tell: impl Fn(String) + Send + 'static,
     ) -> Self {
-        let ended = Arc::new(AtomicU32::new(0));
-        let end = Arc::clone(&ended);
         let (name, progress) = (name.to_owned(), Arc::clone(progress));
-        let watch = move || {
-            let mut seen = (progress.steps(), Instant::now());
-            let mut told = false;
-            loop {
-                std::thread::park_timeout(limit / 4);
-                // ORDERING: Relaxed: nothing else is read, and who sets it unparks this thread afterwards.
-                if end.load(Ordering::Relaxed) != 0 {
-                    return;
-                }
-                let steps = progress.steps();
-                if steps != seen.0 {
-                    seen = (steps, Instant::now());
-                    told = false;
-                } else if !told && seen.1.elapsed() >= limit {
-                    told = true;
-                    tell(progress.stuck(&name, seen.1.elapsed()));
-                }
+        let mut seen = (progress.steps(), Instant::now());
+        let mut told = false;
+        let looks = Beside::every(limit / 4, "simulation-watch", move || {
+            let steps = progress.steps();
+            if steps != seen.0 {
+                seen = (steps, Instant::now());
+                told = false;
+            } else if !told && seen.1.elapsed() >= limit {
+                told = true;
+                tell(progress.stuck(&name, seen.1.elapsed()));
             }
-        };
-        let thread = start_thread("simulation-watch".to_owned(), Box::new(watch));
-        Self {
-            ended,
-            thread: thread.ok(),
-        }
-    }
-}
-
-impl Drop for Watchdog {
-    fn drop(&mut self) {
-        // ORDERING: Relaxed: see the watchdog's loop.
-        self.ended.store(1, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            let _ = thread.join();
-        }
+        });
+        Self { _looks: looks }
     }
 }
 

@@ -7,10 +7,10 @@ use std::ffi::c_long;
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::sync::{AtomicU32, Lock, Ordering, start_thread};
+use crate::sim::beside::Beside;
+use crate::sync::Lock;
 
 /// How often it looks: several times in the shortest step that is said to block.
 const PERIOD: Duration = Duration::from_micros(200);
@@ -22,8 +22,7 @@ type Seen = Vec<(c_long, u32)>;
 #[derive(Debug)]
 pub(super) struct Calls {
     seen: Arc<Lock<Seen>>,
-    ended: Arc<AtomicU32>,
-    thread: Option<JoinHandle<()>>,
+    _looks: Option<Beside>,
 }
 
 impl Calls {
@@ -33,25 +32,18 @@ impl Calls {
         let mut file =
             File::open(fs::canonicalize("/proc").ok()?.join(thread).join("syscall")).ok()?;
         let seen = Arc::new(Lock::new(Seen::new()));
-        let ended = Arc::new(AtomicU32::new(0));
-        let (all, end) = (Arc::clone(&seen), Arc::clone(&ended));
-        let look = move || {
-            let mut text = String::new();
-            // ORDERING: Relaxed: nothing else is read, and who sets it unparks this thread afterwards.
-            while end.load(Ordering::Relaxed) == 0 {
-                text.clear();
-                let read = file.rewind().and_then(|()| file.read_to_string(&mut text));
-                if let Some(call) = read.ok().and_then(|_| number(&text)) {
-                    count(&mut all.lock(), call);
-                }
-                std::thread::park_timeout(PERIOD);
+        let all = Arc::clone(&seen);
+        let mut text = String::new();
+        let looks = Beside::every(PERIOD, "simulation-calls", move || {
+            text.clear();
+            let read = file.rewind().and_then(|()| file.read_to_string(&mut text));
+            if let Some(call) = read.ok().and_then(|_| number(&text)) {
+                count(&mut all.lock(), call);
             }
-        };
-        let thread = start_thread("simulation-calls".to_owned(), Box::new(look)).ok()?;
+        })?;
         Some(Self {
             seen,
-            ended,
-            thread: Some(thread),
+            _looks: Some(looks),
         })
     }
 
@@ -68,17 +60,6 @@ impl Calls {
             .copied()
             .max_by_key(|&(_, times)| times);
         most.map(|(call, _)| in_words(call))
-    }
-}
-
-impl Drop for Calls {
-    fn drop(&mut self) {
-        // ORDERING: Relaxed: see the loop of the thread.
-        self.ended.store(1, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            let _ = thread.join();
-        }
     }
 }
 
@@ -162,8 +143,7 @@ mod tests {
     fn the_call_that_was_seen_most_often_is_said() {
         let calls = Calls {
             seen: Arc::new(Lock::new(Seen::new())),
-            ended: Arc::default(),
-            thread: None,
+            _looks: None,
         };
         assert_eq!(calls.most(), None);
         for call in [7, 999_999, 999_999] {

@@ -11,8 +11,9 @@
 //!
 //! # Where processes are interrupted
 //!
-//! Before the effect of every asynchronous operation of this crate, and before a whole `select!`. What lies between two of them
-//! is one step: plain code, `try_send`, `try_recv`, `spawn`, and the drop of an endpoint do not switch. So a race on atomics or
+//! Before the effect of every send, receive, call, join, lock and wait for a stop, and before a whole `select!`; a pause, a tick and
+//! a job that blocks wait in any case. What lies between two of them is one step: plain code, `try_send`, `try_recv`, `spawn`, and
+//! the drop of an endpoint do not switch. So a race on atomics or
 //! on locks of the standard library is found only if an operation lies between the two accesses.
 //!
 //! # Time
@@ -25,7 +26,7 @@
 //!
 //! Sockets, files and timers of tokio (there is no reactor: tokio's own panic names the call), threads that wake processes (the
 //! run fails and names the process), and code that blocks its thread (`std::thread::sleep`, a socket or a lock of the standard
-//! library: if it takes a millisecond or more the run fails and names the process, on Linux; if it never comes back, that is said
+//! library: if it takes a millisecond or more the run fails and names the process and the call, on Linux; if it never comes back, that is said
 //! on standard error after five seconds). Jobs of [`blocking`](crate::blocking::blocking) run inline, at a moment that is chosen;
 //! one that waits for a process, with `blocking_recv` say, is refused.
 //!
@@ -33,8 +34,9 @@
 //!
 //! `tape` (choices), `strategy` (how they are made), `machine` (one step), `here` (what the runtime asks), `record` (what is noted
 //! of it; `told` for what does not wait), `values` (messages in words), `run` (one run), `quiet` (what is known when nothing can run), `search` (many runs),
-//! `blocked` and `calls` (code that blocks), `shrink`, `report`; and for users `handle`, `probe`, `model`, `monitor`, `faults`.
+//! `blocked` and `calls` (code that blocks; `beside` is their thread), `shrink`, `report`; and for users `handle`, `probe`, `model`, `monitor`, `faults`.
 
+mod beside;
 mod blocked;
 mod calls;
 mod entry;

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::process::exit::contain;
 use crate::sim::machine::Machine;
 use crate::sim::reason::Reason;
 
@@ -19,8 +20,7 @@ pub(crate) enum When {
 struct Monitor {
     when: When,
     name: String,
-    /// `None` once it was dropped, and is not asked any more.
-    holds: Option<Box<dyn FnMut() -> bool>>,
+    holds: Box<dyn FnMut() -> bool>,
     held: bool,
 }
 
@@ -34,7 +34,7 @@ impl Machine {
         self.monitors.borrow_mut().0.push(Monitor {
             when,
             name,
-            holds: Some(holds),
+            holds,
             held: false,
         });
     }
@@ -60,11 +60,8 @@ impl Machine {
             if !which.contains(&monitor.when) || monitor.when == When::Sometimes && monitor.held {
                 continue;
             }
-            let Some(condition) = &mut monitor.holds else {
-                continue;
-            };
             // UNWIND: the run ends, and a condition that panicked is not asked again.
-            let holds = match catch_unwind(AssertUnwindSafe(condition)) {
+            let holds = match catch_unwind(AssertUnwindSafe(|| (monitor.holds)())) {
                 Ok(holds) => holds,
                 Err(payload) => {
                     let condition = format!("the condition {}", monitor.name);
@@ -84,18 +81,12 @@ impl Machine {
         self.monitors.borrow_mut().0.extend(added.0);
     }
 
-    /// Drops what the conditions hold; what was seen of them is kept. False if there were none.
+    /// Drops the conditions of a run that has failed, with what they hold. False if there were none.
     pub(crate) fn drop_conditions(&self) -> bool {
-        let mut dropped = Vec::new();
-        for monitor in &mut self.monitors.borrow_mut().0 {
-            dropped.extend(monitor.holds.take());
-        }
-        // UNWIND: what a condition holds is the user's, and may panic when it is dropped; the run goes on to its own end.
-        let any = !dropped.is_empty();
-        for condition in dropped {
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(condition))) {
-                self.break_off(|| Reason::of_payload("a condition".to_owned(), payload));
-            }
+        let conditions = std::mem::take(&mut *self.monitors.borrow_mut()).0;
+        let any = !conditions.is_empty();
+        for condition in conditions {
+            contain("a destructor", || drop(condition));
         }
         any
     }

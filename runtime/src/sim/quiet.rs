@@ -61,23 +61,21 @@ pub(crate) fn leaked(machine: &Machine) -> Vec<String> {
 
 /// What the detector of leaks proves: processes that can never run again, though others may go on. One text for each finding.
 pub(crate) fn proven(system: &SystemInner) -> Vec<String> {
-    let found = leaks::search(system);
-    let proven = found.iter().filter(|leak| leak.is_proven());
-    proven.map(ToString::to_string).collect()
+    proofs(system, |_| true)
 }
 
-/// What the detector proves of the body of the test: that it can never go on.
+/// The same, of the body of the test: that it can never go on.
 pub(crate) fn stuck(system: &SystemInner, test: &TaskRef) -> Vec<String> {
-    let found = leaks::search(system);
-    let of_test = |leak: &&Leak| {
-        let mut processes = leak.processes.iter();
-        leak.is_proven() && processes.any(|process| process.id == test.id())
-    };
-    found
-        .iter()
-        .filter(of_test)
-        .map(ToString::to_string)
-        .collect()
+    let test = test.id();
+    proofs(system, |leak| {
+        leak.processes.iter().any(|process| process.id == test)
+    })
+}
+
+fn proofs(system: &SystemInner, wanted: impl Fn(&Leak) -> bool) -> Vec<String> {
+    let found = leaks::search(system).into_iter();
+    let wanted = found.filter(|leak| leak.is_proven() && wanted(leak));
+    wanted.map(|leak| leak.to_string()).collect()
 }
 
 /// Processes that are parked on a channel although what they wait for is there.

@@ -246,12 +246,12 @@ impl Run<'_> {
             self.go_on();
             self.machine.look();
             self.note_failure();
-            self.prefer_the_cause();
             turns += 1;
             if turns.is_multiple_of(SELDOM) {
                 self.give_up_on_the_others();
             }
         }
+        self.prefer_the_cause();
         if !self.machine.is_broken() && !self.checked.get() && !self.has_failed() {
             // Everything ended by itself.
             self.machine.look_at_end();
