@@ -373,13 +373,8 @@ fn p29_rest_for_one() {
 #[test]
 fn p29_a_temporary_bystander_is_stopped_and_forgotten() {
     on_workers(|scope| async move {
-        for all in [true, false] {
-            let parts = scope.child("parts");
-            let parts = if all {
-                parts.one_for_all()
-            } else {
-                parts.rest_for_one()
-            };
+        for fall in [Scope::one_for_all, Scope::rest_for_one] {
+            let parts = fall(scope.child("parts"));
             let log = Log::default();
             let first = add(&parts, "1", &log, Restart::Transient);
             let bystander = add(&parts, "2", &log, Restart::Temporary);

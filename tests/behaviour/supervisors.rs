@@ -234,13 +234,8 @@ fn what_a_child_started_holds_up_its_restart_for_its_time() {
 #[test]
 fn p29_a_child_that_hangs_in_its_stop_does_not_keep_the_others() {
     simulated(|scope| async move {
-        for all in [true, false] {
-            let parts = scope.child("parts");
-            let parts = if all {
-                parts.one_for_all()
-            } else {
-                parts.rest_for_one()
-            };
+        for fall in [Scope::one_for_all, Scope::rest_for_one] {
+            let parts = fall(scope.child("parts"));
             let log = Log::default();
             let first = add(&parts, "first", &log, Restart::Transient);
             let starts = Arc::new(AtomicUsize::new(0));
