@@ -17,7 +17,7 @@ use crate::channel::policy::Overflow;
 use crate::channel::ring::Ring;
 use crate::channel::wait::Wakes;
 use crate::sim::here;
-use crate::sync::Guard;
+use crate::sync::BiasedGuard;
 use crate::task::{TaskRef, current};
 
 impl<T> Core<T> {
@@ -37,7 +37,7 @@ impl<T> Core<T> {
     /// Counts a message that had to give way, and drops it.
     #[cold]
     #[inline(never)]
-    pub(super) fn discard(mut state: Guard<'_, State<T>>, message: T, is_new: bool) {
+    pub(super) fn discard(mut state: BiasedGuard<'_, State<T>>, message: T, is_new: bool) {
         // A policy that discards was set by `configure`, which notes whose it is.
         let own = state.cold.as_ref().and_then(|cold| cold.own);
         // SAFETY: whoever sends holds an endpoint, which keeps the core alive.

@@ -34,7 +34,7 @@ use crate::channel::ring::Ring;
 use crate::channel::select::Token;
 use crate::channel::wait::{self, Claimed, List, Node, Offer, Wakes};
 use crate::observe::BOOKS;
-use crate::sync::{AtomicU64, Guard, Lock, prefetch, prefetch_before};
+use crate::sync::{AtomicU64, BiasedGuard, BiasedLock, prefetch, prefetch_before};
 use crate::task::waker::{self, TaskWaker};
 use crate::task::{TaskRef, current};
 
@@ -45,7 +45,7 @@ pub(crate) const UNBOUNDED: u32 = u32::MAX;
 #[repr(C)]
 pub(crate) struct Core<T> {
     pub(crate) head: Head,
-    pub(super) state: Lock<State<T>>,
+    pub(super) state: BiasedLock<State<T>>,
 }
 
 /// Buffer, parked operations, room, and what observers ask for. In this order, so that what every message touches lies together.
@@ -111,7 +111,7 @@ impl<T> Core<T> {
                 server: AtomicU64::new(0),
                 home: Home::new(shard),
             },
-            state: Lock::new(State {
+            state: BiasedLock::new(State {
                 receivers: List::new(),
                 capacity,
                 senders: List::new(),
@@ -172,7 +172,7 @@ impl<T> Core<T> {
     /// As for [`send`](Self::send).
     #[inline(never)]
     unsafe fn hand_over(
-        mut state: Guard<'_, State<T>>,
+        mut state: BiasedGuard<'_, State<T>>,
         place: NonNull<()>,
         park: Option<Park<'_, '_>>,
     ) -> Started {
@@ -211,7 +211,7 @@ impl<T> Core<T> {
     /// As for [`send_offer`](Self::send_offer).
     #[inline(never)]
     unsafe fn send_in(
-        mut state: Guard<'_, State<T>>,
+        mut state: BiasedGuard<'_, State<T>>,
         offer: Offer,
         park: Option<Park<'_, '_>>,
     ) -> Started {
@@ -284,11 +284,11 @@ impl<T> Core<T> {
     #[cold]
     #[inline(never)]
     unsafe fn send_prepared(
-        state: Guard<'_, State<T>>,
+        state: BiasedGuard<'_, State<T>>,
         offer: Offer,
         park: Park<'_, '_>,
     ) -> Started {
-        let (state, _spare) = Guard::unlocked(state, || waker::prepare(park.cx));
+        let (state, _spare) = BiasedGuard::unlocked(state, || waker::prepare(park.cx));
         // SAFETY: by contract.
         unsafe { Self::send_in(state, offer, Some(park)) }
     }
@@ -381,7 +381,7 @@ impl<T> Core<T> {
     /// As for [`recv`](Self::recv).
     #[inline(never)]
     unsafe fn recv_in(
-        mut state: Guard<'_, State<T>>,
+        mut state: BiasedGuard<'_, State<T>>,
         place: NonNull<()>,
         park: Park<'_, '_>,
         object: u64,
@@ -454,12 +454,12 @@ impl<T> Core<T> {
     #[cold]
     #[inline(never)]
     unsafe fn recv_prepared(
-        state: Guard<'_, State<T>>,
+        state: BiasedGuard<'_, State<T>>,
         place: NonNull<()>,
         park: Park<'_, '_>,
         object: u64,
     ) -> Result<T, Started> {
-        let (state, _spare) = Guard::unlocked(state, || waker::prepare(park.cx));
+        let (state, _spare) = BiasedGuard::unlocked(state, || waker::prepare(park.cx));
         // SAFETY: by contract.
         unsafe { Self::recv_in(state, place, park, object) }
     }

@@ -33,8 +33,8 @@ use crate::scheduler::driver::Parker;
 use crate::scheduler::queue::{Local, Runnable, Thief};
 use crate::sim::here;
 use crate::sync::{
-    AtomicPtr, AtomicU32, AtomicU64, Ordering, heavy_fence, light_fence, take_collisions,
-    thread_local,
+    AtomicPtr, AtomicU32, AtomicU64, Ordering, Owning, heavy_fence, light_fence, may_own_locks,
+    take_collisions, thread_local,
 };
 use crate::task::cell::{self, Header, Step};
 use crate::task::registry::FreeCache;
@@ -246,7 +246,10 @@ struct Stolen {
 
 /// While it lives, its worker is the worker of this thread.
 #[derive(Debug)]
-pub(crate) struct Here<'a>(PhantomData<&'a Worker>);
+pub(crate) struct Here<'a>(
+    #[expect(dead_code, reason = "ends with this")] Option<Owning>,
+    PhantomData<&'a Worker>,
+);
 
 impl Drop for Here<'_> {
     fn drop(&mut self) {
@@ -375,7 +378,7 @@ impl Worker {
     /// Makes this the worker of this thread.
     pub(crate) fn enter(&self) -> Here<'_> {
         WORKER.with(|worker| worker.set(self));
-        Here(PhantomData)
+        Here(may_own_locks(), PhantomData)
     }
 
     /// The worker of a simulation, which runs no loop of its own: it takes in what becomes ready, and the simulation chooses.

@@ -1,9 +1,10 @@
-//! [`Lock`]: the short lock of channels and timer shards, for a critical section of a few dozen instructions.
+//! [`Lock`]: the short lock of what several workers use, for a critical section of a few dozen instructions. Channels have one that
+//! may belong to a worker: `biased.rs`.
 //!
-//! Unlocking is one plain store, which is what makes a message cheap; the price is that a waiter cannot be woken by the
+//! Unlocking is one plain store, which is what makes it cheap; the price is that a waiter cannot be woken by the
 //! holder. A waiter therefore spins for about a microsecond and then sleeps in growing steps: the only way to wait longer
 //! than a spin is that the holder was preempted, and then sleeping is right.
-//! Rejected: `parking_lot::Mutex` in the channel core, whose unlock is a second locked instruction (+5 ns per lock here).
+//! Rejected: `parking_lot::Mutex`, whose unlock is a second locked instruction (+5 ns per lock here).
 //!
 //! **Invariants**
 //! - A [`Guard`] exists exactly while `held` is 1, and there is one at a time.
@@ -105,17 +106,6 @@ impl<T> Lock<T> {
 #[derive(Debug)]
 pub(crate) struct Guard<'a, T> {
     lock: &'a Lock<T>,
-}
-
-impl<T> Guard<'_, T> {
-    /// Unlocks for as long as `between` takes. What it returns comes second, so that a caller's pattern can name it.
-    #[cold]
-    pub(crate) fn unlocked<R>(this: Self, between: impl FnOnce() -> R) -> (Self, R) {
-        let lock = this.lock;
-        drop(this);
-        let result = between();
-        (lock.lock(), result)
-    }
 }
 
 impl<T> Deref for Guard<'_, T> {

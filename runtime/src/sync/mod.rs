@@ -6,11 +6,13 @@
 // For the crate itself this is also the home of atomics, cells, locks, threads and the clock: the standard library's, or loom's
 // under `cfg(loom)`. Everything that several threads share goes through here, so that each protocol can be checked by a loom
 // model in `src/tests/`. The two twins have the same interface; nothing else in the crate needs to know which one it uses.
-// `lock` is the lock that everything here uses.
+// `lock` is the lock that everything here uses, `biased` that of channels.
 //
 // Limit: loom models fences of sequential consistency, but takes sequentially consistent loads and stores for weaker than they
 // are. Where two sides must see each other, write a relaxed store, `fence(SeqCst)`, a relaxed load.
 
+#[cfg(any(not(loom), test))]
+pub(crate) mod biased;
 #[cfg(all(target_os = "linux", not(loom)))]
 pub(crate) mod kernel;
 #[cfg(any(not(loom), test))]
@@ -22,20 +24,24 @@ mod prefetch;
 mod real;
 
 #[cfg(not(loom))]
+pub(crate) use biased::{BiasedGuard, BiasedLock, Owning, may_own_locks};
+#[cfg(not(loom))]
 pub(crate) use lock::{Guard, Lock};
 #[cfg(loom)]
 pub(crate) use modelled::{
-    AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Guard, Lock, Ordering, UnsafeCell, fence,
-    fence_after_exchange, has_heavy_fence, heavy_fence, light_fence, now, take_collisions, thread,
-    thread_local, wait_a_moment,
+    AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, BiasedGuard, BiasedLock, Guard, Lock, Ordering,
+    Owning, UnsafeCell, fence, fence_after_exchange, has_heavy_fence, heavy_fence, light_fence,
+    may_own_locks, now, take_collisions, thread, thread_local, wait_a_moment,
 };
 #[cfg(all(loom, test))]
-pub(crate) use modelled::{advance, collided, reset_clock, without_light_fences};
+pub(crate) use modelled::{
+    AtomicU8, AtomicU16, advance, collided, reset_clock, without_light_fences,
+};
 #[cfg(not(loom))]
 pub(crate) use real::{
-    AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, UnsafeCell, collided, fence,
-    fence_after_exchange, has_heavy_fence, heavy_fence, light_fence, now, take_collisions, thread,
-    thread_local, wait_a_moment,
+    AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering, UnsafeCell,
+    collided, fence, fence_after_exchange, has_heavy_fence, heavy_fence, light_fence, now,
+    take_collisions, thread, thread_local, wait_a_moment,
 };
 
 pub(crate) use prefetch::{prefetch, prefetch_before, prefetch_rest};

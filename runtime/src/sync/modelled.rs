@@ -9,6 +9,8 @@ pub(crate) use loom::cell::UnsafeCell;
 pub(crate) use loom::sync::atomic::{
     AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
+#[cfg(test)]
+pub(crate) use loom::sync::atomic::{AtomicU8, AtomicU16};
 
 /// `std::thread` as far as the crate's protocols use it.
 pub(crate) mod thread {
@@ -87,6 +89,21 @@ impl<T> Lock<T> {
         self.0.try_lock().ok().map(|guard| Guard(guard, self))
     }
 }
+
+/// As [`Lock`], for [`biased::BiasedLock`](super::biased::BiasedLock).
+pub(crate) type BiasedLock<T> = Lock<T>;
+
+/// As [`Guard`].
+pub(crate) type BiasedGuard<'a, T> = Guard<'a, T>;
+
+/// In the models nobody owns a lock, but in that of the biased lock itself.
+pub(crate) fn may_own_locks() -> Option<Owning> {
+    None
+}
+
+/// As [`biased::Owning`](super::biased::Owning).
+#[derive(Debug)]
+pub(crate) enum Owning {}
 
 /// Access to what a [`Lock`] protects; dropping it unlocks.
 #[derive(Debug)]

@@ -6,6 +6,7 @@
 //!
 //! Each file names the property in words, and the mutation of the production code that was tried to see the model fail.
 
+mod loom_biased;
 mod loom_blocking;
 mod loom_channel;
 mod loom_cycle;
