@@ -214,6 +214,7 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `faults(panic = 0.01, slow = 0.05, stall = 0.01, delay = 0.05)` | none | what may go wrong, and how likely it is at each place |
 /// | `max_steps = 100_000` | 100,000 | how many steps a run may take |
 /// | `leaks = "allow"` | `"deny"` | whether processes may be left that wait for ever |
+/// | `lost = "deny"` | `"allow"` | whether messages may be left that nobody receives |
 /// | `grace = "5s"` | 10 s | how much virtual time the stop at the end of a run may take |
 /// | `tape = "3.1,7.2"` | none | a run that failed once, made before the others |
 /// | `tokio = false` | `false` | there is no reactor in a simulation; `true` is refused |

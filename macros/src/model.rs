@@ -207,6 +207,7 @@ pub(crate) struct Simulated {
     pub(crate) faults: Vec<(&'static str, f64)>,
     pub(crate) max_steps: Option<u32>,
     pub(crate) allow_leaks: bool,
+    pub(crate) deny_lost: bool,
     pub(crate) grace: Option<u64>,
     pub(crate) tape: Option<String>,
 }

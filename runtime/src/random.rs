@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::sim::here;
+use crate::sim::{here, told};
 use crate::task::current;
 
 /// Returns the source of random numbers of the running process.
@@ -51,19 +51,9 @@ impl Rng {
     /// If `n` is zero.
     pub fn below(&mut self, n: u64) -> u64 {
         assert!(n > 0, "there is no number below zero");
-        match u32::try_from(n) {
-            Ok(1) => 0,
-            Ok(n) => draw(n).into(),
-            // The highest part is drawn like a small number; drawn again if the sum does not fit.
-            Err(_) => loop {
-                let high = (n - 1) >> 32;
-                let high = u64::from(draw(u32::try_from(high + 1).unwrap_or(u32::MAX)));
-                let number = (high << 32) | u64::from(word());
-                if number < n {
-                    break number;
-                }
-            },
-        }
+        let number = below(n);
+        told::does(|| format!("draws {number} of 0..{n}"));
+        number
     }
 
     /// A number of the range.
@@ -72,12 +62,16 @@ impl Rng {
     /// If the range is empty.
     pub fn range(&mut self, range: Range<u64>) -> u64 {
         assert!(range.start < range.end, "no number lies in {range:?}");
-        range.start + self.below(range.end - range.start)
+        let number = range.start + below(range.end - range.start);
+        told::does(|| format!("draws {number} of {range:?}"));
+        number
     }
 
     /// Any number.
     pub fn u64(&mut self) -> u64 {
-        (u64::from(word()) << 32) | u64::from(word())
+        let number = (u64::from(word()) << 32) | u64::from(word());
+        told::does(|| format!("draws {number:#018x}"));
+        number
     }
 
     /// True with this probability, from 0 to 1. With seed 0 of a simulation it is false at first, unless the probability is 1.
@@ -85,7 +79,9 @@ impl Rng {
         const PARTS: u32 = 1 << 24;
         let often = (probability.clamp(0.0, 1.0) * f64::from(PARTS)) as u32;
         // The highest numbers count, so that zero is no.
-        often > 0 && draw(PARTS) >= PARTS - often
+        let is_so = often > 0 && draw(PARTS) >= PARTS - often;
+        told::does(|| format!("draws {is_so}, with probability {probability:?}"));
+        is_so
     }
 
     /// One of the items; `None` if there is none.
@@ -109,6 +105,23 @@ impl Rng {
 impl fmt::Debug for Rng {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rng").finish_non_exhaustive()
+    }
+}
+
+/// A number below `n`, which is not zero.
+fn below(n: u64) -> u64 {
+    match u32::try_from(n) {
+        Ok(1) => 0,
+        Ok(n) => draw(n).into(),
+        // The highest part is drawn like a small number; drawn again if the sum does not fit.
+        Err(_) => loop {
+            let high = (n - 1) >> 32;
+            let high = u64::from(draw(u32::try_from(high + 1).unwrap_or(u32::MAX)));
+            let number = (high << 32) | u64::from(word());
+            if number < n {
+                break number;
+            }
+        },
     }
 }
 

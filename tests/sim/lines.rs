@@ -374,7 +374,177 @@ fn jobs_and_ticks_have_lines() {
             "its interval ticks",
             "its interval ticks",
             "select ... waits",
-            "its timer has fired",
+            "select -> sleep(Duration::from_millis(1))",
         ],
     );
+}
+
+#[test]
+fn a_select_says_which_arm_it_took() {
+    let lines = lines("arms", |sim: Sim| async move {
+        let (numbers, inbox) = bounded::<u32>(1);
+        let quick = sim.task("quick", async { roundrock::Ok(()) });
+        select! {
+            _ = inbox.recv() => {}
+            _ = quick.done() => {}
+        }
+        select! {
+            _ = inbox.recv() => {}
+            _ = sleep(secs(1)) => {}
+        }
+        select! {
+            _ = inbox.recv() => {}
+            default => {}
+        }
+        numbers.send(1).await?;
+        select! {
+            _ = inbox.recv() => {}
+            _ = sleep(secs(1)) => {}
+        }
+        Ok(())
+    });
+    let arms: Vec<_> = lines
+        .iter()
+        .filter(|line| line.starts_with("select"))
+        .collect();
+    let told = [
+        "select -> quick.done()",
+        "select -> sleep(secs(1))",
+        "select -> default",
+    ];
+    for (at, arm) in told.iter().enumerate() {
+        assert!(arms.iter().any(|line| line == arm), "{at}: {arms:?}");
+    }
+    // The last one has a line of its own: it receives.
+    assert!(
+        arms.last().is_some_and(|last| *last == "select"),
+        "{arms:?}"
+    );
+}
+
+#[test]
+fn numbers_that_are_drawn_have_a_line() {
+    let lines = lines("numbers", |_sim: Sim| async move {
+        let mut rng = roundrock::rng();
+        let _ = (rng.below(10), rng.range(5..9), rng.chance(0.5), rng.u64());
+        let _ = rng.pick(&[1, 2, 3]);
+        Ok(())
+    });
+    let told = [
+        "draws 0 of 0..10",
+        "draws 5 of 5..9",
+        "draws false, with probability 0.5",
+        "draws 0x",
+        "draws 0 of 0..3",
+    ];
+    assert_told(&lines, &told);
+}
+
+#[test]
+fn who_drops_messages_with_a_receiver_is_told_how_many() {
+    #[process]
+    struct Slow;
+
+    #[handlers]
+    impl Slow {
+        async fn work(&mut self) {
+            sleep(secs(1)).await;
+        }
+    }
+
+    let lines = lines("tails", |sim: Sim| async move {
+        let slow = sim.spawn(Slow);
+        for _ in 0..3 {
+            slow.work().send().await?;
+        }
+        sleep(millis(1)).await;
+        slow.kill();
+        slow.closed().await;
+        let (numbers, inbox) = bounded::<u32>(4);
+        numbers.send(1).await?;
+        numbers.send(2).await?;
+        drop(inbox);
+        let (one, inbox) = bounded::<u32>(4);
+        one.send(1).await?;
+        drop(inbox);
+        Ok(())
+    });
+    let told = [
+        "closes its mailbox, and 2 messages that nobody received",
+        "u32, and 2 messages that nobody received",
+        "u32, and a message that nobody received",
+    ];
+    assert_told(&lines, &told);
+}
+
+#[test]
+fn which_faults_a_run_may_have_is_said_first() {
+    let faults = roundrock::sim::Faults::none().panic(0.5).slow(0.5);
+    let fails = |_sim: Sim| async { Err::<(), _>(roundrock::Error::msg("the events are wanted")) };
+    let first = |seed| {
+        let search = Simulation::new("faults")
+            .seeds(1)
+            .first_seed(seed)
+            .faults(faults);
+        let failure = search
+            .shrink(Duration::ZERO)
+            .run(fails)
+            .expect_err("it returns an error");
+        failure.events.first().cloned().unwrap_or_default()
+    };
+    assert_eq!(first(0), "faults that this run may have: none");
+    let some: std::collections::BTreeSet<_> = (1..40).map(first).collect();
+    let words = ["none", "panic", "slow", "panic, slow"];
+    let all = words.map(|faults| format!("faults that this run may have: {faults}"));
+    assert!(all.iter().all(|text| some.contains(text)), "{some:?}");
+}
+
+/// A stage that leaves its loop before its input is empty loses what it had accepted.
+#[roundrock::test(seeds = 8)]
+async fn what_nobody_received_may_be_lost(sim: &Sim) -> Result<()> {
+    let (jobs, inbox) = bounded(4);
+    sim.task("leaves", async move {
+        roundrock::Ok(inbox.recv().await.map(drop))
+    });
+    jobs.send(1).await?;
+    let _ = jobs.send(2).await;
+    Ok(())
+}
+
+#[test]
+fn what_nobody_received_is_a_failure_where_it_is_denied() {
+    let lost = |leaves_early: bool| {
+        let search = Simulation::new("tail").seeds(32).deny_lost(true);
+        search.run(move |sim: Sim| async move {
+            let (jobs, inbox) = bounded(4);
+            let stage = sim.task("stage", async move {
+                while let Some(_job) = inbox.recv().await {
+                    if leaves_early {
+                        break;
+                    }
+                }
+                roundrock::Ok(())
+            });
+            jobs.send(1).await?;
+            // Handed back is not lost.
+            let _ = jobs
+                .send(2)
+                .await
+                .map_err(roundrock::channel::SendError::into_inner);
+            drop(jobs);
+            stage.await?;
+            roundrock::Ok(())
+        })
+    };
+    lost(false).expect("everything is received");
+    let text = lost(true).expect_err("the second job is left").to_string();
+    assert!(
+        text.contains("lost: 1 accepted and received by nobody"),
+        "{text}"
+    );
+    assert!(
+        text.contains("i32, and a message that nobody received"),
+        "{text}"
+    );
+    assert!(text.contains("lost = \"deny\""), "{text}");
 }

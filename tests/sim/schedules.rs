@@ -315,10 +315,30 @@ fn a_livelock_ends_at_the_limit_of_steps() {
         sim.stopping().await;
         roundrock::Ok(())
     });
+    let failure = failure.expect_err("it never ends");
     assert_eq!(
-        failure.expect_err("it never ends").reason,
-        Reason::MaxSteps(5_000)
+        failure.reason.to_string(),
+        "the run did not end within 5000 steps, and for the last 5000 of them time stood still at 0ns: a livelock, or set `max_steps` higher"
     );
+}
+
+#[test]
+fn a_ticker_that_nobody_stops_is_no_livelock_by_its_words() {
+    let search = Simulation::new("ticker").seeds(1).max_steps(5_000);
+    let failure = search.run(|sim: Sim| async move {
+        sim.task("ticker", async {
+            loop {
+                sleep(secs(1)).await;
+            }
+            #[expect(unreachable_code, reason = "says what it returns")]
+            roundrock::Ok(())
+        });
+        sleep(secs(10_000)).await;
+        roundrock::Ok(())
+    });
+    let text = failure.expect_err("10,000 ticks take more").to_string();
+    assert!(text.contains("in which time went on to"), "{text}");
+    assert!(text.contains("`max_steps` must be higher"), "{text}");
 }
 
 #[test]

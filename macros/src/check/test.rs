@@ -12,12 +12,13 @@ use crate::parse::arguments::{Argument, arguments};
 use crate::parse::item::Function;
 
 const REAL: [&str; 3] = ["real", "workers", "grace"];
-const SIMULATED: [&str; 9] = [
+const SIMULATED: [&str; 10] = [
     "seeds",
     "strategy",
     "faults",
     "max_steps",
     "leaks",
+    "lost",
     "grace",
     "tape",
     "tokio",
@@ -110,7 +111,10 @@ fn simulated(tokens: TokenStream, errors: &mut Errors) -> Simulated {
             }
             "strategy" => options.strategy = errors.keep(strategy(argument)),
             "faults" => options.faults = faults(argument, errors),
-            "leaks" => options.allow_leaks = errors.keep(leaks(argument)).unwrap_or(false),
+            "leaks" => {
+                options.allow_leaks = errors.keep(allows(argument, "leaks")).unwrap_or(false)
+            }
+            "lost" => options.deny_lost = !errors.keep(allows(argument, "lost")).unwrap_or(true),
             "grace" => options.grace = errors.keep(options::grace(argument)),
             "tape" => options.tape = errors.keep(tape(argument)),
             _ => {
@@ -144,15 +148,16 @@ fn strategy(argument: &Argument) -> Result<&'static str> {
     })
 }
 
-fn leaks(argument: &Argument) -> Result<bool> {
-    let (value, text) = text(argument, "leaks = \"deny\"")?;
+/// Whether `leaks`, or messages that are `lost`, are allowed.
+fn allows(argument: &Argument, what: &str) -> Result<bool> {
+    let (value, text) = text(argument, &format!("{what} = \"deny\""))?;
     match text.as_str() {
         "deny" => Ok(false),
         "allow" => Ok(true),
         _ => Err(with_help(
             &value,
-            "leaks are denied or allowed",
-            "write `leaks = \"deny\"` or `leaks = \"allow\"`",
+            format!("`{what}` is either denied or allowed"),
+            &format!("write `{what} = \"deny\"` or `{what} = \"allow\"`"),
         )),
     }
 }

@@ -151,6 +151,9 @@ fn simulation(name: &Ident, options: &Simulated) -> TokenStream {
     if options.allow_leaks {
         search = generated!(#search.deny_leaks(false));
     }
+    if options.deny_lost {
+        search = generated!(#search.deny_lost(true));
+    }
     if let Some(nanos) = options.grace {
         let grace = grace(nanos);
         search = generated!(#search #grace);

@@ -479,7 +479,7 @@ fn at_most_255_handlers() {
 #[test]
 fn test_with_wrong_options() {
     let item = "async fn orders(sim: &Sim) {}";
-    let known = "the options are `seeds`, `strategy`, `faults`, `max_steps`, `leaks`, `grace`, `tape`, `tokio`, `real`";
+    let known = "the options are `seeds`, `strategy`, `faults`, `max_steps`, `leaks`, `lost`, `grace`, `tape`, `tokio`, `real`";
     for (arguments, message, help) in [
         (
             "seed = 3",
@@ -500,8 +500,13 @@ fn test_with_wrong_options() {
         ("strategy = mix", "not a text", "write `strategy = \"mix\"`"),
         (
             "leaks = \"warn\"",
-            "leaks are denied or allowed",
+            "`leaks` is either denied or allowed",
             "write `leaks = \"deny\"` or `leaks = \"allow\"`",
+        ),
+        (
+            "lost = \"count\"",
+            "`lost` is either denied or allowed",
+            "write `lost = \"deny\"` or `lost = \"allow\"`",
         ),
         (
             "faults = 0.1",

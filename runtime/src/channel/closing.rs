@@ -78,8 +78,8 @@ impl<T> Core<T> {
             wakes.add(unsafe { list.close_first() });
         }
         drop(state);
-        if is_used && here::records() {
-            here::closes(self.object(), side);
+        if (is_used || !queued.is_empty()) && here::records() {
+            here::closes(self.object(), side, queued.len());
         }
         wakes.wake();
         if let Some((returned, notices)) = notices {

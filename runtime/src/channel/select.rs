@@ -23,6 +23,7 @@ use crate::channel::error::{Closed, SendError};
 use crate::channel::permit::Permit;
 use crate::channel::receiver::{Receiver, Recv};
 use crate::process::meta::{Direct, Never, NeverEver, NoType};
+use crate::sim::{here, told};
 use crate::sync::{AtomicU32, Ordering};
 use crate::task::current;
 use crate::task::registry::WaitKind;
@@ -416,6 +417,16 @@ impl Select {
         }
     }
 
+    /// Says in the record of a simulated run which branch was taken.
+    #[inline]
+    fn tell(&self, branch: impl FnOnce(&[&'static str]) -> Option<&'static str>) {
+        if here::records()
+            && let Some(branch) = branch(self.arms)
+        {
+            told::selects(branch);
+        }
+    }
+
     /// Waits for the first of the arms.
     pub fn run<A: Arms>(self, arms: A) -> Selecting<A> {
         Selecting {
@@ -602,6 +613,7 @@ impl<A: Arms> Future for Selecting<A> {
                 match unsafe { Pin::new_unchecked(&mut this.arms) }.poll_at(at, cx, &this.token) {
                     ArmPoll::Ready(output) => {
                         current::wait_no_more(before);
+                        this.shape.tell(|arms| arms.get(at).copied());
                         return Poll::Ready(Selected::Arm(output));
                     }
                     ArmPoll::Pending => open += 1,
@@ -616,16 +628,23 @@ impl<A: Arms> Future for Selecting<A> {
             if open == 0 && (passive == 0 || this.shape.has_else) {
                 current::wait_no_more(before);
                 return match this.shape {
-                    Select { has_else: true, .. } => Poll::Ready(Selected::Else),
+                    Select { has_else: true, .. } => {
+                        this.shape.tell(|_| Some("else"));
+                        Poll::Ready(Selected::Else)
+                    }
                     Select {
                         has_default: true, ..
-                    } => Poll::Ready(Selected::Default),
+                    } => {
+                        this.shape.tell(|_| Some("default"));
+                        Poll::Ready(Selected::Default)
+                    }
                     shape => none_left(&shape),
                 };
             }
             if this.shape.has_default {
                 if this.token.claim() {
                     current::wait_no_more(before);
+                    this.shape.tell(|_| Some("default"));
                     return Poll::Ready(Selected::Default);
                 }
                 continue;

@@ -43,6 +43,9 @@ const FIRST: usize = 500;
 /// What follows an operation that its process waits for.
 const WAITS: &str = " ... waits";
 
+/// What a process does in a `select!` before it has an arm.
+pub(super) const SELECT: &str = "select";
+
 /// What a struct process does between two messages.
 pub(super) const RECEIVES: &str = "recv its mailbox";
 
@@ -50,6 +53,18 @@ pub(super) const RECEIVES: &str = "recv its mailbox";
 pub(super) const HANDLES: &str = "handles ";
 
 impl Events {
+    /// What is to be known before the first step.
+    pub(super) fn begin(&mut self, what: String) {
+        self.lines.push(Event {
+            step: 0,
+            nanos: 0,
+            process: String::new(),
+            what,
+            number: u32::MAX,
+            kind: None,
+        });
+    }
+
     /// Notes anything that does not wait.
     pub(crate) fn note(
         &mut self,
@@ -137,6 +152,16 @@ impl Events {
         waits
     }
 
+    /// Whether the last that a process did was to begin this operation, and nothing says yet what came of it.
+    pub(super) fn has_just_begun(&self, process: u32, what: &str) -> bool {
+        let last = self
+            .lines
+            .iter()
+            .rev()
+            .find(|event| event.number == process);
+        last.is_some_and(|last| last.what.strip_suffix(WAITS).unwrap_or(&last.what) == what)
+    }
+
     /// The lock that a process waits for, and who had it when it began to, if that was the last that it did.
     pub(super) fn lock_of(&self, process: u32) -> Option<&str> {
         let mut lines = self.lines.iter().rev();
@@ -211,7 +236,7 @@ pub(crate) fn operation(
             0 => "join".to_owned(),
             id => format!("join {}", name_of(scheduler, id as u32)),
         },
-        (WaitKind::Select, _) => "select".to_owned(),
+        (WaitKind::Select, _) => SELECT.to_owned(),
         (WaitKind::Stopping, _) => "wait for its scope to stop".to_owned(),
         (other, _) => format!("{other:?}").to_lowercase(),
     }
@@ -222,23 +247,34 @@ pub(super) fn place_of(scheduler: &Scheduler, process: u32, object: u64) -> Stri
     place(scheduler, process, describe(object).as_ref())
 }
 
-/// That a process has dropped the last endpoint of one side of a channel. None if it is its own mailbox: it ends, and says so.
+/// That a process has dropped the last endpoint of one side of a channel, and how many messages it took with it. None if it is its
+/// own mailbox, in which nothing was left: it ends, and says so.
 pub(crate) fn last_of(
     scheduler: &Scheduler,
     process: u32,
     object: u64,
     side: Side,
+    unread: usize,
 ) -> Option<String> {
     let described = describe(object)?;
     let is_mailbox = described.owner.is_some();
+    let with_it = match unread {
+        0 => String::new(),
+        1 => ", and a message that nobody received".to_owned(),
+        _ => format!(", and {unread} messages that nobody received"),
+    };
     let end = match side {
-        Side::Receiver if is_mailbox => return None,
+        Side::Receiver if is_mailbox && unread == 0 => return None,
+        Side::Receiver if is_mailbox => {
+            let place = place(scheduler, process, Some(&described));
+            return Some(format!("closes {place}{with_it}"));
+        }
         Side::Receiver => "receiver",
         Side::Sender | Side::Weak if is_mailbox => "handle",
         Side::Sender | Side::Weak => "sender",
     };
     let channel = channel(scheduler, process, object);
-    Some(format!("drops the last {end} of {channel}"))
+    Some(format!("drops the last {end} of {channel}{with_it}"))
 }
 
 /// A channel, as `process` sees it, and what goes through it.

@@ -45,15 +45,7 @@ pub struct Faults {
 /// As an argument of `#[roundrock::test]` after a comma; nothing if there are none.
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all = [
-            ("panic", self.panic),
-            ("slow", self.slow),
-            ("stall", self.stall),
-            ("delay", self.delay),
-        ];
-        let some = all
-            .into_iter()
-            .filter(|(_, probability)| *probability > 0.0);
+        let some = self.some();
         let some: Vec<_> = some
             .map(|(name, probability)| format!("{name} = {probability:?}"))
             .collect();
@@ -73,6 +65,18 @@ impl Faults {
             stall: 0.0,
             delay: 0.0,
         }
+    }
+
+    /// Those that can happen, with their probabilities.
+    fn some(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        let all = [
+            ("panic", self.panic),
+            ("slow", self.slow),
+            ("stall", self.stall),
+            ("delay", self.delay),
+        ];
+        all.into_iter()
+            .filter(|(_, probability)| *probability > 0.0)
     }
 
     /// Supervised processes panic before an operation; at most three times in a run.
@@ -146,6 +150,15 @@ impl Active {
             }
         }
         Self { faults, thrown: 0 }
+    }
+
+    /// Which faults this run may have, in words.
+    pub(crate) fn in_words(&self) -> String {
+        let names: Vec<_> = self.faults.some().map(|(name, _)| name).collect();
+        match &names[..] {
+            [] => "none".to_owned(),
+            names => names.join(", "),
+        }
     }
 
     /// Whether a supervised process panics now.

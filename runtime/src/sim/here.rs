@@ -220,12 +220,12 @@ pub(crate) fn show<T: 'static>(message: &T) -> Option<String> {
     Some(how(message))
 }
 
-/// Notes that the running process has dropped the last endpoint of one side of a channel.
+/// Notes that the running process has dropped the last endpoint of one side of a channel, and how many messages nobody received.
 #[cold]
-pub(crate) fn closes(object: u64, side: Side) {
+pub(crate) fn closes(object: u64, side: Side, unread: usize) {
     with(|machine| {
         if let Some(machine) = machine {
-            machine.closes(object, side);
+            machine.closes(object, side, unread);
         }
     });
 }

@@ -90,6 +90,8 @@ pub(crate) struct Machine {
     pub(super) process: Cell<u32>,
     pub(crate) steps: Cell<u64>,
     pub(crate) max_steps: u64,
+    /// The step in which time has moved last.
+    moved_at: Cell<u64>,
     /// Points in this step that went on.
     streak: Cell<u32>,
     /// How often somebody asked where to begin.
@@ -138,7 +140,13 @@ impl Machine {
         keep: Keep,
         progress: Arc<Progress>,
     ) -> Self {
-        let faults = Active::choose(faults, &mut choices);
+        let allowed = faults;
+        let faults = Active::choose(allowed, &mut choices);
+        let mut events = keep.events.then(Events::default);
+        if allowed != crate::sim::Faults::none() {
+            let text = || format!("faults that this run may have: {}", faults.in_words());
+            events.iter_mut().for_each(|events| events.begin(text()));
+        }
         Self {
             scheduler,
             choices: RefCell::new(choices),
@@ -153,6 +161,7 @@ impl Machine {
             process: Cell::new(0),
             steps: Cell::new(0),
             max_steps,
+            moved_at: Cell::new(0),
             streak: Cell::new(0),
             turns: Cell::new(0),
             drawn: Cell::new((0, 0, 0)),
@@ -168,7 +177,7 @@ impl Machine {
             faults: RefCell::new(faults),
             broken: RefCell::new(None),
             body_error: RefCell::new(None),
-            events: RefCell::new(keep.events.then(Events::default)),
+            events: RefCell::new(events),
             values: RefCell::default(),
             shown: Cell::new(false),
             seed,
@@ -240,8 +249,25 @@ impl Machine {
         let steps = self.steps.get() + 1;
         self.steps.set(steps);
         if steps > self.max_steps {
-            self.break_off(|| Reason::MaxSteps(self.max_steps));
+            self.break_off(|| self.too_long());
         }
+    }
+
+    /// The reason of a run that has used up its steps.
+    pub(super) fn too_long(&self) -> Reason {
+        let steps = self.steps.get().min(self.max_steps);
+        Reason::MaxSteps {
+            steps,
+            standing: steps.saturating_sub(self.moved_at.get()),
+            now: Duration::from_nanos(self.now()),
+        }
+    }
+
+    /// Lets time go on to this moment.
+    pub(super) fn set_time(&self, nanos: u64) {
+        self.scheduler.clock.set(nanos);
+        self.moved_at.set(self.steps.get());
+        self.choices.borrow_mut().mix(nanos);
     }
 
     /// Takes in what has become ready.

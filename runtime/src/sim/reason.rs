@@ -76,8 +76,19 @@ pub enum Reason {
         /// Where it was expected.
         site: String,
     },
-    /// The run did not end within so many steps.
-    MaxSteps(u64),
+    /// Messages were accepted by channels and mailboxes, and received by nobody: only in a test that
+    /// [denies](crate::sim::Simulation::deny_lost) it.
+    Lost(u64),
+    /// The run did not end within `max_steps`.
+    #[non_exhaustive]
+    MaxSteps {
+        /// That many.
+        steps: u64,
+        /// For how many of the last ones time stood still.
+        standing: u64,
+        /// The virtual time at the end.
+        now: Duration,
+    },
     /// A process blocked the thread in one of its steps, for a millisecond or more, each time the run was made.
     #[non_exhaustive]
     Blocked {
@@ -118,7 +129,8 @@ impl Reason {
             }
             (Self::Leak(_), Self::Leak(_))
             | (Self::Stuck(_), Self::Stuck(_))
-            | (Self::Late(_), Self::Late(_)) => true,
+            | (Self::Late(_), Self::Late(_))
+            | (Self::MaxSteps { .. }, Self::MaxSteps { .. }) => true,
             _ => same_words(&self.to_string(), &other.to_string()),
         }
     }
@@ -295,10 +307,15 @@ impl fmt::Display for Reason {
                 )
             }
             Self::Expected { what, text, site } => write!(f, "`{what}` at {site}: {text}"),
-            Self::MaxSteps(steps) => write!(
+            Self::Lost(messages) => write!(
                 f,
-                "the run did not end within {steps} steps: a livelock, or set `max_steps` higher"
+                "lost: {messages} accepted and received by nobody: look for `that nobody received` in the list"
             ),
+            Self::MaxSteps {
+                steps,
+                standing,
+                now,
+            } => too_long(f, *steps, *standing, *now),
             Self::Blocked {
                 process,
                 took,
@@ -316,6 +333,21 @@ impl fmt::Display for Reason {
             ),
             Self::Nondeterministic(text) => write!(f, "the test is not deterministic: {text}"),
         }
+    }
+}
+
+/// Time that moves is no proof of progress, but in a circle without a timer it stands still.
+fn too_long(f: &mut fmt::Formatter<'_>, steps: u64, standing: u64, now: Duration) -> fmt::Result {
+    write!(f, "the run did not end within {steps} steps, ")?;
+    match standing.saturating_mul(2) >= steps {
+        true => write!(
+            f,
+            "and for the last {standing} of them time stood still at {now:?}: a livelock, or set `max_steps` higher"
+        ),
+        false => write!(
+            f,
+            "in which time went on to {now:?}: something waits for a timer again and again, or the test is long and `max_steps` must be higher"
+        ),
     }
 }
 

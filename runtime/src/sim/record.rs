@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use crate::channel::head::Side;
 use crate::process::exit::{Exit, Fault};
-use crate::sim::events::{HANDLES, RECEIVES, channel, last_of, name_of, operation, place_of};
+use crate::sim::events::{
+    HANDLES, RECEIVES, SELECT, channel, last_of, name_of, operation, place_of,
+};
 use crate::sim::machine::Machine;
 use crate::sim::values::About;
 use crate::sync::Ordering;
@@ -124,14 +126,30 @@ impl Machine {
         }
     }
 
-    pub(super) fn closes(&self, object: u64, side: Side) {
+    pub(super) fn closes(&self, object: u64, side: Side, unread: usize) {
         // What a panic drops on its way is of no interest.
         if std::thread::panicking() {
             return;
         }
         let process = self.process.get();
-        if let Some(what) = last_of(&self.scheduler, process, object, side) {
+        if let Some(what) = last_of(&self.scheduler, process, object, side, unread) {
             self.happens(process, || what);
+        }
+    }
+
+    /// A `select!` has chosen an arm: noted if what the arm did has no line of its own.
+    pub(super) fn selects(&self, arm: &str) {
+        let process = self.process.get();
+        if self.in_job.get() || !self.is_shown(process) {
+            return;
+        }
+        if let Some(events) = &mut *self.events.borrow_mut()
+            && events.has_just_begun(process, SELECT)
+        {
+            let name = name_of(&self.scheduler, process);
+            let what = format!("{SELECT} -> {arm}");
+            let step = self.steps.get();
+            events.becomes(&self.scheduler, step, process, name, (SELECT, what));
         }
     }
 

@@ -52,6 +52,8 @@ pub(crate) struct Options {
     pub(crate) faults: Faults,
     pub(crate) max_steps: u64,
     pub(crate) leaks: bool,
+    /// Messages that nobody received are a failure.
+    pub(crate) deny_lost: bool,
     pub(crate) grace: Duration,
     /// Where the test stands.
     pub(crate) site: &'static Location<'static>,
@@ -65,6 +67,7 @@ impl Default for Options {
             faults: Faults::none(),
             max_steps: 100_000,
             leaks: true,
+            deny_lost: false,
             grace: Duration::from_secs(10),
         }
     }
@@ -80,6 +83,9 @@ impl fmt::Display for Options {
         }
         if !self.leaks {
             f.write_str(", leaks = \"allow\"")?;
+        }
+        if self.deny_lost {
+            f.write_str(", lost = \"deny\"")?;
         }
         if self.grace != default.grace {
             write!(f, ", grace = \"{}ms\"", self.grace.as_millis())?;
@@ -268,6 +274,7 @@ impl Run<'_> {
             let reason = value.and_then(|value| Reason::of_end(value, self.root.result(), before));
             let reason = reason.or_else(|| Reason::of_late(&report));
             let reason = reason.or_else(|| unbalanced(self.machine));
+            let reason = reason.or_else(|| lost(self.machine).filter(|_| self.options.deny_lost));
             *self.machine.broken.borrow_mut() = reason;
         }
         waits
@@ -277,7 +284,7 @@ impl Run<'_> {
     fn who_waits(&self) -> Vec<String> {
         let mut waits = quiet::waits(self.machine, &self.test);
         let told = match &*self.machine.broken.borrow() {
-            Some(Reason::Deadlock | Reason::MaxSteps(_)) => Vec::new(),
+            Some(Reason::Deadlock | Reason::MaxSteps { .. }) => Vec::new(),
             Some(Reason::Stuck(told)) => told.clone(),
             Some(Reason::Leak(_) | Reason::Eventually(_)) => {
                 return self.with_what_conditions_hold(waits);
@@ -355,7 +362,7 @@ impl Run<'_> {
         match (body, self.failed_before.get(), self.root.result()) {
             (Some(body), Some(false), _) | (Some(body), _, Ok(())) => body,
             (_, _, Err(error)) => Reason::of_error(&error),
-            (None, _, Ok(())) => Reason::MaxSteps(self.machine.steps.get()),
+            (None, _, Ok(())) => self.machine.too_long(),
         }
     }
 
@@ -426,8 +433,7 @@ impl Run<'_> {
     }
 
     fn move_time(&self, nanos: u64) {
-        self.machine.scheduler.clock.set(nanos);
-        self.machine.choices.borrow_mut().mix(nanos);
+        self.machine.set_time(nanos);
         let timed = std::mem::take(&mut *self.machine.timed.borrow_mut());
         timed
             .into_iter()
@@ -502,6 +508,13 @@ impl Run<'_> {
 fn unbalanced(machine: &Machine) -> Option<Reason> {
     let ledger = snapshot::ledger(&machine.scheduler);
     (!ledger.is_balanced()).then(|| Reason::Unbalanced(ledger.to_string()))
+}
+
+/// How many messages were accepted, and received by nobody, if any were.
+fn lost(machine: &Machine) -> Option<Reason> {
+    let ledger = snapshot::ledger(&machine.scheduler);
+    let lost = ledger.dead.closed + ledger.queued;
+    (lost > 0).then_some(Reason::Lost(lost))
 }
 
 fn finish(machine: Rc<Machine>, waits: Vec<String>) -> Outcome {

@@ -154,6 +154,29 @@ impl Simulation {
         self
     }
 
+    /// Sets whether messages that channels and mailboxes accepted, and that nobody received, are a failure. The default is false: who
+    /// drops a receiver may know what it does.
+    ///
+    /// Those count whose receiver went before them, as [`Dead::Closed`](crate::observe::Dead::Closed); not those that a policy
+    /// discarded, that a caller withdrew, that came too late, or that a handler failed at.
+    ///
+    /// # Examples
+    /// ```
+    /// use roundrock::prelude::*;
+    /// use roundrock::sim::{Reason, Simulation};
+    ///
+    /// let search = Simulation::new("tail").seeds(1).deny_lost(true);
+    /// let failure = search.run(|_sim: Sim| async {
+    ///     let (jobs, _inbox) = bounded::<u32>(4);
+    ///     jobs.send(1).await
+    /// });
+    /// assert_eq!(failure.expect_err("nobody received it").reason, Reason::Lost(1));
+    /// ```
+    pub fn deny_lost(mut self, deny: bool) -> Self {
+        self.options.deny_lost = deny;
+        self
+    }
+
     /// Sets how much virtual time the stop at the end of a run takes at most. The default is 10 s.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.options.grace = grace;

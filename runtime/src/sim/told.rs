@@ -150,6 +150,17 @@ fn note_answer<R: 'static, E: 'static>(answer: Result<&R, &E>, later: bool) {
     });
 }
 
+/// A `select!` has chosen an arm.
+#[cold]
+#[inline(never)]
+pub(crate) fn selects(arm: &str) {
+    here::with(|machine| {
+        if let Some(machine) = machine {
+            machine.selects(arm);
+        }
+    });
+}
+
 /// A lock is given back that was asked for at `site`.
 #[cold]
 #[inline(never)]

@@ -264,11 +264,7 @@ impl Event for Sleep {
     type Output = ();
 
     fn poll_arm(self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<()> {
-        let armed = token.claimed(self.poll_sleep(cx));
-        if matches!(armed, ArmPoll::Ready(())) {
-            told::does(|| "its timer has fired".to_owned());
-        }
-        armed
+        token.claimed(self.poll_sleep(cx))
     }
 
     fn is_timer(&self) -> bool {
