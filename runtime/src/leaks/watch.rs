@@ -2,7 +2,9 @@
 //!
 //! A pass comes every [`PERIOD`] while something runs. While nothing does, each comes after twice the time, up to [`LONGEST`]; so in
 //! an idle system what becomes true by itself (a plain thread drops its endpoint) is still found. Between two passes lies at least
-//! [`REST`] times what the last one took: a hundredth of one thread's time at most, and nothing of the workers'.
+//! [`REST`] times what the last one took: a hundredth of one thread's time at most, and nothing of the workers'. While nothing runs it
+//! is [`IDLE_REST`] times, also before the first one, so that many processes which only wait cost next to nothing; unless nothing is
+//! due either, so that the program may hang.
 //!
 //! A system that somebody waits for ([`Builder::run`](crate::system::Builder::run)) is looked at as soon as nothing runs in it, for it
 //! may be deadlocked.
@@ -36,6 +38,10 @@ const PERIOD: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
 /// How much longer than a pass takes is left between two.
 const REST: u32 = 100;
+/// The same while nothing runs, up to [`LONGEST`].
+const IDLE_REST: u32 = 1000;
+/// What the first pass is taken to cost for each process, and what a pass costs at most: what took longer was put aside meanwhile.
+const COST: (Duration, Duration) = (Duration::from_nanos(100), Duration::from_micros(2));
 
 /// What a system does about a proven leak, beside telling of it; see [`Builder::on_leak`](crate::system::Builder::on_leak).
 ///
@@ -70,6 +76,11 @@ pub(crate) struct Watching {
     next: Instant,
     /// When one may come at the earliest, because the last one took so long.
     earliest: Instant,
+    /// When the next pass comes if nothing changes: at `next`, or later because no worker is awake.
+    due: Instant,
+    /// When the last pass ended, or the system began; and what it cost for each process.
+    last: Instant,
+    cost: Duration,
     rest: Duration,
     /// The steps of all workers at the last pass.
     steps: Option<u64>,
@@ -115,6 +126,9 @@ impl Watching {
         Self {
             next: now + PERIOD,
             earliest: now,
+            due: now + PERIOD,
+            last: now,
+            cost: COST.0,
             rest: PERIOD,
             steps: None,
             told: HashSet::default(),
@@ -125,23 +139,35 @@ impl Watching {
 
     /// How long the monitor may sleep while nothing runs.
     pub(crate) fn limit(&self, now: Instant) -> Duration {
-        self.next.saturating_duration_since(now)
+        self.due.saturating_duration_since(now)
     }
 
-    /// Makes a pass if one is due.
+    /// Whether a pass is due. `idle`: no worker is awake.
+    pub(crate) fn is_due(&mut self, scheduler: &Arc<Scheduler>, now: Instant, idle: bool) -> bool {
+        self.due = self.next;
+        if idle {
+            let slots = scheduler.registry.used();
+            let rest = (self.cost * slots).saturating_mul(IDLE_REST).min(LONGEST);
+            let late = self.last + rest;
+            if late > self.next && !may_hang(scheduler) {
+                self.due = late;
+            }
+        }
+        now >= self.due
+    }
+
+    /// Makes the pass that is due.
     pub(crate) fn tick(
         &mut self,
         scheduler: &Arc<Scheduler>,
         now: Instant,
         breathe: &mut dyn FnMut(),
     ) {
-        if now < self.next {
-            return;
-        }
         match scheduler.system().filter(|_| BOOKS) {
             Some(system) => self.pass(&system, now, breathe),
-            None => self.next = now + PERIOD,
+            None => self.next = now + LONGEST,
         }
+        self.due = self.next;
     }
 
     /// Nothing runs: is it a deadlock?
@@ -167,6 +193,7 @@ impl Watching {
         }
         if now < self.earliest {
             self.next = self.next.min(self.earliest);
+            self.due = self.next;
             return;
         }
         self.pass(&system, now, breathe);
@@ -202,6 +229,8 @@ impl Watching {
             _ => PERIOD,
         };
         self.steps = steps;
+        self.last = now;
+        self.cost = COST.1.min((now - begun) / scheduler.registry.used().max(1));
         self.earliest = now + (now - begun) * REST;
         self.next = (now + self.rest).max(self.earliest);
     }
@@ -236,6 +265,12 @@ impl Watching {
         }
         acted
     }
+}
+
+/// Whether somebody waits for the system, and nothing is due in it.
+fn may_hang(scheduler: &Scheduler) -> bool {
+    let system = scheduler.system();
+    system.is_some_and(|system| system.is_awaited() && !deadlock::may_go_on(&system))
 }
 
 /// As what a process is told of: zero if it is proven; the same for the same waits.

@@ -1,7 +1,8 @@
 //! Growth: how many processes of each origin live, against their budgets and against how many there were.
 //!
 //! The monitor counts, from the registry, a piece at a time: a spawn and an exit pay nothing. A count of all processes begins
-//! every tenth of a window, and later if it took more than a hundredth of one thread's time.
+//! every tenth of a window, and later if it took more than a hundredth of one thread's time; while no worker is awake, when a search
+//! for leaks is due.
 //!
 //! An origin is *over its budget* when more live than `#[process(budget = …)]` says. It *grows* when it has more than
 //! [`Growth::above`] and at least twice as many as [`Growth::windows`] windows before, with more at the end of each of them than
@@ -91,12 +92,12 @@ impl Counting {
         }
     }
 
-    /// Counts a piece, if it is time to, and tells what is alarming when all are counted.
-    pub(crate) fn tick(&mut self, scheduler: &Scheduler, now: Instant) {
+    /// Counts a piece, if it is time to, and tells what is alarming when all are counted. True if the count is not complete.
+    pub(crate) fn tick(&mut self, scheduler: &Scheduler, now: Instant) -> bool {
         let from = match self.from {
             Some(from) => from,
             None if now >= self.next => 0,
-            None => return,
+            None => return false,
         };
         let now_ms = scheduler.clock.coarse_ms();
         let found = &mut self.found;
@@ -118,7 +119,7 @@ impl Counting {
         self.spent += after - now;
         self.from = more.then(|| from + PIECE);
         if more {
-            return;
+            return true;
         }
         let counted = std::mem::take(&mut self.found);
         let pause = (self.settings.window / COUNTS).max(self.spent * REST);
@@ -145,6 +146,7 @@ impl Counting {
             tracing::warn!(target: "roundrock::process", process = origin.name, alarm = %event, "growth");
             scheduler.board.tell(|| event);
         });
+        false
     }
 
     /// Compares a count with what is known.

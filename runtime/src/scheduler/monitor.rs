@@ -134,11 +134,9 @@ fn watch(scheduler: &Weak<Scheduler>, rest: &Rest, mut looks: Vec<Look>) {
         };
         let now = scheduler.clock.write_coarse();
         let next_stall = look(&scheduler, &mut looks, now);
-        counting
-            .get_or_insert_with(|| Counting::new(*scheduler.growth.lock(), now))
-            .tick(&scheduler, now);
+        let counting = counting.get_or_insert_with(|| Counting::new(*scheduler.growth.lock(), now));
         let watching = watching.get_or_insert_with(|| Watching::new(now));
-        // A pass over many processes takes long: meanwhile the clock goes on, and workers are looked at.
+        // A look at many processes takes long: meanwhile the clock goes on, and workers are looked at.
         let mut looked = now;
         let mut breathe = || {
             if looked.elapsed() >= PERIOD {
@@ -146,8 +144,8 @@ fn watch(scheduler: &Weak<Scheduler>, rest: &Rest, mut looks: Vec<Look>) {
                 look(&scheduler, &mut looks, looked);
             }
         };
-        watching.tick(&scheduler, now, &mut breathe);
         let busy = scheduler.idle.sleeping() < scheduler.threads();
+        search(&scheduler, now, busy, counting, watching, &mut breathe);
         let quiet = match quiet_since {
             _ if busy => {
                 quiet_since = None;
@@ -184,6 +182,29 @@ fn watch(scheduler: &Weak<Scheduler>, rest: &Rest, mut looks: Vec<Look>) {
         let period = PERIOD / 2 + PERIOD.mul_f64(f64::from(jitter % 1024) / 1024.0);
         rest.parker
             .park(Some(next_stall.map_or(period, |stall| period.min(stall))));
+    }
+}
+
+/// Counts processes, and searches for leaks, if that is due.
+fn search(
+    scheduler: &Arc<Scheduler>,
+    now: Instant,
+    busy: bool,
+    counting: &mut Counting,
+    watching: &mut Watching,
+    breathe: &mut dyn FnMut(),
+) {
+    let due = watching.is_due(scheduler, now, !busy);
+    if busy {
+        counting.tick(scheduler, now);
+    } else if due {
+        // While nothing runs all is looked at when a search is due, and not before.
+        while counting.tick(scheduler, scheduler.clock.now()) {
+            breathe();
+        }
+    }
+    if due {
+        watching.tick(scheduler, now, breathe);
     }
 }
 
