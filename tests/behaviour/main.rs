@@ -54,4 +54,5 @@ mod suspects;
 mod timers;
 mod traffic;
 mod wakers;
+mod watching;
 mod workers;

@@ -27,7 +27,7 @@ use crate::scheduler::Scheduler;
 use crate::sync::{Ordering, fence};
 use crate::task::ProcessId;
 use crate::task::cell::Header;
-use crate::task::current::{BETWEEN, CYCLE, UNKNOWN};
+use crate::task::current::{BETWEEN, CYCLE, ENDED, KINDS, STOPPING, UNKNOWN};
 use crate::task::ports::{Port, Tie};
 use crate::task::registry::{About, Line, Slot, WaitKind};
 use crate::task::waits::Noted;
@@ -469,10 +469,20 @@ fn fed(scheduler: &Scheduler, breathe: &mut dyn FnMut()) -> HashSet<u64, Fast> {
 }
 
 /// Whether no stop has reached the process: what a stop does with it is no leak.
+///
+/// One that was told to stop by its handle, and has seen the end of its inputs, is left alone as well: nobody sees to it that it ends
+/// after a grace.
 pub(super) fn is_left_alone(slot: &Slot, task: &Header) -> bool {
     // ORDERING: Relaxed: a stop that begins now is seen by the next pass.
-    slot.line.flags.load(Ordering::Relaxed) & !CYCLE == 0
-        && task.scope().is_none_or(|scope| !scope.is_stopping())
+    let flags = slot.line.flags.load(Ordering::Relaxed) & !CYCLE;
+    let told = || {
+        // ORDERING: see `registry::Line`.
+        let kinds = (slot.line.wait.load(Ordering::Relaxed) >> 16) as u16;
+        flags == STOPPING | ENDED
+            && kinds & KINDS == WaitKind::Join.bit()
+            && task.lineage().is_none()
+    };
+    (flags == 0 || told()) && task.scope().is_none_or(|scope| !scope.is_stopping())
 }
 
 /// Whether a process is parked, and was not polled since its `seq` was read.

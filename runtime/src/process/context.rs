@@ -387,11 +387,17 @@ impl<P: StructProcess> Cx<P> {
     ///
     /// The process does not end while such a future runs, and drains it at a stop: the last handle may have gone by then. It
     /// ends earlier by [`stop`](Self::stop), a failure or a kill; what still runs is then dropped at its current await, and its
-    /// `then` is not called. In a scope that stops already nothing starts, as with every spawn: both are dropped. What they own
+    /// `then` is not called.
+    ///
+    /// A future that only waits to be told of the end of one process, `child.done()` say, is a monitor and no work: when the process is
+    /// stopped through its [handle](super::Handle::stop), it handles what is queued, drains its work, and ends without waiting for
+    /// those that it monitors, so that it may keep their handles. When their scope stops they end too, and `then` is called.
+    ///
+    /// In a scope that stops already nothing starts, as with every spawn: both are dropped. What they own
     /// is dropped with them, so a `Reply` in them tells its caller.
     ///
-    /// A process that waits here for the end of a child, and holds the only handle of it, does not end by itself: each waits for
-    /// the other, which is reported as a leak. End it from inside by `stop`, or stop the scope of both.
+    /// A process that waits here for the end of a child, and holds the only handle of it, does not end by itself when its own last
+    /// handle is gone: each waits for the other, which is reported as a leak. Stop it, or the scope of both.
     ///
     /// # Errors
     /// If the future panics, the process fails with that panic.
@@ -443,7 +449,9 @@ impl<P: StructProcess> Cx<P> {
         let scope = held_scope("spawn_then").unwrap_or_else(|| Arc::clone(&self.inner.scope));
         self.inner.special |= JOBS;
         let rare = self.inner.rare.get_or_insert_default();
-        let jobs = rare.jobs.get_or_insert_with(|| Box::new(Jobs::<P>::new()));
+        let jobs = rare
+            .jobs
+            .get_or_insert_with(|| Box::new(Jobs::<P>::new(&self.inner.scope)));
         if let Some(jobs) = jobs.downcast_mut::<Jobs<P>>() {
             jobs.add(&scope, site, future, then);
         }

@@ -28,14 +28,14 @@ use crate::process::handle::{Handle, Handlers, StructProcess, WeakHandle};
 use crate::process::meta::{HandleKind, Kind, ProcessKind};
 use crate::process::port::Visitor;
 use crate::process::spawn::{Launcher, PlainLauncher, SpawnOptions};
-use crate::process::then::{self, Jobs, Then};
+use crate::process::then::{self, Beside, Jobs, Then};
 use crate::scope::{Scope, ScopeInner};
 use crate::sim::here;
 use crate::sim::values::Shown;
 use crate::supervise::Lineage;
 use crate::task::origin::Facts;
 use crate::task::ports::{Ports, Tie};
-use crate::task::{JoinNext, Task, current};
+use crate::task::{Task, current};
 use crate::time::clock::now;
 use crate::time::interval::{Interval, interval};
 
@@ -352,9 +352,10 @@ async fn full<P: Handlers + StructProcess + Send>(
     };
     while !cx.is_stopped() {
         let turn = sources.turn();
-        let rests = cx.is_traced() && P::EVERY.is_empty();
-        if rests {
-            // The wait borrows the inputs, so this is done before it. One that has timers is woken by them in any case.
+        let rests = cx.has_jobs() || cx.is_traced() && P::EVERY.is_empty();
+        if rests && cx.is_traced() {
+            // The wait borrows the inputs, so this is done before it. One that has timers is woken by them in any case, but not
+            // when its scope stops, while it waits for work beside it.
             rest(&state);
         }
         match sources
@@ -464,7 +465,7 @@ impl Sources {
         mailbox: &Receiver<Envelope<M>>,
         is_stopping: impl Fn() -> bool,
         rests: bool,
-        mut job: Option<JoinNext<'_, Then<P>>>,
+        mut beside: Option<Beside<'_, P>>,
     ) -> Next<M, P> {
         let mut message = pin!(mailbox.recv());
         let mut input = pin!(input);
@@ -477,8 +478,8 @@ impl Sources {
             {
                 return Poll::Ready(tick);
             }
-            if let Some(job) = &mut job
-                && let Poll::Ready(Some(ended)) = Pin::new(job).poll(task)
+            if let Some(beside) = &mut beside
+                && let Poll::Ready(ended) = beside.poll_job(task)
             {
                 return Poll::Ready(Next::Do(Step::Job(ended)));
             }
@@ -495,7 +496,9 @@ impl Sources {
             if !stopping && !self.ticks.is_empty() {
                 return self.poll_tick(task);
             }
-            if self.mailbox_open || self.inputs_open || job.is_some() {
+            let open = self.mailbox_open || self.inputs_open;
+            let waits = |beside: &Beside<'_, P>| open || beside.poll_over(task).is_pending();
+            if beside.as_ref().map_or(open, waits) {
                 if rests {
                     current::waits_between();
                 }

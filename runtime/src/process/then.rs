@@ -4,15 +4,22 @@
 //! Each piece of work is a process of its own; its result is a closure that the loop of the process calls between two messages.
 //! So the state is touched by one thread at a time, as always, and the message enum knows nothing of it.
 //!
+//! A piece of work that only waits to be told of the end of one process (`child.done()`) is a monitor, and nothing to be drained: a
+//! process that was told to stop alone does not wait for it. Otherwise one that keeps the handles of those it monitors would wait for
+//! them, and they for it. Which of the two a piece of work is, it says after each of its polls ([`Work`]).
+//!
 //! **Invariants**
 //! - The futures do not outlive the process for longer than to their next await: they are killed when the set is dropped.
+//! - A piece of work whose result is there counts as work until that was given to the process.
 //! - A process that has none pays nothing: its loop looks at one byte, which it looks at anyway.
+//!
+//! Model: `tests/loom_then.rs`.
 
 use std::future::{Future, poll_fn};
 use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use crate::process::call::Envelope;
 use crate::process::context::Cx;
@@ -21,21 +28,33 @@ use crate::process::handle::{Handlers, StructProcess};
 use crate::process::spawn::SpawnOptions;
 use crate::process::structure::{Mailbox, rest_between};
 use crate::scope::ScopeInner;
+use crate::sync::Lock;
+use crate::task::current;
+use crate::task::waker::{self, TaskWaker};
 use crate::task::{JoinNext, JoinSet};
 
 /// What is done with a result.
 pub(crate) type Then<P> = Box<dyn FnOnce(&mut P) + Send>;
 
 /// The work of one process.
-pub(crate) struct Jobs<P: 'static>(JoinSet<Then<P>>);
+pub(crate) struct Jobs<P: 'static> {
+    set: JoinSet<Then<P>>,
+    work: Arc<Work>,
+    /// The scope of the process.
+    scope: Arc<ScopeInner>,
+}
 
 impl<P: 'static> Jobs<P> {
-    pub(crate) fn new() -> Self {
-        Self(JoinSet::new())
+    pub(crate) fn new(scope: &Arc<ScopeInner>) -> Self {
+        Self {
+            set: JoinSet::new(),
+            work: Arc::default(),
+            scope: Arc::clone(scope),
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.set.is_empty()
     }
 
     pub(crate) fn add<F>(
@@ -47,25 +66,146 @@ impl<P: 'static> Jobs<P> {
     ) where
         F: Future<Output: Send> + Send + 'static,
     {
+        let mut share = Share::new(&self.work);
         let job = async move {
-            let result = future.await;
-            let then: Then<P> = Box::new(move |process| then(process, result));
+            let mut future = pin!(future);
+            let result = poll_fn(|cx| {
+                let (polled, monitors) = current::monitoring(|| future.as_mut().poll(cx));
+                share.set(!monitors);
+                polled
+            })
+            .await;
+            let then: Then<P> = Box::new(move |process| {
+                then(process, result);
+                drop(share);
+            });
             Outcome(Ok(then))
         };
         // Its failure is that of its process, and counts once.
         let options = SpawnOptions::at(site).named("spawn_then").isolated();
-        self.0.add(scope.spawn(job, &options));
+        self.set.add(scope.spawn(job, &options));
     }
 
-    /// Waits for the next one that ends.
-    pub(crate) fn next(&mut self) -> JoinNext<'_, Then<P>> {
-        self.0.join_next()
+    /// Waits for the next one that ends. There is one.
+    pub(crate) fn next(&mut self) -> Beside<'_, P> {
+        Beside {
+            job: self.set.join_next(),
+            work: &self.work,
+            scope: &self.scope,
+        }
+    }
+}
+
+/// What a process waits for beside its messages.
+pub(crate) struct Beside<'a, P: 'static> {
+    job: JoinNext<'a, Then<P>>,
+    work: &'a Work,
+    scope: &'a ScopeInner,
+}
+
+impl<P: 'static> Beside<'_, P> {
+    /// Waits for the next piece of work that ends.
+    pub(crate) fn poll_job(&mut self, cx: &mut Context<'_>) -> Poll<Result<Then<P>, Exit>> {
+        match Pin::new(&mut self.job).poll(cx) {
+            Poll::Ready(Some(ended)) => Poll::Ready(ended),
+            _ => Poll::Pending,
+        }
+    }
+
+    /// For a process whose inputs are over: waits until it was told to stop, while its scope was not, and only monitors are left. In
+    /// a scope that stops, those whom they monitor end too.
+    pub(crate) fn poll_over(&self, cx: &Context<'_>) -> Poll<()> {
+        let stops = current::flags() & current::STOPPING != 0;
+        if stops && !self.scope.is_stopping() {
+            self.work.poll_over(cx)
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+/// Counts the pieces of work that are more than monitors.
+#[derive(Debug, Default)]
+pub(crate) struct Work(Lock<Left>);
+
+#[derive(Debug, Default)]
+struct Left {
+    pieces: usize,
+    /// The process, if it waits for the last of them.
+    waker: Option<TaskWaker>,
+}
+
+impl Work {
+    fn more(&self) {
+        self.0.lock().pieces += 1;
+    }
+
+    fn less(&self) {
+        let waker = {
+            let mut left = self.0.lock();
+            left.pieces -= 1;
+            if left.pieces > 0 {
+                return;
+            }
+            left.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Waits until there is none.
+    pub(crate) fn poll_over(&self, cx: &Context<'_>) -> Poll<()> {
+        let _spare = waker::prepare(cx);
+        let mut left = self.0.lock();
+        if left.pieces == 0 {
+            return Poll::Ready(());
+        }
+        let old = left.waker.replace(TaskWaker::of(cx));
+        drop(left);
+        drop(old);
+        Poll::Pending
+    }
+}
+
+/// The share of one piece in the [`Work`] of its process.
+pub(crate) struct Share {
+    work: Arc<Work>,
+    counts: bool,
+}
+
+impl Share {
+    pub(crate) fn new(work: &Arc<Work>) -> Self {
+        work.more();
+        Self {
+            work: Arc::clone(work),
+            counts: true,
+        }
+    }
+
+    /// Says whether there is more to do than to wait for the end of a process.
+    pub(crate) fn set(&mut self, counts: bool) {
+        match (self.counts, counts) {
+            (false, true) => self.work.more(),
+            (true, false) => self.work.less(),
+            _ => {}
+        }
+        self.counts = counts;
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        // A panic is the failure of the process, which does not end before it has seen that.
+        if !std::thread::panicking() {
+            self.set(false);
+        }
     }
 }
 
 impl<P: 'static> Drop for Jobs<P> {
     fn drop(&mut self) {
-        self.0.kill_all();
+        self.set.kill_all();
     }
 }
 
@@ -101,19 +241,25 @@ pub(crate) async fn next_message<P: Handlers + StructProcess + Send>(
         // Moves the exclusive reference: a shared one would ask for a state that is `Sync`.
         let (job, message, resting) = (&mut job, &mut message, &mut *state);
         let turn = poll_fn(move |task| {
-            if let Poll::Ready(Some(ended)) = Pin::new(&mut *job).poll(task) {
+            if let Poll::Ready(ended) = job.poll_job(task) {
                 return Poll::Ready(Turn::Job(ended));
             }
             if !closed && let Poll::Ready(received) = message.as_mut().poll(task) {
                 return Poll::Ready(Turn::Message(received));
             }
+            if closed && job.poll_over(task).is_ready() {
+                return Poll::Ready(Turn::Over);
+            }
             if traced {
                 rest_between(resting);
+            } else if !closed {
+                current::waits_between();
             }
             Poll::Pending
         })
         .await;
         match turn {
+            Turn::Over => return Ok(None),
             Turn::Job(ended) => settle(state, ended)?,
             Turn::Message(Some(message)) => return Ok(Some(message)),
             Turn::Message(None) => closed = true,
@@ -137,4 +283,6 @@ pub(crate) async fn next_message<P: Handlers + StructProcess + Send>(
 enum Turn<P, M> {
     Job(Result<Then<P>, Exit>),
     Message(Option<Envelope<M>>),
+    /// It was told to stop, and nothing is left to be drained.
+    Over,
 }

@@ -124,6 +124,10 @@ impl<'a> Inside<'a> {
         const INPUTS: u16 = K::Recv.bit() | K::Stopping.bit();
         match process.kinds {
             kinds if kinds & !INPUTS == 0 && kinds & K::Recv.bit() != 0 => true,
+            // It sees the end of its input first, and then waits for the ends alone.
+            kinds if kinds & !(INPUTS | K::Join.bit()) == 0 && kinds & K::Recv.bit() != 0 => {
+                process.is_between || self.are_inside(process.joined.as_deref())
+            }
             kinds if kinds == K::Join.bit() => self.ids.contains(&process.object),
             // The one who is called waits for its next message and keeps the reply for later, or waits in its handler.
             kinds if kinds == K::Reply.bit() => self.received.contains(&process.object),
@@ -138,6 +142,10 @@ impl<'a> Inside<'a> {
             }),
             _ => false,
         }
+    }
+
+    fn are_inside(&self, processes: Option<&[u64]>) -> bool {
+        processes.is_some_and(|ids| ids.iter().all(|id| self.ids.contains(id)))
     }
 
     /// Who holds the lock that a process waits for, or will have it before.

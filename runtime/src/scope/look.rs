@@ -17,6 +17,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crate::numbered::Numbered;
+use crate::scheduler::Scheduler;
 use crate::scope::ScopeInner;
 use crate::sync::{Lock, Ordering};
 use crate::system::SystemInner;
@@ -42,6 +43,10 @@ pub(super) struct Seen {
     /// The kinds of all waits of its last poll, as bits.
     pub(super) kinds: u16,
     pub(super) object: u64,
+    /// A struct that waits between two messages: if it waits for ends too, these are of work beside its handlers, in its own scope.
+    pub(super) is_between: bool,
+    /// For whose ends it waits beside its input; `None` if that is not known.
+    pub(super) joined: Option<Vec<u64>>,
     pub(super) site: Option<&'static Location<'static>>,
     pub(super) born_ms: u32,
     pub(super) ports: Ports,
@@ -204,6 +209,9 @@ impl Seen {
             kinds: kinds_of(word),
             // ORDERING: as above.
             object: slot.line.object.load(Ordering::Relaxed),
+            is_between: word >> 16 & u64::from(current::BETWEEN) != 0
+                && about.ports.mailbox().is_some(),
+            joined: joined(task.scheduler(), slot, word),
             site: about.site,
             born_ms: slot.born_ms(),
             ports: about.ports.clone(),
@@ -248,6 +256,22 @@ impl Seen {
         let told = self.flags & current::TOLD;
         self.flags & current::ENDED != 0 && (told == 0 || told == current::told_of(self.object))
     }
+}
+
+/// For whose ends a process waits that waits for an input too; `None` if that is not known.
+fn joined(scheduler: &Scheduler, slot: &Slot, word: u64) -> Option<Vec<u64>> {
+    const BOTH: u16 = WaitKind::Recv.bit() | WaitKind::Join.bit();
+    let kinds = (word >> 16) as u16;
+    if kinds & BOTH != BOTH || kinds & current::UNKNOWN != 0 {
+        return None;
+    }
+    let mut joined = Vec::new();
+    scheduler.registry.waits(slot, |wait| {
+        if wait.kind == WaitKind::Join {
+            joined.push(wait.object);
+        }
+    });
+    Some(joined)
 }
 
 /// The kinds of the waits in a wait word. Several waits for room or for locks are a choice, also when they are of one kind: only the

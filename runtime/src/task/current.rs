@@ -34,9 +34,9 @@ pub(crate) use crate::task::flags::{
 };
 
 pub(crate) use crate::task::noting::{
-    Waits, is_refused, last_is_over, noted, refusal, wait_in_words, wait_no_more, waits_as,
-    waits_between, waits_for_any, waits_for_more, waits_for_one_of, waits_for_process,
-    waits_in_call, waits_so_far, watched,
+    Waits, is_refused, last_is_over, monitoring, monitors, noted, refusal, wait_in_words,
+    wait_no_more, waits_as, waits_between, waits_for_any, waits_for_more, waits_for_one_of,
+    waits_for_process, waits_in_call, waits_so_far, watched,
 };
 
 /// Operations that a process may complete in one poll before it yields.
@@ -59,6 +59,8 @@ pub(super) struct Current {
     /// The id of the one process that a wait is for, if the poll has said that there is one.
     pub(super) edge: Cell<u64>,
     pub(super) flags: Cell<u32>,
+    /// Counts the waits of this thread that were noted by monitors.
+    pub(super) monitors: Cell<u32>,
     /// Something is to be done when the step has ended.
     deferred: Cell<bool>,
     coarse_ms: Cell<u32>,
@@ -101,6 +103,7 @@ thread_local! {
             object: Cell::new(0),
             edge: Cell::new(0),
             flags: Cell::new(0),
+            monitors: Cell::new(0),
             deferred: Cell::new(false),
             coarse_ms: Cell::new(0),
             undelivered: Cell::new(false),

@@ -396,9 +396,14 @@ impl Done {
     }
 
     fn poll_done(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
-        self.wait
-            .as_mut()
-            .map_or(Poll::Ready(Exit::Killed), |wait| wait.poll_done(cx))
+        let Some(wait) = &mut self.wait else {
+            return Poll::Ready(Exit::Killed);
+        };
+        let polled = wait.poll_done(cx);
+        if polled.is_pending() {
+            current::monitors();
+        }
+        polled
     }
 }
 

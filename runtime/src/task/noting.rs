@@ -3,7 +3,9 @@
 use std::task::{Context, Poll};
 
 use crate::observe::BOOKS;
-use crate::task::current::{BETWEEN, CALLS, CURRENT, CYCLE, UNKNOWN, note, waits_for, with_task};
+use crate::task::current::{
+    BETWEEN, CALLS, CURRENT, CYCLE, KINDS, UNKNOWN, note, waits_for, with_task,
+};
 use crate::task::registry::WaitKind;
 use crate::task::waits::{self, Said};
 
@@ -125,6 +127,25 @@ pub(crate) fn noted<T>(poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
         current.said.set(current.said.get().and_kinds(others));
     });
     polled
+}
+
+/// The wait for an end that was noted last is a monitor's: it wants to be told of the end, and no value of it.
+pub(crate) fn monitors() {
+    CURRENT.with(|current| current.monitors.set(current.monitors.get().wrapping_add(1)));
+}
+
+/// Polls a future. True if it waits for nothing but to be told of the end of one process.
+pub(crate) fn monitoring<T>(poll: impl FnOnce() -> Poll<T>) -> (Poll<T>, bool) {
+    let before = CURRENT.with(|current| current.monitors.get());
+    let polled = poll();
+    let monitors = CURRENT.with(|current| {
+        let said = current.said.get();
+        said.kinds() & (KINDS | UNKNOWN) == WaitKind::Join.bit()
+            && said.noted() == 1
+            && current.monitors.get().wrapping_sub(before) == 1
+    });
+    let monitors = monitors && polled.is_pending();
+    (polled, monitors)
 }
 
 /// What the operation that was polled last waits for.

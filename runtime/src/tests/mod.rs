@@ -19,6 +19,7 @@ mod loom_restart;
 mod loom_scope;
 mod loom_select;
 mod loom_task;
+mod loom_then;
 mod loom_timers;
 
 use std::future::Future;
