@@ -102,7 +102,7 @@ fn an_error_of_the_body_stops_the_children() {
     }
 }
 
-/// "The other side is gone" through `?` is a normal stop: it fails nobody.
+/// "The other side is gone" through `?` is a normal stop: it fails nobody, and whoever waits for the end has nothing to handle.
 #[test]
 fn closed_is_a_normal_stop() {
     on_workers(|scope| async move {
@@ -110,12 +110,22 @@ fn closed_is_a_normal_stop() {
         drop(receiver);
         let (first, second) = (sender.clone(), sender.clone());
         let stopped = scope.task("send", async move { first.send(1).await });
-        assert_eq!(stopped.await.unwrap_err().kind(), "stopped");
+        assert_eq!(stopped.done().await.kind(), "stopped");
+        stopped.await?;
         let stopped = scope.task("try_send", async move { second.try_send(1) });
-        assert_eq!(stopped.await.unwrap_err().kind(), "stopped");
+        assert_eq!(stopped.done().await.kind(), "stopped");
+        stopped.await?;
+        let third = sender.clone();
         let stopped = scope.task("ready", async move {
-            sender.ready().await?.send(1)?;
+            third.ready().await?.send(1)?;
             roundrock::Ok(())
+        });
+        let mut set: JoinSet<()> = [stopped].into_iter().collect();
+        assert_eq!(set.join_next().await.map(|ended| ended.is_ok()), Some(true));
+        // Who waits for a value has none.
+        let stopped = scope.task("value", async move {
+            sender.send(1).await?;
+            roundrock::Ok(7)
         });
         assert_eq!(stopped.await.unwrap_err().kind(), "stopped");
         assert!(!scope.is_stopping());

@@ -62,8 +62,12 @@ fn p21_every_watcher_learns_the_same_exit() {
                 assert_eq!(exit.to_string().contains("the reason"), exit.is_failure());
             }
             match task.await {
-                Ok(()) => assert_eq!(how, "ok"),
-                Err(exit) => assert_eq!(exit.kind(), how),
+                // There is no value to wait for, so an orderly end is all there is to say.
+                Ok(()) => assert!(how == "ok" || how == "stopped"),
+                Err(exit) => {
+                    assert_eq!(exit.kind(), how);
+                    assert!(!exit.is_normal());
+                }
             }
         }
         Ok(())

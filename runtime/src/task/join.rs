@@ -2,6 +2,7 @@
 
 #![expect(unsafe_code, reason = "a counted pointer to a type-erased cell")]
 
+use std::any::Any;
 use std::future::{Future, IntoFuture};
 use std::ops::Deref;
 use std::pin::Pin;
@@ -174,6 +175,11 @@ impl std::fmt::Debug for TaskRef {
 /// Awaiting it gives the value, or the [`Exit`] that kept the process from returning one. Dropping a `Task` neither detaches
 /// nor kills the process: it belongs to its scope.
 ///
+/// A process may end in good order without a value: it *stopped*, because the other side of a channel was gone ([`Exit::Stopped`]). If
+/// it has none to give, as a `Task<()>`, then awaiting it gives `Ok(())`: who waits for its end only has nothing to handle. A `Task`
+/// of another type gives `Err(Exit::Stopped)`, for there is no value. A process that was spawned into a scope that stops never ran, and
+/// awaiting it gives `Err(Exit::Stopped)` too. [`done`](Self::done) tells all of these apart.
+///
 /// Cancellation: dropping the future of an `.await` has no effect on the process; the value is then lost.
 ///
 /// # Examples
@@ -186,6 +192,12 @@ impl std::fmt::Debug for TaskRef {
 /// let task = scope.task("idle", async { sleep(secs(60)).await });
 /// task.kill();
 /// assert_eq!(task.done().await.kind(), "killed");
+///
+/// let (results, out) = bounded(1);
+/// drop(out);
+/// let task = scope.task("writer", async move { results.send(1).await });
+/// assert_eq!(task.done().await.kind(), "stopped");    // nobody wants its results
+/// task.await?;                                        // which is the end of its work, and no failure
 /// # Ok(()) }) }
 /// ```
 pub struct Task<T> {
@@ -194,7 +206,7 @@ pub struct Task<T> {
     take: fn(&TaskRef) -> Option<T>,
 }
 
-impl<T> Task<T> {
+impl<T: 'static> Task<T> {
     /// # Safety
     /// As for [`TaskRef::from_raw`]; `T` is the type of the task's value.
     pub(crate) unsafe fn from_raw(header: NonNull<Header>) -> Self {
@@ -207,11 +219,28 @@ impl<T> Task<T> {
     /// # Safety
     /// `T` is the type of the task's value.
     pub(crate) unsafe fn from_ref(task: TaskRef) -> Self {
-        // SAFETY: the task is done when this is called, and `T` is the type of its value.
-        let take = |task: &TaskRef| unsafe { cell::take_output::<T>(task.header()) };
+        let take = |task: &TaskRef| {
+            // SAFETY: the task is done when this is called, and `T` is the type of its value.
+            let value = unsafe { cell::take_output::<T>(task.header()) };
+            value.or_else(|| nothing_to_give(task))
+        };
         Self { task, take }
     }
+}
 
+/// Whether the process was polled, and stopped: one that was spawned too late is killed before, and counts as stopped too.
+fn has_stopped(task: &TaskRef) -> bool {
+    matches!(task.exit(), Some(Exit::Stopped)) && !task.state.is_killed()
+}
+
+/// The value of a process that has none to give, and stopped when its work was over: `()`. One that never ran has done nothing.
+#[cold]
+fn nothing_to_give<T: 'static>(task: &TaskRef) -> Option<T> {
+    let mut nothing = has_stopped(task).then_some(());
+    <dyn Any>::downcast_mut::<Option<T>>(&mut nothing)?.take()
+}
+
+impl<T> Task<T> {
     pub(crate) fn task(&self) -> &TaskRef {
         &self.task
     }
@@ -254,11 +283,46 @@ impl<T> Task<T> {
         Done::new(Some(self.task.clone()))
     }
 
+    /// Ends the process in good order, without waiting for that: it sees the end of its inputs when it has drained them.
+    ///
+    /// Whoever else receives from the same channels goes on, and their senders notice nothing; a process that waits for something
+    /// else than an input does so as before. To refuse new messages, to stop several processes stage by stage, or with a grace, stop
+    /// their scope: [`Scope::stop`](crate::Scope::stop). A supervised child that is transient or temporary is not started again
+    /// afterwards, for that is a normal end; a permanent one is.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// #[process]
+    /// async fn sum(numbers: &Receiver<u64>) -> Result<u64> {
+    ///     let mut sum = 0;
+    ///     while let Some(n) = numbers.recv().await {
+    ///         sum += n;
+    ///     }
+    ///     Ok(sum)
+    /// }
+    ///
+    /// let (numbers, inbox) = bounded(4);
+    /// let task = scope.spawn(sum(inbox));
+    /// numbers.send(3).await?;
+    /// numbers.send(4).await?;
+    /// task.stop();                        // though `numbers` could still send
+    /// assert_eq!(task.await?, 7);         // what was queued is counted in
+    /// # Ok(()) }) }
+    /// ```
+    pub fn stop(&self) {
+        told::ends("stops", &self.task);
+        match self.task.lineage() {
+            Some(lineage) => lineage.stop(),
+            None => self.task.end_input(0),
+        }
+    }
+
     /// Drops the process's future at its current or next await, without waiting for it. Of a supervised child this is the
     /// present incarnation, and the supervisor decides what follows.
     ///
-    /// A single process that shall end in good order gets a scope of its own, [`Scope::child`](crate::Scope::child), whose `stop`
-    /// closes its inputs and lets it drain.
+    /// A process that shall end in good order is told to [`stop`](Self::stop).
     ///
     /// # Examples
     /// ```
@@ -283,7 +347,7 @@ impl<T> Task<T> {
     /// What awaiting it gives, for a task that ended so.
     pub(crate) fn result(&self, exit: Exit) -> Result<T, Exit> {
         match (exit, (self.take)(&self.task)) {
-            (Exit::Ok, Some(value)) => Ok(value),
+            (Exit::Ok | Exit::Stopped, Some(value)) => Ok(value),
             (exit, _) => Err(exit),
         }
     }
@@ -303,7 +367,10 @@ impl Task<()> {
     pub(crate) fn watching(task: TaskRef) -> Self {
         Self {
             task,
-            take: |_| Some(()),
+            take: |task| match task.exit() {
+                Some(Exit::Stopped) => has_stopped(task).then_some(()),
+                _ => Some(()),
+            },
         }
     }
 }
