@@ -28,7 +28,7 @@ pub(crate) enum Cut {
         line: u64,
         /// Its first bytes.
         start: Vec<u8>,
-        /// Its whole length, as far as it was received.
+        /// Its whole length without its line ending, as far as it was received.
         bytes: u64,
     },
 }
@@ -51,10 +51,41 @@ pub(crate) struct Cutter {
     line: u64,
     /// The beginning of that line, without what was already found oversized.
     partial: Vec<u8>,
-    /// Set while a line over the limit is skipped: its first bytes and its length so far.
-    skipping: Option<(Vec<u8>, u64)>,
+    /// Set while a line over the limit is skipped.
+    skipping: Option<Skipped>,
     /// How much of a byte order mark has come, as long as nothing else has.
     mark: Option<usize>,
+}
+
+/// A line over the limit, as far as it was received.
+#[derive(Debug)]
+struct Skipped {
+    /// Its first bytes.
+    start: Vec<u8>,
+    bytes: u64,
+    /// Its last byte was a carriage return, which may belong to the line ending.
+    returned: bool,
+}
+
+impl Skipped {
+    /// More of the line.
+    fn add(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        if let Some(last) = bytes.last() {
+            self.returned = *last == b'\r';
+        }
+    }
+
+    /// The line ends here: the carriage return of its ending is no part of it.
+    fn end(&mut self) {
+        if !self.returned {
+            return;
+        }
+        if self.start.len() as u64 == self.bytes {
+            self.start.pop();
+        }
+        self.bytes -= 1;
+    }
 }
 
 /// How many bytes of a line count towards its limit: not the carriage return of its ending, which comes last.
@@ -111,8 +142,8 @@ impl Cutter {
     /// Ends the stream: what is left is its last line, which had no line ending.
     pub(crate) fn finish(&mut self) -> Option<Cut> {
         self.no_mark();
-        if let Some((start, bytes)) = self.skipping.take() {
-            return Some(self.oversized(start, bytes));
+        if let Some(skipped) = self.skipping.take() {
+            return Some(self.oversized(skipped));
         }
         if self.partial.is_empty() {
             return None;
@@ -132,7 +163,7 @@ impl Cutter {
     pub(crate) fn broken(&mut self) -> Option<Vec<u8>> {
         self.no_mark();
         let rest = match self.skipping.take() {
-            Some((start, _)) => start,
+            Some(skipped) => skipped.start,
             None => std::mem::take(&mut self.partial),
         };
         (!rest.is_empty()).then_some(rest)
@@ -140,18 +171,19 @@ impl Cutter {
 
     /// Passes over the rest of a line that is over the limit.
     fn skip<'b>(&mut self, bytes: &'b [u8], each: &mut impl FnMut(Cut)) -> &'b [u8] {
-        let Some((start, length)) = &mut self.skipping else {
+        let Some(mut skipped) = self.skipping.take() else {
             return bytes;
         };
         match memchr(b'\n', bytes) {
             Some(end) => {
-                let (start, length) = (std::mem::take(start), *length + end as u64);
-                self.skipping = None;
-                each(self.oversized(start, length));
+                skipped.add(&bytes[..end]);
+                skipped.end();
+                each(self.oversized(skipped));
                 &bytes[end + 1..]
             }
             None => {
-                *length += bytes.len() as u64;
+                skipped.add(bytes);
+                self.skipping = Some(skipped);
                 &[]
             }
         }
@@ -203,19 +235,24 @@ impl Cutter {
         }
         let mut start = std::mem::take(&mut self.partial);
         let length = start.len() as u64;
+        let returned = start.last() == Some(&b'\r');
         let quoted = QUOTED_BYTES.saturating_sub(start.len()).min(line_end);
         start.extend_from_slice(&bytes[..quoted]);
         start.truncate(QUOTED_BYTES);
         start.shrink_to_fit();
-        self.skipping = Some((start, length));
+        self.skipping = Some(Skipped {
+            start,
+            bytes: length,
+            returned,
+        });
     }
 
-    fn oversized(&mut self, start: Vec<u8>, bytes: u64) -> Cut {
+    fn oversized(&mut self, line: Skipped) -> Cut {
         self.line += 1;
         Cut::Oversized {
             line: self.line - 1,
-            start,
-            bytes,
+            start: line.start,
+            bytes: line.bytes,
         }
     }
 }
@@ -270,9 +307,10 @@ mod tests {
         for piece in 1..8 {
             let seen = cut(b"12345\r\n12345\r\n", piece, 5);
             assert_eq!(seen, ["1:12345", "2:12345"], "in pieces of {piece}");
-            assert_eq!(cut(b"123456\r\n", piece, 5).len(), 1);
-            assert!(cut(b"123456\r\n", piece, 5)[0].starts_with("1!"));
-            assert!(cut(b"12345\rx\n", piece, 5)[0].starts_with("1!"));
+            assert_eq!(cut(b"123456\r\n1", piece, 5), ["1!6", "2:1"]);
+            assert_eq!(cut(b"12345\rx\n", piece, 5), ["1!7"]);
+            assert_eq!(cut(b"12345\r\r\n", piece, 5), ["1!6"]);
+            assert_eq!(cut(b"123456\r", piece, 5), ["1!7"], "no line ending");
         }
     }
 
