@@ -246,6 +246,9 @@ impl Scope {
 
     /// Waits until everything in the scope has ended. Its names are forgotten, so that they keep nothing alive.
     ///
+    /// A process of this very scope that awaits it waits for itself, which is reported as a leak; one that wants to end the others tells
+    /// the scope to [`stop`](Self::stop), or puts them into a [`child`](Self::child).
+    ///
     /// # Errors
     /// The first failure of a process in it. Reported once.
     pub async fn join(&self) -> Result<()> {

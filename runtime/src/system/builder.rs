@@ -133,6 +133,9 @@ impl Builder {
 
     /// Lets Ctrl-C and SIGTERM stop the root scope; a second signal aborts the program. SIGUSR1 writes a [dump](System::dump) to
     /// standard error. Off by default, on in `#[roundrock::main]`. Without the feature `signals` it has no effect.
+    ///
+    /// From the first such `run` of a program on, these three signals have lost their default action for good: a program that goes on
+    /// after `run` has returned, and is to end by Ctrl-C, handles the signal itself then.
     pub fn signals(mut self, on: bool) -> Self {
         self.signals = on;
         self
@@ -399,7 +402,7 @@ pub(crate) struct Books {
 
 impl Books {
     fn exit_code(&self, failure: Option<&Error>) -> ExitCode {
-        let is_deadlock = |error: &Error| error.downcast_ref::<Deadlock>().is_some();
+        let is_deadlock = |error: &Error| error.outermost::<Deadlock>().is_some();
         if failure.is_some_and(is_deadlock) {
             ExitCode::from(DEADLOCK)
         } else if !self.report.stuck.is_empty() {
