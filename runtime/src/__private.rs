@@ -11,13 +11,16 @@ pub use crate::channel::{Closed, Message, Permit, Receiver, SendError, Sender};
 pub use crate::join::{join_2, join_3, join_4, join_5, join_6, join_7};
 pub use crate::process::call::{Call, Parcel, call, call_later, parcel, port};
 pub use crate::process::caller::{answers, answers_nobody};
+pub use crate::process::cause::{Cause, ViaError, ViaInner, ViaText};
 pub use crate::process::context::Cx;
 pub use crate::process::exit::{Fault, IntoOutcome as ProcessOutput};
 pub use crate::process::function::{
-    Arguments, Body, Env, FnHandle, Give, Inbox, InboxHandle, Lend, Lent, Once, Process, Shared,
-    arguments, inbox, ports, stub_process,
+    Arguments, Body, Env, Give, Inbox, InboxHandle, Lend, Lent, Once, Process, Shared, arguments,
+    inbox, stub_process,
 };
 pub use crate::process::handle::{Handle, Handled, Handlers, No, StructProcess, Yes};
+pub use crate::process::inbox::{FnHandle, ports};
+pub use crate::process::later::{Reply, reply};
 pub use crate::process::meta::{
     AsyncKind, AwaitingKind, BlockingKind, CpuKind, Direct, FnMeta, HandleKind, HandlerMeta,
     HookOutput, Kind, Never, NeverEver, NoType, ProcessKind, ResultLike, StructMeta, async_handler,
@@ -25,7 +28,7 @@ pub use crate::process::meta::{
 };
 pub use crate::process::pool::key_hash;
 pub use crate::process::port::{Probe, Trace, ViaNothing, ViaTrace, Visitor};
-pub use crate::process::reply::{Reply, ReplySlot, reply, slot};
+pub use crate::process::reply::{ReplySlot, slot};
 pub use crate::process::spawn::{Pool, Spawn, SpawnOptions};
 pub use crate::process::structure::spawn_struct;
 pub use crate::scope::Scope;

@@ -71,7 +71,8 @@ impl Error {
         }
     }
 
-    /// Returns the error inside, if it has this type.
+    /// Returns the error inside, or the first of its causes, that has this type: what was said with [`context`](Self::context)
+    /// before it, or that it came from a call, hides nothing.
     ///
     /// # Examples
     /// ```
@@ -80,9 +81,36 @@ impl Error {
     /// let error = Error::from(std::io::Error::other("the disk is full"));
     /// assert!(error.downcast_ref::<std::io::Error>().is_some());
     /// assert!(error.downcast_ref::<std::fmt::Error>().is_none());
+    /// let error = error.context("writing the log");
+    /// assert!(error.downcast_ref::<std::io::Error>().is_some());
     /// ```
     pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
+        self.chain().find_map(|error| error.downcast_ref())
+    }
+
+    /// The outermost error, if it has this type.
+    pub(crate) fn outermost<E: StdError + 'static>(&self) -> Option<&E> {
         self.source.downcast_ref()
+    }
+
+    /// The texts of the causes, from the outermost. The error of a call says what that of its handler says, which is its cause, and
+    /// nobody wants to read that twice.
+    fn causes(&self) -> impl Iterator<Item = (&(dyn StdError + 'static), String)> {
+        let mut before = self.source.to_string();
+        self.chain().skip(1).filter_map(move |cause| {
+            let text = cause.to_string();
+            let repeats = text == before;
+            before.clone_from(&text);
+            (!repeats).then_some((cause, text))
+        })
+    }
+
+    /// The texts of the error and its causes.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        let causes = self.causes().map(|(_, text)| text);
+        std::iter::once(self.source.to_string())
+            .chain(causes)
+            .collect()
     }
 
     /// Returns this error and its causes, from the outermost.
@@ -129,13 +157,12 @@ pub(crate) fn is_closed(error: &(dyn StdError + 'static)) -> bool {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.source, f)?;
-        if f.alternate() {
-            for cause in self.chain().skip(1).filter(|cause| !is_mark(*cause)) {
-                write!(f, ": {cause}")?;
-            }
+        if !f.alternate() {
+            return fmt::Display::fmt(&self.source, f);
         }
-        fmt::Result::Ok(())
+        write!(f, "{}", self.source)?;
+        let mut causes = self.causes().filter(|(cause, _)| !is_mark(*cause));
+        causes.try_for_each(|(_, text)| write!(f, ": {text}"))
     }
 }
 
@@ -143,17 +170,23 @@ impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.source)?;
         let mut causes = self
-            .chain()
-            .skip(1)
-            .filter(|cause| !is_mark(*cause))
+            .causes()
+            .filter(|(cause, _)| !is_mark(*cause))
             .peekable();
         if causes.peek().is_some() {
             f.write_str("\n\nCaused by:")?;
         }
-        for cause in causes {
-            write!(f, "\n    {cause}")?;
+        for (_, text) in causes {
+            write!(f, "\n    {text}")?;
         }
         fmt::Result::Ok(())
+    }
+}
+
+/// The error inside, for code that takes any error.
+impl AsRef<dyn StdError + Send + Sync> for Error {
+    fn as_ref(&self) -> &(dyn StdError + Send + Sync + 'static) {
+        &*self.source
     }
 }
 

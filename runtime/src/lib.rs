@@ -187,7 +187,9 @@ pub use roundrock_macros::{
 
 pub use channel::unbounded;
 pub use error::{Context, Error, Ok, Result};
-pub use process::{Call, CallError, Cx, Exit, Fault, Handle, Process, Reply, WeakHandle};
+pub use process::{
+    Call, CallError, Cx, Exit, Fault, FnHandle, Handle, Process, Reply, WeakFnHandle, WeakHandle,
+};
 pub use random::{Rng, rng};
 pub use scope::{ExitReport, Scope};
 pub use sim::Sim;

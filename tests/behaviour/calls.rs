@@ -298,3 +298,167 @@ impl Desk {
         }
     }
 }
+
+/// What a handler failed with is the source of the error of its call, with its own causes, and survives a `?`.
+#[test]
+fn an_error_of_a_handler_keeps_its_causes() {
+    use std::error::Error as StdError;
+    use std::fmt;
+    use std::io;
+
+    #[derive(Debug)]
+    struct Broken(io::Error);
+    impl fmt::Display for Broken {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("the table cannot be read")
+        }
+    }
+    impl StdError for Broken {
+        fn source(&self) -> Option<&(dyn StdError + 'static)> {
+            Some(&self.0)
+        }
+    }
+    /// No error, though it has a text.
+    #[derive(Debug, PartialEq)]
+    struct Refused;
+    impl fmt::Display for Refused {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("refused")
+        }
+    }
+    fn disk() -> io::Error {
+        io::Error::other("no disk")
+    }
+    #[process]
+    struct Table;
+    #[handlers]
+    impl Table {
+        fn own(&self) -> Result<(), Broken> {
+            Err(Broken(disk()))
+        }
+        fn plain(&self) -> io::Result<u32> {
+            Err(disk())
+        }
+        async fn any(&self) -> Result<()> {
+            Err(Error::from(disk()).context("reading the table"))
+        }
+        fn boxed(&self) -> Result<(), Box<dyn StdError + Send + Sync>> {
+            Err(Box::new(Broken(disk())))
+        }
+        fn later(&self, reply: Reply<u32, Broken>) {
+            reply.fail(Broken(disk()));
+        }
+        fn text(&self) -> Result<(), String> {
+            Err("only a text".to_owned())
+        }
+        fn refuses(&self) -> Result<(), Refused> {
+            Err(Refused)
+        }
+    }
+    /// As a process that hands the error on.
+    fn through<T, E>(failed: Result<T, CallError<E>>) -> Error
+    where
+        CallError<E>: StdError + Send + Sync + 'static,
+    {
+        match failed {
+            Ok(_) => panic!("it fails"),
+            Err(error) => Error::from(error),
+        }
+    }
+    on_workers(|scope| async move {
+        let table = scope.spawn(Table);
+        for error in [
+            through(table.own().await),
+            through(table.later().await),
+            through(table.boxed().await),
+        ] {
+            assert_eq!(error.to_string(), "the table cannot be read");
+            assert_eq!(format!("{error:#}"), "the table cannot be read: no disk");
+            assert_eq!(
+                format!("{error:?}"),
+                "the table cannot be read\n\nCaused by:\n    no disk"
+            );
+            assert!(error.chain().any(|cause| cause.is::<Broken>()));
+            assert!(error.downcast_ref::<io::Error>().is_some());
+        }
+        let error = through(table.plain().await).context("asking the table");
+        assert_eq!(format!("{error:#}"), "asking the table: no disk");
+        assert!(error.downcast_ref::<io::Error>().is_some());
+        let error = through(table.any().await);
+        assert_eq!(format!("{error:#}"), "reading the table: no disk");
+        assert!(error.downcast_ref::<io::Error>().is_some());
+        // What is no error has no causes.
+        let error = through(table.text().await);
+        assert_eq!(
+            (error.chain().count(), error.to_string().as_str()),
+            (1, "only a text")
+        );
+        let failed = table.refuses().await;
+        assert_eq!(failed, Err(CallError::Failed(Refused)));
+        assert!(failed.is_err_and(|error| error.source().is_none()));
+        Ok(())
+    });
+}
+
+/// Handles are equal if they lead to the same process, and may be keys.
+#[test]
+fn handles_are_compared_by_their_process() {
+    use std::collections::HashSet;
+
+    #[process]
+    struct Silent;
+    #[handlers]
+    impl Silent {
+        fn ping(&self) {}
+    }
+    #[process]
+    async fn reads(#[inbox(1)] numbers: &Receiver<u32>) {
+        while numbers.recv().await.is_some() {}
+    }
+    on_workers(|scope| async move {
+        let (one, other) = (scope.spawn(Silent), scope.spawn(Silent));
+        assert!(one == one.clone() && one != other);
+        let known: HashSet<SilentHandle> = [one.clone(), other, one].into_iter().collect();
+        assert_eq!(known.len(), 2);
+        // A restart does not change which process it is.
+        let child = scope
+            .supervise(|| Silent)
+            .backoff(micros(1)..micros(2))
+            .spawn();
+        let (before, done) = (child.clone(), child.done());
+        child.kill();
+        done.await;
+        child.ping().await?;
+        assert_eq!(child, before);
+        child.stop();
+        let (one, other) = (scope.spawn(reads()), scope.spawn(reads()));
+        assert!(one == one.clone() && one != other);
+        let known: HashSet<ReadsHandle> = [one.clone(), other, one].into_iter().collect();
+        assert_eq!(known.len(), 2);
+        Ok(())
+    });
+}
+
+#[test]
+fn exits_and_refusals_are_compared() {
+    on_workers(|scope| async move {
+        let task = scope
+            .child("group")
+            .task("broken", async { Err::<(), _>(Error::msg("no disk")) });
+        let exit = task.done().await;
+        assert_eq!(exit, task.done().await);
+        assert_ne!(exit, Exit::Ok);
+        let again = scope
+            .child("group")
+            .task("broken", async { Err::<(), _>(Error::msg("no disk")) });
+        assert_ne!(exit, again.done().await, "another failure");
+        assert_eq!(scope.task("whole", async {}).done().await, Exit::Ok);
+        let (jobs, inbox) = bounded(1);
+        assert_eq!(jobs.send(1).await, Ok(()));
+        drop(inbox);
+        let (one, other) = (jobs.send(1).await, jobs.send(2).await);
+        assert_ne!(one, other);
+        assert_eq!(jobs.send(1).await, one);
+        Ok(())
+    });
+}

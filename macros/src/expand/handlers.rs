@@ -252,6 +252,13 @@ fn present(hook: &Hook, is_call: bool) -> Option<TokenStream> {
 }
 
 fn answer(handler: &Handler, private: &TokenStream, call: &TokenStream) -> TokenStream {
+    // What is to be known of the error before a call fails with it.
+    let learner = generated! {
+        let learner = {
+            use #private::{ViaError as _, ViaInner as _, ViaText as _};
+            (&&#private::Cause(&slot)).learner()
+        };
+    };
     match &handler.role {
         Role::Call {
             answer: Answer::Value(_),
@@ -265,12 +272,13 @@ fn answer(handler: &Handler, private: &TokenStream, call: &TokenStream) -> Token
             ..
         } => generated! {
             let answer = #call;
-            slot.answer(#private::ResultLike::into_result(answer));
+            #learner
+            slot.answer_or_fail(#private::ResultLike::into_result(answer), learner);
         },
         Role::Call {
             answer: Answer::Later(..),
             ..
-        } => generated!(#call;),
+        } => generated!(#learner #call;),
         Role::Input { .. } | Role::Every { .. } => generated! {
             let output = #call;
             #private::settle(cx, output);
@@ -287,7 +295,7 @@ fn method_call(hook: &Hook) -> TokenStream {
         }
         Parameter::Context => generated!(&mut cx.untyped()),
         Parameter::TypedContext => generated!(cx),
-        Parameter::Reply => generated!(#private::reply(slot)),
+        Parameter::Reply => generated!(#private::reply(slot, learner)),
     });
     let method = &hook.method;
     let wait = hook.asynchronous.map(|_| generated!(.await));

@@ -21,12 +21,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use crate::channel::error::{GoneMark, SendError, TrySendError};
+use crate::channel::error::{SendError, TrySendError};
 use crate::channel::sender::SendOp;
 use crate::channel::sender::Sender;
 #[cfg(doc)]
 use crate::process::Reply;
 use crate::process::handle::{Handle, Handlers};
+use crate::process::refusal::CallError;
 use crate::process::reply::{Question, ReplySlot, question};
 use crate::sim::told;
 use crate::sim::values::About;
@@ -52,64 +53,6 @@ impl<M> Envelope<M> {
             message,
             deadline,
             sender,
-        }
-    }
-}
-
-/// Why a call gave no value.
-///
-/// # Examples
-/// ```
-/// # use roundrock::prelude::*;
-/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
-/// # #[process] struct Counter { n: i64 }
-/// # #[handlers] impl Counter { fn add(&mut self, by: i64) -> i64 { self.n += by; self.n } fn clear(&mut self) { self.n = 0; } }
-/// let counter = scope.spawn(Counter { n: 0 });
-/// counter.stop();
-/// counter.done().await;
-/// assert_eq!(counter.add(1).await, Err(CallError::Gone));
-/// # Ok(()) }) }
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CallError<E = Infallible> {
-    /// The process has ended, or ended before it handled the message.
-    Gone,
-    /// The process panicked while it handled the message; or it is a supervised child, and was killed then.
-    Crashed,
-    /// The handler dropped its [`Reply`] without an answer.
-    NoReply,
-    /// The call would have closed a cycle of calls that wait for each other: the names of the processes in it.
-    Cycle(Vec<String>),
-    /// The time was up.
-    Deadline,
-    /// The mailbox was full, and the call was not to wait.
-    Full,
-    /// The handler returned this error.
-    Failed(E),
-}
-
-impl<E: fmt::Display> fmt::Display for CallError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Gone => f.write_str("the called process has ended"),
-            Self::Crashed => f.write_str(
-                "the called process panicked or was killed while it handled the message",
-            ),
-            Self::NoReply => f.write_str("the handler dropped its `Reply` without an answer"),
-            Self::Cycle(path) => write!(f, "the call would wait for itself: {}", path.join(" -> ")),
-            Self::Deadline => f.write_str("the time was up before the call was answered"),
-            Self::Full => f.write_str("the mailbox of the called process is full"),
-            Self::Failed(error) => write!(f, "{error:#}"),
-        }
-    }
-}
-
-impl<E: fmt::Debug + fmt::Display> std::error::Error for CallError<E> {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Gone | Self::Crashed => Some(&GoneMark),
-            _ => None,
         }
     }
 }

@@ -22,6 +22,10 @@ use crate::task::current::{self, PanicSite};
 /// assert!(exit.is_failure() && !exit.is_normal());
 /// assert_eq!(exit.kind(), "failed");
 /// assert!(exit.to_string().contains("no disk"), "{exit}");
+/// assert_eq!(task.done().await, exit, "the same for everybody who asks");
+///
+/// let task = scope.task("whole", async {});
+/// assert_eq!(task.done().await, Exit::Ok);
 /// # Ok(()) }) }
 /// ```
 #[derive(Clone)]
@@ -67,7 +71,7 @@ impl From<&Error> for Reason {
     fn from(error: &Error) -> Self {
         Self {
             kind: "failed".to_owned(),
-            chain: error.chain().map(ToString::to_string).collect(),
+            chain: error.texts(),
         }
     }
 }
@@ -135,6 +139,19 @@ impl Exit {
         }
     }
 }
+
+/// Two exits are equal if they are of one kind, and failures if they are one and the same: clones of what one process left.
+impl PartialEq for Exit {
+    fn eq(&self, other: &Self) -> bool {
+        let same_fault = match (self.fault(), other.fault()) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        same_fault && self.kind() == other.kind()
+    }
+}
+
+impl Eq for Exit {}
 
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -32,7 +32,6 @@
 )]
 
 use std::any::type_name;
-use std::convert::Infallible;
 use std::fmt;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
@@ -41,8 +40,8 @@ use std::task::Context;
 
 use crate::channel::dead::Dead;
 use crate::channel::registry;
-use crate::process::call::CallError;
 use crate::process::caller::Presence;
+use crate::process::refusal::CallError;
 use crate::sim::told;
 use crate::sync::{AtomicU32, Ordering, UnsafeCell, wait_a_moment};
 use crate::task::current;
@@ -493,9 +492,26 @@ impl<R, E> ReplySlot<R, E> {
         Some(presence)
     }
 
+    /// Whether somebody waits for the answer, and has not gone.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.cell.is_some() && !self.abandoned()
+    }
+
     /// Whether the caller has gone.
     pub fn abandoned(&self) -> bool {
         self.cell.as_ref().is_some_and(Asker::is_alone)
+    }
+
+    /// Answers the call of a handler that may fail; `learner` is what [`Cause`](super::cause::Cause) gives.
+    #[inline]
+    pub fn answer_or_fail(self, result: Result<R, E>, learner: fn())
+    where
+        (R, E): 'static,
+    {
+        if result.is_err() {
+            learner();
+        }
+        self.answer(result);
     }
 
     /// Answers the call.
@@ -508,7 +524,7 @@ impl<R, E> ReplySlot<R, E> {
     }
 
     #[inline]
-    fn reply(&mut self, result: Result<R, CallError<E>>) {
+    pub(super) fn reply(&mut self, result: Result<R, CallError<E>>) {
         match self.cell.take() {
             Some(cell) => {
                 if let Some(unwanted) = cell.complete(result) {
@@ -523,7 +539,7 @@ impl<R, E> ReplySlot<R, E> {
     }
 
     /// Completes the call without an answer.
-    fn fail(&mut self, error: CallError<E>) {
+    pub(super) fn fail(&mut self, error: CallError<E>) {
         if let Some(cell) = self.cell.take() {
             let _ = cell.complete(Err(error));
         }
@@ -544,7 +560,7 @@ impl<R, E> ReplySlot<R, E> {
 
     /// Completes the call with `Crashed`, when nothing is left of the process: who is told of the crash finds it in the ledger.
     #[cold]
-    fn crash(&mut self) {
+    pub(super) fn crash(&mut self) {
         let Some(cell) = self.cell.take() else { return };
         let complete: Box<dyn FnOnce() + '_> = Box::new(move || {
             let _ = cell.complete(Err(CallError::Crashed));
@@ -568,130 +584,5 @@ impl<R, E> Drop for ReplySlot<R, E> {
 impl<R, E> fmt::Debug for ReplySlot<R, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ReplySlot")
-    }
-}
-
-/// The right and duty to answer a call later, from anywhere. Dropping it completes the call with `NoReply`.
-///
-/// A handler that takes a `Reply<T>` returns nothing; the call of it gives a `T` when the reply is sent.
-///
-/// # Examples
-/// ```
-/// # use roundrock::prelude::*;
-/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
-/// /// Answers everybody who asked when the door opens.
-/// #[process]
-/// struct Door { waiting: Vec<Reply<String>> }
-///
-/// #[handlers]
-/// impl Door {
-///     fn wait(&mut self, reply: Reply<String>) {
-///         self.waiting.push(reply);
-///     }
-///     fn open(&mut self) {
-///         for reply in self.waiting.drain(..) {
-///             reply.send("come in".to_owned());
-///         }
-///     }
-/// }
-///
-/// let door = scope.spawn(Door { waiting: Vec::new() });
-/// let guest = scope.task("guest", {
-///     let door = door.clone();
-///     async move { door.wait().await }
-/// });
-/// while !guest.exit().is_some_and(|exit| exit.is_normal()) {
-///     door.open().await?;
-///     sleep(millis(1)).await;
-/// }
-/// assert_eq!(guest.await?, "come in");
-/// # Ok(()) }) }
-/// ```
-pub struct Reply<T, E = Infallible> {
-    slot: ReplySlot<T, E>,
-}
-
-/// Makes a [`Reply`] of a slot.
-pub fn reply<R, E>(slot: ReplySlot<R, E>) -> Reply<R, E> {
-    Reply { slot }
-}
-
-impl<T: 'static, E: 'static> Reply<T, E> {
-    /// Answers the call. An answer to a caller that has gone is dropped.
-    pub fn send(mut self, value: T) {
-        told::answers::<T, E>(Ok(&value), true);
-        self.slot.reply(Ok(value));
-    }
-
-    /// Answers the call with an error.
-    ///
-    /// # Examples
-    /// ```
-    /// # use roundrock::prelude::*;
-    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
-    /// #[process]
-    /// struct Bank;
-    ///
-    /// #[handlers]
-    /// impl Bank {
-    ///     fn pay(&mut self, amount: u32, reply: Reply<u32, String>) {
-    ///         if amount > 100 {
-    ///             reply.fail("too much".to_owned());
-    ///         } else {
-    ///             reply.send(amount);
-    ///         }
-    ///     }
-    /// }
-    ///
-    /// let bank = scope.spawn(Bank);
-    /// assert_eq!(bank.pay(10).await, Ok(10));
-    /// assert_eq!(bank.pay(200).await, Err(CallError::Failed("too much".to_owned())));
-    /// # Ok(()) }) }
-    /// ```
-    pub fn fail(mut self, error: E) {
-        told::answers::<T, E>(Err(&error), true);
-        self.slot.reply(Err(CallError::Failed(error)));
-    }
-
-    /// Returns whether the caller still waits.
-    ///
-    /// # Examples
-    /// ```
-    /// # use roundrock::prelude::*;
-    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
-    /// #[process]
-    /// struct Desk { waiting: Vec<Reply<u32>> }
-    ///
-    /// #[handlers]
-    /// impl Desk {
-    ///     fn ask(&mut self, reply: Reply<u32>) { self.waiting.push(reply); }
-    ///     fn wanted(&self) -> usize { self.waiting.iter().filter(|reply| reply.is_wanted()).count() }
-    /// }
-    ///
-    /// let desk = scope.spawn(Desk { waiting: Vec::new() });
-    /// assert_eq!(desk.ask().within(millis(1)).await, Err(CallError::Deadline));
-    /// assert_eq!(desk.wanted().await?, 0);                // its caller has gone
-    /// # Ok(()) }) }
-    /// ```
-    pub fn is_wanted(&self) -> bool {
-        self.slot.cell.is_some() && !self.slot.abandoned()
-    }
-}
-
-impl<T, E> Drop for Reply<T, E> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.slot.crash();
-        } else {
-            self.slot.fail(CallError::NoReply);
-        }
-    }
-}
-
-impl<T: 'static, E: 'static> fmt::Debug for Reply<T, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reply")
-            .field("is_wanted", &self.is_wanted())
-            .finish()
     }
 }

@@ -182,7 +182,7 @@ pub struct ScopeError {
 impl ScopeError {
     fn new(scope: &str, mut first: Ended, mut others: Vec<Ended>) -> Self {
         let inner = match first.exit.fault().map(|fault| &**fault) {
-            Some(Fault::Error(error)) => error.downcast_ref::<Self>(),
+            Some(Fault::Error(error)) => error.outermost::<Self>(),
             _ => None,
         };
         match inner {

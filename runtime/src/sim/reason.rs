@@ -7,8 +7,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::process::call::CallError;
 use crate::process::exit::{Exit, Fault, Panic};
+use crate::process::refusal::CallError;
 use crate::scope::{ExitReport, Late, ScopeError};
 use crate::sim::blocked::WAYS_OUT;
 
@@ -175,7 +175,7 @@ impl Reason {
 
     /// The reason of a run in which this came first.
     pub(crate) fn of_error(error: &Error) -> Self {
-        match error.downcast_ref::<ScopeError>() {
+        match error.outermost::<ScopeError>() {
             Some(scope) => Self::of_exit(scope.process(), scope.exit()),
             None => match error.chain().find_map(|cause| cause.downcast_ref::<Exit>()) {
                 Some(exit) if exit.is_failure() => Self::of_exit("test", exit),
