@@ -1,5 +1,8 @@
 //! Calls to struct processes: each completes, and says truly what became of it. P4, P13, P24.
 
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -299,72 +302,69 @@ impl Desk {
     }
 }
 
+#[derive(Debug)]
+struct Broken(io::Error);
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the table cannot be read")
+    }
+}
+impl StdError for Broken {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&self.0)
+    }
+}
+/// No error, though it has a text.
+#[derive(Debug, PartialEq)]
+struct Refused;
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("refused")
+    }
+}
+fn disk() -> io::Error {
+    io::Error::other("no disk")
+}
+#[process]
+struct Table;
+#[handlers]
+impl Table {
+    fn own(&self) -> Result<(), Broken> {
+        Err(Broken(disk()))
+    }
+    fn plain(&self) -> io::Result<u32> {
+        Err(disk())
+    }
+    async fn any(&self) -> Result<()> {
+        Err(Error::from(disk()).context("reading the table"))
+    }
+    fn boxed(&self) -> Result<(), Box<dyn StdError + Send + Sync>> {
+        Err(Box::new(Broken(disk())))
+    }
+    fn later(&self, reply: Reply<u32, Broken>) {
+        reply.fail(Broken(disk()));
+    }
+    fn text(&self) -> Result<(), String> {
+        Err("only a text".to_owned())
+    }
+    fn refuses(&self) -> Result<(), Refused> {
+        Err(Refused)
+    }
+}
+/// As a process that hands the error on.
+fn through<T, E>(failed: Result<T, CallError<E>>) -> Error
+where
+    CallError<E>: StdError + Send + Sync + 'static,
+{
+    match failed {
+        Ok(_) => panic!("it fails"),
+        Err(error) => Error::from(error),
+    }
+}
+
 /// What a handler failed with is the source of the error of its call, with its own causes, and survives a `?`.
 #[test]
 fn an_error_of_a_handler_keeps_its_causes() {
-    use std::error::Error as StdError;
-    use std::fmt;
-    use std::io;
-
-    #[derive(Debug)]
-    struct Broken(io::Error);
-    impl fmt::Display for Broken {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("the table cannot be read")
-        }
-    }
-    impl StdError for Broken {
-        fn source(&self) -> Option<&(dyn StdError + 'static)> {
-            Some(&self.0)
-        }
-    }
-    /// No error, though it has a text.
-    #[derive(Debug, PartialEq)]
-    struct Refused;
-    impl fmt::Display for Refused {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("refused")
-        }
-    }
-    fn disk() -> io::Error {
-        io::Error::other("no disk")
-    }
-    #[process]
-    struct Table;
-    #[handlers]
-    impl Table {
-        fn own(&self) -> Result<(), Broken> {
-            Err(Broken(disk()))
-        }
-        fn plain(&self) -> io::Result<u32> {
-            Err(disk())
-        }
-        async fn any(&self) -> Result<()> {
-            Err(Error::from(disk()).context("reading the table"))
-        }
-        fn boxed(&self) -> Result<(), Box<dyn StdError + Send + Sync>> {
-            Err(Box::new(Broken(disk())))
-        }
-        fn later(&self, reply: Reply<u32, Broken>) {
-            reply.fail(Broken(disk()));
-        }
-        fn text(&self) -> Result<(), String> {
-            Err("only a text".to_owned())
-        }
-        fn refuses(&self) -> Result<(), Refused> {
-            Err(Refused)
-        }
-    }
-    /// As a process that hands the error on.
-    fn through<T, E>(failed: Result<T, CallError<E>>) -> Error
-    where
-        CallError<E>: StdError + Send + Sync + 'static,
-    {
-        match failed {
-            Ok(_) => panic!("it fails"),
-            Err(error) => Error::from(error),
-        }
-    }
     on_workers(|scope| async move {
         let table = scope.spawn(Table);
         for error in [

@@ -68,6 +68,20 @@ const _: () = {
         }
     }
     #[automatically_derived]
+    impl ::core::cmp::PartialEq for CounterHandle {
+        fn eq(&self, other: &Self) -> ::core::primitive::bool {
+            ::core::cmp::PartialEq::eq(&self.inner, &other.inner)
+        }
+    }
+    #[automatically_derived]
+    impl ::core::cmp::Eq for CounterHandle {}
+    #[automatically_derived]
+    impl ::core::hash::Hash for CounterHandle {
+        fn hash<__Hasher: ::core::hash::Hasher>(&self, state: &mut __Hasher) {
+            ::core::hash::Hash::hash(&self.inner, state);
+        }
+    }
+    #[automatically_derived]
     impl ::core::ops::Deref for CounterHandle {
         type Target = ::roundrock::__private::Handle<Counter>;
         fn deref(&self) -> &Self::Target {
@@ -402,12 +416,28 @@ const _: () = {
                         let slot = ::roundrock::__private::answers(cx, slot);
                         let answer = Self::load(self, path.open(), &mut cx.untyped())
                             .await;
-                        slot.answer(
+                        let learner = {
+                            use ::roundrock::__private::{
+                                ViaError as _, ViaInner as _, ViaText as _,
+                            };
+                            (&&::roundrock::__private::Cause(&slot)).learner()
+                        };
+                        slot.answer_or_fail(
                             ::roundrock::__private::ResultLike::into_result(answer),
+                            learner,
                         );
                     }
                     __CounterMessage::H2((), slot) => {
-                        Self::later(self, ::roundrock::__private::reply(slot));
+                        let learner = {
+                            use ::roundrock::__private::{
+                                ViaError as _, ViaInner as _, ViaText as _,
+                            };
+                            (&&::roundrock::__private::Cause(&slot)).learner()
+                        };
+                        Self::later(
+                            self,
+                            ::roundrock::__private::reply(slot, learner),
+                        );
                     }
                     __CounterMessage::H3((job,)) => {
                         let output = Self::job(self, job.open());

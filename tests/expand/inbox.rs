@@ -122,6 +122,20 @@ const _: () = {
         }
     }
     #[automatically_derived]
+    impl<T: Send + 'static> ::core::cmp::PartialEq for CollectAllHandle<T> {
+        fn eq(&self, other: &Self) -> ::core::primitive::bool {
+            ::core::cmp::PartialEq::eq(&self.inner, &other.inner)
+        }
+    }
+    #[automatically_derived]
+    impl<T: Send + 'static> ::core::cmp::Eq for CollectAllHandle<T> {}
+    #[automatically_derived]
+    impl<T: Send + 'static> ::core::hash::Hash for CollectAllHandle<T> {
+        fn hash<__Hasher: ::core::hash::Hasher>(&self, state: &mut __Hasher) {
+            ::core::hash::Hash::hash(&self.inner, state);
+        }
+    }
+    #[automatically_derived]
     impl<T: Send + 'static> ::core::ops::Deref for CollectAllHandle<T> {
         type Target = ::roundrock::__private::FnHandle<
             (::roundrock::__private::Sender<T>,),

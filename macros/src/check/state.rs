@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::spanned::Spanned;
-use syn::{GenericParam, Generics, Index, ItemStruct, Member};
+use syn::{Fields, GenericParam, Generics, Index, ItemStruct, Member};
 
 use super::{options, types};
 use crate::errors::Errors;
@@ -13,6 +13,7 @@ use crate::model::{Field, StateProcess};
 pub(crate) fn check(options: TokenStream, item: &ItemStruct, errors: &mut Errors) -> StateProcess {
     let options = options::process(options, true, errors);
     no_lifetimes(&item.generics, errors);
+    no_gaps(&item.fields, errors);
     let fields = item
         .fields
         .iter()
@@ -51,6 +52,23 @@ pub(crate) fn no_lifetimes(generics: &Generics, errors: &mut Errors) {
                     "a process keeps its state for its whole life: `{lifetime}` would end before it"
                 ),
                 "hold owned values, or share them in an `Arc`",
+            );
+        }
+    }
+}
+
+/// The fields of a tuple struct go by their numbers, so one that is not always there moves those behind it.
+fn no_gaps(fields: &Fields, errors: &mut Errors) {
+    let Fields::Unnamed(fields) = fields else {
+        return;
+    };
+    let before_others = fields.unnamed.len().saturating_sub(1);
+    for field in fields.unnamed.iter().take(before_others) {
+        for cfg in types::only(&field.attrs, &["cfg"]) {
+            errors.help(
+                cfg,
+                "the fields behind this one have other numbers in some configurations",
+                "give the fields of the state names",
             );
         }
     }

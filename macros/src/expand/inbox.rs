@@ -12,6 +12,7 @@
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
+use syn::ext::IdentExt;
 use syn::{GenericParam, Generics, Ident, Type};
 
 use super::state::handle_traits;
@@ -45,7 +46,7 @@ pub(crate) fn channels(process: &FunctionProcess) -> TokenStream {
     let private = private();
     let channels = inboxes(process).into_iter().map(|(name, item, capacity)| {
         let (sender, receiver) = ends(name);
-        let shown = name.to_string();
+        let shown = name.unraw().to_string();
         let capacity = proc_macro2::Literal::usize_unsuffixed(capacity as usize);
         generated! {
             let (#sender, #receiver) = #private::inbox::<#item>(#shown, #capacity);

@@ -16,7 +16,8 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
-use syn::Generics;
+use syn::ext::IdentExt;
+use syn::{Generics, Member};
 
 use super::{at, attributes, private, private_at};
 use crate::model::{Field, Kind, StateProcess};
@@ -68,7 +69,7 @@ pub(crate) fn expand(process: &StateProcess) -> TokenStream {
     }
 }
 
-/// `Clone`, `Debug` and `Deref` of a handle that wraps `inner`. No bounds are added.
+/// `Clone`, `Debug`, `Deref`, `Eq` and `Hash` of a handle that wraps `inner`. No bounds are added.
 pub(crate) fn handle_traits(
     handle: &syn::Ident,
     inner: &TokenStream,
@@ -89,12 +90,34 @@ pub(crate) fn handle_traits(
             }
         }
         #[automatically_derived]
+        impl #params ::core::cmp::PartialEq for #handle #types #where_clause {
+            fn eq(&self, other: &Self) -> ::core::primitive::bool {
+                ::core::cmp::PartialEq::eq(&self.inner, &other.inner)
+            }
+        }
+        #[automatically_derived]
+        impl #params ::core::cmp::Eq for #handle #types #where_clause {}
+        #[automatically_derived]
+        impl #params ::core::hash::Hash for #handle #types #where_clause {
+            fn hash<__Hasher: ::core::hash::Hasher>(&self, state: &mut __Hasher) {
+                ::core::hash::Hash::hash(&self.inner, state);
+            }
+        }
+        #[automatically_derived]
         impl #params ::core::ops::Deref for #handle #types #where_clause {
             type Target = #inner;
             fn deref(&self) -> &Self::Target {
                 &self.inner
             }
         }
+    }
+}
+
+/// The name of a field as people say it.
+fn shown_as(member: &Member) -> String {
+    match member {
+        Member::Named(name) => name.unraw().to_string(),
+        Member::Unnamed(index) => index.index.to_string(),
     }
 }
 
@@ -108,18 +131,21 @@ fn process_impl(process: &StateProcess, handle: &TokenStream) -> TokenStream {
     } = process;
     let private = private();
     let (params, types, where_clause) = generics.split_for_impl();
-    let shown = options.name.clone().unwrap_or_else(|| name.to_string());
+    let shown = options
+        .name
+        .clone()
+        .unwrap_or_else(|| name.unraw().to_string());
     let mailbox = options.mailbox.unwrap_or(MAILBOX_DEFAULT);
     let kind = kind(options.kind);
     let kind_type = format_ident!("{}Kind", kind);
     let budget = option(options.budget);
     let line = quote_spanned!(name.span()=> ::core::line!());
     let visits = fields.iter().map(|Field { cfgs, member, span }| {
-        let shown = member.to_token_stream().to_string();
+        let shown = shown_as(member);
         quote_spanned!(at(*span)=> #(#cfgs)* (&#private::Probe(&self.#member)).visit(#shown, visitor);)
     });
     let ports = fields.iter().map(|Field { cfgs, member, .. }| {
-        let shown = member.to_token_stream().to_string();
+        let shown = shown_as(member);
         generated!(#(#cfgs)* #shown)
     });
     let traits =

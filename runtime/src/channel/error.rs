@@ -62,6 +62,15 @@ impl<T> Drop for SendError<T> {
     }
 }
 
+/// Equal if the messages are. They are compared behind shared references, so threads must be able to share them.
+impl<T: PartialEq + Sync> PartialEq for SendError<T> {
+    fn eq(&self, other: &Self) -> bool {
+        *self.message == *other.message
+    }
+}
+
+impl<T: Eq + Sync> Eq for SendError<T> {}
+
 /// Marks errors that mean nothing worse than "the other side is gone". A process whose outermost error has this as its
 /// source ends as a normal stop.
 #[derive(Debug)]
@@ -106,8 +115,8 @@ impl<T> Error for SendError<T> {
 }
 
 #[expect(unsafe_code, reason = "the message is only reachable by value")]
-// SAFETY: no shared reference to the message can be had from a shared error, so sharing the error shares nothing but where it
-// comes from, which is `Sync`.
+// SAFETY: no shared reference to the message can be had from a shared error, unless the message is `Sync` itself (to compare it), so
+// sharing the error shares nothing else but where it comes from, which is `Sync`.
 unsafe impl<T: Send> Sync for SendError<T> {}
 
 /// The message could not be sent at once. Gives it back.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::time::Duration;
 
@@ -139,7 +140,8 @@ pub struct Yes;
 #[derive(Debug)]
 pub struct No;
 
-/// What every generated handle can do beside its handlers. A strong handle keeps its process alive.
+/// What every generated handle can do beside its handlers. A strong handle keeps its process alive. Handles are equal, and have the same
+/// hash, if they lead to the same process.
 ///
 /// # Examples
 /// ```
@@ -151,6 +153,7 @@ pub struct No;
 /// let counter = scope.spawn(Counter { n: 0 });
 /// assert_eq!((counter.name(), counter.exit().is_none()), ("Counter", true));
 /// let other = counter.clone();
+/// assert_eq!(other, counter);
 /// drop(counter);
 /// assert_eq!(other.add(1).await?, 1);         // one that is left keeps it alive
 /// let done = other.done();
@@ -171,7 +174,8 @@ impl<P> Handle<P> {
         }
     }
 
-    /// Ends the process when it has handled what is queued now: new messages are refused.
+    /// Ends the process when it has handled what is queued now: new messages are refused. Work that it has begun with
+    /// [`Cx::spawn_then`] is drained; what only watches for the end of another process is not waited for.
     ///
     /// That is a normal end, so a transient or temporary child is not started again. A permanent one is: its messages are not
     /// refused, and wait for the next incarnation.
@@ -330,6 +334,21 @@ impl<P> Handle<P> {
 impl<P> Clone for Handle<P> {
     fn clone(&self) -> Self {
         Self::new(self.mailbox.duplicate(Side::Sender))
+    }
+}
+
+/// Two handles are equal if they lead to the same process, whatever its incarnation.
+impl<P> PartialEq for Handle<P> {
+    fn eq(&self, other: &Self) -> bool {
+        self.mailbox.object() == other.mailbox.object()
+    }
+}
+
+impl<P> Eq for Handle<P> {}
+
+impl<P> Hash for Handle<P> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.mailbox.object().hash(state);
     }
 }
 
