@@ -206,6 +206,15 @@ impl Scheduler {
         });
     }
 
+    /// As [`schedule`](Self::schedule), behind all that is queued on this worker. The caller tells of the surplus afterwards.
+    pub(crate) fn schedule_behind(&self, task: NonNull<Header>) {
+        self.note_ready(task);
+        worker::with(|worker| match worker {
+            Some(worker) if ptr::eq(worker.scheduler(), self) => worker.push_behind(Runnable(task)),
+            _ => self.schedule_from_outside(Runnable(task)),
+        });
+    }
+
     /// Puts a task that was just made into a queue.
     pub(crate) fn schedule_new(&self, task: NonNull<Header>) {
         self.note_ready(task);

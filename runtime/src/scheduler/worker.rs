@@ -361,6 +361,11 @@ impl Worker {
         }
     }
 
+    /// Queues a task behind the others, of which [`tell_of_surplus`](Self::tell_of_surplus) is called afterwards.
+    pub(crate) fn push_behind(&self, task: Runnable) {
+        self.local.push(task);
+    }
+
     /// Queues a task behind the others.
     #[inline]
     fn push_surplus(&self, task: Runnable) {
@@ -503,7 +508,7 @@ impl Worker {
     /// The timers, and now and then the reactor.
     #[cold]
     fn maintain(&self, with_reactor: bool) {
-        self.scheduler.timers.fire(&self.scheduler.clock);
+        self.fire_timers(false);
         if with_reactor {
             self.scheduler.driver.poll();
         }
@@ -512,6 +517,18 @@ impl Worker {
         }
         if let Some(task) = self.scheduler.injector.steal(&self.local) {
             self.push_surplus(task);
+        }
+    }
+
+    /// Fires timers that are due; see [`Timers::fire`](crate::time::queue::Timers::fire).
+    fn fire_timers(&self, idle: bool) {
+        let scheduler = &*self.scheduler;
+        let fired = scheduler.timers.fire(&scheduler.clock, self.index, idle);
+        if fired.more {
+            // Others are welcome to fire too, whoever is left alone.
+            scheduler.wake_for_surplus();
+        } else if fired.count > 1 {
+            self.tell_of_surplus();
         }
     }
 
@@ -543,7 +560,7 @@ impl Worker {
         if let Some(task) = self.scheduler.injector.steal(&self.local) {
             return Some(self.found(task));
         }
-        self.scheduler.timers.fire(&self.scheduler.clock);
+        self.fire_timers(true);
         if let Some(task) = self.remote().take_next().or_else(|| self.local.pop()) {
             return Some(self.found(task));
         }

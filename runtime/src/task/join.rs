@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use crate::channel::select::{ArmPoll, Event, Token};
 use crate::process::exit::Exit;
+use crate::scheduler::Scheduler;
 use crate::sim::told;
 use crate::sync::{Ordering, prefetch, prefetch_rest};
 use crate::task::cell::{self, Header};
@@ -65,12 +66,22 @@ impl TaskRef {
     /// Wakes the task and gives up this reference.
     #[inline]
     pub(crate) fn wake(self) {
+        self.wake_with(Scheduler::schedule);
+    }
+
+    /// The same, behind all that is queued on this worker, which the caller tells of its surplus afterwards.
+    pub(crate) fn wake_behind(self) {
+        self.wake_with(Scheduler::schedule_behind);
+    }
+
+    #[inline]
+    fn wake_with(self, schedule: impl FnOnce(&Scheduler, NonNull<Header>)) {
         let header = std::mem::ManuallyDrop::new(self).0;
         // SAFETY: the reference that is being given up keeps the cell alive until the state has changed.
         let task = unsafe { header.as_ref() };
         match task.state.notify_and_release() {
             // Nobody else may run or finish it before it is queued, so it still lives.
-            Notify::Queue => task.scheduler().schedule(header),
+            Notify::Queue => schedule(task.scheduler(), header),
             Notify::Nothing => {}
             // SAFETY: that was the last reference.
             Notify::Free => unsafe { cell::free(header) },

@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::task::{Context, RawWaker, RawWakerVTable, Waker};
 
-use crate::sync::thread_local;
+use crate::sync::{prefetch, thread_local};
 use crate::task::TaskRef;
 use crate::task::cell::{self, Header};
 use crate::task::current;
@@ -154,6 +154,22 @@ impl TaskWaker {
         match self {
             Self::Task(task) => task.wake(),
             Self::Other(waker) => wake_foreign(waker),
+        }
+    }
+
+    /// Wakes, behind all that is queued on this worker, which the caller tells of its surplus afterwards. Never panics.
+    pub(crate) fn wake_behind(self) {
+        match self {
+            Self::Task(task) => task.wake_behind(),
+            Self::Other(waker) => wake_foreign(waker),
+        }
+    }
+
+    /// Asks for the line that a wake touches.
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        if let Self::Task(task) = self {
+            prefetch(task.header().as_ptr());
         }
     }
 }

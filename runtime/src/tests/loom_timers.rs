@@ -75,7 +75,7 @@ impl World {
 
     fn fire(&self) -> usize {
         self.race.step();
-        self.timers.fire(&self.clock)
+        self.timers.fire(&self.clock, 0, true).count
     }
 
     /// Sleeps once, as a worker does. False if another one drives.

@@ -1,10 +1,16 @@
 //! The timers of a system: a 4-ary heap per worker, with intrusive entries that a cancelled sleep takes out.
 //!
-//! A sleep registers in the shard of the worker that polls it; whoever looks for work fires what is due in every shard.
+//! A sleep registers in the shard of the worker that polls it, and each worker fires its own shard first: where many timers are
+//! due at once all workers fire, and each process comes back to the worker that it ran on. What is late in the shard of somebody
+//! else, and what is due there when a worker has nothing else to do, it fires too, so its process moves.
 //! One parked worker, the *keeper*, sleeps no longer than the earliest deadline of all shards.
 //!
+//! The heap knows its entries by *tickets*, whose table says where in the heap each is. So the items that move when one enters or
+//! leaves touch what lies close together, and an entry, which lies in the memory of its process, is touched when it enters and when
+//! it leaves. Entries leave in batches, whose lines are asked for together.
+//!
 //! **Invariants**
-//! - An entry is in a heap exactly while its `place` is not [`OUT`]; both change under the shard's lock only.
+//! - An entry is in a heap exactly while its `ticket` is not [`OUT`]; both change under the shard's lock only.
 //! - `earliest` is the smallest deadline in the heap, or `u64::MAX`.
 //! - Never early: an entry is fired only when the clock has reached its deadline.
 //! - There is one keeper at a time: `keep` and `release` are called by the holder of the driver.
@@ -13,7 +19,8 @@
 //!
 //! Model: `tests/loom_timers.rs`.
 //!
-//! Rejected: a hashed wheel (its slots make "in order of deadline" an extra sort, and virtual time wants the exact next one).
+//! Rejected: a hashed wheel (its slots make "in order of deadline" an extra sort, and virtual time wants the exact next one); the
+//! place of an item in its entry (each step of an item through the heap is a line in no cache, where timers are many).
 
 #![expect(unsafe_code, reason = "heap entries point into sleeping futures")]
 
@@ -22,18 +29,26 @@ use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 
-use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Lock, Ordering, UnsafeCell, fence};
+use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Lock, Ordering, UnsafeCell, fence, prefetch};
 use crate::task::waker::TaskWaker;
 use crate::time::clock::Clock;
 
 const OUT: u32 = u32::MAX;
 const NOBODY: usize = usize::MAX;
 
+/// Most timers that are fired in one look: their processes get their turns before the next ones are fired.
+#[cfg(not(loom))]
+const BATCH: usize = 64;
+#[cfg(loom)]
+const BATCH: usize = 2;
+/// What is late by this much is fired by any worker that looks, and not only by its own.
+const LATE_NANOS: u64 = 1_000_000;
+
 /// The part of a sleep that the heap points to. It must not move while it is in a heap.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    /// Index in the heap, or [`OUT`]. Written under the shard's lock.
-    place: AtomicU32,
+    /// Its number in the tables of the heap, or [`OUT`]. Written under the shard's lock.
+    ticket: AtomicU32,
     shard: UnsafeCell<usize>,
     waker: UnsafeCell<Option<TaskWaker>>,
 }
@@ -46,30 +61,47 @@ unsafe impl Sync for Entry {}
 impl Entry {
     pub(crate) fn new() -> Self {
         Self {
-            place: AtomicU32::new(OUT),
+            ticket: AtomicU32::new(OUT),
             shard: UnsafeCell::new(0),
             waker: UnsafeCell::new(None),
         }
     }
 
     /// Whether the entry is in a heap: it was registered, and has neither fired nor been taken out.
-    fn is_in(&self) -> bool {
-        // ORDERING: Acquire pairs with the Release in `Heap::pop`: after it the shard does not touch the entry any more.
-        self.place.load(Ordering::Acquire) != OUT
+    pub(crate) fn is_in(&self) -> bool {
+        // ORDERING: Acquire pairs with the Release in `leave`: after it the shard does not touch the entry any more.
+        self.ticket.load(Ordering::Acquire) != OUT
     }
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Item {
     deadline: u64,
-    entry: NonNull<Entry>,
+    ticket: u32,
 }
 
-// SAFETY: an item is only followed under its shard's lock, while the entry is in the heap.
-unsafe impl Send for Item {}
-
 #[derive(Debug, Default)]
-struct Heap(Vec<Item>);
+struct Heap {
+    items: Vec<Item>,
+    /// By ticket: the entries, and the places of their items in the heap. What is free in `places` lists itself: each has the next
+    /// free ticket, the last one [`OUT`].
+    entries: Vec<NonNull<Entry>>,
+    places: Vec<u32>,
+    /// The free ticket that is used next.
+    free: Free,
+}
+
+#[derive(Debug)]
+struct Free(u32);
+
+impl Default for Free {
+    fn default() -> Self {
+        Self(OUT)
+    }
+}
+
+// SAFETY: an entry is only followed under its shard's lock, while it is in the heap.
+unsafe impl Send for Heap {}
 
 #[derive(Debug)]
 struct Shard {
@@ -122,10 +154,7 @@ impl Timers {
                 .with_mut(|place| unsafe { (*place).replace(waker) });
             // SAFETY: as above.
             entry.shard.with_mut(|place| unsafe { *place = shard });
-            heap.push(Item {
-                deadline,
-                entry: NonNull::from(entry),
-            });
+            heap.push(deadline, NonNull::from(entry));
             self.publish(shard, &heap);
         }
         drop(old);
@@ -175,50 +204,100 @@ impl Timers {
         {
             let mut heap = self.shards[shard].heap.lock();
             // ORDERING: Relaxed: under the lock.
-            let place = entry.place.load(Ordering::Relaxed);
-            if place == OUT {
+            let ticket = entry.ticket.load(Ordering::Relaxed);
+            if ticket == OUT {
                 return;
             }
-            heap.take_out(place as usize);
-            // SAFETY: under the lock of the entry's shard.
-            waker = entry.waker.with_mut(|place| unsafe { (*place).take() });
+            let place = heap.places[ticket as usize];
+            let entry = heap.take_out(place as usize);
+            // SAFETY: it was in the heap, under the shard's lock.
+            waker = unsafe { leave(entry) };
             self.publish(shard, &heap);
         }
         drop(waker);
     }
 
-    /// Fires everything that is due, in order of deadline within each shard.
-    pub(crate) fn fire(&self, clock: &Clock) -> usize {
+    /// Fires up to [`BATCH`] of what is due, in order of deadline within each shard: what is in the `own` shard of the worker that
+    /// asks, and what is late elsewhere; of what is not late only if there is nothing else to do (`idle`).
+    pub(crate) fn fire(&self, clock: &Clock, own: usize, idle: bool) -> Fired {
+        let mut fired = Fired::default();
         let mut now = None;
-        let mut fired = 0;
+        loop {
+            let (mine, theirs, other) = self.look(own);
+            if mine.min(theirs) == u64::MAX {
+                return fired;
+            }
+            let now = *now.get_or_insert_with(|| clock.now_nanos());
+            let late = theirs.saturating_add(LATE_NANOS);
+            let shard = if mine <= now && mine <= late {
+                own
+            } else if late <= now || idle && theirs <= now {
+                other
+            } else {
+                return fired;
+            };
+            if fired.count == BATCH {
+                fired.more = true;
+                return fired;
+            }
+            // None: somebody else is at it.
+            match self.fire_batch(shard, now, BATCH - fired.count, shard == own) {
+                0 => return fired,
+                count => fired.count += count,
+            }
+        }
+    }
+
+    /// The earliest deadline in one's own shard, the earliest of all others, and in which one that is.
+    fn look(&self, own: usize) -> (u64, u64, usize) {
+        let (mut mine, mut theirs, mut other) = (u64::MAX, u64::MAX, own);
         for (index, shard) in self.used().iter().enumerate() {
             // ORDERING: Relaxed: an entry that is registered at this moment is seen at the next look.
             let earliest = shard.earliest.load(Ordering::Relaxed);
-            if earliest == u64::MAX || earliest > *now.get_or_insert_with(|| clock.now_nanos()) {
-                continue;
-            }
-            while let Some(waker) = self.pop_due(index, now.unwrap_or(0)) {
-                waker.wake();
-                fired += 1;
+            if index == own {
+                mine = earliest;
+            } else if earliest < theirs {
+                (theirs, other) = (earliest, index);
             }
         }
-        fired
+        (mine, theirs, other)
     }
 
-    fn pop_due(&self, shard: usize, now: u64) -> Option<TaskWaker> {
-        let mut heap = self.shards[shard].heap.lock();
-        let first = *heap.0.first().filter(|item| item.deadline <= now)?;
-        // SAFETY: the entry is in the heap, under the shard's lock, so its future has not moved or gone.
-        let entry = unsafe { first.entry.as_ref() };
-        // SAFETY: under the lock of the entry's shard. The waker leaves before `place` says that the entry is out.
-        let waker = entry.waker.with_mut(|place| unsafe { (*place).take() });
-        heap.take_out(0);
+    /// Fires up to `most` of what is due in a shard. None, if somebody else is at it and it is not one's `own`.
+    fn fire_batch(&self, shard: usize, now: u64, most: usize, own: bool) -> usize {
+        let lock = &self.shards[shard].heap;
+        let heap = match own {
+            true => Some(lock.lock()),
+            false => lock.try_lock(),
+        };
+        let Some(mut heap) = heap else { return 0 };
+        let mut entries = [NonNull::<Entry>::dangling(); BATCH];
+        let mut wakers = [const { None }; BATCH];
+        let mut count = 0;
+        while count < most.min(BATCH) && heap.items.first().is_some_and(|item| item.deadline <= now)
+        {
+            entries[count] = heap.take_out(0);
+            prefetch(entries[count].as_ptr());
+            count += 1;
+        }
+        for (entry, waker) in entries[..count].iter().zip(&mut wakers) {
+            // SAFETY: it was in the heap, under the shard's lock, so its future has not moved or gone.
+            *waker = unsafe { leave(*entry) };
+            if let Some(waker) = waker {
+                waker.prefetch();
+            }
+        }
         self.publish(shard, &heap);
-        waker
+        drop(heap);
+        wakers[..count]
+            .iter_mut()
+            .filter_map(Option::take)
+            .for_each(TaskWaker::wake_behind);
+        count
     }
 
     fn publish(&self, shard: usize, heap: &Heap) {
-        let earliest = heap.0.first().map_or(u64::MAX, |item| item.deadline);
+        let earliest = heap.items.first().map_or(u64::MAX, |item| item.deadline);
         // ORDERING: Relaxed: `insert` has a fence after it; an earliest that was taken out is a hint that comes late.
         self.shards[shard]
             .earliest
@@ -269,11 +348,9 @@ impl Timers {
             let Some(&place) = heap.due_at(deadline, at + 1).get(at) else {
                 return;
             };
-            // SAFETY: the entry is in the heap, under the shard's lock, so its future has not moved or gone.
-            let entry = unsafe { heap.0[place].entry.as_ref() };
-            // SAFETY: under the lock of the entry's shard. The waker leaves before `place` says that the entry is out.
-            waker = entry.waker.with_mut(|waker| unsafe { (*waker).take() });
-            heap.take_out(place);
+            let entry = heap.take_out(place);
+            // SAFETY: it was in the heap, under the shard's lock, so its future has not moved or gone.
+            waker = unsafe { leave(entry) };
             self.publish(0, &heap);
         }
         if let Some(waker) = waker {
@@ -297,7 +374,7 @@ impl Timers {
     pub(crate) fn len(&self) -> usize {
         self.used()
             .iter()
-            .map(|shard| shard.heap.lock().0.len())
+            .map(|shard| shard.heap.lock().items.len())
             .sum()
     }
 
@@ -307,10 +384,49 @@ impl Timers {
     }
 }
 
+/// What was fired in one look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Fired {
+    pub(crate) count: usize,
+    /// More is due than was fired.
+    pub(crate) more: bool,
+}
+
+/// Takes the waker of an entry that was taken out of the heap, and tells the entry.
+///
+/// # Safety
+/// It was in the heap until now, and the lock of its shard is still held.
+unsafe fn leave(entry: NonNull<Entry>) -> Option<TaskWaker> {
+    // SAFETY: by contract it is alive.
+    let entry = unsafe { entry.as_ref() };
+    // SAFETY: under the lock of the entry's shard. The waker leaves before the entry is told that it is out.
+    let waker = entry.waker.with_mut(|place| unsafe { (*place).take() });
+    // ORDERING: Release: pairs with the Acquire in `is_in`; the last access of this shard to the entry.
+    entry.ticket.store(OUT, Ordering::Release);
+    waker
+}
+
 impl Heap {
-    fn push(&mut self, item: Item) {
-        self.0.push(item);
-        self.up(self.0.len() - 1);
+    fn push(&mut self, deadline: u64, entry: NonNull<Entry>) {
+        let place = self.items.len() as u32;
+        let ticket = match self.free.0 {
+            OUT => {
+                self.entries.push(entry);
+                self.places.push(place);
+                self.entries.len() as u32 - 1
+            }
+            ticket => {
+                self.free.0 = std::mem::replace(&mut self.places[ticket as usize], place);
+                self.entries[ticket as usize] = entry;
+                ticket
+            }
+        };
+        // SAFETY: the caller of `insert` promised that the entry stays while it is in.
+        let entry = unsafe { entry.as_ref() };
+        // ORDERING: Relaxed: under the shard's lock; the owner only asks whether it is OUT.
+        entry.ticket.store(ticket, Ordering::Relaxed);
+        self.items.push(Item { deadline, ticket });
+        self.up(place as usize);
     }
 
     /// The places of the items that are due at `deadline`, the earliest of the heap; up to `most` of them.
@@ -319,7 +435,8 @@ impl Heap {
         // What is due at the same time as the root hangs together with it.
         let mut look = vec![0];
         while let Some(at) = look.pop() {
-            if found.len() < most && self.0.get(at).is_some_and(|item| item.deadline == deadline) {
+            let item = self.items.get(at);
+            if found.len() < most && item.is_some_and(|item| item.deadline == deadline) {
                 found.push(at);
                 look.extend((4 * at + 1..4 * at + 5).rev());
             }
@@ -327,54 +444,50 @@ impl Heap {
         found
     }
 
-    /// Removes the item at `at` and tells its entry that it is out.
-    fn take_out(&mut self, at: usize) {
-        let item = self.0.swap_remove(at);
-        if at < self.0.len() {
+    /// Removes the item at `at`, whose entry is to [`leave`].
+    fn take_out(&mut self, at: usize) -> NonNull<Entry> {
+        let Item { ticket, .. } = self.items.swap_remove(at);
+        if at < self.items.len() {
             self.down(at);
             self.up(at);
         }
-        // SAFETY: the entry was in the heap until now, so it is alive.
-        let entry = unsafe { item.entry.as_ref() };
-        // ORDERING: Release: pairs with the Acquire in `is_in`; the last access of this shard to the entry.
-        entry.place.store(OUT, Ordering::Release);
+        self.places[ticket as usize] = std::mem::replace(&mut self.free.0, ticket);
+        self.entries[ticket as usize]
     }
 
     fn up(&mut self, mut at: usize) {
+        let item = self.items[at];
         while at > 0 {
             let parent = (at - 1) / 4;
-            if self.0[parent].deadline <= self.0[at].deadline {
+            if self.items[parent].deadline <= item.deadline {
                 break;
             }
-            self.0.swap(at, parent);
-            self.settle(at);
+            self.settle(at, self.items[parent]);
             at = parent;
         }
-        self.settle(at);
+        self.settle(at, item);
     }
 
     fn down(&mut self, mut at: usize) {
+        let item = self.items[at];
         loop {
             let first = 4 * at + 1;
-            let children = first..(first + 4).min(self.0.len());
-            let Some(least) = children.min_by_key(|&child| self.0[child].deadline) else {
+            let children = first..(first + 4).min(self.items.len());
+            let Some(least) = children.min_by_key(|&child| self.items[child].deadline) else {
                 break;
             };
-            if self.0[at].deadline <= self.0[least].deadline {
+            if item.deadline <= self.items[least].deadline {
                 break;
             }
-            self.0.swap(at, least);
-            self.settle(at);
+            self.settle(at, self.items[least]);
             at = least;
         }
-        self.settle(at);
+        self.settle(at, item);
     }
 
-    /// Writes an item's place into its entry.
-    fn settle(&self, at: usize) {
-        // SAFETY: an entry in the heap is alive.
-        let entry = unsafe { self.0[at].entry.as_ref() };
-        // ORDERING: Relaxed: under the shard's lock; the owner only asks whether it is OUT.
-        entry.place.store(at as u32, Ordering::Relaxed);
+    /// Puts an item in its place.
+    fn settle(&mut self, at: usize, item: Item) {
+        self.items[at] = item;
+        self.places[item.ticket as usize] = at as u32;
     }
 }
