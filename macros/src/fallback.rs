@@ -7,11 +7,11 @@
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
-use syn::{GenericParam, Ident, Lifetime, Type};
+use syn::{GenericParam, Ident, Lifetime};
 
 use crate::check::types;
-use crate::expand::message::Message;
-use crate::expand::{attributes, generated, private};
+use crate::expand::message::{Message, answered};
+use crate::expand::{attributes, generated, inbox, private};
 use crate::model::{Answer, Argument, FunctionProcess, Hook, Output, Parameter, Stub};
 use crate::parse::item::Function;
 
@@ -34,8 +34,11 @@ pub(crate) fn constructor(process: &FunctionProcess) -> TokenStream {
                 Argument::Lent { ty, .. } | Argument::Owned { ty, .. } => {
                     Some(generated!(#name: #ty))
                 }
-                Argument::Broken { .. } => Some(generated!(#name: impl ::core::marker::Sized)),
-                Argument::Inbox { .. } | Argument::Scope | Argument::Context => None,
+                Argument::Broken { ty, .. } => Some(match types::reference(ty) {
+                    Some(_) => generated!(#name: impl ::core::marker::Sized),
+                    None => generated!(#name: #ty),
+                }),
+                Argument::Inbox { .. } | Argument::Scope(_) | Argument::Context(_) => None,
             }
         });
     let parameters = owned(generated!(#(#parameters),*));
@@ -44,6 +47,13 @@ pub(crate) fn constructor(process: &FunctionProcess) -> TokenStream {
         Output::Never => generated!(::core::convert::Infallible),
         Output::Type(ty) => owned(ty.to_token_stream()),
     };
+    // The program may use the handle.
+    let handle_type = inbox::handle_type(process);
+    let mode = handle_type.map(|handle| generated!(, #private::Shared, #private::Inbox<#handle>));
+    let with_inbox = mode
+        .is_some()
+        .then(|| generated!(.with_inbox(#private::stub())));
+    let handle = inbox::handle(process);
     let mut generics = sig.generics.clone();
     generics.params = generics
         .params
@@ -55,10 +65,11 @@ pub(crate) fn constructor(process: &FunctionProcess) -> TokenStream {
     generated! {
         #(#outer)*
         #[allow(unused_variables, dead_code, clippy::all, clippy::pedantic, reason = "it stands in for a process with a mistake")]
-        #vis fn #name #generics (#parameters) -> #private::Process<impl #private::Body<Output = #output>> #where_clause {
+        #vis fn #name #generics (#parameters) -> #private::Process<impl #private::Body<Output = #output> #mode> #where_clause {
             #inner
-            #private::stub_process()
+            #private::stub_process() #with_inbox
         }
+        #handle
     }
 }
 
@@ -72,23 +83,30 @@ pub(crate) fn handle_method(name: &Ident, method: &Function, hook: &Hook, answer
             Parameter::Value { ty, .. } => Some(ty),
             _ => None,
         });
-    // What the user is told to take instead of a borrow may be anything.
-    let parameters = values.map(|ty| match types::borrow(ty) {
+    // What the user is told to take instead of a reference may be anything. In another type it leaves something to infer.
+    let parameters = values.map(|ty| match types::reference(ty) {
         Some(_) => generated!(impl ::core::marker::Sized),
-        None => ty.to_token_stream(),
+        None => owned(ty.to_token_stream()),
     });
     let generics = method.sig.generics.params.iter();
     let generics = generics.filter(|parameter| !matches!(parameter, GenericParam::Lifetime(_)));
     let unit = generated!(());
     let infallible = generated!(::core::convert::Infallible);
     let (reply, error) = match answer {
-        Answer::Value(None | Some(Type::ImplTrait(_))) => (unit, infallible),
-        Answer::Value(Some(ty)) => (owned(ty.to_token_stream()), infallible),
+        Answer::Value(None) => (unit, infallible),
+        Answer::Value(Some(ty)) => (owned(types::boxed(ty).to_token_stream()), infallible),
         Answer::Fallible(ty) => {
             let ty = owned(ty.to_token_stream());
             (
                 generated!(<#ty as #private::ResultLike>::Ok),
                 generated!(<#ty as #private::ResultLike>::Err),
+            )
+        }
+        Answer::Named(ty) => {
+            let answered = answered(ty);
+            (
+                generated!(<#ty as #answered>::Ok),
+                generated!(<#ty as #answered>::Err),
             )
         }
         Answer::Later(ty, None) => (owned(ty.to_token_stream()), infallible),

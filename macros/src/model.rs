@@ -72,12 +72,12 @@ pub(crate) enum Argument {
     },
     /// `out: Sender<T>`: the body owns it.
     Owned { name: Ident, ty: Type },
-    /// `scope: &Scope`.
-    Scope,
-    /// `cx: &mut Cx`.
-    Context,
-    /// A parameter with a mistake: the constructor takes anything there.
-    Broken { name: Ident },
+    /// `scope: &Scope`, at its type.
+    Scope(Span),
+    /// `cx: &mut Cx`, at its type.
+    Context(Span),
+    /// A parameter with a mistake: the constructor takes its type, or anything if that is a reference.
+    Broken { name: Ident, ty: Type },
 }
 
 /// What a process function returns.
@@ -96,6 +96,8 @@ pub(crate) struct Block {
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) generics: Generics,
     pub(crate) self_ty: Type,
+    /// Where the user wrote `impl`.
+    pub(crate) impl_span: Span,
     /// The state borrows, which is a mistake: all methods are stubs.
     pub(crate) borrows: bool,
     /// `path::CounterHandle<T>`
@@ -119,6 +121,8 @@ pub(crate) struct Hook {
     pub(crate) method: Ident,
     /// The span of `async`, if it is.
     pub(crate) asynchronous: Option<Span>,
+    /// Where it says what it returns, if it does.
+    pub(crate) output: Option<Span>,
     pub(crate) parameters: Vec<Parameter>,
 }
 
@@ -162,6 +166,8 @@ pub(crate) enum Answer {
     Value(Option<Type>),
     /// The method returns a `Result`, perhaps through an alias.
     Fallible(Type),
+    /// The method returns something that is called `Result` and has no arguments: an alias, or a type of the user's own.
+    Named(Type),
     /// Later, through `Reply<T, E>`.
     Later(Type, Option<Type>),
 }

@@ -22,9 +22,9 @@ pub use crate::process::handle::{Handle, Handled, Handlers, No, StructProcess, Y
 pub use crate::process::inbox::{FnHandle, ports};
 pub use crate::process::later::{Reply, reply};
 pub use crate::process::meta::{
-    AsyncKind, AwaitingKind, BlockingKind, CpuKind, Direct, FnMeta, HandleKind, HandlerMeta,
-    HookOutput, Kind, Never, NeverEver, NoType, ProcessKind, ResultLike, StructMeta, async_handler,
-    never, outcome, returns, settle, stub,
+    Answered, Asked, AsyncKind, AwaitingKind, BlockingKind, CpuKind, Direct, FnMeta, HandleKind,
+    HandlerMeta, HookOutput, Kind, Never, NeverEver, NoType, Otherwise, ProcessKind, ResultLike,
+    StructMeta, async_handler, never, outcome, returns, settle, stub,
 };
 pub use crate::process::pool::key_hash;
 pub use crate::process::port::{Probe, Trace, ViaNothing, ViaTrace, Visitor};

@@ -434,10 +434,7 @@ const _: () = {
                             };
                             (&&::roundrock::__private::Cause(&slot)).learner()
                         };
-                        Self::later(
-                            self,
-                            ::roundrock::__private::reply(slot, learner),
-                        );
+                        Self::later(self, ::roundrock::__private::reply(slot, learner));
                     }
                     __CounterMessage::H3((job,)) => {
                         let output = Self::job(self, job.open());

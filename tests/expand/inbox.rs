@@ -3,6 +3,7 @@
 
 #[allow(
     clippy::items_after_statements,
+    clippy::multiple_bound_locations,
     clippy::too_many_arguments,
     clippy::type_complexity,
     unreachable_code,
@@ -17,6 +18,7 @@ pub(crate) fn collect_all<T: Send + 'static>() -> ::roundrock::__private::Proces
     struct __Body;
     impl __Body {
         #[allow(
+            clippy::multiple_bound_locations,
             clippy::needless_pass_by_value,
             clippy::new_ret_no_self,
             clippy::ptr_arg,

@@ -11,6 +11,7 @@
 /// Applies the rules.
 #[allow(
     clippy::items_after_statements,
+    clippy::multiple_bound_locations,
     clippy::too_many_arguments,
     clippy::type_complexity,
     unreachable_code,
@@ -26,10 +27,12 @@ pub fn route<T: Event>(
 >
 where
     T: Clone,
+    T: ::core::marker::Send + 'static,
 {
     struct __Body;
     impl __Body {
         #[allow(
+            clippy::multiple_bound_locations,
             clippy::needless_pass_by_value,
             clippy::new_ret_no_self,
             clippy::ptr_arg,
@@ -45,6 +48,7 @@ where
         ) -> Result<()>
         where
             T: Clone,
+            T: ::core::marker::Send + 'static,
         {
             while let Some(event) = raw.recv().await {
                 out.send(rules.apply(event)).await?;

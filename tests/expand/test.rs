@@ -13,6 +13,7 @@
 )]
 fn orders() {
     #[allow(
+        clippy::multiple_bound_locations,
         clippy::needless_pass_by_value,
         clippy::new_ret_no_self,
         clippy::ptr_arg,
@@ -49,6 +50,7 @@ fn orders() {
 )]
 fn on_threads() {
     #[allow(
+        clippy::multiple_bound_locations,
         clippy::needless_pass_by_value,
         clippy::new_ret_no_self,
         clippy::ptr_arg,

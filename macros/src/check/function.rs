@@ -1,10 +1,13 @@
 //! `#[process]` on a function.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
-use syn::{Attribute, FnArg, Ident, Meta, PatType, ReturnType, Safety, Signature, Type};
+use syn::spanned::Spanned;
+use syn::{
+    Attribute, FnArg, Ident, Meta, PatType, ReturnType, Safety, Signature, Type, parse_quote,
+};
 
-use super::{options, types};
+use super::{generics, options, types};
 use crate::errors::{Errors, with_help};
 use crate::model::{Argument, FunctionProcess, Kind, Options, Output};
 use crate::parse::item::Function;
@@ -34,6 +37,24 @@ pub(crate) fn check(
     errors: &mut Errors,
 ) -> Option<FunctionProcess> {
     let options = options::process(options, false, errors);
+    if let Some(own) = types::first_self(function.sig.inputs.to_token_stream())
+        && function.sig.receiver().is_none()
+    {
+        errors.help(
+            own,
+            "a process function is one of its own, and there is no `Self` in it",
+            "write it outside of the `impl`, or name the type",
+        );
+        return None;
+    }
+    if matches!(function.body, TokenTree::Punct(_)) {
+        errors.help(
+            function.sig.fn_token,
+            "a process function has a body",
+            "write it outside of the trait: it becomes a constructor, which no trait can ask for",
+        );
+        return None;
+    }
     if let Some(receiver) = function.sig.receiver() {
         errors.help(
             receiver.self_token,
@@ -44,6 +65,7 @@ pub(crate) fn check(
     }
     qualifiers(&function.sig, &options, errors);
     let before = errors.count();
+    function.sig.generics = generics::outliving(function.sig.generics);
     let mut arguments = Vec::new();
     for (position, parameter) in function.sig.inputs.iter_mut().enumerate() {
         if let FnArg::Typed(parameter) = parameter {
@@ -59,7 +81,7 @@ pub(crate) fn check(
     let output = match &function.sig.output {
         ReturnType::Default => Output::Unit,
         ReturnType::Type(_, ty) if matches!(types::bare(ty), Type::Never(_)) => Output::Never,
-        ReturnType::Type(_, ty) => Output::Type((**ty).clone()),
+        ReturnType::Type(_, ty) => output(ty, errors),
     };
     Some(FunctionProcess {
         function,
@@ -67,6 +89,26 @@ pub(crate) fn check(
         arguments,
         output,
     })
+}
+
+/// What a process returns. Of a type that the macro does not know, the compiler says whether that is possible.
+fn output(ty: &Type, errors: &mut Errors) -> Output {
+    if !types::is_no_result(ty) {
+        return Output::Type(ty.clone());
+    }
+    let owned = types::reference(ty).map_or(ty, |reference| &*reference.elem);
+    let owned = types::owned_form(owned).map_or_else(|| types::source(owned), |(owned, _)| owned);
+    errors.help(
+        ty,
+        format!(
+            "a process cannot return `{}`: it returns `()`, `!` or `Result<_, E>`",
+            types::source(ty)
+        ),
+        &format!("return `Result<{owned}>` and await the `Task`"),
+    );
+    // What the user is told to write, so that whoever awaits the process gets what it expects.
+    let value = types::boxed(ty);
+    Output::Type(parse_quote!(::core::result::Result<#value, ::core::convert::Infallible>))
 }
 
 fn qualifiers(sig: &Signature, options: &Options, errors: &mut Errors) {
@@ -130,10 +172,14 @@ fn argument(
         Some(attribute) => inbox(attribute, parameter, &name, errors),
         None => plain(parameter, &name, errors),
     };
-    if errors.none_since(before) {
-        argument
-    } else {
-        Argument::Broken { name }
+    match argument {
+        // The program may use the handle, whatever is wrong with the input.
+        Argument::Inbox { .. } => argument,
+        _ if errors.none_since(before) => argument,
+        _ => Argument::Broken {
+            name,
+            ty: (*parameter.ty).clone(),
+        },
     }
 }
 
@@ -166,7 +212,7 @@ fn plain(parameter: &PatType, name: &Ident, errors: &mut Errors) -> Argument {
     };
     let lent = types::bare(&reference.elem);
     if reference.mutability.is_some() && types::named(lent, "Cx").is_some() {
-        return Argument::Context;
+        return Argument::Context(parameter.ty.span());
     }
     if reference.mutability.is_none() && types::named(lent, "Cx").is_some() {
         errors.help(
@@ -187,7 +233,7 @@ fn plain(parameter: &PatType, name: &Ident, errors: &mut Errors) -> Argument {
             format!("`&{lent}` is unsized, and a process keeps what it is lent: write `&{owned}` or `&{shared}`"),
         );
     } else if types::named(lent, "Scope").is_some() {
-        return Argument::Scope;
+        return Argument::Scope(parameter.ty.span());
     } else if let Some(borrow) = types::borrow(lent) {
         lent_for_life(borrow, &owns, errors);
     }
@@ -212,12 +258,15 @@ fn inbox(
 ) -> Argument {
     let lent = types::reference(&parameter.ty).filter(|reference| reference.mutability.is_none());
     let item = lent.and_then(|reference| types::named(&reference.elem, "Receiver"));
-    let Some([item]) = item.as_deref() else {
-        errors.at(
-            parameter,
-            format!("`#[inbox]` makes the process's own input: write `{name}: &Receiver<T>`"),
-        );
-        return Argument::Broken { name: name.clone() };
+    let item = match item.as_deref() {
+        Some([item]) => (*item).clone(),
+        _ => {
+            errors.at(
+                parameter,
+                format!("`#[inbox]` makes the process's own input: write `{name}: &Receiver<T>`"),
+            );
+            guessed_item(&parameter.ty)
+        }
     };
     let spelled = name.to_string();
     if BUILT_IN.contains(&spelled.as_str()) {
@@ -230,8 +279,18 @@ fn inbox(
     let size = errors.keep(size(attribute)).unwrap_or(INBOX_DEFAULT);
     Argument::Inbox {
         name: name.clone(),
-        item: (*item).clone(),
+        item,
         capacity: size,
+    }
+}
+
+/// What the messages of an input probably are that is no `Receiver`.
+fn guessed_item(ty: &Type) -> Type {
+    let ty = types::reference(ty).map_or(ty, |reference| &*reference.elem);
+    let item = types::last_segment(ty).map(types::type_arguments);
+    match item.as_deref() {
+        Some([item]) => (*item).clone(),
+        _ => parse_quote!(()),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
-use syn::{Attribute, Ident, Type};
+use syn::spanned::Spanned;
+use syn::{Attribute, Ident, ReturnType, Type};
 
 use super::method::{self, Purpose};
 use super::{generics, options, types};
@@ -52,6 +53,7 @@ pub(crate) fn check(arguments: TokenStream, block: Impl, errors: &mut Errors) ->
         cfgs: types::only(&block.attrs, &["cfg"]),
         generics: generics::outliving(generics),
         self_ty,
+        impl_span: block.impl_token.span,
         borrows,
         handle,
         name,
@@ -75,12 +77,19 @@ pub(crate) fn check(arguments: TokenStream, block: Impl, errors: &mut Errors) ->
         stubs, handlers, ..
     } = &mut checked;
     stubs.retain(|stub| !is_port(&stub.name, handlers));
-    checked.item = item(&block.attrs, &block.generics, &block.self_ty, &members);
+    checked.item = item(
+        &block.attrs,
+        block.impl_token,
+        &block.generics,
+        &block.self_ty,
+        &members,
+    );
     Some(checked)
 }
 
 fn item(
     attrs: &[Attribute],
+    impl_token: syn::token::Impl,
     generics: &syn::Generics,
     self_ty: &Type,
     members: &[TokenStream],
@@ -96,7 +105,7 @@ fn item(
             reason = "a handler has the shape of its message"
         )]
         #(#attrs)*
-        impl #generics #self_ty #where_clause { #(#members)* }
+        #impl_token #generics #self_ty #where_clause { #(#members)* }
     }
 }
 
@@ -130,12 +139,16 @@ impl Block {
             cfgs: types::only(&method.attrs, &["cfg"]),
             method: method.sig.ident.clone(),
             asynchronous: method.sig.asyncness.map(|token| token.span),
+            output: match &method.sig.output {
+                ReturnType::Default => None,
+                ReturnType::Type(_, ty) => Some(ty.span()),
+            },
             parameters,
         };
         let Some(purpose) = purpose else { return };
         if let Purpose::Call(name) = purpose {
             method::name(&name, errors);
-            let answer = method::answer(&method.sig.output, reply, errors);
+            let answer = method::answer(&method.sig.output, reply, &self.generics, errors);
             if errors.none_since(before) && !self.borrows {
                 self.call(name, hook, method, answer, errors);
             } else {
@@ -263,7 +276,7 @@ impl Handler {
         match &self.role {
             Role::Call { answer, .. } => match answer {
                 Answer::Value(ty) => !matches!(ty, None | Some(Type::Never(_))),
-                Answer::Fallible(_) | Answer::Later(..) => true,
+                Answer::Fallible(_) | Answer::Named(_) | Answer::Later(..) => true,
             },
             Role::Input { .. } | Role::Every { .. } => false,
         }

@@ -3,8 +3,8 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::{
-    Attribute, FnArg, GenericParam, Ident, Member, Meta, PatType, ReceiverKind, ReturnType, Safety,
-    Type,
+    Attribute, FnArg, GenericParam, Generics, Ident, Member, Meta, PatType, ReceiverKind,
+    ReturnType, Safety, Type,
 };
 
 use super::function::{BUILT_IN, always};
@@ -39,6 +39,9 @@ impl Purpose {
 /// Takes our attributes off a method and says what they mean. `None`: they make no sense.
 pub(crate) fn purpose(method: &mut Function, errors: &mut Errors) -> Option<Purpose> {
     const HELPERS: [&str; 5] = ["handler", "recv", "every", "on_start", "on_stop"];
+    for name in HELPERS {
+        types::never_conditional(&mut method.attrs, name, errors);
+    }
     let is_ours =
         |attribute: &mut Attribute| HELPERS.iter().any(|name| types::is_helper(attribute, name));
     let ours: Vec<Attribute> = method.attrs.extract_if(.., is_ours).collect();
@@ -327,6 +330,7 @@ fn value(typed: &mut PatType, errors: &mut Errors) {
 pub(crate) fn answer(
     output: &ReturnType,
     reply: Option<(Type, Option<Type>)>,
+    generics: &Generics,
     errors: &mut Errors,
 ) -> Answer {
     let ty = match output {
@@ -362,6 +366,9 @@ pub(crate) fn answer(
                 );
             }
             match types::named(ty, "Result") {
+                Some(arguments) if arguments.is_empty() && types::is_concrete(ty, generics) => {
+                    Answer::Named(ty.clone())
+                }
                 Some(_) => Answer::Fallible(ty.clone()),
                 None => Answer::Value(Some(ty.clone())),
             }

@@ -3,8 +3,8 @@
 use proc_macro2::{Spacing, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{
-    Attribute, GenericArgument, Ident, Pat, PathArguments, PathSegment, Type, TypeParamBound,
-    TypeReference,
+    Attribute, GenericArgument, Generics, Ident, Meta, Pat, PathArguments, PathSegment, Type,
+    TypeParamBound, TypeReference, parse_quote,
 };
 
 use crate::errors::Errors;
@@ -42,7 +42,7 @@ pub(crate) fn named<'a>(ty: &'a Type, name: &str) -> Option<Vec<&'a Type>> {
     (segment.ident == name).then(|| type_arguments(segment))
 }
 
-fn type_arguments(segment: &PathSegment) -> Vec<&Type> {
+pub(crate) fn type_arguments(segment: &PathSegment) -> Vec<&Type> {
     let PathArguments::AngleBracketed(arguments) = &segment.arguments else {
         return Vec::new();
     };
@@ -53,9 +53,77 @@ fn type_arguments(segment: &PathSegment) -> Vec<&Type> {
     types.collect()
 }
 
+/// Whether the type is a path that depends on no parameter: neither `Self::Result` nor `T::Result`.
+pub(crate) fn is_concrete(ty: &Type, generics: &Generics) -> bool {
+    let Type::Path(path) = bare(ty) else {
+        return false;
+    };
+    let is_parameter = |name: &Ident| {
+        name == "Self"
+            || generics
+                .type_params()
+                .any(|parameter| parameter.ident == *name)
+    };
+    let mut segments = path.path.segments.iter();
+    path.qself.is_none() && !segments.any(|segment| is_parameter(&segment.ident))
+}
+
+/// Whether the type is the name alone of one that is not Rust's.
+pub(crate) fn is_name(ty: &Type) -> bool {
+    match bare(ty) {
+        Type::Path(path) => path.path.get_ident().is_some() && !is_no_result(ty),
+        _ => false,
+    }
+}
+
+/// Whether the type is the name alone of one of Rust's.
+pub(crate) fn is_known(ty: &Type) -> bool {
+    matches!(bare(ty), Type::Path(path) if path.path.get_ident().is_some() && is_no_result(ty))
+}
+
+/// Whether the type means the same outside of the block: it names none of its parameters, and borrows from nobody.
+pub(crate) fn is_plain(ty: &Type, generics: &Generics) -> bool {
+    fn mentions(tokens: TokenStream, generics: &Generics) -> bool {
+        tokens.into_iter().any(|token| match token {
+            TokenTree::Group(group) => mentions(group.stream(), generics),
+            TokenTree::Ident(name) => {
+                let is_type = generics
+                    .type_params()
+                    .any(|parameter| parameter.ident == name);
+                let is_const = generics
+                    .const_params()
+                    .any(|parameter| parameter.ident == name);
+                name == "Self" || name == "_" || is_type || is_const
+            }
+            _ => false,
+        })
+    }
+    borrow(ty).is_none() && impl_trait(ty).is_none() && !mentions(ty.to_token_stream(), generics)
+}
+
 /// Whether the type is `()`.
 pub(crate) fn is_unit(ty: &Type) -> bool {
     matches!(bare(ty), Type::Tuple(tuple) if tuple.elems.is_empty())
+}
+
+/// Whether the type is one of Rust's that is neither `()` nor a `Result`. By name, so an alias is not known.
+pub(crate) fn is_no_result(ty: &Type) -> bool {
+    const NAMES: [&str; 32] = [
+        "Arc", "BTreeMap", "BTreeSet", "Box", "Duration", "HashMap", "HashSet", "Instant",
+        "Option", "PathBuf", "Rc", "String", "Vec", "VecDeque", "bool", "char", "f32", "f64",
+        "i128", "i16", "i32", "i64", "i8", "isize", "str", "u128", "u16", "u32", "u64", "u8",
+        "usize", "Cow",
+    ];
+    match bare(ty) {
+        Type::Path(path) => {
+            let name = path.path.segments.last().map(|last| last.ident.to_string());
+            path.qself.is_none() && name.is_some_and(|name| NAMES.contains(&name.as_str()))
+        }
+        Type::Tuple(tuple) => !tuple.elems.is_empty(),
+        Type::Array(_) | Type::Slice(_) | Type::Reference(_) => true,
+        Type::ImplTrait(_) | Type::TraitObject(_) => true,
+        _ => false,
+    }
 }
 
 /// The owned type that a type without a size stands for, and its shared form.
@@ -156,6 +224,26 @@ pub(crate) fn impl_trait(ty: &Type) -> Option<&Type> {
     }
 }
 
+/// The same type, or a box of it if it is `impl Trait`: that can be named where the compiler has no value to infer it from.
+pub(crate) fn boxed(ty: &Type) -> Type {
+    match bare(ty) {
+        Type::ImplTrait(opaque) => {
+            let bounds = &opaque.bounds;
+            parse_quote!(::std::boxed::Box<dyn #bounds + ::core::marker::Send>)
+        }
+        _ => ty.clone(),
+    }
+}
+
+/// The first `Self` in tokens.
+pub(crate) fn first_self(tokens: TokenStream) -> Option<TokenTree> {
+    tokens.into_iter().find_map(|token| match token {
+        TokenTree::Group(group) => first_self(group.stream()),
+        TokenTree::Ident(name) if name == "Self" => Some(name.into()),
+        _ => None,
+    })
+}
+
 /// The name a pattern binds, if it binds one; `_name` for others.
 pub(crate) fn binding(pat: &Pat, position: usize) -> Ident {
     match pat {
@@ -181,6 +269,26 @@ pub(crate) fn is_helper(attribute: &Attribute, name: &str) -> bool {
 pub(crate) fn only(attributes: &[Attribute], names: &[&str]) -> Vec<Attribute> {
     let wanted = |attribute: &&Attribute| names.iter().any(|name| attribute.path().is_ident(name));
     attributes.iter().filter(wanted).cloned().collect()
+}
+
+/// Takes out a `#[cfg_attr(.., name)]`, which is not decided yet when the macro looks at it.
+pub(crate) fn never_conditional(attributes: &mut Vec<Attribute>, name: &str, errors: &mut Errors) {
+    let names = |attribute: &Attribute| match &attribute.meta {
+        Meta::List(list) if list.path.is_ident("cfg_attr") => list
+            .tokens
+            .clone()
+            .into_iter()
+            .skip_while(|token| token.to_string() != ",")
+            .any(|token| token.to_string() == name),
+        _ => false,
+    };
+    for attribute in attributes.extract_if(.., |attribute| names(attribute)) {
+        errors.help(
+            attribute,
+            format!("whether `#[{name}]` holds is decided too late for the macro"),
+            "write it for each configuration, and put a `#[cfg(..)]` on each",
+        );
+    }
 }
 
 /// Takes out a second `#[name]`, which rustc leaves in the item that it gives to the first one. Expanded twice, an item would

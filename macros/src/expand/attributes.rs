@@ -42,6 +42,7 @@ pub(crate) fn inner_function(function: &Function) -> TokenStream {
     });
     let lints = generated! {
         #[allow(
+            clippy::multiple_bound_locations,
             clippy::needless_pass_by_value,
             clippy::new_ret_no_self,
             clippy::ptr_arg,

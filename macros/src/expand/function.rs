@@ -69,10 +69,14 @@ fn constructor(process: &FunctionProcess, markers: Option<&TokenStream>) -> Toke
     let generics = &sig.generics;
     let where_clause = &generics.where_clause;
     let body = body(process);
+    // At the name: rustc may say of a type that it does not know where a parameter could be added, and says it once if that is the
+    // same place in both functions.
+    let impl_token = syn::token::Impl(name.span());
     generated! {
         #(#outer)*
         #[allow(
             clippy::items_after_statements,
+            clippy::multiple_bound_locations,
             clippy::too_many_arguments,
             clippy::type_complexity,
             unreachable_code,
@@ -81,7 +85,7 @@ fn constructor(process: &FunctionProcess, markers: Option<&TokenStream>) -> Toke
         #track
         #vis fn #name #generics (#(#parameters),*) -> #private::Process<impl #private::Body<Output = #output> #mode> #where_clause {
             struct __Body;
-            impl __Body {
+            #impl_token __Body {
                 #inner
             }
             #body
@@ -115,9 +119,10 @@ fn make(process: &FunctionProcess) -> TokenStream {
                 Some(pass("lend", &inbox::ends(name).1, item.span()))
             }
             Argument::Owned { name, ty } => Some(pass("give", name, ty.span())),
-            Argument::Scope | Argument::Context | Argument::Broken { .. } => None,
+            Argument::Scope(_) | Argument::Context(_) | Argument::Broken { .. } => None,
         });
-    let from_env = |argument: &Argument| matches!(argument, Argument::Scope | Argument::Context);
+    let from_env =
+        |argument: &Argument| matches!(argument, Argument::Scope(_) | Argument::Context(_));
     let env = if process.arguments.iter().any(from_env) {
         generated!(env)
     } else {
@@ -177,9 +182,15 @@ fn call(process: &FunctionProcess) -> TokenStream {
             position += 1;
             generated!(&#place)
         }
-        Argument::Owned { name, .. } | Argument::Broken { name } => name.into_token_stream(),
-        Argument::Scope => generated!(&env.scope()),
-        Argument::Context => generated!(&mut env.cx()),
+        Argument::Owned { name, .. } | Argument::Broken { name, .. } => name.into_token_stream(),
+        Argument::Scope(span) => {
+            let env = Ident::new("env", at(*span));
+            quote_spanned!(at(*span)=> &#env.scope())
+        }
+        Argument::Context(span) => {
+            let env = Ident::new("env", at(*span));
+            quote_spanned!(at(*span)=> &mut #env.cx())
+        }
     });
     let generics = sig
         .generics

@@ -23,9 +23,10 @@ use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::message::Message;
+use super::message::{self, Message};
 use super::{at, attributes, input, private, private_at};
 use crate::check::handlers::gives_nothing;
+use crate::check::types;
 use crate::fallback;
 use crate::model::{Answer, Block, Handler, Hook, Parameter, Role};
 
@@ -38,19 +39,12 @@ pub(crate) fn expand(block: &Block) -> TokenStream {
         cfgs,
         generics,
         self_ty,
-        handle,
         ..
     } = block;
     let (params, _, where_clause) = generics.split_for_impl();
     let lints = attributes::lints();
     let definition = message.definition();
-    let methods = message
-        .messages()
-        .map(|(number, handler)| handle_methods(&message, number, handler));
-    let stubs = block
-        .stubs
-        .iter()
-        .map(|stub| fallback::expand_handle_method(stub, &message));
+    let handle_impls = handle_impls(&message);
     let sent = message.ty();
     let table = table(block);
     let questions = message.questions();
@@ -58,9 +52,6 @@ pub(crate) fn expand(block: &Block) -> TokenStream {
     let every = every(block);
     let inputs = input::inputs(&message);
     let hooks = hooks(block);
-    let methods: TokenStream = methods.chain(stubs).collect();
-    let methods =
-        (!methods.is_empty()).then(|| generated!(impl #params #handle #where_clause { #methods }));
     let span = at(self_ty.span());
     let process = quote_spanned!(span=> impl #params #private::Handlers for #self_ty #where_clause);
     generated! {
@@ -69,7 +60,7 @@ pub(crate) fn expand(block: &Block) -> TokenStream {
         #lints
         const _: () = {
             #definition
-            #methods
+            #handle_impls
             #[automatically_derived]
             #process {
                 type Message = #sent;
@@ -81,6 +72,63 @@ pub(crate) fn expand(block: &Block) -> TokenStream {
                 #hooks
             }
         };
+    }
+}
+
+/// The impls of the handle.
+///
+/// A type that does not exist is one error if rustc says the same of it in each place. Between angle brackets it offers to add a
+/// parameter to the `impl`, if that is the user's; of a name alone it does not. So where the user wrote a name alone and it comes to
+/// stand between brackets, the `impl` is ours.
+fn handle_impls(message: &Message<'_>) -> TokenStream {
+    let Block {
+        generics,
+        handle,
+        impl_span,
+        stubs,
+        ..
+    } = message.block;
+    let methods = message.messages().map(|(number, handler)| {
+        let is_ours = comes_between_brackets(handler, generics);
+        (is_ours, handle_methods(message, number, handler))
+    });
+    let stubs = stubs
+        .iter()
+        .map(|stub| (false, fallback::expand_handle_method(stub, message)));
+    let methods: Vec<(bool, TokenStream)> = methods
+        .chain(stubs)
+        .filter(|(_, method)| !method.is_empty())
+        .collect();
+    let (params, _, where_clause) = generics.split_for_impl();
+    let impls = methods
+        .chunk_by(|one, next| one.0 == next.0)
+        .map(|methods| {
+            let is_ours = methods.first().is_some_and(|(is_ours, _)| *is_ours);
+            let span = if is_ours {
+                Span::mixed_site()
+            } else {
+                *impl_span
+            };
+            let impl_token = syn::token::Impl(span);
+            let methods = methods.iter().map(|(_, method)| method);
+            generated!(#impl_token #params #handle #where_clause { #(#methods)* })
+        });
+    impls.collect()
+}
+
+/// Whether the answer, or the argument of the port, is the name of a type alone which may not exist.
+fn comes_between_brackets(handler: &Handler, generics: &syn::Generics) -> bool {
+    let Role::Call { answer, .. } = &handler.role else {
+        return false;
+    };
+    let is_name = |ty: &syn::Type| types::is_name(ty) && types::is_plain(ty, generics);
+    match answer {
+        Answer::Value(Some(ty)) => is_name(ty),
+        Answer::Value(None) => {
+            let types: Vec<_> = handler.values().map(|(_, ty, _)| ty).collect();
+            matches!(types.as_slice(), [ty] if is_name(ty))
+        }
+        _ => false,
     }
 }
 
@@ -102,12 +150,13 @@ fn handle_methods(message: &Message<'_>, number: usize, handler: &Handler) -> To
         .collect();
     let parcels: Vec<TokenStream> = handler
         .values()
-        .map(|(_, ty, _)| message.parcel(ty))
+        .enumerate()
+        .map(|(position, (_, ty, _))| message.parcel(number, position, ty, true))
         .collect();
-    let slot = message.empty_slot(handler);
+    let slot = message.empty_slot(number, handler);
     let function = match answer {
         Answer::Later(..) => "call_later",
-        Answer::Value(_) | Answer::Fallible(_) => "call",
+        Answer::Value(_) | Answer::Fallible(_) | Answer::Named(_) => "call",
     };
     let function = Ident::new(function, Span::mixed_site());
     let call = generated! {
@@ -276,14 +325,35 @@ fn answer(handler: &Handler, private: &TokenStream, call: &TokenStream) -> Token
             slot.answer_or_fail(#private::ResultLike::into_result(answer), learner);
         },
         Role::Call {
+            answer: Answer::Named(ty),
+            ..
+        } => {
+            let answered = message::answered(ty);
+            generated! {
+                let answer = #call;
+                #learner
+                slot.answer_or_fail(<#ty as #answered>::into_result(answer), learner);
+            }
+        }
+        Role::Call {
             answer: Answer::Later(..),
             ..
         } => generated!(#learner #call;),
-        Role::Input { .. } | Role::Every { .. } => generated! {
-            let output = #call;
-            #private::settle(cx, output);
-        },
+        Role::Input { .. } | Role::Every { .. } => {
+            let (output, private) = output(&handler.hook);
+            let settle = quote_spanned!(output.span()=> #private::settle);
+            generated! {
+                let #output = #call;
+                #settle(cx, #output);
+            }
+        }
     }
+}
+
+/// A name for what a method returns, and `::roundrock::__private`, both where it says so: what is wrong with it is reported there.
+fn output(hook: &Hook) -> (Ident, TokenStream) {
+    let span = hook.output.unwrap_or_else(Span::mixed_site);
+    (Ident::new("output", at(span)), private_at(span))
 }
 
 /// `Self::add(self, by)`, awaited if it is `async`.
@@ -364,6 +434,8 @@ fn hooks(block: &Block) -> TokenStream {
         let cfgs = &hook.cfgs;
         let (call, wait) = (method_call(hook), may_wait(hook, &block.handle));
         let (present, given) = (present(hook, false), given(block));
+        let (output, at_output) = output(hook);
+        let outcome = quote_spanned!(output.span()=> #at_output::outcome);
         generated! {
             #(#cfgs)*
             const #constant: ::core::primitive::bool = true;
@@ -375,8 +447,8 @@ fn hooks(block: &Block) -> TokenStream {
                 #wait
                 async move {
                     #present
-                    let output = #call;
-                    #private::outcome(output)
+                    let #output = #call;
+                    #outcome(#output)
                 }
             }
         }

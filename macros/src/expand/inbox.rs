@@ -111,7 +111,9 @@ pub(crate) fn handle(process: &FunctionProcess) -> Option<TokenStream> {
     let unmentioned = unmentioned(process);
     let ports = generated!((#(#ports,)* #unmentioned));
     let inner = generated!(#private::FnHandle<#ports, #output>);
-    let traits = handle_traits(&handle, &inner, &generics);
+    // At the name, as in the constructor: a type that does not exist is then one error.
+    let impl_token = syn::token::Impl(process.function.sig.ident.span());
+    let traits = handle_traits(impl_token, &handle, &inner, &generics);
     let methods = inboxes
         .iter()
         .enumerate()
@@ -141,14 +143,14 @@ pub(crate) fn handle(process: &FunctionProcess) -> Option<TokenStream> {
         const _: () = {
             #traits
             #[automatically_derived]
-            impl #params #private::InboxHandle for #handle #types #where_clause {
+            #impl_token #params #private::InboxHandle for #handle #types #where_clause {
                 type Ports = #ports;
                 type Output = #output;
                 fn wrap(inner: #private::FnHandle<Self::Ports, Self::Output>) -> Self {
                     Self { inner }
                 }
             }
-            impl #params #handle #types #where_clause {
+            #impl_token #params #handle #types #where_clause {
                 #(#methods)*
             }
         };

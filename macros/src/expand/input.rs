@@ -117,8 +117,9 @@ impl<'a> Input<'a> {
         let cfgs = &self.handler.hook.cfgs;
         let place = select::arm_pattern(arm, &generated!(value));
         let variant = message.variant(self.number);
-        let parcels = self.handler.values().map(|(_, ty, _)| {
-            let parcel = message.parcel(ty);
+        let values = self.handler.values().enumerate();
+        let parcels = values.map(|(position, (_, ty, _))| {
+            let parcel = message.parcel(self.number, position, ty, false);
             quote_spanned!(at(ty.span())=> #parcel(value))
         });
         generated! {

@@ -13,9 +13,10 @@
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{GenericParam, Ident};
+use syn::{GenericParam, Ident, Type};
 
 use super::{at, private, private_at};
+use crate::check::types;
 use crate::model::{Answer, Block, Handler, Role};
 
 /// Names of the enum and its variants.
@@ -28,7 +29,9 @@ impl<'a> Message<'a> {
     pub(crate) fn new(block: &'a Block) -> Self {
         Self {
             block,
-            name: format_ident!("__{}Message", block.name, span = Span::mixed_site()),
+            // Where the user wrote `impl`: rustc may say of a type that it does not know where a parameter could be added,
+            // and says it once if that is the same place in the enum as in the `impl`.
+            name: format_ident!("__{}Message", block.name, span = block.impl_span),
         }
     }
 
@@ -55,8 +58,9 @@ impl<'a> Message<'a> {
             let cfgs = &handler.hook.cfgs;
             let types = handler
                 .values()
-                .map(|(_, ty, _)| self.resolve(ty.to_token_stream()));
-            let slot = self.reply(handler).map(|(value, error)| {
+                .enumerate()
+                .map(|(position, (_, ty, _))| self.value(number, position, ty));
+            let slot = self.slot_types(number, handler).map(|(value, error)| {
                 let span = Self::answer_span(handler);
                 let private = private_at(span);
                 quote_spanned!(at(span)=> , #private::ReplySlot<#value, #error>)
@@ -69,7 +73,11 @@ impl<'a> Message<'a> {
             }
         });
         let variants = variants.chain(generics);
+        let aliases = self
+            .messages()
+            .map(|(number, handler)| self.aliases(number, handler));
         generated! {
+            #(#aliases)*
             #[doc(hidden)]
             pub enum #name #params #where_clause {
                 #(#variants,)*
@@ -209,19 +217,90 @@ impl<'a> Message<'a> {
         handlers.filter(|(_, handler)| !matches!(handler.role, Role::Every { .. }))
     }
 
+    /// `type __H0V1 = Job;` for the arguments, and `type __H0R = Answer;` for the answer, where they depend on no parameter.
+    ///
+    /// A type that does not exist is one error if rustc says the same of it wherever it stands. It does not say the same of a name
+    /// alone and of one between angle brackets, where it offers to add a parameter; so it stands here as it does in the method.
+    fn aliases(&self, number: usize, handler: &Handler) -> TokenStream {
+        let cfgs = &handler.hook.cfgs;
+        let values = handler.values().enumerate().map(|(position, (_, ty, _))| {
+            let name = self.alias(&format!("__H{number}V{position}"), ty)?;
+            Some(generated!(#(#cfgs)* type #name = #ty;))
+        });
+        let answer = Self::answer_type(handler).and_then(|ty| {
+            let name = self.alias(&format!("__H{number}R"), ty)?;
+            Some(generated!(#(#cfgs)* type #name = #ty;))
+        });
+        values.chain([answer]).flatten().collect()
+    }
+
+    /// The name of an alias, where the user wrote `impl`: a parameter could be added there.
+    fn alias(&self, name: &str, ty: &Type) -> Option<Ident> {
+        let may_miss = types::is_plain(ty, &self.block.generics) && !types::is_known(ty);
+        may_miss.then(|| Ident::new(name, self.block.impl_span))
+    }
+
+    /// The type of an argument, or its alias.
+    fn value(&self, number: usize, position: usize, ty: &Type) -> TokenStream {
+        match self.alias(&format!("__H{number}V{position}"), ty) {
+            Some(name) => name.into_token_stream(),
+            None => self.resolve(ty.to_token_stream()),
+        }
+    }
+
+    /// What a handler answers, if the user wrote it as such.
+    fn answer_type(handler: &Handler) -> Option<&Type> {
+        match &handler.role {
+            Role::Call {
+                answer: Answer::Value(Some(ty)),
+                ..
+            } if !matches!(ty, Type::Never(_)) => Some(ty),
+            _ => None,
+        }
+    }
+
+    /// The types of the answer and its error for the enum.
+    fn slot_types(&self, number: usize, handler: &Handler) -> Option<(TokenStream, TokenStream)> {
+        let (value, error) = self.reply(handler)?;
+        let alias =
+            Self::answer_type(handler).and_then(|ty| self.alias(&format!("__H{number}R"), ty));
+        Some((alias.map_or(value, Ident::into_token_stream), error))
+    }
+
+    /// A type between the brackets of a call, or its alias where the user wrote it. In the handle the `impl` is the user's if the user
+    /// wrote the type between brackets too: an alias is needed for a name alone.
+    fn asked(&self, name: &str, ty: &Type, is_in_handle: bool) -> TokenStream {
+        let alias = self.alias(name, ty);
+        match alias.filter(|_| !is_in_handle || types::is_name(ty)) {
+            Some(mut name) => {
+                name.set_span(ty.span());
+                name.into_token_stream()
+            }
+            None => self.resolve(ty.to_token_stream()),
+        }
+    }
+
     /// `parcel::<i64>`, at the type: that is where an argument that is no message is reported.
-    pub(crate) fn parcel(&self, ty: &syn::Type) -> TokenStream {
+    pub(crate) fn parcel(
+        &self,
+        number: usize,
+        position: usize,
+        ty: &Type,
+        is_in_handle: bool,
+    ) -> TokenStream {
         let private = private_at(ty.span());
-        let span = at(ty.span());
-        let ty = self.resolve(ty.to_token_stream());
-        quote_spanned!(span=> #private::parcel::<#ty>)
+        let asked = self.asked(&format!("__H{number}V{position}"), ty, is_in_handle);
+        quote_spanned!(at(ty.span())=> #private::parcel::<#asked>)
     }
 
     /// `slot::<i64, Infallible>()`, at the return type.
-    pub(crate) fn empty_slot(&self, handler: &Handler) -> TokenStream {
+    pub(crate) fn empty_slot(&self, number: usize, handler: &Handler) -> TokenStream {
         let span = Self::answer_span(handler);
         let private = private_at(span);
-        let (reply, error) = self.reply(handler).unwrap_or_default();
+        let (mut reply, error) = self.reply(handler).unwrap_or_default();
+        if let Some(ty) = Self::answer_type(handler) {
+            reply = self.asked(&format!("__H{number}R"), ty, true);
+        }
         quote_spanned!(at(span)=> #private::slot::<#reply, #error>())
     }
 
@@ -229,7 +308,11 @@ impl<'a> Message<'a> {
     fn answer_span(handler: &Handler) -> Span {
         match &handler.role {
             Role::Call {
-                answer: Answer::Value(Some(ty)) | Answer::Fallible(ty) | Answer::Later(ty, _),
+                answer:
+                    Answer::Value(Some(ty))
+                    | Answer::Fallible(ty)
+                    | Answer::Named(ty)
+                    | Answer::Later(ty, _),
                 ..
             } => ty.span(),
             _ => Span::mixed_site(),
@@ -253,6 +336,13 @@ impl<'a> Message<'a> {
                 (
                     quote_spanned!(span=> <#ty as #private::ResultLike>::Ok),
                     quote_spanned!(span=> <#ty as #private::ResultLike>::Err),
+                )
+            }
+            Answer::Named(ty) => {
+                let answered = answered(ty);
+                (
+                    generated!(<#ty as #answered>::Ok),
+                    generated!(<#ty as #answered>::Err),
                 )
             }
             Answer::Later(value, error) => (
@@ -289,5 +379,17 @@ impl<'a> Message<'a> {
             }
         }
         resolved
+    }
+}
+
+/// `Answered<{ .. }>`: what is called `Result` and has no arguments is asked itself whether it is Rust's.
+pub(crate) fn answered(ty: &Type) -> TokenStream {
+    let private = private();
+    generated! {
+        #private::Answered<{
+            #[allow(unused_imports, reason = "Rust's own does not need it")]
+            use #private::Otherwise as _;
+            #private::Asked::<#ty>::IS_RESULT
+        }>
     }
 }

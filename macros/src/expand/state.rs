@@ -43,6 +43,7 @@ pub(crate) fn expand(process: &StateProcess) -> TokenStream {
     let first_line = format!(" Handle to a `{name}` process.");
     let blank = (!docs.is_empty()).then(|| generated!(#[doc = ""]));
     let traits = handle_traits(
+        syn::token::Impl(Span::mixed_site()),
         &handle,
         &generated!(#private::Handle<#name #types>),
         generics,
@@ -71,6 +72,7 @@ pub(crate) fn expand(process: &StateProcess) -> TokenStream {
 
 /// `Clone`, `Debug`, `Deref`, `Eq` and `Hash` of a handle that wraps `inner`. No bounds are added.
 pub(crate) fn handle_traits(
+    impl_token: syn::token::Impl,
     handle: &syn::Ident,
     inner: &TokenStream,
     generics: &Generics,
@@ -78,33 +80,33 @@ pub(crate) fn handle_traits(
     let (params, types, where_clause) = generics.split_for_impl();
     generated! {
         #[automatically_derived]
-        impl #params ::core::clone::Clone for #handle #types #where_clause {
+        #impl_token #params ::core::clone::Clone for #handle #types #where_clause {
             fn clone(&self) -> Self {
                 Self { inner: ::core::clone::Clone::clone(&self.inner) }
             }
         }
         #[automatically_derived]
-        impl #params ::core::fmt::Debug for #handle #types #where_clause {
+        #impl_token #params ::core::fmt::Debug for #handle #types #where_clause {
             fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
                 ::core::fmt::Debug::fmt(&self.inner, formatter)
             }
         }
         #[automatically_derived]
-        impl #params ::core::cmp::PartialEq for #handle #types #where_clause {
+        #impl_token #params ::core::cmp::PartialEq for #handle #types #where_clause {
             fn eq(&self, other: &Self) -> ::core::primitive::bool {
                 ::core::cmp::PartialEq::eq(&self.inner, &other.inner)
             }
         }
         #[automatically_derived]
-        impl #params ::core::cmp::Eq for #handle #types #where_clause {}
+        #impl_token #params ::core::cmp::Eq for #handle #types #where_clause {}
         #[automatically_derived]
-        impl #params ::core::hash::Hash for #handle #types #where_clause {
+        #impl_token #params ::core::hash::Hash for #handle #types #where_clause {
             fn hash<__Hasher: ::core::hash::Hasher>(&self, state: &mut __Hasher) {
                 ::core::hash::Hash::hash(&self.inner, state);
             }
         }
         #[automatically_derived]
-        impl #params ::core::ops::Deref for #handle #types #where_clause {
+        #impl_token #params ::core::ops::Deref for #handle #types #where_clause {
             type Target = #inner;
             fn deref(&self) -> &Self::Target {
                 &self.inner

@@ -138,6 +138,51 @@ impl<T, E> ResultLike for Result<T, E> {
     }
 }
 
+/// A type that is called `Result` and was given no arguments: an alias of Rust's, or a type of the user's own. A macro cannot tell,
+/// but the type can: `IS_RESULT` of `Asked<T>` is its own constant for the one, and that of [`Otherwise`] for the other.
+#[derive(Debug)]
+pub struct Asked<T>(std::marker::PhantomData<fn() -> T>);
+
+impl<T, E> Asked<Result<T, E>> {
+    /// It is Rust's.
+    pub const IS_RESULT: bool = true;
+}
+
+/// See [`Asked`].
+pub trait Otherwise {
+    /// It is another type.
+    const IS_RESULT: bool = false;
+}
+
+impl<T> Otherwise for Asked<T> {}
+
+/// How such a type answers a call: Rust's `Result` with its value or its error, any other with itself.
+pub trait Answered<const IS_RESULT: bool> {
+    /// The value.
+    type Ok;
+    /// The error.
+    type Err;
+    /// The answer.
+    #[expect(clippy::missing_errors_doc, reason = "the identity")]
+    fn into_result(self) -> Result<Self::Ok, Self::Err>;
+}
+
+impl<T, E> Answered<true> for Result<T, E> {
+    type Ok = T;
+    type Err = E;
+    fn into_result(self) -> Self {
+        self
+    }
+}
+
+impl<T> Answered<false> for T {
+    type Ok = T;
+    type Err = Infallible;
+    fn into_result(self) -> Result<T, Infallible> {
+        Ok(self)
+    }
+}
+
 /// Results of `#[on_start]`, `#[on_stop]`, `#[every]` and `#[recv]` methods.
 #[diagnostic::on_unimplemented(
     message = "nobody would see the `{Self}` that this method returns",

@@ -129,6 +129,7 @@ pub trait PoolPolicy: Handlers + StructProcess + Clone {
 
 impl<P: Handlers + StructProcess + Send + Clone> PoolPolicy for P {}
 
+#[diagnostic::do_not_recommend]
 impl<P: Handlers + StructProcess + Send + Clone> Pool for P {
     type Pooled = P::Handle;
     type Function = ();

@@ -64,10 +64,10 @@ pub trait Spawn: Sized {
 /// # Ok(()) }) }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a process",
-    label = "expected a process",
-    note = "mark the function with `#[process]`, or use `scope.task(\"name\", future)` for a one-off future",
-    note = "put `#[process]` on the struct, which must be `Clone` for a pool, and `#[handlers]` on the `impl` whose methods other processes may call"
+    message = "`{Self}` cannot be a pool",
+    label = "expected a process that can be started several times",
+    note = "mark the function with `#[process]` and let it take its arguments by reference: a future runs once",
+    note = "put `#[process]` and `#[derive(Clone)]` on the struct, and `#[handlers]` on the `impl` whose methods other processes may call"
 )]
 pub trait Pool: Sized {
     /// What leads to the workers.

@@ -45,6 +45,26 @@ where
     }
 }
 
+#[process]
+async fn copy<T>(from: &Receiver<T>, to: &Sender<T>) -> Result<()> {
+    while let Some(message) = from.recv().await {
+        to.send(message).await?;
+    }
+    Ok(())
+}
+
+#[process]
+async fn merge<T: Clone>(#[inbox] left: &Receiver<T>, right: Receiver<T>, to: Sender<T>) -> Result<()> {
+    loop {
+        let message = select! {
+            message = left.recv() => message,
+            message = right.recv() => message,
+            else => return Ok(()),
+        };
+        to.send(message.clone()).await?;
+    }
+}
+
 async fn wire(scope: &Scope) -> Result<()> {
     let cell = scope.spawn(Cell { value: 1 });
     let _: u8 = cell.replace(2).await?;
@@ -53,6 +73,12 @@ async fn wire(scope: &Scope) -> Result<()> {
     let index = scope.spawn(Index { values: HashMap::new() });
     index.put("a".to_owned(), vec![1]).send().await?;
     index.stop();
+    let (numbers, from) = bounded::<u8>(1);
+    let (to, copies) = bounded(1);
+    scope.spawn(copy(from, to.clone()));
+    let merging: MergeHandle<u8> = scope.spawn(merge(copies, to));
+    merging.left().send(1).await?;
+    numbers.send(1).await?;
     Ok(())
 }
 
