@@ -41,7 +41,7 @@ use tokio::net::TcpListener;
 use crate::cli::Command;
 use crate::config::{Config, SinkKind};
 use crate::dead::DeadLetters;
-use crate::sinks::Desk;
+use crate::sinks::{Desk, Drain};
 use crate::sources::{Port, files, http, tcp};
 use crate::stats::Books;
 
@@ -201,6 +201,7 @@ async fn compose(
         DeadLetters::create(&config.dead_letters, Arc::clone(books)).map_err(Error::new)?;
     let dead = scope.spawn(letters).write_port();
 
+    let drain = Arc::new(Drain::new(config.drain));
     let mut sinks = Vec::new();
     for (place, sink) in config.sinks.iter().enumerate() {
         let desk = Desk {
@@ -209,7 +210,7 @@ async fn compose(
             books: Arc::clone(books),
             dead: dead.clone(),
         };
-        sinks.push(sinks::start(scope, sink, desk, config.drain).map_err(Error::new)?);
+        sinks.push(sinks::start(scope, sink, desk, &drain).map_err(Error::new)?);
     }
 
     let (batches, raw) = rendezvous().named("batches");

@@ -2,15 +2,18 @@
 //!
 //! - `lines` writes to a file or to standard output, or drops: a blocking process, because writing may block.
 //! - `webhook` posts each event, several at a time, and tries again; `post` is its connection.
+//! - `drain` is the time that the webhooks have at a stop.
 //! - `start` gives each its channel.
 //!
 //! All settle what they did at their `desk`, which keeps the books.
 
 mod desk;
+mod drain;
 mod lines;
 mod post;
 mod start;
 mod webhook;
 
 pub(crate) use desk::Desk;
+pub(crate) use drain::Drain;
 pub(crate) use start::start;

@@ -1,9 +1,10 @@
 //! Gives each sink its channel and starts it.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use roundrock::prelude::*;
 
+use super::drain::Drain;
 use super::{Desk, lines, webhook};
 use crate::config::{SinkConfig, SinkKind};
 use crate::parcel::Parcel;
@@ -20,13 +21,22 @@ pub(crate) fn start(
     scope: &Scope,
     sink: &SinkConfig,
     desk: Desk,
-    drain: Duration,
+    drain: &Arc<Drain>,
 ) -> Result<Sender<Parcel>, String> {
     let (sender, parcels) = bounded(WAITING_PARCELS).named("parcels");
     match &sink.kind {
         SinkKind::Webhook(target) => {
-            let posts = webhook::webhook(parcels, target.clone(), desk, drain);
-            scope.pool(target.parallel, posts);
+            // One by one in the scope of the workers, which feed them. A pool is a scope of its own, and at a stop its input ends as soon as
+            // all of it is idle, whatever a worker around it still has for it.
+            for _ in 0..target.parallel {
+                let (parcels, desk) = (parcels.clone(), desk.clone());
+                scope.spawn(webhook::webhook(
+                    parcels,
+                    target.clone(),
+                    desk,
+                    Arc::clone(drain),
+                ));
+            }
         }
         kind => {
             let output = lines::open(kind)?;

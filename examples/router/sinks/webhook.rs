@@ -5,13 +5,15 @@
 //! failed attempt end in a dead letter. When the router stops, it goes on for the time to drain; what is left then becomes dead letters at
 //! once.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use roundrock::prelude::*;
 
 use super::Desk;
+use super::drain::Drain;
 use super::post::Poster;
 use crate::config::WebhookConfig;
 use crate::parcel::Parcel;
@@ -22,26 +24,44 @@ pub(super) async fn webhook(
     parcels: &Receiver<Parcel>,
     target: &WebhookConfig,
     desk: &Desk,
-    drain: &Duration,
+    drain: &Arc<Drain>,
     scope: &Scope,
 ) -> Result<()> {
     let mut courier = Courier {
         poster: Poster::new(&target.url).map_err(Error::msg)?,
         target,
         scope,
-        drain: *drain,
-        deadline: None,
+        drain,
     };
-    while let Some(parcel) = parcels.recv().await {
-        for at in 0..parcel.len() {
-            let delivered = courier.deliver(parcel.form(at)).await;
-            let letters = desk.settle(&parcel, std::iter::once((at, delivered)));
+    loop {
+        let parcel = select! {
+            parcel = parcels.recv() => parcel,
+            // Nothing to do yet, but the time begins to run.
+            _ = scope.stopping(), if drain.left(scope).is_none() => continue,
+            else => return Ok(()),
+        };
+        let mut at = 0;
+        while at < parcel.len() {
+            let letters = if courier.is_late() {
+                // All the rest in one piece: there may be much of it, and little time.
+                let rest = at..parcel.len();
+                at = parcel.len();
+                desk.settle(&parcel, rest.map(|at| (at, Err(too_late(1)))))
+            } else {
+                let delivered = courier.deliver(parcel.form(at)).await;
+                at += 1;
+                desk.settle(&parcel, std::iter::once((at - 1, delivered)))
+            };
             if !letters.is_empty() {
                 desk.dead.send(letters).await?;
             }
         }
     }
-    Ok(())
+}
+
+/// Why an event was given up before its attempt number `attempt`.
+fn too_late(attempt: usize) -> String {
+    format!("the router stopped before attempt {attempt}")
 }
 
 /// Carries events to the webhook, one at a time.
@@ -49,9 +69,8 @@ struct Courier<'a> {
     poster: Poster,
     target: &'a WebhookConfig,
     scope: &'a Scope,
-    drain: Duration,
-    /// When to give up what is left; set once the router stops.
-    deadline: Option<Instant>,
+    /// When to give up what is left.
+    drain: &'a Drain,
 }
 
 impl Courier<'_> {
@@ -61,14 +80,13 @@ impl Courier<'_> {
         let mut pause = self.target.backoff;
         let mut attempt = 1;
         loop {
-            let failure = match self.time_left() {
-                Duration::ZERO => {
-                    return Err(format!("the router stopped before attempt {attempt}"));
-                }
-                left => match self.post(body.clone(), left.min(self.target.timeout)).await {
-                    Ok(()) => return Ok(()),
-                    Err(failure) => failure,
-                },
+            let left = self.drain.left(self.scope).unwrap_or(Duration::MAX);
+            if left.is_zero() {
+                return Err(too_late(attempt));
+            }
+            let failure = match self.post(body.clone(), left.min(self.target.timeout)).await {
+                Ok(()) => return Ok(()),
+                Err(failure) => failure,
             };
             if failure.is_final || attempt == self.target.attempts {
                 return Err(format!(
@@ -82,6 +100,12 @@ impl Courier<'_> {
         }
     }
 
+    /// Whether the time to drain is over.
+    fn is_late(&self) -> bool {
+        let left = self.drain.left(self.scope);
+        left.is_some_and(|left| left.is_zero())
+    }
+
     /// One attempt, which may take `time`.
     async fn post(&mut self, body: Bytes, time: Duration) -> Result<(), Failure> {
         let (why, is_final) = match self.poster.post(body, time).await {
@@ -93,24 +117,13 @@ impl Courier<'_> {
     }
 
     /// Waits before the next attempt. Once the router stops, not longer than there is time left.
-    async fn wait(&mut self, pause: Duration) {
-        match self.time_left() {
-            Duration::MAX => select! {
+    async fn wait(&self, pause: Duration) {
+        match self.drain.left(self.scope) {
+            None => select! {
                 _ = sleep(pause) => {},
                 _ = self.scope.stopping() => {},
             },
-            left => sleep(pause.min(left)).await,
-        }
-    }
-
-    /// How long the next attempt may take at most. The clock starts when the router stops.
-    fn time_left(&mut self) -> Duration {
-        if self.deadline.is_none() && self.scope.is_stopping() {
-            self.deadline = Some(Instant::now() + self.drain);
-        }
-        match self.deadline {
-            Some(deadline) => deadline.saturating_duration_since(Instant::now()),
-            None => Duration::MAX,
+            Some(left) => sleep(pause.min(left)).await,
         }
     }
 }

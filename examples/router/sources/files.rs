@@ -1,19 +1,24 @@
 //! Reads files of lines, and standard input.
+//!
+//! A process on a thread of its own reads, and another one takes in what it read. Both belong to the scope of the router, so a stop loses
+//! nothing between them: the first reads no more, the second goes on until it has all that was read.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use roundrock::prelude::*;
 
 use super::Port;
 use super::intake::Intake;
+use super::readable::Readable;
 
 /// How much is read at once.
 const READ_BYTES: usize = 128 << 10;
+
+/// How long the reader waits for bytes before it looks whether the router stops.
+const LOOK_UP: Duration = Duration::from_millis(100);
 
 /// Why the last line of an input is incomplete.
 const STOPPED: &str = "the router stopped in the middle of the line";
@@ -22,7 +27,7 @@ const STOPPED: &str = "the router stopped in the middle of the line";
 pub(crate) struct Input {
     name: String,
     is_stdin: bool,
-    bytes: Box<dyn Read + Send>,
+    bytes: Box<dyn Readable>,
 }
 
 impl Input {
@@ -58,30 +63,29 @@ impl Input {
             Err(e) => Err(format!("{name}: {e}")),
         }
     }
-
-    /// Reads from a thread of its own, because a read may wait for ever, and a process that does cannot be stopped.
-    fn read_ahead(mut self, stop: Arc<AtomicBool>) -> Receiver<io::Result<Vec<u8>>> {
-        let (pieces, read) = rendezvous();
-        std::thread::spawn(move || {
-            // ORDERING: Relaxed; a read more or less before the stop is seen does no harm, because `last_pieces` waits for it.
-            while !stop.load(Ordering::Relaxed) {
-                let mut piece = vec![0; READ_BYTES];
-                let got = self.bytes.read(&mut piece).map(|length| {
-                    piece.truncate(length);
-                    piece
-                });
-                let is_last = got.as_ref().map_or(true, Vec::is_empty);
-                if pieces.blocking_send(got).is_err() || is_last {
-                    return;
-                }
-            }
-        });
-        read
-    }
 }
 
-/// How long the last bytes may be on their way from the thread that read them.
-const LAST_PIECE: Duration = Duration::from_millis(100);
+/// Reads an input piece by piece; an empty piece is its end. Once the router stops, nothing more is read.
+#[process(blocking)]
+fn reader(mut input: Input, pieces: &Sender<io::Result<Vec<u8>>>, scope: &Scope) -> Result<()> {
+    while !scope.is_stopping() {
+        // A read may wait for ever, and a process that does cannot be stopped.
+        if !input.bytes.has_bytes(LOOK_UP) {
+            continue;
+        }
+        let mut piece = vec![0; READ_BYTES];
+        let got = input.bytes.read(&mut piece).map(|length| {
+            piece.truncate(length);
+            piece
+        });
+        let is_last = got.as_ref().map_or(true, Vec::is_empty);
+        pieces.blocking_send(got)?;
+        if is_last {
+            break;
+        }
+    }
+    Ok(())
+}
 
 /// Takes in one file.
 ///
@@ -91,29 +95,9 @@ const LAST_PIECE: Duration = Duration::from_millis(100);
 pub(crate) async fn file(port: &Port, input: Input, scope: &Scope) -> Result<()> {
     let (name, is_stdin) = (input.name.clone(), input.is_stdin);
     let mut intake = Intake::new(port, &name, None);
-    let stop = Arc::new(AtomicBool::new(false));
-    let pieces = input.read_ahead(Arc::clone(&stop));
-    loop {
-        let piece = select! {
-            piece = pieces.recv() => Some(piece),
-            _ = scope.stopping() => None,
-        };
-        let piece = match piece {
-            Some(piece) => piece,
-            None => {
-                // What was read already is taken in.
-                stop.store(true, Ordering::Relaxed);
-                match timeout(LAST_PIECE, pieces.recv()).await {
-                    Ok(Some(piece)) => piece,
-                    _ if is_stdin => return intake.break_off(STOPPED).await,
-                    _ => {
-                        let line = intake.line();
-                        intake.break_off(STOPPED).await?;
-                        bail!("{name}: the router stopped before line {line}");
-                    }
-                }
-            }
-        };
+    let (sender, pieces) = rendezvous().named("pieces");
+    scope.spawn(reader(input, sender));
+    while let Some(piece) = pieces.recv().await {
         match piece {
             Ok(piece) if piece.is_empty() => return intake.finish().await,
             Ok(piece) => intake.push(&piece).await?,
@@ -125,4 +109,10 @@ pub(crate) async fn file(port: &Port, input: Input, scope: &Scope) -> Result<()>
             }
         }
     }
+    let line = intake.line();
+    intake.break_off(STOPPED).await?;
+    if is_stdin {
+        return Ok(());
+    }
+    bail!("{name}: the router stopped before line {line}");
 }

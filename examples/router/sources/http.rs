@@ -10,6 +10,7 @@
 //! | 408 | the client was too slow |
 //! | 413 | the body, or a line of it, was over the limit; the lines before (and after an oversized line) were taken in |
 //! | 400 | the connection broke off in the body |
+//! | 411 | the body of an HTTP/1.0 request has no length; nothing of it was read |
 //! | 415 | the body is compressed; nothing of it was taken in |
 //! | 503 | too many requests at a time, or the router is stopping; `accepted` and `dead` tell how many lines it still took |
 //!
@@ -22,7 +23,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http_body_util::BodyExt;
@@ -39,6 +40,9 @@ use crate::event::Receipt;
 
 /// What a client is told when the router stops.
 const STOPPING: &str = "the router is stopping";
+
+/// What a client is told whose body would end with the connection.
+const NO_LENGTH: &str = "a request of HTTP/1.0 has no body without a Content-Length";
 
 /// Connections beyond the limit of requests: for idle clients, for `GET /stats`, and to tell others that there are too many.
 const MORE_CONNECTIONS: usize = 64;
@@ -85,6 +89,10 @@ async fn stats(State(shared): State<Shared>) -> Response {
 /// The lines are taken in by a task of their own: this future is dropped if the client goes away, and lines that were counted would be lost
 /// with it.
 async fn events(State(shared): State<Shared>, request: Request) -> Response {
+    let tells_length = request.headers().contains_key(header::CONTENT_LENGTH);
+    if request.version() == Version::HTTP_10 && !tells_length {
+        return refusal(StatusCode::LENGTH_REQUIRED, NO_LENGTH);
+    }
     let scope = shared.scope.clone();
     match scope.task("request", take_request(shared, request)).await {
         Ok(answer) => answer,
@@ -158,11 +166,21 @@ async fn too_many(intake: &mut Intake<'_>, shared: &Shared) -> Result<Early> {
     })
 }
 
-/// How a body is encoded, if it is not lines as they are.
+/// How a body is encoded, if it is not lines as they are: that may be said of the content and of the way here.
 fn encoding(headers: &HeaderMap) -> Option<String> {
-    let encoding = headers.get(header::CONTENT_ENCODING)?;
-    let encoding = String::from_utf8_lossy(encoding.as_bytes());
-    (!encoding.eq_ignore_ascii_case("identity")).then(|| encoding.into_owned())
+    let foreign = |name, plain: &'static str| {
+        let values = headers.get_all(name).into_iter();
+        let values = values.map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let codings = values.flat_map(|value| {
+            let codings = value.split(',').map(|coding| coding.trim().to_owned());
+            codings.collect::<Vec<_>>()
+        });
+        codings.filter(move |coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(plain))
+    };
+    let content = foreign(header::CONTENT_ENCODING, "identity");
+    let way = foreign(header::TRANSFER_ENCODING, "chunked");
+    let foreign: Vec<String> = content.chain(way).collect();
+    (!foreign.is_empty()).then(|| foreign.join(", "))
 }
 
 /// Refuses a body whose bytes are not lines.

@@ -1,5 +1,7 @@
 //! Input that was made to break a router: each line is out unchanged, or dead with a reason, and the router lives on.
 
+use std::io::{Read, Write};
+
 use crate::support::{Http, Router, folder, letters, sorted_lines};
 
 const CONFIG: &str = r#"
@@ -181,14 +183,20 @@ fn a_compressed_body_is_refused_as_a_whole() {
         answer["error"],
         "body encoded as `gzip`; send the lines as they are"
     );
+    for plain in ["identity", "", "identity, Identity"] {
+        let mut http = Http::connect(address);
+        http.send(format!("{head} {plain}\r\n\r\n{{\"n\":2}}"));
+        assert_eq!(http.answer().1["accepted"], 1, "{plain}");
+    }
     let mut http = Http::connect(address);
-    http.send(format!("{head} identity\r\n\r\n{{\"n\":2}}"));
-    assert_eq!(http.answer().1["accepted"], 1);
+    http.send("POST /events HTTP/1.1\r\nHost: r\r\nTransfer-Encoding: gzip, chunked\r\n\r\n7\r\n\n\n\n\n\n\n\n\r\n0\r\n\r\n");
+    let (status, answer) = http.answer();
+    assert_eq!((status, &answer["dead"]), (415, &1.into()));
     router.terminate();
     let books = router.wait().books();
     assert_eq!(
         (&books["events_out"], &books["dead"]),
-        (&1.into(), &1.into())
+        (&3.into(), &2.into())
     );
 }
 
@@ -204,4 +212,76 @@ fn a_request_with_two_lengths_is_the_last_of_its_connection() {
     assert!(http.try_answer().is_none());
     router.terminate();
     assert_eq!(router.wait().books()["events_in"], 1);
+}
+
+/// Sends `request` and reads until the router closes the connection.
+fn exchange(address: std::net::SocketAddr, request: &str) -> String {
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream
+        .set_read_timeout(Some(std::time::Duration::from_secs(60)))
+        .unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn requests_of_every_kind_are_answered_as_http_says() {
+    let folder = folder("kinds");
+    let (router, address) = Router::serve(&folder, CONFIG);
+    let event = "Content-Length: 7\r\nConnection: close\r\n\r\n{\"n\":2}";
+    // What HTTP/1.0 calls a request, answered in kind; its body needs a length.
+    let answer = exchange(
+        address,
+        "POST /events HTTP/1.0\r\nContent-Length: 7\r\n\r\n{\"n\":2}",
+    );
+    assert!(answer.starts_with("HTTP/1.0 200 OK\r\n"), "{answer}");
+    let answer = exchange(address, "POST /events HTTP/1.0\r\n\r\n{\"n\":2}");
+    assert!(answer.starts_with("HTTP/1.0 411 "), "{answer}");
+    for method in ["OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "BREW"] {
+        let answer = exchange(
+            address,
+            &format!("{method} /events HTTP/1.1\r\nHost: r\r\n{event}"),
+        );
+        assert!(answer.starts_with("HTTP/1.1 405 "), "{method}: {answer}");
+        assert!(answer.to_lowercase().contains("allow: post"), "{answer}");
+    }
+    // `HEAD` has the head of the answer and no body.
+    for (path, status) in [("/stats", 200), ("/events", 405)] {
+        let answer = exchange(
+            address,
+            &format!("HEAD {path} HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n"),
+        );
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{answer}"
+        );
+        assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+    }
+    // Whatever the content is called, it is lines.
+    for kind in ["text/plain", "multipart/form-data; boundary=x", "x"] {
+        let answer = exchange(
+            address,
+            &format!("POST /events?x=1 HTTP/1.1\r\nHost: r\r\nContent-Type: {kind}\r\n{event}"),
+        );
+        assert!(answer.contains("\"accepted\":1,"), "{kind}: {answer}");
+    }
+    // Sent without waiting for answers, which come in order.
+    let kept = "POST /events HTTP/1.1\r\nHost: r\r\nContent-Length: 7\r\n\r\n{\"n\":4}";
+    let last = format!("POST /events HTTP/1.1\r\nHost: r\r\n{event}");
+    let answers = exchange(address, &(kept.repeat(49) + &last));
+    let sources: Vec<u32> = answers
+        .split("\"source\":\"http-")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap().parse().unwrap())
+        .collect();
+    assert_eq!(sources.len(), 50, "{answers}");
+    assert!(sources.is_sorted(), "{sources:?}");
+    router.terminate();
+    let books = router.wait().books();
+    assert_eq!(
+        (&books["events_in"], &books["events_out"]),
+        (&54.into(), &54.into())
+    );
 }

@@ -67,19 +67,31 @@ pub(crate) struct Ended {
 impl Router {
     /// Starts the router in `folder`.
     pub(crate) fn start(folder: &Path, arguments: &[impl AsRef<OsStr>]) -> Self {
-        Self::run(Command::new(binary()).args(arguments).current_dir(folder))
+        Self::start_reading(Stdio::piped(), folder, arguments)
+    }
+
+    /// Starts the router in `folder` with `stdin` as its standard input.
+    pub(crate) fn start_reading(
+        stdin: impl Into<Stdio>,
+        folder: &Path,
+        arguments: &[impl AsRef<OsStr>],
+    ) -> Self {
+        let mut command = Command::new(binary());
+        command.stdin(stdin).args(arguments).current_dir(folder);
+        Self::run(&mut command)
     }
 
     /// Starts the router in `folder` from a shell that runs `setup` first.
     pub(crate) fn start_after(setup: &str, folder: &Path, arguments: &[&str]) -> Self {
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("{setup}; exec \"$@\""), "sh"]);
+        shell.stdin(Stdio::piped());
         Self::run(shell.arg(binary()).args(arguments).current_dir(folder))
     }
 
     fn run(command: &mut Command) -> Self {
-        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
         let (lines, stderr) = mpsc::channel();
         let pipe = BufReader::new(child.stderr.take().unwrap());
         std::thread::spawn(move || {
@@ -263,13 +275,22 @@ impl Http {
 
     /// Posts `body` to `/events` in chunks of `size` bytes.
     pub(crate) fn post_in_chunks(&mut self, body: impl AsRef<[u8]>, size: usize) -> (u16, Value) {
+        self.try_post_in_chunks(body, size).expect("an answer")
+    }
+
+    /// Posts `body` to `/events` in chunks of `size` bytes, and reads the answer, if one comes.
+    pub(crate) fn try_post_in_chunks(
+        &mut self,
+        body: impl AsRef<[u8]>,
+        size: usize,
+    ) -> Option<(u16, Value)> {
         self.send("POST /events HTTP/1.1\r\nHost: router\r\nTransfer-Encoding: chunked\r\n\r\n");
         for chunk in body.as_ref().chunks(size) {
             let head = format!("{:x}\r\n", chunk.len());
             self.send([head.as_bytes(), chunk, b"\r\n"].concat());
         }
         self.send("0\r\n\r\n");
-        self.answer()
+        self.try_answer()
     }
 
     /// Gets `/stats`.

@@ -340,3 +340,46 @@ fn a_webhook_that_is_down_loses_nothing_at_the_stop() {
     assert_eq!(books["dead"], 600);
     assert_eq!(letters(&folder).len(), 600);
 }
+
+/// All webhooks share the time to drain. The second one has nothing to do until the first has used up the time, and its events become
+/// dead letters at once: a time of its own would outlast the grace.
+#[test]
+fn a_webhook_that_begins_late_has_the_rest_of_the_drain() {
+    let hook = Hook::start(|_| 503);
+    let folder = folder("late-webhook");
+    let sink = |name: &str| {
+        format!(
+            "[sinks.{name}]\ntype = 'webhook'\nurl = 'http://{}/'\nattempts = 100\nbackoff = '50ms'\nmax_backoff = '50ms'\ntimeout = '100ms'\nparallel = 1\n",
+            hook.address
+        )
+    };
+    let config = format!(
+        "workers = 1\ndrain = '2s'\n{}{}[[rules]]\nwhen = 'event.late'\nsinks = ['second']\n[default]\nsinks = ['first']\n",
+        sink("first"),
+        sink("second")
+    );
+    // More batches for the first webhook than its channel holds, so the worker waits before it comes to the last ones.
+    let lines: Vec<String> = (0..5120)
+        .map(|n| format!("{{\"n\":{n},\"late\":{}}}", n >= 4096))
+        .collect();
+    fs::write(folder.join("a.ndjson"), lines.join("\n")).unwrap();
+    fs::write(folder.join("router.toml"), config).unwrap();
+    let router = Router::start(&folder, &["a.ndjson", "--config", "router.toml", "--json"]);
+    until("the first webhook was tried", || {
+        (hook.requests.load(Ordering::Relaxed) > 0).then_some(())
+    });
+    router.terminate();
+    let books = router.wait().books();
+    assert_eq!(books["dead"], 5120);
+    let letters = letters(&folder);
+    let originals: Vec<&str> = letters
+        .iter()
+        .map(|letter| letter["original"].as_str().unwrap())
+        .collect();
+    assert_eq!(originals, lines);
+    let late = letters[5119]["reason"].as_str().unwrap();
+    assert!(
+        late.starts_with("sink `second`: the router stopped before attempt"),
+        "{late}"
+    );
+}
