@@ -32,7 +32,8 @@
 //! ```
 //!
 //! A handle method returns a [`Call`]: how it is awaited says how long to wait, and [`CallError`] what can go wrong. A handler
-//! may be `async`, may answer later with a [`Reply`], and may ask for its context with `cx: &mut Cx` ([`Cx`]). The attributes
+//! may be `async`, may answer later with a [`Reply`], and may ask for its context with `cx: &mut Cx` ([`Cx`]). Work that must not hold up
+//! the mailbox runs beside it: [`Cx::spawn_then`] gives the result to the state when it is there. The attributes
 //! [`#[every]`](macro@every), [`#[recv]`](macro@recv), [`#[on_start]`](macro@on_start) and [`#[on_stop]`](macro@on_stop) mark
 //! methods that the process itself calls.
 //!
@@ -95,6 +96,9 @@
 //! stops the others and returns that failure. [`Scope::group`] and [`Scope::child`] make scopes inside a scope,
 //! [`Scope::spawn_isolated`] starts a process whose failure is nobody else's, and [`Scope::supervise`] one that is started again:
 //! alone, with its siblings ([`Scope::one_for_all`]), or with those that depend on it ([`Scope::rest_for_one`]); see [`supervise`].
+//!
+//! Awaiting a [`Task`] gives the value of its process. Several of them are awaited as they end with a [`JoinSet`], to which tasks are
+//! added (`set.add(scope.task("fetch", fetch(url)))`), or all together with [`join!`].
 //!
 //! Stopping does not drop futures: inputs are closed, one stage drains into the next, and each process runs to its natural
 //! end. What has not ended after the grace is dropped at its current await and named in the [`ExitReport`]. Ctrl-C and SIGTERM
