@@ -369,6 +369,7 @@ thread_local! {
 /// # let _ = text; Ok(()) }).unwrap();
 /// ```
 pub async fn blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
+    here::before_pause("a job that blocks");
     let waiting = submit(Lane::Blocking, |_| job());
     match waiting.await {
         Ok(value) => value,

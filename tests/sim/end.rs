@@ -276,8 +276,8 @@ async fn each_run_has_books_of_its_own(sim: &Sim) -> Result<()> {
 }
 
 #[test]
-fn a_thousand_runs_leave_nothing_behind() {
-    let search = Simulation::new("memory").seeds(1000).shrink(secs(0));
+fn thousands_of_runs_leave_nothing_behind() {
+    let search = Simulation::new("memory").seeds(5000).shrink(secs(0));
     let drops = std::sync::Arc::new(());
     let held = std::sync::Arc::clone(&drops);
     let failure = search.run(move |sim: Sim| {

@@ -5,6 +5,7 @@
 mod end;
 mod events;
 mod faults;
+mod holds;
 mod lines;
 mod monitors;
 mod programs;

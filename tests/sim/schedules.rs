@@ -135,6 +135,7 @@ fn a_lost_update_is_found_by_every_strategy_and_needs_one_choice() {
         Strategy::Mix,
         Strategy::Random,
         Strategy::Pct,
+        Strategy::Holds,
         Strategy::Urw,
     ] {
         let failure = find(strategy);
@@ -475,7 +476,12 @@ impl Door {
 /// priorities are, and long before the run is taken for a livelock.
 #[test]
 fn a_loop_that_asks_starves_nobody() {
-    for strategy in [Strategy::Pct, Strategy::Random, Strategy::Urw] {
+    for strategy in [
+        Strategy::Pct,
+        Strategy::Holds,
+        Strategy::Random,
+        Strategy::Urw,
+    ] {
         let search = Simulation::new("asks").seeds(200).strategy(strategy);
         let found = search.max_steps(10_000).run(|sim: Sim| async move {
             let door = sim.spawn(Door {
@@ -575,6 +581,7 @@ fn a_loop_that_yields_starves_nobody() {
         Strategy::Baseline,
         Strategy::Random,
         Strategy::Pct,
+        Strategy::Holds,
         Strategy::Urw,
     ] {
         let search = Simulation::new("spins").seeds(200).strategy(strategy);

@@ -7,10 +7,11 @@ use roundrock::prelude::*;
 use roundrock::sim::{Faults, Reason, Simulation, Strategy};
 use roundrock_tests::yield_now;
 
-const STRATEGIES: [Strategy; 4] = [
+const STRATEGIES: [Strategy; 5] = [
     Strategy::Baseline,
     Strategy::Random,
     Strategy::Pct,
+    Strategy::Holds,
     Strategy::Urw,
 ];
 

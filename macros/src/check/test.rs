@@ -25,11 +25,12 @@ const SIMULATED: [&str; 10] = [
     "real",
 ];
 /// Names that users may write, and the variants of the runtime.
-const STRATEGIES: [(&str, &str); 5] = [
+const STRATEGIES: [(&str, &str); 6] = [
     ("mix", "Mix"),
     ("baseline", "Baseline"),
     ("random", "Random"),
     ("pct", "Pct"),
+    ("holds", "Holds"),
     ("urw", "Urw"),
 ];
 const FAULTS: [&str; 4] = ["panic", "slow", "stall", "delay"];

@@ -495,7 +495,7 @@ fn test_with_wrong_options() {
         (
             "strategy = \"dfs\"",
             "unknown strategy `dfs`",
-            "the strategies are `mix`, `baseline`, `random`, `pct`, `urw`",
+            "the strategies are `mix`, `baseline`, `random`, `pct`, `holds`, `urw`",
         ),
         ("strategy = mix", "not a text", "write `strategy = \"mix\"`"),
         (

@@ -19,6 +19,7 @@ use crate::channel::changes::{LatestChanged, LatestClosed, LatestRecv};
 use crate::channel::error::TryRecvError;
 use crate::channel::select::Token;
 use crate::channel::waiters::{Ticket, Waiters};
+use crate::sim::events::made_at;
 use crate::sim::values::About;
 use crate::sim::{here, told};
 use crate::sync::{AtomicU64, Lock, Ordering};
@@ -227,6 +228,7 @@ impl<T> LatestSender<T> {
 
     /// Returns the value, shared with those who read it at the same time. It stays as it is when a new value is set.
     pub fn snapshot(&self) -> Arc<T> {
+        told::does(|| format!("get {}", made_at::<T>(self.shared.site)));
         Arc::clone(&self.shared.state.lock().value)
     }
 
@@ -366,6 +368,7 @@ impl<T> LatestReceiver<T> {
 
     /// Returns the value, shared with those who read it at the same time. It stays as it is when a new value is set.
     pub fn snapshot(&self) -> Arc<T> {
+        told::does(|| format!("get {}", made_at::<T>(self.shared.site)));
         self.take(&self.shared.state.lock())
     }
 

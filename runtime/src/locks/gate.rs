@@ -90,7 +90,7 @@ pub(crate) struct Gate {
     state: Lock<State>,
     /// The `Arc` that the lock lies in, once a process was lent it.
     shared: OnceLock<Weak<dyn Send + Sync>>,
-    /// [`MOVED`], [`LISTED`] and [`PERMITS`].
+    /// [`MOVED`], [`LISTED`], [`PERMITS`] and [`SHARES`].
     marks: AtomicU32,
 }
 
@@ -100,6 +100,8 @@ const MOVED: u32 = 1;
 const LISTED: u32 = 2;
 /// It is the gate of a semaphore.
 const PERMITS: u32 = 4;
+/// It is the gate of a lock that several may read at once.
+const SHARES: u32 = 8;
 
 /// The gates of the locks that processes of a system were lent or have waited for, by their addresses.
 #[derive(Debug)]
@@ -233,6 +235,24 @@ impl Gate {
         Self {
             marks: AtomicU32::new(PERMITS),
             ..Self::new(permits)
+        }
+    }
+
+    pub(super) fn of_readers(permits: u32) -> Self {
+        Self {
+            marks: AtomicU32::new(SHARES),
+            ..Self::new(permits)
+        }
+    }
+
+    /// What asking for so many permits is called in the record of a simulation.
+    fn verb(&self, want: u32) -> &'static str {
+        // ORDERING: Relaxed: the mark is there from the beginning.
+        match self.marks.load(Ordering::Relaxed) & (PERMITS | SHARES) {
+            PERMITS => "acquire",
+            SHARES if want == 1 => "read-lock",
+            SHARES => "write-lock",
+            _ => "lock",
         }
     }
 
@@ -406,7 +426,13 @@ impl<G: Borrow<Arc<Gate>>> Lease<G> {
 impl<G: Borrow<Arc<Gate>>> Drop for Lease<G> {
     fn drop(&mut self) {
         if here::records() {
-            told::unlocks(self.gate.borrow().site_of(self.ticket));
+            let gate = self.gate.borrow();
+            let verb = if gate.is_semaphore() {
+                "release"
+            } else {
+                "unlock"
+            };
+            told::unlocks(verb, gate.site_of(self.ticket));
         }
         self.gate.borrow().leave(self.ticket);
     }
@@ -433,7 +459,7 @@ impl<G: Borrow<Arc<Gate>>> Acquire<G> {
         }
     }
 
-    /// Where it is asked for, and who has it.
+    /// What is asked for and where, and who has it.
     fn describe(&self) -> String {
         let gate = self.gate.as_ref().map(G::borrow);
         let holders = gate.map(|gate| match gate.site_of(self.ticket) {
@@ -449,7 +475,8 @@ impl<G: Borrow<Arc<Gate>>> Acquire<G> {
                 None => "a plain thread".to_owned(),
             })
             .collect();
-        let mut text = at(self.site);
+        let verb = gate.map_or("lock", |gate| gate.verb(self.want));
+        let mut text = format!("{verb} {}", at(self.site));
         if !holders.is_empty() {
             text = format!("{text}, held by {}", holders.join(", "));
         }

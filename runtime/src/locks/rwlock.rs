@@ -49,7 +49,7 @@ impl<T> RwLock<T> {
     /// Makes a lock.
     pub fn new(value: T) -> Self {
         Self {
-            gate: Arc::new(Gate::new(READERS)),
+            gate: Arc::new(Gate::of_readers(READERS)),
             value: UnsafeCell::new(value),
         }
     }

@@ -16,6 +16,7 @@ use std::task::{Context, Poll, ready};
 use super::directory::{Entry, Lease, Watcher};
 use crate::channel::select::{ArmPoll, Event, Token};
 use crate::scope::{Scope, ScopeInner};
+use crate::sim::told;
 use crate::task::current;
 use crate::task::registry::WaitKind;
 
@@ -136,7 +137,12 @@ impl Scope {
     where
         T: Clone + Send + Sync + 'static,
     {
-        match self.inner.lease(name, Arc::new(value.clone())) {
+        let lease = self.inner.lease(name, Arc::new(value.clone()));
+        told::does(|| {
+            let outcome = if lease.is_some() { "" } else { " (refused)" };
+            format!("registers `{name}`{outcome}")
+        });
+        match lease {
             Some(_) => Ok(()),
             None => Err(NameTaken {
                 name: name.to_owned(),
@@ -151,7 +157,16 @@ impl Scope {
     where
         T: Clone + Send + Sync + 'static,
     {
-        self.inner.find_as(name)
+        let found = self.inner.find_as(name);
+        told::does(|| {
+            let outcome = if found.is_some() {
+                "found"
+            } else {
+                "(nothing)"
+            };
+            format!("looks up `{name}` -> {outcome}")
+        });
+        found
     }
 
     /// Waits until something of this type has this name, in this scope or in one around it, and returns it; `None` when the scope
@@ -194,6 +209,7 @@ impl Scope {
 
     /// Takes a name of this scope back. Returns whether there was one.
     pub fn unregister(&self, name: &str) -> bool {
+        told::does(|| format!("unregisters `{name}`"));
         let names = &self.inner.system.names;
         // Only the lease that was seen: somebody may take the name back meanwhile, and give it again.
         names

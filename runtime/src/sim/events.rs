@@ -162,11 +162,12 @@ impl Events {
         last.is_some_and(|last| last.what.strip_suffix(WAITS).unwrap_or(&last.what) == what)
     }
 
-    /// The lock that a process waits for, and who had it when it began to, if that was the last that it did.
-    pub(super) fn lock_of(&self, process: u32) -> Option<&str> {
+    /// What a process waits for: the verb, and the rest of the line, if that was the last that it did. Of a lock that is where it
+    /// was asked for, and who had it then.
+    pub(super) fn waits_to(&self, process: u32) -> Option<(&str, &str)> {
         let mut lines = self.lines.iter().rev();
         let last = lines.find(|event| event.number == process)?;
-        last.what.strip_prefix("lock ")?.strip_suffix(WAITS)
+        last.what.strip_suffix(WAITS)?.split_once(' ')
     }
 
     /// The run has failed.
@@ -229,7 +230,7 @@ pub(crate) fn operation(
         (WaitKind::Send, About::Room) => format!("ready {}", channel()),
         (WaitKind::Recv, About::Object(name)) => format!("recv {name}"),
         (WaitKind::Send, About::Object(name)) => format!("send {name}"),
-        (WaitKind::Lock, About::Object(name)) => format!("lock {name}"),
+        (WaitKind::Lock, About::Object(what)) => what.clone(),
         (WaitKind::Recv, _) => format!("recv {}", channel()),
         (WaitKind::Send, _) => format!("send {}", channel()),
         (WaitKind::Join, _) => match object {

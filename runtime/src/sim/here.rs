@@ -64,11 +64,35 @@ pub(crate) fn point(task: &Header, kind: WaitKind, object: u64, about: &About) -
         Some(machine.point(task, kind, object, about))
     })?;
     if throws {
-        // No message of the panic hook, nor the place of an earlier panic: this is no mistake of anybody's.
-        let _ = current::take_panic_site();
-        std::panic::resume_unwind(Box::new("a fault that the simulation made"));
+        throw();
     }
     Some(goes_on)
+}
+
+/// Before a wait that is no operation on anything, a pause or a job that blocks: a supervised process may panic there too.
+#[inline]
+pub(crate) fn before_pause(what: &str) {
+    if is_here() {
+        may_throw(what);
+    }
+}
+
+#[cold]
+fn may_throw(what: &str) {
+    let throws = current::with_task(|task| {
+        with(|machine| {
+            task.is_some_and(|task| machine.is_some_and(|run| run.panics(task, || what.to_owned())))
+        })
+    });
+    if throws {
+        throw();
+    }
+}
+
+fn throw() -> ! {
+    // No message of the panic hook, nor the place of an earlier panic: this is no mistake of anybody's.
+    let _ = current::take_panic_site();
+    std::panic::resume_unwind(Box::new("a fault that the simulation made"));
 }
 
 /// A number that the runtime wants at random: above all, which arm a `select!` looks at first.

@@ -15,13 +15,14 @@ use crate::blocking::Job;
 use crate::scheduler::Scheduler;
 use crate::scheduler::queue::Runnable;
 use crate::scheduler::worker;
+use crate::sim::aside::{Aside, Resting};
 use crate::sim::blocked::{Progress, Stopwatch};
 use crate::sim::events::{Events, name_of, operation};
 use crate::sim::faults::Active;
 use crate::sim::monitor::Monitors;
 use crate::sim::reason::Reason;
 use crate::sim::run::Keep;
-use crate::sim::tape::{Choices, Label};
+use crate::sim::tape::{Choices, HOLD, Label, Point};
 use crate::sim::values::{About, Values};
 use crate::task::cell::{self, Header, Step};
 use crate::task::current::BUDGET;
@@ -41,9 +42,9 @@ pub(crate) struct Ready {
     /// The number of its slot.
     pub(crate) process: u32,
     /// The step at which it became ready.
-    since: u64,
+    pub(super) since: u64,
     /// It has rested before this turn, and does not again.
-    rested: bool,
+    pub(super) rested: bool,
 }
 
 /// A job that blocks, and that nobody has run yet.
@@ -52,12 +53,6 @@ pub(crate) struct Pending {
     /// Whose it is.
     process: u32,
     rested: bool,
-}
-
-/// What could run, and does not before a moment.
-pub(crate) struct Resting {
-    pub(crate) until: u64,
-    what: Turn,
 }
 
 /// What can run next.
@@ -73,8 +68,8 @@ pub(crate) enum Turn {
 pub(crate) struct Machine {
     pub(crate) scheduler: Arc<Scheduler>,
     pub(crate) choices: RefCell<Choices>,
-    ready: RefCell<VecDeque<Ready>>,
-    jobs: RefCell<VecDeque<Pending>>,
+    pub(super) ready: RefCell<VecDeque<Ready>>,
+    pub(super) jobs: RefCell<VecDeque<Pending>>,
     /// Processes and jobs that a fault keeps from running, in no order.
     pub(crate) resting: RefCell<Vec<Resting>>,
     /// What runs next: it was chosen when the running process was interrupted.
@@ -99,14 +94,16 @@ pub(crate) struct Machine {
     /// How many numbers the program has drawn; how many of them in this step, and which step that is.
     drawn: Cell<(u64, u64, u64)>,
     /// Polls of processes that have begun.
-    polls: Cell<u64>,
+    pub(super) polls: Cell<u64>,
     /// By process: the poll in which it was interrupted at a point, which it passes when it runs again; zero if it was not.
-    interrupted: RefCell<Vec<u64>>,
+    pub(super) interrupted: RefCell<Vec<u64>>,
     /// The process that runs belongs to a scope: it is not the body, nor of the runtime's own.
     of_scope: Cell<bool>,
     pub(super) in_job: Cell<bool>,
-    /// Until when the running process rests when it is queued again.
-    put_aside: Cell<Option<u64>>,
+    /// Where the running process goes when it is queued again, if not among those that can run.
+    pub(super) put_aside: Cell<Option<Aside>>,
+    /// Processes that run when all others wait, one after the other.
+    pub(super) held: RefCell<VecDeque<Ready>>,
     /// The run is being taken down: nothing is chosen any more.
     pub(crate) ending: Cell<bool>,
     /// Those who wait for everything to settle, and those who wait for time to move.
@@ -170,6 +167,7 @@ impl Machine {
             of_scope: Cell::new(false),
             in_job: Cell::new(false),
             put_aside: Cell::new(None),
+            held: RefCell::default(),
             ending: Cell::new(false),
             settling: RefCell::default(),
             timed: RefCell::default(),
@@ -307,7 +305,7 @@ impl Machine {
             return (self.ending.get() && streak < BUDGET, false);
         }
         match self.interruption(process) {
-            // The poll goes on after it was interrupted, with the other of two operations, say: nothing more happens in it.
+            // With the other of two operations, say: nothing more happens in this poll.
             Some(poll) if poll == self.polls.get() => return (false, false),
             Some(_) => {
                 self.interrupted.borrow_mut()[process as usize] = 0;
@@ -316,8 +314,9 @@ impl Machine {
             }
             None => {}
         }
+        let what = || operation(&self.scheduler, process, kind, object, about);
         self.step_begins();
-        if self.throws(task) {
+        if self.panics(task, what) {
             return (false, true);
         }
         if matches!(kind, WaitKind::Recv | WaitKind::Select)
@@ -344,8 +343,13 @@ impl Machine {
                 Some(place) => ready.get(place as usize).map_or(0, |ready| ready.process),
             };
             let mut choices = self.choices.borrow_mut();
-            choices.process(Label::Point, others + 1, self.place(), who)
+            choices.process(Some(Point::before(kind)), others + 1, self.place(), who)
         };
+        if chosen == HOLD {
+            drop((ready, jobs));
+            self.hold(process, what);
+            return (false, false);
+        }
         // Nobody else can run, and a timer that is due would never fire.
         let gives_way = others == 0 && streak >= BUDGET && self.is_due();
         if chosen != 0 || gives_way {
@@ -357,59 +361,13 @@ impl Machine {
             drop((ready, jobs));
             self.yielded.set(self.yielded.get() || gives_way);
             self.interrupt(process);
-            self.happens(process, || {
-                let what = operation(&self.scheduler, process, kind, object, about);
-                format!("is interrupted before: {what}")
-            });
+            self.happens(process, || format!("is interrupted before: {}", what()));
             return (false, false);
         }
         self.streak.set(streak);
         drop((ready, jobs));
         self.note(process, kind, object, about);
         (true, false)
-    }
-
-    /// Whether a process that is supervised panics here.
-    fn throws(&self, task: &Header) -> bool {
-        let may = task.lineage().is_some() && task.scope().is_some();
-        may && !std::thread::panicking() && {
-            let mut faults = self.faults.borrow_mut();
-            faults.throws(&mut self.choices.borrow_mut(), self.place())
-        }
-    }
-
-    /// Whether a process that is about to receive rests first.
-    fn stalls(&self, process: u32) -> bool {
-        let faults = self.faults.borrow();
-        let Some(stall) = faults.stall(&mut self.choices.borrow_mut(), self.place()) else {
-            return false;
-        };
-        self.interrupt(process);
-        self.put_aside.set(Some(self.later(stall)));
-        self.happens(process, || {
-            format!("stalls for {stall:?} before it receives")
-        });
-        true
-    }
-
-    fn interrupt(&self, process: u32) {
-        let mut interrupted = self.interrupted.borrow_mut();
-        let process = process as usize;
-        if interrupted.len() <= process {
-            interrupted.resize(process + 1, 0);
-        }
-        interrupted[process] = self.polls.get();
-    }
-
-    /// The poll in which a process was interrupted at a point that it has not passed since.
-    fn interruption(&self, process: u32) -> Option<u64> {
-        let interrupted = self.interrupted.borrow();
-        let poll = *interrupted.get(process as usize)?;
-        (poll != 0).then_some(poll)
-    }
-
-    fn later(&self, rest: Duration) -> u64 {
-        self.now().saturating_add(rest.as_nanos() as u64)
     }
 
     /// Chooses what runs next.
@@ -453,6 +411,7 @@ impl Machine {
     }
 
     fn choose(&self) -> Turn {
+        self.release_the_oldest();
         let mut ready = self.ready.borrow_mut();
         self.collect(&mut ready);
         let processes = ready.len() as u32;
@@ -483,7 +442,7 @@ impl Machine {
             _ if starving || neglected || self.ending.get() => 0,
             _ => {
                 let mut choices = self.choices.borrow_mut();
-                choices.process(Label::Next, all, self.place(), who)
+                choices.process(None, all, self.place(), who)
             }
         };
         if let Some(process) = process(chosen).and_then(|place| ready.remove(place)) {
@@ -593,7 +552,8 @@ impl Machine {
                     ..next
                 };
                 match self.put_aside.take() {
-                    Some(until) => self.resting.borrow_mut().push(Resting {
+                    Some(Aside::Held) => self.held.borrow_mut().push_back(again),
+                    Some(Aside::Until(until)) => self.resting.borrow_mut().push(Resting {
                         until,
                         what: Turn::Process(again),
                     }),
@@ -637,36 +597,6 @@ impl Machine {
         self.in_job.set(true);
         job();
         self.in_job.set(false);
-    }
-
-    /// Lets those run again whose rest is over. True if there were some.
-    pub(crate) fn end_rests(&self) -> bool {
-        let now = self.now();
-        let over = |rest: &mut Resting| rest.until <= now || self.ending.get();
-        let rested: Vec<_> = self.resting.borrow_mut().extract_if(.., over).collect();
-        let any = !rested.is_empty();
-        for Resting { what, .. } in rested {
-            match what {
-                Turn::Process(ready) => self.ready.borrow_mut().push_back(Ready {
-                    since: self.steps.get(),
-                    ..ready
-                }),
-                Turn::Job(job) => self.jobs.borrow_mut().push_back(job),
-                Turn::Timer | Turn::Nobody => {}
-            }
-        }
-        any
-    }
-
-    /// From now on nothing goes wrong any more, and who rests goes on: the end of a run is judged by its grace. True if somebody
-    /// rested.
-    pub(crate) fn end_faults(&self) -> bool {
-        *self.faults.borrow_mut() = Active::default();
-        let mut resting = self.resting.borrow_mut();
-        for rest in &mut *resting {
-            rest.until = 0;
-        }
-        !resting.is_empty()
     }
 
     /// Whether another thread has woken a process: the process, if so.

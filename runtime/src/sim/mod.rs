@@ -32,10 +32,11 @@
 //!
 //! # Reading order
 //!
-//! `tape` (choices), `strategy` (how they are made), `machine` (one step), `here` (what the runtime asks), `record` (what is noted
+//! `tape` (choices), `strategy` (how they are made), `machine` (one step), `aside` (who could run and does not), `here` (what the runtime asks), `record` (what is noted
 //! of it; `told` for what does not wait), `values` (messages in words), `run` (one run), `quiet` (what is known when nothing can run), `search` (many runs),
 //! `blocked` and `calls` (code that blocks; `beside` is their thread), `shrink`, `report`; and for users `handle`, `probe`, `model`, `monitor`, `faults`.
 
+mod aside;
 mod beside;
 mod blocked;
 mod calls;

@@ -125,7 +125,16 @@ fn line(machine: &Machine, process: u32, about: &About, slot: &Slot, task: &Task
 fn awaited(machine: &Machine, process: u32, wait: Noted) -> String {
     let scheduler = &*machine.scheduler;
     let Noted { kind, object } = wait;
+    let events = machine.events.borrow();
+    let said = events.as_ref().and_then(|events| events.waits_to(process));
     match kind {
+        // A broadcast, a oneshot or a `latest` has no endpoints that are listed.
+        WaitKind::Recv if is_unlisted(object) && said.is_some_and(|(verb, _)| verb == "recv") => {
+            format!("a message from {}", said.unwrap_or_default().1)
+        }
+        WaitKind::Send if is_unlisted(object) && said.is_some_and(|(verb, _)| verb == "send") => {
+            format!("room in {}", said.unwrap_or_default().1)
+        }
         WaitKind::Recv => format!(
             "a message from {}{}",
             channel(scheduler, process, object),
@@ -141,11 +150,13 @@ fn awaited(machine: &Machine, process: u32, wait: Noted) -> String {
             channel(scheduler, process, object)
         ),
         WaitKind::Join => format!("the end of {}", name_of(scheduler, object as u32)),
-        WaitKind::Lock => {
-            let events = machine.events.borrow();
-            let lock = events.as_ref().and_then(|events| events.lock_of(process));
-            lock.map_or("a lock".to_owned(), |lock| format!("the lock {lock}"))
-        }
+        WaitKind::Lock => match said {
+            Some(("lock", lock)) => format!("the lock {lock}"),
+            Some(("read-lock", lock)) => format!("the lock {lock}, to read"),
+            Some(("write-lock", lock)) => format!("the lock {lock}, to write"),
+            Some(("acquire", permit)) => format!("a permit {permit}"),
+            _ => "a lock or a permit".to_owned(),
+        },
         WaitKind::Timer => "a timer".to_owned(),
         WaitKind::Select => "an arm of a `select!`".to_owned(),
         WaitKind::Stopping => "its scope to stop".to_owned(),
@@ -153,6 +164,10 @@ fn awaited(machine: &Machine, process: u32, wait: Noted) -> String {
         WaitKind::Blocking => "a job that blocks".to_owned(),
         WaitKind::Other => "something that is not Roundrock's".to_owned(),
     }
+}
+
+fn is_unlisted(object: u64) -> bool {
+    worker::with(|worker| worker?.channels().describe(object)).is_none()
 }
 
 /// Who is at the other side of a channel, as far as it is known.

@@ -177,6 +177,7 @@ impl fmt::Display for Failure {
         let (before, after) = (self.tape.deviations(), self.shrunk.deviations());
         match (before, after) {
             (_, 0) => writeln!(f, "; it fails without any unusual choice")?,
+            (1, _) => writeln!(f, ", by one unusual choice")?,
             _ if self.shrink_runs == 0 => writeln!(f, ", with {after} unusual choices")?,
             _ => writeln!(
                 f,

@@ -6,10 +6,13 @@
 
 use std::time::{Duration, Instant};
 
-use crate::sim::tape::Tape;
+use crate::sim::tape::{HOLD, Tape};
 
 /// The most runs that are spent on one failure.
 const MOST_RUNS: u32 = 5_000;
+
+/// The most pairs of places that are tried when two processes are held back.
+const PAIRS: u32 = 1_500;
 
 /// How far from the beginning choices are tried in other places.
 const WIDEST: usize = 400;
@@ -43,6 +46,7 @@ impl<'a> Shrinker<'a> {
 
     /// The simplest tape that was found, and the number of runs that it took.
     pub(crate) fn shrink(mut self) -> (Tape, u32) {
+        self.hold_somebody();
         loop {
             let before = self.best.cost();
             self.cut_off();
@@ -94,6 +98,46 @@ impl<'a> Shrinker<'a> {
         }
     }
 
+    /// Holds one process back, or two, in the place of all that the run did: what a bug needs is mostly that somebody comes late,
+    /// and in a run that was found by chance many choices are spent on that.
+    fn hold_somebody(&mut self) {
+        let length = self.choices.min(WIDEST);
+        let hold_at = |first: &[u32], place: usize| {
+            let mut values = first.to_vec();
+            values.resize(place, 0);
+            values.push(HOLD);
+            values
+        };
+        if self.best.deviations() < 2 {
+            return;
+        }
+        // From where the run was another one than the boring one, and then anywhere.
+        for place in self.deviations() {
+            let first = self.best.values()[..place].to_vec();
+            if self.best.deviations() < 2 || self.try_tape(hold_at(&first, place)) {
+                break;
+            }
+        }
+        for place in 0..length {
+            if self.best.deviations() < 2 || self.try_tape(hold_at(&[], place)) {
+                return;
+            }
+        }
+        if self.best.deviations() < 3 {
+            return;
+        }
+        let mut tries = 0;
+        for one in 0..length {
+            for other in one + 1..length {
+                tries += 1;
+                let first = hold_at(&[], one);
+                if tries > PAIRS || self.is_over() || self.try_tape(hold_at(&first, other)) {
+                    return;
+                }
+            }
+        }
+    }
+
     /// Sets choices to zero, many at once first.
     fn zero_blocks(&mut self) {
         let mut size = self.deviations().len().div_ceil(2);
@@ -137,18 +181,27 @@ impl<'a> Shrinker<'a> {
     /// Makes single choices smaller.
     fn lower(&mut self) {
         for place in self.deviations() {
-            while let Some(&value) = self.best.values().get(place) {
-                let lower = [1, value / 2, value.saturating_sub(1)];
-                let lowered = lower
-                    .into_iter()
-                    .filter(|&lower| lower < value)
-                    .any(|lower| {
-                        let mut values = self.best.values().to_vec();
-                        values[place] = lower;
-                        self.try_tape(values)
-                    });
-                if !lowered {
-                    break;
+            if self.best.values().get(place) == Some(&HOLD) {
+                let mut values = self.best.values().to_vec();
+                values[place] = 1;
+                self.try_tape(values);
+            }
+            let mut passes = 0;
+            while let Some(&value) = self.best.values().get(place)
+                && value != HOLD
+                && passes + 1 < value
+                && !self.is_over()
+            {
+                // By bisection: a number that is drawn may have any size.
+                let lower = if passes == 0 {
+                    1
+                } else {
+                    passes.midpoint(value)
+                };
+                let mut values = self.best.values().to_vec();
+                values[place] = lower;
+                if !self.try_tape(values) {
+                    passes = lower;
                 }
             }
         }

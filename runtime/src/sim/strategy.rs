@@ -5,17 +5,23 @@
 //! | baseline | every choice is zero | the run that everybody would write down |
 //! | random walk | goes on with the running process with a probability of 0.5 to 0.95, otherwise any other one | bugs that need many switches |
 //! | PCT | runs the process with the highest priority; at `depth - 1` random moments the running one gets the lowest | bugs that need few switches at the right moments |
+//! | holds | goes on with the running process, but holds it back at up to three random moments until all others wait | the same, where a process asks others many things |
 //! | URW | weighs each process by how many decisions it is expected to have left | bugs that need one process to be far ahead or behind |
 //!
 //! PCT: Burckhardt, Kothari, Musuvathi and Nagarakatte, "A randomized scheduler with probabilistic guarantees of finding bugs",
 //! ASPLOS 2010. It finds a bug of depth `d` among `n` processes and `k` decisions with a probability of at least
 //! `1 / (n * k^(d-1))` in each run. URW: Zhao, Wolff, Mathur and Roychoudhury, "Selectively uniform concurrency testing", ASPLOS 2025.
 //!
+//! Most decisions lie before something that nobody else can see before it is done, a receive say; so half of the runs by PCT, and
+//! most of those by holds, count only the others.
+//!
 //! The number of decisions, and how they are spread over the processes, is what the baseline run of the same test had. A run by PCT
 //! that has become much longer than that goes on as a random walk: priorities are not fair, and a process that asks again and again
 //! until another one has done something would keep that one from it for ever.
 
 use std::rc::Rc;
+
+use crate::sim::tape::{HOLD, Point};
 
 /// How the runs of a test search for schedules.
 ///
@@ -30,7 +36,7 @@ use std::rc::Rc;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Strategy {
-    /// Two of five runs by PCT with depth 2 to 4, two by random walk, one by URW. The default.
+    /// Of eight runs three by PCT with depth 2 to 4, two by holds, two by random walk, one by URW. The default.
     #[default]
     Mix,
     /// Every run makes the boring choice of who runs; faults and random numbers differ. Only useful with these.
@@ -39,6 +45,8 @@ pub enum Strategy {
     Random,
     /// Priorities with few changes.
     Pct,
+    /// The boring order, but for up to three moments at which the running process is held back until all others wait.
+    Holds,
     /// Weighted by what is left to do.
     Urw,
 }
@@ -52,10 +60,11 @@ impl std::str::FromStr for Strategy {
             "baseline" => Self::Baseline,
             "random" => Self::Random,
             "pct" => Self::Pct,
+            "holds" => Self::Holds,
             "urw" => Self::Urw,
             _ => {
                 return Err(format!(
-                    "`{text}` is no strategy: write `mix`, `baseline`, `random`, `pct` or `urw`"
+                    "`{text}` is no strategy: write `mix`, `baseline`, `random`, `pct`, `holds` or `urw`"
                 ));
             }
         })
@@ -69,6 +78,14 @@ pub(crate) struct Shape {
     decisions: u64,
     /// The same, for each process by its number.
     of_process: Vec<u32>,
+    /// Points at which others could have run, and how many of them lay before something that others can see.
+    points: Points,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Points {
+    all: u32,
+    acts: u32,
 }
 
 /// A generator of numbers (xorshift64*, Vigna 2016, seeded by splitmix64).
@@ -115,6 +132,7 @@ pub(crate) struct Plan {
     /// Counted for the runs to come, in the baseline.
     decisions: u64,
     of_process: Vec<u32>,
+    points: Points,
 }
 
 #[derive(Debug)]
@@ -123,15 +141,28 @@ enum Way {
     /// Goes on with this probability, in 1024ths.
     Walk(u32),
     Pct(Priorities),
+    Holds(Holds),
     Urw(Rc<Shape>),
+}
+
+#[derive(Debug)]
+struct Holds {
+    /// The points at which the running process is held back, the last one first.
+    at: Vec<u32>,
+    /// Only points before something that others can see are counted.
+    acts_only: bool,
+    /// How likely another one than the first is chosen when none runs, in 1024ths.
+    shuffles: u32,
 }
 
 #[derive(Debug)]
 struct Priorities {
     /// By process; zero if it has none yet.
     of_process: Vec<u64>,
-    /// The decisions at which the running process gets the lowest priority, the last one first.
+    /// The decisions at which the running process gets the lowest priority, the last one first; or which of the points before
+    /// something that others can see, if only these are counted.
     changes: Vec<u64>,
+    acts_only: bool,
     /// The priority of the next change; those of processes that were never changed are higher.
     lowest: u64,
     /// From this decision on, a random walk.
@@ -153,9 +184,10 @@ impl Plan {
         let mut random = Random::new(seed);
         let strategy = match strategy {
             _ if seed == 0 => Strategy::Baseline,
-            Strategy::Mix => match random.below(5) {
-                0 | 1 => Strategy::Pct,
-                2 | 3 => Strategy::Random,
+            Strategy::Mix => match random.below(8) {
+                0..=2 => Strategy::Pct,
+                3 | 4 => Strategy::Holds,
+                5 | 6 => Strategy::Random,
                 _ => Strategy::Urw,
             },
             other => other,
@@ -164,7 +196,12 @@ impl Plan {
             Strategy::Random => Way::Walk(512 + random.below(461)),
             Strategy::Pct => {
                 let depth = 2 + random.below(3);
-                let length = u32::try_from(shape.decisions.max(1)).unwrap_or(u32::MAX);
+                let acts_only = shape.points.acts > 0 && random.below(2) == 0;
+                let length = if acts_only {
+                    shape.points.acts
+                } else {
+                    u32::try_from(shape.decisions.max(1)).unwrap_or(u32::MAX)
+                };
                 let mut changes: Vec<u64> =
                     (1..depth).map(|_| random.below(length).into()).collect();
                 changes.sort_unstable();
@@ -172,8 +209,29 @@ impl Plan {
                 Way::Pct(Priorities {
                     of_process: Vec::new(),
                     changes,
+                    acts_only,
                     lowest: UNCHANGED - 1,
                     fair_from: shape.decisions.saturating_mul(UNFAIR.0) + UNFAIR.1,
+                })
+            }
+            Strategy::Holds => {
+                let acts_only = random.below(4) != 0;
+                let points = if acts_only {
+                    shape.points.acts
+                } else {
+                    shape.points.all
+                };
+                let holds = 1 + random.below(3);
+                // A run in which somebody is held back may be longer.
+                let length = points.max(1).saturating_add(points / 4);
+                let mut at: Vec<u32> = (0..holds).map(|_| random.below(length)).collect();
+                at.sort_unstable();
+                at.reverse();
+                let shuffles = if random.below(2) == 0 { 0 } else { 256 };
+                Way::Holds(Holds {
+                    at,
+                    acts_only,
+                    shuffles,
                 })
             }
             Strategy::Urw => Way::Urw(Rc::clone(shape)),
@@ -185,14 +243,24 @@ impl Plan {
             way,
             decisions: 0,
             of_process: Vec::new(),
+            points: Points::default(),
         }
     }
 
-    /// Chooses one of `among` processes; `running` says that the first of them runs, and would go on.
+    /// Chooses one of `among` processes; at a point the first of them runs, and would go on.
     #[inline]
-    pub(crate) fn process(&mut self, running: bool, among: u32, who: &impl Fn(u32) -> u32) -> u32 {
+    pub(crate) fn process(
+        &mut self,
+        at: Option<Point>,
+        among: u32,
+        who: &impl Fn(u32) -> u32,
+    ) -> u32 {
+        let running = at.is_some();
         let decision = self.decisions;
         self.decisions += 1;
+        let points = self.points;
+        self.points.all += u32::from(running);
+        self.points.acts += u32::from(at == Some(Point::Acts));
         match &mut self.way {
             Way::Baseline => {
                 count(&mut self.of_process, who(0));
@@ -202,7 +270,15 @@ impl Plan {
             Way::Pct(priorities) if decision >= priorities.fair_from => {
                 walk(&mut self.random, FAIR, running, among)
             }
-            Way::Pct(priorities) => priorities.choose(&mut self.random, decision, among, who),
+            Way::Pct(priorities) => {
+                let moment = match at {
+                    _ if !priorities.acts_only => Some(decision),
+                    Some(Point::Acts) => Some(points.acts.into()),
+                    _ => None,
+                };
+                priorities.choose(&mut self.random, moment, among, who)
+            }
+            Way::Holds(holds) => holds.choose(&mut self.random, at, points, among),
             Way::Urw(shape) => {
                 let done = &self.of_process;
                 let weight = |place: u32| {
@@ -258,7 +334,31 @@ impl Plan {
         Shape {
             decisions: self.decisions,
             of_process: self.of_process,
+            points: self.points,
         }
+    }
+}
+
+impl Holds {
+    fn choose(
+        &mut self,
+        random: &mut Random,
+        at: Option<Point>,
+        points: Points,
+        among: u32,
+    ) -> u32 {
+        let now = match at {
+            None if random.below(1024) < self.shuffles => return random.below(among),
+            Some(Point::Takes) if self.acts_only => return 0,
+            None => return 0,
+            Some(_) if self.acts_only => points.acts,
+            Some(_) => points.all,
+        };
+        let holds = self.at.last().is_some_and(|&at| at <= now);
+        while self.at.last().is_some_and(|&at| at <= now) {
+            self.at.pop();
+        }
+        if holds { HOLD } else { 0 }
     }
 }
 
@@ -266,12 +366,15 @@ impl Priorities {
     fn choose(
         &mut self,
         random: &mut Random,
-        decision: u64,
+        moment: Option<u64>,
         among: u32,
         who: &impl Fn(u32) -> u32,
     ) -> u32 {
         let mut best = self.highest(random, among, who);
-        while self.changes.last().is_some_and(|&at| at <= decision) {
+        let Some(moment) = moment else {
+            return best;
+        };
+        while self.changes.last().is_some_and(|&at| at <= moment) {
             self.changes.pop();
             self.lower(who(best) as usize);
             best = self.highest(random, among, who);
@@ -329,7 +432,7 @@ fn count(of_process: &mut Vec<u32>, process: u32) {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{Plan, Random, Shape, Strategy};
+    use super::{Plan, Point, Random, Shape, Strategy};
     use std::rc::Rc;
 
     #[test]
@@ -350,6 +453,7 @@ mod tests {
         let shape = Rc::new(Shape {
             decisions: 20,
             of_process: vec![10, 10],
+            ..Shape::default()
         });
         let mut hits = 0;
         for seed in 1..2000 {
@@ -357,7 +461,7 @@ mod tests {
             let mut ran = Vec::new();
             for _ in 0..20 {
                 let last = ran.last().copied().unwrap_or(0);
-                let place = plan.process(true, 2, &|place| (place + last) % 2);
+                let place = plan.process(Some(Point::Acts), 2, &|place| (place + last) % 2);
                 ran.push((place + last) % 2);
             }
             hits += u32::from(ran[..7] == [0; 7] && ran[7] == 1);
@@ -372,17 +476,18 @@ mod tests {
         let shape = Rc::new(Shape {
             decisions: 20,
             of_process: vec![10, 10],
+            ..Shape::default()
         });
         for seed in 1..200 {
             let mut plan = Plan::new(Strategy::Pct, seed, &shape);
             let mut last = 0;
             for _ in 0..2000 {
-                let place = plan.process(true, 3, &|place| (place + last) % 3);
+                let place = plan.process(Some(Point::Acts), 3, &|place| (place + last) % 3);
                 last = (place + last) % 3;
             }
             let mut turns = [0; 3];
             for _ in 0..300 {
-                let place = plan.process(true, 3, &|place| (place + last) % 3);
+                let place = plan.process(Some(Point::Acts), 3, &|place| (place + last) % 3);
                 last = (place + last) % 3;
                 turns[last as usize] += 1;
             }
@@ -398,11 +503,12 @@ mod tests {
         let shape = Rc::new(Shape {
             decisions: 100,
             of_process: vec![90, 10],
+            ..Shape::default()
         });
         let mut first = 0;
         for seed in 1..400 {
             let mut plan = Plan::new(Strategy::Urw, seed, &shape);
-            first += u32::from(plan.process(false, 2, &|place| place) == 0);
+            first += u32::from(plan.process(None, 2, &|place| place) == 0);
         }
         assert!((320..399).contains(&first), "{first}");
     }

@@ -13,6 +13,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::sim::strategy::Plan;
+use crate::task::registry::WaitKind;
 
 /// What a choice is about. Part of the trace, so that two runs that ask for different things differ there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,10 +58,36 @@ impl Label {
     }
 }
 
+/// What a process is about to do at a point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Point {
+    /// Something that others can see: a send, a call, a lock.
+    Acts,
+    /// Something that changes nothing for others, unless they do the same: a receive, a join.
+    Takes,
+}
+
+impl Point {
+    /// The point before an operation that waits as `kind` if it cannot complete.
+    pub(crate) fn before(kind: WaitKind) -> Self {
+        match kind {
+            WaitKind::Recv | WaitKind::Join => Self::Takes,
+            _ => Self::Acts,
+        }
+    }
+}
+
+/// At a point: the running process is held back until all others wait. One such choice does what many do that prefer one of the
+/// others each time, so it is what a failure is explained by.
+pub(crate) const HOLD: u32 = u32::MAX;
+
+/// What is written for [`HOLD`].
+const HOLDS: &str = "h";
+
 /// The choices of a run, in order. Its text is what `ROUNDROCK_TAPE` takes.
 ///
-/// The text has one pair `skip.value` for each choice that is not zero: so many zeros, then that value. An empty tape, written
-/// `-`, is the run in which every choice is the boring one.
+/// The text has one pair `skip.value` for each choice that is not zero: so many zeros, then that value; `h` stands for a process
+/// that is held back until all others wait. An empty tape, written `-`, is the run in which every choice is the boring one.
 ///
 /// # Examples
 /// ```
@@ -102,7 +129,12 @@ impl Tape {
 
     /// How simple it is: few deviations, small ones, and early ones. Smaller is simpler.
     pub(crate) fn cost(&self) -> (usize, usize, u64) {
-        let sum = self.0.iter().map(|&value| u64::from(value)).sum();
+        let size = |&value: &u32| match value {
+            // No simpler than to let one other process go first.
+            HOLD => 2,
+            value => u64::from(value),
+        };
+        let sum = self.0.iter().map(size).sum();
         (self.deviations(), self.0.len(), sum)
     }
 }
@@ -118,7 +150,11 @@ impl fmt::Display for Tape {
             if value == 0 {
                 skipped += 1;
             } else {
-                write!(f, "{separator}{skipped}.{value}")?;
+                write!(f, "{separator}{skipped}.")?;
+                match value {
+                    HOLD => f.write_str(HOLDS)?,
+                    value => write!(f, "{value}")?,
+                }
                 separator = ",";
                 skipped = 0;
             }
@@ -167,7 +203,10 @@ impl FromStr for Tape {
             let wrong = || NotATape(pair.to_owned());
             let (skip, value) = pair.trim().split_once('.').ok_or_else(wrong)?;
             let skip: usize = skip.parse().map_err(|_| wrong())?;
-            let value = value.parse().map_err(|_| wrong())?;
+            let value = match value {
+                HOLDS => HOLD,
+                value => value.parse().map_err(|_| wrong())?,
+            };
             let length = skip.checked_add(values.len()).ok_or_else(wrong)?;
             if length >= LONGEST {
                 return Err(wrong());
@@ -230,19 +269,25 @@ impl Choices {
         self.log = Some(Vec::new());
     }
 
-    /// One of `among` processes; `who` says which process stands at a place. `current`: place 0 is the one that runs.
+    /// One of `among` processes; `who` says which process stands at a place. At a point, place 0 is the one that runs, and it may
+    /// also be held back.
     #[inline]
     pub(crate) fn process(
         &mut self,
-        label: Label,
+        at_point: Option<Point>,
         among: u32,
         at: (u32, u64),
         who: impl Fn(u32) -> u32,
     ) -> u32 {
         let value = match &mut self.source {
+            Source::Tape { values, at } if at_point.is_some() && values.get(*at) == Some(&HOLD) => {
+                *at += 1;
+                HOLD
+            }
             Source::Tape { values, at } => next_of(values, at, among),
-            Source::Plan(plan) => plan.process(label == Label::Point, among, &who),
+            Source::Plan(plan) => plan.process(at_point, among, &who),
         };
+        let label = at_point.map_or(Label::Next, |_| Label::Point);
         self.write(label, among, value, at)
     }
 
@@ -345,7 +390,13 @@ mod tests {
 
     #[test]
     fn a_tape_is_its_text() {
-        for values in [vec![], vec![1], vec![0, 0, 7, 0, 1], vec![0, 3, 0, 0]] {
+        for values in [
+            vec![],
+            vec![1],
+            vec![0, 0, 7, 0, 1],
+            vec![0, 3, 0, 0],
+            vec![0, super::HOLD, 2],
+        ] {
             let tape = Tape::new(values);
             assert_eq!(tape.to_string().parse(), Ok(tape));
         }

@@ -161,15 +161,15 @@ pub(crate) fn selects(arm: &str) {
     });
 }
 
-/// A lock is given back that was asked for at `site`.
+/// A lock or a permit is given back that was asked for at `site`.
 #[cold]
 #[inline(never)]
-pub(crate) fn unlocks(site: Option<&Location<'_>>) {
+pub(crate) fn unlocks(verb: &str, site: Option<&Location<'_>>) {
     // What a panic drops on its way is of no interest.
     if let Some(site) = site
         && !std::thread::panicking()
     {
-        does(|| format!("unlock {}", at(site)));
+        does(|| format!("{verb} {}", at(site)));
     }
 }
 

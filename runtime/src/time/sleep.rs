@@ -253,8 +253,11 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if here::records() && matches!(self.state, State::New) {
-            told::sleeps(self.pause());
+        if matches!(self.state, State::New) {
+            here::before_pause("sleep");
+            if here::records() {
+                told::sleeps(self.pause());
+            }
         }
         self.poll_sleep(cx)
     }

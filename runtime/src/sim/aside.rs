@@ -1,0 +1,148 @@
+//! Processes that could run and do not: those who were interrupted, are slow, stall, or are held back; and those who panic.
+//!
+//! **Invariants**
+//! - Who is put aside is in one list, and in no other: it comes back when its moment has come, or when all others wait.
+//! - Nobody is held back for longer than [`LONGEST_HOLD`] steps of others: they may wait in a loop for what it does next.
+
+use std::time::Duration;
+
+use crate::sim::faults::Active;
+use crate::sim::machine::{Machine, Ready, Turn};
+use crate::task::cell::Header;
+
+/// After so many steps of others a process is not held back any more.
+const LONGEST_HOLD: u64 = 500;
+
+/// What could run, and does not before a moment.
+pub(crate) struct Resting {
+    pub(crate) until: u64,
+    pub(super) what: Turn,
+}
+
+/// Where a process is put that could run.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Aside {
+    /// It rests until a moment.
+    Until(u64),
+    /// It runs when all others wait.
+    Held,
+}
+
+impl Machine {
+    /// Holds the running process back until all others wait.
+    pub(super) fn hold(&self, process: u32, what: impl FnOnce() -> String) {
+        self.interrupt(process);
+        self.put_aside.set(Some(Aside::Held));
+        self.happens(process, || {
+            format!("is held back until all others wait, before: {}", what())
+        });
+    }
+
+    /// Whether a process panics before what it is about to do.
+    pub(super) fn panics(&self, task: &Header, what: impl FnOnce() -> String) -> bool {
+        let may = !self.ending.get() && !self.is_broken();
+        let throws = may && self.throws(task);
+        if throws {
+            self.happens(task.slot().id().index(), || {
+                format!("has a fault, a panic, before: {}", what())
+            });
+        }
+        throws
+    }
+
+    /// Whether a process that is supervised panics here.
+    fn throws(&self, task: &Header) -> bool {
+        let may = task.lineage().is_some() && task.scope().is_some();
+        may && !std::thread::panicking() && {
+            let mut faults = self.faults.borrow_mut();
+            faults.throws(&mut self.choices.borrow_mut(), self.place())
+        }
+    }
+
+    /// Whether a process that is about to receive rests first.
+    pub(super) fn stalls(&self, process: u32) -> bool {
+        let faults = self.faults.borrow();
+        let Some(stall) = faults.stall(&mut self.choices.borrow_mut(), self.place()) else {
+            return false;
+        };
+        self.interrupt(process);
+        self.put_aside.set(Some(Aside::Until(self.later(stall))));
+        self.happens(process, || {
+            format!("stalls for {stall:?} before it receives")
+        });
+        true
+    }
+
+    pub(super) fn interrupt(&self, process: u32) {
+        let mut interrupted = self.interrupted.borrow_mut();
+        let process = process as usize;
+        if interrupted.len() <= process {
+            interrupted.resize(process + 1, 0);
+        }
+        interrupted[process] = self.polls.get();
+    }
+
+    /// The poll in which a process was interrupted at a point that it has not passed since.
+    pub(super) fn interruption(&self, process: u32) -> Option<u64> {
+        let interrupted = self.interrupted.borrow();
+        let poll = *interrupted.get(process as usize)?;
+        (poll != 0).then_some(poll)
+    }
+
+    pub(super) fn later(&self, rest: Duration) -> u64 {
+        self.now().saturating_add(rest.as_nanos() as u64)
+    }
+
+    /// Lets one of those run again that are held back.
+    pub(super) fn release(&self) -> bool {
+        let Some(held) = self.held.borrow_mut().pop_front() else {
+            return false;
+        };
+        self.ready.borrow_mut().push_back(Ready {
+            since: self.steps.get(),
+            ..held
+        });
+        true
+    }
+
+    /// Lets those run again whose rest is over, or else one that is held back. True if there were some.
+    pub(crate) fn end_rests(&self) -> bool {
+        if self.release() {
+            return true;
+        }
+        let now = self.now();
+        let over = |rest: &mut Resting| rest.until <= now || self.ending.get();
+        let rested: Vec<_> = self.resting.borrow_mut().extract_if(.., over).collect();
+        let any = !rested.is_empty();
+        for Resting { what, .. } in rested {
+            match what {
+                Turn::Process(ready) => self.ready.borrow_mut().push_back(Ready {
+                    since: self.steps.get(),
+                    ..ready
+                }),
+                Turn::Job(job) => self.jobs.borrow_mut().push_back(job),
+                Turn::Timer | Turn::Nobody => {}
+            }
+        }
+        any
+    }
+
+    /// From now on nothing goes wrong any more, and who rests goes on: the end of a run is judged by its grace. True if somebody
+    /// rested.
+    pub(crate) fn end_faults(&self) -> bool {
+        *self.faults.borrow_mut() = Active::default();
+        let mut resting = self.resting.borrow_mut();
+        for rest in &mut *resting {
+            rest.until = 0;
+        }
+        !resting.is_empty()
+    }
+
+    /// Lets one run again that was held back for long.
+    pub(super) fn release_the_oldest(&self) {
+        let held = self.held.borrow().front().map(|held| held.since);
+        if held.is_some_and(|since| since + LONGEST_HOLD < self.steps.get()) {
+            self.release();
+        }
+    }
+}
