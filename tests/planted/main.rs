@@ -10,9 +10,11 @@
 
 mod harness;
 
+mod aba;
 mod ack_before_work;
 mod announce_before_store;
 mod ask_cycle;
+mod back_in_time;
 mod barrier_reuse;
 mod cache_stampede;
 mod check_then_act;
@@ -21,15 +23,21 @@ mod counter_reset;
 mod deaf_to_stop;
 mod double_charge;
 mod double_release;
+mod failed_leader;
+mod file_exists;
+mod first_answer;
 mod flag_and_turn;
+mod get_or_spawn;
 mod gone_subscriber;
 mod half_open;
 mod half_read;
 mod hold_and_wait;
+mod index_kept;
 mod lag_ignored;
 mod late_reply;
 mod leaked_sender;
 mod lease_race;
+mod lent_to_nobody;
 mod list_then_watch;
 mod lock_over_send;
 mod lost_batch;
@@ -38,18 +46,22 @@ mod missed_signal;
 mod missing_close;
 mod mutual_handles;
 mod numbers_out_of_order;
+mod one_condition;
 mod overflow_newest;
 mod parked_worker;
 mod permit_order;
 mod philosophers;
 mod pool_reorders;
 mod port_order;
+mod read_your_writes;
 mod recursive_read;
 mod redelivery;
 mod register_after_send;
+mod replay_twice;
 mod response_mixup;
 mod restart_order;
 mod saga_order;
+mod seqlock;
 mod shutdown_loses_tail;
 mod silent_node;
 mod skipped_state;
@@ -59,10 +71,12 @@ mod stale_fill;
 mod stale_guard;
 mod stale_session;
 mod starved_arm;
+mod stop_order;
 mod termination;
 mod ticker_burst;
 mod token_on_error;
 mod torn_read;
+mod two_gets;
 mod two_locks;
 mod two_mailboxes;
 mod unbalanced_fan_out;
@@ -112,9 +126,11 @@ macro_rules! planted {
 }
 
 planted! {
+    aba: Assertion,
     ack_before_work: Assertion,
     announce_before_store: Assertion,
     ask_cycle: Error,
+    back_in_time: Assertion,
     barrier_reuse: Deadlock,
     cache_stampede: Assertion,
     check_then_act: Assertion,
@@ -123,15 +139,21 @@ planted! {
     deaf_to_stop: Assertion,
     double_charge: Assertion,
     double_release: Assertion,
+    failed_leader: Deadlock,
+    file_exists: Assertion,
+    first_answer: Assertion,
     flag_and_turn: Assertion,
+    get_or_spawn: Error,
     gone_subscriber: Error,
     half_open: Assertion,
     half_read: Assertion,
     hold_and_wait: Deadlock,
+    index_kept: Assertion,
     lag_ignored: Assertion,
     late_reply: Assertion,
     leaked_sender: Leak,
     lease_race: Error,
+    lent_to_nobody: Assertion,
     list_then_watch: Deadlock,
     lock_over_send: Deadlock,
     lost_batch: Assertion,
@@ -140,18 +162,22 @@ planted! {
     missing_close: Deadlock,
     mutual_handles: Leak,
     numbers_out_of_order: Assertion,
+    one_condition: Deadlock,
     overflow_newest: Assertion,
     parked_worker: Deadlock,
     permit_order: Deadlock,
     philosophers: Deadlock,
     pool_reorders: Assertion,
     port_order: Assertion,
+    read_your_writes: Assertion,
     recursive_read: Deadlock,
     redelivery: Assertion,
     register_after_send: Deadlock,
+    replay_twice: Assertion,
     response_mixup: Assertion,
     restart_order: Error,
     saga_order: Assertion,
+    seqlock: Assertion,
     shutdown_loses_tail: Assertion,
     silent_node: Assertion,
     skipped_state: Assertion,
@@ -161,10 +187,12 @@ planted! {
     stale_guard: Assertion,
     stale_session: Assertion,
     starved_arm: Assertion,
+    stop_order: Assertion,
     termination: Assertion,
     ticker_burst: Assertion,
     token_on_error: Assertion,
     torn_read: Assertion,
+    two_gets: Assertion,
     two_locks: Deadlock,
     two_mailboxes: Deadlock,
     unbalanced_fan_out: Deadlock,
