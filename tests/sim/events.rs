@@ -287,3 +287,23 @@ fn room_is_shown_as_room() {
     assert!(events.contains("ready [sim/events.rs:"), "{events}");
     assert_eq!(events.matches("send [").count(), 1, "{events}");
 }
+
+/// What is pasted compiles, and what is copied to a shell is one word, whatever the name is.
+#[test]
+fn odd_names_are_quoted() {
+    for (name, shell, function) in [
+        (
+            "2 clients",
+            "cargo test '2 clients'",
+            "async fn test_2_clients_seed_0(",
+        ),
+        ("it's", r"cargo test 'it'\''s'", "async fn it_s_seed_0("),
+    ] {
+        let failure = Simulation::new(name)
+            .seeds(1)
+            .run(|_sim: Sim| async { Err::<(), _>(roundrock::Error::msg("no")) });
+        let text = failure.expect_err("it returns an error").to_string();
+        assert!(text.contains(shell), "{text}");
+        assert!(text.contains(function), "{text}");
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use roundrock::prelude::*;
 use roundrock::sim::{Failure, Faults, Reason, Simulation, Strategy, Tape};
-use roundrock::sync::{RwLock, Semaphore};
+use roundrock::sync::{Mutex, RwLock, Semaphore};
 
 #[process]
 struct Register {
@@ -274,4 +274,33 @@ fn names_and_looks_are_shown() {
     ] {
         assert!(text.contains(line), "{line}: {text}");
     }
+}
+
+/// As pasted from a report.
+#[roundrock::test(tape = "0.h,3.1", seeds = 4)]
+async fn a_tape_with_somebody_held_back_is_an_option_of_a_test(sim: &Sim) -> Result<()> {
+    let register = sim.spawn(Register { value: 0 });
+    sim.spawn(counts(register.clone())).await?;
+    assert_eq!(register.get().await?, 5);
+    Ok(())
+}
+
+/// Nor do those who never wait, because all that they ask for is there at once.
+#[test]
+fn nobody_is_held_back_for_one_that_never_waits() {
+    let search = Simulation::new("locks").strategy(Strategy::Holds);
+    let search = search
+        .seeds(2000)
+        .max_steps(20_000)
+        .run(|sim: Sim| async move {
+            let done = Arc::new(Mutex::new(false));
+            let sets = Arc::clone(&done);
+            sim.task("sets", async move {
+                *sets.lock().await = true;
+                roundrock::Ok(())
+            });
+            while !*done.lock().await {}
+            roundrock::Ok(())
+        });
+    assert!(search.is_ok(), "{search:?}");
 }

@@ -94,6 +94,25 @@ fn f05_a_process_that_blocks_the_thread_is_refused() {
     assert!(shown, "{text}");
 }
 
+/// What it did to the run is not what is told first.
+#[test]
+fn f05_a_run_that_fails_by_what_blocked_names_that() {
+    let failure = Simulation::new("late").seeds(1).run(|sim: Sim| async move {
+        sim.task("sleeper", async {
+            std::thread::sleep(Duration::from_millis(5))
+        })
+        .await?;
+        ensure!(sim.now() >= Duration::from_millis(5), "no time has passed");
+        roundrock::Ok(())
+    });
+    let text = failure.expect_err("virtual time stood still").to_string();
+    // Only where the kernel says in which call a thread is: a wait for a lock would be no reason.
+    let says = std::fs::read_to_string("/proc/thread-self/syscall").is_ok();
+    let told = text.contains("late: `sleeper#") && text.contains("` blocked the thread for");
+    assert!(told || !says, "{text}");
+    assert!(text.contains("`test` failed: no time has passed"), "{text}");
+}
+
 /// As the one before, in the body, and with another call: it is the thread that is watched, and no function.
 #[test]
 fn f05_a_channel_of_the_standard_library_blocks_too() {

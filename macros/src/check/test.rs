@@ -163,14 +163,14 @@ fn allows(argument: &Argument, what: &str) -> Result<bool> {
     }
 }
 
-/// The text of a tape: pairs of two numbers.
+/// The text of a tape: pairs of two numbers, or of a number and `h`.
 fn tape(argument: &Argument) -> Result<String> {
     let (value, text) = text(argument, "tape = \"3.1,7.2\"")?;
     let is_number = |text: &str| text.parse::<u32>().is_ok();
     let is_pair = |pair: &str| {
         pair.trim()
             .split_once('.')
-            .is_some_and(|(skip, value)| is_number(skip) && is_number(value))
+            .is_some_and(|(skip, value)| is_number(skip) && (value == "h" || is_number(value)))
     };
     if text == "-" || text.split(',').all(is_pair) {
         return Ok(text);

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use crate::sim::events::name_of;
 use crate::sim::faults::Active;
 use crate::sim::machine::{Machine, Ready, Turn};
 use crate::task::cell::Header;
@@ -17,6 +18,16 @@ const LONGEST_HOLD: u64 = 500;
 pub(crate) struct Resting {
     pub(crate) until: u64,
     pub(super) what: Turn,
+}
+
+impl Resting {
+    fn process(&self) -> u32 {
+        match &self.what {
+            Turn::Process(ready) => ready.process,
+            Turn::Job(job) => job.process,
+            Turn::Timer | Turn::Nobody => 0,
+        }
+    }
 }
 
 /// Where a process is put that could run.
@@ -138,11 +149,33 @@ impl Machine {
         !resting.is_empty()
     }
 
+    /// Who rests, and until when, in words.
+    pub(crate) fn who_rests(&self) -> Vec<String> {
+        let resting = self.resting.borrow();
+        let mut who: Vec<_> = resting
+            .iter()
+            .map(|rest| (rest.until, rest.process()))
+            .collect();
+        who.sort_unstable();
+        let text = |(until, process): (u64, u32)| {
+            let until = Duration::from_nanos(until);
+            let name = name_of(&self.scheduler, process);
+            format!(
+                "{name} rests until {until:?}, by a fault; time does not move there while others run"
+            )
+        };
+        who.into_iter().map(text).collect()
+    }
+
     /// Lets one run again that was held back for long.
     pub(super) fn release_the_oldest(&self) {
         let held = self.held.borrow().front().map(|held| held.since);
         if held.is_some_and(|since| since + LONGEST_HOLD < self.steps.get()) {
+            let process = self.held.borrow().front().map(|held| held.process);
             self.release();
+            self.happens(process.unwrap_or(0), || {
+                format!("is not held back any more: the others have made {LONGEST_HOLD} steps")
+            });
         }
     }
 }

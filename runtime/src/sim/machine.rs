@@ -51,7 +51,7 @@ pub(crate) struct Ready {
 pub(crate) struct Pending {
     job: Job,
     /// Whose it is.
-    process: u32,
+    pub(super) process: u32,
     rested: bool,
 }
 
@@ -350,8 +350,9 @@ impl Machine {
             self.hold(process, what);
             return (false, false);
         }
-        // Nobody else can run, and a timer that is due would never fire.
-        let gives_way = others == 0 && streak >= BUDGET && self.is_due();
+        // Nobody else can run, and a timer that is due would never fire, or who is held back never run.
+        let could = || self.is_due() || !self.held.borrow().is_empty();
+        let gives_way = others == 0 && streak >= BUDGET && could();
         if chosen != 0 || gives_way {
             let other = chosen.checked_sub(1).map(|other| other as usize);
             self.next.set(other.and_then(|other| {
@@ -445,8 +446,15 @@ impl Machine {
                 choices.process(None, all, self.place(), who)
             }
         };
-        if let Some(process) = process(chosen).and_then(|place| ready.remove(place)) {
-            return Turn::Process(process);
+        if let Some(next) = process(chosen).and_then(|place| ready.remove(place)) {
+            let before = process(0)
+                .and_then(|_| ready.front())
+                .map(|ready| ready.process);
+            drop(ready);
+            if chosen != 0 {
+                self.comes_first(next.process, before);
+            }
+            return Turn::Process(next);
         }
         self.passed_over.set(None);
         self.yielded.set(false);
@@ -527,6 +535,8 @@ impl Machine {
         self.step_begins();
         self.streak.set(0);
         self.polls.set(self.polls.get() + 1);
+        // Left by a poll whose process went on and parked elsewhere.
+        self.put_aside.set(None);
         self.process.set(next.process);
         self.of_scope.set(cell::is_of_scope(next.task.0));
         self.choices.borrow_mut().mix(u64::from(next.process) + 1);

@@ -42,6 +42,16 @@ impl Machine {
         }
     }
 
+    /// A process was chosen to run before the one whose turn it was.
+    pub(super) fn comes_first(&self, process: u32, before: Option<u32>) {
+        self.happens(process, || match before {
+            Some(before) if before != process => {
+                format!("comes before {}", name_of(&self.scheduler, before))
+            }
+            _ => "comes first".to_owned(),
+        });
+    }
+
     pub(super) fn handles(&self, call: String) {
         let process = self.process.get();
         if self.in_job.get() || !self.is_shown(process) {

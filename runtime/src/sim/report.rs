@@ -187,7 +187,12 @@ impl fmt::Display for Failure {
         }
         if let Some(found_as) = &self.found_as {
             let found_as = found_as.replace('\n', "\n  ");
-            writeln!(f, "  before it was made simpler it read: {found_as}")?;
+            match reason {
+                Reason::Blocked { .. } => {
+                    writeln!(f, "  without a clock at each step it read: {found_as}")?
+                }
+                _ => writeln!(f, "  before it was made simpler it read: {found_as}")?,
+            }
         }
         if !self.events.is_empty() {
             writeln!(
@@ -209,6 +214,16 @@ impl fmt::Display for Failure {
 }
 
 impl Failure {
+    /// Whether a step that blocked may be why the run ended with `other`. Not if it waited for a lock of the operating system: a panic
+    /// waits for those while it unwinds, beside others. Nor if a thread woke a process, which may well have been waited for.
+    pub(super) fn may_explain(&self, other: &Reason) -> bool {
+        let waits_for_lock = match &self.reason {
+            Reason::Blocked { call, .. } => call.as_ref().is_none_or(|call| call.contains("futex")),
+            _ => false,
+        };
+        !waits_for_lock && !matches!(other, Reason::Outside(_))
+    }
+
     /// How to see it again.
     fn replay(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -220,7 +235,7 @@ impl Failure {
         let filter = match path {
             Some(path) => format!("{path} -- --exact"),
             None if is_word => name.clone(),
-            None => format!("'{name}'"),
+            None => format!("'{}'", name.replace('\'', "'\\''")),
         };
         let listens = match self.environment {
             true => "",
@@ -229,6 +244,12 @@ impl Failure {
         writeln!(f, "\n  again{listens}:")?;
         if let Some(seed) = self.seed {
             writeln!(f, "    ROUNDROCK_SEED={seed} cargo test {filter}")?;
+        }
+        if matches!(self.reason, Reason::Nondeterministic(_)) {
+            return writeln!(
+                f,
+                "    (that makes one run, which may go another way; this failure is seen by running the whole test again)"
+            );
         }
         let short = shrunk.to_string();
         if short.len() > LONGEST_SHRUNK {
@@ -293,7 +314,10 @@ fn pasted(source: &str) -> String {
 fn identifier(name: &str, seed: Option<u64>) -> String {
     let last = name.rsplit("::").next().unwrap_or(name);
     let word = |c: char| if c.is_alphanumeric() { c } else { '_' };
-    let name: String = last.chars().map(word).collect();
+    let mut name: String = last.chars().map(word).collect();
+    if !name.starts_with(|c: char| c.is_alphabetic() || c == '_') {
+        name.insert_str(0, "test_");
+    }
     match seed {
         Some(seed) => format!("{name}_seed_{seed}"),
         None => format!("{name}_again"),

@@ -283,6 +283,12 @@ impl Run<'_> {
     /// Who waits for what in a run that has failed, and who of them waits for ever, if that is why.
     fn who_waits(&self) -> Vec<String> {
         let mut waits = quiet::waits(self.machine, &self.test);
+        if matches!(
+            &*self.machine.broken.borrow(),
+            Some(Reason::MaxSteps { .. })
+        ) {
+            waits.extend(self.machine.who_rests());
+        }
         let told = match &*self.machine.broken.borrow() {
             Some(Reason::Deadlock | Reason::MaxSteps { .. }) => Vec::new(),
             Some(Reason::Stuck(told)) => told.clone(),

@@ -483,25 +483,36 @@ impl Search<'_> {
             }
         }
         match &outcome.reason {
-            None => {
-                self.look_for_blocks(&outcome, seed)?;
-                self.spare = outcome.written;
-                Ok(())
-            }
             Some(reason) if self.simulation.again => {
                 Err(Box::new(self.failure(reason.clone(), seed, outcome)))
             }
-            Some(reason) => Err(Box::new(self.explain(reason.clone(), seed, outcome))),
+            reason => {
+                if let Some(mut blocks) = self.look_for_blocks(&outcome, seed)
+                    && reason
+                        .as_ref()
+                        .is_none_or(|other| blocks.may_explain(other))
+                {
+                    blocks.found_as = reason.as_ref().map(ToString::to_string);
+                    return Err(Box::new(blocks));
+                }
+                match reason.clone() {
+                    None => {
+                        self.spare = outcome.written;
+                        Ok(())
+                    }
+                    Some(reason) => Err(Box::new(self.explain(reason, seed, outcome))),
+                }
+            }
         }
     }
 
-    /// Whether a step of a run that went well has blocked the thread: it must do so in three more runs with the same choices,
-    /// because the thread may also have waited for something else for once.
-    fn look_for_blocks(&mut self, run: &Outcome, seed: Option<u64>) -> Result<(), Box<Failure>> {
+    /// Whether a step of a run has blocked the thread, as the failure that this is: it must do so in three more runs with the same
+    /// choices, because the thread may also have waited for something else for once.
+    fn look_for_blocks(&mut self, run: &Outcome, seed: Option<u64>) -> Option<Failure> {
         let before = std::mem::replace(&mut self.looked, Instant::now());
         let long = self.looked - before >= blocked::SHORTEST;
         if !long || self.doubts == 0 || !self.switches.have_grown() {
-            return Ok(());
+            return None;
         }
         self.doubts -= 1;
         let tape = run.tape();
@@ -521,12 +532,12 @@ impl Search<'_> {
                 && ends_alike(first.reason.as_ref(), second.reason.as_ref())
                 && let Some(reason) = second.reason.clone()
             {
-                return Err(Box::new(self.failure(reason, seed, second)));
+                return Some(self.failure(reason, seed, second));
             }
         }
         self.switches.look();
         self.looked = Instant::now();
-        Ok(())
+        None
     }
 
     /// Replays a run that failed, makes it simpler, and says what happened.
@@ -573,9 +584,16 @@ impl Search<'_> {
             Some(shown) if shown.is_like(&found_as) => shown,
             shown => Reason::Nondeterministic(other_end(Some(&found_as), shown.as_ref())),
         };
+        // All deadlocks read alike; others may wait in the one that is shown.
         let differs = !reason.reads_like(&found_as);
+        let elsewhere = who_waited(&found.waits) != who_waited(&shown.waits);
+        let who = (reason == Reason::Deadlock && elsewhere).then(|| found.waits.clone());
         let mut failure = self.failure(reason, seed, found);
         failure.found_as = differs.then(|| found_as.to_string());
+        if let Some(who) = who {
+            let text = format!("{found_as}; who waited for what:\n  {}", who.join("\n  "));
+            failure.found_as = Some(text);
+        }
         failure.shrunk = shrunk;
         failure.shrink_runs = runs;
         failure.events = shown.events;
@@ -606,6 +624,18 @@ impl Search<'_> {
             environment: self.simulation.environment,
         }
     }
+}
+
+/// The names of those who waited, in order, without their numbers.
+fn who_waited(waits: &[String]) -> Vec<&str> {
+    let lines = waits
+        .iter()
+        .filter_map(|line| line.split_once(" waits for "));
+    let mut names: Vec<&str> = lines
+        .filter_map(|(name, _)| name.split('#').next())
+        .collect();
+    names.sort_unstable();
+    names
 }
 
 /// Whether two runs with the same choices came to the same end.

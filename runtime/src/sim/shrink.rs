@@ -26,6 +26,8 @@ pub(crate) struct Shrinker<'a> {
     fails: &'a mut dyn FnMut(&Tape) -> Option<Tape>,
     runs: u32,
     until: Instant,
+    /// Until when processes are held back in the place of all that the run did.
+    holds_until: Instant,
 }
 
 impl<'a> Shrinker<'a> {
@@ -35,12 +37,14 @@ impl<'a> Shrinker<'a> {
         limit: Duration,
         fails: &'a mut dyn FnMut(&Tape) -> Option<Tape>,
     ) -> Self {
+        let now = Instant::now();
         Self {
             best: tape,
             choices,
             fails,
             runs: 0,
-            until: Instant::now() + limit,
+            until: now + limit,
+            holds_until: now + limit / 3,
         }
     }
 
@@ -62,6 +66,11 @@ impl<'a> Shrinker<'a> {
 
     fn is_over(&self) -> bool {
         self.runs >= MOST_RUNS || Instant::now() >= self.until
+    }
+
+    /// Whether the time that is left belongs to the other ways: where runs are long, few are made.
+    fn held_enough(&self) -> bool {
+        self.is_over() || Instant::now() >= self.holds_until
     }
 
     /// Tries a tape; true if it is simpler and fails in the same way.
@@ -114,12 +123,18 @@ impl<'a> Shrinker<'a> {
         // From where the run was another one than the boring one, and then anywhere.
         for place in self.deviations() {
             let first = self.best.values()[..place].to_vec();
-            if self.best.deviations() < 2 || self.try_tape(hold_at(&first, place)) {
+            if self.best.deviations() < 2
+                || self.held_enough()
+                || self.try_tape(hold_at(&first, place))
+            {
                 break;
             }
         }
         for place in 0..length {
-            if self.best.deviations() < 2 || self.try_tape(hold_at(&[], place)) {
+            if self.best.deviations() < 2
+                || self.held_enough()
+                || self.try_tape(hold_at(&[], place))
+            {
                 return;
             }
         }
@@ -131,7 +146,7 @@ impl<'a> Shrinker<'a> {
             for other in one + 1..length {
                 tries += 1;
                 let first = hold_at(&[], one);
-                if tries > PAIRS || self.is_over() || self.try_tape(hold_at(&first, other)) {
+                if tries > PAIRS || self.held_enough() || self.try_tape(hold_at(&first, other)) {
                     return;
                 }
             }

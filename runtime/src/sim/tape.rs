@@ -179,7 +179,7 @@ impl fmt::Display for NotATape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "`{}` is no part of a tape: write pairs of zeros to skip and the value after them, such as `3.1,0.2`, or `-`",
+            "`{}` is no part of a tape: write pairs of zeros to skip and the value after them, such as `3.1,0.2`, with `h` for a process that is held back, or `-`",
             self.0
         )
     }
