@@ -528,7 +528,8 @@ fn p31_pauses_grow() {
         let at = at.lock().unwrap();
         let pauses: Vec<_> = at.windows(2).map(|two| two[1] - two[0]).collect();
         assert_eq!(pauses.len(), 3);
-        assert!(pauses[0] >= millis(8) && pauses[1] >= millis(16) && pauses[2] >= millis(20));
+        // At the longest, up to a quarter shorter.
+        assert!(pauses[0] >= millis(8) && pauses[1] >= millis(16) && pauses[2] >= millis(15));
         Ok(())
     });
 }

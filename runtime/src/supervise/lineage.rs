@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::child::Restart;
-use super::supervisor::{Event, Supervisor};
+use super::supervisor::{Event, Supervisor, now};
 use crate::process::exit::{Exit, Fault};
 use crate::scope::{ScopeInner, stop};
 use crate::sync::Lock;
@@ -51,6 +51,9 @@ struct State {
     held: u32,
     /// Its own scope, if that has not ended and its process has.
     leaving: Option<Arc<ScopeInner>>,
+    /// What an incarnation had started did not end in its time after that had failed: so what the next ones start, which fail as well,
+    /// does not get that time again.
+    deaf: bool,
     /// The exit of the present incarnation, until nothing of it is left.
     exit: Option<Exit>,
 }
@@ -267,17 +270,26 @@ impl Lineage {
             return held.blame(&own);
         }
         lineage.state.lock().leaving = Some(Arc::clone(&own));
-        // Nobody who holds up a restart has longer than the child itself.
+        // Nobody who holds up a restart has longer than the child itself. If they used that up the last time, the child would fail again
+        // and again and never too often in any window.
+        let fails = !exit.is_normal() && !scope.is_stopping();
         let grace = scope.stop_grace();
-        own.begin_stop(if scope.is_stopping() {
-            grace
-        } else {
-            grace.min(lineage.shutdown)
-        });
+        let grace = match scope.is_stopping() {
+            true => grace,
+            false if fails && lineage.state.lock().deaf => grace.min(lineage.shutdown).min(DEAF),
+            false => grace.min(lineage.shutdown),
+        };
+        let begun = now(scope);
+        own.begin_stop(grace);
+        let scope_of = Arc::clone(scope);
         // The children of an incarnation end before the next one begins.
         let _ = scope.system.run_internally("clear", async move {
             stop::over(&own).await;
-            let leaving = held.0.state.lock().leaving.take();
+            let took = now(&scope_of).saturating_duration_since(begun);
+            let mut state = held.0.state.lock();
+            state.deaf = fails && took >= grace;
+            let leaving = state.leaving.take();
+            drop(state);
             drop(leaving);
             held.blame(&own);
         });

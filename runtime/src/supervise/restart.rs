@@ -78,7 +78,8 @@ impl Backoff {
     }
 
     /// The pause before the next restart of a child that was up for `up`. `jitter` is 0 to 1 and makes it up to a quarter
-    /// longer, so that children which failed together do not come back together until they have come to the cap.
+    /// longer, so that children which failed together do not come back together; once it has grown to the cap, up to a quarter
+    /// shorter.
     pub(super) fn pause(&mut self, up: Duration, jitter: f64) -> Duration {
         if up >= STABLE {
             self.next = self.range.start;
@@ -89,9 +90,11 @@ impl Backoff {
             .saturating_mul(2)
             .max(Duration::from_millis(1))
             .min(self.range.end);
-        pause
-            .saturating_add(pause.mul_f64(jitter / 4.0))
-            .min(self.range.end)
+        let cap = self.range.end;
+        if pause == cap && pause > self.range.start {
+            return cap - cap.mul_f64(jitter / 4.0);
+        }
+        pause.saturating_add(pause.mul_f64(jitter / 4.0)).min(cap)
     }
 }
 
@@ -169,5 +172,22 @@ mod tests {
         assert_eq!(Backoff::new(ms(100)..ms(1000)).pause(SECOND, 1.0), ms(125));
         assert_eq!(Backoff::new(ms(100)..ms(110)).pause(SECOND, 1.0), ms(110));
         assert_eq!(Backoff::new(ms(0)..ms(0)).pause(SECOND, 1.0), ms(0));
+    }
+
+    #[test]
+    fn children_that_have_come_to_the_cap_do_not_come_back_together() {
+        let ms = Duration::from_millis;
+        let mut backoff = Backoff::new(ms(100)..ms(400));
+        let pauses = [1.0, 0.0, 0.0, 0.5, 1.0].map(|jitter| backoff.pause(SECOND, jitter));
+        assert_eq!(pauses, [125, 200, 400, 350, 300].map(ms));
+        // Who asks for one pause always gets that.
+        let mut fixed = Backoff::new(ms(100)..ms(100));
+        assert_eq!(
+            [0.0, 1.0].map(|jitter| fixed.pause(SECOND, jitter)),
+            [ms(100); 2]
+        );
+        // A cap that no clock reaches.
+        let mut long = Backoff::new(ms(1)..Duration::MAX);
+        (0..90).for_each(|_| assert!(long.pause(SECOND, 1.0) >= ms(1)));
     }
 }
