@@ -11,7 +11,7 @@
 //! - User code (destructors, `clone`, wakers) never runs under the lock.
 
 use std::any::Any;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
@@ -41,11 +41,17 @@ pub(crate) trait Names: fmt::Debug + Send + Sync {
     fn release(&self, scope: u64, name: &str, lease: Lease) -> bool;
     /// Takes back all names of a scope, and wakes those who watch from there: it stops, or somebody waits for its end.
     fn forget(&self, scope: u64);
-    /// Wakes `waker` when the name is given, in whatever scope, or when `scope` is forgotten; until then, and in place of what
-    /// `watcher` was registered with before.
-    fn watch(&self, scope: u64, name: &str, waker: Waker, watcher: &mut Watcher);
+    /// Wakes `waker` when the name is given in one of these scopes, or when the first of them is forgotten; until then, and in place of
+    /// what `watcher` was registered with before. They are asked for when it is registered first.
+    fn watch(
+        &self,
+        around: &mut dyn Iterator<Item = u64>,
+        name: &str,
+        waker: Waker,
+        watcher: &mut Watcher,
+    );
     /// Ends a watch.
-    fn unwatch(&self, name: &str, watcher: &mut Watcher);
+    fn unwatch(&self, watcher: &mut Watcher);
 }
 
 /// The directory of one system.
@@ -59,26 +65,70 @@ struct State {
     /// The number of the last watcher.
     watchers: u64,
     given: HashMap<u64, BTreeMap<Box<str>, (Lease, Entry)>>,
-    watched: BTreeMap<Box<str>, BTreeMap<u64, Watch>>,
+    /// By their numbers.
+    watches: HashMap<u64, Watch>,
+    /// The numbers of those who watch a name in a scope.
+    watched: HashMap<u64, BTreeMap<Box<str>, BTreeSet<u64>>>,
+    /// The numbers of those who watch from a scope.
+    from: HashMap<u64, BTreeSet<u64>>,
 }
 
-/// A watcher's scope, and how to wake it.
-type Watch = (u64, Waker);
+/// One who watches a name.
+struct Watch {
+    name: Box<str>,
+    /// Where it watches: first the scope from which it does.
+    around: Box<[u64]>,
+    waker: Waker,
+}
 
 impl State {
-    /// Takes out those who watch a name and are chosen.
-    fn take_watches(&mut self, name: &str, chosen: impl Fn(&Watch) -> bool) -> Vec<Waker> {
-        let Some(watches) = self.watched.get_mut(name) else {
-            return Vec::new();
-        };
-        let woken = watches
-            .extract_if(.., |_, watch| chosen(watch))
-            .map(|(_, (_, waker))| waker)
-            .collect();
-        if watches.is_empty() {
-            self.watched.remove(name);
+    fn enter(&mut self, number: u64, watch: Watch) {
+        for &scope in &watch.around {
+            let names = self.watched.entry(scope).or_default();
+            match names.get_mut(&watch.name) {
+                Some(numbers) => drop(numbers.insert(number)),
+                None => drop(names.insert(watch.name.clone(), BTreeSet::from([number]))),
+            }
         }
-        woken
+        if let Some(&from) = watch.around.first() {
+            self.from.entry(from).or_default().insert(number);
+        }
+        self.watches.insert(number, watch);
+    }
+
+    /// Takes out a watch, wherever it is known.
+    fn leave(&mut self, number: u64) -> Option<Waker> {
+        let watch = self.watches.remove(&number)?;
+        for scope in &watch.around {
+            if let Some(names) = self.watched.get_mut(scope)
+                && let Some(numbers) = names.get_mut(&watch.name)
+            {
+                numbers.remove(&number);
+                if numbers.is_empty() {
+                    names.remove(&watch.name);
+                }
+                if names.is_empty() {
+                    self.watched.remove(scope);
+                }
+            }
+        }
+        if let Some(from) = watch.around.first()
+            && let Some(numbers) = self.from.get_mut(from)
+        {
+            numbers.remove(&number);
+            if numbers.is_empty() {
+                self.from.remove(from);
+            }
+        }
+        Some(watch.waker)
+    }
+
+    /// Takes out those who watch a name in a scope.
+    fn take_watches(&mut self, scope: u64, name: &str) -> Vec<Waker> {
+        let names = self.watched.get(&scope);
+        let numbers = names.and_then(|names| names.get(name)).cloned();
+        let numbers = numbers.into_iter().flatten();
+        numbers.filter_map(|number| self.leave(number)).collect()
     }
 }
 
@@ -96,7 +146,7 @@ impl Names for Local {
         }
         names.insert(name.into(), (lease, entry));
         state.leases = lease.0;
-        let woken = state.take_watches(name, |_| true);
+        let woken = state.take_watches(scope, name);
         drop(state);
         wake(woken);
         Some(lease)
@@ -125,17 +175,9 @@ impl Names for Local {
     fn forget(&self, scope: u64) {
         let mut state = self.0.lock();
         let forgotten = state.given.remove(&scope);
-        let mut woken = Vec::new();
-        if !state.watched.is_empty() {
-            let watched = mem::take(&mut state.watched);
-            for (name, mut watches) in watched {
-                let here = watches.extract_if(.., |_, (from, _)| *from == scope);
-                woken.extend(here.map(|(_, (_, waker))| waker));
-                if !watches.is_empty() {
-                    state.watched.insert(name, watches);
-                }
-            }
-        }
+        let here = state.from.get(&scope).cloned().unwrap_or_default();
+        let here = here.into_iter();
+        let woken: Vec<_> = here.filter_map(|number| state.leave(number)).collect();
         drop(state);
         // First, for what is forgotten has destructors of the user's.
         wake(woken);
@@ -144,35 +186,35 @@ impl Names for Local {
         }
     }
 
-    fn watch(&self, scope: u64, name: &str, waker: Waker, watcher: &mut Watcher) {
+    fn watch(
+        &self,
+        around: &mut dyn Iterator<Item = u64>,
+        name: &str,
+        waker: Waker,
+        watcher: &mut Watcher,
+    ) {
         let mut state = self.0.lock();
-        if watcher.0 == 0 {
-            state.watchers += 1;
-            watcher.0 = state.watchers;
+        if let Some(watch) = state.watches.get_mut(&watcher.0) {
+            let before = mem::replace(&mut watch.waker, waker);
+            drop(state);
+            return drop(before);
         }
-        let watches = match state.watched.get_mut(name) {
-            Some(watches) => watches,
-            None => state.watched.entry(name.into()).or_default(),
+        state.watchers += 1;
+        watcher.0 = state.watchers;
+        let watch = Watch {
+            name: name.into(),
+            around: around.collect(),
+            waker,
         };
-        let before = watches.insert(watcher.0, (scope, waker));
-        drop(state);
-        drop(before);
+        state.enter(watcher.0, watch);
     }
 
-    fn unwatch(&self, name: &str, watcher: &mut Watcher) {
+    fn unwatch(&self, watcher: &mut Watcher) {
         let number = mem::take(&mut watcher.0);
         if number == 0 {
             return;
         }
-        let mut state = self.0.lock();
-        let mut left = None;
-        if let Some(watches) = state.watched.get_mut(name) {
-            left = watches.remove(&number);
-            if watches.is_empty() {
-                state.watched.remove(name);
-            }
-        }
-        drop(state);
+        let left = self.0.lock().leave(number);
         drop(left);
     }
 }
@@ -183,7 +225,7 @@ impl fmt::Debug for State {
         let given = given.map(|(scope, names)| (scope, names.keys().collect::<Vec<_>>()));
         f.debug_struct("State")
             .field("given", &given.collect::<Vec<_>>())
-            .field("watched", &self.watched.keys().collect::<Vec<_>>())
+            .field("watches", &self.watches.len())
             .finish_non_exhaustive()
     }
 }
@@ -237,20 +279,28 @@ mod tests {
         let woken = || count.0.load(Ordering::Relaxed);
         let waker = || Waker::from(Arc::clone(&count));
         let (mut one, mut other) = (Watcher::default(), Watcher::default());
-        names.watch(1, "db", waker(), &mut one);
-        names.watch(1, "db", waker(), &mut one);
-        names.watch(2, "db", waker(), &mut other);
+        let watch = |around: &[u64], name, watcher: &mut Watcher| {
+            names.watch(&mut around.iter().copied(), name, waker(), watcher);
+        };
+        watch(&[1, 7], "db", &mut one);
+        watch(&[1, 7], "db", &mut one);
+        watch(&[2, 7], "db", &mut other);
         names.register(1, "log", entry(0));
+        // In a scope that is not around either.
+        names.register(3, "db", entry(1));
         assert_eq!((woken(), Arc::strong_count(&count)), (0, 3));
+        names.forget(7);
+        assert_eq!(woken(), 0, "they watch there, and not from there");
         names.forget(2);
         assert_eq!((woken(), Arc::strong_count(&count)), (1, 2));
-        names.register(3, "db", entry(1));
+        names.register(7, "db", entry(1));
         assert_eq!((woken(), Arc::strong_count(&count)), (2, 1));
-        names.watch(1, "web", waker(), &mut one);
-        names.unwatch("web", &mut one);
-        names.unwatch("web", &mut one);
+        watch(&[1], "web", &mut one);
+        names.unwatch(&mut one);
+        names.unwatch(&mut one);
         names.register(1, "web", entry(1));
         assert_eq!((woken(), Arc::strong_count(&count)), (2, 1));
-        assert!(names.0.lock().watched.is_empty());
+        let state = names.0.lock();
+        assert!(state.watches.is_empty() && state.watched.is_empty() && state.from.is_empty());
     }
 }

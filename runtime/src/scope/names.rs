@@ -245,11 +245,12 @@ impl<T: Clone + 'static> WaitForName<T> {
         self.scope.use_names();
         // Before the looks, so that nothing is missed.
         let waker = cx.waker().clone();
-        names.watch(self.scope.id, &self.name, waker, &mut self.watcher);
+        let mut around = self.scope.around();
+        names.watch(&mut around, &self.name, waker, &mut self.watcher);
         let stops = self.scope.is_stopping();
         let found = self.scope.find_as(&self.name);
         if found.is_some() || stops {
-            names.unwatch(&self.name, &mut self.watcher);
+            names.unwatch(&mut self.watcher);
             return Poll::Ready(found);
         }
         current::waits_for(WaitKind::Other, 0);
@@ -281,7 +282,7 @@ impl<T: Clone + 'static> Event for WaitForName<T> {
 impl<T> Drop for WaitForName<T> {
     fn drop(&mut self) {
         let names = &self.scope.system.names;
-        names.unwatch(&self.name, &mut self.watcher);
+        names.unwatch(&mut self.watcher);
     }
 }
 
