@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use super::failure;
 use super::home::{Isolated, Member, Owner};
+use super::life::Life;
 use super::stop::{self, ExitReport, Late};
 use crate::channel::waiters::Waiters;
 use crate::observe::hooks::{self, Hooks};
@@ -22,7 +23,7 @@ use crate::observe::{Event, EventKind};
 use crate::process::exit::{IntoOutcome, contain};
 use crate::process::spawn::SpawnOptions;
 use crate::supervise::Supervisor;
-use crate::sync::{AtomicUsize, Lock, Ordering};
+use crate::sync::{Lock, Ordering};
 use crate::system::SystemInner;
 use crate::task::cell::{self, Home};
 use crate::task::current;
@@ -44,9 +45,8 @@ pub(crate) struct ScopeInner {
     pub(crate) system: Arc<SystemInner>,
     pub(super) parent: Option<Arc<ScopeInner>>,
     deadline: Option<Instant>,
-    /// [`STOPPING`], [`WATCHED`], and the number of processes and child scopes that have not ended. One word, so that a spawn and a
-    /// stop cannot miss each other: whichever comes second sees the first.
-    life: AtomicUsize,
+    /// [`STOPPING`], [`WATCHED`], and the number of processes and child scopes that have not ended.
+    life: Arc<Life>,
     /// Who starts, restarts and stops the children that are supervised.
     pub(crate) supervisor: OnceLock<Arc<Supervisor>>,
     pub(crate) state: Lock<State>,
@@ -81,6 +81,13 @@ impl State {
     }
 }
 
+impl Life {
+    pub(crate) fn alive(&self) -> usize {
+        // ORDERING: Acquire: pairs with the Release in `leave`.
+        self.word.load(Ordering::Acquire) & ALIVE
+    }
+}
+
 impl ScopeInner {
     pub(crate) fn new(
         system: Arc<SystemInner>,
@@ -108,13 +115,15 @@ impl ScopeInner {
             (Some(own), Some(inherited)) => Some(own.min(inherited)),
             (own, inherited) => own.or(inherited),
         };
+        let id = system.next_scope_id();
+        let around = parent.as_ref().map(|parent| Arc::clone(&parent.life));
         let scope = Arc::new(Self {
-            id: system.next_scope_id(),
+            id,
             name: name.into(),
             system,
             parent,
             deadline,
-            life: AtomicUsize::new(0),
+            life: Life::new(id, around),
             supervisor: OnceLock::new(),
             state: Lock::new(State::default()),
         });
@@ -144,7 +153,7 @@ impl ScopeInner {
     /// One more child. Returns whether the scope has begun to stop.
     pub(crate) fn enter(&self) -> bool {
         // ORDERING: AcqRel: what the stop did before it set the flag is visible to a spawn that sees it.
-        let before = self.life.fetch_add(1, Ordering::AcqRel);
+        let before = self.life.word.fetch_add(1, Ordering::AcqRel);
         if before & ALIVE == 0
             && let Some(parent) = &self.parent
         {
@@ -157,7 +166,7 @@ impl ScopeInner {
     /// One child less.
     pub(crate) fn leave(&self) {
         // ORDERING: AcqRel: what the child did comes before what the one who waited for it does.
-        if self.life.fetch_sub(1, Ordering::AcqRel) & ALIVE == 1 {
+        if self.life.word.fetch_sub(1, Ordering::AcqRel) & ALIVE == 1 {
             let watchers = std::mem::take(&mut self.state.lock().ended);
             watchers.wake_all();
             if let Some(parent) = &self.parent {
@@ -167,8 +176,11 @@ impl ScopeInner {
     }
 
     pub(crate) fn alive(&self) -> usize {
-        // ORDERING: Acquire: pairs with the Release in `leave`.
-        self.life.load(Ordering::Acquire) & ALIVE
+        self.life.alive()
+    }
+
+    pub(crate) fn life(&self) -> &Arc<Life> {
+        &self.life
     }
 
     /// How many processes have not ended, here and in the scopes inside.
@@ -184,19 +196,19 @@ impl ScopeInner {
 
     pub(crate) fn is_stopping(&self) -> bool {
         // ORDERING: Acquire pairs with the Release in `begin_stop`.
-        self.life.load(Ordering::Acquire) & STOPPING != 0
+        self.life.word.load(Ordering::Acquire) & STOPPING != 0
     }
 
     /// Lets looks at the processes of the system see those of this scope.
     pub(crate) fn watch(&self) {
         // ORDERING: Relaxed: a look that misses it is followed by others.
-        self.life.fetch_or(WATCHED, Ordering::Relaxed);
+        self.life.word.fetch_or(WATCHED, Ordering::Relaxed);
     }
 
     /// Whether looks at the processes of the system see those of this scope.
     pub(crate) fn is_looked_at(&self) -> bool {
         // ORDERING: Acquire: as in `is_stopping`.
-        self.life.load(Ordering::Acquire) & (STOPPING | WATCHED) != 0
+        self.life.word.load(Ordering::Acquire) & (STOPPING | WATCHED) != 0
     }
 
     /// How long a stop may take: what was said when it began, or the default of the system.
@@ -273,7 +285,7 @@ impl ScopeInner {
             }
             state.stop = Some((self.system.scheduler.clock.now(), grace));
             // ORDERING: AcqRel: see `enter`; a process that was counted before is seen by the coordinator.
-            self.life.fetch_or(STOPPING, Ordering::AcqRel);
+            self.life.word.fetch_or(STOPPING, Ordering::AcqRel);
             waiters = state.stopping.take_all();
             children = state.children.clone();
         }

@@ -12,14 +12,14 @@ use std::future::{Future, poll_fn};
 use std::panic::Location;
 use std::pin::pin;
 use std::ptr::{self, NonNull};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use crate::observe::BOOKS;
 use crate::scheduler::Scheduler;
 use crate::scheduler::worker;
-use crate::scope::ScopeInner;
+use crate::scope::Life;
 use crate::sim::here;
 use crate::sim::values::About;
 use crate::supervise::Lineage;
@@ -532,11 +532,11 @@ pub(crate) fn is_within(scope: u64) -> bool {
 }
 
 /// The stopping scope of the current process that is farthest out, if a stop has reached it.
-pub(crate) fn stopping_scope() -> Option<Weak<ScopeInner>> {
+pub(crate) fn stopping_scope() -> Option<Arc<Life>> {
     with_task(|task| {
         task.and_then(Header::scope)
             .and_then(|scope| scope.outermost_stopping())
-            .map(Arc::downgrade)
+            .map(|scope| Arc::clone(scope.life()))
     })
 }
 
