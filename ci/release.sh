@@ -11,4 +11,4 @@ run() { cargo test --release --quiet -p roundrock-tests "$@"; }
 
 PLANTED_SEEDS="${1:-10000}" run --test planted --test sim
 ROUNDROCK_SEEDS=100000 run --test oracle
-ROUNDROCK_SEEDS=10000 run --test kernels negative::
+ROUNDROCK_SEEDS=10000 run --test kernels -- negative:: kept::

@@ -12,6 +12,7 @@ mod context;
 mod control;
 mod forced;
 mod global;
+mod kept;
 mod kit;
 mod micro;
 mod mixed;

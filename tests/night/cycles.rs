@@ -105,7 +105,7 @@ fn a_parent_joins_before_it_sends() {
             Ok(())
         },
         r#"proven leaked: 4 processes wait for each other, and nobody else can wake them
-  parent#_ (spawned at tests/night/cycles.rs:_) waits for the end of child#_
+  parent#_ (spawned at tests/night/cycles.rs:_) waits for the end of child#_ (awaited at tests/night/cycles.rs:_)
   child#_ (spawned at tests/night/cycles.rs:_) wait to receive from "start" (tests/night/cycles.rs:_), whose only sender is held by parent#_"#,
     );
 }
@@ -194,7 +194,7 @@ fn a_hundred_calls_in_a_cycle() {
             Ok(())
         },
         r#"proven leaked: 100 processes wait for each other, and nobody else can wake them
-  hop#_ (spawned at tests/night/cycles.rs:_) wait for a reply of hop#_"#,
+  hop#_ (spawned at tests/night/cycles.rs:_) wait for a reply of hop#_ to `pass` (called at tests/night/cycles.rs:_)"#,
     );
 }
 
@@ -268,7 +268,7 @@ proven leaked: a process waits behind source#_, which can never run again
 proven leaked: a process waits behind source#_, which can never run again
   store#_ (spawned at tests/night/cycles.rs:_) waits to receive from "parsed" (tests/night/cycles.rs:_), whose only sender is held by parse#_, #_
 proven leaked: a process waits behind source#_, which can never run again
-  waits for all#_ (spawned at tests/night/cycles.rs:_) waits for the end of store#_"#,
+  waits for all#_ (spawned at tests/night/cycles.rs:_) waits for the end of store#_ (awaited at tests/night/cycles.rs:_)"#,
     );
 }
 
@@ -328,7 +328,7 @@ fn a_cycle_through_a_child_that_was_restarted() {
             Ok(())
         },
         r#"proven leaked: 2 processes wait for each other, and nobody else can wake them
-  Peer#_ (spawned at tests/night/cycles.rs:_) waits for a reply of Back#_
-  Back#_ (spawned at tests/night/cycles.rs:_) waits for a reply of Peer#_"#,
+  Peer#_ (spawned at tests/night/cycles.rs:_) waits for a reply of Back#_ to `call_back` (called at tests/night/cycles.rs:_)
+  Back#_ (spawned at tests/night/cycles.rs:_) waits for a reply of Peer#_ to `hello` (called at tests/night/cycles.rs:_)"#,
     );
 }

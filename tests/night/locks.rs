@@ -31,6 +31,46 @@ fn two_readers_upgrade() {
     );
 }
 
+/// Two locks of one struct that two processes share, taken in two orders.
+#[test]
+fn two_locks_of_one_struct() {
+    struct Bank {
+        left: Mutex<u32>,
+        right: Mutex<u32>,
+    }
+
+    #[process]
+    async fn there(bank: &Arc<Bank>, step: &Sender<()>) -> Result<()> {
+        let _left = bank.left.lock().await;
+        step.send(()).await?;
+        let _right = bank.right.lock().await;
+        Ok(())
+    }
+
+    #[process]
+    async fn back(bank: &Arc<Bank>, step: &Receiver<()>) {
+        let _right = bank.right.lock().await;
+        step.recv().await;
+        let _left = bank.left.lock().await;
+    }
+
+    proven(
+        |scope| async move {
+            let bank = Arc::new(Bank {
+                left: Mutex::new(1),
+                right: Mutex::new(2),
+            });
+            let (step, stepped) = rendezvous();
+            scope.spawn(there(Arc::clone(&bank), step));
+            scope.spawn(back(bank, stepped));
+            Ok(())
+        },
+        r#"proven leaked: 2 processes wait for each other, and nobody else can wake them
+  there#_ (spawned at tests/night/locks.rs:_) waits for a lock (asked for at tests/night/locks.rs:_) that is held by back#_ (taken at tests/night/locks.rs:_)
+  back#_ (spawned at tests/night/locks.rs:_) waits for a lock (asked for at tests/night/locks.rs:_) that is held by there#_ (taken at tests/night/locks.rs:_)"#,
+    );
+}
+
 /// A sends under the lock, B joins C, and C wants the lock: three kinds of waits in one cycle.
 #[test]
 fn a_send_a_join_and_a_lock() {
@@ -67,7 +107,7 @@ fn a_send_a_join_and_a_lock() {
         },
         r#"proven leaked: 3 processes wait for each other, and nobody else can wake them
   writes#_ (spawned at tests/night/locks.rs:_) waits for room in "rows" (tests/night/locks.rs:_), whose only receiver is held by reads#_
-  reads#_ (spawned at tests/night/locks.rs:_) waits for the end of counts#_
+  reads#_ (spawned at tests/night/locks.rs:_) waits for the end of counts#_ (awaited at tests/night/locks.rs:_)
   counts#_ (spawned at tests/night/locks.rs:_) waits for a lock (asked for at tests/night/locks.rs:_) that is held by writes#_ (taken at tests/night/locks.rs:_)"#,
     );
 }

@@ -40,6 +40,10 @@ fn plain(text: &str) -> String {
     }
     let age = |line: &str| match line.split_once(" for ") {
         Some((before, _)) if before.starts_with("suspected") => format!("{before} for _"),
+        Some((before, after)) if before.starts_with("orphaned") => {
+            let rest = after.split_once(", and").map_or("", |(_, rest)| rest);
+            format!("{before} for _, and{rest}")
+        }
         _ => line.to_owned(),
     };
     plain.lines().map(age).collect::<Vec<_>>().join("\n")
@@ -114,6 +118,16 @@ where
 {
     let old = |leak: &Leak| matches!(leak.verdict, Verdict::Suspected { .. });
     let text = report_of(System::builder().suspect_after(millis(20)), old, body);
+    assert!(text == expected, "\n{text}\n--- and not\n{expected}");
+}
+
+#[track_caller]
+fn orphaned<F>(body: impl FnOnce(Scope) -> F + Send + 'static, expected: &str)
+where
+    F: Future<Output = Result<()>> + Send + 'static,
+{
+    let orphan = |leak: &Leak| matches!(leak.verdict, Verdict::Orphaned { .. });
+    let text = report_of(System::builder().suspect_after(millis(20)), orphan, body);
     assert!(text == expected, "\n{text}\n--- and not\n{expected}");
 }
 

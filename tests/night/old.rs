@@ -57,7 +57,7 @@ fn an_answer_in_a_table() {
             Ok(())
         },
         r#"suspected: a process has waited for _
-  client#_ (spawned at tests/night/old.rs:_) waits for a reply of Broker#_; not proven: whoever has the `Reply` of its call may still answer"#,
+  client#_ (spawned at tests/night/old.rs:_) waits for a reply of Broker#_ to `ask` (called at tests/night/old.rs:_); not proven: whoever has the `Reply` of its call may still answer"#,
     );
 }
 
@@ -140,5 +140,98 @@ fn a_oneshot_that_is_kept() {
         },
         r#"suspected: a process has waited for _
   asks#_ (spawned at tests/night/old.rs:_) waits to receive from the channel made at tests/night/old.rs:_; not proven: who could end the wait is not followed for `latest`, `broadcast` and `oneshot`"#,
+    );
+}
+
+/// Who took a lock has ended, and has forgotten the guard.
+#[test]
+#[expect(clippy::mem_forget, reason = "what the test is about")]
+fn a_guard_that_is_forgotten() {
+    #[process]
+    async fn forgets(table: Arc<Mutex<u32>>) {
+        // It never runs its destructor.
+        let own: &'static Arc<Mutex<u32>> = Box::leak(Box::new(table));
+        std::mem::forget(own.lock().await);
+    }
+
+    #[process]
+    async fn wants(table: &Arc<Mutex<u32>>) {
+        *table.lock().await += 1;
+    }
+
+    orphaned(
+        |scope| async move {
+            let table = Arc::new(Mutex::new(0));
+            scope.spawn(forgets(Arc::clone(&table))).await?;
+            scope.pool(2, wants(table));
+            Ok(())
+        },
+        r#"orphaned: 2 processes have waited for _, and the owner of what they wait for has ended
+  wants#_, #_ (spawned at tests/night/old.rs:_) wait for a lock (asked for at tests/night/old.rs:_) that is held by forgets#_ (taken at tests/night/old.rs:_); forgets#_ has ended, and did not give back the guard: it was forgotten, or given to somebody else, who may still give it back"#,
+    );
+}
+
+/// Who took the only permit has ended, and has forgotten it.
+#[test]
+#[expect(clippy::mem_forget, reason = "what the test is about")]
+fn a_permit_that_is_forgotten() {
+    #[process]
+    async fn forgets(limit: &Semaphore) {
+        std::mem::forget(limit.acquire().await);
+    }
+
+    #[process]
+    async fn wants(limit: &Semaphore) {
+        drop(limit.acquire().await);
+    }
+
+    orphaned(
+        |scope| async move {
+            let limit = Semaphore::new(1);
+            scope.spawn(forgets(limit.clone())).await?;
+            scope.spawn(wants(limit));
+            Ok(())
+        },
+        r#"orphaned: a process has waited for _, and the owner of what it waits for has ended
+  wants#_ (spawned at tests/night/old.rs:_) waits for a permit of a semaphore (asked for at tests/night/old.rs:_), of which some were given to forgets#_ (taken at tests/night/old.rs:_); forgets#_ has ended, and did not give back the permit: it was forgotten, or given to somebody else, who may still give it back"#,
+    );
+}
+
+/// A server that puts its answers into a table which others have too, and ends.
+#[test]
+fn a_reply_that_outlives_its_server() {
+    type Table = Arc<std::sync::Mutex<Vec<Reply<u32>>>>;
+
+    #[process]
+    struct Broker {
+        table: Table,
+    }
+
+    #[handlers]
+    impl Broker {
+        fn ask(&mut self, answer: Reply<u32>, cx: &mut Cx) {
+            self.table.lock().expect("not poisoned").push(answer);
+            cx.stop();
+        }
+    }
+
+    #[process]
+    async fn client(broker: &BrokerHandle) -> Result<u32> {
+        Ok(broker.ask().await?)
+    }
+
+    orphaned(
+        |scope| async move {
+            let table = Table::default();
+            let broker = scope.spawn(Broker {
+                table: Arc::clone(&table),
+            });
+            scope.spawn(client(broker));
+            scope.stopping().await;
+            drop(table);
+            Ok(())
+        },
+        r#"orphaned: a process has waited for _, and the owner of what it waits for has ended
+  client#_ (spawned at tests/night/old.rs:_) waits for a reply of Broker#_ to `ask` (called at tests/night/old.rs:_); Broker#_ has ended, and did not answer: the `Reply` was forgotten, or given to somebody else, who may still answer"#,
     );
 }

@@ -214,6 +214,6 @@ fn a_start_that_calls_one_that_starts_later() {
             Ok(())
         },
         r#"suspected: a process has waited for _
-  first#_ (spawned at tests/night/scripts.rs:_) waits for a reply of second#_; not proven: the mailbox of its call is kept for second, which its supervisor has not started, or not again yet"#,
+  first#_ (spawned at tests/night/scripts.rs:_) waits for a reply of second#_ to `ping` (called at tests/night/scripts.rs:_); not proven: the mailbox of its call is kept for second, which its supervisor has not started, or not again yet"#,
     );
 }

@@ -1,13 +1,17 @@
 //! The processes of a random system: functions that do one random thing after another with what they were lent and what they came
 //! by, and structs that keep endpoints in their state.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::time::Instant;
 
 use roundrock::Done;
 use roundrock::channel::WeakSender;
 use roundrock::prelude::*;
 use roundrock::sync::MutexGuard;
-use roundrock_tests::Random;
+use roundrock_tests::{Random, yield_now};
 
 use crate::world::{At, Shared, Side, Wait, Want};
 
@@ -236,7 +240,7 @@ fn kind(end: &Endpoint) -> usize {
 
 impl Actor<'_> {
     async fn act(&mut self) {
-        match self.script.random.below(20) {
+        match self.script.random.below(21) {
             0..=3 => self.send().await,
             4..=7 => self.recv().await,
             8 | 9 => self.select().await,
@@ -247,12 +251,35 @@ impl Actor<'_> {
             14 => self.join().await,
             15..=17 => self.call().await,
             18 => self.exchange(),
+            19 => self.sleep_beside().await,
             _ => {
                 self.begin(Wait::Timer);
                 sleep(millis(1 + self.script.random.below(3) as u64)).await;
                 self.end();
             }
         }
+    }
+
+    /// Begins to sleep, and puts that aside while it does something else.
+    async fn sleep_beside(&mut self) {
+        let pause = millis(1 + self.script.random.below(3) as u64);
+        let mut kept = pin!(sleep(pause));
+        poll_fn(|cx| Poll::Ready(kept.as_mut().poll(cx).is_ready())).await;
+        let until = roundrock::time::now() + pause;
+        self.keeps_until(Some(until));
+        // What one poll speaks of counts as long as the process is parked by that.
+        yield_now().await;
+        match self.script.random.below(4) {
+            0 => self.send().await,
+            1 => self.lock().await,
+            2 => self.call().await,
+            _ => self.recv().await,
+        }
+        self.keeps_until(None);
+    }
+
+    fn keeps_until(&self, until: Option<Instant>) {
+        self.world().get().processes[self.me()].kept = until;
     }
 
     fn me(&self) -> usize {

@@ -296,7 +296,8 @@ impl System<'_> {
             .map(|process| self.ids.get(&process.id).copied())
             .collect();
         let proven = proven.context("somebody was proven who is not in the system")?;
-        let world = self.world.get();
+        let mut world = self.world.get();
+        world.now = Some(roundrock::time::now());
         for &process in &proven {
             let steps = world.processes[process].steps;
             self.proven.entry(process).or_insert(steps);

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use crate::world::{At, Side, Wait, Want, World};
 
-/// A rule that a detector may break. The first nine prove what is not so, the last two miss what is.
+/// A rule that a detector may break. The first ten prove what is not so, the last two miss what is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mistake {
     /// What a process has in its hands is taken for its own, as what it was lent is.
@@ -32,6 +32,8 @@ pub(crate) enum Mistake {
     LockOutside,
     /// Who waits for a timer waits for ever.
     Timer,
+    /// Whoever waits is woken by what its last poll spoke of, and by nothing else.
+    Kept,
     /// What a process was lent may be anybody's.
     Ports,
     /// The state of a struct may be anybody's.
@@ -39,7 +41,7 @@ pub(crate) enum Mistake {
 }
 
 impl Mistake {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Loose,
         Self::InMessage,
         Self::Outside,
@@ -49,6 +51,7 @@ impl Mistake {
         Self::FirstArm,
         Self::LockOutside,
         Self::Timer,
+        Self::Kept,
         Self::Ports,
         Self::State,
     ];
@@ -63,14 +66,15 @@ enum Wakers {
 
 /// Who can never run again, as far as it can be known.
 pub(crate) fn provable(world: &World) -> BTreeSet<usize> {
-    Rules(None).closed(world, |process, want, channel| {
-        Rules(None).known_wakers(world, process, want, channel)
+    let rules = Rules::known(None);
+    rules.closed(world, |process, want, channel| {
+        rules.known_wakers(world, process, want, channel)
     })
 }
 
 /// What a detector would prove that makes this mistake.
 pub(crate) fn mistaken(world: &World, mistake: Mistake) -> BTreeSet<usize> {
-    let rules = Rules(Some(mistake));
+    let rules = Rules::known(Some(mistake));
     rules.closed(world, |process, want, channel| {
         rules.known_wakers(world, process, want, channel)
     })
@@ -78,25 +82,42 @@ pub(crate) fn mistaken(world: &World, mistake: Mistake) -> BTreeSet<usize> {
 
 /// Who can never run again.
 pub(crate) fn physical(world: &World) -> BTreeSet<usize> {
-    Rules(None).closed(world, |process, want, channel| {
+    let rules = Rules {
+        broken: None,
+        knows_all: true,
+    };
+    rules.closed(world, |process, want, channel| {
         real_wakers(world, process, want, channel)
     })
 }
 
 /// The rules, perhaps with a mistake.
 #[derive(Debug, Clone, Copy)]
-struct Rules(Option<Mistake>);
+struct Rules {
+    broken: Option<Mistake>,
+    /// What a process does when it is woken is known: to look at what it waits for, and to wait on.
+    knows_all: bool,
+}
 
 impl Rules {
+    fn known(broken: Option<Mistake>) -> Self {
+        Self {
+            broken,
+            knows_all: false,
+        }
+    }
+
     fn breaks(self, mistake: Mistake) -> bool {
-        self.0 == Some(mistake)
+        self.broken == Some(mistake)
     }
 
     /// Whether a process waits for something that only processes could bring about.
     fn is_inside(self, world: &World, process: usize) -> bool {
         let process = &world.processes[process];
         let timer = process.wait == Wait::Timer && !self.breaks(Mistake::Timer);
-        process.alive && !timer && process.wait != Wait::Nothing
+        let kept = process.kept.is_some_and(|until| Some(until) > world.now);
+        let kept = kept && !self.knows_all && !self.breaks(Mistake::Kept);
+        process.alive && !timer && !kept && process.wait != Wait::Nothing
     }
 
     fn closed(

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
 
 /// Which end of a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +67,8 @@ pub(crate) struct Process {
     pub(crate) alive: bool,
     /// A struct process that is in none of its handlers; always true of functions, which have no fields.
     pub(crate) between: bool,
+    /// It keeps a future, beside what it waits for, that will wake it then.
+    pub(crate) kept: Option<Instant>,
 }
 
 /// A lock: who holds it, and where the ways to it are.
@@ -84,6 +87,8 @@ pub(crate) struct World {
     pub(crate) ends: BTreeMap<u32, End>,
     pub(crate) processes: Vec<Process>,
     pub(crate) locks: Vec<Lock>,
+    /// The moment of the last look.
+    pub(crate) now: Option<Instant>,
     next: u32,
 }
 
@@ -114,6 +119,7 @@ impl World {
             steps: 0,
             alive: true,
             between: true,
+            kept: None,
         });
         self.processes.len() - 1
     }

@@ -27,7 +27,7 @@ use crate::scheduler::Scheduler;
 use crate::sync::{Ordering, fence};
 use crate::task::ProcessId;
 use crate::task::cell::Header;
-use crate::task::current::{BETWEEN, CYCLE, ENDED, KINDS, STOPPING, UNKNOWN};
+use crate::task::current::{BETWEEN, CALLS, CYCLE, ENDED, KINDS, SET, STOPPING, UNKNOWN};
 use crate::task::ports::{Port, Tie};
 use crate::task::registry::{About, Line, Slot, WaitKind};
 use crate::task::waits::Noted;
@@ -86,6 +86,8 @@ pub(super) struct Parked {
     pub(super) edge: bool,
     /// Since when it is parked, on the coarse clock.
     pub(super) since_ms: u32,
+    /// Where it waits for a reply or an end: see `task::asked`.
+    pub(super) asked: u32,
     waits: Range<u32>,
 }
 
@@ -251,11 +253,15 @@ impl Facts {
                 kinds: (word >> 16) as u16,
                 edge: word & Line::EDGE != 0,
                 since_ms: (word >> 32) as u32,
+                asked: task.asked(),
                 waits: waits as u32..self.waits.len() as u32,
             };
+            let left = may_be_left(parked.kinds, &self.waits[waits..]);
             // ORDERING: Acquire fence: what was read above was read before what is read below.
             fence(Ordering::Acquire);
-            let same = still_parked(slot, task, seq) && parked.kinds & whom.outside() == 0;
+            let same = still_parked(slot, task, seq)
+                && parked.kinds & whom.outside() == 0
+                && usize::from(task.state.waits()) <= left;
             same.then(|| self.enter(parked, about, task))
         });
         if read.flatten().is_none() {
@@ -308,6 +314,7 @@ impl Facts {
                     kinds,
                     edge: false,
                     since_ms: 0,
+                    asked: 0,
                     waits: 0..0,
                 };
                 facts.enter(parked, about, task);
@@ -450,6 +457,24 @@ fn known(held: &[Held]) -> [u64; 3] {
     sum
 }
 
+/// How many wakers a poll has left that spoke of these waits. A process that has left more keeps a future that it polled earlier: its
+/// last poll said nothing of that, but it may still wake the process.
+pub(super) fn may_be_left(kinds: u16, waits: &[Noted]) -> usize {
+    let count = |kind| waits.iter().filter(|wait| wait.kind == kind).count();
+    let (joins, scopes) = (count(WaitKind::Join), count(WaitKind::Scope));
+    // One for a whole set; and one for a scope, whose end is awaited once for each process.
+    let set = kinds & SET != 0;
+    let joined = if set { joins.min(1) } else { joins };
+    let mut ends: Vec<u64> = Vec::new();
+    let awaited = waits.iter().filter(|wait| wait.kind == WaitKind::Scope);
+    ends.extend(awaited.map(|wait| wait.object));
+    ends.sort_unstable();
+    ends.dedup();
+    // A call that waits for room has left one for its reply already.
+    let replies = usize::from(kinds & CALLS != 0);
+    waits.len() - joins - scopes + joined + ends.len() + replies
+}
+
 /// The channels of which some process holds a sender as a port.
 fn fed(scheduler: &Scheduler, breathe: &mut dyn FnMut()) -> HashSet<u64, Fast> {
     let mut fed = HashSet::default();
@@ -553,6 +578,11 @@ impl<'a> Channel<'a> {
     pub(super) fn overdue(&self) -> Option<Overdue> {
         // SAFETY: the table fits the core that this is the head of; see the type.
         unsafe { (self.head().vtable.overdue)(self.head) }
+    }
+
+    /// The process whose mailbox it is.
+    pub(super) fn server(&self) -> Option<ProcessId> {
+        ProcessId::from_raw(self.head().server())
     }
 
     /// Its numbers, read under its lock.

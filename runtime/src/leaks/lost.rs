@@ -1,9 +1,11 @@
-//! Wakeups that were lost: a process is parked in a channel although what it waits for is there. That is an error of the runtime
-//! itself, and never one of the program.
+//! Wakeups that were lost: a process is parked although what it waits for is there. That is an error of the runtime itself, and never
+//! one of the program.
 //!
 //! Each channel says so of itself, in one look under its lock (`channel/overdue.rs`), whoever has its endpoints. So nothing is read
 //! that could be a moment old, and a wake that is under way, on a thread that the operating system has put aside, is none: whoever is
 //! about to be woken has left the list. Each process is counted once for each time that it parked.
+//!
+//! Locks and the ends of processes are looked at in `overdue.rs`.
 //!
 //! Every channel is looked at when somebody asks, when a pass has proven anything (which a lost wakeup would make look like a
 //! mistake of the program), and when suspects are looked for. A process that is found so and proven stuck is the cause of what waits
@@ -13,7 +15,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::facts::Channel;
-use super::report::{Awaited, LISTED, Leak, Stuck, Verdict};
+use super::overdue::{self, Doubts};
+use super::report::{Awaited, Holding, LISTED, Leak, Stuck, Verdict};
 use super::verdict::{name_of, site};
 use crate::channel::overdue::Overdue;
 use crate::observe::{Name, Site};
@@ -27,15 +30,24 @@ pub(crate) struct Lost {
     /// The processes that were counted, and how often each had been polled.
     known: Lock<HashMap<ProcessId, u64>>,
     count: AtomicU64,
+    pub(super) doubts: Doubts,
 }
 
-/// A channel in which somebody is overdue.
+/// Processes that wait for something that is there.
 #[derive(Debug)]
 pub(super) struct Late {
-    overdue: Overdue,
-    mailbox: bool,
-    name: Option<&'static str>,
-    site: Site,
+    pub(super) kind: WaitKind,
+    /// With how often each had been polled.
+    pub(super) processes: Vec<ProcessId>,
+    pub(super) polls: Vec<u64>,
+    /// What is there.
+    pub(super) why: String,
+    pub(super) mailbox: bool,
+    /// Of the channel.
+    pub(super) name: Option<&'static str>,
+    pub(super) site: Option<Site>,
+    /// Whose end it is.
+    pub(super) ended: Option<ProcessId>,
 }
 
 impl Lost {
@@ -43,6 +55,7 @@ impl Lost {
         Self {
             known: Lock::new(HashMap::new()),
             count: AtomicU64::new(0),
+            doubts: Doubts::new(),
         }
     }
 
@@ -66,7 +79,7 @@ impl Lost {
     }
 }
 
-/// The channels of a system in which somebody is overdue.
+/// Who is overdue in a system.
 pub(super) fn find(scheduler: &Scheduler) -> Vec<Late> {
     let mut found = Vec::new();
     for remote in &scheduler.remotes {
@@ -74,51 +87,63 @@ pub(super) fn find(scheduler: &Scheduler) -> Vec<Late> {
             let channel = Channel::listed(&head);
             // A plain thread that waits is nobody's process.
             if let Some(overdue) = channel.overdue().filter(|late| !late.processes.is_empty()) {
+                let Overdue {
+                    receives,
+                    processes,
+                    polls,
+                    why,
+                } = overdue;
                 found.push(Late {
-                    overdue,
+                    kind: match receives {
+                        true => WaitKind::Recv,
+                        false => WaitKind::Send,
+                    },
+                    processes,
+                    polls,
+                    why,
                     mailbox: channel.is_mailbox(),
                     name: channel.stats().name,
-                    site: site(channel.site()),
+                    site: Some(site(channel.site())),
+                    ended: None,
                 });
             }
         });
     }
-    for channel in &found {
-        let Overdue {
-            processes, polls, ..
-        } = &channel.overdue;
-        for (&process, &polls) in processes.iter().zip(polls) {
+    found.extend(overdue::find(scheduler));
+    for late in &found {
+        for (&process, &polls) in late.processes.iter().zip(&late.polls) {
             if scheduler.lost.enter(process, polls) {
-                tell(scheduler, process, channel);
+                tell(scheduler, process, late);
             }
         }
     }
     found
 }
 
-fn tell(scheduler: &Scheduler, process: ProcessId, channel: &Late) {
+fn tell(scheduler: &Scheduler, process: ProcessId, late: &Late) {
     let name = scheduler.registry.name_of(process);
-    let place = format!("{}:{}", channel.site.file, channel.site.line);
+    let site = late.site.as_ref();
+    let place = site.map(|site| format!("{}:{}", site.file, site.line));
     tracing::error!(
-        target: "roundrock::leak", process = name, process.id = process.raw(), channel = channel.name, place,
-        why = channel.overdue.why,
+        target: "roundrock::leak", process = name, process.id = process.raw(), channel = late.name, place,
+        why = late.why,
         "lost_wakeup: a process was not woken although what it waits for is there, which is a bug in Roundrock"
     );
 }
 
 impl Late {
     pub(super) fn processes(&self) -> &[ProcessId] {
-        &self.overdue.processes
+        &self.processes
     }
 }
 
-/// What is said of a channel.
+/// What is said of those who are late.
 pub(super) fn say(late: &Late, scheduler: &Scheduler) -> Leak {
     let now_ms = scheduler.clock.coarse_ms();
     let listed = late.processes().iter().take(LISTED);
     Leak {
         verdict: Verdict::LostWakeup {
-            why: late.overdue.why.clone(),
+            why: late.why.clone(),
         },
         processes: listed
             .map(|&id| stuck(scheduler, id, late, now_ms))
@@ -129,7 +154,7 @@ pub(super) fn say(late: &Late, scheduler: &Scheduler) -> Leak {
     }
 }
 
-fn stuck(scheduler: &Scheduler, id: ProcessId, channel: &Late, now_ms: u32) -> Stuck {
+fn stuck(scheduler: &Scheduler, id: ProcessId, late: &Late, now_ms: u32) -> Stuck {
     let (name, site) = name_of(scheduler, id);
     let slot = scheduler.registry.slot(id.index());
     // ORDERING: Relaxed: see `registry::Line`; to say for how long.
@@ -141,19 +166,27 @@ fn stuck(scheduler: &Scheduler, id: ProcessId, channel: &Late, now_ms: u32) -> S
         site,
         since: Duration::from_millis(since.into()),
         waits: vec![Awaited {
-            name: channel.name.map(Name::from),
-            site: Some(channel.site.clone()),
-            mailbox: channel.mailbox,
-            ..Awaited::of(match channel.overdue.receives {
-                true => WaitKind::Recv,
-                false => WaitKind::Send,
-            })
+            name: late.name.map(Name::from),
+            site: late.site.clone(),
+            mailbox: late.mailbox,
+            holders: ended(scheduler, late),
+            ..Awaited::of(late.kind)
         }],
     }
 }
 
+fn ended(scheduler: &Scheduler, late: &Late) -> Vec<Holding> {
+    let holding = |process| Holding {
+        process: Some(process),
+        name: name_of(scheduler, process).0,
+    };
+    late.ended.into_iter().map(holding).collect()
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use std::sync::Arc;
+
     use crate::WaitKind;
     use crate::channel::overdue::mistakes::Bare;
     use crate::leaks::{Leak, Proof, Verdict};
@@ -286,6 +319,52 @@ mod tests {
             error.contains("deadlock") && error.contains("internal error"),
             "{error}"
         );
+    }
+
+    /// Whoever waits for a lock, or for an end, is looked at twice: a wake may be under way.
+    #[test]
+    fn a_lock_that_nobody_was_given_is_found() -> Result<()> {
+        System::builder().workers(2).run(async |scope| {
+            let lock = Arc::new(crate::locks::Mutex::new(1));
+            let guard = lock.lock().await;
+            let wanted = Arc::clone(&lock);
+            let task = scope.task("wants", async move { *wanted.lock().await += 1 });
+            parked(&scope, WaitKind::Lock).await;
+            assert_eq!(scope.system().lost_wakeups(), 0);
+            lock.gate().give_to_nobody();
+            let text = found(&scope).await[0].to_string();
+            assert!(text.contains("\n  wants#"), "{text}");
+            assert!(text.ends_with(", and the lock is free"), "{text}");
+            assert_eq!(scope.system().lost_wakeups(), 1);
+            drop(guard);
+            task.kill();
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn an_end_that_nobody_was_told_of_is_found() -> Result<()> {
+        System::builder().workers(2).run(async |scope| {
+            let (go, wait) = bounded::<()>(1);
+            let ends = scope.task("ends", async move {
+                let _ = wait.recv().await;
+            });
+            let done = ends.done();
+            let task = scope.task("joins", async move { drop(done.await) });
+            parked(&scope, WaitKind::Join).await;
+            assert_eq!(scope.system().lost_wakeups(), 0);
+            ends.task().forget_watchers();
+            go.send(()).await?;
+            let text = found(&scope).await[0].to_string();
+            assert!(
+                text.contains("\n  joins#") && text.contains(" waits for the end of ends#"),
+                "{text}"
+            );
+            assert!(text.ends_with(", and that has ended"), "{text}");
+            assert_eq!(scope.system().lost_wakeups(), 1);
+            task.kill();
+            Ok(())
+        })
     }
 
     #[test]

@@ -54,7 +54,7 @@
 
 // `cycle` refuses calls when they are made. `facts` is what a pass reads, `relation` who could end a wait, `search` the search over plain numbers, `pass` the three
 // together and why the answer is right, `verdict` and `text` what is said; `proofs` sees that it stays true. `watch` makes passes unasked, and `deadlock`
-// says when nothing can go on, `knot` who holds up a stop, `lost` when the runtime has failed to wake somebody. `suspect` says what is old and not proven, and which arms are dead,
+// says when nothing can go on, `knot` who holds up a stop, `lost` and `overdue` when the runtime has failed to wake somebody. `suspect` says what is old and not proven, and which arms are dead, `orphan` whose owner is gone,
 // `still` what keeps a program open in which nothing runs any more.
 
 pub(crate) mod cycle;
@@ -62,6 +62,8 @@ mod deadlock;
 mod facts;
 pub(crate) mod knot;
 pub(crate) mod lost;
+mod orphan;
+mod overdue;
 mod pass;
 pub(crate) mod proofs;
 mod relation;

@@ -137,7 +137,10 @@ impl Queue {
     fn read(facts: &Facts, pins: &Pins<'_>, object: u64, locks: Locks) -> Option<Self> {
         let gate = pins.gate(object)?;
         // Every way to the lock belongs to a parked process that was lent it, so no guard is anywhere else; see `locks::gate`.
-        let is_known = || gate.paths() == Some(facts.known(object)[SENDERS]);
+        let is_known = || {
+            gate.paths()
+                .is_some_and(|(address, paths)| paths == facts.known(address)[SENDERS])
+        };
         // A permit is made to be given away, so who took one says little.
         let is_likely = || locks == Locks::WhereTaken && !gate.is_semaphore();
         if !is_known() && !is_likely() {

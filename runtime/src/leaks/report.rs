@@ -102,9 +102,16 @@ pub enum Verdict {
     Stranded,
     /// It lives, but these arms of its `select!` can never win: whoever could bring that about is proven stuck.
     DeadArm,
-    /// An error of Roundrock itself, and none of the program: it waits in a channel although what it waits for is there.
+    /// An error of Roundrock itself, and none of the program: it waits in a channel, for a lock or for the end of a process although what
+    /// it waits for is there.
     LostWakeup {
         /// What is there.
+        why: String,
+    },
+    /// It has waited for long (see [`Builder::suspect_after`](crate::system::Builder::suspect_after)) for a lock, a permit or a reply
+    /// whose owner has ended: what that had was forgotten, or given to somebody else, who may still give it back.
+    Orphaned {
+        /// Whose it was.
         why: String,
     },
     /// It has waited for long (see [`Builder::suspect_after`](crate::system::Builder::suspect_after)), and could not be proven. After
@@ -250,8 +257,12 @@ pub struct Awaited {
     pub ends: usize,
     /// Who could end the wait.
     pub holders: Vec<Holding>,
-    /// Where it asked, if it is a lock or a permit.
+    /// Where it asked, if it is a lock or a permit; where it called, if it is a reply or room for a call; where it awaits the end of a
+    /// process, if that is what it waits for alone.
     pub asked: Option<Site>,
+    /// The handler that it called, if it is a reply or room for a call.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub handler: Option<Name>,
     /// Who is before it in the queue of a lock or of permits, and has to have its turn first.
     pub ahead: Vec<Holding>,
     /// It is a permit of a semaphore, and no lock.
@@ -269,6 +280,7 @@ impl Awaited {
             ends: 0,
             holders: Vec::new(),
             asked: None,
+            handler: None,
             ahead: Vec::new(),
             permit: false,
         }
@@ -321,6 +333,10 @@ impl Leak {
 
     pub(super) fn is_suspected(&self) -> bool {
         matches!(self.verdict, Verdict::Suspected { .. })
+    }
+
+    pub(super) fn is_orphaned(&self) -> bool {
+        matches!(self.verdict, Verdict::Orphaned { .. })
     }
 
     /// Returns the names of the processes.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::deadlock;
 use super::facts::is_left_alone;
+use super::orphan;
 use super::pass::Found;
 use super::report::{Holding, LISTED, Leak, Verdict};
 use super::suspect::{self, Waiting, Witness};
@@ -131,6 +132,10 @@ impl Keeping<'_> {
 
     /// Why this wait may still end; `None` if it is for others who stand still too.
     fn reason(&self, process: &Waiting, wait: Noted) -> Option<String> {
+        let orphaned = orphan::reason(self.witness, &self.system.scheduler, process.id, wait);
+        if orphaned.is_some() {
+            return orphaned;
+        }
         let channel = self.witness.channels.get(&wait.object);
         let object = || match channel {
             Some(channel) => {

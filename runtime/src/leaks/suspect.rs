@@ -5,6 +5,8 @@
 //! or waits for I/O, for a stop alone, or for the end of another process, is none; nor is a struct process between two messages, for
 //! that is its place. Nor is who waits behind a waker that another crate has: a server that waits for its next connection looks alike.
 //!
+//! An *orphan* waits for something whose owner has ended: see `orphan.rs`.
+//!
 //! A *dead arm* belongs to a process that lives: whoever could let this arm win is proven stuck. That is certain, as a proof is.
 //!
 //! Nothing is read here unless something is old or stuck. Suspects of one kind are one finding: the same name, the same place of
@@ -13,11 +15,13 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::facts::{Channel, Facts, Fast, Pins, is_left_alone};
+use super::facts::{Channel, Facts, Fast, Pins, is_left_alone, may_be_left};
+use super::orphan;
 use super::pass::Found;
 use super::relation::{self, Locks, Queues};
 use super::report::{Awaited, Holding, LISTED, Leak, Stuck, Verdict};
 use super::search::{Graph, Wake};
+use super::verdict::place_of_call;
 use crate::observe::{Name, Site};
 use crate::order::sort_by_key;
 use crate::scheduler::Scheduler;
@@ -40,6 +44,10 @@ pub(super) struct Waiting {
     pub(super) waits: Vec<Noted>,
     /// Somebody outside has its waker.
     pub(super) given: bool,
+    /// It keeps a future that it polled earlier, and that may wake it.
+    kept: bool,
+    /// Where it waits for a reply or an end: see `verdict::place_of_call`.
+    asked: u32,
     /// It also waits for something that cannot be said.
     pub(super) unknown: bool,
     /// It is a struct that waits between two messages.
@@ -57,6 +65,15 @@ pub(super) struct Awaiting {
     pub(super) granted: bool,
     /// The last message was sent by a plain thread, which may send the next one.
     pub(super) from_outside: bool,
+    /// The process whose mailbox it is.
+    server: Option<ProcessId>,
+}
+
+impl Waiting {
+    /// Whether somebody else may wake it, whatever it waits for.
+    pub(super) fn is_wakeable(&self) -> bool {
+        self.given || self.kept
+    }
 }
 
 /// Reads a process, if it is parked and no stop has reached it.
@@ -70,8 +87,11 @@ pub(super) fn read(scheduler: &Scheduler, slot: &Slot, now_ms: u32) -> Option<Wa
         }
         // ORDERING: Relaxed: see `registry::Line`; a change shows in `seq`.
         let word = line.wait.load(Ordering::Relaxed);
+        let kinds = (word >> 16) as u16;
         let mut waits = Vec::new();
         scheduler.registry.waits(slot, |wait| waits.push(wait));
+        let asked = place_of_call(kinds, &waits, task.asked());
+        let kept = usize::from(task.state.waits()) > may_be_left(kinds, &waits);
         // The arms of a `select!` are asked in turn; for the reader they are the same.
         waits.sort_unstable_by_key(|wait| (wait.kind as u8, wait.object));
         // ORDERING: Acquire fence, and Acquire: what was read above was read before what is read below.
@@ -88,7 +108,9 @@ pub(super) fn read(scheduler: &Scheduler, slot: &Slot, now_ms: u32) -> Option<Wa
             waits,
             idle,
             given: task.state.outside() > 0,
-            unknown: (word >> 16) as u16 & UNKNOWN != 0,
+            kept,
+            asked,
+            unknown: kinds & UNKNOWN != 0,
         })
     })?
 }
@@ -147,14 +169,21 @@ pub(super) fn suspects(
         return Vec::new();
     }
     let witness = Witness::new(scheduler, &old);
-    let groups = witness.groups(&old).into_iter();
-    let mut leaks: Vec<_> = groups
-        .map(|mut group| {
-            sort_by_key(&mut group, |process| std::cmp::Reverse(process.since));
-            let why = witness.why(group[0]);
-            witness.leak(Verdict::Suspected { why }, &group)
-        })
-        .collect();
+    let whose = |process: &Waiting| orphan::why(&witness, scheduler, process);
+    let (orphans, old): (Vec<_>, Vec<_>) = old
+        .into_iter()
+        .partition(|process| whose(process).is_some());
+    let mut leaks = Vec::new();
+    for group in witness.groups(&orphans) {
+        if let Some(why) = whose(group[0]) {
+            leaks.push(witness.leak(Verdict::Orphaned { why }, &group));
+        }
+    }
+    leaks.extend(witness.groups(&old).into_iter().map(|mut group| {
+        sort_by_key(&mut group, |process| std::cmp::Reverse(process.since));
+        let why = witness.why(group[0]);
+        witness.leak(Verdict::Suspected { why }, &group)
+    }));
     // The many and the old first.
     sort_by_key(&mut leaks, |leak| {
         let age = leak
@@ -232,8 +261,9 @@ pub(super) struct Witness<'a> {
     holders: Facts,
 }
 
-/// What processes have in common that are reported together.
-type Likeness = (Name, Option<Site>, Vec<(WaitKind, Option<Site>)>);
+/// What processes have in common that are reported together: name and place of spawning, the place of their call, and what they wait
+/// for.
+type Likeness = (Name, Option<Site>, u32, Vec<(WaitKind, Option<Site>)>);
 
 impl<'a> Witness<'a> {
     pub(super) fn new(scheduler: &'a Scheduler, waiting: &[Waiting]) -> Self {
@@ -255,6 +285,7 @@ impl<'a> Witness<'a> {
                             followed: true,
                             granted: stats.permits > 0 && stats.len < stats.capacity,
                             from_outside: stats.sent > 0 && stats.sent_by == 0,
+                            server: channel.server(),
                             site: super::verdict::site(channel.site()),
                             ends: channel.endpoints(),
                         },
@@ -272,6 +303,7 @@ impl<'a> Witness<'a> {
                             followed: false,
                             granted: false,
                             from_outside: false,
+                            server: None,
                             site: super::verdict::site(site),
                             ends: [0; 3],
                         },
@@ -322,7 +354,8 @@ impl<'a> Witness<'a> {
             let channel = self.channels.get(&wait.object);
             (wait.kind, channel.map(|channel| channel.site.clone()))
         };
-        (name, site, process.waits.iter().map(place).collect())
+        let waits = process.waits.iter().map(place).collect();
+        (name, site, process.asked, waits)
     }
 
     fn stuck(&self, process: &Waiting) -> Stuck {
@@ -335,7 +368,11 @@ impl<'a> Witness<'a> {
             waits: process
                 .waits
                 .iter()
-                .map(|&wait| self.awaited(process.id, wait))
+                .map(|&wait| {
+                    let mut awaited = self.awaited(process.id, wait);
+                    awaited.called(process.asked, self.scheduler);
+                    awaited
+                })
                 .collect(),
         }
     }
@@ -367,6 +404,11 @@ impl<'a> Witness<'a> {
         (numbers.iter().take(LISTED).map(holding).collect(), all)
     }
 
+    /// The process that was called.
+    pub(super) fn server_of(&self, wait: Noted) -> Option<ProcessId> {
+        self.channels.get(&wait.object)?.server
+    }
+
     /// The process whose end is awaited.
     fn joined(&self, wait: Noted) -> Option<Holding> {
         let id = ProcessId::from_raw(wait.object)?;
@@ -393,6 +435,10 @@ impl<'a> Witness<'a> {
             WaitKind::Join => (self.joined(wait).into_iter().collect(), true),
             _ => self.others(wait),
         };
+        // One that has ended has no mailbox any more.
+        let server = self.server_of(wait).filter(|_| holders.is_empty());
+        let server = server.filter(|_| wait.kind == WaitKind::Reply);
+        holders.extend(server.map(|id| self.holding(id)));
         if !all && channel.is_some_and(|channel| channel.followed) {
             holders.push(Holding {
                 process: None,
@@ -433,7 +479,7 @@ impl<'a> Witness<'a> {
         match lock.permit {
             true => "permits of a semaphore go anywhere; whoever has them may still give them back",
             false => {
-                "the guard may be anywhere, for not every way to the lock is a lent `Arc<Mutex<_>>` or `Arc<RwLock<_>>`, or who has it \
+                "the guard may be anywhere, for not every way to the lock is an `Arc` that was lent with the lock in it, or who has it \
                  may still run; whoever has it may still give it back"
             }
         }
@@ -444,6 +490,10 @@ impl<'a> Witness<'a> {
     fn why(&self, process: &Waiting) -> String {
         if process.given {
             return "its waker was given to somebody outside of any process".to_owned();
+        }
+        if process.kept {
+            return "it keeps a future that it has polled before, and that may still wake it"
+                .to_owned();
         }
         if process.unknown {
             return "whoever has the `Reply` of its call may still answer".to_owned();

@@ -20,12 +20,13 @@ impl fmt::Display for Leak {
         let last = self.last_words();
         let kinds = kinds(&self.processes);
         // What is true of all of them is said once.
-        let at_end = self.standstill || kinds.len() > 1 && self.is_suspected();
+        let guess = self.is_suspected() || self.is_orphaned();
+        let at_end = self.standstill || kinds.len() > 1 && guess;
         let after_each = if at_end { "" } else { &last };
         for kind in kinds {
             let sentence = Sentence {
                 of: &kind,
-                certain: !self.is_suspected(),
+                certain: !guess,
             };
             write!(f, "\n  {sentence}{after_each}")?;
         }
@@ -102,6 +103,7 @@ impl Leak {
                     format!("{count} processes")
                 },
             )?,
+            Verdict::Orphaned { .. } => self.orphans(f)?,
             Verdict::Suspected { .. } => self.suspects(f)?,
         }
         Ok(())
@@ -122,6 +124,22 @@ impl Leak {
         write!(f, "suspected: {all}{have} waited for {up_to}{age}")
     }
 
+    /// How many have waited for how long for something that nobody owns any more.
+    fn orphans(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let since = self.processes.iter().map(|process| process.since).max();
+        let age = age(since.unwrap_or_default());
+        match self.count {
+            1 => write!(
+                f,
+                "orphaned: a process has waited for {age}, and the owner of what it waits for has ended"
+            ),
+            count => write!(
+                f,
+                "orphaned: {count} processes have waited for up to {age}, and the owner of what they wait for has ended"
+            ),
+        }
+    }
+
     /// What is added to each sentence.
     fn last_words(&self) -> String {
         match &self.verdict {
@@ -130,6 +148,7 @@ impl Leak {
             }
             Verdict::Suspected { why } => format!("; not proven: {why}"),
             Verdict::LostWakeup { why } => format!(", and {why}"),
+            Verdict::Orphaned { why } => format!("; {why}"),
             _ => String::new(),
         }
     }
@@ -194,7 +213,7 @@ impl fmt::Display for Sentence<'_> {
         }
         // A set of tasks is one wait for the reader.
         let joins = first.waits.iter().all(|wait| wait.kind == WaitKind::Join);
-        if joins {
+        if joins && first.waits.len() > 1 {
             let waits = self.of.iter().flat_map(|process| &process.waits);
             let holders = waits.flat_map(|wait| &wait.holders);
             return write_wait(f, &first.waits[0], &holders.collect::<Vec<_>>(), self);
@@ -245,15 +264,30 @@ fn write_wait(
         }
         WaitKind::Recv => write!(f, "to receive from {}{}", object(wait), whose("sender")),
         WaitKind::Send if wait.mailbox && wait.ends > 0 => {
-            write!(f, "for room in the mailbox of {holders}")
+            write!(f, "for room in the mailbox of {holders}{}", called(wait))
         }
         WaitKind::Send => write!(f, "for room in {}{}", object(wait), whose("receiver")),
-        WaitKind::Reply => write!(f, "for a reply of {holders}"),
-        WaitKind::Join => write!(f, "for the end of {holders}"),
+        WaitKind::Reply => write!(f, "for a reply of {holders}{}", called(wait)),
+        WaitKind::Join => write!(f, "for the end of {holders}{}", called(wait)),
         WaitKind::Scope if !sentence.certain => f.write_str("for the end of a scope"),
         WaitKind::Scope => write!(f, "for the end of a scope, in which {holders} cannot end"),
         WaitKind::Stopping => f.write_str("for a stop"),
         _ => f.write_str("for something unknown"),
+    }
+}
+
+/// Where a call was made, and to which handler: ` to `get` (called at src/main.rs:45)`; or where an end is awaited.
+fn called(wait: &Awaited) -> String {
+    let verb = match wait.kind {
+        WaitKind::Join => "awaited",
+        _ => "called",
+    };
+    let site = wait.asked.as_ref();
+    let at = site.map_or_else(String::new, |site| format!(" ({verb} at {})", place(site)));
+    match &wait.handler {
+        Some(handler) if wait.kind == WaitKind::Send => format!(" for a call of `{handler}`{at}"),
+        Some(handler) => format!(" to `{handler}`{at}"),
+        None => at,
     }
 }
 

@@ -16,6 +16,8 @@ use crate::order::sort_by_key;
 use crate::scheduler::Scheduler;
 use crate::task::ProcessId;
 use crate::task::WaitKind;
+use crate::task::asked;
+use crate::task::current::{CALLS, SET};
 use crate::task::origin::{NOBODY, Origin};
 use crate::task::ports::Tie;
 use crate::task::waits::Noted;
@@ -57,7 +59,7 @@ pub(super) fn likely(
 }
 
 /// Why a circle through locks is not proven.
-pub(super) const LIKELY: &str = "a guard of a lock that is not lent as an `Arc<Mutex<_>>` or `Arc<RwLock<_>>` of its own may be anywhere; \
+pub(super) const LIKELY: &str = "a guard of a lock may be anywhere, unless every way to the lock is an `Arc` that was lent with the lock in it; \
                       if each is still with who took it, they wait for each other for ever";
 
 /// What a sentence may be made of.
@@ -80,8 +82,9 @@ struct Causes {
     causes: Vec<usize>,
 }
 
-/// What processes have in common that are reported together.
-type Likeness = (usize, &'static str, Place, Vec<(WaitKind, Place)>);
+/// What processes have in common that are reported together: the cause, name and place of spawning, the place of their call, and what
+/// they wait for.
+type Likeness = (usize, &'static str, Place, u32, Vec<(WaitKind, Place)>);
 
 /// Where something was spawned or made.
 type Place = Option<&'static Location<'static>>;
@@ -219,10 +222,12 @@ impl Witness<'_> {
     }
 
     fn likeness(&self, cause: usize, process: u32) -> Likeness {
-        let origin = self.origin(self.facts().processes[process as usize].id);
-        let waits = self.facts().waits(process as usize).iter();
-        let waits = waits.map(|wait| (wait.kind, self.place(*wait))).collect();
-        (cause, origin.name, origin.site, waits)
+        let parked = &self.facts().processes[process as usize];
+        let origin = self.origin(parked.id);
+        let waits = self.facts().waits(process as usize);
+        let asked = place_of_call(parked.kinds, waits, parked.asked);
+        let waits = waits.iter().map(|wait| (wait.kind, self.place(*wait)));
+        (cause, origin.name, origin.site, asked, waits.collect())
     }
 
     fn leak(&self, verdict: Verdict, processes: &[u32]) -> Leak {
@@ -245,7 +250,8 @@ impl Witness<'_> {
     fn stuck(&self, process: u32) -> Stuck {
         let parked = &self.facts().processes[process as usize];
         let (name, site) = self.name(parked.id);
-        let waits = self.facts().waits(process as usize).iter();
+        let waits = self.facts().waits(process as usize);
+        let asked = place_of_call(parked.kinds, waits, parked.asked);
         let wakes = self.graph.wakes(process as usize);
         Stuck {
             id: parked.id,
@@ -253,8 +259,13 @@ impl Witness<'_> {
             site,
             since: self.since(process),
             waits: waits
+                .iter()
                 .zip(wakes)
-                .map(|(&wait, &wake)| self.awaited(process, wait, wake))
+                .map(|(&wait, &wake)| {
+                    let mut awaited = self.awaited(process, wait, wake);
+                    awaited.called(asked, self.scheduler);
+                    awaited
+                })
                 .collect(),
         }
     }
@@ -387,6 +398,35 @@ pub(super) fn lock(gate: &Gate, process: ProcessId) -> Option<Awaited> {
         permit: gate.is_semaphore(),
         ..Awaited::of(WaitKind::Lock)
     })
+}
+
+/// Where a process called or awaits an end, if that is one of its waits and no other; zero otherwise.
+pub(super) fn place_of_call(kinds: u16, waits: &[Noted], asked: u32) -> u32 {
+    let is_it = |wait: &&Noted| match wait.kind {
+        WaitKind::Reply => true,
+        WaitKind::Join => kinds & SET == 0,
+        WaitKind::Send => kinds & CALLS != 0,
+        _ => false,
+    };
+    let sets = usize::from(kinds & SET != 0);
+    match waits.iter().filter(is_it).count() + sets {
+        1 => asked,
+        _ => 0,
+    }
+}
+
+impl Awaited {
+    /// Adds where it was called or awaited, if that is known; see [`place_of_call`].
+    pub(super) fn called(&mut self, asked: u32, scheduler: &Scheduler) {
+        let is_it = matches!(self.kind, WaitKind::Reply | WaitKind::Join | WaitKind::Send);
+        let Some((location, handler)) = asked::read(asked).filter(|_| is_it) else {
+            return;
+        };
+        self.asked = Some(site(location));
+        let server = self.holders.iter().find_map(|holder| holder.process);
+        let handler = server.and_then(|id| origin_of(scheduler, id).handler_name(handler));
+        self.handler = handler.map(Name::from);
+    }
 }
 
 /// The name of a process, and where it was spawned.

@@ -378,6 +378,7 @@ fn report(system: &SystemInner, leak: &Leak) {
         let name = match leak.verdict {
             Verdict::Stranded => "leak.stranded",
             Verdict::DeadArm => "leak.dead_arm",
+            Verdict::Orphaned { .. } => "leak.orphaned",
             Verdict::Suspected { .. } if leak.standstill => "leak.standstill",
             _ => "leak.suspected",
         };

@@ -11,6 +11,16 @@
 //! anybody. Whoever has the lock in a static, in memory that is never freed, or on a plain thread has an `Arc` of it that no process
 //! was lent: [`Gate::paths`] counts them all, and the search for leaks compares. Permits of a semaphore own their gate and go
 //! anywhere, so nobody knows who holds them.
+//!
+//! **A lock in a struct that several share** lies in an `Arc` too, in that of the struct: whoever borrows the lock does so through it. A
+//! lock that somebody waits for is borrowed, so it stays where it is. So when a process begins to wait, it looks in which of the `Arc`s
+//! that it was lent the lock lies ([`Gate::lies_at`]). Behind a pointer of the struct, in a `Box` or a `Vec`, it lies elsewhere, and is not
+//! followed.
+
+#![expect(
+    unsafe_code,
+    reason = "looks where a lock lies in what the polled process was lent"
+)]
 
 use std::borrow::Borrow;
 use std::collections::{HashMap, VecDeque};
@@ -18,6 +28,7 @@ use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
+use std::ptr;
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll, ready};
 
@@ -27,6 +38,8 @@ use crate::sim::events::at;
 use crate::sim::values::About;
 use crate::sim::{here, told};
 use crate::sync::{AtomicU32, Guard, Lock, Ordering};
+use crate::task::cell::Header;
+use crate::task::ports::{Ports, Region};
 use crate::task::registry::WaitKind;
 use crate::task::waker::{self, TaskWaker};
 use crate::task::{ProcessId, current};
@@ -87,6 +100,8 @@ impl fmt::Display for Holder {
 /// See the header.
 #[derive(Debug)]
 pub(crate) struct Gate {
+    /// How large the value is in the `Arc` below. That may also be one that a process was lent which has waited for a lock in it.
+    size: OnceLock<usize>,
     state: Lock<State>,
     /// The `Arc` that the lock lies in, once a process was lent it.
     shared: OnceLock<Weak<dyn Send + Sync>>,
@@ -94,7 +109,7 @@ pub(crate) struct Gate {
     marks: AtomicU32,
 }
 
-/// The lock was lent in another `Arc` later.
+/// The lock was lent in another `Arc` later, or was found elsewhere.
 const MOVED: u32 = 1;
 /// It is among the [`Gates`] of a system.
 const LISTED: u32 = 2;
@@ -220,6 +235,7 @@ impl Holders {
 impl Gate {
     pub(super) fn new(permits: u32) -> Self {
         Self {
+            size: OnceLock::new(),
             state: Lock::new(State {
                 free: permits,
                 tickets: 0,
@@ -272,11 +288,13 @@ impl Gate {
         gate: &Arc<Self>,
         scheduler: &Scheduler,
         address: usize,
+        size: usize,
         shared: impl FnOnce() -> Weak<dyn Send + Sync>,
     ) {
         let mut first = false;
         let known = gate.shared.get_or_init(|| {
             first = true;
+            let _ = gate.size.set(size);
             shared()
         });
         if first {
@@ -284,6 +302,31 @@ impl Gate {
         } else if known.as_ptr().addr() != address {
             // ORDERING: Relaxed: whoever lends the lock in its new place publishes this with its ports.
             gate.marks.fetch_or(MOVED, Ordering::Relaxed);
+        }
+    }
+
+    /// The process that this thread polls is about to wait for the lock, which lies at this place.
+    fn lies_at(self: &Arc<Self>, task: &Header, place: usize) {
+        let known = self.shared.get().map(|shared| {
+            let begin = shared.as_ptr().addr();
+            let size = self.size.get().copied().unwrap_or(0);
+            (begin..begin + size).contains(&place)
+        });
+        match known {
+            Some(true) => {}
+            // ORDERING: Relaxed: the process publishes this when it parks.
+            Some(false) => drop(self.marks.fetch_or(MOVED, Ordering::Relaxed)),
+            None => {
+                let find = |ports: &mut Ports| {
+                    // SAFETY: this thread polls the process.
+                    unsafe { ports.region_of(place) }
+                };
+                if let Some(Region { shared, size }) = task.slot().change_ports(find) {
+                    // Whoever was first has found the same. The size is there before it is asked for.
+                    let _ = self.size.set(size);
+                    let _ = self.shared.set(shared);
+                }
+            }
         }
     }
 
@@ -298,13 +341,14 @@ impl Gate {
         }
     }
 
-    /// How many `Arc`s of the lock there are: all ways to it. `None` if there could be others.
-    pub(crate) fn paths(&self) -> Option<u64> {
+    /// The address of what lies in the `Arc` that the lock lies in, and how many of those there are: all ways to the lock. `None` if
+    /// there could be others. Weak ones do not matter: whoever makes a strong one of such has no guard yet.
+    pub(crate) fn paths(&self) -> Option<(u64, u64)> {
         let shared = self.shared.get()?;
         // ORDERING: Relaxed: see `lent`.
         let known = self.marks.load(Ordering::Relaxed) & MOVED == 0;
-        // One weak reference is the gate's own.
-        (known && shared.weak_count() == 1).then(|| shared.strong_count() as u64)
+        let address = shared.as_ptr().addr() as u64;
+        known.then(|| (address, shared.strong_count() as u64))
     }
 
     /// Who holds permits, and who waits, at this moment.
@@ -342,6 +386,17 @@ impl Gate {
             holders: state.holders.all(),
             ahead: ahead.map(|one| one.holder).collect(),
         })
+    }
+
+    /// What this process should have been woken for, which waits here and is parked.
+    pub(crate) fn owes(&self, process: ProcessId) -> Option<&'static str> {
+        let state = self.state.lock();
+        let mine = |one: &Waiting| one.holder.process == Some(process);
+        match state.waiting.iter().position(mine) {
+            Some(0) if state.waiting[0].holder.permits <= state.free => Some("the lock is free"),
+            Some(_) => None,
+            None => Some("it was given the lock"),
+        }
     }
 
     pub(super) fn free(&self) -> u32 {
@@ -397,6 +452,17 @@ impl Gate {
         }
         drop(state);
         granted.into_iter().for_each(TaskWaker::wake);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+impl Gate {
+    /// Takes the lock from who has it, and forgets who waits: a mistake, to see it found.
+    pub(crate) fn give_to_nobody(&self) {
+        let mut state = self.state.lock();
+        if let Some((_, holder)) = state.holders.first.take() {
+            state.free += holder.permits;
+        }
     }
 }
 
@@ -516,9 +582,16 @@ impl<G: Borrow<Arc<Gate>>> Acquire<G> {
         }
         drop(state);
         drop(old);
+        // A guard borrows the field of its lock that points to the gate; a permit has a pointer of its own.
+        let place = ptr::from_ref(gate).addr();
         current::with_task(|task| {
-            task.into_iter()
-                .for_each(|task| gate.enter_list(task.scheduler()))
+            if let Some(task) = task {
+                let is_polled = current::address() == ptr::from_ref(task).addr();
+                if is_polled && !gate.is_semaphore() {
+                    gate.lies_at(task, place);
+                }
+                gate.enter_list(task.scheduler());
+            }
         });
         current::waits_for(WaitKind::Lock, gate.number());
         Poll::Pending

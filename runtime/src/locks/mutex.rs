@@ -158,11 +158,19 @@ impl<T> Mutex<T> {
     }
 }
 
+#[cfg(all(test, not(loom)))]
+impl<T> Mutex<T> {
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+}
+
 // A process that was lent the `Arc` has guards that borrow from that, so they cannot leave it; see `gate`.
 impl<T: Send + 'static> Trace for Arc<Mutex<T>> {
     fn trace(&self, name: &'static str, visitor: &mut Visitor<'_>) {
         let shared = || -> Weak<dyn Send + Sync> { Arc::<Mutex<T>>::downgrade(self) };
-        visitor.add_lock(name, &self.gate, Arc::as_ptr(self).addr(), shared);
+        let (address, size) = (Arc::as_ptr(self).addr(), size_of::<Mutex<T>>());
+        visitor.add_lock(name, &self.gate, (address, size), shared);
     }
 }
 

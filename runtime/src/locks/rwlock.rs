@@ -128,7 +128,8 @@ impl<T> RwLock<T> {
 impl<T: Send + Sync + 'static> Trace for Arc<RwLock<T>> {
     fn trace(&self, name: &'static str, visitor: &mut Visitor<'_>) {
         let shared = || -> Weak<dyn Send + Sync> { Arc::<RwLock<T>>::downgrade(self) };
-        visitor.add_lock(name, &self.gate, Arc::as_ptr(self).addr(), shared);
+        let (address, size) = (Arc::as_ptr(self).addr(), size_of::<RwLock<T>>());
+        visitor.add_lock(name, &self.gate, (address, size), shared);
     }
 }
 

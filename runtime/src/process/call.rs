@@ -5,8 +5,7 @@
 //! panic `Crashed`, by a handler that forgot its [`Reply`] `NoReply`. So a call always completes. Both are in
 //! [`reply`](super::reply).
 //!
-//! **Invariant**
-//! - A caller that goes says so in the cell, and a message whose caller has gone is skipped if its handler has not started.
+//! **Invariant**: a caller that goes says so in the cell, and a message whose caller has gone is skipped if its handler has not started.
 
 #![expect(
     unsafe_code,
@@ -17,13 +16,13 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use crate::channel::error::{SendError, TrySendError};
-use crate::channel::sender::SendOp;
-use crate::channel::sender::Sender;
+use crate::channel::sender::{SendOp, Sender};
 #[cfg(doc)]
 use crate::process::Reply;
 use crate::process::handle::{Handle, Handlers};
@@ -31,8 +30,7 @@ use crate::process::refusal::CallError;
 use crate::process::reply::{Question, ReplySlot, question};
 use crate::sim::told;
 use crate::sim::values::About;
-use crate::task::current;
-use crate::task::registry::WaitKind;
+use crate::task::{WaitKind, asked, current};
 use crate::time::clock::now;
 use crate::time::sleep::{Sleep, sleep_until};
 
@@ -385,6 +383,7 @@ impl<'h, P: Handlers, R, E> IntoFuture for Call<'h, P, R, E, P::Message> {
     type Output = Result<R, CallError<E>>;
     type IntoFuture = CallFuture<'h, P, R, E, P::Message>;
 
+    #[track_caller]
     fn into_future(self) -> CallFuture<'h, P, R, E, P::Message> {
         let Self {
             handle,
@@ -394,17 +393,17 @@ impl<'h, P: Handlers, R, E> IntoFuture for Call<'h, P, R, E, P::Message> {
             later,
         } = self;
         let (reply, answer) = question();
+        let handler = P::index(&message).saturating_add(1);
         if let Some(slot) = slot(&mut message) {
             *slot = answer;
         }
         let deadline = deadline(limit);
-        let sleep = deadline.map(|deadline| Box::pin(sleep_until(deadline)));
-        let op = SendOp::new(Envelope::new(message, deadline));
         CallFuture {
             handle,
             reply,
-            op,
-            sleep,
+            op: SendOp::new(Envelope::new(message, deadline)),
+            sleep: deadline.map(|deadline| Box::pin(sleep_until(deadline))),
+            asked: asked::at(Location::caller(), handler),
             progress: Progress::New,
             later,
         }
@@ -431,6 +430,8 @@ pub struct CallFuture<'h, P, R, E, M> {
     reply: Question<R, E>,
     op: SendOp<Envelope<M>>,
     sleep: Option<Pin<Box<Sleep>>>,
+    /// Where it is awaited, and for which handler.
+    asked: u32,
     progress: Progress,
     later: bool,
 }
@@ -472,7 +473,7 @@ impl<P: Handlers, R, E> CallFuture<'_, P, R, E, P::Message> {
                     return Poll::Ready(Err(CallError::Gone));
                 }
                 Poll::Pending => {
-                    current::waits_in_call();
+                    current::waits_in_call(this.asked);
                     return this.wait(cx);
                 }
             }
@@ -485,6 +486,7 @@ impl<P: Handlers, R, E> CallFuture<'_, P, R, E, P::Message> {
         }
         let mailbox = &this.handle.get().mailbox;
         current::waits_for_process(WaitKind::Reply, mailbox.object(), mailbox.server());
+        current::waits_at(this.asked);
         if this.later {
             current::waits_for_more();
         }

@@ -461,6 +461,7 @@ pub trait InboxHandle: Sized {
 /// What a body was lent.
 pub(super) fn lent<B: Body>(body: &B, scope: &Scope, names: &'static [&'static str]) -> Ports {
     let mut visitor = Visitor::new(&scope.inner.system.scheduler, names);
+    visitor.lent = true;
     body.visit(&mut visitor);
     visitor.into_ports()
 }

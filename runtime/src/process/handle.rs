@@ -224,6 +224,7 @@ impl<P> Handle<P> {
     ///
     /// This is a monitor: each gives exactly one notice, also when it was made after the end. Of a supervised child it is the
     /// end of its present incarnation; [`closed`](Self::closed) waits until none will follow.
+    #[track_caller]
     pub fn done(&self) -> Done {
         Done::new(self.mailbox.owner())
     }
@@ -247,6 +248,7 @@ impl<P> Handle<P> {
     /// assert!(counter.closed().await.is_normal());    // and none will follow
     /// # Ok(()) }) }
     /// ```
+    #[track_caller]
     pub fn closed(&self) -> Done {
         Done::new(self.mailbox.owner().map(|task| task.whole()))
     }

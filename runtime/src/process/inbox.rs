@@ -49,11 +49,13 @@ impl<P, O> FnHandle<P, O> {
 
     /// Waits until the process has ended, and says how. May be a branch of `select!`. Of a supervised child this is the end of
     /// its present incarnation; [`closed`](Self::closed) waits until none will follow.
+    #[track_caller]
     pub fn done(&self) -> Done {
         Done::new(self.task.acting().or_else(|| Some(self.task.clone())))
     }
 
     /// Waits until the process has ended, and is not started again. May be a branch of `select!`.
+    #[track_caller]
     pub fn closed(&self) -> Done {
         Done::new(Some(self.task.clone()))
     }

@@ -1,10 +1,12 @@
 //! Ports: the endpoints that a process was lent or keeps in its state, listed so that the runtime knows who holds them.
 //!
 //! [`Trace`] never looks behind `Arc`, `Rc`, `&` or raw pointers: what lies there may be used by somebody else, and counting
-//! it as held inside would be wrong. An `Arc` of a lock is a way to the lock, and is counted as one: see `locks/gate.rs`. A missed endpoint only makes an answer less certain.
+//! it as held inside would be wrong. An `Arc` of a lock is a way to the lock, and is counted as one; so is a lent `Arc` of anything in
+//! which a lock may lie: see `locks/gate.rs`. A missed endpoint only makes an answer less certain.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::num::NonZeroUsize;
+use std::panic::RefUnwindSafe;
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, Weak};
 
@@ -13,7 +15,7 @@ use crate::channel::head::Head;
 use crate::channel::{BroadcastSender, LatestSender, OneshotSender, Receiver, Sender, WeakSender};
 use crate::locks::Gate;
 use crate::scheduler::Scheduler;
-use crate::task::ports::{Port, Ports, Tie};
+use crate::task::ports::{Port, Ports, SHAPE, Shape, Tie};
 
 /// Ports that need no allocation.
 const INLINE: usize = 4;
@@ -32,6 +34,8 @@ pub struct Visitor<'a> {
     pub(crate) traced: bool,
     /// Whether a receiver that was visited has messages, if that is asked.
     pub(crate) queued: Option<bool>,
+    /// What is visited was lent, and stays where it is as long as the process lives.
+    pub(crate) lent: bool,
 }
 
 impl<'a> Visitor<'a> {
@@ -44,6 +48,7 @@ impl<'a> Visitor<'a> {
             more: Vec::new(),
             traced: false,
             queued: None,
+            lent: false,
         }
     }
 
@@ -77,21 +82,30 @@ impl<'a> Visitor<'a> {
         }
     }
 
-    /// Adds a way to a lock: an `Arc` whose value has this address.
+    /// Adds a way to a lock: an `Arc` whose value has this address and size.
     pub(crate) fn add_lock(
         &mut self,
         name: &str,
         gate: &Arc<Gate>,
-        address: usize,
+        (address, size): (usize, usize),
         shared: impl FnOnce() -> Weak<dyn Send + Sync>,
     ) {
         let position = self.position(name);
-        Gate::lent(gate, self.scheduler, address, shared);
-        self.push(Port::new(
-            NonNull::from(&**gate).cast(),
-            position,
-            Tie::Lock,
-        ));
+        Gate::lent(gate, self.scheduler, address, size, shared);
+        if let Some(address) = NonZeroUsize::new(address) {
+            let address = NonNull::without_provenance(address);
+            self.push(Port::new(address, position, Tie::Lock));
+        }
+    }
+
+    /// Adds a lent way to what lies in an `Arc`, with its locks.
+    fn add_shared<T: Send + Sync + 'static>(&mut self, name: &str, shared: &Arc<T>) {
+        let position = self.position(name);
+        let shape: &'static Shape = const { &Shape::of::<T>() };
+        if let Some(value) = NonNull::new(Arc::as_ptr(shared).cast_mut().cast::<()>()) {
+            self.push(Port::new(value, position, Tie::Lock));
+            self.push(Port::new(NonNull::from(shape).cast(), SHAPE, Tie::Lock));
+        }
     }
 
     /// The position of a name among those of all arguments or fields; one that does not fit has no name.
@@ -202,10 +216,17 @@ tuples!(A 0, B 1, C 2, D 3);
 
 /// Looks at a value of any type: with [`Trace`] if it has that, otherwise not at all.
 ///
-/// Called as `(&Probe(&value)).visit("name", visitor)`: the method of [`ViaTrace`] needs one reference less than the one of
-/// [`ViaNothing`], so the compiler prefers it where it applies.
+/// Called as `(&Probe(&value)).visit("name", visitor)`: of several methods of this name the compiler prefers those of the type itself,
+/// and then those that need the fewest references, and a shared one rather than an exclusive one. So these are asked in turn, and the
+/// first that applies is it: an `Arc` in which no lock lies (below), [`ViaTrace`] for a value, [`ViaTrace`] for any other `Arc`, [`ViaNothing`].
 #[derive(Debug)]
 pub struct Probe<'a, T: ?Sized>(pub &'a T);
+
+// A lock of ours hands out what it owns by a shared reference, so no type that has one inside is `RefUnwindSafe`.
+impl<T: RefUnwindSafe> Probe<'_, Arc<T>> {
+    /// Does nothing: no lock lies in there.
+    pub fn visit(&self, _name: &'static str, _visitor: &mut Visitor<'_>) {}
+}
 
 /// The way for values that have [`Trace`].
 pub trait ViaTrace {
@@ -220,12 +241,21 @@ impl<T: Trace + ?Sized> ViaTrace for Probe<'_, T> {
     }
 }
 
+// What was lent stays; a field of a struct may be given away, and would have to be looked at before each message.
+impl<T: Send + Sync + 'static> ViaTrace for &Probe<'_, Arc<T>> {
+    fn visit(&self, name: &'static str, visitor: &mut Visitor<'_>) {
+        if visitor.lent {
+            visitor.add_shared(name, self.0);
+        }
+    }
+}
+
 /// The way for all others.
 pub trait ViaNothing {
     /// Does nothing.
-    fn visit(&self, name: &'static str, visitor: &mut Visitor<'_>);
+    fn visit(&mut self, name: &'static str, visitor: &mut Visitor<'_>);
 }
 
 impl<T: ?Sized> ViaNothing for &Probe<'_, T> {
-    fn visit(&self, _name: &'static str, _visitor: &mut Visitor<'_>) {}
+    fn visit(&mut self, _name: &'static str, _visitor: &mut Visitor<'_>) {}
 }

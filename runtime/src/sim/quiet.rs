@@ -10,7 +10,7 @@ use crate::sim::reason::Reason;
 use crate::sync::Ordering;
 use crate::system::SystemInner;
 use crate::task::TaskRef;
-use crate::task::current::BETWEEN;
+use crate::task::current::{BETWEEN, SET};
 use crate::task::registry::{About, Slot, WaitKind};
 use crate::task::waits::Noted;
 
@@ -37,7 +37,8 @@ pub(crate) fn leaked(machine: &Machine) -> Vec<String> {
         | K::Lock.bit()
         | K::Scope.bit()
         | K::Select.bit()
-        | BETWEEN;
+        | BETWEEN
+        | SET;
     if machine.scheduler.timers.next_deadline().is_some() {
         return Vec::new();
     }

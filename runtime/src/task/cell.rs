@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `state` | anyone |
 //! | `ending` | anyone, as `ending.rs` says |
+//! | `asked` | the worker that polls the task writes it, observers read it |
 //! | `ready_ms` | who notified the task writes it; the worker that takes it from a queue reads it |
 //! | `slot`, `vtable`, `scheduler` | anyone, read only; `scheduler` and `slot` live as long as `home`, which the cell owns |
 //! | `stage` | before `DONE`: the worker that took the task from a queue; after `DONE`: whoever changes `ending` or has the last reference, then whoever frees the cell |
@@ -76,6 +77,8 @@ pub(crate) struct Header {
     pub(crate) ending: Ending,
     /// When the task was made runnable. Here and not in the slot, so that a wake writes to one line.
     ready_ms: AtomicU32,
+    /// Where it waits for a reply or an end, if it waits for one: see `asked.rs`.
+    asked: AtomicU32,
 }
 
 // SAFETY: every field is either read only or has its own synchronisation, see the table in the file's header.
@@ -93,6 +96,19 @@ impl Header {
     pub(crate) fn ready_ms(&self) -> u32 {
         // ORDERING: Relaxed: see `registry::Line`.
         self.ready_ms.load(Ordering::Relaxed)
+    }
+
+    /// Says where the task waits for a reply or an end, as [`asked::at`](crate::task::asked::at).
+    #[inline]
+    pub(crate) fn note_asked(&self, asked: u32) {
+        // ORDERING: Release: as `registry::Line::object`, which is written for the same wait.
+        self.asked.store(asked, Ordering::Release);
+    }
+
+    /// Where the task waits, if its wait is for a reply or an end.
+    pub(crate) fn asked(&self) -> u32 {
+        // ORDERING: Relaxed: see `registry::Line`; the reader fences before it looks at `seq` again.
+        self.asked.load(Ordering::Relaxed)
     }
 
     pub(crate) fn scheduler(&self) -> &Scheduler {
@@ -220,6 +236,7 @@ where
             slot: NonNull::from(slot),
             ending: Ending::new(),
             ready_ms: AtomicU32::new(0),
+            asked: AtomicU32::new(0),
         },
         home: ManuallyDrop::new(home),
         stage: UnsafeCell::new(Stage::Future(future)),

@@ -24,13 +24,14 @@ use crate::sim::here;
 use crate::sim::values::About;
 use crate::supervise::Lineage;
 use crate::sync::{Ordering, thread_local};
-use crate::task::TaskRef;
 use crate::task::cell::Header;
 use crate::task::registry::{FreeCache, WaitKind};
+use crate::task::state::{REFERENCE, WAIT};
 use crate::task::waits::{self, Noted, Said};
+use crate::task::{TaskRef, WaitRef};
 
 pub(crate) use crate::task::flags::{
-    BETWEEN, CALLS, CLOSING, CYCLE, ENDED, KINDS, LATE, STOPPING, TOLD, UNKNOWN, told_of,
+    BETWEEN, CALLS, CLOSING, CYCLE, ENDED, KINDS, LATE, SET, STOPPING, TOLD, UNKNOWN, told_of,
 };
 
 pub(crate) use crate::task::noting::{
@@ -49,7 +50,7 @@ pub(super) struct Current {
     task: Cell<*const Header>,
     /// The process that this thread runs a blocking job of.
     attached: Cell<*const Header>,
-    /// Waits that were registered in this poll and not yet published in the task's state word.
+    /// Waits and references that were registered in this poll and not yet published in the task's state word, in its units.
     registered: Cell<i64>,
     budget: Cell<u32>,
     /// What this poll has said of its waits, and the first of them.
@@ -123,7 +124,7 @@ pub(crate) struct Frame<'a> {
 /// What a step leaves behind.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Left {
-    /// The waits that it registered.
+    /// The waits and references that it registered, for the state word.
     pub(crate) registered: i64,
     /// Whether one of its waits is for one process only: [`edge`].
     pub(crate) has_edge: bool,
@@ -202,6 +203,7 @@ impl<'a> Frame<'a> {
         let count = current.said.get().noted();
         if count > waits::MOST {
             current.said.set(current.said.get().and_kinds(UNKNOWN));
+            self.task.state.has_many_waits();
         }
         let waits = current.waits.iter().take(count).map(Cell::get);
         self.task
@@ -289,26 +291,22 @@ fn charge_wait_slow(task: &Header, now: u32, since: u32, kind: WaitKind) {
 
 /// A reference to the task that a wait of ours will hold. Free of charge if that task is the one that this thread polls.
 #[inline]
-pub(crate) fn reference(header: NonNull<Header>) -> TaskRef {
-    CURRENT.with(|current| {
-        if ptr::eq(current.task.get(), header.as_ptr()) {
-            current.registered.set(current.registered.get() + 1);
-        } else {
-            // SAFETY: whoever asks holds a waker or a pointer of this task, so it lives.
-            unsafe { header.as_ref() }.state.retain();
-        }
-    });
-    // SAFETY: the reference was counted above: in the plain counter, or in the state word.
-    unsafe { TaskRef::from_raw(header) }
+pub(crate) fn wait_of(header: NonNull<Header>) -> WaitRef {
+    if !count_for(header, WAIT) {
+        // SAFETY: whoever asks holds a waker or a pointer of this task, so it lives.
+        unsafe { header.as_ref() }.state.retain_wait();
+    }
+    // SAFETY: the wait was counted above: in the plain counter, or in the state word.
+    unsafe { WaitRef::from_raw(header) }
 }
 
-/// Gives a reference back without touching the state word, if the task is the one that this thread polls.
+/// Counts so much for the state word of the task, if it is the one that this thread polls.
 #[inline]
-pub(crate) fn give_back(header: NonNull<Header>) -> bool {
+pub(crate) fn count_for(header: NonNull<Header>, by: i64) -> bool {
     CURRENT.with(|current| {
         let own = ptr::eq(current.task.get(), header.as_ptr());
         if own {
-            current.registered.set(current.registered.get() - 1);
+            current.registered.set(current.registered.get() + by);
         }
         own
     })
@@ -321,6 +319,20 @@ pub(crate) fn waits_for(kind: WaitKind, object: u64) {
         return;
     }
     CURRENT.with(|current| note(current, kind, object, |said| said));
+}
+
+/// Says where the current process waits, of a wait for a reply, for room for a call, or for the end of a process.
+#[inline]
+pub(crate) fn waits_at(asked: u32) {
+    if !BOOKS {
+        return;
+    }
+    CURRENT.with(|current| {
+        // SAFETY: a task that is being polled by this thread holds its life reference.
+        if let Some(task) = unsafe { current.task.get().as_ref() } {
+            task.note_asked(asked);
+        }
+    });
 }
 
 /// Adds a wait to those of this poll, and what `more` says of it.
@@ -420,7 +432,10 @@ fn spent(
 
 /// The process that this thread polls.
 pub(crate) fn task() -> Option<TaskRef> {
-    CURRENT.with(|current| NonNull::new(current.task.get().cast_mut()).map(reference))
+    let header = CURRENT.with(|current| NonNull::new(current.task.get().cast_mut()))?;
+    count_for(header, REFERENCE);
+    // SAFETY: this thread polls the task, and the reference was counted for it.
+    Some(unsafe { TaskRef::from_raw(header) })
 }
 
 /// The address of the process that this thread polls, to compare it with others; zero if there is none.

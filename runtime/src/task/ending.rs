@@ -28,7 +28,7 @@ use std::sync::Arc;
 use crate::process::exit::{Exit, ExitKind, Fault};
 use crate::sync::{AtomicPtr, Ordering, wait_a_moment};
 use crate::task::waker::TaskWaker;
-use crate::task::{TaskRef, Watchers};
+use crate::task::{WaitRef, Watchers};
 
 const TAG: usize = 7;
 /// One task, or nobody.
@@ -212,7 +212,7 @@ unsafe fn unpack(word: *mut ()) -> Watch {
         ONE => Watch::Awaited(match NonNull::new(pointer.cast()) {
             None => Watchers::None,
             // SAFETY: by contract this reference was the word's.
-            Some(header) => Watchers::One(TaskWaker::Task(unsafe { TaskRef::from_raw(header) })),
+            Some(header) => Watchers::One(TaskWaker::Task(unsafe { WaitRef::from_raw(header) })),
         }),
         // SAFETY: by contract this box was the word's.
         MANY => Watch::Awaited(Watchers::Many(unsafe { Box::from_raw(pointer.cast()) })),

@@ -16,8 +16,10 @@ pub(crate) const UNKNOWN: u16 = 1 << 15;
 pub(crate) const BETWEEN: u16 = 1 << 14;
 /// Among the kinds of a poll: its wait for room is a part of a call.
 pub(crate) const CALLS: u16 = 1 << 13;
+/// Among the kinds of a poll: what it said of ends of processes are those of one set, which one waker is for.
+pub(crate) const SET: u16 = 1 << 12;
 /// The bits of the kinds themselves.
-pub(crate) const KINDS: u16 = CALLS - 1;
+pub(crate) const KINDS: u16 = SET - 1;
 
 /// Which input that is, see [`told_of`].
 pub(crate) const TOLD: u32 = 0x7fff_ffe0;

@@ -5,6 +5,7 @@
 use std::any::Any;
 use std::future::{Future, IntoFuture};
 use std::ops::Deref;
+use std::panic::Location;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, ready};
@@ -14,10 +15,11 @@ use crate::process::exit::Exit;
 use crate::scheduler::Scheduler;
 use crate::sim::told;
 use crate::sync::{Ordering, prefetch, prefetch_rest};
+use crate::task::asked;
 use crate::task::cell::{self, Header};
 use crate::task::current;
 use crate::task::registry::{ProcessId, WaitKind};
-use crate::task::state::Notify;
+use crate::task::state::{Notify, REFERENCE, WAIT};
 use crate::task::watch::{Registration, Wait};
 
 /// Bytes of a small cell.
@@ -66,22 +68,12 @@ impl TaskRef {
     /// Wakes the task and gives up this reference.
     #[inline]
     pub(crate) fn wake(self) {
-        self.wake_with(Scheduler::schedule);
-    }
-
-    /// The same, behind all that is queued on this worker, which the caller tells of its surplus afterwards.
-    pub(crate) fn wake_behind(self) {
-        self.wake_with(Scheduler::schedule_behind);
-    }
-
-    #[inline]
-    fn wake_with(self, schedule: impl FnOnce(&Scheduler, NonNull<Header>)) {
         let header = std::mem::ManuallyDrop::new(self).0;
         // SAFETY: the reference that is being given up keeps the cell alive until the state has changed.
         let task = unsafe { header.as_ref() };
         match task.state.notify_and_release() {
             // Nobody else may run or finish it before it is queued, so it still lives.
-            Notify::Queue => schedule(task.scheduler(), header),
+            Notify::Queue => task.scheduler().schedule(header),
             Notify::Nothing => {}
             // SAFETY: that was the last reference.
             Notify::Free => unsafe { cell::free(header) },
@@ -146,6 +138,18 @@ impl TaskRef {
     pub(crate) fn id(&self) -> ProcessId {
         self.slot().id()
     }
+
+    /// Forgets those who wait for the end: a mistake, to see it found.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn forget_watchers(&self) {
+        use crate::task::ending::Watch;
+        use crate::task::watch::Watchers;
+        let forgotten = match &mut *self.ending.change() {
+            Watch::Awaited(watchers) => std::mem::take(watchers),
+            Watch::Ended(..) => Watchers::None,
+        };
+        drop(forgotten);
+    }
 }
 
 impl Deref for TaskRef {
@@ -168,10 +172,83 @@ impl Clone for TaskRef {
 impl Drop for TaskRef {
     #[inline]
     fn drop(&mut self) {
-        if !current::give_back(self.0) && self.state.release() {
+        if !current::count_for(self.0, -REFERENCE) && self.state.release() {
             // SAFETY: that was the last reference.
             unsafe { cell::free(self.0) };
         }
+    }
+}
+
+/// A counted reference to a task that a parked wait of ours holds, to wake it.
+pub(crate) struct WaitRef(NonNull<Header>);
+
+// SAFETY: as for `TaskRef`.
+unsafe impl Send for WaitRef {}
+// SAFETY: as above.
+unsafe impl Sync for WaitRef {}
+
+impl WaitRef {
+    /// # Safety
+    /// `header` lives, and the caller hands over one counted wait.
+    #[inline]
+    pub(crate) unsafe fn from_raw(header: NonNull<Header>) -> Self {
+        Self(header)
+    }
+
+    #[inline]
+    pub(crate) fn header(&self) -> NonNull<Header> {
+        self.0
+    }
+
+    /// Wakes the task and ends this wait.
+    #[inline]
+    pub(crate) fn wake(self) {
+        self.wake_with(Scheduler::schedule);
+    }
+
+    /// The same, behind all that is queued on this worker, which the caller tells of its surplus afterwards.
+    pub(crate) fn wake_behind(self) {
+        self.wake_with(Scheduler::schedule_behind);
+    }
+
+    #[inline]
+    fn wake_with(self, schedule: impl FnOnce(&Scheduler, NonNull<Header>)) {
+        let header = std::mem::ManuallyDrop::new(self).0;
+        // SAFETY: the reference that is being given up keeps the cell alive until the state has changed.
+        let task = unsafe { header.as_ref() };
+        match task.state.notify_and_end_wait() {
+            // Nobody else may run or finish it before it is queued, so it still lives.
+            Notify::Queue => schedule(task.scheduler(), header),
+            Notify::Nothing => {}
+            // SAFETY: that was the last reference.
+            Notify::Free => unsafe { cell::free(header) },
+        }
+    }
+}
+
+impl Deref for WaitRef {
+    type Target = Header;
+
+    #[inline]
+    fn deref(&self) -> &Header {
+        // SAFETY: this reference keeps the cell alive.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Drop for WaitRef {
+    #[inline]
+    fn drop(&mut self) {
+        if !current::count_for(self.0, -WAIT) && self.state.release_wait() {
+            // SAFETY: that was the last reference.
+            unsafe { cell::free(self.0) };
+        }
+    }
+}
+
+impl std::fmt::Debug for WaitRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "WaitRef({})", self.slot().id())
     }
 }
 
@@ -290,6 +367,7 @@ impl<T> Task<T> {
     /// assert_eq!(task.await?, 1);                         // the value is still there
     /// # Ok(()) }) }
     /// ```
+    #[track_caller]
     pub fn done(&self) -> Done {
         Done::new(Some(self.task.clone()))
     }
@@ -400,9 +478,10 @@ impl<T> IntoFuture for Task<T> {
     type Output = Result<T, Exit>;
     type IntoFuture = Join<T>;
 
+    #[track_caller]
     fn into_future(self) -> Join<T> {
         Join {
-            registration: Registration::default(),
+            registration: Registration::at(asked::at(Location::caller(), 0)),
             task: self,
         }
     }
@@ -467,9 +546,11 @@ pub struct Done {
 }
 
 impl Done {
+    #[track_caller]
     pub(crate) fn new(task: Option<TaskRef>) -> Self {
+        let asked = asked::at(Location::caller(), 0);
         Self {
-            wait: task.map(Wait::new),
+            wait: task.map(|task| Wait::at(task, asked)),
         }
     }
 

@@ -1,9 +1,10 @@
 //! The task cell and what the runtime knows of each process.
 //!
 //! Read in this order: [`state`] (the word that decides who may do what), [`cell`] (the allocation and one step of it),
-//! [`memory`] (where cells come from), [`waker`] (who wakes whom), [`watch`] (who waits for an end), [`ending`] (the word that says so), [`current`] (the running step), [`registry`] (all processes of a system),
+//! [`memory`] (where cells come from), [`waker`] (who wakes whom), [`watch`] (who waits for an end), [`ending`] (the word that says so), [`current`] (the running step), [`asked`] (where it waits), [`registry`] (all processes of a system),
 //! [`origin`] (what those have in common that were spawned at one place).
 
+pub(crate) mod asked;
 pub(crate) mod cell;
 pub(crate) mod current;
 pub(crate) mod ending;
@@ -22,7 +23,7 @@ pub(crate) mod waker;
 pub(crate) mod watch;
 
 pub use id::{ProcessId, WaitKind};
-pub(crate) use join::TaskRef;
 pub use join::{Done, Join, Task};
+pub(crate) use join::{TaskRef, WaitRef};
 pub use set::{JoinNext, JoinSet};
 pub(crate) use watch::Watchers;

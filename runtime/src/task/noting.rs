@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 
 use crate::observe::BOOKS;
 use crate::task::current::{
-    BETWEEN, CALLS, CURRENT, CYCLE, KINDS, UNKNOWN, note, waits_for, with_task,
+    BETWEEN, CALLS, CURRENT, CYCLE, KINDS, SET, UNKNOWN, note, waits_at, waits_for, with_task,
 };
 use crate::task::registry::WaitKind;
 use crate::task::waits::{self, Said};
@@ -56,9 +56,10 @@ pub(crate) fn waits_for_process(kind: WaitKind, object: u64, by: u64) {
     });
 }
 
-/// Says that the wait for room that was noted last is a part of a call, which may be refused.
-pub(crate) fn waits_in_call() {
+/// Says that the wait for room that was noted last is a part of a call, which may be refused, and where that was made.
+pub(crate) fn waits_in_call(asked: u32) {
     mark(CALLS);
+    waits_at(asked);
 }
 
 /// Whether a call of the current process was refused: [`refusal`] says which one, and why.
@@ -80,7 +81,7 @@ pub(crate) fn refusal(mailbox: u64) -> Option<Vec<String>> {
     })
 }
 
-/// Notes a wait that any of several objects ends; `shown` is the one in the line of counters.
+/// Notes a wait that any of several objects ends, for which one waker was left; `shown` is the one in the line of counters.
 pub(crate) fn waits_for_one_of(kind: WaitKind, objects: impl Iterator<Item = u64>, shown: u64) {
     let mut objects = objects.peekable();
     for _ in 0..waits::MOST {
@@ -90,6 +91,7 @@ pub(crate) fn waits_for_one_of(kind: WaitKind, objects: impl Iterator<Item = u64
     if objects.peek().is_some() {
         waits_for_more();
     }
+    mark(SET);
     CURRENT.with(|current| current.object.set(shown));
 }
 

@@ -17,9 +17,10 @@
     reason = "tagged pointers to channels that the process keeps alive"
 )]
 
+use std::mem::ManuallyDrop;
 use std::num::NonZeroUsize;
 use std::ptr::NonNull;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::channel::head::Head;
 
@@ -72,8 +73,44 @@ pub(crate) enum Tie {
     Feeds = 5,
     /// A receiver of which only the address is known.
     Fed = 6,
-    /// A way to a lock, of whose gate only the address is known.
+    /// A way to a lock, of whose gate only the address is known; or to what lies in an `Arc`, whose address this is. Then the next port
+    /// is called [`SHAPE`], and says what lies there.
     Lock = 7,
+}
+
+/// The name of a port that is none: it has the [`Shape`] of the one before.
+pub(crate) const SHAPE: u8 = u8::MAX - 1;
+
+/// What can be done with a value in an `Arc` of which only the address is known.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    size: usize,
+    /// A weak reference to the `Arc` whose value has this address.
+    ///
+    /// # Safety
+    /// There is an `Arc` of the type of this shape at the address, which nobody gives up meanwhile.
+    weak: unsafe fn(NonNull<()>) -> Weak<dyn Send + Sync>,
+}
+
+impl Shape {
+    pub(crate) const fn of<T: Send + Sync + 'static>() -> Self {
+        Self {
+            size: size_of::<T>(),
+            weak: |address| {
+                // SAFETY: by contract there is such an `Arc`, of which this is not a count of its own, so it is not dropped.
+                let shared = unsafe { Arc::from_raw(address.as_ptr().cast::<T>().cast_const()) };
+                let shared = ManuallyDrop::new(shared);
+                Arc::<T>::downgrade(&shared)
+            },
+        }
+    }
+}
+
+/// A value in an `Arc` that a process was lent, with a weak reference to it.
+#[derive(Debug)]
+pub(crate) struct Region {
+    pub(crate) shared: Weak<dyn Send + Sync>,
+    pub(crate) size: usize,
 }
 
 /// The bits of the tie.
@@ -171,6 +208,16 @@ impl Port {
         known.then(|| self.0.with_addr(address).cast())
     }
 
+    fn is_shape(self) -> bool {
+        self.tie() == Tie::Lock && self.name() == usize::from(SHAPE)
+    }
+
+    /// What it points to.
+    fn address(self) -> Option<NonNull<()>> {
+        let address = NonZeroUsize::new(self.0.addr().get() & ADDRESS)?;
+        Some(self.0.with_addr(address))
+    }
+
     fn by_address(self) -> Self {
         let address = |address: NonZeroUsize| {
             NonZeroUsize::new(address.get() & ADDRESS).unwrap_or(NonZeroUsize::MIN)
@@ -244,6 +291,33 @@ impl Ports {
     pub(crate) fn replace_rest(&mut self, rest: impl Iterator<Item = Port>) -> Self {
         let new = Self::new(self.first[0].into_iter().chain(rest));
         std::mem::replace(self, new)
+    }
+
+    /// The value in an `Arc` that has this place in it, if the process was lent one.
+    ///
+    /// # Safety
+    /// The ports are those of the process that this thread polls.
+    pub(crate) unsafe fn region_of(&self, place: usize) -> Option<Region> {
+        let mut ports = self.iter().peekable();
+        while let Some(port) = ports.next() {
+            let shape = ports.next_if(|shape| shape.is_shape());
+            let Some(shape) = shape.filter(|_| port.tie() == Tie::Lock) else {
+                continue;
+            };
+            let (Some(value), Some(shape)) = (port.address(), shape.address()) else {
+                continue;
+            };
+            // SAFETY: shapes are constants of the program.
+            let shape = unsafe { shape.cast::<Shape>().as_ref() };
+            let begin = value.addr().get();
+            if (begin..begin + shape.size).contains(&place) {
+                // SAFETY: the process is being polled, so what it was lent is there, and stays.
+                let shared = unsafe { (shape.weak)(value) };
+                let size = shape.size;
+                return Some(Region { shared, size });
+            }
+        }
+        None
     }
 
     /// The channels that the process may send to.

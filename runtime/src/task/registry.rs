@@ -212,6 +212,15 @@ impl Slot {
         self.show(&*self.about.try_lock()?, look)
     }
 
+    /// As [`peek`](Self::peek), of whichever process has the slot; false if none lives there, and `None` if somebody is at it.
+    pub(crate) fn peek_if_free(
+        &self,
+        look: impl FnOnce(ProcessId, &About, &Header) -> bool,
+    ) -> Option<bool> {
+        let about = self.about.try_lock()?;
+        Some(self.show(&about, look).unwrap_or(false))
+    }
+
     /// What is known of the process, if it lives. Waits for whoever is at it.
     pub(crate) fn look<R>(&self, look: impl FnOnce(ProcessId, &About, &Header) -> R) -> Option<R> {
         self.show(&self.about.lock(), look)

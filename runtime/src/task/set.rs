@@ -9,6 +9,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker, ready};
@@ -20,7 +21,7 @@ use crate::sync::Lock;
 use crate::task::registry::WaitKind;
 use crate::task::waker::{self, TaskWaker};
 use crate::task::watch::Wait;
-use crate::task::{Task, current};
+use crate::task::{Task, asked, current};
 
 /// Tasks that are awaited in the order in which they end.
 ///
@@ -154,8 +155,10 @@ impl<T> JoinSet<T> {
     /// assert!(set.is_empty());
     /// # Ok(()) }) }
     /// ```
+    #[track_caller]
     pub fn join_next(&mut self) -> JoinNext<'_, T> {
-        JoinNext { set: self }
+        let asked = asked::at(Location::caller(), 0);
+        JoinNext { set: self, asked }
     }
 
     /// Drops all processes of the set at their current or next await. They stay in the set, and end as killed.
@@ -166,7 +169,7 @@ impl<T> JoinSet<T> {
     }
 
     /// Waits until a member has ended; the set is not empty.
-    fn poll_ended(&mut self, cx: &Context<'_>) -> Poll<()> {
+    fn poll_ended(&mut self, cx: &Context<'_>, asked: u32) -> Poll<()> {
         let _spare = waker::prepare(cx);
         let mut queue = self.ended.0.lock();
         if !queue.numbers.is_empty() {
@@ -183,6 +186,7 @@ impl<T> JoinSet<T> {
             .values()
             .map(|member| member.task.task().id().raw());
         current::waits_for_one_of(WaitKind::Join, members, object);
+        current::waits_at(asked);
         Poll::Pending
     }
 
@@ -241,6 +245,8 @@ impl<T> fmt::Debug for JoinSet<T> {
 #[must_use = "futures do nothing unless awaited"]
 pub struct JoinNext<'a, T> {
     set: &'a mut JoinSet<T>,
+    /// Where it is awaited.
+    asked: u32,
 }
 
 impl<T> Drop for JoinNext<'_, T> {
@@ -258,7 +264,8 @@ impl<T> Future for JoinNext<'_, T> {
         if self.set.is_empty() {
             return Poll::Ready(None);
         }
-        ready!(self.set.poll_ended(cx));
+        let asked = self.asked;
+        ready!(self.set.poll_ended(cx, asked));
         Poll::Ready(self.set.take())
     }
 }
@@ -274,8 +281,9 @@ impl<T> Event for JoinNext<'_, T> {
         if self.set.is_empty() {
             return ArmPoll::Disabled;
         }
+        let asked = self.asked;
         // Nothing is taken before the token is claimed.
-        match token.claimed(self.set.poll_ended(cx)) {
+        match token.claimed(self.set.poll_ended(cx, asked)) {
             ArmPoll::Ready(()) => match self.set.take() {
                 Some(result) => ArmPoll::Ready(result),
                 None => unreachable!("a set that said it had one has it, and nobody else takes"),

@@ -16,7 +16,7 @@ use std::ptr::{self, NonNull};
 use std::task::{Context, RawWaker, RawWakerVTable, Waker};
 
 use crate::sync::{prefetch, thread_local};
-use crate::task::TaskRef;
+use crate::task::WaitRef;
 use crate::task::cell::{self, Header};
 use crate::task::current;
 use crate::task::state::Notify;
@@ -84,7 +84,7 @@ impl Drop for Prepared {
 #[derive(Debug)]
 pub(crate) enum TaskWaker {
     /// A process of ours.
-    Task(TaskRef),
+    Task(WaitRef),
     /// Anything else that polls: another executor, or a combinator that wraps the process's waker.
     Other(Waker),
 }
@@ -94,7 +94,7 @@ impl TaskWaker {
     #[inline]
     pub(crate) fn of(cx: &Context<'_>) -> Self {
         match task_of(cx.waker()) {
-            Some(header) => Self::Task(current::reference(header)),
+            Some(header) => Self::Task(current::wait_of(header)),
             None => Self::foreign(cx.waker()),
         }
     }
@@ -104,7 +104,7 @@ impl TaskWaker {
     #[inline]
     pub(crate) fn prepared(cx: &Context<'_>) -> Option<Self> {
         match task_of(cx.waker()) {
-            Some(header) => Some(Self::Task(current::reference(header))),
+            Some(header) => Some(Self::Task(current::wait_of(header))),
             // The wakers of the models do nothing, and a second turn at the lock would be many more paths.
             None if cfg!(loom) => Some(Self::foreign(cx.waker())),
             None => Self::spare_or_last(cx.waker()),
@@ -211,7 +211,7 @@ impl WakerPlace {
             return Some(unsafe { unbox(word) });
         }
         // SAFETY: the word had the reference of the waker that it was made of, and is gone.
-        let task = unsafe { TaskRef::from_raw(word.cast()) };
+        let task = unsafe { WaitRef::from_raw(word.cast()) };
         Some(TaskWaker::Task(task))
     }
 

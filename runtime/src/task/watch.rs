@@ -87,17 +87,25 @@ impl Watchers {
 /// One registration for the end of a task, of an owner who knows the task and takes it back with [`leave`](Self::leave).
 #[derive(Debug, Default)]
 pub(crate) struct Registration {
-    /// The address of the waker that is registered.
-    waker: Option<usize>,
+    /// The address of the waker that is registered; zero if there is none.
+    waker: usize,
+    /// Where the end is awaited.
+    asked: u32,
 }
 
 impl Registration {
+    /// A wait that was begun at this place.
+    pub(crate) fn at(asked: u32) -> Self {
+        Self { waker: 0, asked }
+    }
+
     /// Waits for the end of the task.
     pub(crate) fn poll_done(&mut self, task: &TaskRef, cx: &Context<'_>) -> Poll<Exit> {
         let polled = self.register(task, cx);
         if polled.is_pending() {
             let id = task.slot().id().raw();
             current::waits_for_process(WaitKind::Join, id, id);
+            current::waits_at(self.asked);
         }
         polled
     }
@@ -105,7 +113,7 @@ impl Registration {
     /// Registers whoever polls now for the end of the task.
     fn register(&mut self, task: &TaskRef, cx: &Context<'_>) -> Poll<Exit> {
         if let Some(exit) = task.ending.exit() {
-            self.waker = None;
+            self.waker = 0;
             return Poll::Ready(exit);
         }
         // Before anything is locked: another executor's waker is cloned by its own code.
@@ -113,7 +121,7 @@ impl Registration {
         let mut watch = task.ending.change();
         let watchers = match &mut *watch {
             Watch::Ended(kind, fault) => {
-                self.waker = None;
+                self.waker = 0;
                 let exit = Exit::new(*kind, fault.clone());
                 drop(watch);
                 drop(waker);
@@ -122,11 +130,11 @@ impl Registration {
             Watch::Awaited(watchers) => watchers,
         };
         let address = waker.address();
-        let unused = if self.waker == Some(address) {
+        let unused = if self.waker == address {
             Some(waker)
         } else {
-            let old = self.waker.replace(address);
-            let old = old.and_then(|old| watchers.leave(old));
+            let old = std::mem::replace(&mut self.waker, address);
+            let old = (old != 0).then(|| watchers.leave(old)).flatten();
             watchers.enter(waker);
             old
         };
@@ -137,9 +145,8 @@ impl Registration {
 
     /// Takes the registration back, if there is one.
     pub(crate) fn leave(&mut self, task: &TaskRef) {
-        if let Some(registered) = self.waker.take()
-            && !task.state.is_done()
-        {
+        let registered = std::mem::take(&mut self.waker);
+        if registered != 0 && !task.state.is_done() {
             let waker = match &mut *task.ending.change() {
                 Watch::Awaited(watchers) => watchers.leave(registered),
                 Watch::Ended(..) => None,
@@ -158,9 +165,14 @@ pub(crate) struct Wait {
 
 impl Wait {
     pub(crate) fn new(task: TaskRef) -> Self {
+        Self::at(task, 0)
+    }
+
+    /// A wait that was begun at this place.
+    pub(crate) fn at(task: TaskRef, asked: u32) -> Self {
         Self {
             task,
-            registration: Registration::default(),
+            registration: Registration::at(asked),
         }
     }
 
@@ -182,7 +194,7 @@ impl Wait {
 
 impl Clone for Wait {
     fn clone(&self) -> Self {
-        Self::new(self.task.clone())
+        Self::at(self.task.clone(), self.registration.asked)
     }
 }
 
