@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use roundrock::WaitKind;
+use roundrock::observe::ProcessInfo;
 use roundrock::prelude::*;
-use roundrock_tests::{LIMIT, on_threads, on_workers, until_asleep, yield_now};
+use roundrock_tests::{LIMIT, on_threads, on_workers, yield_now};
 
 /// Somebody who is watched.
 #[process]
@@ -84,6 +86,18 @@ impl Lobby {
     }
 }
 
+/// Waits until some work beside a process waits for an end.
+async fn until_it_watches(scope: &Scope) {
+    let watches = |process: &ProcessInfo| {
+        let wait = process.wait.as_ref();
+        &*process.name == "spawn_then" && wait.is_some_and(|wait| wait.kind == WaitKind::Join)
+    };
+    let system = scope.system();
+    while !system.snapshot().processes.iter().any(watches) {
+        yield_now().await;
+    }
+}
+
 /// A stop of the scope ends the one who watches and those whom it watches, and what is to be done at an end is done.
 #[test]
 fn p33_stop_ends_who_watches_and_who_is_watched() {
@@ -116,7 +130,7 @@ fn p33_stop_ends_who_watches_without_a_handle() {
         let lobby = group.spawn(Lobby::new(&forgotten));
         let room = lobby.open_slowly(1).await?;
         drop(lobby);
-        until_asleep(&scope, "spawn_then").await;
+        until_it_watches(&scope).await;
         let report = group.stop(LIMIT).await;
         assert!(report.is_clean(), "{report}");
         assert_eq!(forgotten.load(Ordering::SeqCst), 1);
@@ -168,7 +182,6 @@ fn p33_stop_through_the_handle_drains_the_work() {
             let call = lobby.result(1).owned();
             async move { roundrock::Ok(call.await) }
         });
-        until_asleep(&scope, "spawn_then").await;
         while group.alive() < 5 {
             yield_now().await;
         }
