@@ -13,11 +13,13 @@ use crate::model::{Field, StateProcess};
 pub(crate) fn check(options: TokenStream, item: &ItemStruct, errors: &mut Errors) -> StateProcess {
     let options = options::process(options, true, errors);
     no_lifetimes(&item.generics, errors);
-    no_gaps(&item.fields, errors);
+    let has_gaps = has_gaps(&item.fields, errors);
     let fields = item
         .fields
         .iter()
         .enumerate()
+        // Which number a field has is not known then.
+        .filter(|_| !has_gaps)
         .map(|(position, field)| Field {
             cfgs: types::only(&field.attrs, &["cfg"]),
             span: field
@@ -58,10 +60,11 @@ pub(crate) fn no_lifetimes(generics: &Generics, errors: &mut Errors) {
 }
 
 /// The fields of a tuple struct go by their numbers, so one that is not always there moves those behind it.
-fn no_gaps(fields: &Fields, errors: &mut Errors) {
+fn has_gaps(fields: &Fields, errors: &mut Errors) -> bool {
     let Fields::Unnamed(fields) = fields else {
-        return;
+        return false;
     };
+    let before = errors.count();
     let before_others = fields.unnamed.len().saturating_sub(1);
     for field in fields.unnamed.iter().take(before_others) {
         for cfg in types::only(&field.attrs, &["cfg"]) {
@@ -72,6 +75,7 @@ fn no_gaps(fields: &Fields, errors: &mut Errors) {
             );
         }
     }
+    !errors.none_since(before)
 }
 
 /// `#[process]` on something else.
