@@ -247,7 +247,7 @@ struct Stolen {
 /// While it lives, its worker is the worker of this thread.
 #[derive(Debug)]
 pub(crate) struct Here<'a>(
-    #[expect(dead_code, reason = "ends with this")] Option<Owning>,
+    #[cfg_attr(not(loom), expect(dead_code, reason = "ends with this"))] Option<Owning>,
     PhantomData<&'a Worker>,
 );
 

@@ -1,4 +1,4 @@
-//! [`BiasedLock`]: the short lock of channels and tasks, which the worker that mostly takes it takes without a locked instruction.
+//! [`BiasedLock`]: the short lock of channels, which the worker that mostly takes it takes without a locked instruction.
 //!
 //! Most of what has such a lock is used on one worker, and there half of what a message costs was locked instructions (about 7 ns
 //! each). So a lock that one worker takes again and again *belongs* to it after a while: the owner says in a place of its own that it
@@ -179,7 +179,7 @@ struct Word {
 }
 
 #[cfg(not(loom))]
-const _: () = assert!(size_of::<Word>() == 4, "every channel and task has one");
+const _: () = assert!(size_of::<Word>() == 4, "every channel has one");
 
 // SAFETY: the lock hands out the value to one thread at a time, so sharing the lock is sending the value.
 unsafe impl<T: Send> Sync for BiasedLock<T> {}

@@ -1,9 +1,9 @@
 //! The lock of `sync/biased.rs`: one holder at a time, who sees what the last one wrote, also while the lock is taken away from
 //! its owner, and when another one becomes the owner.
 //!
-//! Tried: no second look at `owner` in `enter_own`, no light fence, no heavy one, a `take_away` that does not wait, Relaxed where
-//! the owner ends its turn, and Relaxed where `take_away` sees that: all are reported as races. A byte in the lock instead of a
-//! place of each thread failed too, in the second model: the rejected way of `biased.rs`.
+//! Tried: no second look at `owner` in `enter_own`, no light fence, no heavy one, and a `take_away` that does not wait: all are
+//! reported as races. A byte in the lock instead of a place of each thread failed too, in the second model: the rejected way of
+//! `biased.rs`.
 
 use loom::thread;
 use std::sync::Arc;
