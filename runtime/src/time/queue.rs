@@ -41,6 +41,11 @@ const NOBODY: usize = usize::MAX;
 const BATCH: usize = 64;
 #[cfg(loom)]
 const BATCH: usize = 2;
+/// Most of them that are taken out under one lock. Few, because most looks find one: places for more have to be made and cleared.
+#[cfg(not(loom))]
+const TOGETHER: usize = 8;
+#[cfg(loom)]
+const TOGETHER: usize = 2;
 /// What is late by this much is fired by any worker that looks, and not only by its own.
 const LATE_NANOS: u64 = 1_000_000;
 
@@ -263,7 +268,7 @@ impl Timers {
         (mine, theirs, other)
     }
 
-    /// Fires up to `most` of what is due in a shard. None, if somebody else is at it and it is not one's `own`.
+    /// Fires up to `most` of what is due in a shard, and up to [`TOGETHER`]. None, if somebody else is at it and it is not one's `own`.
     fn fire_batch(&self, shard: usize, now: u64, most: usize, own: bool) -> usize {
         let lock = &self.shards[shard].heap;
         let heap = match own {
@@ -271,10 +276,11 @@ impl Timers {
             false => lock.try_lock(),
         };
         let Some(mut heap) = heap else { return 0 };
-        let mut entries = [NonNull::<Entry>::dangling(); BATCH];
-        let mut wakers = [const { None }; BATCH];
+        let mut entries = [NonNull::<Entry>::dangling(); TOGETHER];
+        let mut wakers = [const { None }; TOGETHER];
         let mut count = 0;
-        while count < most.min(BATCH) && heap.items.first().is_some_and(|item| item.deadline <= now)
+        while count < most.min(TOGETHER)
+            && heap.items.first().is_some_and(|item| item.deadline <= now)
         {
             entries[count] = heap.take_out(0);
             prefetch(entries[count].as_ptr());
