@@ -157,7 +157,7 @@ impl Simulation {
     /// Sets whether messages that channels and mailboxes accepted, and that nobody received, are a failure. The default is false: who
     /// drops a receiver may know what it does.
     ///
-    /// Those count whose receiver went before them, as [`Dead::Closed`](crate::observe::Dead::Closed); not those that a policy
+    /// Those count whose receiver went before them, as [`Dead::Closed`](crate::channel::Dead::Closed); not those that a policy
     /// discarded, that a caller withdrew, that came too late, or that a handler failed at.
     ///
     /// # Examples
