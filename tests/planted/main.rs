@@ -144,7 +144,7 @@ planted! {
     first_answer: Assertion,
     flag_and_turn: Assertion,
     get_or_spawn: Error,
-    gone_subscriber: Error,
+    gone_subscriber: Assertion,
     half_open: Assertion,
     half_read: Assertion,
     hold_and_wait: Deadlock,

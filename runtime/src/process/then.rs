@@ -31,7 +31,7 @@ use crate::scope::ScopeInner;
 use crate::sync::Lock;
 use crate::task::current;
 use crate::task::waker::{self, TaskWaker};
-use crate::task::{JoinNext, JoinSet};
+use crate::task::{JoinNext, JoinSet, TaskRef};
 
 /// What is done with a result.
 pub(crate) type Then<P> = Box<dyn FnOnce(&mut P) + Send>;
@@ -132,7 +132,29 @@ pub(crate) struct Work(Lock<Left>);
 struct Left {
     pieces: usize,
     /// The process, if it waits for the last of them.
-    waker: Option<TaskWaker>,
+    waker: Option<Whom>,
+}
+
+/// Whom to wake. A process is no parked wait here, which the search for leaks would count beside those that its poll spoke of: this
+/// one ends only by a step of those whose ends the process waits for.
+#[derive(Debug)]
+enum Whom {
+    Process(TaskRef),
+    Other(TaskWaker),
+}
+
+impl Whom {
+    /// Whoever polls now.
+    fn polls(cx: &Context<'_>) -> Self {
+        current::task().map_or_else(|| Self::Other(TaskWaker::of(cx)), Self::Process)
+    }
+
+    fn wake(self) {
+        match self {
+            Self::Process(task) => task.wake(),
+            Self::Other(waker) => waker.wake(),
+        }
+    }
 }
 
 impl Work {
@@ -161,7 +183,7 @@ impl Work {
         if left.pieces == 0 {
             return Poll::Ready(());
         }
-        let old = left.waker.replace(TaskWaker::of(cx));
+        let old = left.waker.replace(Whom::polls(cx));
         drop(left);
         drop(old);
         Poll::Pending
