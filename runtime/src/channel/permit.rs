@@ -58,7 +58,7 @@ impl<'a, T: Message> Ready<'a, T> {
     }
 
     /// As [`poll_open`](Self::poll_open), where that no receiver is left is an outcome too.
-    fn poll_ready(
+    pub(super) fn poll_ready(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         token: Option<&Token>,
@@ -261,6 +261,17 @@ pub struct Permits<'a, T> {
 
 impl<'a, T: Message> Permits<'a, T> {
     /// Returns for how many messages there is room left.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (jobs, _inbox) = bounded(4);
+    /// let mut room = jobs.ready_many(3).await?;
+    /// room.send("a")?;
+    /// assert_eq!(room.left(), 2);
+    /// # Ok(()) }) }
+    /// ```
     pub fn left(&self) -> usize {
         self.left as usize
     }
@@ -272,6 +283,19 @@ impl<'a, T: Message> Permits<'a, T> {
     ///
     /// # Panics
     /// If all the room was used.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (jobs, inbox) = bounded(4);
+    /// let mut room = jobs.ready_many(2).await?;
+    /// room.send("a")?;
+    /// drop(room);                                         // gives back what was not used
+    /// assert_eq!(inbox.recv().await, Some("a"));
+    /// assert_eq!(jobs.ready_many(4).await?.left(), 4);
+    /// # Ok(()) }) }
+    /// ```
     pub fn send(&mut self, message: T) -> Result<(), SendError<T>> {
         assert!(
             self.left > 0,
@@ -284,6 +308,95 @@ impl<'a, T: Message> Permits<'a, T> {
     fn only(self) -> Permit<'a, T> {
         let sender = std::mem::ManuallyDrop::new(self).sender;
         Permit { sender }
+    }
+
+    /// Leaves the room to whoever knows of it.
+    pub(super) fn keep(self) {
+        let _ = std::mem::ManuallyDrop::new(self);
+    }
+}
+
+impl<T: Message> Sender<T> {
+    /// Waits for room, and keeps it: [`Permit::send`](crate::channel::Permit::send) then does not wait.
+    ///
+    /// On a rendezvous at most as many permits are out as receivers are parked. Cancellation: dropping the future, or the
+    /// permit, gives the room to the next in line.
+    ///
+    /// # Errors
+    /// [`Closed`] when no receiver is left.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (jobs, inbox) = bounded(1);
+    /// let room = jobs.ready().await?;
+    /// room.send("made when there is room for it")?;       // does not wait
+    /// assert!(inbox.recv().await.is_some());
+    /// # Ok(()) }) }
+    /// ```
+    pub fn ready(&self) -> Ready<'_, T> {
+        Ready::new(self, 1)
+    }
+
+    /// Waits for room for `count` messages at once, and keeps it.
+    ///
+    /// Senders that come later wait behind it, also those that want less. Cancellation: as for [`ready`](Self::ready).
+    ///
+    /// # Errors
+    /// [`Closed`] when no receiver is left.
+    ///
+    /// # Panics
+    /// If `count` is zero, or more than a bounded channel holds. On a rendezvous it waits for so many parked receivers.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # roundrock::System::builder().workers(1).run(async |_scope| {
+    /// let (jobs, inbox) = bounded(4);
+    /// let mut room = jobs.ready_many(3).await?;
+    /// for n in 0..3 {
+    ///     room.send(n)?;                      // all of them, with nothing in between
+    /// }
+    /// assert_eq!(inbox.recv_many(8).await, [0, 1, 2]);
+    /// # Ok(()) }).unwrap();
+    /// ```
+    pub fn ready_many(&self, count: usize) -> ReadyMany<'_, T> {
+        let most = match self.capacity() {
+            None | Some(0) => u32::MAX as usize,
+            Some(capacity) => capacity,
+        };
+        assert!(
+            (1..=most).contains(&count),
+            "`ready_many({count})` would wait for ever: give at least 1, and at most the {most} places of the channel"
+        );
+        ReadyMany::new(self, count as u32)
+    }
+
+    /// Waits for room like [`ready`](Self::ready), and returns a permit that owns its sender.
+    ///
+    /// # Errors
+    /// [`Closed`] when no receiver is left.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (jobs, inbox) = bounded(1);
+    /// let room = jobs.ready_owned().await?;               // borrows nothing, so it may be kept anywhere
+    /// room.send("a")?;
+    /// assert_eq!(inbox.recv().await, Some("a"));
+    /// # Ok(()) }) }
+    /// ```
+    pub async fn ready_owned(self) -> Result<OwnedPermit<T>, Closed> {
+        self.ready().await?.keep();
+        Ok(OwnedPermit::of(self))
+    }
+
+    /// Keeps room for one message, if there is some now and nobody waits for it.
+    pub(super) fn try_keep(&self) -> bool {
+        // SAFETY: the head belongs to this sender's core.
+        unsafe { (self.head().vtable.ready)(self.raw(), 1, None) == Started::Done }
     }
 }
 
@@ -380,6 +493,22 @@ impl<T: Message> OwnedPermit<T> {
     ///
     /// # Errors
     /// [`SendError`] with the message when no receiver is left.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let (jobs, inbox) = bounded(1);
+    /// let room = jobs.ready_owned().await?;
+    /// let sends = scope.task("sends", async move {
+    ///     let jobs = room.send("a")?;                     // does not wait, and gives the sender back
+    ///     jobs.finish();
+    ///     roundrock::Ok(())
+    /// });
+    /// assert_eq!(inbox.recv().await, Some("a"));
+    /// sends.await?;
+    /// # Ok(()) }) }
+    /// ```
     pub fn send(mut self, message: T) -> Result<Sender<T>, SendError<T>> {
         match self.sender.take() {
             Some(sender) => sender.send_granted(message).map(|()| sender),

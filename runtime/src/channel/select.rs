@@ -137,6 +137,7 @@ mod sealed {
     impl<T> Sealed for crate::channel::receiver::Recv<'_, T> {}
     impl<T> Sealed for crate::channel::permit::Ready<'_, T> {}
     impl<T> Sealed for crate::channel::permit::Room<'_, T> {}
+    impl<T> Sealed for crate::channel::credit::More<'_, T> {}
     impl<T: crate::channel::Message> Sealed for crate::channel::oneshot::OneshotReceiver<T> {}
     impl<T: crate::channel::Message> Sealed for &mut crate::channel::oneshot::OneshotReceiver<T> {}
     impl<T: crate::channel::Message> Sealed for crate::channel::oneshot::OneshotRecv<'_, T> {}

@@ -20,12 +20,10 @@ use crate::channel::Message;
 use crate::channel::account::Origin;
 use crate::channel::core::Core;
 use crate::channel::endpoint::Endpoint;
-use crate::channel::error::{Closed, SendError, TrySendError};
+use crate::channel::error::{SendError, TrySendError};
 use crate::channel::head::{self, Head, Side};
 use crate::channel::head::{Park, Started};
-use crate::channel::permit::{OwnedPermit, Ready, ReadyMany};
 use crate::channel::wait::{self, Convert, Node, Offer, Place};
-use crate::channel::weak::WeakSender;
 use crate::channel::within::SendingWithin;
 use crate::sim::values::About;
 use crate::sim::{here, told};
@@ -87,56 +85,6 @@ impl<T> Sender<T> {
     pub(crate) fn is_port(&self) -> bool {
         self.convert.is_some()
     }
-
-    /// Returns how many messages the channel holds at most; `None` if there is no bound, 0 for a rendezvous.
-    pub fn capacity(&self) -> Option<usize> {
-        // SAFETY: this endpoint keeps the core alive.
-        let capacity = unsafe { (self.head().vtable.stats)(self.head) }.capacity;
-        (capacity != crate::channel::core::UNBOUNDED).then_some(capacity as usize)
-    }
-
-    /// Returns how many messages are queued now.
-    pub fn len(&self) -> usize {
-        // SAFETY: this endpoint keeps the core alive.
-        unsafe { (self.head().vtable.stats)(self.head) }.len as usize
-    }
-
-    /// Returns whether no message is queued. A rendezvous is always empty.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Returns whether a `try_send` would find no room now: it is used, or kept by permits. A rendezvous is always full, for it has
-    /// no room of its own.
-    pub fn is_full(&self) -> bool {
-        // SAFETY: this endpoint keeps the core alive.
-        let stats = unsafe { (self.head().vtable.stats)(self.head) };
-        stats.capacity != crate::channel::core::UNBOUNDED
-            && u64::from(stats.len) + u64::from(stats.permits) >= u64::from(stats.capacity)
-    }
-
-    /// Returns whether no receiver is left.
-    pub fn is_closed(&self) -> bool {
-        self.head().receivers() == 0
-    }
-
-    /// Returns whether both send into the same channel.
-    pub fn same_channel(&self, other: &Self) -> bool {
-        self.head == other.head
-    }
-
-    /// Drops this endpoint: it reads better than `drop(sender)` where a stage has nothing more to say.
-    pub fn finish(self) {}
-
-    /// Returns an endpoint that does not keep the channel open.
-    pub fn downgrade(&self) -> WeakSender<T> {
-        self.head().retain(Side::Weak);
-        WeakSender {
-            head: self.head,
-            convert: self.convert,
-            message: PhantomData,
-        }
-    }
 }
 
 impl<T: 'static> Sender<T> {
@@ -195,62 +143,20 @@ impl<T: Message> Sender<T> {
     ///
     /// # Errors
     /// [`TrySendError`] with the message when there is no room, or no receiver is left.
-    pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
-        SendOp::try_send(self, message, About::message)
-    }
-
-    /// Waits for room, and keeps it: [`Permit::send`](crate::channel::Permit::send) then does not wait.
-    ///
-    /// On a rendezvous at most as many permits are out as receivers are parked. Cancellation: dropping the future, or the
-    /// permit, gives the room to the next in line.
-    ///
-    /// # Errors
-    /// [`Closed`] when no receiver is left.
-    pub fn ready(&self) -> Ready<'_, T> {
-        Ready::new(self, 1)
-    }
-
-    /// Waits for room for `count` messages at once, and keeps it.
-    ///
-    /// Senders that come later wait behind it, also those that want less. Cancellation: as for [`ready`](Self::ready).
-    ///
-    /// # Errors
-    /// [`Closed`] when no receiver is left.
-    ///
-    /// # Panics
-    /// If `count` is zero, or more than a bounded channel holds. On a rendezvous it waits for so many parked receivers.
     ///
     /// # Examples
     /// ```
     /// # use roundrock::prelude::*;
-    /// # roundrock::System::builder().workers(1).run(async |_scope| {
-    /// let (jobs, inbox) = bounded(4);
-    /// let mut room = jobs.ready_many(3).await?;
-    /// for n in 0..3 {
-    ///     room.send(n)?;                      // all of them, with nothing in between
-    /// }
-    /// assert_eq!(inbox.recv_many(8).await, [0, 1, 2]);
-    /// # Ok(()) }).unwrap();
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (jobs, _inbox) = bounded(1);
+    /// jobs.try_send("a")?;
+    /// let full = jobs.try_send("b").expect_err("it holds one");
+    /// assert!(full.is_full());
+    /// assert_eq!(full.into_inner(), "b");
+    /// # Ok(()) }) }
     /// ```
-    pub fn ready_many(&self, count: usize) -> ReadyMany<'_, T> {
-        let most = match self.capacity() {
-            None | Some(0) => u32::MAX as usize,
-            Some(capacity) => capacity,
-        };
-        assert!(
-            (1..=most).contains(&count),
-            "`ready_many({count})` would wait for ever: give at least 1, and at most the {most} places of the channel"
-        );
-        ReadyMany::new(self, count as u32)
-    }
-
-    /// Waits for room like [`ready`](Self::ready), and returns a permit that owns its sender.
-    ///
-    /// # Errors
-    /// [`Closed`] when no receiver is left.
-    pub async fn ready_owned(self) -> Result<OwnedPermit<T>, Closed> {
-        self.ready().await?.keep();
-        Ok(OwnedPermit::of(self))
+    pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
+        SendOp::try_send(self, message, About::message)
     }
 
     /// Sends a message from a plain thread, which sleeps meanwhile.
@@ -260,11 +166,37 @@ impl<T: Message> Sender<T> {
     ///
     /// # Panics
     /// In a process: it would block its worker. Use `send(..).await`.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let (jobs, inbox) = bounded(1);
+    /// let thread = std::thread::spawn(move || {
+    ///     (0..3).try_for_each(|n| jobs.blocking_send(n))
+    /// });
+    /// assert_eq!(inbox.recv().await, Some(0));
+    /// assert_eq!(inbox.recv().await, Some(1));
+    /// assert_eq!(inbox.recv().await, Some(2));
+    /// assert!(thread.join().is_ok_and(|sent| sent.is_ok()));
+    /// # Ok(()) }) }
+    /// ```
     pub fn blocking_send(&self, message: T) -> Result<(), SendError<T>> {
         crate::blocking::block_on(self.send(message))
     }
 
     /// Waits until everything sent so far has left this machine's side. On a local channel that is at once.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (jobs, inbox) = bounded(1);
+    /// jobs.send("a").await?;
+    /// jobs.flush().await;
+    /// assert_eq!(inbox.len(), 1);
+    /// # Ok(()) }) }
+    /// ```
     pub async fn flush(&self) {}
 }
 
@@ -649,6 +581,18 @@ impl<'a, T: Message> Sending<'a, T> {
     }
 
     /// Gives the send at most `limit`; the message comes back if the time is up.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (jobs, inbox) = bounded(1);
+    /// jobs.send("a").within(secs(1)).await?;
+    /// let late = jobs.send("b").within(millis(1)).await.expect_err("there is no room");
+    /// assert_eq!(late.into_inner(), "b");
+    /// assert_eq!(inbox.recv().await, Some("a"));
+    /// # Ok(()) }) }
+    /// ```
     pub fn within(self, limit: Duration) -> SendingWithin<'a, T> {
         SendingWithin::new(self, limit)
     }
