@@ -9,7 +9,7 @@ pub use crate::channel::select::{
 };
 pub use crate::channel::{Closed, Message, Permit, Receiver, SendError, Sender};
 pub use crate::join::{join_2, join_3, join_4, join_5, join_6, join_7};
-pub use crate::process::call::{Call, Parcel, call, call_later, parcel, port};
+pub use crate::process::call::{Call, call, call_later, port};
 pub use crate::process::caller::{answers, answers_nobody};
 pub use crate::process::cause::{Cause, ViaError, ViaInner, ViaText};
 pub use crate::process::context::Cx;
@@ -26,6 +26,7 @@ pub use crate::process::meta::{
     HandlerMeta, HookOutput, Kind, Never, NeverEver, NoType, Otherwise, ProcessKind, ResultLike,
     StructMeta, async_handler, never, outcome, returns, settle, stub,
 };
+pub use crate::process::parcel::{Parcel, parcel};
 pub use crate::process::pool::key_hash;
 pub use crate::process::port::{Probe, Trace, ViaNothing, ViaTrace, Visitor};
 pub use crate::process::reply::{ReplySlot, slot};

@@ -134,6 +134,12 @@ impl Endpoint {
         self.head().server()
     }
 
+    /// How many messages were received there.
+    pub(crate) fn received(&self) -> u64 {
+        // SAFETY: this endpoint keeps the core alive.
+        unsafe { (self.head().vtable.stats)(self.head) }.received
+    }
+
     pub(crate) fn set_owner(&self, owner: TaskRef) {
         // SAFETY: this endpoint keeps the core alive.
         unsafe { (self.head().vtable.set_owner)(self.head, owner) };

@@ -15,7 +15,6 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::future::{Future, IntoFuture};
-use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -25,6 +24,7 @@ use crate::channel::error::{SendError, TrySendError};
 use crate::channel::sender::{SendOp, Sender};
 #[cfg(doc)]
 use crate::process::Reply;
+use crate::process::extra::{Extra, TraceContext};
 use crate::process::handle::{Handle, Handlers};
 use crate::process::refusal::CallError;
 use crate::process::reply::{Question, ReplySlot, question};
@@ -38,51 +38,20 @@ use crate::time::sleep::{Sleep, sleep_until};
 #[derive(Debug)]
 pub(crate) struct Envelope<M> {
     pub(crate) message: M,
-    /// When it must have been handled.
-    pub(crate) deadline: Option<Instant>,
+    /// What few messages carry.
+    pub(crate) extra: Extra,
     /// The process that sent it; 0 from outside.
     pub(crate) sender: u64,
 }
 
 impl<M> Envelope<M> {
-    pub(crate) fn new(message: M, deadline: Option<Instant>) -> Self {
+    pub(crate) fn new(message: M, extra: Extra) -> Self {
         let sender = current::with_task(|task| task.map_or(0, |task| task.slot().id().raw()));
         Self {
             message,
-            deadline,
+            extra,
             sender,
         }
-    }
-}
-
-/// A value inside a message. It can be made only of a message, so it is `Send` whatever `T` is: a `T` that is no message then
-/// is one error, at the user's type.
-#[repr(transparent)]
-pub struct Parcel<T>(T, PhantomData<*const ()>);
-
-// SAFETY: `parcel` is the only constructor, and it demands `T: Message`, which is `T: Send`.
-unsafe impl<T> Send for Parcel<T> {}
-
-/// Packs a value.
-pub fn parcel<T: crate::channel::Message>(value: T) -> Parcel<T> {
-    Parcel(value, PhantomData)
-}
-
-impl<T> Parcel<T> {
-    /// Unpacks the value.
-    pub fn open(self) -> T {
-        self.0
-    }
-
-    /// Looks at the value.
-    pub fn peek(&self) -> &T {
-        &self.0
-    }
-}
-
-impl<T> fmt::Debug for Parcel<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Parcel")
     }
 }
 
@@ -141,6 +110,8 @@ pub struct Call<'h, P, R, E, M> {
     message: M,
     slot: FindSlot<M, R, E>,
     limit: Option<Duration>,
+    /// In a box, for few calls have one.
+    trace: Option<Box<TraceContext>>,
     /// The handler answers with a [`Reply`], which anybody may hold.
     later: bool,
 }
@@ -181,6 +152,7 @@ pub fn call<P: Handlers, R, E>(
         message,
         slot,
         limit: None,
+        trace: None,
         later: false,
     }
 }
@@ -204,7 +176,9 @@ pub fn port<P: Handlers, T: 'static, F: Fn(T) -> P::Message + Copy>(
 ) -> Sender<T> {
     // SAFETY: the mailbox of a `P` holds envelopes of its messages, and a handle is a strong sender.
     let mailbox = unsafe { handle.mailbox.sender::<Envelope<P::Message>>() };
-    Sender::port(mailbox, move |value| Envelope::new(wrap(value), None))
+    Sender::port(mailbox, move |value| {
+        Envelope::new(wrap(value), Extra::default())
+    })
 }
 
 impl<'h, P: Handlers, R, E> Call<'h, P, R, E, P::Message> {
@@ -230,6 +204,37 @@ impl<'h, P: Handlers, R, E> Call<'h, P, R, E, P::Message> {
         self
     }
 
+    /// Lets the message carry a trace, which its handler finds in [`Cx::trace`](super::Cx::trace). A handler that makes calls of its own
+    /// in that trace hands it on in the same way.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// use roundrock::process::TraceContext;
+    ///
+    /// #[process]
+    /// struct Orders;
+    ///
+    /// #[handlers]
+    /// impl Orders {
+    ///     fn take(&mut self, cx: &mut Cx) -> Option<String> {
+    ///         cx.trace().map(|trace| trace.to_string())       // for a span of its own
+    ///     }
+    /// }
+    ///
+    /// let orders = scope.spawn(Orders);
+    /// let header = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    /// let trace: TraceContext = header.parse()?;
+    /// assert_eq!(orders.take().traced(trace).await?.as_deref(), Some(header));
+    /// assert_eq!(orders.take().await?, None);
+    /// # Ok(()) }) }
+    /// ```
+    pub fn traced(mut self, trace: TraceContext) -> Self {
+        self.trace = Some(Box::new(trace));
+        self
+    }
+
     /// Makes the call independent of the handle that it was made from.
     ///
     /// # Examples
@@ -250,6 +255,7 @@ impl<'h, P: Handlers, R, E> Call<'h, P, R, E, P::Message> {
             message: self.message,
             slot: self.slot,
             limit: self.limit,
+            trace: self.trace,
             later: self.later,
         }
     }
@@ -258,6 +264,24 @@ impl<'h, P: Handlers, R, E> Call<'h, P, R, E, P::Message> {
     ///
     /// # Errors
     /// [`SendError`] with the call, which can be made again, when the process has ended.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] struct Counter { n: i64 }
+    /// # #[handlers] impl Counter { fn add(&mut self, by: i64) -> i64 { self.n += by; self.n } fn clear(&mut self) { self.n = 0; } }
+    /// let counter = scope.spawn(Counter { n: 5 });
+    /// counter.clear().send().await?;                      // accepted, and not handled yet
+    /// assert_eq!(counter.add(1).await?, 1);               // what comes after it is handled after it
+    ///
+    /// counter.stop();
+    /// counter.done().await;
+    /// let refused = counter.clear().send().await.expect_err("it has ended");
+    /// let call = refused.into_inner();                    // the call comes back
+    /// assert_eq!(call.await, Err(CallError::Gone));
+    /// # Ok(()) }) }
+    /// ```
     pub fn send(self) -> CallSend<'h, P, R, E, P::Message>
     where
         R: NoReply<E>,
@@ -321,13 +345,19 @@ impl<'h, P: Handlers, R, E> Call<'h, P, R, E, P::Message> {
             message,
             slot,
             limit,
+            trace,
             later,
         } = self;
         // SAFETY: the mailbox of a `P` holds envelopes of its messages.
         let core = unsafe { handle.get().mailbox.core::<Envelope<P::Message>>() };
-        let sent = SendOp::try_send(core, Envelope::new(message, deadline(limit)), about::<P>);
+        let sent = SendOp::try_send(
+            core,
+            Envelope::new(message, extra(limit, trace)),
+            about::<P>,
+        );
         let again = |envelope: Envelope<P::Message>, handle: HandleRef<'_, P>| Call {
             handle: handle.owned(),
+            trace: envelope.extra.trace().map(Box::new),
             message: envelope.message,
             slot,
             limit,
@@ -341,6 +371,12 @@ impl<'h, P: Handlers, R, E> Call<'h, P, R, E, P::Message> {
             }
         }
     }
+}
+
+/// What the message of a call carries.
+#[inline]
+fn extra(limit: Option<Duration>, trace: Option<Box<TraceContext>>) -> Extra {
+    Extra::new(deadline(limit), trace.map(|trace| *trace))
 }
 
 /// The earliest of the call's own limit, the deadline of the message that is being handled, and the scope's.
@@ -390,6 +426,7 @@ impl<'h, P: Handlers, R, E> IntoFuture for Call<'h, P, R, E, P::Message> {
             mut message,
             slot,
             limit,
+            trace,
             later,
         } = self;
         let (reply, answer) = question();
@@ -398,10 +435,11 @@ impl<'h, P: Handlers, R, E> IntoFuture for Call<'h, P, R, E, P::Message> {
             *slot = answer;
         }
         let deadline = deadline(limit);
+        let extra = Extra::new(deadline, trace.map(|trace| *trace));
         CallFuture {
             handle,
             reply,
-            op: SendOp::new(Envelope::new(message, deadline)),
+            op: SendOp::new(Envelope::new(message, extra)),
             sleep: deadline.map(|deadline| Box::pin(sleep_until(deadline))),
             asked: asked::at(Location::caller(), handler),
             progress: Progress::New,
@@ -582,9 +620,10 @@ impl<'h, P: Handlers, R, E> CallSend<'h, P, R, E, P::Message> {
             message,
             slot,
             limit,
+            trace,
             later,
         } = call;
-        let op = SendOp::new(Envelope::new(message, deadline(limit)));
+        let op = SendOp::new(Envelope::new(message, extra(limit, trace)));
         Self {
             handle: Some(handle),
             op,
@@ -615,6 +654,7 @@ impl<P: Handlers, R, E> Future for CallSend<'_, P, R, E, P::Message> {
                 let origin = origin.for_handler(P::index(&envelope.message));
                 let call = Call {
                     handle: handle.owned(),
+                    trace: envelope.extra.trace().map(Box::new),
                     message: envelope.message,
                     slot: this.slot,
                     limit: this.limit,

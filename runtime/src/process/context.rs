@@ -17,6 +17,7 @@ use crate::channel::account::{Item, Loss};
 use crate::channel::dead::Dead;
 use crate::process::caller::{CallerGone, Presence};
 use crate::process::exit::Fault;
+use crate::process::extra::TraceContext;
 use crate::process::function::held_scope;
 use crate::process::handle::{StructProcess, WeakHandle};
 use crate::process::then::Jobs;
@@ -84,6 +85,8 @@ struct Inner {
 struct Rare {
     /// Whether somebody waits for the answer of the handler that runs.
     present: Option<Arc<Presence>>,
+    /// The trace of the message that is handled.
+    trace: Option<TraceContext>,
     /// The [`Jobs`] of the process, whose type is not known here.
     jobs: Option<Box<dyn Any + Send>>,
 }
@@ -157,6 +160,14 @@ impl<P> Cx<P> {
         }
     }
 
+    /// Says which trace the message belongs to whose handler is about to run.
+    #[cold]
+    pub(super) fn set_trace(&mut self, trace: Option<TraceContext>) {
+        if trace.is_some() || self.inner.rare.is_some() {
+            self.inner.rare.get_or_insert_default().trace = trace;
+        }
+    }
+
     /// Nobody waits for what runs next.
     #[inline]
     pub(super) fn take_present(&mut self) -> Option<Arc<Presence>> {
@@ -194,11 +205,60 @@ impl<P> Cx<P> {
     }
 
     /// Ends the process after the present handler: messages that are queued then go back to their callers as `Gone`.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// #[process]
+    /// struct Countdown { left: u32 }
+    ///
+    /// #[handlers]
+    /// impl Countdown {
+    ///     fn step(&mut self, cx: &mut Cx) -> u32 {
+    ///         self.left -= 1;
+    ///         if self.left == 0 {
+    ///             cx.stop();
+    ///         }
+    ///         self.left
+    ///     }
+    /// }
+    ///
+    /// let countdown = scope.spawn(Countdown { left: 2 });
+    /// assert_eq!(countdown.step().await?, 1);
+    /// assert_eq!(countdown.step().await?, 0);             // it is answered,
+    /// assert!(countdown.done().await.is_normal());        // and the process ends
+    /// # Ok(()) }) }
+    /// ```
     pub fn stop(&mut self) {
         self.inner.stop = true;
     }
 
     /// Fails the process after the present handler.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// #[process]
+    /// struct Sensor;
+    ///
+    /// #[handlers]
+    /// impl Sensor {
+    ///     fn report(&mut self, degrees: i32, cx: &mut Cx) -> bool {
+    ///         if degrees > 1000 {
+    ///             cx.fail(roundrock::Fault::error("the sensor is broken"));
+    ///         }
+    ///         degrees <= 1000
+    ///     }
+    /// }
+    ///
+    /// let sensor = scope.spawn_isolated(Sensor);
+    /// assert!(!sensor.report(2000).await?);               // the caller is answered
+    /// let exit = sensor.done().await;
+    /// assert_eq!(exit.to_string(), "it failed: the sensor is broken");
+    /// # Ok(()) }) }
+    /// ```
     pub fn fail(&mut self, fault: Fault) {
         self.inner.fault.get_or_insert(fault);
         self.inner.stop = true;
@@ -238,6 +298,23 @@ impl<P> Cx<P> {
     ///
     /// # Panics
     /// If the context was taken out of its process.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// #[process]
+    /// struct Guest;
+    ///
+    /// #[handlers]
+    /// impl Guest {
+    ///     fn who(&self, cx: &mut Cx) -> roundrock::ProcessId { cx.id() }
+    /// }
+    ///
+    /// let guest = scope.spawn(Guest);
+    /// assert_eq!(Some(guest.who().await?), guest.id());
+    /// # Ok(()) }) }
+    /// ```
     pub fn id(&self) -> ProcessId {
         self.inner
             .id
@@ -245,6 +322,28 @@ impl<P> Cx<P> {
     }
 
     /// Returns how often the process was restarted: 0 in the first incarnation of a supervised child, and in every other process.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// #[process]
+    /// struct Phoenix;
+    ///
+    /// #[handlers]
+    /// impl Phoenix {
+    ///     fn lives(&self, cx: &mut Cx) -> u32 { cx.incarnation() }
+    /// }
+    ///
+    /// let phoenix = scope.supervise(|| Phoenix).backoff(millis(1)..millis(2)).spawn();
+    /// assert_eq!(phoenix.lives().await?, 0);
+    /// let done = phoenix.done();
+    /// phoenix.kill();
+    /// done.await;
+    /// assert_eq!(phoenix.lives().await?, 1);
+    /// # phoenix.stop();
+    /// # Ok(()) }) }
+    /// ```
     pub fn incarnation(&self) -> u32 {
         self.inner.incarnation
     }
@@ -272,6 +371,85 @@ impl<P> Cx<P> {
     /// ```
     pub fn caller(&self) -> Option<ProcessId> {
         self.inner.caller
+    }
+
+    /// Returns the trace that the present message carries, if its caller gave it one with
+    /// [`traced`](super::Call::traced).
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// use roundrock::process::TraceContext;
+    ///
+    /// #[process]
+    /// struct Front { store: StoreHandle }
+    ///
+    /// #[handlers]
+    /// impl Front {
+    ///     async fn get(&mut self, key: u32, cx: &mut Cx) -> Option<u64> {
+    ///         let call = self.store.get(key);
+    ///         match cx.trace() {
+    ///             Some(trace) => call.traced(trace).await.ok()?,      // the same trace
+    ///             None => call.await.ok()?,
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// #[process]
+    /// struct Store;
+    ///
+    /// #[handlers]
+    /// impl Store {
+    ///     fn get(&mut self, _key: u32, cx: &mut Cx) -> Option<u64> { cx.trace().map(|trace| trace.span) }
+    /// }
+    ///
+    /// let front = scope.spawn(Front { store: scope.spawn(Store) });
+    /// assert_eq!(front.get(1).traced(TraceContext::new(7, 3)).await?, Some(3));
+    /// assert_eq!(front.get(1).await?, None);
+    /// # Ok(()) }) }
+    /// ```
+    pub fn trace(&self) -> Option<TraceContext> {
+        self.inner.rare.as_ref()?.trace
+    }
+
+    /// Returns the number of the present message in its mailbox, from 1: no other one of this mailbox has it. It goes on over the
+    /// restarts of a supervised child. `None` for what did not come through the mailbox (a `#[recv]` input, a tick), and in a pool,
+    /// whose processes share a mailbox.
+    ///
+    /// The numbers are those that the mailbox counts by in any case, so a message carries none; asking takes its lock for a moment.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// #[process]
+    /// struct Journal { lines: Vec<String> }
+    ///
+    /// #[handlers]
+    /// impl Journal {
+    ///     fn write(&mut self, text: String, cx: &mut Cx) {
+    ///         let number = cx.number().unwrap_or_default();
+    ///         self.lines.push(format!("{number}: {text}"));
+    ///     }
+    ///     fn lines(&self) -> Vec<String> { self.lines.clone() }
+    /// }
+    ///
+    /// let journal = scope.spawn(Journal { lines: Vec::new() });
+    /// journal.write("begun".to_owned()).await?;
+    /// journal.write("done".to_owned()).await?;
+    /// assert_eq!(journal.lines().await?, ["1: begun", "2: done"]);
+    /// # Ok(()) }) }
+    /// ```
+    pub fn number(&self) -> Option<u64> {
+        let me = self
+            .inner
+            .me
+            .as_ref()
+            .filter(|_| self.inner.handling != 0)?;
+        // What nobody else receives from has handed this one out last.
+        let mailbox = me.mailbox();
+        (mailbox.server() != 0).then(|| mailbox.received())
     }
 
     /// Waits until nobody waits for the answer to the present message any more: its caller gave up, was stopped or crashed, or has

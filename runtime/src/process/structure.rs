@@ -24,6 +24,7 @@ use crate::observe::Evidence;
 use crate::process::call::Envelope;
 use crate::process::context::Cx;
 use crate::process::exit::{Exit, Fault, Outcome};
+use crate::process::extra::Extra;
 use crate::process::handle::{Handle, Handlers, StructProcess, WeakHandle};
 use crate::process::meta::{HandleKind, Kind, ProcessKind};
 use crate::process::port::Visitor;
@@ -261,7 +262,10 @@ async fn simple<P: Handlers + StructProcess + Send>(
 #[inline]
 fn wanted<P: Handlers>(envelope: &Envelope<P::Message>, mailbox: &Mailbox<P>) -> bool {
     let wanted = !P::abandoned(&envelope.message)
-        && envelope.deadline.is_none_or(|deadline| deadline > now());
+        && envelope
+            .extra
+            .deadline()
+            .is_none_or(|deadline| deadline > now());
     if !wanted {
         lose::<P>(envelope, mailbox);
     }
@@ -272,7 +276,10 @@ fn wanted<P: Handlers>(envelope: &Envelope<P::Message>, mailbox: &Mailbox<P>) ->
 #[inline(never)]
 fn lose<P: Handlers>(envelope: &Envelope<P::Message>, mailbox: &Mailbox<P>) {
     // A caller that gave up because the time was over is gone as well.
-    let expired = envelope.deadline.is_some_and(|deadline| deadline <= now());
+    let expired = envelope
+        .extra
+        .deadline()
+        .is_some_and(|deadline| deadline <= now());
     let reason = if expired {
         Dead::Expired
     } else {
@@ -299,16 +306,18 @@ async fn handle<P: Handlers + Send>(
     if here::records() {
         record::<P>(&envelope.message);
     }
-    cx.begin(
-        envelope.deadline,
-        envelope.sender,
-        from_mailbox.then_some(handler),
-    );
-    match envelope.deadline {
-        None => current::in_handler(handler, state.dispatch(envelope.message, cx)).await,
-        Some(deadline) => {
+    let number = from_mailbox.then_some(handler);
+    match envelope.extra.open() {
+        None => {
+            cx.begin(None, envelope.sender, number);
+            current::in_handler(handler, state.dispatch(envelope.message, cx)).await;
+        }
+        Some((deadline, trace)) => {
+            cx.begin(deadline, envelope.sender, number);
+            cx.set_trace(trace);
             let handled = current::under_deadline(deadline, state.dispatch(envelope.message, cx));
             current::in_handler(handler, handled).await;
+            cx.set_trace(None);
         }
     }
     cx.end();
@@ -435,7 +444,7 @@ async fn take<P: Handlers + Send>(
         Step::Input(message) => {
             let envelope = Envelope {
                 message,
-                deadline: None,
+                extra: Extra::default(),
                 sender: 0,
             };
             handle(state, envelope, cx, false).await;

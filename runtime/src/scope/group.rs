@@ -28,7 +28,7 @@ where
     let body = body(child);
     // Calls of the body inherit it like those of the processes in the group.
     let value = match deadline {
-        Some(deadline) => current::under_deadline(deadline, body).await,
+        Some(deadline) => current::under_deadline(Some(deadline), body).await,
         None => body.await,
     };
     guard.0.forget_names();

@@ -523,8 +523,8 @@ pub(crate) fn set_deadline(deadline: Option<Instant>) -> Option<Instant> {
     CURRENT.with(|current| current.deadline.replace(deadline))
 }
 
-/// Lets calls that are made while `future` runs inherit `deadline`.
-pub(crate) async fn under_deadline<F: Future>(deadline: Instant, future: F) -> F::Output {
+/// Lets calls that are made while `future` runs inherit `deadline`, if there is one.
+pub(crate) async fn under_deadline<F: Future>(deadline: Option<Instant>, future: F) -> F::Output {
     /// Brings the outer deadline back, also when the future panics: the thread goes on to other processes.
     struct Outer(Option<Instant>);
     impl Drop for Outer {
@@ -535,7 +535,7 @@ pub(crate) async fn under_deadline<F: Future>(deadline: Instant, future: F) -> F
     let mut future = pin!(future);
     poll_fn(|cx| {
         let outer = Outer(self::deadline());
-        set_deadline(Some(outer.0.map_or(deadline, |outer| outer.min(deadline))));
+        set_deadline([outer.0, deadline].into_iter().flatten().min());
         future.as_mut().poll(cx)
     })
     .await
