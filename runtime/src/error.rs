@@ -56,11 +56,27 @@ impl Error {
     }
 
     /// Makes an error from a text.
+    ///
+    /// # Examples
+    /// ```
+    /// use roundrock::Error;
+    ///
+    /// assert_eq!(Error::msg(format_args!("no rule for {}", 7)).to_string(), "no rule for 7");
+    /// ```
     pub fn msg(text: impl fmt::Display) -> Self {
         Self::new(text.to_string())
     }
 
     /// Says what was being done; the previous text becomes the cause.
+    ///
+    /// # Examples
+    /// ```
+    /// use roundrock::Error;
+    ///
+    /// let error = Error::msg("no such file").context("reading the rules").context("cannot start");
+    /// assert_eq!(format!("{error}"), "cannot start");
+    /// assert_eq!(format!("{error:#}"), "cannot start: reading the rules: no such file");
+    /// ```
     #[must_use]
     pub fn context(self, what: impl fmt::Display) -> Self {
         Self {
@@ -114,6 +130,17 @@ impl Error {
     }
 
     /// Returns this error and its causes, from the outermost.
+    ///
+    /// # Examples
+    /// ```
+    /// use roundrock::Error;
+    ///
+    /// let error = Error::from(std::io::Error::other("no disk")).context("cannot start");
+    /// let texts: Vec<_> = error.chain().map(ToString::to_string).collect();
+    /// assert_eq!(texts, ["cannot start", "no disk"]);
+    /// let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    /// assert!(io.is_some());
+    /// ```
     pub fn chain(&self) -> impl Iterator<Item = &(dyn StdError + 'static)> {
         let first: &(dyn StdError + 'static) = &*self.source;
         std::iter::successors(Some(first), |&error| error.source())

@@ -49,6 +49,12 @@ impl Rng {
     ///
     /// # Panics
     /// If `n` is zero.
+    ///
+    /// # Examples
+    /// ```
+    /// let mut rng = roundrock::rng();
+    /// assert!(rng.below(10) < 10);
+    /// ```
     pub fn below(&mut self, n: u64) -> u64 {
         assert!(n > 0, "there is no number below zero");
         let number = below(n);
@@ -75,6 +81,12 @@ impl Rng {
     }
 
     /// True with this probability, from 0 to 1. With seed 0 of a simulation it is false at first, unless the probability is 1.
+    ///
+    /// # Examples
+    /// ```
+    /// let mut rng = roundrock::rng();
+    /// assert!(rng.chance(1.0) && !rng.chance(0.0));
+    /// ```
     pub fn chance(&mut self, probability: f64) -> bool {
         const PARTS: u32 = 1 << 24;
         let often = (probability.clamp(0.0, 1.0) * f64::from(PARTS)) as u32;

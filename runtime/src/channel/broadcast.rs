@@ -263,11 +263,34 @@ impl<T> BroadcastSender<T> {
     }
 
     /// Returns how many receivers there are.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (news, reader) = broadcast::<u32>(4);
+    /// let another = reader.subscribe();
+    /// assert_eq!(news.receivers(), 2);
+    /// drop((reader, another));
+    /// assert_eq!(news.receivers(), 0);
+    /// # Ok(()) }) }
+    /// ```
     pub fn receivers(&self) -> usize {
         self.shared.state.lock().receivers
     }
 
     /// Returns whether no receiver is left. One may still [subscribe](Self::subscribe).
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (news, reader) = broadcast::<u32>(4);
+    /// assert!(!news.is_closed());
+    /// reader.finish();
+    /// assert!(news.is_closed());
+    /// # Ok(()) }) }
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.receivers() == 0
     }
@@ -283,6 +306,15 @@ impl<T> BroadcastSender<T> {
     }
 
     /// Returns how many messages the channel holds for receivers that are behind.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (news, _reader) = broadcast::<u32>(4);
+    /// assert_eq!(news.capacity(), 4);
+    /// # Ok(()) }) }
+    /// ```
     pub fn capacity(&self) -> usize {
         self.shared.state.lock().capacity
     }

@@ -38,6 +38,18 @@ impl<T> SendError<T> {
     }
 
     /// Returns the message.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (jobs, inbox) = bounded(1);
+    /// inbox.finish();
+    /// if let Err(refused) = jobs.send("a").await {
+    ///     assert_eq!(refused.into_inner(), "a");          // for somebody else
+    /// }
+    /// # Ok(()) }) }
+    /// ```
     pub fn into_inner(self) -> T {
         self.open().0
     }
@@ -146,6 +158,17 @@ pub enum TrySendError<T> {
 
 impl<T> TrySendError<T> {
     /// Returns the message.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (jobs, _inbox) = bounded(1);
+    /// jobs.try_send("a")?;
+    /// let full = jobs.try_send("b").expect_err("it holds one");
+    /// assert_eq!(full.into_inner(), "b");
+    /// # Ok(()) }) }
+    /// ```
     pub fn into_inner(self) -> T {
         match self {
             Self::Full(message) | Self::Closed(message) => message,
@@ -174,11 +197,31 @@ impl<T> TrySendError<T> {
     }
 
     /// Whether there was no room.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (jobs, _inbox) = bounded(1);
+    /// jobs.try_send("a")?;
+    /// assert!(jobs.try_send("b").is_err_and(|error| error.is_full()));
+    /// # Ok(()) }) }
+    /// ```
     pub fn is_full(&self) -> bool {
         matches!(self, Self::Full(_))
     }
 
     /// Whether no receiver is left.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (jobs, inbox) = bounded(1);
+    /// inbox.finish();
+    /// assert!(jobs.try_send("a").is_err_and(|error| error.is_closed()));
+    /// # Ok(()) }) }
+    /// ```
     pub fn is_closed(&self) -> bool {
         matches!(self, Self::Closed(_))
     }
@@ -238,6 +281,16 @@ pub enum SendTimeoutError<T> {
 
 impl<T> SendTimeoutError<T> {
     /// Returns the message.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (jobs, _inbox) = rendezvous();
+    /// let late = jobs.send("a").within(millis(1)).await.expect_err("nobody receives now");
+    /// assert_eq!(late.into_inner(), "a");
+    /// # Ok(()) }) }
+    /// ```
     pub fn into_inner(self) -> T {
         match self {
             Self::Elapsed(message) | Self::Closed(message) => message,
@@ -267,6 +320,19 @@ impl<T> SendTimeoutError<T> {
     }
 
     /// Whether the time was up.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (jobs, inbox) = rendezvous();
+    /// let late = jobs.send("a").within(millis(1)).await.expect_err("nobody receives now");
+    /// assert!(late.is_elapsed());
+    /// inbox.finish();
+    /// let closed = jobs.send("a").within(millis(1)).await.expect_err("nobody will");
+    /// assert!(!closed.is_elapsed());
+    /// # Ok(()) }) }
+    /// ```
     pub fn is_elapsed(&self) -> bool {
         matches!(self, Self::Elapsed(_))
     }
@@ -365,6 +431,21 @@ pub struct Closed(pub(crate) ());
 
 impl Closed {
     /// Makes the error of a send out of the message that could not be sent. Of which channel it was is not known any more.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (jobs, inbox) = bounded(1);
+    /// inbox.finish();
+    /// let job = "a";
+    /// let sent = match jobs.ready().await {
+    ///     Ok(room) => room.send(job),
+    ///     Err(closed) => Err(closed.with(job)),           // one kind of error for both
+    /// };
+    /// assert!(sent.is_err_and(|error| error.into_inner() == "a"));
+    /// # Ok(()) }) }
+    /// ```
     pub fn with<T>(self, message: T) -> SendError<T> {
         SendError::new(message, Origin::unknown())
     }

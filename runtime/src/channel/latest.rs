@@ -219,6 +219,16 @@ impl<T> LatestSender<T> {
     }
 
     /// Returns a copy of the value.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (level, _seen) = latest(1);
+    /// level.set(2);
+    /// assert_eq!(level.get(), 2);
+    /// # Ok(()) }) }
+    /// ```
     pub fn get(&self) -> T
     where
         T: Clone,
@@ -251,11 +261,34 @@ impl<T> LatestSender<T> {
     }
 
     /// Returns how many receivers there are.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (level, seen) = latest(1);
+    /// let another = seen.clone();
+    /// assert_eq!(level.receivers(), 2);
+    /// drop((seen, another));
+    /// assert_eq!(level.receivers(), 0);
+    /// # Ok(()) }) }
+    /// ```
     pub fn receivers(&self) -> usize {
         self.shared.state.lock().receivers
     }
 
     /// Returns whether no receiver is left. One may still [subscribe](Self::subscribe).
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (level, seen) = latest(1);
+    /// assert!(!level.is_closed());
+    /// seen.finish();
+    /// assert!(level.is_closed());
+    /// # Ok(()) }) }
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.receivers() == 0
     }
@@ -282,6 +315,16 @@ impl<T> LatestSender<T> {
     }
 
     /// Drops this endpoint: it reads better than `drop(sender)` where nothing will change any more.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (level, seen) = latest(1);
+    /// level.finish();                                     // `drop`, for those who read it
+    /// assert!(seen.is_closed());
+    /// # Ok(()) }) }
+    /// ```
     pub fn finish(self) {}
 }
 
@@ -347,6 +390,17 @@ impl<T> LatestReceiver<T> {
     }
 
     /// Returns a copy of the value.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (level, seen) = latest(1);
+    /// assert_eq!(seen.get(), 1);
+    /// level.set(2);
+    /// assert_eq!(seen.get(), 2);
+    /// # Ok(()) }) }
+    /// ```
     pub fn get(&self) -> T
     where
         T: Clone,
@@ -378,6 +432,17 @@ impl<T> LatestReceiver<T> {
     }
 
     /// Returns whether no sender is left, so that the value will never change again.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (level, seen) = latest(1);
+    /// assert!(!seen.is_closed());
+    /// drop(level);
+    /// assert!(seen.is_closed());
+    /// # Ok(()) }) }
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.shared.state.lock().senders == 0
     }
@@ -502,6 +567,16 @@ impl<T> LatestReceiver<T> {
     }
 
     /// Drops this endpoint: it reads better than `drop(receiver)` where a process has seen enough.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (level, seen) = latest(1);
+    /// seen.finish();
+    /// assert!(level.is_closed());
+    /// # Ok(()) }) }
+    /// ```
     pub fn finish(self) {}
 
     /// The value, which counts as seen from now on.

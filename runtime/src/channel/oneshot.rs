@@ -257,6 +257,17 @@ impl<T> OneshotSender<T> {
     }
 
     /// Returns whether the receiver is gone.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (answer, wait) = oneshot::<u32>();
+    /// assert!(!answer.is_closed());
+    /// drop(wait);
+    /// assert!(answer.is_closed());
+    /// # Ok(()) }) }
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.shared.state.lock().receiver_gone
     }
@@ -290,6 +301,16 @@ impl<T> OneshotSender<T> {
     }
 
     /// Drops the sender: it reads better than `drop(sender)` where there is nothing to say.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (answer, wait) = oneshot::<u32>();
+    /// answer.finish();                                    // without an answer
+    /// assert_eq!(wait.recv().await, None);
+    /// # Ok(()) }) }
+    /// ```
     pub fn finish(self) {}
 }
 
@@ -366,6 +387,16 @@ impl<T> OneshotReceiver<T> {
     }
 
     /// Drops the receiver: it reads better than `drop(receiver)` where the value is not wanted any more.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (answer, wait) = oneshot::<u32>();
+    /// wait.finish();
+    /// assert!(answer.is_closed());
+    /// # Ok(()) }) }
+    /// ```
     pub fn finish(self) {}
 }
 

@@ -76,22 +76,66 @@ impl<T> Receiver<T> {
     }
 
     /// Returns how many messages are queued now.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (jobs, inbox) = bounded(4);
+    /// jobs.send("a").await?;
+    /// assert_eq!(inbox.len(), 1);
+    /// # Ok(()) }) }
+    /// ```
     pub fn len(&self) -> usize {
         // SAFETY: this endpoint keeps the core alive.
         unsafe { (self.head().vtable.stats)(self.head) }.len as usize
     }
 
     /// Returns whether no message is queued. A rendezvous is always empty.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (jobs, inbox) = bounded(4);
+    /// assert!(inbox.is_empty());
+    /// jobs.send("a").await?;
+    /// assert!(!inbox.is_empty());
+    /// # Ok(()) }) }
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Returns whether no sender is left. Queued messages may still be received.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (jobs, inbox) = bounded(4);
+    /// jobs.send("a").await?;
+    /// jobs.finish();
+    /// assert!(inbox.is_closed());
+    /// assert_eq!(inbox.recv().await, Some("a"));          // what was sent is still received
+    /// # Ok(()) }) }
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.head().senders() == 0
     }
 
     /// Drops this endpoint: it reads better than `drop(receiver)` where a stage has heard enough.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (jobs, inbox) = bounded(4);
+    /// inbox.finish();                                     // `drop`, for those who read it
+    /// let refused = jobs.send("a").await.expect_err("nobody receives");
+    /// assert_eq!(refused.into_inner(), "a");
+    /// # Ok(()) }) }
+    /// ```
     pub fn finish(self) {}
 }
 
@@ -134,6 +178,26 @@ impl<T: Message> Receiver<T> {
     /// }
     /// assert_eq!(sum, 3);
     /// # Ok(()) }).unwrap();
+    /// ```
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let (jobs, inbox) = bounded(1);
+    /// let sends = scope.task("sends", async move {
+    ///     for job in ["a", "b"] {
+    ///         jobs.send(job).await?;
+    ///     }
+    ///     roundrock::Ok(())
+    /// });
+    /// let mut got = Vec::new();
+    /// while let Some(job) = inbox.recv().await {          // until the last sender is gone
+    ///     got.push(job);
+    /// }
+    /// assert_eq!(got, ["a", "b"]);
+    /// sends.await?;
+    /// # Ok(()) }) }
     /// ```
     // An opaque type, so that the compiler suggests the `.await` that was forgotten.
     #[inline]

@@ -45,6 +45,19 @@ impl<T> WeakSender<T> {
     }
 
     /// Returns a sender, if another one has kept the channel open.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (jobs, inbox) = bounded(1);
+    /// let weak = jobs.downgrade();
+    /// weak.upgrade().context("it is open")?.send("a").await?;
+    /// jobs.finish();
+    /// assert!(weak.upgrade().is_none(), "the last strong sender is gone");
+    /// assert_eq!(inbox.recv().await, Some("a"));
+    /// # Ok(()) }) }
+    /// ```
     pub fn upgrade(&self) -> Option<Sender<T>> {
         // SAFETY: the weak endpoint keeps the core alive.
         let head = unsafe { self.head.as_ref() };

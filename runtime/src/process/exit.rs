@@ -98,16 +98,50 @@ impl Exit {
     }
 
     /// Whether the process returned or stopped, as opposed to failed, panicked or was killed.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let task = scope.task("whole", async {});
+    /// assert!(task.done().await.is_normal());
+    /// # Ok(()) }) }
+    /// ```
     pub fn is_normal(&self) -> bool {
         matches!(self, Self::Ok | Self::Stopped)
     }
 
     /// Whether the process returned an error or panicked.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] async fn broken() -> Result<()> { bail!("no disk") }
+    /// let exit = scope.spawn_isolated(broken()).done().await;
+    /// assert!(exit.is_failure());
+    ///
+    /// let idle = scope.task("idle", async { sleep(secs(60)).await });
+    /// idle.kill();
+    /// let exit = idle.done().await;
+    /// assert!(!exit.is_failure() && !exit.is_normal(), "somebody else has ended it");
+    /// # Ok(()) }) }
+    /// ```
     pub fn is_failure(&self) -> bool {
         matches!(self, Self::Failed(_) | Self::Panicked(_))
     }
 
     /// The error or panic, if there was one.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] async fn broken() -> Result<()> { bail!("no disk") }
+    /// let exit = scope.spawn_isolated(broken()).done().await;
+    /// assert_eq!(exit.fault().map(ToString::to_string).as_deref(), Some("no disk"));
+    /// # Ok(()) }) }
+    /// ```
     pub fn fault(&self) -> Option<&Arc<Fault>> {
         match self {
             Self::Failed(fault) | Self::Panicked(fault) => Some(fault),
@@ -116,6 +150,16 @@ impl Exit {
     }
 
     /// Returns kind and causes as plain text.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] async fn broken() -> Result<()> { Err(Error::msg("no disk").context("cannot start")) }
+    /// let reason = scope.spawn_isolated(broken()).done().await.reason();
+    /// assert_eq!(reason.chain, ["cannot start", "no disk"]);
+    /// # Ok(()) }) }
+    /// ```
     pub fn reason(&self) -> Reason {
         let chain = match self.fault().map(|fault| &**fault) {
             None => Vec::new(),
@@ -129,6 +173,15 @@ impl Exit {
     }
 
     /// The word for this exit in reports: `ok`, `failed`, `panicked`, `stopped` or `killed`.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let task = scope.task("whole", async {});
+    /// assert_eq!(task.done().await.kind(), "ok");
+    /// # Ok(()) }) }
+    /// ```
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -262,11 +315,38 @@ pub struct Panic {
 
 impl Panic {
     /// The text of the panic, or a remark that its payload was not a text.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// use roundrock::Fault;
+    ///
+    /// # #[process] async fn broken() { panic!("out of {}", "luck") }
+    /// let exit = scope.spawn_isolated(broken()).done().await;
+    /// let Some(Fault::Panic(panic)) = exit.fault().map(|fault| &**fault) else { bail!("{exit}") };
+    /// assert_eq!(panic.text(), "out of luck");
+    /// # Ok(()) }) }
+    /// ```
     pub fn text(&self) -> &str {
         &self.text
     }
 
     /// File (its last 96 bytes), line and column of the panic, if the panic hook saw it.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// use roundrock::Fault;
+    ///
+    /// # #[process] async fn broken() { panic!("out of luck") }
+    /// let exit = scope.spawn_isolated(broken()).done().await;
+    /// let Some(Fault::Panic(panic)) = exit.fault().map(|fault| &**fault) else { bail!("{exit}") };
+    /// let (_file, line, column) = panic.location().context("the hook saw it")?;
+    /// assert!(line > 0 && column > 0);
+    /// # Ok(()) }) }
+    /// ```
     pub fn location(&self) -> Option<(&str, u32, u32)> {
         let site = self.site.as_ref()?;
         let file = std::str::from_utf8(&site.file[..usize::from(site.length)]).unwrap_or("?");
@@ -293,6 +373,18 @@ impl fmt::Display for Panic {
 
 impl Fault {
     /// Makes a fault of an error; one that only says "closed" is a normal stop.
+    ///
+    /// # Examples
+    /// ```
+    /// use roundrock::Fault;
+    /// use roundrock::prelude::*;
+    ///
+    /// assert_eq!(Fault::error("no disk").to_string(), "no disk");
+    /// let (jobs, inbox) = bounded(1);
+    /// drop(inbox);
+    /// let closed = jobs.try_send(1).expect_err("nobody receives");
+    /// assert!(matches!(Fault::error(closed), Fault::Closed), "a normal stop");
+    /// ```
     pub fn error(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let error = error.into();
         if is_closed(&*error) {

@@ -224,6 +224,23 @@ impl<P> Handle<P> {
     ///
     /// This is a monitor: each gives exactly one notice, also when it was made after the end. Of a supervised child it is the
     /// end of its present incarnation; [`closed`](Self::closed) waits until none will follow.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] struct Counter { n: i64 }
+    /// # #[handlers] impl Counter { fn add(&mut self, by: i64) -> i64 { self.n += by; self.n } fn clear(&mut self) { self.n = 0; } }
+    /// let counter = scope.spawn(Counter { n: 0 });
+    /// let done = counter.done();
+    /// counter.stop();
+    /// select! {
+    ///     exit = done => assert!(exit.is_normal()),
+    ///     _ = sleep(secs(60)) => panic!("too slow"),
+    /// }
+    /// assert!(counter.done().await.is_normal());          // one that is made afterwards is told as well
+    /// # Ok(()) }) }
+    /// ```
     #[track_caller]
     pub fn done(&self) -> Done {
         Done::new(self.mailbox.owner())
@@ -278,11 +295,33 @@ impl<P> Handle<P> {
     }
 
     /// Returns the id of the process, if it is one of this system. Each incarnation of a supervised child has its own.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] struct Counter { n: i64 }
+    /// # #[handlers] impl Counter { fn add(&mut self, by: i64) -> i64 { self.n += by; self.n } fn clear(&mut self) { self.n = 0; } }
+    /// let (one, other) = (scope.spawn(Counter { n: 0 }), scope.spawn(Counter { n: 0 }));
+    /// assert_eq!(one.id(), one.clone().id());
+    /// assert_ne!(one.id(), other.id());
+    /// # Ok(()) }) }
+    /// ```
     pub fn id(&self) -> Option<ProcessId> {
         self.mailbox.owner().map(|task| task.id())
     }
 
     /// Returns the name of the process.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] struct Counter { n: i64 }
+    /// # #[handlers] impl Counter { fn add(&mut self, by: i64) -> i64 { self.n += by; self.n } fn clear(&mut self) { self.n = 0; } }
+    /// assert_eq!(scope.spawn(Counter { n: 0 }).name(), "Counter");
+    /// # Ok(()) }) }
+    /// ```
     pub fn name(&self) -> &'static str {
         self.mailbox
             .owner()
@@ -423,6 +462,22 @@ impl<P> Trace for WeakHandle<P> {
 
 impl<P: StructProcess> WeakHandle<P> {
     /// Returns a handle, if another one has kept the process alive.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] struct Counter { n: i64 }
+    /// # #[handlers] impl Counter { fn add(&mut self, by: i64) -> i64 { self.n += by; self.n } fn clear(&mut self) { self.n = 0; } }
+    /// let counter = scope.spawn(Counter { n: 0 });
+    /// let weak = counter.downgrade();
+    /// assert!(weak.upgrade().is_some());
+    /// let done = counter.done();
+    /// drop(counter);
+    /// done.await;
+    /// assert!(weak.upgrade().is_none());
+    /// # Ok(()) }) }
+    /// ```
     pub fn upgrade(&self) -> Option<P::Handle> {
         self.mailbox
             .upgrade()

@@ -30,6 +30,22 @@ impl<P, O> FnHandle<P, O> {
     /// Shows the process the end of its inputs, once they are empty.
     ///
     /// That is a normal end: a transient or temporary child is not started again, a permanent one is.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] async fn sum(#[inbox(4)] numbers: &Receiver<u32>) -> Result<u32> {
+    /// #     let mut sum = 0;
+    /// #     while let Some(n) = numbers.recv().await { sum += n; }
+    /// #     Ok(sum)
+    /// # }
+    /// let handle = scope.spawn(sum());
+    /// handle.numbers().send(3).await?;
+    /// handle.stop();                              // what is queued is received first
+    /// assert_eq!(handle.task().await?, 3);
+    /// # Ok(()) }) }
+    /// ```
     pub fn stop(&self) {
         told::ends("stops", &self.task);
         match self.task.lineage() {
@@ -40,6 +56,17 @@ impl<P, O> FnHandle<P, O> {
 
     /// Drops the process at its current or next await. A supervised child is killed in its present incarnation, and its
     /// supervisor decides what follows.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] async fn waits(#[inbox(4)] numbers: &Receiver<u32>) { let _ = numbers; sleep(secs(3600)).await }
+    /// let handle = scope.spawn(waits());
+    /// handle.kill();
+    /// assert_eq!(handle.done().await.kind(), "killed");
+    /// # Ok(()) }) }
+    /// ```
     pub fn kill(&self) {
         if let Some(task) = self.task.acting() {
             told::ends("kills", &task);
@@ -49,18 +76,55 @@ impl<P, O> FnHandle<P, O> {
 
     /// Waits until the process has ended, and says how. May be a branch of `select!`. Of a supervised child this is the end of
     /// its present incarnation; [`closed`](Self::closed) waits until none will follow.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] async fn first(#[inbox(4)] numbers: &Receiver<u32>) { numbers.recv().await; }
+    /// let handle = scope.spawn(first());
+    /// handle.numbers().send(1).await?;
+    /// select! {
+    ///     exit = handle.done() => assert!(exit.is_normal()),
+    ///     _ = sleep(secs(60)) => panic!("too slow"),
+    /// }
+    /// # Ok(()) }) }
+    /// ```
     #[track_caller]
     pub fn done(&self) -> Done {
         Done::new(self.task.acting().or_else(|| Some(self.task.clone())))
     }
 
     /// Waits until the process has ended, and is not started again. May be a branch of `select!`.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] async fn echoes(#[inbox(4)] numbers: &Receiver<u32>) { while numbers.recv().await.is_some() {} }
+    /// let handle = scope.supervise(echoes()).spawn();
+    /// handle.numbers().send(1).await?;
+    /// handle.stop();
+    /// assert!(handle.closed().await.is_normal());         // it is not started again
+    /// # Ok(()) }) }
+    /// ```
     #[track_caller]
     pub fn closed(&self) -> Done {
         Done::new(Some(self.task.clone()))
     }
 
     /// Returns a task that can be awaited for the value of the process, which goes to the first who does.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] async fn first(#[inbox(4)] numbers: &Receiver<u32>) -> Result<Option<u32>> { Ok(numbers.recv().await) }
+    /// let handle = scope.spawn(first());
+    /// handle.numbers().send(7).await?;
+    /// assert_eq!(handle.task().await?, Some(7));
+    /// # Ok(()) }) }
+    /// ```
     pub fn task(&self) -> Task<O::Value>
     where
         O: IntoOutcome,
@@ -70,6 +134,20 @@ impl<P, O> FnHandle<P, O> {
     }
 
     /// Returns a handle that keeps no input open.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] async fn reads(#[inbox(4)] numbers: &Receiver<u32>) { while numbers.recv().await.is_some() {} }
+    /// let handle = scope.spawn(reads());
+    /// let weak = handle.downgrade();
+    /// let done = handle.done();
+    /// drop(handle);                               // the last way to its input
+    /// assert!(done.await.is_normal());
+    /// assert!(weak.upgrade().is_none());
+    /// # Ok(()) }) }
+    /// ```
     pub fn downgrade(&self) -> WeakFnHandle<P, O> {
         WeakFnHandle {
             ports: Arc::downgrade(&self.ports),
@@ -79,6 +157,16 @@ impl<P, O> FnHandle<P, O> {
     }
 
     /// Returns the id of the process. Each incarnation of a supervised child has its own.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] async fn reads(#[inbox(4)] numbers: &Receiver<u32>) { while numbers.recv().await.is_some() {} }
+    /// let (one, other) = (scope.spawn(reads()), scope.spawn(reads()));
+    /// assert_ne!(one.id(), other.id());
+    /// # Ok(()) }) }
+    /// ```
     pub fn id(&self) -> ProcessId {
         self.task
             .acting()
@@ -86,11 +174,33 @@ impl<P, O> FnHandle<P, O> {
     }
 
     /// Returns the name of the process.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] async fn reads(#[inbox(4)] numbers: &Receiver<u32>) { while numbers.recv().await.is_some() {} }
+    /// assert_eq!(scope.spawn(reads()).name(), "reads");
+    /// # Ok(()) }) }
+    /// ```
     pub fn name(&self) -> &'static str {
         self.task.slot().origin().name
     }
 
     /// Returns how the process ended, if it has.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] async fn reads(#[inbox(4)] numbers: &Receiver<u32>) { while numbers.recv().await.is_some() {} }
+    /// let handle = scope.spawn(reads());
+    /// assert!(handle.exit().is_none(), "it lives");
+    /// handle.stop();
+    /// handle.done().await;
+    /// assert!(handle.exit().is_some_and(|exit| exit.is_normal()));
+    /// # Ok(()) }) }
+    /// ```
     pub fn exit(&self) -> Option<Exit> {
         self.task.exit()
     }
@@ -139,6 +249,18 @@ pub struct WeakFnHandle<Ports, Output> {
 
 impl<P, O> WeakFnHandle<P, O> {
     /// Returns a handle, if another one has kept the inputs open.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] async fn reads(#[inbox(4)] numbers: &Receiver<u32>) { while numbers.recv().await.is_some() {} }
+    /// let handle = scope.spawn(reads());
+    /// let weak = handle.downgrade();
+    /// let again = weak.upgrade().context("its input is open")?;
+    /// assert_eq!(again.id(), handle.id());
+    /// # Ok(()) }) }
+    /// ```
     pub fn upgrade(&self) -> Option<FnHandle<P, O>> {
         let ports = self.ports.upgrade()?;
         Some(FnHandle {

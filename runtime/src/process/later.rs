@@ -56,6 +56,26 @@ pub fn reply<R, E>(slot: ReplySlot<R, E>, learner: fn()) -> Reply<R, E> {
 
 impl<T: 'static, E: 'static> Reply<T, E> {
     /// Answers the call. An answer to a caller that has gone is dropped.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// #[process]
+    /// struct Doubler;
+    ///
+    /// #[handlers]
+    /// impl Doubler {
+    ///     fn double(&mut self, n: u64, reply: Reply<u64>, cx: &mut Cx) {
+    ///         // Whoever has the reply answers, and the next message is handled meanwhile.
+    ///         cx.scope().task("doubles", async move { reply.send(2 * n) });
+    ///     }
+    /// }
+    ///
+    /// let doubler = scope.spawn(Doubler);
+    /// assert_eq!(doubler.double(21).await?, 42);
+    /// # Ok(()) }) }
+    /// ```
     pub fn send(mut self, value: T) {
         told::answers::<T, E>(Ok(&value), true);
         self.slot.reply(Ok(value));

@@ -207,16 +207,52 @@ impl ScopeError {
     }
 
     /// Returns the name of the process that failed first.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let parts = scope.child("parts");
+    /// parts.task("reader", async { Err::<(), _>(Error::msg("no disk")) });
+    /// let error = parts.join().await.expect_err("the reader failed");
+    /// let failed = error.downcast_ref::<roundrock::scope::ScopeError>().context("a scope")?;
+    /// assert!(failed.process().starts_with("reader"));
+    /// # Ok(()) }) }
+    /// ```
     pub fn process(&self) -> &str {
         &self.process
     }
 
     /// Returns the scopes around that process, from the outside, separated by `/`.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let parts = scope.child("parts");
+    /// parts.task("reader", async { Err::<(), _>(Error::msg("no disk")) });
+    /// let error = parts.join().await.expect_err("the reader failed");
+    /// let failed = error.downcast_ref::<roundrock::scope::ScopeError>().context("a scope")?;
+    /// assert_eq!(failed.scope(), "parts");
+    /// # Ok(()) }) }
+    /// ```
     pub fn scope(&self) -> &str {
         &self.scopes
     }
 
     /// Returns how that process ended.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let parts = scope.child("parts");
+    /// parts.task("reader", async { Err::<(), _>(Error::msg("no disk")) });
+    /// let error = parts.join().await.expect_err("the reader failed");
+    /// let failed = error.downcast_ref::<roundrock::scope::ScopeError>().context("a scope")?;
+    /// assert_eq!(failed.exit().kind(), "failed");
+    /// # Ok(()) }) }
+    /// ```
     pub fn exit(&self) -> &Exit {
         &self.first
     }

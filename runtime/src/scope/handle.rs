@@ -73,6 +73,17 @@ impl Scope {
     }
 
     /// Starts a process whose failure is reported, but does not fail the scope.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] async fn reads(path: &String) -> Result<()> { bail!("no such file: {path}") }
+    /// let task = scope.spawn_isolated(reads("a.txt".to_owned()));
+    /// assert_eq!(task.done().await.kind(), "failed");
+    /// assert!(!scope.is_stopping());                  // its failure is its own
+    /// # Ok(()) }) }
+    /// ```
     #[track_caller]
     pub fn spawn_isolated<P: Spawn>(&self, process: P) -> P::Spawned {
         process.spawn_in(self, SpawnOptions::here().isolated())
@@ -170,6 +181,21 @@ impl Scope {
     }
 
     /// Makes a scope inside this one with a deadline that calls made in it inherit.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # #[process] struct Slow;
+    /// # #[handlers] impl Slow { async fn work(&self) { sleep(secs(60)).await; } }
+    /// let slow = scope.spawn(Slow);
+    /// let hurried = scope.within(millis(5));
+    /// let caller = slow.clone();
+    /// let asks = hurried.task("asks", async move { roundrock::Ok(caller.work().await) });
+    /// assert_eq!(asks.await?, Err(CallError::Deadline));
+    /// # slow.kill();
+    /// # Ok(()) }) }
+    /// ```
     #[must_use]
     pub fn within(&self, limit: Duration) -> Self {
         let deadline = now().checked_add(limit);
@@ -211,26 +237,82 @@ impl Scope {
     }
 
     /// Returns the deadline that calls made in this scope inherit.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// assert_eq!(scope.deadline(), None);
+    /// let hurried = scope.within(secs(5));
+    /// assert!(hurried.deadline().is_some_and(|at| at <= Instant::now() + secs(5)));
+    /// assert_eq!(hurried.child("below").deadline(), hurried.deadline());     // it is inherited
+    /// # Ok(()) }) }
+    /// ```
     pub fn deadline(&self) -> Option<Instant> {
         self.inner.deadline()
     }
 
     /// Returns the name of the scope.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// assert_eq!(scope.child("ingest").name(), "ingest");
+    /// # Ok(()) }) }
+    /// ```
     pub fn name(&self) -> &str {
         self.inner.name()
     }
 
     /// Returns the system that this scope belongs to.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let system = scope.system();
+    /// let idle = scope.task("idle", async { sleep(secs(60)).await });
+    /// assert!(system.snapshot().processes.iter().any(|process| &*process.name == "idle"));
+    /// idle.kill();
+    /// # Ok(()) }) }
+    /// ```
     pub fn system(&self) -> System {
         System::from_inner(Arc::clone(&self.inner.system))
     }
 
     /// Returns how many processes and child scopes have not ended.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let parts = scope.child("parts");
+    /// let (go, wait) = oneshot::<()>();
+    /// let part = parts.task("part", async move { wait.recv().await; });
+    /// assert_eq!(parts.alive(), 1);
+    /// go.finish();
+    /// part.done().await;
+    /// parts.join().await?;
+    /// assert_eq!(parts.alive(), 0);
+    /// # Ok(()) }) }
+    /// ```
     pub fn alive(&self) -> usize {
         self.inner.alive()
     }
 
     /// Returns whether the scope has begun to stop.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let parts = scope.child("parts");
+    /// assert!(!parts.is_stopping());
+    /// parts.stop(secs(1)).await;
+    /// assert!(parts.is_stopping());
+    /// # Ok(()) }) }
+    /// ```
     pub fn is_stopping(&self) -> bool {
         let stops = self.inner.is_stopping();
         if stops {
@@ -240,6 +322,28 @@ impl Scope {
     }
 
     /// Waits until the scope begins to stop. May be a branch of `select!`.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let parts = scope.child("parts");
+    /// let inner = parts.clone();
+    /// let beats = parts.task("beats", async move {
+    ///     let mut beats = 0;
+    ///     let mut tick = interval(millis(1));
+    ///     loop {
+    ///         select! {
+    ///             _ = tick.next() => beats += 1,
+    ///             _ = inner.stopping() => return roundrock::Ok(beats),    // the only end of such a loop
+    ///         }
+    ///     }
+    /// });
+    /// sleep(millis(5)).await;
+    /// assert!(parts.stop(secs(5)).await.is_clean());
+    /// assert!(beats.await? > 0);
+    /// # Ok(()) }) }
+    /// ```
     pub fn stopping(&self) -> Stopping {
         Stopping::of(Arc::clone(&self.inner))
     }
@@ -251,6 +355,18 @@ impl Scope {
     ///
     /// # Errors
     /// The first failure of a process in it. Reported once.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let parts = scope.child("parts");
+    /// parts.task("one", async { sleep(millis(1)).await });
+    /// parts.task("other", async { Err::<(), _>(Error::msg("no disk")) });
+    /// let error = parts.join().await.expect_err("one of them failed");
+    /// assert!(format!("{error:#}").ends_with("no disk"));
+    /// # Ok(()) }) }
+    /// ```
     pub async fn join(&self) -> Result<()> {
         self.inner.forget_names();
         stop::over(&self.inner).await;

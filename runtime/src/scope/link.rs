@@ -62,6 +62,19 @@ impl<P> Handle<P> {
 
 impl<T> Task<T> {
     /// Links this process with another one; see [`Handle::link`], whose processes `handle.task()` gives.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let (one, other) = (scope.child("one"), scope.child("other"));
+    /// let one = one.task("one", async { sleep(secs(60)).await });
+    /// let other = other.task("other", async { sleep(secs(60)).await });
+    /// one.link(&other);
+    /// one.kill();
+    /// assert_eq!(other.done().await.kind(), "killed");
+    /// # Ok(()) }) }
+    /// ```
     pub fn link<U>(&self, other: &Task<U>) {
         // A child that is over has no incarnation, and ended as its last one did.
         let end = |task: &TaskRef| task.acting().or_else(|| Some(task.clone()));

@@ -42,6 +42,16 @@ pub struct NameTaken {
 
 impl NameTaken {
     /// Returns the name.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// scope.register("jobs", &1_u32)?;
+    /// let taken = scope.register("jobs", &2_u32).expect_err("it has one");
+    /// assert_eq!(taken.name(), "jobs");
+    /// # Ok(()) }) }
+    /// ```
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -153,6 +163,19 @@ impl Scope {
 
     /// Returns what has this name, in this scope or in the nearest one around it; `None` if nothing has, or if it is of another
     /// type.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let (jobs, inbox) = bounded::<u32>(1);
+    /// scope.register("jobs", &jobs)?;
+    /// let found: Sender<u32> = scope.lookup("jobs").context("nobody serves jobs")?;
+    /// found.send(1).await?;
+    /// assert_eq!(inbox.recv().await, Some(1));
+    /// assert!(scope.lookup::<Sender<String>>("jobs").is_none(), "of another type");
+    /// # Ok(()) }) }
+    /// ```
     pub fn lookup<T>(&self, name: &str) -> Option<T>
     where
         T: Clone + Send + Sync + 'static,
@@ -208,6 +231,16 @@ impl Scope {
     }
 
     /// Takes a name of this scope back. Returns whether there was one.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// scope.register("answer", &42_u32)?;
+    /// assert!(scope.unregister("answer"));
+    /// assert_eq!(scope.lookup::<u32>("answer"), None);
+    /// # Ok(()) }) }
+    /// ```
     pub fn unregister(&self, name: &str) -> bool {
         told::does(|| format!("unregisters `{name}`"));
         let names = &self.inner.system.names;

@@ -80,6 +80,16 @@ pub struct ExitReport {
 
 impl ExitReport {
     /// Whether every process ended by itself.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let parts = scope.child("parts");
+    /// parts.task("sleeper", async { sleep(secs(3600)).await });
+    /// assert!(!parts.stop(millis(1)).await.is_clean(), "it slept when the grace was over");
+    /// # Ok(()) }) }
+    /// ```
     pub fn is_clean(&self) -> bool {
         self.late.is_empty() && self.stuck.is_empty()
     }

@@ -57,12 +57,42 @@ impl Drop for Reason {
 
 impl GaveUp {
     /// Returns the name of the child whose failure was one too many.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// use roundrock::supervise::GaveUp;
+    ///
+    /// # #[process] async fn broken() -> Result<()> { bail!("no disk") }
+    /// let parts = scope.child("parts").intensity(0, secs(60));
+    /// let _task = parts.supervise(broken()).spawn();
+    /// let error = parts.join().await.expect_err("it may not be restarted at all");
+    /// let gave_up = error.downcast_ref::<GaveUp>().context("it gave up")?;
+    /// assert_eq!(gave_up.child(), "broken");
+    /// # Ok(()) }) }
+    /// ```
     pub fn child(&self) -> &'static str {
         self.child
     }
 
     /// Returns the failures that were counted: the name of the child, and how its incarnation ended. The last one is the one
     /// too many.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// use roundrock::supervise::GaveUp;
+    ///
+    /// # #[process] async fn broken() -> Result<()> { bail!("no disk") }
+    /// let parts = scope.child("parts").intensity(1, secs(60));
+    /// let _task = parts.supervise(broken()).backoff(millis(1)..millis(2)).spawn();
+    /// let error = parts.join().await.expect_err("one restart was not enough");
+    /// let gave_up = error.downcast_ref::<GaveUp>().context("it gave up")?;
+    /// assert!(gave_up.reasons().len() >= 1);
+    /// # Ok(()) }) }
+    /// ```
     pub fn reasons(&self) -> impl ExactSizeIterator<Item = (&'static str, &Exit)> {
         self.reasons
             .iter()

@@ -67,6 +67,16 @@ impl Default for Builder {
 
 impl Builder {
     /// The default options.
+    ///
+    /// # Examples
+    /// ```
+    /// use roundrock::prelude::*;
+    /// use roundrock::system::Builder;
+    ///
+    /// let sum = Builder::new().workers(1).run(async |_scope| Ok(1 + 1))?;     // as `System::builder()`
+    /// assert_eq!(sum, 2);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn new() -> Self {
         Self {
             workers: None,
@@ -121,6 +131,15 @@ impl Builder {
     ///
     /// # Panics
     /// If the name is empty, or has a NUL in it, which names of threads cannot have.
+    ///
+    /// # Examples
+    /// ```
+    /// use roundrock::prelude::*;
+    ///
+    /// let name = System::builder().workers(1).name("orders").run(async |scope| Ok(scope.system().name().to_owned()))?;
+    /// assert_eq!(name, "orders");
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         assert!(
@@ -136,6 +155,16 @@ impl Builder {
     ///
     /// From the first such `run` of a program on, these three signals have lost their default action for good: a program that goes on
     /// after `run` has returned, and is to end by Ctrl-C, handles the signal itself then.
+    ///
+    /// # Examples
+    /// ```
+    /// use roundrock::prelude::*;
+    ///
+    /// // Until `run` returns, Ctrl-C stops the scope instead of the program.
+    /// let ended = System::builder().workers(1).signals(true).run(async |_scope| Ok("whole"))?;
+    /// assert_eq!(ended, "whole");
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn signals(mut self, on: bool) -> Self {
         self.signals = on;
         self
@@ -144,6 +173,19 @@ impl Builder {
     /// Writes the state of its scope to standard error when a process panics: who it was, what its siblings do and what they wait
     /// for, in [`PANIC_LINES`] lines at most, and for one panic in [`PANIC_PAUSE`] at most. Off by default, on in
     /// `#[roundrock::main]`.
+    ///
+    /// # Examples
+    /// ```
+    /// use roundrock::prelude::*;
+    ///
+    /// let exit = System::builder().workers(1).panic_dump(false).run(async |scope| {
+    ///     let parts = scope.child("parts");
+    ///     let broken = parts.task("broken", async { if true { panic!("out of luck") } });
+    ///     Ok(broken.done().await.kind())
+    /// })?;
+    /// assert_eq!(exit, "panicked");
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn panic_dump(mut self, on: bool) -> Self {
         self.panic_dump = on;
         self

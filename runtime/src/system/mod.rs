@@ -400,6 +400,15 @@ impl System {
     }
 
     /// Returns the name of the system.
+    ///
+    /// # Examples
+    /// ```
+    /// use roundrock::prelude::*;
+    ///
+    /// let system = System::builder().workers(1).name("orders").start()?;
+    /// assert_eq!(system.name(), "orders");
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn name(&self) -> &str {
         &self.inner.name
     }
@@ -551,6 +560,14 @@ impl System {
     }
 
     /// Returns how many processes ran again that were proven leaked, without a forced stop: an error of Roundrock itself, so always 0.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// assert_eq!(scope.system().proof_violations(), 0);
+    /// # Ok(()) }) }
+    /// ```
     pub fn proof_violations(&self) -> u64 {
         let scheduler = &self.inner.scheduler;
         scheduler.proofs.violations(scheduler)
@@ -558,17 +575,44 @@ impl System {
 
     /// Returns how many wakeups were lost so far, for which it looks at every channel now: a process that is parked in one although
     /// what it waits for is there. That is an error of Roundrock itself, so it is always 0.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// assert_eq!(scope.system().lost_wakeups(), 0);
+    /// # Ok(()) }) }
+    /// ```
     pub fn lost_wakeups(&self) -> u64 {
         let scheduler = &self.inner.scheduler;
         scheduler.lost.count(scheduler)
     }
 
     /// Returns the number of workers.
+    ///
+    /// # Examples
+    /// ```
+    /// use roundrock::prelude::*;
+    ///
+    /// let workers = System::builder().workers(3).run(async |scope| Ok(scope.system().workers()))?;
+    /// assert_eq!(workers, 3);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn workers(&self) -> usize {
         self.inner.scheduler.workers()
     }
 
     /// Returns how long ago the system was started.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let before = scope.system().uptime();
+    /// sleep(millis(2)).await;
+    /// assert!(scope.system().uptime() >= before);
+    /// # Ok(()) }) }
+    /// ```
     pub fn uptime(&self) -> Duration {
         self.inner.scheduler.clock.uptime()
     }

@@ -334,6 +334,15 @@ impl<T> Task<T> {
     }
 
     /// Returns the id of the process; of a supervised child that of its present or last incarnation.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let (one, other) = (scope.task("part", async {}), scope.task("part", async {}));
+    /// assert_ne!(one.id(), other.id());                   // also when they have ended
+    /// # Ok(()) }) }
+    /// ```
     pub fn id(&self) -> ProcessId {
         self.task
             .acting()
@@ -341,11 +350,32 @@ impl<T> Task<T> {
     }
 
     /// Returns the name of the process.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// assert_eq!(scope.task("part", async {}).name(), "part");
+    /// # Ok(()) }) }
+    /// ```
     pub fn name(&self) -> &'static str {
         self.task.slot().origin().name
     }
 
     /// Returns how the process ended, if it has. A supervised child has ended when it will not be started again.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let (go, wait) = oneshot::<()>();
+    /// let task = scope.task("part", async move { wait.recv().await; });
+    /// assert!(task.exit().is_none(), "it waits");
+    /// go.finish();
+    /// task.done().await;
+    /// assert!(task.exit().is_some_and(|exit| exit.is_normal()));
+    /// # Ok(()) }) }
+    /// ```
     pub fn exit(&self) -> Option<Exit> {
         self.task.exit()
     }

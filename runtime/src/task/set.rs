@@ -92,6 +92,16 @@ impl Wake for Number {
 
 impl<T> JoinSet<T> {
     /// Makes an empty set.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let mut set = JoinSet::new();
+    /// set.add(scope.task("part", async { roundrock::Ok(1) }));
+    /// assert_eq!(set.join_next().await.transpose()?, Some(1));
+    /// # Ok(()) }) }
+    /// ```
     pub fn new() -> Self {
         Self {
             members: Numbered::default(),
@@ -102,6 +112,22 @@ impl<T> JoinSet<T> {
     }
 
     /// Adds a task, which may have ended already.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let mut set = JoinSet::new();
+    /// for n in 1..=3 {
+    ///     set.add(scope.task("number", async move { roundrock::Ok(n) }));
+    /// }
+    /// let mut sum = 0;
+    /// while let Some(number) = set.join_next().await {
+    ///     sum += number?;
+    /// }
+    /// assert_eq!(sum, 6);
+    /// # Ok(()) }) }
+    /// ```
     pub fn add(&mut self, task: Task<T>) {
         self.next += 1;
         let number = self.next;
@@ -123,11 +149,32 @@ impl<T> JoinSet<T> {
     }
 
     /// Returns how many tasks are in the set: those that have not been given out by [`join_next`](Self::join_next).
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let mut set: JoinSet<()> = (0..3).map(|_| scope.task("part", async {})).collect();
+    /// set.join_next().await;
+    /// assert_eq!(set.len(), 2);
+    /// # Ok(()) }) }
+    /// ```
     pub fn len(&self) -> usize {
         self.members.len()
     }
 
     /// Returns whether no task is left.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let mut set = JoinSet::new();
+    /// assert!(set.is_empty());
+    /// set.add(scope.task("part", async {}));
+    /// assert!(!set.is_empty());
+    /// # Ok(()) }) }
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()
     }
@@ -162,6 +209,18 @@ impl<T> JoinSet<T> {
     }
 
     /// Drops all processes of the set at their current or next await. They stay in the set, and end as killed.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// let mut set: JoinSet<()> = (0..3).map(|_| scope.task("idle", async { sleep(secs(60)).await })).collect();
+    /// set.kill_all();
+    /// while let Some(ended) = set.join_next().await {
+    ///     assert_eq!(ended.expect_err("it was killed").kind(), "killed");
+    /// }
+    /// # Ok(()) }) }
+    /// ```
     pub fn kill_all(&self) {
         for member in self.members.values() {
             member.task.kill();

@@ -121,6 +121,14 @@ impl Interval {
     }
 
     /// The period.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// assert_eq!(interval(millis(20)).period(), millis(20));
+    /// # Ok(()) }) }
+    /// ```
     pub fn period(&self) -> Duration {
         self.period
     }
