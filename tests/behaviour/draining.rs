@@ -1,10 +1,10 @@
 //! Stopping a scope of supervised children: stage drains into stage, though each waits for its turn. P26, P33.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use roundrock::prelude::*;
-use roundrock_tests::{LIMIT, on_workers, yield_now};
+use roundrock_tests::{LIMIT, on_workers, times, yield_now};
 
 /// Adds up what it gets.
 #[process]
@@ -185,47 +185,86 @@ fn p26_a_turn_comes_in_time_for_a_child_that_polls() {
     });
 }
 
-/// Plain processes and children of one scope drain into each other.
+/// Plain processes, children, pools, and what lies in scopes further in drain into each other, in any order; also if a stage takes its
+/// time over each message, holds the sender where nobody sees it, and writes what it gathered when its input ends.
 #[test]
-fn p33_children_and_plain_processes_drain_together() {
+fn p33_stages_of_all_kinds_drain_together() {
     #[process]
-    async fn pass(from: &Receiver<u32>, to: &Sender<u32>) -> Result<()> {
+    async fn pass(from: &Receiver<u32>, to: &Vec<Sender<u32>>) -> Result<()> {
         while let Some(n) = from.recv().await {
-            yield_now().await;
-            to.send(n).await?;
+            sleep(millis(5)).await;
+            to[0].send(n).await?;
         }
+        to[0].send(100).await?;
         Ok(())
     }
     on_workers(|scope| async move {
-        for mask in 0..8 {
+        for _ in 0..times(4, 1) {
+            // Two bits for each stage.
+            let kinds = roundrock::rng().below(64);
             let parts = scope.child("parts");
-            let seen = Arc::new(AtomicUsize::new(0));
-            let (first, mut from) = bounded(16);
+            let sum = Arc::new(AtomicU32::new(0));
+            let (first, mut from) = bounded(4);
             let mut kept = Vec::new();
             for stage in 0..3 {
                 let (to, next) = bounded(1);
                 kept.push(to.clone());
-                let process = pass(std::mem::replace(&mut from, next), to);
-                if mask >> stage & 1 == 0 {
-                    parts.spawn(process);
-                } else {
-                    let _ = parts.supervise(process).spawn();
+                let process = pass(std::mem::replace(&mut from, next), vec![to]);
+                match kinds >> (2 * stage) & 3 {
+                    0 => drop(parts.spawn(process)),
+                    1 => drop(parts.supervise(process).spawn()),
+                    2 => drop(parts.pool(1, process)),
+                    _ => drop(parts.child("inner").spawn(process)),
                 }
             }
-            let count = Arc::clone(&seen);
-            let _ = parts.task("last", async move {
-                while from.recv().await.is_some() {
-                    count.fetch_add(1, Ordering::SeqCst);
-                }
-            });
-            for n in 0..10 {
+            parts.spawn(sink(from, Arc::clone(&sum)));
+            for n in 1..4 {
                 first.send(n).await?;
             }
             let report = parts.stop(LIMIT).await;
-            assert!(report.is_clean(), "{mask}: {report}");
-            assert_eq!(seen.load(Ordering::SeqCst), 10, "{mask}");
+            assert!(report.is_clean(), "{kinds}: {report}");
+            assert_eq!(sum.load(Ordering::SeqCst), 1306, "{kinds}");
             drop(kept);
         }
+        Ok(())
+    });
+}
+
+/// A pool that hands half of its work back to the stage before it, which nobody but the pool keeps busy: the stop neither waits out
+/// its grace nor loses what goes round.
+#[test]
+fn p33_a_pool_and_the_stage_that_feeds_it_end_together() {
+    #[process]
+    async fn front(from: &Receiver<u32>, to: &Sender<u32>) -> Result<()> {
+        while let Some(n) = from.recv().await {
+            to.send(n).await?;
+        }
+        Ok(())
+    }
+    #[process]
+    async fn halve(from: &Receiver<u32>, back: &Sender<u32>, ends: &Arc<AtomicU32>) -> Result<()> {
+        while let Some(n) = from.recv().await {
+            sleep(millis(5)).await;
+            match n {
+                0 => drop(ends.fetch_add(1, Ordering::SeqCst)),
+                n => back.send(n / 2).await?,
+            }
+        }
+        Ok(())
+    }
+    on_workers(|scope| async move {
+        let parts = scope.child("parts");
+        let ends = Arc::new(AtomicU32::new(0));
+        let ((first, from), (to, next)) = (bounded(8), bounded(8));
+        parts.spawn(front(from, to));
+        parts.pool(2, halve(next, first.clone(), Arc::clone(&ends)));
+        for n in 0..6 {
+            first.send(n).await?;
+        }
+        drop(first);
+        let report = parts.stop(LIMIT).await;
+        assert_eq!(ends.load(Ordering::SeqCst), 6);
+        assert!(report.took < LIMIT, "{report}");
         Ok(())
     });
 }

@@ -26,17 +26,10 @@ pub(crate) fn start(
     let (sender, parcels) = bounded(WAITING_PARCELS).named("parcels");
     match &sink.kind {
         SinkKind::Webhook(target) => {
-            // One by one in the scope of the workers, which feed them. A pool is a scope of its own, and at a stop its input ends as soon as
-            // all of it is idle, whatever a worker around it still has for it.
-            for _ in 0..target.parallel {
-                let (parcels, desk) = (parcels.clone(), desk.clone());
-                scope.spawn(webhook::webhook(
-                    parcels,
-                    target.clone(),
-                    desk,
-                    Arc::clone(drain),
-                ));
-            }
+            scope.pool(
+                target.parallel,
+                webhook::webhook(parcels, target.clone(), desk, Arc::clone(drain)),
+            );
         }
         kind => {
             let output = lines::open(kind)?;

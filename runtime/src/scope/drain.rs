@@ -3,7 +3,8 @@
 //! A stage ends by itself when its last sender is gone, and most do. What is left are processes that feed each other, and inputs
 //! whose senders lie where nobody uses them any more. They are found out when nothing moves: two looks show every process of
 //! the scope parked, and each waits for something that only another process of the scope could do: a message, room in a channel, a
-//! lock, a reply, an end. Then nobody can send, so those that nobody feeds are told that their input is over; they end, drain into
+//! lock, a reply, an end. The scope is the outermost one that stops, with all that lies inside: a pool is a scope, and what a stage
+//! around it still has for it must reach it. Then nobody can send, so those that nobody feeds are told that their input is over; they end, drain into
 //! the next stage, and so on. When nobody is left to be told, those that wait for each other in a circle hold up the stop, and are
 //! dropped without waiting for the grace (`leaks::knot` says who).
 //!
@@ -16,7 +17,7 @@
 //! Who feeds whom: a port that was lent to a process is known; for any other sender, who sent last is what is known. Among those
 //! that seem to be fed by nobody, or if all seem to be fed by somebody, the rules of [`next_to_end`] choose.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::scope::ScopeInner;
@@ -37,25 +38,29 @@ pub(super) enum Shown {
 }
 
 /// Tells those processes that their input is over who can be told, as two looks show.
+///
+/// `scope` is the outermost one that stops.
 pub(super) fn end_inputs(scope: &ScopeInner, before: &[Arc<Seen>], now: &[Arc<Seen>]) -> Shown {
     let inside = Inside::of(scope, now);
     if !inside.is_quiet(before) {
         return Shown::Moving;
     }
     let told = next_to_end(&inside);
-    let mut children = Vec::new();
+    let mut children: BTreeMap<u64, (&ScopeInner, Vec<_>)> = BTreeMap::new();
     for process in &told {
-        let input = process.input();
-        match (process.child_of(scope), input) {
-            (Some(key), input) => children.push((key, input)),
+        match (process.place(), process.input()) {
+            (Some((own, key)), input) => {
+                let (_, of_scope) = children.entry(own.id).or_insert((own, Vec::new()));
+                of_scope.push((key, input));
+            }
             (None, Some(input)) => process.task.end_input(input),
             (None, None) => {}
         }
     }
-    if !children.is_empty()
-        && let Some(supervisor) = scope.supervisor.get()
-    {
-        supervisor.tell(Event::End(children));
+    for (own, children) in children.into_values() {
+        if let Some(supervisor) = own.supervisor.get() {
+            supervisor.tell(Event::End(children));
+        }
     }
     match told.is_empty() {
         true => Shown::Halted,
@@ -124,11 +129,11 @@ impl<'a> Inside<'a> {
         const INPUTS: u16 = K::Recv.bit() | K::Stopping.bit();
         match process.kinds {
             kinds if kinds & !INPUTS == 0 && kinds & K::Recv.bit() != 0 => true,
-            // It sees the end of its input first, and then waits for the ends alone.
-            kinds if kinds & !(INPUTS | K::Join.bit()) == 0 && kinds & K::Recv.bit() != 0 => {
+            kinds if kinds == K::Join.bit() && self.ids.contains(&process.object) => true,
+            // It sees the end of its input first, if it has one, and then waits for the ends alone.
+            kinds if kinds & !(INPUTS | K::Join.bit()) == 0 && kinds & K::Join.bit() != 0 => {
                 process.is_between || self.are_inside(process.joined.as_deref())
             }
-            kinds if kinds == K::Join.bit() => self.ids.contains(&process.object),
             // The one who is called waits for its next message and keeps the reply for later, or waits in its handler.
             kinds if kinds == K::Reply.bit() => self.received.contains(&process.object),
             kinds if kinds == K::Scope.bit() => self
@@ -211,17 +216,18 @@ fn kept(scope: &ScopeInner, processes: &[Arc<Seen>]) -> HashSet<u64> {
 /// 4. if there are none, children on a thread of their own, of which nobody knows what they wait for;
 /// 5. if all feed each other, the kind that was spawned last: it was made with what leads to the others.
 fn next_to_end<'a>(inside: &Inside<'a>) -> Vec<&'a Arc<Seen>> {
-    let (scope, now) = (inside.scope, inside.processes);
-    // What is held without being a child of this scope ends with the child that it belongs to.
+    let now = inside.processes;
+    // What is held without being a child of a scope that stops ends with the child that it belongs to.
     let open = || {
-        now.iter().filter(|process| match process.task.lineage() {
-            None => process.receives() && !process.was_told() && !process.is_held(),
-            Some(_) => {
-                process.receives() && !process.was_told() && process.child_of(scope).is_some()
-            }
+        now.iter().filter(|process| {
+            let may_end = match process.task.lineage() {
+                None => !process.is_held(),
+                Some(_) => process.place().is_some(),
+            };
+            may_end && process.receives() && !process.was_told()
         })
     };
-    let feeders = Feeders::of(scope, now);
+    let feeders = Feeders::of(inside.scope, now);
     let awaited = inside.awaited();
     for awaited_only in [true, false] {
         for kind in [WaitKind::Recv, WaitKind::Select] {
@@ -239,7 +245,7 @@ fn next_to_end<'a>(inside: &Inside<'a>) -> Vec<&'a Arc<Seen>> {
             .iter()
             .filter(|process| {
                 process.is_held()
-                    && process.child_of(scope).is_some()
+                    && process.place().is_some()
                     && !process.receives()
                     && (process.kind == WaitKind::Blocking) == on_thread
             })
@@ -250,7 +256,9 @@ fn next_to_end<'a>(inside: &Inside<'a>) -> Vec<&'a Arc<Seen>> {
     }
     let plain = open().filter(|process| process.task.lineage().is_none());
     let Some(last) = plain.max_by_key(|process| (process.born_ms, process.id)) else {
-        return Vec::from_iter(open().max_by_key(|process| process.child_of(scope)));
+        return Vec::from_iter(
+            open().max_by_key(|process| process.place().map(|(own, key)| (own.id, key))),
+        );
     };
     let same_site = |process: &&Arc<Seen>| match (process.site, last.site) {
         (Some(one), Some(other)) => std::ptr::eq(one, other),

@@ -45,7 +45,7 @@ pub(super) struct Seen {
     pub(super) object: u64,
     /// A struct that waits between two messages: if it waits for ends too, these are of work beside its handlers, in its own scope.
     pub(super) is_between: bool,
-    /// For whose ends it waits beside its input; `None` if that is not known.
+    /// For whose ends it waits; `None` if that is not known.
     pub(super) joined: Option<Vec<u64>>,
     pub(super) site: Option<&'static Location<'static>>,
     pub(super) born_ms: u32,
@@ -221,11 +221,11 @@ impl Seen {
         }
     }
 
-    /// Its place among the supervised children of this scope, if it is one of them.
-    pub(super) fn child_of(&self, scope: &ScopeInner) -> Option<u64> {
+    /// Its scope and its place among the supervised children there, if it is one and the scope stops.
+    pub(super) fn place(&self) -> Option<(&ScopeInner, u64)> {
         let lineage = self.task.lineage()?;
         let own = self.task.scope()?;
-        (own.id == scope.id).then(|| lineage.key())
+        own.is_stopping().then(|| (&**own, lineage.key()))
     }
 
     /// Whether it does not stop yet: its supervisor, or that of a process around it, says when.
@@ -258,11 +258,10 @@ impl Seen {
     }
 }
 
-/// For whose ends a process waits that waits for an input too; `None` if that is not known.
+/// For whose ends a process waits, if it waits for any; `None` if that is not known.
 fn joined(scheduler: &Scheduler, slot: &Slot, word: u64) -> Option<Vec<u64>> {
-    const BOTH: u16 = WaitKind::Recv.bit() | WaitKind::Join.bit();
     let kinds = (word >> 16) as u16;
-    if kinds & BOTH != BOTH || kinds & current::UNKNOWN != 0 {
+    if kinds & WaitKind::Join.bit() == 0 || kinds & current::UNKNOWN != 0 {
         return None;
     }
     let mut joined = Vec::new();

@@ -329,16 +329,22 @@ impl Stop<'_> {
         let Some(now) = now else { return true };
         now.of(self.scope).iter().for_each(|process| process.mark());
         let shown = match before.filter(|before| !Arc::ptr_eq(before, &now)) {
-            Some(before) => {
+            Some(before) if self.is_outermost() => {
                 drain::end_inputs(self.scope, before.of(self.scope), now.of(self.scope))
             }
-            None => Shown::Moving,
+            _ => Shown::Moving,
         };
         self.last = Some(now);
         if shown == Shown::Told || shown == Shown::Halted && self.cut_knots() {
             self.pause = FIRST_LOOK;
         }
         false
+    }
+
+    /// Whether no scope around this one stops: otherwise the stop of that one says whose input ends, for its processes feed those here.
+    fn is_outermost(&self) -> bool {
+        let outermost = self.scope.outermost_stopping();
+        outermost.is_some_and(|outermost| outermost.id == self.scope.id)
     }
 
     /// Drops those that wait for each other in a circle. True if there were some.
