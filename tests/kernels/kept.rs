@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, mpsc};
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use roundrock::channel::OneshotReceiver;
 use roundrock::prelude::*;
@@ -15,6 +15,21 @@ use crate::kit::{Lab, Lock, Meet, WaitKind, at, lab, lock, who};
 /// Polls a future once; whether it is done.
 async fn begun<F: Future>(mut future: Pin<&mut F>) -> bool {
     poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_ready())).await
+}
+
+/// Waits until something wakes the process; each time that it is polled it polls so.
+async fn woken(mut polls: impl FnMut(&mut Context<'_>)) {
+    let mut turns = 0;
+    poll_fn(|cx| {
+        turns += 1;
+        polls(cx);
+        if turns == 1 {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
+    })
+    .await;
 }
 
 /// A future that is put aside has the lock, and sleeps with it: it is not proven before it would wake, and is afterwards.
@@ -56,16 +71,9 @@ fn a_kept_future_wakes_its_process() {
             return;
         }
         let mut alone = pin!(input.recv());
-        let mut turns = 0;
-        poll_fn(|cx| {
-            turns += 1;
+        woken(|cx| {
             let polled = alone.as_mut().poll(cx);
             assert!(polled.is_pending(), "nobody sends there");
-            if turns == 1 {
-                Poll::Pending
-            } else {
-                Poll::Ready(())
-            }
         })
         .await;
         let _ = own;
@@ -89,16 +97,7 @@ fn a_kept_future_is_all_that_is_left() {
         if begun(kept.as_mut()).await {
             return;
         }
-        let mut turns = 0;
-        poll_fn(|_| {
-            turns += 1;
-            if turns == 1 {
-                Poll::Pending
-            } else {
-                Poll::Ready(())
-            }
-        })
-        .await;
+        woken(|_| {}).await;
     }
 
     control_anywhere(|scope, _| {
@@ -134,16 +133,9 @@ fn kept_futures_of_every_kind() {
             return;
         }
         let mut alone = pin!(input.recv());
-        let mut turns = 0;
-        poll_fn(|cx| {
-            turns += 1;
+        woken(|cx| {
             let polled = alone.as_mut().poll(cx);
             assert!(polled.is_pending(), "nobody sends there");
-            if turns == 1 {
-                Poll::Pending
-            } else {
-                Poll::Ready(())
-            }
         })
         .await;
         let _ = own;

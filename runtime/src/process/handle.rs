@@ -214,9 +214,8 @@ impl<P> Handle<P> {
     /// # Ok(()) }) }
     /// ```
     pub fn kill(&self) {
-        if let Some(task) = self.mailbox.owner().and_then(|task| task.acting()) {
-            told::ends("kills", &task);
-            task.kill();
+        if let Some(task) = self.mailbox.owner() {
+            task.kill_acting();
         }
     }
 

@@ -8,7 +8,6 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Weak};
 
 use crate::process::exit::{Exit, IntoOutcome};
-use crate::sim::told;
 use crate::task::{Done, ProcessId, Task, TaskRef};
 
 /// What every handle to a function process can do beside its ports.
@@ -47,11 +46,7 @@ impl<P, O> FnHandle<P, O> {
     /// # Ok(()) }) }
     /// ```
     pub fn stop(&self) {
-        told::ends("stops", &self.task);
-        match self.task.lineage() {
-            Some(lineage) => lineage.stop(),
-            None => self.task.end_input(0),
-        }
+        self.task.stop_whole();
     }
 
     /// Drops the process at its current or next await. A supervised child is killed in its present incarnation, and its
@@ -68,10 +63,7 @@ impl<P, O> FnHandle<P, O> {
     /// # Ok(()) }) }
     /// ```
     pub fn kill(&self) {
-        if let Some(task) = self.task.acting() {
-            told::ends("kills", &task);
-            task.kill();
-        }
+        self.task.kill_acting();
     }
 
     /// Waits until the process has ended, and says how. May be a branch of `select!`. Of a supervised child this is the end of

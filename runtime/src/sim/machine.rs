@@ -447,12 +447,9 @@ impl Machine {
             }
         };
         if let Some(next) = process(chosen).and_then(|place| ready.remove(place)) {
-            let before = process(0)
-                .and_then(|_| ready.front())
-                .map(|ready| ready.process);
-            drop(ready);
             if chosen != 0 {
-                self.comes_first(next.process, before);
+                let before = process(0).and(ready.front());
+                self.comes_first(next.process, before.map(|ready| ready.process));
             }
             return Turn::Process(next);
         }

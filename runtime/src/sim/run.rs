@@ -273,8 +273,7 @@ impl Run<'_> {
             let before = self.failed_before.get() == Some(true);
             let reason = value.and_then(|value| Reason::of_end(value, self.root.result(), before));
             let reason = reason.or_else(|| Reason::of_late(&report));
-            let reason = reason.or_else(|| unbalanced(self.machine));
-            let reason = reason.or_else(|| lost(self.machine).filter(|_| self.options.deny_lost));
+            let reason = reason.or_else(|| of_messages(self.machine, self.options.deny_lost));
             *self.machine.broken.borrow_mut() = reason;
         }
         waits
@@ -510,17 +509,17 @@ impl Run<'_> {
     }
 }
 
-/// What became of the messages, if that does not balance.
-fn unbalanced(machine: &Machine) -> Option<Reason> {
-    let ledger = snapshot::ledger(&machine.scheduler);
-    (!ledger.is_balanced()).then(|| Reason::Unbalanced(ledger.to_string()))
-}
-
-/// How many messages were accepted, and received by nobody, if any were.
-fn lost(machine: &Machine) -> Option<Reason> {
+/// What became of the messages, if that does not balance; or if some were accepted and received by nobody, where that is denied.
+fn of_messages(machine: &Machine, deny_lost: bool) -> Option<Reason> {
     let ledger = snapshot::ledger(&machine.scheduler);
     let lost = ledger.dead.closed + ledger.queued;
-    (lost > 0).then_some(Reason::Lost(lost))
+    if !ledger.is_balanced() {
+        Some(Reason::Unbalanced(ledger.to_string()))
+    } else if deny_lost && lost > 0 {
+        Some(Reason::Lost(lost))
+    } else {
+        None
+    }
 }
 
 fn finish(machine: Rc<Machine>, waits: Vec<String>) -> Outcome {

@@ -94,6 +94,23 @@ impl TaskRef {
         whole.unwrap_or_else(|| self.clone())
     }
 
+    /// As users stop a process: it sees the end of all of its inputs. If this belongs to a supervised child, the child is stopped.
+    pub(crate) fn stop_whole(&self) {
+        told::ends("stops", self);
+        match self.lineage() {
+            Some(lineage) => lineage.stop(),
+            None => self.end_input(0),
+        }
+    }
+
+    /// As users kill a process: the one that acts for this task now, if there is one.
+    pub(crate) fn kill_acting(&self) {
+        if let Some(task) = self.acting() {
+            told::ends("kills", &task);
+            task.kill();
+        }
+    }
+
     /// Asks for the future to be dropped at its next step.
     pub(crate) fn kill(&self) {
         let _stop = self.scheduler().proofs.stop_begins(self.scheduler());
@@ -431,11 +448,7 @@ impl<T> Task<T> {
     /// # Ok(()) }) }
     /// ```
     pub fn stop(&self) {
-        told::ends("stops", &self.task);
-        match self.task.lineage() {
-            Some(lineage) => lineage.stop(),
-            None => self.task.end_input(0),
-        }
+        self.task.stop_whole();
     }
 
     /// Drops the process's future at its current or next await, without waiting for it. Of a supervised child this is the
@@ -455,10 +468,7 @@ impl<T> Task<T> {
     /// # Ok(()) }) }
     /// ```
     pub fn kill(&self) {
-        if let Some(task) = self.task.acting() {
-            told::ends("kills", &task);
-            task.kill();
-        }
+        self.task.kill_acting();
     }
 }
 
