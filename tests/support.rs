@@ -298,6 +298,11 @@ const HANG: Duration = Duration::from_secs(40);
 /// When the body hangs, and with the body's own panic.
 #[track_caller]
 pub fn watched<T: Send + 'static>(body: impl FnOnce(&Stage) -> T + Send + 'static) -> T {
+    watched_boxed(Box::new(body))
+}
+
+#[track_caller]
+fn watched_boxed<T: Send + 'static>(body: Box<dyn FnOnce(&Stage) -> T + Send>) -> T {
     let stage = Stage::default();
     let shared = stage.clone();
     let (done, wait) = channel();
@@ -382,6 +387,10 @@ pub fn assert_balanced(system: &System) {
     );
 }
 
+/// The future of a body, in a box: with some hundred bodies, a main process for each is half of what there is to compile.
+type Boxed<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
+type Body = Arc<dyn Fn(Scope) -> Boxed<()> + Send + Sync>;
+
 /// Runs a body as the main process of a system with this many workers, watched; then no thread of it is left, and every message
 /// is accounted for.
 ///
@@ -393,6 +402,14 @@ where
     T: Send + 'static,
     F: Future<Output = Result<T>> + Send + 'static,
 {
+    on_boxed(workers, Box::new(move |scope| Box::pin(body(scope))))
+}
+
+#[track_caller]
+fn on_boxed<T: Send + 'static>(
+    workers: usize,
+    body: Box<dyn FnOnce(Scope) -> Boxed<T> + Send>,
+) -> T {
     watched(move |stage| {
         stage.set(format!("a system with {workers} workers"));
         let name = unique_name();
@@ -425,10 +442,21 @@ pub fn on_threads<F>(body: impl Fn(Scope) -> F + Send + Sync + 'static)
 where
     F: Future<Output = Result<()>> + Send + 'static,
 {
-    let body = Arc::new(body);
+    on_threads_boxed(&boxed(body));
+}
+
+fn boxed<F>(body: impl Fn(Scope) -> F + Send + Sync + 'static) -> Body
+where
+    F: Future<Output = Result<()>> + Send + 'static,
+{
+    Arc::new(move |scope| Box::pin(body(scope)))
+}
+
+#[track_caller]
+fn on_threads_boxed(body: &Body) {
     for workers in [1, 2, 4] {
-        let body = Arc::clone(&body);
-        on(workers, move |scope| body(scope));
+        let body = Arc::clone(body);
+        on_boxed(workers, Box::new(move |scope| body(scope)));
     }
 }
 
@@ -441,10 +469,13 @@ pub fn on_workers<F>(body: impl Fn(Scope) -> F + Send + Sync + 'static)
 where
     F: Future<Output = Result<()>> + Send + 'static,
 {
-    let body = Arc::new(body);
-    let on_threads_too = Arc::clone(&body);
-    on_threads(move |scope| on_threads_too(scope));
-    simulated(move |scope| body(scope));
+    on_workers_boxed(&boxed(body));
+}
+
+#[track_caller]
+fn on_workers_boxed(body: &Body) {
+    on_threads_boxed(body);
+    simulated(|scope| body(scope));
 }
 
 /// How many seeds a body is simulated with.
