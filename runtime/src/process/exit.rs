@@ -438,12 +438,18 @@ impl fmt::Debug for Fault {
 pub(crate) fn contain(what: &'static str, code: impl FnOnce()) {
     // UNWIND: by contract nothing of ours is half done.
     if let Err(payload) = catch_unwind(AssertUnwindSafe(code)) {
-        // It may be anything, also something whose own destructor panics.
-        if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            let _ = Box::leak(another);
-        }
-        tracing::error!(target: "roundrock::process", what, "user code panicked where nobody could be told");
+        contained(what, payload);
     }
+}
+
+/// Apart from the above, which is compiled for each kind of process.
+#[cold]
+fn contained(what: &'static str, payload: Box<dyn Any + Send>) {
+    // It may be anything, also something whose own destructor panics.
+    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        let _ = Box::leak(another);
+    }
+    tracing::error!(target: "roundrock::process", what, "user code panicked where nobody could be told");
 }
 
 /// What a process may return: `()`, `!`, or a `Result` whose error can be boxed.

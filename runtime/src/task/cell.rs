@@ -25,6 +25,7 @@
 )]
 
 use std::alloc::Layout;
+use std::any::Any;
 use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -39,7 +40,7 @@ use crate::process::exit::{Exit, ExitKind, Fault, IntoOutcome, contain};
 use crate::scheduler::Scheduler;
 use crate::scope::{Own, ScopeInner};
 use crate::supervise::Lineage;
-use crate::sync::{AtomicU32, Ordering, UnsafeCell, prefetch};
+use crate::sync::{AtomicU32, Guard, Ordering, UnsafeCell, prefetch};
 use crate::system::SystemInner;
 use crate::task::current;
 use crate::task::ending::{Ending, Watch};
@@ -220,24 +221,20 @@ where
     F::Output: IntoOutcome,
     H: Home,
 {
-    let scheduler = NonNull::from(&*home.system().scheduler);
-    let registry = &home.system().scheduler.registry;
-    let layout = Layout::new::<Cell<F, H>>();
-    let (slot, place) = current::with_free_cache(scheduler, |mut cache| {
-        let slot = registry.take(cache.as_deref_mut());
-        let cells = cache.map(|cache| &mut cache.cells);
-        (slot, memory::take(cells, layout).cast::<Cell<F, H>>())
-    });
+    let scheduler = &home.system().scheduler;
+    let (slot, place) = take_room(scheduler, Layout::new::<Cell<F, H>>());
+    let place = place.cast::<Cell<F, H>>();
+    let header = Header {
+        state: State::new(1),
+        vtable: &Cell::<F, H>::VTABLE,
+        scheduler: NonNull::from(&**scheduler),
+        slot,
+        ending: Ending::new(),
+        ready_ms: AtomicU32::new(0),
+        asked: AtomicU32::new(0),
+    };
     let cell = Cell {
-        header: Header {
-            state: State::new(1),
-            vtable: &Cell::<F, H>::VTABLE,
-            scheduler,
-            slot: NonNull::from(slot),
-            ending: Ending::new(),
-            ready_ms: AtomicU32::new(0),
-            asked: AtomicU32::new(0),
-        },
+        header,
         home: ManuallyDrop::new(home),
         stage: UnsafeCell::new(Stage::Future(future)),
     };
@@ -245,13 +242,65 @@ where
     unsafe { place.write(cell) };
     let header = place.cast::<Header>();
     // SAFETY: the cell was just made and nobody else knows it; its slot belongs to a registry that its home keeps alive.
-    let shared = unsafe { header.as_ref() };
-    let scope = shared.scope().map_or(0, |scope| scope.id);
-    let born_ms = shared.scheduler().clock.coarse_ms();
-    let registry = &shared.scheduler().registry;
-    registry.publish(shared.slot(), header, scope, born_ms, about);
+    let mut entry = unsafe { header.as_ref() }.slot().describe();
+    about(&mut entry);
+    publish(header, entry);
     // SAFETY: `State::new(1)` counted one reference beside the life reference: this one.
     unsafe { Task::from_raw(header) }
+}
+
+// What follows does not depend on the type of the future, so it is compiled once and not for each kind of process.
+
+/// A slot for a process, and memory for its cell.
+fn take_room(scheduler: &Scheduler, layout: Layout) -> (NonNull<Slot>, NonNull<u8>) {
+    current::with_free_cache(scheduler, |mut cache| {
+        let slot = scheduler.registry.take(cache.as_deref_mut());
+        let cells = cache.map(|cache| &mut cache.cells);
+        (NonNull::from(slot), memory::take(cells, layout))
+    })
+}
+
+/// Gives both back.
+///
+/// # Safety
+/// Both came from `take_room`, with this layout, and what was in the memory is dropped.
+unsafe fn give_room(
+    scheduler: &Scheduler,
+    slot: NonNull<Slot>,
+    place: NonNull<u8>,
+    layout: Layout,
+) {
+    current::with_free_cache(scheduler, |mut cache| {
+        // SAFETY: the registry of the scheduler keeps its slots.
+        let slot = unsafe { slot.as_ref() };
+        scheduler.registry.release(slot, cache.as_deref_mut());
+        let cells = cache.map(|cache| &mut cache.cells);
+        // SAFETY: by contract.
+        unsafe { memory::give(cells, place, layout) };
+    });
+}
+
+/// Makes a process visible that is described.
+fn publish(header: NonNull<Header>, entry: Guard<'_, About>) {
+    // SAFETY: the caller has just made the cell, and nobody else knows it.
+    let task = unsafe { header.as_ref() };
+    let scope = task.scope().map_or(0, |scope| scope.id);
+    let born_ms = task.scheduler().clock.coarse_ms();
+    task.slot().publish(entry, header, scope, born_ms);
+}
+
+/// How a process ends that returned this.
+fn failed(fault: Fault) -> Ended {
+    match fault {
+        Fault::Closed => (ExitKind::Stopped, None),
+        Fault::Known(exit) => exit.into_parts(),
+        fault => (ExitKind::Failed, Some(Arc::new(fault))),
+    }
+}
+
+#[cold]
+fn panicked(payload: Box<dyn Any + Send>) -> Arc<Fault> {
+    Arc::new(Fault::panic(payload))
 }
 
 impl<F, H> Cell<F, H>
@@ -300,7 +349,7 @@ where
         // SAFETY: as above.
         let in_drop = unsafe { Self::drop_future(header) };
         Poll::Ready(match result {
-            Err(payload) => (ExitKind::Panicked, Some(Arc::new(Fault::panic(payload)))),
+            Err(payload) => (ExitKind::Panicked, Some(panicked(payload))),
             Ok(outcome) => match (outcome, in_drop) {
                 (outcome, Some(fault)) => {
                     contain("a destructor", || drop(outcome));
@@ -313,9 +362,7 @@ where
                             .with_mut(|stage| unsafe { *stage = Stage::Output(value) });
                         (ExitKind::Ok, None)
                     }
-                    Err(Fault::Closed) => (ExitKind::Stopped, None),
-                    Err(Fault::Known(exit)) => exit.into_parts(),
-                    Err(fault) => (ExitKind::Failed, Some(Arc::new(fault))),
+                    Err(fault) => failed(fault),
                 },
             },
         })
@@ -343,7 +390,7 @@ where
             cell.stage
                 .with_mut(|stage| unsafe { drop_in_place_and_forget(&mut *stage) });
         }));
-        dropped.err().map(|payload| Arc::new(Fault::panic(payload)))
+        dropped.err().map(panicked)
     }
 
     /// # Safety
@@ -417,14 +464,10 @@ where
             // SAFETY: dropped once, here, where it lies.
             unsafe { place.drop_in_place() };
         }));
-        current::with_free_cache(scheduler, |mut cache| {
-            let registry = &home.system().scheduler.registry;
-            // SAFETY: the home keeps the registry, which keeps its slots.
-            registry.release(unsafe { slot.as_ref() }, cache.as_deref_mut());
-            let cells = cache.map(|cache| &mut cache.cells);
-            // SAFETY: the memory came from `create`, and what was in it is dropped.
-            unsafe { memory::give(cells, place.cast(), Layout::new::<Self>()) };
-        });
+        // SAFETY: the home keeps the scheduler.
+        let scheduler = unsafe { scheduler.as_ref() };
+        // SAFETY: both came from `create`, and what was in the memory is dropped.
+        unsafe { give_room(scheduler, slot, place.cast(), Layout::new::<Self>()) };
         drop(home);
     }
 }

@@ -600,13 +600,11 @@ pub(crate) fn process_id() -> u64 {
 
 /// Calls `f` with the running worker's own list of free slots, if this thread is a worker of that scheduler.
 pub(crate) fn with_free_cache<R>(
-    scheduler: NonNull<Scheduler>,
+    scheduler: &Scheduler,
     f: impl FnOnce(Option<&mut FreeCache>) -> R,
 ) -> R {
     worker::with(|worker| match worker {
-        Some(worker) if ptr::eq(worker.scheduler(), scheduler.as_ptr()) => {
-            f(Some(&mut worker.free_slots()))
-        }
+        Some(worker) if ptr::eq(worker.scheduler(), scheduler) => f(Some(&mut worker.free_slots())),
         _ => f(None),
     })
 }

@@ -22,7 +22,7 @@ use std::sync::OnceLock;
 
 #[cfg(not(loom))]
 use crate::sync::AtomicPtr;
-use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Guard, Lock, Ordering};
 use crate::task::TaskRef;
 use crate::task::cell::Header;
 pub(crate) use crate::task::id::{ProcessId, WaitKind};
@@ -140,6 +140,46 @@ impl Line {
 }
 
 impl Slot {
+    /// Where the owner of the slot describes its next process.
+    pub(crate) fn describe(&self) -> Guard<'_, About> {
+        self.about.lock()
+    }
+
+    /// Makes a process visible that was described.
+    pub(crate) fn publish(
+        &self,
+        mut entry: Guard<'_, About>,
+        task: NonNull<Header>,
+        scope: u64,
+        born_ms: u32,
+    ) {
+        let line = &self.line;
+        // ORDERING: see `Line`.
+        self.born_ms.store(born_ms, Ordering::Relaxed);
+        self.scope.store(low_bits(scope), Ordering::Relaxed);
+        for counter in [
+            &line.busy_ms,
+            &line.idle_ms,
+            &line.pushed_ms,
+            &line.extern_ms,
+            &line.calling_ms,
+            &line.ready_wait_ms,
+            &line.flags,
+        ] {
+            // ORDERING: see `Line`.
+            counter.store(0, Ordering::Relaxed);
+        }
+        for word in [&line.seq, &line.wait, &line.object] {
+            // ORDERING: see `Line`.
+            word.store(0, Ordering::Relaxed);
+        }
+        entry.task = task.as_ptr();
+        // ORDERING: see `Line`; only the owner of the slot writes it, under the lock.
+        let generation = line.generation.load(Ordering::Relaxed);
+        line.generation
+            .store(generation.wrapping_add(1), Ordering::Release);
+    }
+
     fn new(index: u32) -> Self {
         let about = About {
             origin: &NOBODY,
@@ -327,45 +367,6 @@ impl Registry {
             }
         };
         self.slot_or_grow(index)
-    }
-
-    /// Makes the process visible.
-    pub(crate) fn publish(
-        &self,
-        slot: &Slot,
-        task: NonNull<Header>,
-        scope: u64,
-        born_ms: u32,
-        about: impl FnOnce(&mut About),
-    ) {
-        let line = &slot.line;
-        // ORDERING: see `Line`.
-        slot.born_ms.store(born_ms, Ordering::Relaxed);
-        slot.scope.store(low_bits(scope), Ordering::Relaxed);
-        for counter in [
-            &line.busy_ms,
-            &line.idle_ms,
-            &line.pushed_ms,
-            &line.extern_ms,
-            &line.calling_ms,
-            &line.ready_wait_ms,
-            &line.flags,
-        ] {
-            // ORDERING: see `Line`.
-            counter.store(0, Ordering::Relaxed);
-        }
-        for word in [&line.seq, &line.wait, &line.object] {
-            // ORDERING: see `Line`.
-            word.store(0, Ordering::Relaxed);
-        }
-        let mut entry = slot.about.lock();
-        about(&mut entry);
-        entry.task = task.as_ptr();
-        // ORDERING: see `Line`; only the owner of the slot writes it, under the lock.
-        let generation = slot.line.generation.load(Ordering::Relaxed);
-        slot.line
-            .generation
-            .store(generation.wrapping_add(1), Ordering::Release);
     }
 
     /// Frees a slot whose task is gone, for another process.
