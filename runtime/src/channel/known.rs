@@ -116,21 +116,6 @@ impl<T> Sender<T> {
         self.head == other.head
     }
 
-    /// Drops this endpoint: it reads better than `drop(sender)` where a stage has nothing more to say.
-    ///
-    /// # Examples
-    /// ```
-    /// # use roundrock::prelude::*;
-    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
-    /// let (jobs, inbox) = bounded(2);
-    /// jobs.send("a").await?;
-    /// jobs.finish();
-    /// assert_eq!(inbox.recv().await, Some("a"));
-    /// assert_eq!(inbox.recv().await, None);
-    /// # Ok(()) }) }
-    /// ```
-    pub fn finish(self) {}
-
     /// Returns an endpoint that does not keep the channel open.
     ///
     /// # Examples
