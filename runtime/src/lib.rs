@@ -211,7 +211,7 @@ pub mod prelude {
     pub use crate::blocking::blocking;
     pub use crate::channel::{
         BroadcastReceiver, BroadcastSender, ChannelOptions, Lagged, LatestReceiver, LatestSender,
-        OneshotReceiver, OneshotSender, Overflow, Receiver, Sender, bounded, broadcast,
+        OneshotReceiver, OneshotSender, Overflow, Receiver, Sender, WeakSender, bounded, broadcast,
         cancel_safe, latest, oneshot, passive, rendezvous,
     };
     pub use crate::error::{Context, Error, Result};
