@@ -80,6 +80,19 @@ pub(crate) enum Argument {
     Broken { name: Ident, ty: Type },
 }
 
+impl Argument {
+    /// Its name in what is generated, unless it comes from the runtime.
+    pub(crate) fn name(&self) -> Option<&Ident> {
+        match self {
+            Self::Lent { name, .. }
+            | Self::Inbox { name, .. }
+            | Self::Owned { name, .. }
+            | Self::Broken { name, .. } => Some(name),
+            Self::Scope(_) | Self::Context(_) => None,
+        }
+    }
+}
+
 /// What a process function returns.
 pub(crate) enum Output {
     /// Nothing is written.

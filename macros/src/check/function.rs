@@ -4,7 +4,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, FnArg, Ident, Meta, PatType, ReturnType, Safety, Signature, Type, parse_quote,
+    Attribute, FnArg, Ident, Meta, Pat, PatType, ReturnType, Safety, Signature, Type, parse_quote,
 };
 
 use super::{generics, options, types};
@@ -66,10 +66,11 @@ pub(crate) fn check(
     qualifiers(&function.sig, &options, errors);
     let before = errors.count();
     function.sig.generics = generics::outliving(function.sig.generics);
-    let mut arguments = Vec::new();
+    let mut arguments: Vec<Argument> = Vec::new();
     for (position, parameter) in function.sig.inputs.iter_mut().enumerate() {
         if let FnArg::Typed(parameter) = parameter {
-            arguments.push(argument(parameter, position, &function.sig.ident, errors));
+            let name = name(&parameter.pat, position, &function.sig.ident, &arguments);
+            arguments.push(argument(parameter, name, errors));
         }
     }
     if errors.none_since(before)
@@ -149,19 +150,23 @@ fn qualifiers(sig: &Signature, options: &Options, errors: &mut Errors) {
     }
 }
 
-/// Checks one parameter and takes `#[inbox]` off it.
-fn argument(
-    parameter: &mut PatType,
-    position: usize,
-    function: &Ident,
-    errors: &mut Errors,
-) -> Argument {
-    let before = errors.count();
-    let mut name = types::binding(&parameter.pat, position);
+/// The name that a parameter has in what is generated.
+fn name(pat: &Pat, position: usize, function: &Ident, before: &[Argument]) -> Ident {
+    let name = types::binding(pat, position);
     if name == *function {
         // In the constructor the name means the function.
-        name = format_ident!("{}_argument", name);
+        return format_ident!("{}_argument", name);
     }
+    if before.iter().any(|argument| argument.name() == Some(&name)) {
+        // Two parameters of one name are rustc's to report, where the user wrote them.
+        return format_ident!("{}_{}", name, position + 1);
+    }
+    name
+}
+
+/// Checks one parameter and takes `#[inbox]` off it.
+fn argument(parameter: &mut PatType, name: Ident, errors: &mut Errors) -> Argument {
+    let before = errors.count();
     always(parameter, errors);
     let is_inbox = |attribute: &Attribute| types::is_helper(attribute, "inbox");
     let inboxes: Vec<Attribute> = parameter

@@ -1,7 +1,7 @@
 //! One method in a `#[handlers]` block: its attributes, its signature, its role.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, format_ident, quote};
 use syn::{
     Attribute, FnArg, GenericParam, Generics, Ident, Member, Meta, PatType, ReceiverKind,
     ReturnType, Safety, Type,
@@ -208,7 +208,14 @@ pub(crate) fn shape(method: &Function, errors: &mut Errors) {
     if let ReturnType::Type(_, ty) = &sig.output
         && let Some(opaque) = types::impl_trait(ty)
     {
-        one_type(opaque, &types::source(opaque), errors);
+        errors.help(
+            opaque,
+            format!(
+                "a reply has a type with a name, and `{}` has none",
+                types::source(opaque)
+            ),
+            "return the type itself, or one that owns the same: `Vec<_>`, or `Box<dyn Trait + Send>`",
+        );
     }
 }
 
@@ -244,7 +251,12 @@ pub(crate) fn parameters(
             }
         } else {
             value(typed, errors);
-            let name = types::binding(&typed.pat, position);
+            let mut name = types::binding(&typed.pat, position);
+            let is_same = |other: &Parameter| matches!(other, Parameter::Value { name: taken, .. } if *taken == name);
+            if parameters.iter().any(is_same) {
+                // Two of one name are rustc's to report, where the user wrote them.
+                name = format_ident!("{}_{}", name, position);
+            }
             parameters.push(Parameter::Value {
                 name,
                 ty: (*typed.ty).clone(),

@@ -1,6 +1,6 @@
 //! `select!`.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 
 use super::types;
 use crate::errors::Errors;
@@ -103,6 +103,13 @@ fn branch(
             "write `pattern = event, if condition => body`",
         );
     }
+    if let Some(word) = awaited(&event) {
+        errors.help(
+            word,
+            "`select!` waits for its events itself",
+            "leave out the `.await`: `message = input.recv() => body`",
+        );
+    }
     let send = as_send(&event);
     if pattern.is_none() && send.is_none() && !event.is_empty() {
         errors.help(
@@ -123,6 +130,15 @@ fn branch(
         body,
         source,
     })
+}
+
+/// The word `await` at the end of an event.
+fn awaited(event: &TokenStream) -> Option<TokenTree> {
+    let mut tokens: Vec<TokenTree> = event.clone().into_iter().collect();
+    let last = tokens.pop()?;
+    let is_dot = |token: &TokenTree| matches!(token, TokenTree::Punct(dot) if dot.as_char() == '.');
+    let is_await = matches!(&last, TokenTree::Ident(word) if word == "await");
+    (is_await && tokens.last().is_some_and(is_dot)).then_some(last)
 }
 
 /// The same event twice: the second could only steal from the first.

@@ -52,6 +52,7 @@ pub(crate) fn expand(block: &Block) -> TokenStream {
     let every = every(block);
     let inputs = input::inputs(&message);
     let hooks = hooks(block);
+    let alias = handle_alias(block);
     let span = at(self_ty.span());
     let process = quote_spanned!(span=> impl #params #private::Handlers for #self_ty #where_clause);
     generated! {
@@ -59,6 +60,7 @@ pub(crate) fn expand(block: &Block) -> TokenStream {
         #(#cfgs)*
         #lints
         const _: () = {
+            #alias
             #definition
             #handle_impls
             #[automatically_derived]
@@ -253,7 +255,7 @@ fn dispatch(message: &Message<'_>) -> TokenStream {
     let arms: TokenStream = arms.chain(message.impossible(&generated!(never))).collect();
     let waits = message
         .messages()
-        .filter_map(|(_, handler)| may_wait(&handler.hook, &message.block.handle));
+        .filter_map(|(_, handler)| may_wait(&handler.hook, message.block));
     // The first label of an error about `Send` falls on this function.
     let span = at(message.block.self_ty.span());
     let given = given(message.block);
@@ -372,19 +374,32 @@ fn method_call(hook: &Hook) -> TokenStream {
     generated!(Self::#method(self, #(#parameters),*) #wait)
 }
 
+/// `type __Handle = CounterHandle;` for the checks below, if there are any: a handle that does not exist is then missed in one place,
+/// the name of the state. With parameters it is named in each check.
+fn handle_alias(block: &Block) -> Option<TokenStream> {
+    let hooks = block.handlers.iter().map(|handler| &handler.hook);
+    let hooks = hooks.chain(&block.on_start).chain(&block.on_stop);
+    let is_needed = hooks.into_iter().any(|hook| hook.asynchronous.is_some());
+    let handle = &block.handle;
+    (is_needed && block.generics.params.is_empty()).then(|| generated!(type __Handle = #handle;))
+}
+
 /// The check that this kind of process may wait, at the word `async`.
-fn may_wait(hook: &Hook, handle: &TokenStream) -> Option<TokenStream> {
+fn may_wait(hook: &Hook, block: &Block) -> Option<TokenStream> {
     let span = hook.asynchronous?;
     let private = private_at(span);
     let cfgs = &hook.cfgs;
-    let handle: TokenStream = handle
-        .clone()
-        .into_iter()
-        .map(|mut token| {
-            token.set_span(token.span().located_at(span));
-            token
-        })
-        .collect();
+    let handle: TokenStream = if block.generics.params.is_empty() {
+        Ident::new("__Handle", span).into_token_stream()
+    } else {
+        let tokens = block.handle.clone().into_iter();
+        tokens
+            .map(|mut token| {
+                token.set_span(token.span().located_at(span));
+                token
+            })
+            .collect()
+    };
     Some(quote_spanned!(at(span)=> #(#cfgs)* #private::async_handler::<#handle>();))
 }
 
@@ -408,7 +423,7 @@ fn every(block: &Block) -> Option<TokenStream> {
         .handlers
         .iter()
         .filter(|handler| is_every(handler))
-        .filter_map(|handler| may_wait(&handler.hook, &block.handle));
+        .filter_map(|handler| may_wait(&handler.hook, block));
     let given = given(block);
     (!arms.is_empty()).then(|| {
         generated! {
@@ -432,7 +447,7 @@ fn hooks(block: &Block) -> TokenStream {
             Ident::new(name, Span::mixed_site()),
         );
         let cfgs = &hook.cfgs;
-        let (call, wait) = (method_call(hook), may_wait(hook, &block.handle));
+        let (call, wait) = (method_call(hook), may_wait(hook, block));
         let (present, given) = (present(hook, false), given(block));
         let (output, at_output) = output(hook);
         let outcome = quote_spanned!(output.span()=> #at_output::outcome);

@@ -171,10 +171,6 @@ fn generic_handler_22() {
             "fn f(&self, t: impl Display + Send) {}",
             "impl Display + Send",
         ),
-        (
-            "fn f(&self) -> impl Iterator<Item = u8> { [1].into_iter() }",
-            "impl Iterator<Item = u8>",
-        ),
     ] {
         handler_says(
             method,
@@ -182,6 +178,15 @@ fn generic_handler_22() {
             "make the process generic (`struct Store<T>`) or take `Box<dyn Trait + Send>`",
         );
     }
+}
+
+#[test]
+fn reply_without_a_name_22() {
+    handler_says(
+        "fn f(&self) -> impl Iterator<Item = u8> { [1].into_iter() }",
+        "a reply has a type with a name, and `impl Iterator<Item = u8>` has none",
+        "return the type itself, or one that owns the same: `Vec<_>`, or `Box<dyn Trait + Send>`",
+    );
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::process::structure;
 use crate::scope::Scope;
 use crate::task::{Done, Task};
 
-/// A child that will be started, and started again; made by [`Scope::supervise`].
+/// A child that will be started, and started again; made by [`Scope::supervise`]. Its [`spawn`](Self::spawn) gives an `H`.
 ///
 /// # Examples
 /// ```
@@ -44,9 +44,11 @@ use crate::task::{Done, Task};
 /// ```
 #[must_use = "nothing is started before `spawn`"]
 #[derive(Debug)]
-pub struct Supervised<S> {
+pub struct Supervised<S, H> {
     process: S,
     plan: Plan,
+    /// Makes what leads to the child. It is known here, so that what cannot be supervised is one error, where it is given.
+    start: fn(S, Plan) -> H,
 }
 
 /// The specification of a child.
@@ -59,8 +61,8 @@ pub struct Plan {
     shutdown: Duration,
 }
 
-impl<S> Supervised<S> {
-    fn new(scope: &Scope, process: S, options: SpawnOptions) -> Self {
+impl<S, H> Supervised<S, H> {
+    fn new(scope: &Scope, process: S, options: SpawnOptions, start: fn(S, Plan) -> H) -> Self {
         let plan = Plan {
             scope: scope.clone(),
             options,
@@ -68,7 +70,11 @@ impl<S> Supervised<S> {
             backoff: Duration::from_millis(50)..Duration::from_secs(5),
             shutdown: SHUTDOWN,
         };
-        Self { process, plan }
+        Self {
+            process,
+            plan,
+            start,
+        }
     }
 
     /// Starts the child again whenever it ends, also normally.
@@ -174,11 +180,8 @@ impl<S> Supervised<S> {
     /// Does not wait. The child is started when all children that were added before are ready: their `#[on_start]` has returned
     /// or, for functions, their first poll has. So a child that waits in its `#[on_start]` for one that was added after it waits for
     /// ever; give it a scope of its own for that. In a scope that stops it is not started at all, and what is returned is `Gone`.
-    pub fn spawn(self) -> S::Spawned
-    where
-        S: Supervise,
-    {
-        self.process.spawn_supervised(self.plan)
+    pub fn spawn(self) -> H {
+        (self.start)(self.process, self.plan)
     }
 }
 
@@ -205,7 +208,8 @@ impl<S> Supervised<S> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be supervised",
     label = "expected a process that can be made again",
-    note = "pass a `#[process]` function whose arguments are all by reference, or a factory: `supervise(|| Worker::new())`"
+    note = "pass a `#[process]` function whose arguments are all by reference, or a factory: `supervise(|| Worker::new())`",
+    note = "a factory is called for each start, so it gives away clones: `supervise(move || work(jobs.clone()))`"
 )]
 pub trait Supervise: Sized {
     /// What leads to the child.
@@ -484,11 +488,11 @@ impl Scope {
     /// # Ok(()) }) }
     /// ```
     #[track_caller]
-    pub fn supervise<S: Supervise>(&self, process: S) -> Supervised<S>
+    pub fn supervise<S: Supervise>(&self, process: S) -> Supervised<S, S::Spawned>
     where
         S::Function: StartTwice<S::Argument>,
     {
-        Supervised::new(self, process, SpawnOptions::here())
+        Supervised::new(self, process, SpawnOptions::here(), S::spawn_supervised)
     }
 
     /// Restarts only the supervised child that failed. The default.
