@@ -33,9 +33,10 @@
 //! # Reading order
 //!
 //! `tape` (choices), `strategy` (how they are made), `machine` (one step), `aside` (who could run and does not), `here` (what the runtime asks), `record` (what is noted
-//! of it; `told` for what does not wait), `values` (messages in words), `run` (one run), `quiet` (what is known when nothing can run), `search` (many runs),
+//! of it; `told` for what does not wait), `values` (messages in words), `run` (one run), `quiet` (what is known when nothing can run), `search` (many runs; `alike` compares two),
 //! `blocked` and `calls` (code that blocks; `beside` is their thread), `shrink`, `report`; and for users `handle`, `probe`, `model`, `monitor`, `faults`.
 
+mod alike;
 mod aside;
 mod beside;
 mod blocked;

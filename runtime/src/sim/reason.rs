@@ -135,6 +135,11 @@ impl Reason {
         }
     }
 
+    /// Whether a step blocked, in a call that is known.
+    pub(crate) fn names_a_call(&self) -> bool {
+        matches!(self, Self::Blocked { call: Some(_), .. })
+    }
+
     /// Whether the texts differ in numbers only.
     pub(crate) fn reads_like(&self, other: &Self) -> bool {
         same_words(&self.to_string(), &other.to_string())

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::channel::Closed;
 use crate::process::exit::{Fault, IntoOutcome};
 use crate::sim::Sim;
+use crate::sim::alike::{divergence, ends_alike, only_at_first, other_end, who_waited};
 use crate::sim::blocked::{self, Progress, Switches, Timing, Watchdog};
 use crate::sim::faults::Faults;
 use crate::sim::handle::Body;
@@ -20,7 +21,7 @@ use crate::sim::report::{Failure, Summary};
 use crate::sim::run::{Arena, Keep, Options, Outcome};
 use crate::sim::shrink::Shrinker;
 use crate::sim::strategy::{Plan, Shape, Strategy};
-use crate::sim::tape::{Choices, Entry, Tape};
+use crate::sim::tape::{Choices, Tape};
 use crate::system::install_panic_hook;
 
 /// Describes a search: `#[roundrock::test]` without the macro.
@@ -330,6 +331,13 @@ fn variable<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str) -> Option<
     }
 }
 
+/// How often a run with a step that blocks is made for the name of the call: on a busy machine the thread that looks for it may not
+/// come to look within the step.
+const LOOKS: u32 = 10;
+
+/// Nor is it made again after this time: who looks has had its chance.
+const LONG_ENOUGH: Duration = Duration::from_secs(1);
+
 /// A search under way.
 struct Search<'a> {
     simulation: &'a Simulation,
@@ -515,6 +523,7 @@ impl Search<'_> {
             return None;
         }
         self.doubts -= 1;
+        let since = self.looked;
         let tape = run.tape();
         let mut again = |timing, events| {
             let keep = Keep {
@@ -526,13 +535,18 @@ impl Search<'_> {
         };
         let is_blocked = |run: &Outcome| matches!(run.reason, Some(Reason::Blocked { .. }));
         if is_blocked(&again(Timing::Rough, false)) {
-            let (first, second) = (again(Timing::Exact, false), again(Timing::Exact, true));
-            if is_blocked(&first)
-                && first.steps == second.steps
-                && ends_alike(first.reason.as_ref(), second.reason.as_ref())
-                && let Some(reason) = second.reason.clone()
-            {
-                return Some(self.failure(reason, seed, second));
+            let first = again(Timing::Exact, false);
+            for chance in 1..=LOOKS {
+                let second = again(Timing::Exact, true);
+                let alike = is_blocked(&first)
+                    && first.steps == second.steps
+                    && ends_alike(first.reason.as_ref(), second.reason.as_ref());
+                let Some(reason) = second.reason.clone().filter(|_| alike) else {
+                    break;
+                };
+                if reason.names_a_call() || chance == LOOKS || since.elapsed() >= LONG_ENOUGH {
+                    return Some(self.failure(reason, seed, second));
+                }
             }
         }
         self.switches.look();
@@ -623,73 +637,5 @@ impl Search<'_> {
             source: self.simulation.source,
             environment: self.simulation.environment,
         }
-    }
-}
-
-/// The names of those who waited, in order, without their numbers.
-fn who_waited(waits: &[String]) -> Vec<&str> {
-    let lines = waits
-        .iter()
-        .filter_map(|line| line.split_once(" waits for "));
-    let mut names: Vec<&str> = lines
-        .filter_map(|(name, _)| name.split('#').next())
-        .collect();
-    names.sort_unstable();
-    names
-}
-
-/// Whether two runs with the same choices came to the same end.
-fn ends_alike(one: Option<&Reason>, other: Option<&Reason>) -> bool {
-    match (one, other) {
-        (Some(one), Some(other)) => one.is_like(other),
-        (one, other) => one.is_none() && other.is_none(),
-    }
-}
-
-/// What to say when they did not.
-fn other_end(first: Option<&Reason>, second: Option<&Reason>) -> String {
-    let in_words = |reason: Option<&Reason>| reason.map_or("well".to_owned(), Reason::to_string);
-    format!(
-        "the same choices ended so: {}; and the next time: {}; {CAUSES}",
-        in_words(first),
-        in_words(second)
-    )
-}
-
-/// Why runs with the same choices differ.
-const CAUSES: &str = "usual causes: the order of a `HashMap`, addresses, ids of threads, `Instant::now` instead of `roundrock::time::now`, statics that outlive a run, real I/O";
-
-/// What to say of a run that was made again twice, and both times went another way.
-fn only_at_first(found: &[u32], again: &[u32]) -> String {
-    let alike = found.iter().zip(again);
-    let alike = alike.take_while(|(one, other)| one == other).count();
-    format!(
-        "made again with the same choices the run went another way, both times, after choice {alike}: something outlives a run, such as a static or what the closure has captured; other {CAUSES}"
-    )
-}
-
-/// Where two runs of the same tape went different ways.
-fn divergence(first: &[Entry], second: &[Entry]) -> String {
-    let pairs = first.iter().zip(second).enumerate();
-    let differs = pairs.clone().find(|(_, (one, other))| one != other);
-    match differs {
-        Some((at, (one, other))) => format!(
-            "choice {at} was at step {}, process #{}: {} among {}; the second time at step {}, process #{}: {} among {}; {CAUSES}",
-            one.step,
-            one.process,
-            one.label.in_words(),
-            one.among,
-            other.step,
-            other.process,
-            other.label.in_words(),
-            other.among,
-        ),
-        None if first.len() != second.len() => format!(
-            "after choice {} one run went on, and the other one ended; {CAUSES}",
-            first.len().min(second.len())
-        ),
-        None => format!(
-            "the same choices led to different runs: other processes ran, or timers were armed for other times; {CAUSES}"
-        ),
     }
 }
