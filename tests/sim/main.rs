@@ -9,6 +9,7 @@ mod holds;
 mod lines;
 mod monitors;
 mod programs;
+mod reads;
 mod refused;
 mod schedules;
 mod time;

@@ -207,6 +207,9 @@ impl<T> Shared<T> {
                 state.receivers,
             )
         };
+        if let Some(short) = here::short_endpoint_at(endpoint, name, self.listing.site) {
+            return f.write_str(&short);
+        }
         f.debug_struct(endpoint)
             .field("channel", &format_args!("{}", name.unwrap_or("-")))
             .field(

@@ -121,6 +121,9 @@ impl<T> Shared<T> {
     }
 
     fn describe(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(short) = here::short_endpoint_at(name, None, self.site) {
+            return f.write_str(&short);
+        }
         let (version, senders, receivers) = {
             let state = self.state.lock();
             (state.version, state.senders, state.receivers)

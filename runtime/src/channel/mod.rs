@@ -78,6 +78,7 @@ pub use within::SendingWithin;
 
 use self::core::{Core, UNBOUNDED};
 use self::head::{Head, VTable};
+use crate::sim::here;
 
 /// What may be sent to another process: owned data that is `Send`.
 ///
@@ -215,6 +216,9 @@ pub(crate) fn pair<T: Message>(
     reason = "reads the numbers of a core that the caller's endpoint keeps alive"
 )]
 fn describe(f: &mut fmt::Formatter<'_>, endpoint: &str, head: NonNull<Head>) -> fmt::Result {
+    if let Some(short) = here::short_endpoint(endpoint, head.as_ptr().addr() as u64) {
+        return f.write_str(&short);
+    }
     // SAFETY: the caller holds an endpoint.
     let shared = unsafe { head.as_ref() };
     // SAFETY: as above.

@@ -177,6 +177,9 @@ impl<T> Shared<T> {
     }
 
     fn describe(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(short) = here::short_endpoint_at(name, None, self.listing.site) {
+            return f.write_str(&short);
+        }
         let (full, closed) = {
             let state = self.state.lock();
             (

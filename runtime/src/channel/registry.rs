@@ -242,6 +242,17 @@ impl Shard {
         }
     }
 
+    /// The number of each channel, and how many senders it has.
+    pub(crate) fn senders(&self) -> Vec<(u64, u64)> {
+        let mut senders = Vec::new();
+        self.for_each(|head| {
+            // SAFETY: the list is locked, and its channels are alive.
+            let count = unsafe { head.as_ref() }.senders();
+            senders.push((head.as_ptr().addr() as u64, count));
+        });
+        senders
+    }
+
     /// Lists a channel that is not a core.
     pub(crate) fn list(
         self: &Arc<Self>,

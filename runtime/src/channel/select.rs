@@ -600,7 +600,13 @@ impl<A: Arms> Future for Selecting<A> {
         loop {
             current::wait_no_more(before);
             let start = match this.shape.start {
-                Start::Fair => choose(A::COUNT),
+                Start::Fair => {
+                    let start = choose(A::COUNT);
+                    if A::COUNT > 1 && here::records() {
+                        told::looks_first(this.shape.arms.get(start).copied().unwrap_or("?"));
+                    }
+                    start
+                }
                 Start::At(turn) => turn.checked_rem(A::COUNT).unwrap_or(0),
             };
             let (mut open, mut passive) = (0, 0);

@@ -12,8 +12,8 @@ use crate::process::context::Cx;
 use crate::process::exit::{Exit, Fault};
 use crate::process::meta::{HandleKind, HandlerMeta, StructMeta};
 use crate::process::port::{Trace, Visitor};
-use crate::sim::told;
 use crate::sim::values::Shown;
+use crate::sim::{here, told};
 use crate::task::ports::Tie;
 use crate::task::{Done, ProcessId, Task};
 
@@ -394,6 +394,9 @@ impl<P> Hash for Handle<P> {
 
 impl<P> fmt::Debug for Handle<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(short) = here::short_process(|| self.id()) {
+            return f.write_str(&short);
+        }
         f.debug_struct("Handle")
             .field("process", &self.name())
             .field("id", &self.id())
@@ -492,6 +495,10 @@ impl<P> Clone for WeakHandle<P> {
 
 impl<P> fmt::Debug for WeakHandle<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = || self.mailbox.owner().map(|task| task.id());
+        if let Some(short) = here::short_process(id) {
+            return write!(f, "WeakHandle({short})");
+        }
         f.debug_struct("WeakHandle")
             .field("mailbox", &self.mailbox)
             .finish()

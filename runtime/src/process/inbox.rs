@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Weak};
 
 use crate::process::exit::{Exit, IntoOutcome};
+use crate::sim::here;
 use crate::task::{Done, ProcessId, Task, TaskRef};
 
 /// What every handle to a function process can do beside its ports.
@@ -225,6 +226,9 @@ impl<P, O> Hash for FnHandle<P, O> {
 
 impl<P, O> fmt::Debug for FnHandle<P, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(short) = here::short_process(|| Some(self.id())) {
+            return f.write_str(&short);
+        }
         f.debug_struct("FnHandle")
             .field("process", &self.name())
             .field("id", &self.id())
@@ -275,6 +279,9 @@ impl<P, O> Clone for WeakFnHandle<P, O> {
 
 impl<P, O> fmt::Debug for WeakFnHandle<P, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(short) = here::short_process(|| Some(self.task.id())) {
+            return write!(f, "WeakFnHandle({short})");
+        }
         f.debug_struct("WeakFnHandle")
             .field("id", &self.task.id())
             .finish_non_exhaustive()

@@ -390,6 +390,7 @@ impl Worker {
     pub(crate) fn simulated(scheduler: Arc<Scheduler>, index: usize, local: Local) -> Self {
         let worker = Self::new(scheduler, index, local);
         worker.random.set(SIMULATED);
+        worker.free_slots().once = true;
         worker
     }
 

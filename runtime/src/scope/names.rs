@@ -16,7 +16,7 @@ use std::task::{Context, Poll, ready};
 use super::directory::{Entry, Lease, Watcher};
 use crate::channel::select::{ArmPoll, Event, Token};
 use crate::scope::{Scope, ScopeInner};
-use crate::sim::told;
+use crate::sim::{here, told};
 use crate::task::current;
 use crate::task::registry::WaitKind;
 
@@ -74,6 +74,7 @@ impl ScopeInner {
     /// Lets go what was registered.
     pub(crate) fn forget_names(&self) {
         if self.state.lock().uses_names {
+            here::forgets_names(self.id, None);
             self.system.names.forget(self.id);
         }
     }
@@ -114,6 +115,7 @@ impl ScopeInner {
 impl Drop for ScopeInner {
     fn drop(&mut self) {
         if self.state.get_mut().uses_names {
+            here::forgets_names(self.id, None);
             self.system.names.forget(self.id);
         }
     }
@@ -147,7 +149,11 @@ impl Scope {
     where
         T: Clone + Send + Sync + 'static,
     {
-        let lease = self.inner.lease(name, Arc::new(value.clone()));
+        let (entry, kept) = here::watch_clone(|| Arc::new(value.clone()));
+        let lease = self.inner.lease(name, entry);
+        if lease.is_some() {
+            here::keeps_name(self.inner.id, name, kept);
+        }
         told::does(|| {
             let outcome = if lease.is_some() { "" } else { " (refused)" };
             format!("registers `{name}`{outcome}")
@@ -243,6 +249,7 @@ impl Scope {
     /// ```
     pub fn unregister(&self, name: &str) -> bool {
         told::does(|| format!("unregisters `{name}`"));
+        here::forgets_names(self.inner.id, Some(name));
         let names = &self.inner.system.names;
         // Only the lease that was seen: somebody may take the name back meanwhile, and give it again.
         names

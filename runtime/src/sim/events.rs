@@ -10,6 +10,9 @@ use std::time::Duration;
 use crate::channel::head::Side;
 use crate::channel::registry::Described;
 use crate::scheduler::{Scheduler, worker};
+use crate::sim::here;
+use crate::sim::labels::Labels;
+use crate::sim::rounds;
 use crate::sim::values::About;
 use crate::task::registry::WaitKind;
 
@@ -43,7 +46,7 @@ const FIRST: usize = 500;
 /// What follows an operation that its process waits for.
 const WAITS: &str = " ... waits";
 
-/// What a process does in a `select!` before it has an arm.
+/// What a process does in a `select!` before it has an arm; what follows in the line, if anything, says where it looks first.
 pub(super) const SELECT: &str = "select";
 
 /// What a struct process does between two messages.
@@ -152,14 +155,39 @@ impl Events {
         waits
     }
 
-    /// Whether the last that a process did was to begin this operation, and nothing says yet what came of it.
-    pub(super) fn has_just_begun(&self, process: u32, what: &str) -> bool {
-        let last = self
-            .lines
-            .iter()
-            .rev()
-            .find(|event| event.number == process);
-        last.is_some_and(|last| last.what.strip_suffix(WAITS).unwrap_or(&last.what) == what)
+    /// Whether the last that a process did was to begin a `select!`, of which nothing says yet what came of it: its line, as far as
+    /// that matters.
+    pub(super) fn selects(&self, process: u32) -> Option<&str> {
+        let mut lines = self.lines.iter().rev();
+        let last = lines.find(|event| event.number == process)?;
+        let begun = last.what.strip_suffix(WAITS).unwrap_or(&last.what);
+        let is_select = begun.starts_with(SELECT) && !begun.contains(" -> ");
+        is_select.then_some(begun)
+    }
+
+    /// The `select!` of a process looks at this arm first: said where it begins, or after a wait in a line of its own.
+    pub(super) fn looks_first(
+        &mut self,
+        scheduler: &Scheduler,
+        step: u64,
+        number: u32,
+        process: String,
+        arm: &str,
+    ) {
+        if self.selects(number).is_none() {
+            return;
+        }
+        let what = format!("{SELECT} (looks at {arm} first)");
+        match self.lines.last_mut() {
+            Some(last) if last.number == number && last.what == SELECT => last.what = what,
+            _ => self.note_as(
+                scheduler,
+                step,
+                number,
+                process,
+                (what, Some(WaitKind::Select)),
+            ),
+        }
     }
 
     /// What a process waits for: the verb, and the rest of the line, if that was the last that it did. Of a lock that is where it
@@ -177,31 +205,76 @@ impl Events {
         self.note(scheduler, step, u32::MAX, String::new(), what);
     }
 
-    /// The lines, each with step, time, process and operation.
-    pub(crate) fn into_lines(self) -> Vec<String> {
+    /// The lines, each with step, time, process and operation; what comes again and again is shown once.
+    pub(crate) fn into_lines(mut self, labels: &Labels) -> Vec<String> {
+        for event in &mut self.lines {
+            labels.shorten(&mut event.what);
+        }
         let width = self.lines.iter().map(|event| event.process.len()).max();
         let width = width.unwrap_or(0);
-        let line = |event: Event| {
-            let time = format!("{:?}", Duration::from_nanos(event.nanos));
-            let Event {
-                step,
-                process,
-                what,
-                ..
-            } = event;
-            if process.is_empty() {
-                return what;
-            }
-            format!("{step:>5} {time:>8}  {process:<width$}  {what}")
+        let first = match self.left_away {
+            0 => self.lines.len(),
+            _ => FIRST,
         };
-        let left_away = self.left_away;
-        let mut lines: Vec<String> = self.lines.into_iter().map(line).collect();
-        if left_away > 0 {
-            let text = format!("      ({left_away} lines between these are left away)");
-            lines.insert(FIRST, text);
+        let (first, last) = self.lines.split_at(first);
+        let mut lines = in_rounds(first, width);
+        if self.left_away > 0 {
+            let left_away = self.left_away;
+            lines.push(format!(
+                "      ({left_away} lines between these are left away)"
+            ));
+            lines.extend(in_rounds(last, width));
         }
         lines
     }
+}
+
+impl Event {
+    fn time(&self) -> String {
+        format!("{:?}", Duration::from_nanos(self.nanos))
+    }
+
+    fn line(&self, width: usize) -> String {
+        let Self {
+            step,
+            process,
+            what,
+            ..
+        } = self;
+        if process.is_empty() {
+            return what.clone();
+        }
+        let time = self.time();
+        format!("{step:>5} {time:>8}  {process:<width$}  {what}")
+    }
+}
+
+/// Lines, with a count in the place of rounds that are the same but for step and time.
+fn in_rounds(events: &[Event], width: usize) -> Vec<String> {
+    let keys: Vec<_> = events
+        .iter()
+        .map(|event| (&event.process, &event.what))
+        .collect();
+    let mut lines = Vec::new();
+    let mut shown = 0;
+    for round in rounds::split(&keys) {
+        let length = round.lines.len();
+        shown += length * (round.again + 1);
+        lines.extend(events[round.lines].iter().map(|event| event.line(width)));
+        if round.again > 0
+            && let Some(last) = shown.checked_sub(1).and_then(|at| events.get(at))
+        {
+            let these = match length {
+                1 => "this line".to_owned(),
+                _ => format!("these {length} lines"),
+            };
+            let (again, step, time) = (round.again, last.step, last.time());
+            lines.push(format!(
+                "      (and {these} {again} more times, until step {step} at {time})"
+            ));
+        }
+    }
+    lines
 }
 
 /// A process in reports: `worker#3`.
@@ -224,7 +297,7 @@ pub(crate) fn operation(
     match (kind, about) {
         (WaitKind::Send, About::Call(call)) => format!("call {call} of {}", channel()),
         (WaitKind::Send, About::Message(message)) => {
-            let place = place(scheduler, process, describe(object).as_ref());
+            let place = place_of(scheduler, process, object);
             format!("send {place} <- {message}")
         }
         (WaitKind::Send, About::Room) => format!("ready {}", channel()),
@@ -245,7 +318,12 @@ pub(crate) fn operation(
 
 /// A channel, as `process` sees it, without what goes through it.
 pub(super) fn place_of(scheduler: &Scheduler, process: u32, object: u64) -> String {
-    place(scheduler, process, describe(object).as_ref())
+    place(scheduler, process, object, describe(object).as_ref())
+}
+
+/// A channel, as everybody sees it.
+pub(super) fn name_of_channel(scheduler: &Scheduler, object: u64) -> String {
+    place_of(scheduler, u32::MAX, object)
 }
 
 /// That a process has dropped the last endpoint of one side of a channel, and how many messages it took with it. None if it is its
@@ -267,7 +345,7 @@ pub(crate) fn last_of(
     let end = match side {
         Side::Receiver if is_mailbox && unread == 0 => return None,
         Side::Receiver if is_mailbox => {
-            let place = place(scheduler, process, Some(&described));
+            let place = place(scheduler, process, object, Some(&described));
             return Some(format!("closes {place}{with_it}"));
         }
         Side::Receiver => "receiver",
@@ -281,7 +359,7 @@ pub(crate) fn last_of(
 /// A channel, as `process` sees it, and what goes through it.
 pub(crate) fn channel(scheduler: &Scheduler, process: u32, object: u64) -> String {
     let described = describe(object);
-    let mut text = place(scheduler, process, described.as_ref());
+    let mut text = place(scheduler, process, object, described.as_ref());
     if let Some(channel) = described.filter(|channel| channel.owner.is_none()) {
         let _ = write!(text, ": {}", short_type(channel.message));
     }
@@ -293,21 +371,21 @@ fn describe(object: u64) -> Option<Described> {
 }
 
 /// A channel, as `process` sees it.
-fn place(scheduler: &Scheduler, process: u32, channel: Option<&Described>) -> String {
+fn place(scheduler: &Scheduler, process: u32, object: u64, channel: Option<&Described>) -> String {
     match channel {
         None => "a channel".to_owned(),
         Some(channel) => match (&channel.owner, channel.name) {
             (Some(owner), _) if owner.id().index() == process => "its mailbox".to_owned(),
             (Some(owner), _) => name_of(scheduler, owner.id().index()),
             (None, Some(name)) => name.to_owned(),
-            (None, None) => at(channel.site),
+            (None, None) => here::label(channel.site, Some(object)),
         },
     }
 }
 
 /// `[src/bank.rs:7]`
 pub(crate) fn at(site: &Location<'_>) -> String {
-    format!("[{}:{}]", short(site.file()), site.line())
+    here::label(site, None)
 }
 
 /// A channel of messages of type `T` that was made at `site`.

@@ -7,17 +7,28 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Debug;
+use std::panic::Location;
 use std::rc::Rc;
 
 use crate::blocking::Job;
 use crate::channel::head::Side;
+use crate::scheduler::worker;
+use crate::sim::events::{name_of, name_of_channel, short};
 use crate::sim::machine::Machine;
 use crate::sim::reason::Reason;
 use crate::sim::tape::Label;
 use crate::sim::values::About;
 use crate::task::cell::Header;
 use crate::task::current;
-use crate::task::registry::WaitKind;
+use crate::task::registry::{ProcessId, WaitKind};
+
+/// A name of a scope, and the channels of which it keeps senders.
+#[derive(Debug)]
+pub(crate) struct Named {
+    scope: u64,
+    pub(super) name: String,
+    pub(super) channels: Vec<u64>,
+}
 
 /// More than a `select!` has arms.
 const ARMS: u32 = 64;
@@ -28,6 +39,8 @@ thread_local! {
     static QUIET: Cell<bool> = const { Cell::new(false) };
     /// Whether the run on this thread keeps what happens. Apart, because it is asked where messages pass.
     static RECORDS: Cell<bool> = const { Cell::new(false) };
+    /// Whether a value is put in words for the record: what it has of handles and endpoints is shown by its name.
+    static SHORT: Cell<bool> = const { Cell::new(false) };
 }
 
 /// While it lives, a machine is the machine of this thread.
@@ -106,6 +119,7 @@ pub(crate) fn random_below(n: u32) -> u32 {
     }
     let turn = with(|machine| {
         machine.map_or(0, |machine| {
+            machine.turned.set(number != 0);
             machine.turns.replace(machine.turns.get().wrapping_add(1))
         })
     });
@@ -252,6 +266,110 @@ pub(crate) fn closes(object: u64, side: Side, unread: usize) {
             machine.closes(object, side, unread);
         }
     });
+}
+
+/// Where something was made, in words; of a channel, which one of those that were made there. In the record of a run in full: see
+/// `labels`.
+pub(crate) fn label(site: &Location<'_>, channel: Option<u64>) -> String {
+    let in_full = with(|machine| {
+        let machine = machine.filter(|_| records())?;
+        let mut labels = machine.labels.borrow_mut();
+        Some(match channel {
+            Some(object) => labels.of_channel(site, object),
+            None => labels.of_site(site),
+        })
+    });
+    in_full.unwrap_or_else(|| format!("[{}:{}]", short(site.file()), site.line()))
+}
+
+/// Makes a clone, and tells which channels of this worker have more senders by it; none outside of a simulation.
+pub(crate) fn watch_clone<T>(clone: impl FnOnce() -> T) -> (T, Vec<u64>) {
+    if !is_here() {
+        return (clone(), Vec::new());
+    }
+    let senders = || {
+        worker::with(|worker| worker.map_or_else(Vec::new, |worker| worker.channels().senders()))
+    };
+    let before = senders();
+    let value = clone();
+    let mut more = senders();
+    more.retain(|channel| !before.contains(channel));
+    (value, more.into_iter().map(|(object, _)| object).collect())
+}
+
+/// Notes that a name of a scope keeps senders of these channels.
+pub(crate) fn keeps_name(scope: u64, name: &str, channels: Vec<u64>) {
+    with(|machine| {
+        if let Some(machine) = machine.filter(|_| !channels.is_empty()) {
+            let mut names = machine.names.borrow_mut();
+            names.push(Named {
+                scope,
+                name: name.to_owned(),
+                channels,
+            });
+        }
+    });
+}
+
+/// Notes that a scope has given up this name, or all.
+pub(crate) fn forgets_names(scope: u64, name: Option<&str>) {
+    with(|machine| {
+        if let Some(machine) = machine {
+            let mut names = machine.names.borrow_mut();
+            names.retain(|named| {
+                named.scope != scope || name.is_some_and(|name| named.name != name)
+            });
+        }
+    });
+}
+
+/// Puts a value in words for the record.
+pub(crate) fn in_short<R>(words: impl FnOnce() -> R) -> R {
+    struct Ends;
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            SHORT.set(false);
+        }
+    }
+    SHORT.set(true);
+    let _ends = Ends;
+    words()
+}
+
+/// A handle or a task in the record of a run, `worker#3`; `None` where it is not put in words for one.
+pub(crate) fn short_process(id: impl FnOnce() -> Option<ProcessId>) -> Option<String> {
+    if !SHORT.get() {
+        return None;
+    }
+    let id = id();
+    let name = |id: ProcessId| {
+        with(|machine| machine.map(|machine| name_of(&machine.scheduler, id.index())))
+    };
+    Some(
+        id.and_then(name)
+            .unwrap_or_else(|| "an ended process".to_owned()),
+    )
+}
+
+/// An endpoint of a listed channel in the record of a run, `Sender(jobs)`; `None` where it is not put in words for one.
+pub(crate) fn short_endpoint(endpoint: &str, object: u64) -> Option<String> {
+    if !SHORT.get() {
+        return None;
+    }
+    let name = |machine: &Rc<Machine>| name_of_channel(&machine.scheduler, object);
+    with(|machine| Some(format!("{endpoint}({})", machine.map(name)?)))
+}
+
+/// As [`short_endpoint`], of a channel that is in no list, and was made at `site`.
+pub(crate) fn short_endpoint_at(
+    endpoint: &str,
+    name: Option<&str>,
+    site: &Location<'_>,
+) -> Option<String> {
+    SHORT.get().then(|| match name {
+        Some(name) => format!("{endpoint}({name})"),
+        None => format!("{endpoint}({})", label(site, None)),
+    })
 }
 
 /// Whether a run is under way on this thread.

@@ -19,6 +19,8 @@ use crate::sim::aside::{Aside, Resting};
 use crate::sim::blocked::{Progress, Stopwatch};
 use crate::sim::events::{Events, name_of, operation};
 use crate::sim::faults::Active;
+use crate::sim::here::Named;
+use crate::sim::labels::Labels;
 use crate::sim::monitor::Monitors;
 use crate::sim::reason::Reason;
 use crate::sim::run::Keep;
@@ -91,6 +93,10 @@ pub(crate) struct Machine {
     streak: Cell<u32>,
     /// How often somebody asked where to begin.
     pub(super) turns: Cell<u32>,
+    /// The last one who asked does not begin where it would have in the boring run.
+    pub(super) turned: Cell<bool>,
+    /// A timer was chosen to fire before this process runs, whose turn it was.
+    timer_first: Cell<Option<u32>>,
     /// How many numbers the program has drawn; how many of them in this step, and which step that is.
     drawn: Cell<(u64, u64, u64)>,
     /// Polls of processes that have begun.
@@ -115,7 +121,11 @@ pub(crate) struct Machine {
     /// The error that the body returned.
     pub(super) body_error: RefCell<Option<Reason>>,
     pub(crate) events: RefCell<Option<Events>>,
+    /// The places that the events name.
+    pub(super) labels: RefCell<Labels>,
     pub(super) values: RefCell<Values>,
+    /// The names that keep senders.
+    pub(super) names: RefCell<Vec<Named>>,
     /// All that is of interest was recorded.
     pub(super) shown: Cell<bool>,
     pub(crate) seed: Option<u64>,
@@ -161,6 +171,8 @@ impl Machine {
             moved_at: Cell::new(0),
             streak: Cell::new(0),
             turns: Cell::new(0),
+            turned: Cell::new(false),
+            timer_first: Cell::new(None),
             drawn: Cell::new((0, 0, 0)),
             polls: Cell::new(0),
             interrupted: RefCell::default(),
@@ -176,7 +188,9 @@ impl Machine {
             broken: RefCell::new(None),
             body_error: RefCell::new(None),
             events: RefCell::new(events),
+            labels: RefCell::default(),
             values: RefCell::default(),
+            names: RefCell::default(),
             shown: Cell::new(false),
             seed,
             progress,
@@ -460,8 +474,12 @@ impl Machine {
         } else {
             chosen - processes
         };
-        let job = self.jobs.borrow_mut().remove(job as usize);
-        job.map_or(Turn::Timer, Turn::Job)
+        if let Some(job) = self.jobs.borrow_mut().remove(job as usize) {
+            return Turn::Job(job);
+        }
+        let before = ready.front().filter(|_| chosen != 0);
+        self.timer_first.set(before.map(|ready| ready.process));
+        Turn::Timer
     }
 
     /// Since which step jobs and timers had no turn, if they could have one.
@@ -491,6 +509,10 @@ impl Machine {
         } else {
             0
         };
+        let passed = self.timer_first.take();
+        if self.is_recording() {
+            self.timer_fires(deadline, at as usize, passed);
+        }
         timers.fire_one(deadline, at as usize);
         true
     }

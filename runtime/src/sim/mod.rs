@@ -33,7 +33,7 @@
 //! # Reading order
 //!
 //! `tape` (choices), `strategy` (how they are made), `machine` (one step), `aside` (who could run and does not), `here` (what the runtime asks), `record` (what is noted
-//! of it; `told` for what does not wait), `values` (messages in words), `run` (one run), `quiet` (what is known when nothing can run), `search` (many runs; `alike` compares two),
+//! of it; `told` for what does not wait; `labels` and `rounds` make it shorter), `values` (messages in words), `run` (one run), `quiet` (what is known when nothing can run), `search` (many runs; `alike` compares two),
 //! `blocked` and `calls` (code that blocks; `beside` is their thread), `shrink`, `report`; and for users `handle`, `probe`, `model`, `monitor`, `faults`.
 
 mod alike;
@@ -46,6 +46,7 @@ pub(crate) mod events;
 mod faults;
 mod handle;
 pub(crate) mod here;
+mod labels;
 pub(crate) mod machine;
 mod model;
 mod monitor;
@@ -54,6 +55,7 @@ mod quiet;
 mod reason;
 mod record;
 mod report;
+mod rounds;
 mod run;
 mod search;
 mod shrink;

@@ -139,12 +139,12 @@ fn awaited(machine: &Machine, process: u32, wait: Noted) -> String {
         WaitKind::Recv => format!(
             "a message from {}{}",
             channel(scheduler, process, object),
-            ends(scheduler, object, true)
+            ends(machine, object, true)
         ),
         WaitKind::Send => format!(
             "room in {}{}",
             channel(scheduler, process, object),
-            ends(scheduler, object, false)
+            ends(machine, object, false)
         ),
         WaitKind::Reply => format!(
             "the reply to what it sent to {}",
@@ -172,7 +172,8 @@ fn is_unlisted(object: u64) -> bool {
 }
 
 /// Who is at the other side of a channel, as far as it is known.
-fn ends(scheduler: &Scheduler, object: u64, receives: bool) -> String {
+fn ends(machine: &Machine, object: u64, receives: bool) -> String {
+    let scheduler = &*machine.scheduler;
     let Some(channel) = worker::with(|worker| worker?.channels().describe(object)) else {
         return String::new();
     };
@@ -182,6 +183,17 @@ fn ends(scheduler: &Scheduler, object: u64, receives: bool) -> String {
         count(channel.receivers, "receiver")
     };
     let mut text = format!(", with {number}");
+    let names = machine.names.borrow();
+    let names = names
+        .iter()
+        .filter(|named| receives && named.channels.contains(&object));
+    let names: Vec<_> = names.map(|named| format!("`{}`", named.name)).collect();
+    let _ = match &names[..] {
+        [] => Ok(()),
+        [name] if channel.senders == 1 => write!(text, ", which is that of the name {name}"),
+        [name] => write!(text, ", one of them that of the name {name}"),
+        names => write!(text, ", of them those of the names {}", names.join(" and ")),
+    };
     if receives && channel.stats.sent > 0 {
         each(scheduler, |process, _, _, task| {
             if task.header().addr().get() == channel.stats.sent_by {

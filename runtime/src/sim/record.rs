@@ -4,9 +4,7 @@ use std::fmt::Write as _;
 
 use crate::channel::head::Side;
 use crate::process::exit::{Exit, Fault};
-use crate::sim::events::{
-    HANDLES, RECEIVES, SELECT, channel, last_of, name_of, operation, place_of,
-};
+use crate::sim::events::{HANDLES, RECEIVES, channel, last_of, name_of, operation, place_of};
 use crate::sim::machine::Machine;
 use crate::sim::values::About;
 use crate::sync::Ordering;
@@ -137,13 +135,44 @@ impl Machine {
     }
 
     pub(super) fn closes(&self, object: u64, side: Side, unread: usize) {
-        // What a panic drops on its way is of no interest.
-        if std::thread::panicking() {
-            return;
-        }
         let process = self.process.get();
-        if let Some(what) = last_of(&self.scheduler, process, object, side, unread) {
+        // What a panic drops on its way is of no interest.
+        if !std::thread::panicking()
+            && let Some(what) = last_of(&self.scheduler, process, object, side, unread)
+        {
             self.happens(process, || what);
+        }
+        self.labels.borrow_mut().side_closes(object);
+    }
+
+    /// One of the timers that are due is about to fire: noted if it was another one's turn, or that of a process.
+    pub(super) fn timer_fires(&self, deadline: u64, at: usize, passed: Option<u32>) {
+        let whose = |at| self.scheduler.timers.process_of(deadline, at);
+        let Some(process) = whose(at) else { return };
+        let before = match at {
+            0 => None,
+            _ => Some(match whose(0) {
+                Some(first) if first != process => {
+                    format!("that of {}", name_of(&self.scheduler, first))
+                }
+                _ => "an earlier one".to_owned(),
+            }),
+        };
+        let before = before.or_else(|| Some(format!("{} runs", name_of(&self.scheduler, passed?))));
+        if let Some(before) = before {
+            self.happens(process, || format!("its timer fires before {before}"));
+        }
+    }
+
+    /// The `select!` of the running process looks at this arm first: noted if that is unusual.
+    pub(super) fn looks_first(&self, arm: &str) {
+        let process = self.process.get();
+        if self.turned.get()
+            && self.is_shown(process)
+            && let Some(events) = &mut *self.events.borrow_mut()
+        {
+            let name = name_of(&self.scheduler, process);
+            events.looks_first(&self.scheduler, self.steps.get(), process, name, arm);
         }
     }
 
@@ -154,12 +183,12 @@ impl Machine {
             return;
         }
         if let Some(events) = &mut *self.events.borrow_mut()
-            && events.has_just_begun(process, SELECT)
+            && let Some(begun) = events.selects(process).map(str::to_owned)
         {
             let name = name_of(&self.scheduler, process);
-            let what = format!("{SELECT} -> {arm}");
+            let what = format!("{begun} -> {arm}");
             let step = self.steps.get();
-            events.becomes(&self.scheduler, step, process, name, (SELECT, what));
+            events.becomes(&self.scheduler, step, process, name, (&begun, what));
         }
     }
 

@@ -22,7 +22,6 @@ use crate::scheduler::Scheduler;
 use crate::scheduler::worker::Worker;
 use crate::scope::{Scope, ScopeInner};
 use crate::sim::blocked::{Progress, Timing};
-use crate::sim::events::Events;
 use crate::sim::faults::Faults;
 use crate::sim::handle::{Body, Sim, now_or_never};
 use crate::sim::here;
@@ -525,7 +524,13 @@ fn of_messages(machine: &Machine, deny_lost: bool) -> Option<Reason> {
 fn finish(machine: Rc<Machine>, waits: Vec<String>) -> Outcome {
     let sometimes = machine.sometimes();
     let (steps, nanos) = (machine.steps.get(), machine.now());
-    let reason = machine.broken.take();
+    let mut reason = machine.broken.take();
+    let labels = machine.labels.take();
+    let mut waits = waits;
+    waits.iter_mut().for_each(|line| labels.shorten(line));
+    if let Some(Reason::Leak(lines)) = &mut reason {
+        lines.iter_mut().for_each(|line| labels.shorten(line));
+    }
     let events = machine.events.take().map(|mut events| {
         if let Some(reason) = &reason {
             let reason = reason.to_string();
@@ -552,7 +557,7 @@ fn finish(machine: Rc<Machine>, waits: Vec<String>) -> Outcome {
         plan,
         steps,
         nanos,
-        events: events.map(Events::into_lines).unwrap_or_default(),
+        events: events.map_or_else(Vec::new, |events| events.into_lines(&labels)),
         waits,
         sometimes,
     }

@@ -161,6 +161,17 @@ pub(crate) fn selects(arm: &str) {
     });
 }
 
+/// A `select!` begins, and looks at this arm first.
+#[cold]
+#[inline(never)]
+pub(crate) fn looks_first(arm: &str) {
+    here::with(|machine| {
+        if let Some(machine) = machine {
+            machine.looks_first(arm);
+        }
+    });
+}
+
 /// A lock or a permit is given back that was asked for at `site`.
 #[cold]
 #[inline(never)]

@@ -9,7 +9,10 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
-use crate::channel::{Receiver, Sender};
+use crate::channel::{
+    BroadcastReceiver, BroadcastSender, LatestReceiver, LatestSender, OneshotReceiver,
+    OneshotSender, Receiver, Sender, WeakSender,
+};
 use crate::process::reply::ReplySlot;
 use crate::sim::events::{at, made_at};
 use crate::sim::here;
@@ -91,7 +94,8 @@ impl Values {
 
 /// A value in one short line.
 fn text<T: Debug + ?Sized>(value: &T) -> String {
-    let Ok(shown) = catch_unwind(AssertUnwindSafe(|| format!("{value:?}"))) else {
+    let words = || here::in_short(|| format!("{value:?}"));
+    let Ok(shown) = catch_unwind(AssertUnwindSafe(words)) else {
         return "(its `Debug` panics)".to_owned();
     };
     let mut words = shown.split_whitespace();
@@ -176,12 +180,23 @@ pub trait Carries {
     type Item: 'static;
 }
 
-impl<T: 'static> Carries for Sender<T> {
-    type Item = T;
+macro_rules! carries {
+    ($($endpoint:ident),*) => {$(
+        impl<T: 'static> Carries for $endpoint<T> {
+            type Item = T;
+        }
+    )*};
 }
-impl<T: 'static> Carries for Receiver<T> {
-    type Item = T;
-}
+
+carries!(
+    Sender,
+    WeakSender,
+    Receiver,
+    BroadcastSender,
+    BroadcastReceiver
+);
+carries!(LatestSender, LatestReceiver, OneshotSender, OneshotReceiver);
+
 impl<C: Carries> Carries for Vec<C> {
     type Item = C::Item;
 }

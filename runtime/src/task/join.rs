@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 use crate::channel::select::{ArmPoll, Event, Token};
 use crate::process::exit::Exit;
 use crate::scheduler::Scheduler;
-use crate::sim::told;
+use crate::sim::{here, told};
 use crate::sync::{Ordering, prefetch, prefetch_rest};
 use crate::task::asked;
 use crate::task::cell::{self, Header};
@@ -215,6 +215,12 @@ impl WaitRef {
     #[inline]
     pub(crate) fn header(&self) -> NonNull<Header> {
         self.0
+    }
+
+    /// Which process this wakes.
+    pub(crate) fn process(&self) -> ProcessId {
+        // SAFETY: a wait that is counted keeps the cell.
+        unsafe { self.0.as_ref() }.slot().id()
     }
 
     /// Wakes the task and ends this wait.
@@ -506,6 +512,9 @@ impl Task<()> {
 
 impl<T> std::fmt::Debug for Task<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(short) = here::short_process(|| Some(self.id())) {
+            return write!(f, "Task({short})");
+        }
         f.debug_struct("Task")
             .field("id", &self.id())
             .field("name", &self.name())

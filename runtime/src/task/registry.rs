@@ -333,9 +333,15 @@ pub(crate) struct FreeCache {
     slots: Vec<u32>,
     /// Memory of cells.
     pub(crate) cells: Cells,
+    /// Slots are not used again, up to [`ONCE`] of them: in a simulation, which shows people their numbers.
+    pub(crate) once: bool,
+    /// How many of them are spent.
+    spent: u32,
 }
 
 const BATCH: usize = 64;
+/// How many slots are used once only, where slots are: as many as take 8 MiB.
+const ONCE: u32 = 1 << 16;
 
 impl Registry {
     pub(crate) fn new() -> Self {
@@ -377,6 +383,7 @@ impl Registry {
             .generation
             .store(generation.wrapping_add(1), Ordering::Release);
         match cache {
+            Some(cache) if cache.once && slot.line.index < ONCE => cache.spent += 1,
             Some(FreeCache { slots: list, .. }) => {
                 list.push(slot.line.index);
                 if list.len() > 2 * BATCH {
@@ -514,7 +521,8 @@ impl Registry {
     /// Makes the registry as good as new, if every slot is free; `cache` is the list of its only worker. False if one is not.
     pub(crate) fn reset(&self, cache: &mut FreeCache) -> bool {
         let mut free = self.free.lock();
-        if free.indices.len() + cache.slots.len() != free.next as usize {
+        let unused = free.indices.len() + cache.slots.len() + cache.spent as usize;
+        if unused != free.next as usize {
             return false;
         }
         for index in 0..free.next {
@@ -525,6 +533,7 @@ impl Registry {
         }
         free.indices.clear();
         cache.slots.clear();
+        cache.spent = 0;
         free.next = 0;
         true
     }

@@ -346,6 +346,22 @@ impl Timers {
         self.shards[0].heap.lock().due_at(deadline, most).len()
     }
 
+    /// The number of the process that one of these timers wakes, if it is that of a process.
+    pub(crate) fn process_of(&self, deadline: u64, at: usize) -> Option<u32> {
+        let heap = self.shards[0].heap.lock();
+        let place = *heap.due_at(deadline, at + 1).get(at)?;
+        let entry = heap.entries[heap.items[place].ticket as usize];
+        // SAFETY: it is in the heap, under the shard's lock, so its future has not moved or gone.
+        let entry = unsafe { entry.as_ref() };
+        entry.waker.with(|waker| {
+            // SAFETY: under the lock of the entry's shard.
+            match unsafe { &*waker } {
+                Some(TaskWaker::Task(task)) => Some(task.process().index()),
+                _ => None,
+            }
+        })
+    }
+
     /// Fires one of the timers of the first shard that are due at `deadline`: the one at this place of their list.
     pub(crate) fn fire_one(&self, deadline: u64, at: usize) {
         let waker;
