@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use roundrock::channel::Dead;
 use roundrock::prelude::*;
 use roundrock::scope::ScopeError;
 use roundrock::supervise::{GaveUp, Restart};
@@ -121,6 +122,112 @@ fn a_stop_in_a_pause_is_an_end() {
         assert_eq!(reader.closed().await.kind(), "failed");
         assert_eq!(starts.load(Ordering::SeqCst), 1);
         assert!(now() - begun < secs(1));
+        Ok(())
+    });
+}
+
+/// Between two incarnations there is nothing to kill: the next one comes as planned, and once. P28, P30.
+#[test]
+fn a_kill_in_a_pause_changes_nothing() {
+    simulated(|scope| async move {
+        // One more that is counted would be one too many.
+        let parts = scope.child("parts").intensity(1, secs(1000));
+        let starts = Arc::new(AtomicUsize::new(0));
+        let begun = now();
+        let reader = parts
+            .supervise(reads(Arc::clone(&starts)))
+            .backoff(secs(60)..secs(60))
+            .spawn();
+        reader.jobs().send(0).await?;
+        reader.done().await;
+        sleep(secs(10)).await;
+        reader.kill();
+        reader.task().kill();
+        sleep(secs(49)).await;
+        reader.kill();
+        assert_eq!(starts.load(Ordering::SeqCst), 1);
+        reader.jobs().send(1).await?;
+        while starts.load(Ordering::SeqCst) < 2 {
+            sleep(millis(100)).await;
+        }
+        assert!(now() - begun >= secs(60));
+        assert!(!parts.is_stopping());
+        reader.stop();
+        reader.closed().await;
+        Ok(())
+    });
+}
+
+/// Who is told to stop has what is queued handled first, in the next incarnation if it must be; a kill after that wants none of it.
+#[test]
+fn a_kill_after_a_stop_is_an_end() {
+    simulated(|scope| async move {
+        let parts = scope.child("parts").intensity(0, secs(1000));
+        let starts = Arc::new(AtomicUsize::new(0));
+        let make = {
+            let starts = Arc::clone(&starts);
+            move || Unsaved {
+                starts: Arc::clone(&starts),
+            }
+        };
+        // While it runs, and hangs.
+        let (begun, has_begun) = bounded(1);
+        let unsaved = parts.supervise(make.clone()).backoff(AT_ONCE).spawn();
+        unsaved.hang(begun).send().await?;
+        unsaved.ping().send().await?;
+        has_begun.recv().await;
+        unsaved.stop();
+        unsaved.kill();
+        assert_eq!(unsaved.closed().await.kind(), "killed");
+        assert_eq!(starts.load(Ordering::SeqCst), 1);
+        // In a pause.
+        let parts = scope.child("parts").intensity(1, secs(1000));
+        let (begun, has_begun) = bounded(1);
+        let unsaved = parts.supervise(make).backoff(secs(60)..secs(60)).spawn();
+        unsaved.hang(begun).send().await?;
+        unsaved.ping().send().await?;
+        has_begun.recv().await;
+        unsaved.kill();
+        unsaved.done().await;
+        unsaved.stop();
+        sleep(secs(1)).await;
+        let asked = now();
+        unsaved.kill();
+        assert_eq!(unsaved.closed().await.kind(), "killed");
+        assert!(now() - asked < secs(1));
+        assert_eq!(starts.load(Ordering::SeqCst), 2);
+        assert_eq!(scope.system().ledger().dead.of(Dead::Closed), 2);
+        Ok(())
+    });
+}
+
+/// Fails, and leaves a child of its own that hears of no stop.
+#[process]
+async fn leaves_a_child(scope: &Scope, starts: &Arc<AtomicUsize>) -> Result<()> {
+    if starts.fetch_add(1, Ordering::SeqCst) > 0 {
+        scope.stopping().await;
+        return Ok(());
+    }
+    scope.task("deaf", async { sleep(secs(1000)).await });
+    bail!("it failed")
+}
+
+/// What holds up the next incarnation ends with a kill, and not with the grace of the system only.
+#[test]
+fn a_kill_ends_what_is_left_of_an_incarnation() {
+    simulated(|scope| async move {
+        let starts = Arc::new(AtomicUsize::new(0));
+        let task = scope
+            .supervise(leaves_a_child(Arc::clone(&starts)))
+            .backoff(AT_ONCE)
+            .shutdown(secs(60))
+            .spawn();
+        sleep(secs(5)).await;
+        assert_eq!(starts.load(Ordering::SeqCst), 1);
+        task.kill();
+        sleep(secs(1)).await;
+        assert_eq!(starts.load(Ordering::SeqCst), 2);
+        task.remove().await;
         Ok(())
     });
 }

@@ -202,6 +202,10 @@ impl<P> Handle<P> {
     /// Drops the process at its current or next await. A supervised child is killed in its present incarnation, and its
     /// supervisor decides what follows.
     ///
+    /// Between two incarnations there is nothing to kill but what the last one started and has not ended, which is dropped now; the
+    /// next one comes as planned, and is not counted once more. One that was told to [`stop`](Self::stop) before does not come any more:
+    /// what is queued for it dies. [`Task::remove`](crate::Task::remove) ends a child for good at any time.
+    ///
     /// # Examples
     /// ```
     /// # use roundrock::prelude::*;
@@ -215,7 +219,7 @@ impl<P> Handle<P> {
     /// ```
     pub fn kill(&self) {
         if let Some(task) = self.mailbox.owner() {
-            task.kill_acting();
+            task.kill_process();
         }
     }
 

@@ -47,11 +47,11 @@ impl<P, O> FnHandle<P, O> {
     /// # Ok(()) }) }
     /// ```
     pub fn stop(&self) {
-        self.task.stop_whole();
+        self.task.stop_process();
     }
 
     /// Drops the process at its current or next await. A supervised child is killed in its present incarnation, and its
-    /// supervisor decides what follows.
+    /// supervisor decides what follows; [`Handle::kill`](crate::process::Handle::kill) says what a kill between two incarnations means.
     ///
     /// # Examples
     /// ```
@@ -64,7 +64,7 @@ impl<P, O> FnHandle<P, O> {
     /// # Ok(()) }) }
     /// ```
     pub fn kill(&self) {
-        self.task.kill_acting();
+        self.task.kill_process();
     }
 
     /// Waits until the process has ended, and says how. May be a branch of `select!`. Of a supervised child this is the end of

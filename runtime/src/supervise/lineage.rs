@@ -16,6 +16,7 @@ use super::child::Restart;
 use super::supervisor::{Event, Supervisor, now};
 use crate::process::exit::{Exit, Fault};
 use crate::scope::{ScopeInner, stop};
+use crate::sim::told;
 use crate::sync::Lock;
 use crate::task::registry::WaitKind;
 use crate::task::{TaskRef, current};
@@ -245,6 +246,23 @@ impl Lineage {
             self.supervisor.tell(Event::Stop(self.key));
         } else if let Some(task) = self.current() {
             task.end_input(0);
+        }
+    }
+
+    /// Kills the present incarnation, at the wish of a user. Of one that has ended, what it has started, and what holds up the next one,
+    /// is dropped at once.
+    pub(crate) fn kill(&self) {
+        // The supervisor hears of it before it can hear of the exit that comes of it.
+        self.supervisor.tell(Event::Kill(self.key));
+        let state = self.state.lock();
+        let (task, leaving) = (state.current.clone(), state.leaving.clone());
+        drop(state);
+        if let Some(task) = task {
+            told::ends("kills", &task);
+            task.kill();
+        }
+        if let Some(leaving) = leaving {
+            leaving.hasten_stop(Duration::ZERO);
         }
     }
 

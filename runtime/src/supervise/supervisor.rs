@@ -75,6 +75,8 @@ pub(crate) enum Event {
     Stop(u64),
     /// A child is to end for good.
     Remove(u64),
+    /// A child is killed by a user, who kills the incarnation that runs as well.
+    Kill(u64),
     /// The scope stops and nothing moves: these children, and not those of the last such event, are to be told, one after
     /// another, and see the end of an input if one is given (zero means all).
     End(Vec<(u64, Option<u64>)>),

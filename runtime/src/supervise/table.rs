@@ -123,6 +123,7 @@ impl Table {
             }
             Event::Stop(key) => self.drain(key),
             Event::Remove(key) => self.remove(key),
+            Event::Kill(key) => self.killed(key),
             Event::End(children) => {
                 self.stop();
                 self.ending = children.into_iter().collect();
@@ -300,6 +301,16 @@ impl Table {
             child.lineage.tell_to_stop(&self.scope, Some(0));
         } else if !child.is_alive() && child.last.is_some() && !child.starter.has_messages() {
             // Between two incarnations, and there is nothing to handle for another one.
+            self.forget(key);
+        }
+    }
+
+    /// A user kills a child: if it was told to stop before, it is not to handle what is queued any more.
+    fn killed(&mut self, key: u64) {
+        let Some(child) = self.children.get_mut(key) else {
+            return;
+        };
+        if std::mem::replace(&mut child.draining, false) && !child.is_alive() {
             self.forget(key);
         }
     }

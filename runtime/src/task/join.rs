@@ -95,19 +95,11 @@ impl TaskRef {
     }
 
     /// As users stop a process: it sees the end of all of its inputs. If this belongs to a supervised child, the child is stopped.
-    pub(crate) fn stop_whole(&self) {
+    pub(crate) fn stop_process(&self) {
         told::ends("stops", self);
         match self.lineage() {
             Some(lineage) => lineage.stop(),
             None => self.end_input(0),
-        }
-    }
-
-    /// As users kill a process: the one that acts for this task now, if there is one.
-    pub(crate) fn kill_acting(&self) {
-        if let Some(task) = self.acting() {
-            told::ends("kills", &task);
-            task.kill();
         }
     }
 
@@ -116,6 +108,17 @@ impl TaskRef {
         let _stop = self.scheduler().proofs.stop_begins(self.scheduler());
         if self.state.kill() == Notify::Queue {
             self.scheduler().schedule(self.0);
+        }
+    }
+
+    /// As [`kill`](Self::kill), of the process that acts for this task, as its users ask for it.
+    pub(crate) fn kill_process(&self) {
+        match self.lineage() {
+            Some(lineage) => lineage.kill(),
+            None => {
+                told::ends("kills", self);
+                self.kill();
+            }
         }
     }
 
@@ -454,11 +457,12 @@ impl<T> Task<T> {
     /// # Ok(()) }) }
     /// ```
     pub fn stop(&self) {
-        self.task.stop_whole();
+        self.task.stop_process();
     }
 
     /// Drops the process's future at its current or next await, without waiting for it. Of a supervised child this is the
-    /// present incarnation, and the supervisor decides what follows.
+    /// present incarnation, and the supervisor decides what follows; [`Handle::kill`](crate::process::Handle::kill) says what a kill
+    /// between two incarnations means.
     ///
     /// A process that shall end in good order is told to [`stop`](Self::stop).
     ///
@@ -474,7 +478,7 @@ impl<T> Task<T> {
     /// # Ok(()) }) }
     /// ```
     pub fn kill(&self) {
-        self.task.kill_acting();
+        self.task.kill_process();
     }
 }
 

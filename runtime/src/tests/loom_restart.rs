@@ -212,3 +212,14 @@ fn a_stop_of_the_scope_during_a_restart_ends_it() {
         });
     });
 }
+
+#[test]
+fn a_child_that_is_stopped_and_killed_is_over() {
+    model("wait, stop, kill", 2, || {
+        let starts = run(First::Waits, |_, task, _| {
+            task.stop();
+            task.kill();
+        });
+        assert!(starts <= 1);
+    });
+}
