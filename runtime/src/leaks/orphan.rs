@@ -45,7 +45,7 @@ pub(super) fn reason(
             let turn = gate.turn(process)?;
             // Who waits for his turn waits for those before him.
             let holders = &turn.holders;
-            let ended = |id: Option<ProcessId>| id.is_some_and(|id| has_ended(scheduler, id));
+            let ended = |id: Option<ProcessId>| id.is_some_and(|id| is_gone(scheduler, id));
             let gone = turn.ahead.is_empty()
                 && !holders.is_empty()
                 && holders.iter().all(|holder| ended(holder.process));
@@ -61,7 +61,7 @@ pub(super) fn reason(
         }
         WaitKind::Reply => {
             let server = witness.server_of(wait)?;
-            if !has_ended(scheduler, server) {
+            if !is_gone(scheduler, server) {
                 return None;
             }
             let (name, _) = witness.name(server);
@@ -73,8 +73,8 @@ pub(super) fn reason(
     }
 }
 
-/// Whether this process is over.
-fn has_ended(scheduler: &Scheduler, id: ProcessId) -> bool {
+/// Whether this process is over. Waits for whoever is at its slot, so the answer is true of this moment, whatever it is.
+fn is_gone(scheduler: &Scheduler, id: ProcessId) -> bool {
     let slot = scheduler.registry.slot(id.index());
     slot.and_then(|slot| slot.look(|now, _, _| now == id)) != Some(true)
 }

@@ -72,7 +72,8 @@ fn look(scheduler: &Scheduler, slot: &Slot) -> Option<Late> {
         let there = waits.iter().find_map(|wait| match wait.kind {
             WaitKind::Join => {
                 let awaited = ProcessId::from_raw(wait.object)?;
-                has_ended(scheduler, awaited).then(|| ("that has ended".to_owned(), Some(awaited)))
+                was_seen_to_be_gone(scheduler, awaited)
+                    .then(|| ("that has ended".to_owned(), Some(awaited)))
             }
             WaitKind::Lock => {
                 let gate = scheduler.gates.get(wait.object)?;
@@ -100,8 +101,9 @@ fn look(scheduler: &Scheduler, slot: &Slot) -> Option<Late> {
     })?
 }
 
-fn has_ended(scheduler: &Scheduler, id: ProcessId) -> bool {
+/// Whether this process is over, and that could be seen without waiting. False says nothing: whoever is at a slot may be about to
+/// take its process out, so the doubt that would come of it is left to the next look.
+fn was_seen_to_be_gone(scheduler: &Scheduler, id: ProcessId) -> bool {
     let slot = scheduler.registry.slot(id.index());
-    // One that somebody is at lives, or is looked at again.
     slot.is_some_and(|slot| slot.peek_if_free(|now, _, _| now == id) == Some(false))
 }

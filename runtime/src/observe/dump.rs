@@ -75,6 +75,9 @@ struct View<'a> {
     channels: HashMap<u64, &'a ChannelInfo>,
     processes: HashMap<ProcessId, &'a ProcessInfo>,
     scopes: Numbered<&'a ScopeInfo>,
+    /// The groups of each scope, and those of its supervised children of whom there is something to tell.
+    groups: Numbered<Vec<&'a GroupInfo>>,
+    children: Numbered<Vec<&'a ChildInfo>>,
     edges: HashMap<u64, Vec<&'a EdgeInfo>>,
     names: HashMap<u32, &'a str>,
 }
@@ -85,6 +88,17 @@ impl<'a> View<'a> {
         for edge in &snapshot.edges {
             edges.entry(edge.channel).or_default().push(edge);
         }
+        let mut groups: Numbered<Vec<&GroupInfo>> = Numbered::default();
+        for group in &snapshot.groups {
+            groups.get_or_insert_with(group.scope, Vec::new).push(group);
+        }
+        let mut children: Numbered<Vec<&ChildInfo>> = Numbered::default();
+        let told = |child: &&ChildInfo| child.process.is_none() || !child.exits.is_empty();
+        for child in snapshot.children.iter().filter(told) {
+            children
+                .get_or_insert_with(child.scope, Vec::new)
+                .push(child);
+        }
         let channels = snapshot.channels.iter();
         let processes = snapshot.processes.iter();
         let scopes = snapshot.scopes.iter();
@@ -94,6 +108,8 @@ impl<'a> View<'a> {
             channels: channels.map(|channel| (channel.id, channel)).collect(),
             processes: processes.map(|process| (process.id, process)).collect(),
             scopes: scopes.map(|scope| (scope.id, scope)).collect(),
+            groups,
+            children,
             edges,
             names: origins.map(|origin| (origin.id, &*origin.name)).collect(),
         }
@@ -144,7 +160,10 @@ impl<'a> View<'a> {
             open.extend(scopes.iter().rev().map(|scope| (depth, *scope)));
         };
         push(&mut open, 0, None);
-        while let Some((depth, scope)) = open.pop() {
+        // Nothing is written any more when all lines are used up.
+        while let Some((depth, scope)) = open.pop()
+            && lines.left > 0
+        {
             self.scope(lines, depth, scope)?;
             push(&mut open, depth + 1, Some(scope.id));
         }
@@ -183,8 +202,8 @@ impl<'a> View<'a> {
     }
 
     fn groups_of(&self, scope: u64) -> impl Iterator<Item = &'a GroupInfo> {
-        let groups = self.snapshot.groups.iter();
-        groups.filter(move |group| group.scope == scope)
+        let groups = self.groups.get(scope).map_or(&[][..], Vec::as_slice);
+        groups.iter().copied()
     }
 
     /// The body of `main`, which belongs to no scope; what the runtime does itself is only counted.
@@ -304,10 +323,7 @@ impl<'a> View<'a> {
 
     /// The supervised children of a scope that have ended before, or do not run.
     fn children(&self, lines: &mut Lines<'_, '_>, depth: usize, scope: u64) -> fmt::Result {
-        let told = |child: &&ChildInfo| {
-            child.scope == scope && (child.process.is_none() || !child.exits.is_empty())
-        };
-        let children: Vec<&ChildInfo> = self.snapshot.children.iter().filter(told).collect();
+        let children = self.children.get(scope).map_or(&[][..], Vec::as_slice);
         for child in children.iter().take(LISTED) {
             let now = match child.process {
                 Some(process) => format!("runs as {}", process),
