@@ -34,6 +34,7 @@ mod order;
 mod outside;
 mod pair;
 mod panic;
+mod places;
 mod pools;
 mod random;
 mod restart;

@@ -24,7 +24,7 @@ fn workers_that_fill_their_own_queue() {
             Ok(())
         },
         r#"proven leaked: 3 processes wait for each other, and nobody else can wake them
-  crawl#_ (spawned at tests/night/cycles.rs:_) wait for room in "pages" (tests/night/cycles.rs:_), whose only receiver is held by crawl#_
+  crawl#_ (spawned at tests/night/cycles.rs:_, now at tests/night/cycles.rs:_) wait for room in "pages" (tests/night/cycles.rs:_), whose only receiver is held by crawl#_
   1 more process waits behind them
 proven leaked: a process waits behind crawl#_, which can never run again
   crawl#_ (spawned at tests/night/cycles.rs:_) waits for the end of a scope, in which crawl#_ cannot end"#,
@@ -55,9 +55,9 @@ fn a_pipeline_with_feedback() {
             Ok(())
         },
         r#"proven leaked: 3 processes wait for each other, and nobody else can wake them
-  stage#_ (spawned at tests/night/cycles.rs:_) waits for room in "parsed" (tests/night/cycles.rs:_), whose only receiver is held by stage#_
-  stage#_ (spawned at tests/night/cycles.rs:_) waits for room in "priced" (tests/night/cycles.rs:_), whose only receiver is held by stage#_
-  stage#_ (spawned at tests/night/cycles.rs:_) waits for room in "orders" (tests/night/cycles.rs:_), whose only receiver is held by stage#_"#,
+  stage#_ (spawned at tests/night/cycles.rs:_, now at tests/night/cycles.rs:_) waits for room in "parsed" (tests/night/cycles.rs:_), whose only receiver is held by stage#_
+  stage#_ (spawned at tests/night/cycles.rs:_, now at tests/night/cycles.rs:_) waits for room in "priced" (tests/night/cycles.rs:_), whose only receiver is held by stage#_
+  stage#_ (spawned at tests/night/cycles.rs:_, now at tests/night/cycles.rs:_) waits for room in "orders" (tests/night/cycles.rs:_), whose only receiver is held by stage#_"#,
     );
 }
 
@@ -106,7 +106,7 @@ fn a_parent_joins_before_it_sends() {
         },
         r#"proven leaked: 4 processes wait for each other, and nobody else can wake them
   parent#_ (spawned at tests/night/cycles.rs:_) waits for the end of child#_ (awaited at tests/night/cycles.rs:_)
-  child#_ (spawned at tests/night/cycles.rs:_) wait to receive from "start" (tests/night/cycles.rs:_), whose only sender is held by parent#_"#,
+  child#_ (spawned at tests/night/cycles.rs:_, now at tests/night/cycles.rs:_) wait to receive from "start" (tests/night/cycles.rs:_), whose only sender is held by parent#_"#,
     );
 }
 
@@ -223,7 +223,7 @@ fn a_select_of_which_both_arms_are_its_own() {
             Ok(())
         },
         r#"proven leaked: a process waits for itself, and nobody else can wake it
-  hub#_ (spawned at tests/night/cycles.rs:_) waits to receive from "left" (tests/night/cycles.rs:_), whose only sender is held by hub#_; or to receive from "right" (tests/night/cycles.rs:_), whose only sender is held by hub#_"#,
+  hub#_ (spawned at tests/night/cycles.rs:_, now at tests/night/cycles.rs:_) waits to receive from "left" (tests/night/cycles.rs:_), whose only sender is held by hub#_; or to receive from "right" (tests/night/cycles.rs:_), whose only sender is held by hub#_"#,
     );
 }
 
@@ -262,11 +262,11 @@ fn a_chain_behind_one_that_forgot_its_future() {
   source#_ (spawned at tests/night/cycles.rs:_) waits for nothing that is known
   5 more processes wait behind it
 proven leaked: 2 processes wait behind source#_, which can never run again
-  parse#_, #_ (spawned at tests/night/cycles.rs:_) wait to receive from "raw" (tests/night/cycles.rs:_), whose only sender is held by source#_
+  parse#_, #_ (spawned at tests/night/cycles.rs:_, now at tests/night/cycles.rs:_) wait to receive from "raw" (tests/night/cycles.rs:_), whose only sender is held by source#_
 proven leaked: a process waits behind source#_, which can never run again
   parse#_ (spawned at tests/night/cycles.rs:_) waits for the end of a scope, in which parse#_, #_ cannot end
 proven leaked: a process waits behind source#_, which can never run again
-  store#_ (spawned at tests/night/cycles.rs:_) waits to receive from "parsed" (tests/night/cycles.rs:_), whose only sender is held by parse#_, #_
+  store#_ (spawned at tests/night/cycles.rs:_, now at tests/night/cycles.rs:_) waits to receive from "parsed" (tests/night/cycles.rs:_), whose only sender is held by parse#_, #_
 proven leaked: a process waits behind source#_, which can never run again
   waits for all#_ (spawned at tests/night/cycles.rs:_) waits for the end of store#_ (awaited at tests/night/cycles.rs:_)"#,
     );

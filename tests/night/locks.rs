@@ -106,7 +106,7 @@ fn a_send_a_join_and_a_lock() {
             Ok(())
         },
         r#"proven leaked: 3 processes wait for each other, and nobody else can wake them
-  writes#_ (spawned at tests/night/locks.rs:_) waits for room in "rows" (tests/night/locks.rs:_), whose only receiver is held by reads#_
+  writes#_ (spawned at tests/night/locks.rs:_, now at tests/night/locks.rs:_) waits for room in "rows" (tests/night/locks.rs:_), whose only receiver is held by reads#_
   reads#_ (spawned at tests/night/locks.rs:_) waits for the end of counts#_ (awaited at tests/night/locks.rs:_)
   counts#_ (spawned at tests/night/locks.rs:_) waits for a lock (asked for at tests/night/locks.rs:_) that is held by writes#_ (taken at tests/night/locks.rs:_)"#,
     );
@@ -168,10 +168,10 @@ fn room_that_is_kept() {
             Ok(())
         },
         r#"suspected: a process has waited for _
-  keeps#_ (spawned at tests/night/locks.rs:_) waits to receive from "stop" (tests/night/locks.rs:_), whose only sender was lent to no process; not proven: a sender of it is in a local variable (perhaps its own), an `Arc`, a message or on a plain thread: the runtime does not know whose
+  keeps#_ (spawned at tests/night/locks.rs:_, now at tests/night/locks.rs:_) waits to receive from "stop" (tests/night/locks.rs:_), whose only sender was lent to no process; not proven: a sender of it is in a local variable (perhaps its own), an `Arc`, a message or on a plain thread: the runtime does not know whose
 suspected: a process has waited for _
-  sends#_ (spawned at tests/night/locks.rs:_) waits for room in "jobs" (tests/night/locks.rs:_), whose only receiver is held by takes#_; not proven: room in it was granted with `ready()`, and whoever has that may still use it
+  sends#_ (spawned at tests/night/locks.rs:_, now at tests/night/locks.rs:_) waits for room in "jobs" (tests/night/locks.rs:_), whose only receiver is held by takes#_; not proven: room in it was granted with `ready()`, and whoever has that may still use it
 suspected: a process has waited for _
-  takes#_ (spawned at tests/night/locks.rs:_) waits to receive from "jobs" (tests/night/locks.rs:_), whose 2 senders are held by keeps#_ and sends#_; not proven: a sender of it is held by keeps#_, which may still run"#,
+  takes#_ (spawned at tests/night/locks.rs:_, now at tests/night/locks.rs:_) waits to receive from "jobs" (tests/night/locks.rs:_), whose 2 senders are held by keeps#_ and sends#_; not proven: a sender of it is held by keeps#_, which may still run"#,
     );
 }

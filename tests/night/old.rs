@@ -24,7 +24,7 @@ fn main_keeps_the_original_sender() {
             Ok(())
         },
         r#"suspected: a process has waited for _
-  body#_ (spawned at tests/night/main.rs:_) waits to receive from "results" (tests/night/old.rs:_), whose only sender was lent to no process; not proven: a sender of it is in a local variable (perhaps its own), an `Arc`, a message or on a plain thread: the runtime does not know whose"#,
+  body#_ (spawned at tests/night/main.rs:_, now at tests/night/old.rs:_) waits to receive from "results" (tests/night/old.rs:_), whose only sender was lent to no process; not proven: a sender of it is in a local variable (perhaps its own), an `Arc`, a message or on a plain thread: the runtime does not know whose"#,
     );
 }
 
@@ -77,7 +77,7 @@ fn subscribers_of_a_publisher_that_waits_for_them() {
             Ok(())
         },
         r#"suspected: a process has waited for _
-  subscriber#_ (spawned at tests/night/old.rs:_) waits to receive from the channel made at tests/night/old.rs:_; not proven: who could end the wait is not followed for `latest`, `broadcast` and `oneshot`"#,
+  subscriber#_ (spawned at tests/night/old.rs:_, now at tests/night/old.rs:_) waits to receive from the channel made at tests/night/old.rs:_; not proven: who could end the wait is not followed for `latest`, `broadcast` and `oneshot`"#,
     );
 }
 
@@ -106,7 +106,7 @@ fn a_blocking_process_and_its_client() {
             Ok(())
         },
         r#"suspected: a process has waited for _
-  client#_ (spawned at tests/night/old.rs:_) waits to receive from "done" (tests/night/old.rs:_), whose only sender is held by disk#_; not proven: a sender of it is held by disk#_, which may still run"#,
+  client#_ (spawned at tests/night/old.rs:_, now at tests/night/old.rs:_) waits to receive from "done" (tests/night/old.rs:_), whose only sender is held by disk#_; not proven: a sender of it is held by disk#_, which may still run"#,
     );
 }
 
@@ -139,7 +139,7 @@ fn a_oneshot_that_is_kept() {
             Ok(())
         },
         r#"suspected: a process has waited for _
-  asks#_ (spawned at tests/night/old.rs:_) waits to receive from the channel made at tests/night/old.rs:_; not proven: who could end the wait is not followed for `latest`, `broadcast` and `oneshot`"#,
+  asks#_ (spawned at tests/night/old.rs:_, now at tests/night/old.rs:_) waits to receive from the channel made at tests/night/old.rs:_; not proven: who could end the wait is not followed for `latest`, `broadcast` and `oneshot`"#,
     );
 }
 

@@ -68,7 +68,7 @@ fn main_keeps_the_original_sender() {
             Ok(())
         },
         r#"suspected: nothing runs in this program any more, and nothing is due; a process has waited for _
-  main#_ (spawned at tests/night/still.rs:_) waits to receive from "results" (tests/night/still.rs:_), whose only sender was lent to no process
+  main#_ (spawned at tests/night/still.rs:_, now at tests/night/still.rs:_) waits to receive from "results" (tests/night/still.rs:_), whose only sender was lent to no process
   no proven deadlock, because a sender of "results" (tests/night/still.rs:_) is in a local variable (perhaps of one of these), an `Arc`, a message or on a plain thread"#,
     );
 }
@@ -123,7 +123,7 @@ fn main_joins_before_it_closes_the_input() {
         },
         r#"suspected: nothing runs in this program any more, and nothing is due; 4 processes have waited for _
   main#_ (spawned at tests/night/still.rs:_) waits for the end of worker#_ (awaited at tests/night/still.rs:_)
-  worker#_, #_ (spawned at tests/night/still.rs:_) wait to receive from "jobs" (tests/night/still.rs:_), whose only sender was lent to no process; or for a stop
+  worker#_, #_ (spawned at tests/night/still.rs:_, now at tests/night/still.rs:_) wait to receive from "jobs" (tests/night/still.rs:_), whose only sender was lent to no process; or for a stop
   worker#_ (spawned at tests/night/still.rs:_) waits for the end of a scope
   no proven deadlock, because a sender of "jobs" (tests/night/still.rs:_) is in a local variable (perhaps of one of these), an `Arc`, a message or on a plain thread; and a stop would wake some of them"#,
     );
@@ -175,7 +175,7 @@ fn a_oneshot_and_a_permit() {
             Ok(())
         },
         r#"suspected: nothing runs in this program any more, and nothing is due; 2 processes have waited for _
-  main#_ (spawned at tests/night/still.rs:_) waits to receive from the channel made at tests/night/still.rs:_
+  main#_ (spawned at tests/night/still.rs:_, now at tests/night/still.rs:_) waits to receive from the channel made at tests/night/still.rs:_
   second#_ (spawned at tests/night/still.rs:_) waits for a permit of a semaphore (asked for at tests/night/still.rs:_), of which some were given to main#_ (taken at tests/night/still.rs:_)
   no proven deadlock, because who could end the wait for the channel made at tests/night/still.rs:_ is not followed, as for every `latest`, `broadcast` and `oneshot`; and a permit of a semaphore may be anywhere, and may be given back"#,
     );

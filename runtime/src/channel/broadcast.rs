@@ -474,6 +474,7 @@ impl<T> Unpin for BroadcastSending<'_, T> {}
 impl<T: 'static> Future for BroadcastSending<'_, T> {
     type Output = Result<(), SendError<T>>;
 
+    #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let shared = &self.sender.shared;
         let about = || About::message_at(shared.listing.site, self.message.as_ref());
@@ -507,7 +508,7 @@ impl<T: 'static> Future for BroadcastSending<'_, T> {
                 drop(replaced);
                 this.message = Some(message);
                 current::waits_for(WaitKind::Send, this.sender.object());
-                Poll::Pending
+                current::placed(Poll::Pending)
             }
         }
     }

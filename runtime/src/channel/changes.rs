@@ -35,9 +35,10 @@ impl<T> LatestChanged<'_, T> {
 impl<T> Future for LatestChanged<'_, T> {
     type Output = Result<(), Closed>;
 
+    #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         ready!(self.receiver.shared.spend(cx, WaitKind::Recv));
-        let value = ready!(self.poll_changed(cx, None));
+        let value = ready!(current::placed(self.poll_changed(cx, None)));
         Poll::Ready(value.map(drop).ok_or(Closed(())))
     }
 }
@@ -94,9 +95,10 @@ impl<T: Clone + 'static> LatestRecv<'_, T> {
 impl<T: Clone + 'static> Future for LatestRecv<'_, T> {
     type Output = Option<T>;
 
+    #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         ready!(self.changed.receiver.shared.spend(cx, WaitKind::Recv));
-        self.poll_recv(cx, None)
+        current::placed(self.poll_recv(cx, None))
     }
 }
 
@@ -134,9 +136,10 @@ impl<T> LatestClosed<'_, T> {
 impl<T> Future for LatestClosed<'_, T> {
     type Output = ();
 
+    #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         ready!(self.sender.shared.spend(cx, WaitKind::Send));
-        self.poll_closed(cx)
+        current::placed(self.poll_closed(cx))
     }
 }
 

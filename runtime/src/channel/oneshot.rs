@@ -442,9 +442,10 @@ impl<T: Message> OneshotReceiver<T> {
 impl<T: Message> Future for OneshotReceiver<T> {
     type Output = Option<T>;
 
+    #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         ready!(self.shared.spend(cx, WaitKind::Recv));
-        self.poll_recv(cx, None)
+        current::placed(self.poll_recv(cx, None))
     }
 }
 
@@ -515,10 +516,11 @@ pub struct OneshotRecv<'a, T> {
 impl<T: Message> Future for OneshotRecv<'_, T> {
     type Output = Option<T>;
 
+    #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         ready!(self.receiver.shared.spend(cx, WaitKind::Recv));
         let this = &mut *self;
-        this.receiver.shared.poll_recv(&mut this.ticket, cx, None)
+        current::placed(this.receiver.shared.poll_recv(&mut this.ticket, cx, None))
     }
 }
 
@@ -584,9 +586,10 @@ impl<T> OneshotClosed<'_, T> {
 impl<T> Future for OneshotClosed<'_, T> {
     type Output = ();
 
+    #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         ready!(self.sender.shared.spend(cx, WaitKind::Send));
-        self.poll_closed(cx)
+        current::placed(self.poll_closed(cx))
     }
 }
 

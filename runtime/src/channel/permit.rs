@@ -121,15 +121,16 @@ impl<'a, T: Message> Ready<'a, T> {
 impl<'a, T: Message> Future for Ready<'a, T> {
     type Output = Result<Permit<'a, T>, Closed>;
 
+    #[track_caller]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let object = || self.sender.object();
         ready!(current::spend_for(cx, WaitKind::Send, object, || {
             About::Room
         }));
-        match self.poll_ready(cx, None) {
+        current::placed(match self.poll_ready(cx, None) {
             ArmPoll::Ready(result) => Poll::Ready(result.map(Permits::only)),
             ArmPoll::Pending | ArmPoll::Passive | ArmPoll::Disabled => Poll::Pending,
-        }
+        })
     }
 }
 
@@ -223,6 +224,7 @@ impl<'a, T: Message> ReadyMany<'a, T> {
 impl<'a, T: Message> Future for ReadyMany<'a, T> {
     type Output = Result<Permits<'a, T>, Closed>;
 
+    #[track_caller]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let object = || self.0.sender.object();
         ready!(current::spend_for(cx, WaitKind::Send, object, || {
@@ -230,10 +232,10 @@ impl<'a, T: Message> Future for ReadyMany<'a, T> {
         }));
         // SAFETY: the wait is pinned with this future and never moved.
         let ready = unsafe { self.map_unchecked_mut(|this| &mut this.0) };
-        match ready.poll_ready(cx, None) {
+        current::placed(match ready.poll_ready(cx, None) {
             ArmPoll::Ready(result) => Poll::Ready(result),
             ArmPoll::Pending | ArmPoll::Passive | ArmPoll::Disabled => Poll::Pending,
-        }
+        })
     }
 }
 

@@ -477,9 +477,26 @@ impl<T> Recv<'_, T> {
 impl<T: Message> Future for Recv<'_, T> {
     type Output = Option<T>;
 
+    // Where this is awaited is where the process waits.
+    #[track_caller]
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        self.poll_recv(cx, None)
+        current::placed(self.poll_recv(cx, None))
+    }
+}
+
+/// A receive of the runtime's own: nobody asks where it is awaited.
+#[derive(Debug)]
+#[must_use = "a message is received only when this is awaited"]
+pub(crate) struct OwnRecv<'a, T>(pub(crate) Recv<'a, T>);
+
+impl<T: Message> Future for OwnRecv<'_, T> {
+    type Output = Option<T>;
+
+    #[inline(always)]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        // SAFETY: the receive is pinned with this and never moved.
+        unsafe { self.map_unchecked_mut(|this| &mut this.0) }.poll_recv(cx, None)
     }
 }
 

@@ -657,6 +657,7 @@ impl<A: Arms> Future for Selecting<A> {
                 continue;
             }
             current::waits_for_any();
+            current::waits_here(this.shape.site);
             return Poll::Pending;
         }
     }

@@ -616,12 +616,14 @@ impl<'a, T: Message> Sending<'a, T> {
 impl<T: Message> Future for Sending<'_, T> {
     type Output = Result<(), SendError<T>>;
 
+    // Where this is awaited is where the process waits.
+    #[track_caller]
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let sender = self.sender;
         // SAFETY: the operation is pinned with this future and never moved.
         let op = unsafe { self.map_unchecked_mut(|this| &mut this.op) };
-        op.poll(sender, cx, About::message)
+        current::placed(op.poll(sender, cx, About::message))
     }
 }
 

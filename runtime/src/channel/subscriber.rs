@@ -278,9 +278,10 @@ impl<T: Clone + 'static> BroadcastRecv<'_, T> {
 impl<T: Clone + 'static> Future for BroadcastRecv<'_, T> {
     type Output = Option<Result<T, Lagged>>;
 
+    #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         ready!(self.receiver.shared.spend(cx, WaitKind::Recv));
-        self.poll_recv(cx, None)
+        current::placed(self.poll_recv(cx, None))
     }
 }
 

@@ -20,6 +20,7 @@ use std::panic::Location;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+use super::verdict::place_of_wait;
 use crate::channel::head::{Head, Stats};
 use crate::channel::overdue::Overdue;
 use crate::locks::Gate;
@@ -86,7 +87,7 @@ pub(super) struct Parked {
     pub(super) edge: bool,
     /// Since when it is parked, on the coarse clock.
     pub(super) since_ms: u32,
-    /// Where it waits for a reply or an end: see `task::asked`.
+    /// Where it waits: see `place_of_wait`.
     pub(super) asked: u32,
     waits: Range<u32>,
 }
@@ -253,7 +254,7 @@ impl Facts {
                 kinds: (word >> 16) as u16,
                 edge: word & Line::EDGE != 0,
                 since_ms: (word >> 32) as u32,
-                asked: task.asked(),
+                asked: place_of_wait(word, &self.waits[waits..], task.asked()),
                 waits: waits as u32..self.waits.len() as u32,
             };
             let left = may_be_left(parked.kinds, &self.waits[waits..]);

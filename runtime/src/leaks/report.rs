@@ -260,6 +260,9 @@ pub struct Awaited {
     /// Where it asked, if it is a lock or a permit; where it called, if it is a reply or room for a call; where it awaits the end of a
     /// process, if that is what it waits for alone.
     pub asked: Option<Site>,
+    /// Where it awaits a message or room, or has the `select!` in which it does, if it waits there alone.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub at: Option<Site>,
     /// The handler that it called, if it is a reply or room for a call.
     #[cfg_attr(feature = "serde", serde(default))]
     pub handler: Option<Name>,
@@ -280,6 +283,7 @@ impl Awaited {
             ends: 0,
             holders: Vec::new(),
             asked: None,
+            at: None,
             handler: None,
             ahead: Vec::new(),
             permit: false,

@@ -21,7 +21,7 @@ use super::pass::Found;
 use super::relation::{self, Locks, Queues};
 use super::report::{Awaited, Holding, LISTED, Leak, Stuck, Verdict};
 use super::search::{Graph, Wake};
-use super::verdict::place_of_call;
+use super::verdict::place_of_wait;
 use crate::observe::{Name, Site};
 use crate::order::sort_by_key;
 use crate::scheduler::Scheduler;
@@ -46,7 +46,7 @@ pub(super) struct Waiting {
     pub(super) given: bool,
     /// It keeps a future that it polled earlier, and that may wake it.
     kept: bool,
-    /// Where it waits for a reply or an end: see `verdict::place_of_call`.
+    /// Where it waits: see `verdict::place_of_wait`.
     asked: u32,
     /// It also waits for something that cannot be said.
     pub(super) unknown: bool,
@@ -90,7 +90,7 @@ pub(super) fn read(scheduler: &Scheduler, slot: &Slot, now_ms: u32) -> Option<Wa
         let kinds = (word >> 16) as u16;
         let mut waits = Vec::new();
         scheduler.registry.waits(slot, |wait| waits.push(wait));
-        let asked = place_of_call(kinds, &waits, task.asked());
+        let asked = place_of_wait(word, &waits, task.asked());
         let kept = usize::from(task.state.waits()) > may_be_left(kinds, &waits);
         // The arms of a `select!` are asked in turn; for the reader they are the same.
         waits.sort_unstable_by_key(|wait| (wait.kind as u8, wait.object));

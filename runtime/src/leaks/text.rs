@@ -186,8 +186,14 @@ fn kinds(processes: &[Stuck]) -> Vec<Vec<&Stuck>> {
 fn same_waits(one: &[Awaited], other: &[Awaited]) -> bool {
     one.len() == other.len()
         && one.iter().zip(other).all(|(one, other)| {
-            (one.kind, &one.name, &one.site, &one.asked)
-                == (other.kind, &other.name, &other.site, &other.asked)
+            (one.kind, &one.name, &one.site, &one.asked, &one.at)
+                == (
+                    other.kind,
+                    &other.name,
+                    &other.site,
+                    &other.asked,
+                    &other.at,
+                )
         })
 }
 
@@ -203,8 +209,15 @@ impl fmt::Display for Sentence<'_> {
         let first = self.of[0];
         let ids: Vec<_> = self.of.iter().map(|process| process.id).collect();
         f.write_str(&named(&first.name, &ids))?;
-        if let Some(site) = &first.site {
-            write!(f, " (spawned at {})", place(site))?;
+        // Where it is now is said once: several such waits are those of one `select!`.
+        let now = first.waits.iter().find_map(|wait| wait.at.as_ref());
+        let places = [("spawned at", first.site.as_ref()), ("now at", now)];
+        let places = places
+            .iter()
+            .filter_map(|(verb, site)| Some(format!("{verb} {}", place((*site)?))));
+        let places: Vec<_> = places.collect();
+        if !places.is_empty() {
+            write!(f, " ({})", places.join(", "))?;
         }
         let plural = self.of.len() > 1;
         f.write_str(if plural { " wait " } else { " waits " })?;

@@ -17,7 +17,7 @@ use crate::scheduler::Scheduler;
 use crate::task::ProcessId;
 use crate::task::WaitKind;
 use crate::task::asked;
-use crate::task::current::{CALLS, SET};
+use crate::task::current::{CALLS, PLACED, SET};
 use crate::task::origin::{NOBODY, Origin};
 use crate::task::ports::Tie;
 use crate::task::waits::Noted;
@@ -224,8 +224,8 @@ impl Witness<'_> {
     fn likeness(&self, cause: usize, process: u32) -> Likeness {
         let parked = &self.facts().processes[process as usize];
         let origin = self.origin(parked.id);
+        let asked = parked.asked;
         let waits = self.facts().waits(process as usize);
-        let asked = place_of_call(parked.kinds, waits, parked.asked);
         let waits = waits.iter().map(|wait| (wait.kind, self.place(*wait)));
         (cause, origin.name, origin.site, asked, waits.collect())
     }
@@ -251,7 +251,7 @@ impl Witness<'_> {
         let parked = &self.facts().processes[process as usize];
         let (name, site) = self.name(parked.id);
         let waits = self.facts().waits(process as usize);
-        let asked = place_of_call(parked.kinds, waits, parked.asked);
+        let asked = parked.asked;
         let wakes = self.graph.wakes(process as usize);
         Stuck {
             id: parked.id,
@@ -400,8 +400,19 @@ pub(super) fn lock(gate: &Gate, process: ProcessId) -> Option<Awaited> {
     })
 }
 
-/// Where a process called or awaits an end, if that is one of its waits and no other; zero otherwise.
-pub(super) fn place_of_call(kinds: u16, waits: &[Noted], asked: u32) -> u32 {
+/// Where a process waits, if that is known: where it called or awaits an end, if that is one of its waits and no other; where it awaits a
+/// message or room, if that is its only wait; where it has its `select!`. Zero otherwise.
+pub(super) fn place_of_wait(word: u64, waits: &[Noted], asked: u32) -> u32 {
+    let kinds = (word >> 16) as u16;
+    if kinds & PLACED != 0 {
+        // The last place that was noted is no call's. Of several waits beside each other nobody knows whose it is.
+        let is_select = WaitKind::from_u8((word >> 8) as u8) == WaitKind::Select;
+        return if is_select || waits.len() == 1 {
+            asked
+        } else {
+            0
+        };
+    }
     let is_it = |wait: &&Noted| match wait.kind {
         WaitKind::Reply => true,
         WaitKind::Join => kinds & SET == 0,
@@ -416,12 +427,20 @@ pub(super) fn place_of_call(kinds: u16, waits: &[Noted], asked: u32) -> u32 {
 }
 
 impl Awaited {
-    /// Adds where it was called or awaited, if that is known; see [`place_of_call`].
+    /// Adds where it was called or awaited, if that is known; see [`place_of_wait`].
     pub(super) fn called(&mut self, asked: u32, scheduler: &Scheduler) {
-        let is_it = matches!(self.kind, WaitKind::Reply | WaitKind::Join | WaitKind::Send);
-        let Some((location, handler)) = asked::read(asked).filter(|_| is_it) else {
+        let Some((location, handler)) = asked::read(asked) else {
             return;
         };
+        match self.kind {
+            WaitKind::Reply | WaitKind::Join => {}
+            WaitKind::Send if handler != 0 => {}
+            WaitKind::Recv | WaitKind::Send => {
+                self.at = Some(site(location));
+                return;
+            }
+            _ => return,
+        }
         self.asked = Some(site(location));
         let server = self.holders.iter().find_map(|holder| holder.process);
         let handler = server.and_then(|id| origin_of(scheduler, id).handler_name(handler));

@@ -18,6 +18,7 @@ use crate::channel::core::Core;
 use crate::channel::dead::Dead;
 use crate::channel::endpoint::Endpoint;
 use crate::channel::head::{Side, VTable};
+use crate::channel::receiver::OwnRecv;
 use crate::channel::registry;
 use crate::channel::{self, Receiver};
 use crate::observe::Evidence;
@@ -243,12 +244,12 @@ async fn simple<P: Handlers + StructProcess + Send>(
     Lineage::ready();
     while !cx.is_stopped() {
         let next = if cx.is_plain() {
-            mailbox.recv().await
+            OwnRecv(mailbox.receive()).await
         } else if cx.has_jobs() {
             // In a box, so that a process which never has any is not larger for it.
             Box::pin(then::next_message(&mut state, &mailbox, &mut cx)).await?
         } else {
-            resting(&mut state, mailbox.recv()).await
+            resting(&mut state, OwnRecv(mailbox.receive())).await
         };
         let Some(envelope) = next else { break };
         if wanted::<P>(&envelope, &mailbox) {

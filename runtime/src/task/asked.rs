@@ -1,7 +1,11 @@
-//! Where a process waits for a reply or for the end of another process, and which handler it called: half a word in its cell.
+//! Where a process waits, and which handler it called: half a word in its cell.
 //!
 //! Reports at night name the line of the `.await`. A call knows that line, and its handler; what a whole word each would cost in every
 //! call and every cell is saved by keeping how far the line's [`Location`] lies from one of our own: all of a program lie together.
+//!
+//! A receive and a send have no place to keep it in. Their `poll` is told by the compiler where it is called (`#[track_caller]`), which is
+//! where they are awaited, and passes it on only when it returns `Pending`. Whoever polls them through a pointer, or in a combinator, is
+//! told a line of ours or of the combinator's; [`read`] leaves out those of ours.
 //!
 //! **Invariants**
 //! - A number that is not zero was made by [`at`], in this program. One that cannot be kept is zero: nothing is said then.
@@ -37,7 +41,14 @@ pub(crate) fn at(site: &'static Location<'static>, handler: u8) -> u32 {
     (steps as u32) << HANDLER | u32::from(handler)
 }
 
-/// What [`at`] was given.
+/// Whether this file is none of ours, and none of the standard library.
+fn is_of_user(file: &str) -> bool {
+    let own = file!().trim_end_matches("asked.rs");
+    let own = own.trim_end_matches(['/', '\\']).trim_end_matches("task");
+    !file.starts_with(own) && !file.contains("library/core/src/")
+}
+
+/// What [`at`] was given; `None` for a line of this crate, or of the standard library, which is no place that a user knows.
 pub(crate) fn read(asked: u32) -> Option<(&'static Location<'static>, u8)> {
     if asked == 0 {
         return None;
@@ -46,7 +57,8 @@ pub(crate) fn read(asked: u32) -> Option<(&'static Location<'static>, u8)> {
     let address = near().wrapping_add(steps * align_of::<Location<'static>>() as isize);
     let site: *const Location<'static> = ptr::with_exposed_provenance(address as usize);
     // SAFETY: the number was made of the address of a constant, see the invariant.
-    Some((unsafe { &*site }, asked as u8))
+    let site = unsafe { &*site };
+    (cfg!(test) || is_of_user(site.file())).then_some((site, asked as u8))
 }
 
 #[cfg(all(test, not(loom)))]

@@ -18,8 +18,10 @@ pub(crate) const BETWEEN: u16 = 1 << 14;
 pub(crate) const CALLS: u16 = 1 << 13;
 /// Among the kinds of a poll: what it said of ends of processes are those of one set, which one waker is for.
 pub(crate) const SET: u16 = 1 << 12;
+/// Among the kinds of a poll: the place that it noted last is that of a wait for a message or for room, or of a `select!`.
+pub(crate) const PLACED: u16 = 1 << 11;
 /// The bits of the kinds themselves.
-pub(crate) const KINDS: u16 = SET - 1;
+pub(crate) const KINDS: u16 = PLACED - 1;
 
 /// Which input that is, see [`told_of`].
 pub(crate) const TOLD: u32 = 0x7fff_ffe0;

@@ -1,10 +1,13 @@
 //! What a poll says that its process waits for: one wait, several, or something that cannot be said.
 
+use std::panic::Location;
 use std::task::{Context, Poll};
 
 use crate::observe::BOOKS;
+use crate::task::asked;
 use crate::task::current::{
-    BETWEEN, CALLS, CURRENT, CYCLE, KINDS, SET, UNKNOWN, note, waits_at, waits_for, with_task,
+    BETWEEN, CALLS, CURRENT, CYCLE, KINDS, PLACED, SET, UNKNOWN, note, waits_at, waits_for,
+    with_task,
 };
 use crate::task::registry::WaitKind;
 use crate::task::waits::{self, Said};
@@ -60,6 +63,24 @@ pub(crate) fn waits_for_process(kind: WaitKind, object: u64, by: u64) {
 pub(crate) fn waits_in_call(asked: u32) {
     mark(CALLS);
     waits_at(asked);
+}
+
+/// Says where the current process waits: of a wait for a message or for room, or of a `select!`, that this poll has noted last.
+#[inline]
+pub(crate) fn waits_here(site: &'static Location<'static>) {
+    mark(PLACED);
+    waits_at(asked::at(site, 0));
+}
+
+/// Passes on what a poll has returned that was made where the caller stands, which is where its process waits if it is pending. A poll
+/// that is not costs nothing: the place is a constant of the program.
+#[inline(always)]
+#[track_caller]
+pub(crate) fn placed<T>(polled: Poll<T>) -> Poll<T> {
+    if polled.is_pending() {
+        waits_here(Location::caller());
+    }
+    polled
 }
 
 /// Whether a call of the current process was refused: [`refusal`] says which one, and why.
@@ -123,7 +144,7 @@ pub(crate) fn noted<T>(poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
         return polled;
     }
     CURRENT.with(|current| {
-        if current.said.get().kinds() == 0 {
+        if current.said.get().kinds() & !PLACED == 0 {
             waits_for(WaitKind::Other, 0);
         }
         current.said.set(current.said.get().and_kinds(others));
