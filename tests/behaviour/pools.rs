@@ -1,4 +1,7 @@
-//! Pools of struct processes: stopping and killing them by their handle; limits of calls. P15, P24, P35.
+//! Pools of struct processes: stopping and killing them by their handle; limits of calls; calls in circles. P15, P24, P35, P38, P39.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use roundrock::prelude::*;
 use roundrock::time::Duration;
@@ -128,6 +131,136 @@ fn p21_a_select_that_cannot_end_says_where() {
         });
         let text = format!("{}", lost.await.unwrap_err());
         assert!(text.contains(&format!("pools.rs:{line}")), "{text}");
+        Ok(())
+    });
+}
+
+#[process]
+struct Front {
+    pool: Option<BackHandle>,
+}
+
+#[handlers]
+impl Front {
+    fn meet(&mut self, pool: BackHandle) {
+        self.pool = Some(pool);
+    }
+    async fn ask(&mut self) -> Result<u32> {
+        let pool = self.pool.clone().context("it has met the pool")?;
+        Ok(pool.back().await?)
+    }
+    async fn ask_quickly(&mut self) -> Result<u32> {
+        let pool = self.pool.clone().context("it has met the pool")?;
+        Ok(pool.quick().await?)
+    }
+    fn number(&self) -> u32 {
+        7
+    }
+}
+
+#[process]
+#[derive(Clone)]
+struct Back {
+    front: FrontHandle,
+}
+
+#[handlers]
+impl Back {
+    async fn back(&self) -> Result<u32> {
+        Ok(self.front.number().await?)
+    }
+    fn quick(&self) -> u32 {
+        1
+    }
+}
+
+/// Who called a pool waits for the worker that has the call, and not for those that have nothing to do: so a worker that calls back is
+/// proven to wait for itself. P39.
+#[test]
+fn p39_a_worker_of_a_pool_that_calls_back() {
+    on(2, async |scope| {
+        let program = scope.child("program");
+        let front = program.spawn(Front { pool: None });
+        let pool = program.pool(
+            3,
+            Back {
+                front: front.clone(),
+            },
+        );
+        front.meet(pool.clone()).await?;
+        let client = front.clone();
+        let client = program.task("client", async move { client.ask().await });
+        let system = scope.system();
+        let leak = loop {
+            sleep(millis(1)).await;
+            let leaks = system.leaks();
+            if let Some(leak) = leaks.into_iter().find(|leak| leak.is_proven()) {
+                break leak;
+            }
+        };
+        let mut names = leak.names();
+        names.sort_unstable();
+        assert_eq!(names, ["Back", "Front"], "{leak}");
+        assert_eq!(leak.behind, 2, "the client, and the pool\n{leak}");
+        let front_waits = leak.processes.iter().find(|one| one.name == "Front");
+        let holders = front_waits.map(|one| one.waits[0].holders.len());
+        assert_eq!(
+            holders,
+            Some(1),
+            "only the worker that has the call\n{leak}"
+        );
+        program.stop(Duration::ZERO).await;
+        assert!(client.await.is_err());
+        Ok(())
+    });
+}
+
+/// The same in appearance: one worker waits for the front, which waits for another worker. Nobody is ever accused.
+#[test]
+fn p38_a_worker_that_calls_back_while_another_one_answers() {
+    on(2, async |scope| {
+        let program = scope.child("program");
+        let front = program.spawn(Front { pool: None });
+        let pool = program.pool(
+            3,
+            Back {
+                front: front.clone(),
+            },
+        );
+        front.meet(pool.clone()).await?;
+        let (system, over) = (scope.system(), Arc::new(AtomicBool::new(false)));
+        let searcher = std::thread::spawn({
+            let (system, over) = (system.clone(), Arc::clone(&over));
+            move || {
+                while !over.load(Ordering::SeqCst) {
+                    let leaks = system.leaks();
+                    let proven = leaks.iter().find(|leak| leak.is_proven());
+                    assert!(proven.is_none(), "{}", leaks[0]);
+                }
+            }
+        });
+        let mut callers = Vec::new();
+        for _ in 0..2 {
+            let (asks, backs) = (front.clone(), pool.clone());
+            callers.push(program.task("asks", async move {
+                for _ in 0..500 {
+                    asks.ask_quickly().await?;
+                }
+                roundrock::Ok(())
+            }));
+            callers.push(program.task("backs", async move {
+                for _ in 0..500 {
+                    backs.back().await?;
+                }
+                roundrock::Ok(())
+            }));
+        }
+        for caller in callers {
+            caller.await?;
+        }
+        over.store(true, Ordering::SeqCst);
+        searcher.join().expect("nobody was accused");
+        program.stop(Duration::ZERO).await;
         Ok(())
     });
 }

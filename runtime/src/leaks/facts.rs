@@ -350,11 +350,7 @@ impl Facts {
     /// Who waits to receive from the channel that these hold.
     fn line(&self, held: &[Held]) -> Vec<u32> {
         let waits = |held: &&Held| {
-            let receives = Noted {
-                kind: WaitKind::Recv,
-                object: held.port.object(),
-            };
-            held.port.tie().receives() && self.waits(held.by as usize).contains(&receives)
+            held.port.tie().receives() && self.is_free_for(held.by, held.port.object())
         };
         let mut line: Vec<_> = held.iter().filter(waits).map(|held| held.by).collect();
         line.sort_unstable();
@@ -412,6 +408,15 @@ impl Facts {
         held[from..to]
             .iter()
             .filter(|held| held.port.tie().receives())
+    }
+
+    /// Whether this process waits for the next message of a channel, and so has none of it in hand.
+    pub(super) fn is_free_for(&self, process: u32, object: u64) -> bool {
+        let next = Noted {
+            kind: WaitKind::Recv,
+            object,
+        };
+        self.waits(process as usize).contains(&next)
     }
 
     /// The parked process with this id.

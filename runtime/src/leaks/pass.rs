@@ -14,11 +14,15 @@
 //! A call that closes a cycle of calls is refused after its process has parked, by the same step of the same worker. So if somebody
 //! among the accused is still in the hands of its worker when the looks above are over, those in calls count as live.
 //!
+//! Several may share a mailbox (a pool). If nothing is queued there, a call that waits for its reply is in the hands of one of them that
+//! does not wait for the next message. Those that do are read again in (3) with the accused: had one of them been given the call, by whoever
+//! called, or by one that gave it back, it would have been woken before that one parked, or gave up its endpoint.
+//!
 //! Whoever is found to have moved is live for this pass, and the search is repeated without it.
 //!
 //! Model: `tests/loom_holders.rs`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::deadlock;
 use super::facts::{BREATH, Facts, Fast, Pins, Whom, still_parked};
@@ -193,14 +197,31 @@ fn look_again(
     // ORDERING: SeqCst fence: the counts above were read before the states below. An endpoint that was given up before it was counted
     // here was given up with Release after its holder used it, so a wake that came of that use is seen below.
     fence(Ordering::SeqCst);
+    // For each mailbox that several share: whether those who were taken to have no call in hand have none, because they have not run.
+    let mut free: HashMap<u64, bool, Fast> = HashMap::default();
     for process in (0..suspects.len()).filter(suspect) {
-        let parked = &facts.processes[process];
-        let slot = scheduler.registry.slot(parked.id.index());
-        let same = slot.and_then(|slot| {
-            slot.peek(|id, _, task| id == parked.id && still_parked(slot, task, parked.seq))
-        });
-        live[process] |= same != Some(true);
+        live[process] |= !rests(facts, scheduler, process);
+        let calls = facts.waits(process).iter();
+        for wait in calls.filter(|wait| wait.kind == WaitKind::Reply) {
+            let mailbox = wait.object;
+            let rest = || {
+                let receivers = relation::receivers(facts, mailbox).into_iter();
+                let mut free = receivers.filter(|&at| facts.is_free_for(at, mailbox));
+                free.all(|at| rests(facts, scheduler, at as usize))
+            };
+            live[process] |= !*free.entry(mailbox).or_insert_with(rest);
+        }
     }
+}
+
+/// Whether this process has not run since it was read.
+fn rests(facts: &Facts, scheduler: &Scheduler, process: usize) -> bool {
+    let parked = &facts.processes[process];
+    let slot = scheduler.registry.slot(parked.id.index());
+    let same = slot.and_then(|slot| {
+        slot.peek(|id, _, task| id == parked.id && still_parked(slot, task, parked.seq))
+    });
+    same == Some(true)
 }
 
 /// Of these channels, those from which somebody else who is not parked was last seen to receive: several may use one receiver that

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | to receive | who holds a sender (a message, or the last one dropped) or a weak one; who else receives there, for a message that was handed to it and not seen goes back |
 //! | to send, for room | who holds a receiver; nobody is known if room was granted and not used, or if somebody waits for more room than one place |
-//! | for a reply | who receives from the mailbox: the call is queued there, or handled there now. A handler that answers with a `Reply` says [`waits_for_more`](crate::task::current::waits_for_more) |
+//! | for a reply | who receives from the mailbox: the call is queued there, or handled there now. Of several who share a mailbox in which nothing is queued, those who wait for its next message have no call in hand; [`pass`](super::pass) looks at them again. A handler that answers with a `Reply` says [`waits_for_more`](crate::task::current::waits_for_more) |
 //! | for the end of a process | that process; of a supervised child its present incarnation |
 //! | for the end of a scope | all processes in it together |
 //! | for its scope to stop | a forced stop |
@@ -98,11 +98,13 @@ pub(super) enum Locks {
     WhereTaken,
 }
 
-/// The queues of locks, each as it was at one moment of the pass.
+/// The queues of locks, and who answers the calls to a mailbox, each as it was at one moment of the pass.
 #[derive(Debug)]
 pub(super) struct Queues {
     locks: Locks,
     known: HashMap<u64, Option<Queue>, Fast>,
+    /// `None` where nobody looks again at those who were taken to have no call in hand.
+    answering: Option<HashMap<u64, Vec<u32>, Fast>>,
 }
 
 /// Who is at a lock, as numbers of parked processes; `None` for anybody else.
@@ -120,6 +122,28 @@ impl Queues {
         Self {
             locks,
             known: HashMap::default(),
+            answering: Some(HashMap::default()),
+        }
+    }
+
+    /// The same for who looks once: anybody who shares a mailbox may have any call to it in hand.
+    pub(super) fn of_one_look(locks: Locks) -> Self {
+        Self {
+            answering: None,
+            ..Self::new(locks)
+        }
+    }
+
+    /// Who could answer a call that was put into this mailbox.
+    fn answering(&mut self, facts: &Facts, pins: &Pins<'_>, object: u64) -> Vec<u32> {
+        match &mut self.answering {
+            None => receivers(facts, object),
+            Some(known) => {
+                let known = known.entry(object);
+                known
+                    .or_insert_with(|| answering(facts, pins, object))
+                    .clone()
+            }
         }
     }
 
@@ -184,6 +208,26 @@ impl Queue {
     }
 }
 
+/// The processes that receive from a channel, each once.
+pub(super) fn receivers(facts: &Facts, object: u64) -> Vec<u32> {
+    let mut receivers: Vec<_> = facts.receivers(object).map(|held| held.by).collect();
+    receivers.sort_unstable();
+    receivers.dedup();
+    receivers
+}
+
+/// Who could answer a call that was put into this mailbox, if all who receive there are known.
+fn answering(facts: &Facts, pins: &Pins<'_>, object: u64) -> Vec<u32> {
+    let all = receivers(facts, object);
+    let is_queued = || channel(facts, pins, object).is_none_or(|mailbox| mailbox.stats().len > 0);
+    if all.len() < 2 || is_queued() {
+        return all;
+    }
+    let is_busy = |process: &&u32| !facts.is_free_for(**process, object);
+    let busy: Vec<_> = all.iter().filter(is_busy).copied().collect();
+    if busy.is_empty() { all } else { busy }
+}
+
 /// Who can end this wait of a process.
 pub(super) fn wake(
     graph: &mut Graph,
@@ -209,9 +253,15 @@ pub(super) fn wake(
             }
             _ => Wake::Outside,
         },
-        WaitKind::Send | WaitKind::Reply => match ends(facts, pins, object) {
+        WaitKind::Send => match ends(facts, pins, object) {
             Some(ends) if holds(facts, pins, wait, &ends) => {
                 any(graph, facts.receivers(object))
+            }
+            _ => Wake::Outside,
+        },
+        WaitKind::Reply => match ends(facts, pins, object) {
+            Some(ends) if holds(facts, pins, wait, &ends) => {
+                Wake::Any(graph.group(queues.answering(facts, pins, object)))
             }
             _ => Wake::Outside,
         },

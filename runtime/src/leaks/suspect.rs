@@ -214,7 +214,7 @@ pub(super) fn dead_arms(
     let now_ms = now_ms(scheduler);
     let facts = &found.facts;
     let channels = WaitKind::Recv.bit() | WaitKind::Send.bit() | WaitKind::Reply.bit();
-    let mut queues = Queues::new(Locks::Known);
+    let mut queues = Queues::of_one_look(Locks::Known);
     let mut living = Vec::new();
     for (slot, kinds, _) in lines(scheduler, entry) {
         if kinds & channels == 0 || is_known(found, slot.id()) {

@@ -293,7 +293,7 @@ impl Witness<'_> {
         let holders: Vec<u32> = match wait.kind {
             // A weak handle of its own, in its context, is nobody that a reader would look for; nor is somebody who only receives there
             // too, or the one next in line.
-            WaitKind::Recv | WaitKind::Send | WaitKind::Reply if !members.is_empty() => {
+            WaitKind::Recv | WaitKind::Send if !members.is_empty() => {
                 let side = ends.iter().filter(|held| is_side(held.port.tie()));
                 let mut side: Vec<_> = side.map(|held| held.by).collect();
                 side.sort_unstable();
