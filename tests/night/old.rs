@@ -235,3 +235,62 @@ fn a_reply_that_outlives_its_server() {
   client#_ (spawned at tests/night/old.rs:_) waits for a reply of Broker#_ to `ask` (called at tests/night/old.rs:_); Broker#_ has ended, and did not answer: the `Reply` was forgotten, or given to somebody else, who may still answer"#,
     );
 }
+
+/// Two structs that send to each other from handlers, with full channels between them: the ends lie in their fields, and a handler may
+/// do with those what it likes, so this is no proof. But the report says where the other end was.
+#[test]
+fn two_hubs_in_the_middle_of_handlers() {
+    #[process]
+    struct Left {
+        input: Receiver<u32>,
+        output: Sender<u32>,
+    }
+
+    #[handlers]
+    impl Left {
+        #[recv(input)]
+        async fn pass(&mut self, number: u32) -> Result<()> {
+            self.output.send(number).await?;
+            self.output.send(number).await?;
+            Ok(())
+        }
+    }
+
+    #[process]
+    struct Right {
+        input: Receiver<u32>,
+        output: Sender<u32>,
+    }
+
+    #[handlers]
+    impl Right {
+        #[recv(input)]
+        async fn pass(&mut self, number: u32) -> Result<()> {
+            self.output.send(number).await?;
+            self.output.send(number).await?;
+            Ok(())
+        }
+    }
+
+    suspected(
+        |scope| async move {
+            let (to_right, of_left) = bounded(1).named("to right");
+            let (to_left, of_right) = bounded(1).named("to left");
+            to_right.send(1).await?;
+            to_left.send(2).await?;
+            scope.spawn(Left {
+                input: of_right,
+                output: to_right,
+            });
+            scope.spawn(Right {
+                input: of_left,
+                output: to_left,
+            });
+            Ok(())
+        },
+        r#"suspected: a process has waited for _
+  Left#_ (spawned at tests/night/old.rs:_, now at tests/night/old.rs:_) waits for room in "to right" (tests/night/old.rs:_), whose only receiver is held by Right#_; not proven: a receiver of it lay in a field of Right#_ when the handler began that it is in, and what a handler does with its fields is not followed
+suspected: a process has waited for _
+  Right#_ (spawned at tests/night/old.rs:_, now at tests/night/old.rs:_) waits for room in "to left" (tests/night/old.rs:_), whose only receiver is held by Left#_; not proven: a receiver of it lay in a field of Left#_ when the handler began that it is in, and what a handler does with its fields is not followed"#,
+    );
+}

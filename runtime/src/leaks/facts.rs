@@ -85,6 +85,8 @@ pub(super) struct Parked {
     pub(super) kinds: u16,
     /// It waits for one other process: whoever parks last in a cycle of those may refuse a call of it.
     pub(super) edge: bool,
+    /// It is a struct in the middle of a handler, and its ports are as they were before.
+    pub(super) handles: bool,
     /// Since when it is parked, on the coarse clock.
     pub(super) since_ms: u32,
     /// Where it waits: see `place_of_wait`.
@@ -253,6 +255,7 @@ impl Facts {
                 seq,
                 kinds: (word >> 16) as u16,
                 edge: word & Line::EDGE != 0,
+                handles: false,
                 since_ms: (word >> 32) as u32,
                 asked: place_of_wait(word, &self.waits[waits..], task.asked()),
                 waits: waits as u32..self.waits.len() as u32,
@@ -263,14 +266,15 @@ impl Facts {
             let same = still_parked(slot, task, seq)
                 && parked.kinds & whom.outside() == 0
                 && usize::from(task.state.waits()) <= left;
-            same.then(|| self.enter(parked, about, task))
+            same.then(|| self.enter(parked, about, task, false))
         });
         if read.flatten().is_none() {
             self.waits.truncate(waits);
         }
     }
 
-    fn enter(&mut self, parked: Parked, about: &About, task: &Header) {
+    /// With `fields`, those of a struct count also while a handler runs, which may have given them away.
+    fn enter(&mut self, mut parked: Parked, about: &About, task: &Header, fields: bool) {
         let by = self.processes.len() as u32;
         self.of_id.insert(parked.id.raw(), by);
         // Who waits for a supervised child waits for a task of its own.
@@ -278,13 +282,12 @@ impl Facts {
             self.of_id.insert(whole.id().raw(), by);
         }
         let between = parked.kinds & BETWEEN != 0;
+        parked.handles = !between && about.ports.mailbox().is_some();
+        let handles = parked.handles;
         self.processes.push(parked);
         // The fields of a struct mean something only between two messages.
         let owners = about.ports.owners();
-        let known = match about.ports.mailbox() {
-            Some(_) if !between => 1,
-            _ => usize::MAX,
-        };
+        let known = if handles && !fields { 1 } else { usize::MAX };
         let ports = about.ports.iter().take(known);
         self.held
             .extend(ports.map(|port| Held { port, by, owners }));
@@ -314,11 +317,12 @@ impl Facts {
                     seq,
                     kinds,
                     edge: false,
+                    handles: false,
                     since_ms: 0,
                     asked: 0,
                     waits: 0..0,
                 };
-                facts.enter(parked, about, task);
+                facts.enter(parked, about, task, true);
             });
         }
         facts.sort();

@@ -173,6 +173,14 @@ impl Keeping<'_> {
                 object()
             ));
         }
+        if let Some(holder) = self.witness.field_of(wait) {
+            let id = holder.process.map_or_else(String::new, |id| id.to_string());
+            return Some(format!(
+                "{what} of {} lay in a field of {}{id} when the handler began that it is in, and what a handler does with its fields is not followed",
+                object(),
+                holder.name
+            ));
+        }
         let (holders, all) = self.witness.others(wait);
         if !all {
             return Some(format!(

@@ -404,6 +404,19 @@ impl<'a> Witness<'a> {
         (numbers.iter().take(LISTED).map(holding).collect(), all)
     }
 
+    /// The struct in whose field the other side of a channel lay when the handler began that it is in now, if that is all there is of it.
+    pub(super) fn field_of(&self, wait: Noted) -> Option<Holding> {
+        let is_side = |tie: Tie| match wait.kind {
+            WaitKind::Recv => matches!(tie, Tie::Sender | Tie::Weak),
+            _ => tie == Tie::Receiver,
+        };
+        let mut held = self.holders.holders(wait.object).iter();
+        let process = |number: u32| &self.holders.processes[number as usize];
+        let of_field = held.find(|held| is_side(held.port.tie()) && process(held.by).handles)?;
+        let (_, all) = self.others(wait);
+        all.then(|| self.holding(process(of_field.by).id))
+    }
+
     /// The process that was called.
     pub(super) fn server_of(&self, wait: Noted) -> Option<ProcessId> {
         self.channels.get(&wait.object)?.server
@@ -517,6 +530,13 @@ impl<'a> Witness<'a> {
             };
             if channel.is_none() {
                 return "what it waits for is not among the channels that are followed".to_owned();
+            }
+            if let Some(holder) = self.field_of(wait) {
+                let id = holder.process.map_or_else(String::new, |id| id.to_string());
+                return format!(
+                    "{what} lay in a field of {}{id} when the handler began that it is in, and what a handler does with its fields is not followed",
+                    holder.name
+                );
             }
             if !all {
                 return format!(
