@@ -9,12 +9,13 @@
 use std::any::type_name;
 use std::panic::Location;
 use std::ptr::NonNull;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use crate::channel::core::{Core, State};
 use crate::channel::dead::{Address, Dead, Desk, LastTold, Notice, Write};
 use crate::channel::endpoint::Endpoint;
 use crate::channel::head::Head;
+use crate::channel::overdue::Overdue;
 use crate::channel::registry;
 use crate::observe::Ledger;
 use crate::observe::ledger::DeadCounts;
@@ -238,6 +239,8 @@ pub(crate) trait Account: Send + Sync {
     fn ledger(&self) -> Ledger;
     /// A message that it had refused was dropped unopened; `message` is its type.
     fn unopened(&self, message: &'static str, source: u64);
+    /// Who is parked there although what it waits for is there. Judged under its lock: whoever is about to be woken has left by then.
+    fn overdue(&self) -> Option<Overdue>;
 }
 
 /// Where a message comes from that was refused, for the case that nobody opens the error that has it.
@@ -319,7 +322,8 @@ impl Book {
 
 /// Where such a channel is listed, with what its letters say of it.
 pub(crate) struct Listing {
-    place: Option<registry::Listed>,
+    /// Empty for one that was made on a thread which works for no system, until a process is lent an endpoint of it.
+    place: OnceLock<registry::Listed>,
     /// The channel itself.
     account: Weak<dyn Account>,
     pub(crate) site: &'static Location<'static>,
@@ -328,11 +332,21 @@ pub(crate) struct Listing {
 impl Listing {
     /// Lists a channel in the current system, if there is one.
     pub(crate) fn new(account: Weak<dyn Account>, site: &'static Location<'static>) -> Self {
-        Self {
-            place: registry::current().map(|shard| shard.list(Weak::clone(&account), site)),
+        let listing = Self {
+            place: OnceLock::new(),
             account,
             site,
+        };
+        if let Some(shard) = registry::current() {
+            listing.adopt(&shard);
         }
+        listing
+    }
+
+    /// Lists the channel here, if it is listed nowhere.
+    pub(crate) fn adopt(&self, shard: &Arc<registry::Shard>) {
+        let list = || shard.list(Weak::clone(&self.account), self.site);
+        self.place.get_or_init(list);
     }
 
     /// For an error that says that the channel is closed.
@@ -344,7 +358,7 @@ impl Listing {
     }
 
     pub(crate) fn now_ms(&self) -> u32 {
-        self.place.as_ref().map_or(0, |place| place.desk().now_ms())
+        self.place.get().map_or(0, |place| place.desk().now_ms())
     }
 
     /// Tells of messages of type `message`.
@@ -356,7 +370,9 @@ impl Listing {
         message: &'static str,
         source: u64,
     ) {
-        let Some(place) = &self.place else { return };
+        let Some(place) = self.place.get() else {
+            return;
+        };
         let address = || Address {
             channel,
             name,
@@ -373,7 +389,7 @@ impl Listing {
     /// The channel goes: its numbers become part of the sums.
     pub(crate) fn leave(&self, ledger: Ledger) {
         debug_assert!(ledger.is_balanced(), "a channel lost count: {ledger}");
-        if let Some(place) = &self.place {
+        if let Some(place) = self.place.get() {
             place.leave(ledger);
         }
     }

@@ -25,6 +25,7 @@ use crate::channel::account::{Account, Listing};
 use crate::channel::dead::Notice;
 use crate::channel::error::{SendError, TrySendError};
 use crate::channel::fanout::{Sent, State};
+use crate::channel::overdue::Overdue;
 use crate::channel::policy::{ChannelOptions, Overflow};
 use crate::channel::subscriber::BroadcastReceiver;
 
@@ -150,6 +151,9 @@ impl<T: Message + Sync> Account for Shared<T> {
         let notice = self.state.lock().book.unopened(self.listing.now_ms());
         self.tell(&notice, message, source);
     }
+    fn overdue(&self) -> Option<Overdue> {
+        self.state.lock().overdue()
+    }
 }
 
 impl<T> Drop for Shared<T> {
@@ -244,6 +248,10 @@ pub struct BroadcastSender<T> {
 impl<T> BroadcastSender<T> {
     pub(crate) fn object(&self) -> u64 {
         self.shared.object()
+    }
+
+    pub(crate) fn listing(&self) -> &Listing {
+        &self.shared.listing
     }
 
     /// Makes another receiver, for the messages that are sent from now on.
@@ -415,6 +423,29 @@ impl<T: Message + Sync + Clone> BroadcastSender<T> {
     /// ```
     pub fn blocking_send(&self, message: T) -> Result<(), SendError<T>> {
         crate::blocking::block_on(self.send(message))
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+impl<T> BroadcastSender<T> {
+    /// Puts a message in, and wakes nobody: a mistake, to see it found.
+    pub(crate) fn send_to_nobody(&self, message: T) {
+        let mut state = self.shared.state.lock();
+        let left = state.receivers;
+        state.book.accepted += left as u64;
+        let message = Arc::new(message);
+        state
+            .queue
+            .push_back(crate::channel::fanout::Slot { message, left });
+    }
+
+    /// Takes the oldest message away from everybody, and offers nobody the room.
+    pub(crate) fn take_for_nobody(&self) {
+        let mut state = self.shared.state.lock();
+        state.first += 1;
+        if let Some(slot) = state.queue.pop_front() {
+            state.book.received += slot.left as u64;
+        }
     }
 }
 

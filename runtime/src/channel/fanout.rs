@@ -16,6 +16,7 @@ use std::task::Context;
 
 use crate::channel::account::Book;
 use crate::channel::dead::{Dead, Notice};
+use crate::channel::overdue::Overdue;
 use crate::channel::policy::Overflow;
 use crate::channel::waiters::{Waiters, WakeAll};
 use crate::numbered::Numbered;
@@ -35,6 +36,8 @@ pub(super) struct State<T> {
     pub(super) receivers: usize,
     /// Receivers that have taken everything.
     pub(super) receiving: Waiters,
+    /// The position at which one of them parked last: all who wait have come as far.
+    pub(super) parked_at: u64,
     /// Senders that wait for room.
     pub(super) sending: Line,
     /// What became of the copies: each message is one for each receiver that there was.
@@ -138,6 +141,7 @@ impl<T> State<T> {
             senders: 1,
             receivers: 1,
             receiving: Waiters::default(),
+            parked_at: 0,
             sending: Line::default(),
             book: Book::default(),
         }
@@ -151,6 +155,28 @@ impl<T> State<T> {
     fn discard(&mut self, copies: usize, now_ms: u32) -> Option<Notice> {
         let losses = &mut self.book.losses;
         (copies > 0).then(|| losses.die(Dead::Discarded, copies as u64, now_ms))
+    }
+
+    /// Who waits in vain: a message takes all receivers along that wait, and room is offered to the sender in front.
+    pub(super) fn overdue(&self) -> Option<Overdue> {
+        let receiving = || self.receiving.wakers();
+        if self.parked_at < self.end() && !self.receiving.is_empty() {
+            return Overdue::of(true, receiving(), "a message came after it began to wait");
+        }
+        if self.senders == 0 && !self.receiving.is_empty() {
+            return Overdue::of(true, receiving(), "no sender of it is left");
+        }
+        if self.receivers == 0 {
+            let all = self.sending.waiting.values().flatten();
+            return Overdue::of(false, all, "no receiver of it is left");
+        }
+        let first = self
+            .sending
+            .waiting
+            .values()
+            .next()
+            .filter(|_| self.has_room())?;
+        Overdue::of(false, first.iter(), "there is room")
     }
 
     pub(super) fn has_room(&self) -> bool {

@@ -11,14 +11,17 @@
 
 use std::fmt;
 use std::panic::Location;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use crate::channel::Message;
+use crate::channel::account::{Account, Listing};
 use crate::channel::changes::{LatestChanged, LatestClosed, LatestRecv};
 use crate::channel::error::TryRecvError;
+use crate::channel::overdue::Overdue;
 use crate::channel::select::Token;
 use crate::channel::waiters::{Ticket, Waiters};
+use crate::observe::Ledger;
 use crate::sim::events::made_at;
 use crate::sim::values::About;
 use crate::sim::{here, told};
@@ -50,14 +53,17 @@ use crate::task::waker;
 /// ```
 #[track_caller]
 pub fn latest<T: Message + Sync>(value: T) -> (LatestSender<T>, LatestReceiver<T>) {
-    let shared = Arc::new(Shared {
-        site: Location::caller(),
+    let site = Location::caller();
+    let shared = Arc::new_cyclic(|shared: &Weak<Shared<T>>| Shared {
+        listing: Listing::new(Weak::<Shared<T>>::clone(shared), site),
+        site,
         state: Lock::new(State {
             value: Arc::new(value),
             version: 1,
             senders: 1,
             receivers: 1,
             receiving: Waiters::default(),
+            parked_at: 0,
             closing: Waiters::default(),
         }),
     });
@@ -69,6 +75,8 @@ pub fn latest<T: Message + Sync>(value: T) -> (LatestSender<T>, LatestReceiver<T
 }
 
 pub(super) struct Shared<T> {
+    /// Where reports find it; no message of it is counted.
+    listing: Listing,
     pub(super) site: &'static Location<'static>,
     pub(super) state: Lock<State<T>>,
 }
@@ -81,8 +89,41 @@ pub(super) struct State<T> {
     pub(super) receivers: usize,
     /// Those who wait for a value that they have not seen.
     pub(super) receiving: Waiters,
+    /// The version that the last of them had seen when it parked: so have all.
+    parked_at: u64,
     /// Senders that wait until no receiver is left.
     pub(super) closing: Waiters,
+}
+
+impl<T: Message + Sync> Account for Shared<T> {
+    fn ledger(&self) -> Ledger {
+        Ledger::default()
+    }
+    fn unopened(&self, _message: &'static str, _source: u64) {}
+    fn overdue(&self) -> Option<Overdue> {
+        self.state.lock().overdue()
+    }
+}
+
+impl<T> Drop for Shared<T> {
+    fn drop(&mut self) {
+        self.listing.leave(Ledger::default());
+    }
+}
+
+impl<T> State<T> {
+    /// Who waits in vain: a value, and the end of either side, take everybody along.
+    fn overdue(&self) -> Option<Overdue> {
+        let receiving = || self.receiving.wakers();
+        if self.parked_at < self.version && !self.receiving.is_empty() {
+            return Overdue::of(true, receiving(), "the value has changed");
+        }
+        if self.senders == 0 && !self.receiving.is_empty() {
+            return Overdue::of(true, receiving(), "no sender of it is left");
+        }
+        let gone = (self.receivers == 0).then_some("no receiver of it is left")?;
+        Overdue::of(false, self.closing.wakers(), gone)
+    }
 }
 
 impl<T> Shared<T> {
@@ -161,6 +202,10 @@ pub struct LatestSender<T> {
 impl<T> LatestSender<T> {
     pub(crate) fn object(&self) -> u64 {
         self.shared.object()
+    }
+
+    pub(crate) fn listing(&self) -> &Listing {
+        &self.shared.listing
     }
 
     /// Replaces the value. Never waits. A value that no receiver has seen is gone, which is what this channel is for.
@@ -329,6 +374,14 @@ impl<T> LatestSender<T> {
     /// # Ok(()) }) }
     /// ```
     pub fn finish(self) {}
+}
+
+#[cfg(all(test, not(loom)))]
+impl<T> LatestSender<T> {
+    /// Counts a new value, and wakes nobody: a mistake, to see it found.
+    pub(crate) fn change_for_nobody(&self) {
+        self.shared.state.lock().version += 1;
+    }
 }
 
 impl<T> Clone for LatestSender<T> {
@@ -615,6 +668,7 @@ impl<T> LatestReceiver<T> {
             drop(waker);
             return Poll::Ready(None);
         }
+        state.parked_at = state.version;
         let replaced = state.receiving.park(ticket, cx);
         drop(state);
         drop(replaced);

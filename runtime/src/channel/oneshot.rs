@@ -21,6 +21,7 @@ use crate::channel::Message;
 use crate::channel::account::{Account, Book, Listing};
 use crate::channel::dead::Dead;
 use crate::channel::error::{SendError, TryRecvError};
+use crate::channel::overdue::Overdue;
 use crate::channel::select::{ArmPoll, Event, Token};
 use crate::channel::waiters::{Ticket, Waiters, give_up};
 use crate::observe::Ledger;
@@ -98,9 +99,25 @@ impl<T: Message> Account for Shared<T> {
             source,
         );
     }
+    fn overdue(&self) -> Option<Overdue> {
+        self.state.lock().overdue()
+    }
 }
 
 impl<T> State<T> {
+    /// Who waits in vain: a value and the end of either side take everybody along.
+    fn overdue(&self) -> Option<Overdue> {
+        let receiving = || self.receiving.wakers();
+        if self.value.is_some() {
+            return Overdue::of(true, receiving(), "the value is there");
+        }
+        if self.sender_gone {
+            return Overdue::of(true, receiving(), "its sender is gone");
+        }
+        let gone = self.receiver_gone.then_some("its receiver is gone")?;
+        Overdue::of(false, self.closing.wakers(), gone)
+    }
+
     fn ledger(&self) -> Ledger {
         self.book.ledger(u64::from(self.value.is_some()))
     }
@@ -218,6 +235,10 @@ impl<T> OneshotSender<T> {
         self.shared.object()
     }
 
+    pub(crate) fn listing(&self) -> &Listing {
+        &self.shared.listing
+    }
+
     /// Sends the value. Never waits: there is room for it.
     ///
     /// # Errors
@@ -315,6 +336,16 @@ impl<T> OneshotSender<T> {
     /// # Ok(()) }) }
     /// ```
     pub fn finish(self) {}
+}
+
+#[cfg(all(test, not(loom)))]
+impl<T> OneshotSender<T> {
+    /// Puts a value in, and wakes nobody: a mistake, to see it found.
+    pub(crate) fn send_to_nobody(&self, value: T) {
+        let mut state = self.shared.state.lock();
+        state.book.accepted += 1;
+        state.value = Some(value);
+    }
 }
 
 impl<T> Drop for OneshotSender<T> {

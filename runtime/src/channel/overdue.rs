@@ -72,6 +72,22 @@ impl<T> State<T> {
 }
 
 impl Overdue {
+    /// The processes among those that these wakers belong to; `None` if a foreign one is all there is.
+    pub(super) fn of<'a>(
+        receives: bool,
+        wakers: impl Iterator<Item = &'a TaskWaker>,
+        why: &str,
+    ) -> Option<Self> {
+        let (processes, polls): (Vec<_>, Vec<_>) = wakers.filter_map(process_of).unzip();
+        let why = why.to_owned();
+        (!processes.is_empty()).then_some(Self {
+            receives,
+            processes,
+            polls,
+            why,
+        })
+    }
+
     fn new(receives: bool, waiting: &[Waiting], why: String) -> Self {
         let processes = waiting.iter().filter_map(|waiting| waiting.process);
         let (processes, polls) = processes.unzip();
@@ -84,20 +100,25 @@ impl Overdue {
     }
 }
 
+/// The process that a waker belongs to, if it is one of ours, and how often it has been polled.
+fn process_of(waker: &TaskWaker) -> Option<(ProcessId, u64)> {
+    match waker {
+        TaskWaker::Task(task) => {
+            let slot = task.slot();
+            // ORDERING: Acquire: see `registry::Line`.
+            Some((slot.id(), slot.line.seq.load(Ordering::Acquire)))
+        }
+        _ => None,
+    }
+}
+
 /// The operations in a list, the oldest first, if each of them waits for its channel and for nobody else.
 fn settled(list: &List) -> Option<Vec<Waiting>> {
     let mut waiting = Vec::with_capacity(list.len() as usize);
     let mut settled = true;
     let visit = |offer, token: Option<&Token>, waker: Option<&TaskWaker>| {
         settled &= waker.is_some() && !token.is_some_and(Token::is_claimed);
-        let process = match waker {
-            Some(TaskWaker::Task(task)) => {
-                let slot = task.slot();
-                // ORDERING: Acquire: see `registry::Line`.
-                Some((slot.id(), slot.line.seq.load(Ordering::Acquire)))
-            }
-            _ => None,
-        };
+        let process = waker.and_then(process_of);
         waiting.push(Waiting {
             offer,
             token: token.map_or(ptr::null(), ptr::from_ref),

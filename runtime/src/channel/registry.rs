@@ -253,6 +253,19 @@ impl Shard {
         senders
     }
 
+    /// Those of the channels that are not cores whose numbers are wanted. Each may be the last reference, and is dropped without the lock.
+    pub(crate) fn wanted_accounts(
+        &self,
+        mut is_wanted: impl FnMut(u64) -> bool,
+    ) -> Vec<(Arc<dyn Account>, &'static Location<'static>)> {
+        let list = self.list.lock();
+        let accounts = list.accounts.iter().flatten();
+        let wanted = accounts.filter(|other| is_wanted(other.weak.as_ptr().addr() as u64));
+        wanted
+            .filter_map(|other| Some((other.weak.upgrade()?, other.site)))
+            .collect()
+    }
+
     /// Lists a channel that is not a core.
     pub(crate) fn list(
         self: &Arc<Self>,

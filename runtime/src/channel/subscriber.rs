@@ -190,6 +190,7 @@ impl<T: Clone + 'static> BroadcastReceiver<T> {
             if state.senders == 0 || current::is_ended(self.shared.object()) {
                 return Poll::Ready(None);
             }
+            state.parked_at = state.end();
             let replaced = park(&mut state.receiving);
             drop(state);
             drop(replaced);

@@ -43,7 +43,7 @@ impl Waiters {
         self.tickets += 1;
         ticket.0 = self.tickets;
         let waker = TaskWaker::of(cx);
-        if self.first.is_none() && self.more.as_ref().is_none_or(|more| more.is_empty()) {
+        if self.is_empty() {
             self.first = Some((ticket.0, waker));
         } else {
             let old = self.more.get_or_insert_default().insert(ticket.0, waker);
@@ -67,6 +67,17 @@ impl Waiters {
             Some((holder, _)) if *holder == ticket => self.first.take().map(|(_, waker)| waker),
             _ => self.more.as_mut()?.remove(ticket),
         }
+    }
+
+    /// Whether nobody waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_none() && self.more.as_ref().is_none_or(|more| more.is_empty())
+    }
+
+    /// The wakers of those who wait.
+    pub(crate) fn wakers(&self) -> impl Iterator<Item = &TaskWaker> {
+        let first = self.first.iter().map(|(_, waker)| waker);
+        first.chain(self.more.iter().flat_map(|more| more.values()))
     }
 
     /// Takes all wakers out, to be woken after unlocking.

@@ -11,10 +11,10 @@
 //! mistake of the program), and when suspects are looked for. A process that is found so and proven stuck is the cause of what waits
 //! behind it: what it waits for is there, so nobody else could bring it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::facts::Channel;
+use super::facts::{Channel, Fast};
 use super::overdue::{self, Doubts};
 use super::report::{Awaited, Holding, LISTED, Leak, Stuck, Verdict};
 use super::verdict::{name_of, site};
@@ -109,12 +109,58 @@ pub(super) fn find(scheduler: &Scheduler) -> Vec<Late> {
             }
         });
     }
+    found.extend(in_other_channels(scheduler));
     found.extend(overdue::find(scheduler));
     for late in &found {
         for (&process, &polls) in late.processes.iter().zip(&late.polls) {
             if scheduler.lost.enter(process, polls) {
                 tell(scheduler, process, late);
             }
+        }
+    }
+    found
+}
+
+/// Who is overdue in a channel that is not a core: a `oneshot`, a `latest`, a `broadcast`. Only those are asked in which somebody says
+/// that it waits, for to ask them keeps them alive meanwhile.
+fn in_other_channels(scheduler: &Scheduler) -> Vec<Late> {
+    let channels = WaitKind::Recv.bit() | WaitKind::Send.bit();
+    let mut awaited: HashSet<u64, Fast> = HashSet::default();
+    for slot in scheduler.registry.slots().filter(|slot| slot.is_used()) {
+        // ORDERING: Relaxed: see `registry::Line`; who parks now is seen by the next look.
+        let kinds = (slot.line.wait.load(Ordering::Relaxed) >> 16) as u16;
+        if kinds & channels != 0 {
+            scheduler.registry.waits(slot, |wait| {
+                awaited.insert(wait.object);
+            });
+        }
+    }
+    let mut found = Vec::new();
+    for remote in &scheduler.remotes {
+        let wanted = |object| awaited.contains(&object);
+        for (account, made_at) in remote.channels.wanted_accounts(wanted) {
+            let Some(Overdue {
+                receives,
+                processes,
+                polls,
+                why,
+            }) = account.overdue()
+            else {
+                continue;
+            };
+            found.push(Late {
+                kind: match receives {
+                    true => WaitKind::Recv,
+                    false => WaitKind::Send,
+                },
+                processes,
+                polls,
+                why,
+                mailbox: false,
+                name: None,
+                site: Some(site(made_at)),
+                ended: None,
+            });
         }
     }
     found
@@ -363,6 +409,88 @@ mod tests {
             assert!(text.ends_with(", and that has ended"), "{text}");
             assert_eq!(scope.system().lost_wakeups(), 1);
             task.kill();
+            Ok(())
+        })
+    }
+
+    /// A finding about one process, with what it says it waits for, and why.
+    #[track_caller]
+    fn says(text: &str, waits: &str, why: &str) {
+        assert!(
+            text.contains("\n  waits#") && text.contains(waits),
+            "{text}"
+        );
+        assert!(text.ends_with(why), "{text}");
+    }
+
+    /// The channels whose endpoints are no cores judge themselves in the same way.
+    #[test]
+    fn a_value_that_nobody_was_woken_for_is_found() -> Result<()> {
+        System::builder().workers(2).run(async |scope| {
+            let (answer, question) = oneshot();
+            let task = scope.task("waits", async move { roundrock::Ok(question.await) });
+            parked(&scope, WaitKind::Recv).await;
+            assert_eq!(scope.system().lost_wakeups(), 0);
+            answer.send_to_nobody(7);
+            says(
+                &found(&scope).await[0].to_string(),
+                " waits to receive from ",
+                ", and the value is there",
+            );
+            drop(answer);
+            assert_eq!(task.await?, Some(7));
+            assert_eq!(scope.system().lost_wakeups(), 1);
+
+            let (level, gauge) = latest(1);
+            gauge.get();
+            let task = scope.task("waits", async move { roundrock::Ok(gauge.recv().await) });
+            parked(&scope, WaitKind::Recv).await;
+            assert_eq!(scope.system().lost_wakeups(), 1);
+            level.change_for_nobody();
+            says(
+                &found(&scope).await[0].to_string(),
+                " waits to receive from ",
+                ", and the value has changed",
+            );
+            drop(level);
+            assert_eq!(task.await?, Some(1));
+            assert_eq!(scope.system().lost_wakeups(), 2);
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn a_broadcast_that_nobody_was_woken_for_is_found() -> Result<()> {
+        System::builder().workers(2).run(async |scope| {
+            let (news, reader) = broadcast(1).overflow(crate::channel::Overflow::Wait);
+            let task = scope.task("waits", async move { roundrock::Ok(reader.recv().await) });
+            parked(&scope, WaitKind::Recv).await;
+            assert_eq!(scope.system().lost_wakeups(), 0);
+            news.send_to_nobody(7);
+            let why = ", and a message came after it began to wait";
+            says(
+                &found(&scope).await[0].to_string(),
+                " waits to receive from ",
+                why,
+            );
+            // It goes, and is not to blame for what follows.
+            let late = news.subscribe();
+            task.kill();
+            task.done().await;
+            news.try_send(8).expect("there is room");
+            let sends = news.clone();
+            let second = scope.task("waits", async move { sends.send(9).await });
+            parked(&scope, WaitKind::Send).await;
+            assert_eq!(scope.system().lost_wakeups(), 1);
+            news.take_for_nobody();
+            says(
+                &found(&scope).await[0].to_string(),
+                " waits for room in ",
+                ", and there is room",
+            );
+            assert_eq!(scope.system().lost_wakeups(), 2);
+            second.kill();
+            drop(late);
             Ok(())
         })
     }

@@ -10,6 +10,7 @@ use std::panic::RefUnwindSafe;
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, Weak};
 
+use crate::channel::account::Listing;
 use crate::channel::dead::Desk;
 use crate::channel::head::Head;
 use crate::channel::{BroadcastSender, LatestSender, OneshotSender, Receiver, Sender, WeakSender};
@@ -73,8 +74,10 @@ impl<'a> Visitor<'a> {
         self.push(Port::new(head.cast(), position, tie));
     }
 
-    /// Adds an endpoint of which only the address is known: a sender.
-    pub(crate) fn feed(&mut self, name: &str, object: u64) {
+    /// Adds an endpoint of which only the address is known: a sender of a channel that is not a core. One that was made before the system,
+    /// or beside it, belongs to the first that is lent a sender.
+    pub(crate) fn feed(&mut self, name: &str, object: u64, listing: &Listing) {
+        listing.adopt(&self.scheduler.remotes[0].channels);
         let position = self.position(name);
         if let Some(address) = NonZeroUsize::new(object as usize) {
             let address = NonNull::without_provenance(address);
@@ -157,19 +160,19 @@ impl<T> Trace for Receiver<T> {
 
 impl<T> Trace for OneshotSender<T> {
     fn trace(&self, name: &'static str, visitor: &mut Visitor<'_>) {
-        visitor.feed(name, self.object());
+        visitor.feed(name, self.object(), self.listing());
     }
 }
 
 impl<T> Trace for LatestSender<T> {
     fn trace(&self, name: &'static str, visitor: &mut Visitor<'_>) {
-        visitor.feed(name, self.object());
+        visitor.feed(name, self.object(), self.listing());
     }
 }
 
 impl<T> Trace for BroadcastSender<T> {
     fn trace(&self, name: &'static str, visitor: &mut Visitor<'_>) {
-        visitor.feed(name, self.object());
+        visitor.feed(name, self.object(), self.listing());
     }
 }
 
