@@ -10,6 +10,11 @@
 //!
 //! As with [`Lock`](super::Lock), unlocking is a plain store, and who waits spins, then sleeps.
 //!
+//! A program may lose the heavy fence while locks have owners: it forbids itself the call (a filter of seccomp), or it is the child of
+//! a fork. Then nobody becomes an owner any more, and to take a lock away from one takes as long as a store of its may stay
+//! unseen: processors empty their buffers of stores with the next interrupt at the latest (Morrison, Afek, *Temporally Bounding TSO
+//! for Fence-Free Asymmetric Synchronization*, 2015).
+//!
 //! Rejected: a byte in the lock that says that its owner is inside. A thread that was the owner, and finds out that it is not any
 //! more, would overwrite what the next owner has stored there.
 //!
@@ -27,9 +32,16 @@
 #![expect(unsafe_code, reason = "a lock hands out access to what it owns")]
 
 use std::cell::Cell;
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::ptr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+
+#[cfg(loom)]
+use loom::sync::Mutex;
+#[cfg(not(loom))]
+use std::sync::Mutex;
 
 use crate::sync::{
     AtomicU8, AtomicU16, AtomicUsize, Ordering, UnsafeCell, collided, has_heavy_fence, heavy_fence,
@@ -47,6 +59,11 @@ const AGAIN: u32 = 64;
 const CLAIM: u32 = 1;
 #[cfg(loom)]
 const AGAIN: u32 = 1;
+
+/// Rounds of [`wait_a_moment`] without a heavy fence, some 50 ms in all, after which time is the fence.
+const FENCELESS: u32 = 104;
+/// There is no heavy fence any more. Not loom's: a model has one.
+static NO_FENCE: AtomicBool = AtomicBool::new(false);
 
 /// So many threads may own locks at a time, less one.
 #[cfg(not(loom))]
@@ -84,7 +101,8 @@ impl Me {
         self.random.set(random);
         self.countdown.set(1 + CLAIM / 2 + (random >> 8) % CLAIM);
         let is_chosen = !was_taken || (random >> 20).is_multiple_of(AGAIN);
-        is_chosen && self.number.get() != NOBODY
+        // ORDERING: Relaxed: who claims one more does no harm.
+        is_chosen && self.number.get() != NOBODY && !NO_FENCE.load(Ordering::Relaxed)
     }
 }
 
@@ -112,15 +130,25 @@ fn inside(number: u16) -> &'static AtomicUsize {
     &INSIDE[usize::from(number / NUMBER) % THREADS].0
 }
 
-/// The numbers that no thread has. Not loom's: whoever gets the number of a thread that is gone also gets what that one has seen.
-static NUMBERS: Mutex<Numbers> = Mutex::new(Numbers {
-    free: Vec::new(),
-    last: NOBODY,
-});
+/// The numbers that no thread has. Whoever gets the number of a thread that is gone owns what that one owned, and must have seen what
+/// that one did: by this lock.
+#[cfg(not(loom))]
+static NUMBERS: Mutex<Numbers> = Mutex::new(Numbers::NEW);
+#[cfg(loom)]
+loom::lazy_static! {
+    static ref NUMBERS: Mutex<Numbers> = Mutex::new(Numbers::NEW);
+}
 
 struct Numbers {
     free: Vec<u16>,
     last: u16,
+}
+
+impl Numbers {
+    const NEW: Self = Self {
+        free: Vec::new(),
+        last: NOBODY,
+    };
 }
 
 /// While it lives, this thread may own locks.
@@ -214,7 +242,11 @@ impl<T> BiasedLock<T> {
         if inside.is_none() {
             self.word.enter();
         }
-        BiasedGuard { lock: self, inside }
+        BiasedGuard {
+            lock: self,
+            inside,
+            here: PhantomData,
+        }
     }
 }
 
@@ -320,10 +352,16 @@ impl Word {
     fn take_away(&self, owner: u16) {
         collided();
         let mut round = 0_u32;
-        // Only threads with a heavy fence own locks; for a moment the kernel may have no memory for one.
-        while !heavy_fence() {
+        // Only threads with a heavy fence own locks. For a moment the kernel may have no memory for one; a child of a fork asks for it
+        // anew; if there is none any more, time is the fence.
+        while !heavy_fence() && round < FENCELESS {
             wait_a_moment(round);
             round += 1;
+            has_heavy_fence();
+        }
+        if round == FENCELESS {
+            // ORDERING: Relaxed: a hint.
+            NO_FENCE.store(true, Ordering::Relaxed);
         }
         // ORDERING: Acquire pairs with the Release of the owner: what it did inside is visible.
         while inside(owner).load(Ordering::Acquire) == self.address() {
@@ -339,6 +377,8 @@ pub(crate) struct BiasedGuard<'a, T> {
     lock: &'a BiasedLock<T>,
     /// Where this thread says that it is inside, if it owns the lock.
     inside: Option<&'static AtomicUsize>,
+    /// So it stays on this thread.
+    here: PhantomData<*const ()>,
 }
 
 impl<T> BiasedGuard<'_, T> {

@@ -1,15 +1,15 @@
 //! The lock of `sync/biased.rs`: one holder at a time, who sees what the last one wrote, also while the lock is taken away from
 //! its owner, and when another one becomes the owner.
 //!
-//! Tried: no second look at `owner` in `enter_own`, no light fence, no heavy one, and a `take_away` that does not wait: all are
-//! reported as races. A byte in the lock instead of a place of each thread failed too, in the second model: the rejected way of
-//! `biased.rs`.
+//! Tried: no second look at `owner` in `enter_own`, no light fence, no heavy one, a `take_away` that does not wait, and numbers of
+//! threads that pass from one to the next without a lock: all are reported as races. A byte in the lock instead of a place of each
+//! thread failed too, in the second model: the rejected way of `biased.rs`.
 
 use loom::thread;
 use std::sync::Arc;
 
 use super::model;
-use crate::sync::biased::{BiasedLock, Owning, may_own_locks};
+use crate::sync::biased::{BiasedGuard, BiasedLock, Owning, may_own_locks};
 
 /// A lock that belongs to this thread, as long as the other part of the result lives.
 fn own_lock() -> (Arc<BiasedLock<u32>>, Owning) {
@@ -98,5 +98,68 @@ fn an_owner_goes_from_lock_to_lock() {
         other.join().unwrap();
         let sums = [0, 1].map(|at: usize| *locks[at].lock());
         assert_eq!(sums, [3, 2]);
+    });
+}
+
+/// Becomes the owner of a lock that somebody else may have had the last turn at.
+fn become_owner(lock: &BiasedLock<u32>) {
+    // The first turn is noted, the second one claims, and the third one is that of an owner.
+    for _ in 0..3 {
+        *lock.lock() += 1;
+    }
+}
+
+#[test]
+fn who_gets_the_number_of_a_thread_that_has_ended_gets_its_locks() {
+    model("biased lock, a number goes on", 2, || {
+        let lock = Arc::new(BiasedLock::new(0));
+        let threads = [(); 2].map(|()| {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || {
+                // The second one has the number of the first, if that has ended, and owns the lock at once.
+                let _owning = may_own_locks().expect("a number is free");
+                become_owner(&lock);
+            })
+        });
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(*lock.lock(), 6);
+    });
+}
+
+#[test]
+fn a_lock_is_taken_away_from_a_thread_that_has_ended() {
+    model("biased lock, an owner that has ended", 3, || {
+        let lock = Arc::new(BiasedLock::new(0));
+        let owner = thread::spawn({
+            let lock = Arc::clone(&lock);
+            move || {
+                let _owning = may_own_locks().expect("a number is free");
+                become_owner(&lock);
+            }
+        });
+        *lock.lock() += 1;
+        *lock.lock() += 1;
+        owner.join().unwrap();
+        assert_eq!(*lock.lock(), 5);
+    });
+}
+
+#[test]
+fn a_lock_that_is_let_go_for_a_while_may_be_taken_away() {
+    model("biased lock, unlocked for a while", 3, || {
+        let (lock, _owning) = own_lock();
+        let other = thread::spawn({
+            let lock = Arc::clone(&lock);
+            move || *lock.lock() += 1
+        });
+        let mut guard = lock.lock();
+        *guard += 1;
+        let (mut guard, ()) = BiasedGuard::unlocked(guard, || {});
+        *guard += 1;
+        drop(guard);
+        other.join().unwrap();
+        assert_eq!(*lock.lock(), 3);
     });
 }
