@@ -17,7 +17,9 @@
 //! channel) moves to the thief, and what is left of it moves back to whoever joins it, eight to ten lines of about 100 ns. So a
 //! thief looks how long a batch that it stole kept it busy, with all that came of it. If that was less than [`WORTH_NANOS`] for
 //! each task, and so [`IN_VAIN`] times in a row, it leaves the victim alone in the same way. Only full queues are judged: a few
-//! small tasks may have waited behind a long step, and then a thief is what they need.
+//! small tasks may have waited behind a long step, and then a thief is what they need. So may many: once the monitor has seen that a
+//! step does not end, nobody leaves its worker alone until it does. A process that starts others for a while without an await has
+//! them run by all workers.
 //!
 //! Measured: stolen tasks keep a thief busy for 125 ns in `forkjoin`, 360 in `wake` and 410 in `spawn`, which all need less CPU
 //! time on one worker.
@@ -76,6 +78,8 @@ pub(crate) struct Company {
     lasts: AtomicU64,
     /// Who stole here last, or was stolen from.
     partner: AtomicUsize,
+    /// The number of a step of this worker that lasts long.
+    long_step: AtomicU64,
 }
 
 impl Company {
@@ -86,7 +90,21 @@ impl Company {
             until: AtomicU64::new(0),
             lasts: AtomicU64::new(0),
             partner: AtomicUsize::new(NOBODY),
+            long_step: AtomicU64::new(0),
         }
+    }
+
+    /// Notes that the worker is in the step of this number, and has been for long: what waits behind it is for everybody, however
+    /// small. By the monitor.
+    pub(crate) fn note_long_step(&self, steps: u64) {
+        // ORDERING: Relaxed: a hint.
+        self.long_step.store(steps, Ordering::Relaxed);
+    }
+
+    /// Whether the worker, which is in the step of this number, has been in it for long.
+    pub(crate) fn is_in_long_step(&self, steps: u64) -> bool {
+        // ORDERING: Relaxed: a hint.
+        self.long_step.load(Ordering::Relaxed) == steps
     }
 
     /// Whether thieves pass by.

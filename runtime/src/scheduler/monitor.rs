@@ -226,6 +226,7 @@ fn look(scheduler: &Arc<Scheduler>, looks: &mut [Look], now: Instant) -> Option<
             continue;
         }
         // Its step lasts longer than a message: what waits behind it is for everybody.
+        remote.company.note_long_step(steps);
         if remote.company.is_alone() || remote.company.is_handed() {
             remote.company.give_handed(&scheduler.injector);
             remote.company.end_alone();

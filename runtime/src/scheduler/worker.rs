@@ -616,9 +616,10 @@ impl Worker {
             return self.in_vain.set(in_vain);
         }
         self.in_vain.set(0);
-        self.scheduler.remotes[stolen.victim]
-            .company
-            .leave_alone(now);
+        let victim = &self.scheduler.remotes[stolen.victim];
+        if !victim.company.is_in_long_step(victim.steps()) {
+            victim.company.leave_alone(now);
+        }
     }
 
     /// A searcher that found work wakes the next searcher, if it was the last one: there may be more. A worker that was woken
