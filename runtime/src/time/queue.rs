@@ -3,7 +3,8 @@
 //! A sleep registers in the shard of the worker that polls it, and each worker fires its own shard first: where many timers are
 //! due at once all workers fire, and each process comes back to the worker that it ran on. What is late in the shard of somebody
 //! else, and what is due there when a worker has nothing else to do, it fires too, so its process moves.
-//! One parked worker, the *keeper*, sleeps no longer than the earliest deadline of all shards.
+//! One parked worker, the *keeper*, sleeps no longer than the earliest deadline of all shards. Where timers are many, it does not get
+//! up for each of them: it rests for [`REST_NANOS`] after it has fired some.
 //!
 //! The heap knows its entries by *tickets*, whose table says where in the heap each is. So the items that move when one enters or
 //! leaves touch what lies close together, and an entry, which lies in the memory of its process, is touched when it enters and when
@@ -48,6 +49,11 @@ const TOGETHER: usize = 8;
 const TOGETHER: usize = 2;
 /// What is late by this much is fired by any worker that looks, and not only by its own.
 const LATE_NANOS: u64 = 1_000_000;
+/// How long the keeper rests after a worker that had nothing else to do has fired timers, if there are more than [`FEW`]: to get up
+/// costs as much as dozens of them. Less than what a sleep may be late in any case, by its description.
+const REST_NANOS: u64 = 500_000;
+/// So few timers are all fired in time.
+const FEW: usize = 256;
 
 /// The part of a sleep that the heap points to. It must not move while it is in a heap.
 #[derive(Debug)]
@@ -123,6 +129,8 @@ pub(crate) struct Timers {
     /// The deadline until which the keeper sleeps; 0 if nobody keeps.
     keeps_until: AtomicU64,
     keeper: AtomicUsize,
+    /// When a worker that had nothing else to do has fired timers last.
+    fired_at: AtomicU64,
 }
 
 impl Timers {
@@ -136,6 +144,7 @@ impl Timers {
             used: AtomicUsize::new(0),
             keeps_until: AtomicU64::new(0),
             keeper: AtomicUsize::new(NOBODY),
+            fired_at: AtomicU64::new(0),
         }
     }
 
@@ -250,6 +259,10 @@ impl Timers {
                 0 => return fired,
                 count => fired.count += count,
             }
+            if idle {
+                // ORDERING: Relaxed: a number for `keep`.
+                self.fired_at.store(now, Ordering::Relaxed);
+            }
         }
     }
 
@@ -332,6 +345,12 @@ impl Timers {
                 earlier if earlier < until => until = earlier,
                 _ => break,
             }
+        }
+        // `keeps_until` stays what it is: whoever registers something earlier than that wakes the keeper.
+        // ORDERING: Relaxed: a number.
+        let rested = self.fired_at.load(Ordering::Relaxed) + REST_NANOS;
+        if until < rested && self.len() > FEW {
+            until = rested;
         }
         (until != u64::MAX).then(|| Duration::from_nanos(until.saturating_sub(clock.now_nanos())))
     }
