@@ -21,7 +21,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -39,6 +39,7 @@ use crate::process::exit::Fault;
 use crate::process::spawn::SpawnOptions;
 use crate::scope::Scope;
 use crate::task::{Done, Join, Task};
+use crate::time::sleep::later;
 use crate::time::{Sleep, sleep, sleep_until};
 
 /// How long the accepting process waits when the system has no more descriptors or memory for connections.
@@ -267,8 +268,7 @@ async fn accept<S, B>(
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
     let mut http = http1::Builder::new();
-    http.timer(Timer)
-        .header_read_timeout(options.header_timeout)
+    http.header_read_timeout(options.header_timeout)
         .keep_alive(options.keep_alive)
         // A client may say that it sends no more, and still wait for its answer.
         .half_close(true);
@@ -304,7 +304,7 @@ async fn accept<S, B>(
 
 /// The process of one connection. Only an error of the service fails it: what a client does is its own matter.
 async fn connection<S, B>(
-    http: http1::Builder,
+    mut http: http1::Builder,
     stream: TcpStream,
     service: WithPeer<S>,
     scope: Scope,
@@ -329,7 +329,10 @@ where
         has_part: false,
         late: Arc::clone(&late),
     };
+    let heads = Heads::new();
+    let mut alarm = pin!(sleep_until(heads.begun));
     let connection = http
+        .timer(HeadTimer(Arc::clone(&heads)))
         .serve_connection(TokioIo::new(io), TowerToHyperService::new(service))
         .with_upgrades();
     let mut connection = pin!(connection);
@@ -340,7 +343,10 @@ where
             told = true;
             connection.as_mut().graceful_shutdown();
         }
-        let served = connection.as_mut().poll(cx);
+        let mut served = connection.as_mut().poll(cx);
+        if served.is_pending() && heads.is_late(alarm.as_mut(), cx) {
+            served = connection.as_mut().poll(cx);
+        }
         // hyper would wait for the rest of a first head that has begun; after an answer it ends by itself.
         // ORDERING: Relaxed: set by this process, in the poll above.
         if told && served.is_pending() && !asked.load(Ordering::Relaxed) {
@@ -362,6 +368,105 @@ where
         Ok(()) => Ok(()),
     }
 }
+
+/// Until when the head of the next request must have come, on one connection.
+///
+/// hyper asks for a timer for every head, and drops it when that has come. Here such a timer is a number; the connection has one
+/// that is registered, which looks at the number when it fires, and goes on to what that says: so a request registers none.
+///
+/// Everything here belongs to the one process of the connection.
+#[derive(Debug)]
+struct Heads {
+    begun: Instant,
+    /// Nanoseconds from `begun` until the head is late; [`NO_HEAD`] while none is waited for.
+    late_at: AtomicU64,
+    /// Heads that were to come up to here are late.
+    now: AtomicU64,
+}
+
+const NO_HEAD: u64 = u64::MAX;
+
+impl Heads {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            begun: Instant::now(),
+            late_at: AtomicU64::new(NO_HEAD),
+            now: AtomicU64::new(0),
+        })
+    }
+
+    fn nanos(&self, instant: Instant) -> u64 {
+        let nanos = instant.saturating_duration_since(self.begun).as_nanos();
+        u64::try_from(nanos).map_or(NO_HEAD - 1, |nanos| nanos.min(NO_HEAD - 1))
+    }
+
+    /// Whether the head that is waited for is late, so that hyper is to look again. Otherwise the `alarm` wakes in time: it is set to
+    /// this head, or to one before it, which was to come earlier. Asked in each poll, so that it is known what the process waits for.
+    fn is_late(&self, mut alarm: Pin<&mut Sleep>, cx: &mut Context<'_>) -> bool {
+        // ORDERING: Relaxed (all): see the type.
+        let late_at = self.late_at.load(Ordering::Relaxed);
+        if alarm.still_waits() || late_at == NO_HEAD {
+            return false;
+        }
+        let now = self.nanos(Instant::now());
+        if late_at <= now {
+            self.now.store(now, Ordering::Relaxed);
+            return true;
+        }
+        alarm
+            .as_mut()
+            .reset(self.begun + Duration::from_nanos(late_at));
+        let _ = alarm.poll_sleep(cx);
+        false
+    }
+}
+
+/// The timers of [`Heads`], for hyper.
+#[derive(Debug)]
+struct HeadTimer(Arc<Heads>);
+
+impl hyper::rt::Timer for HeadTimer {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        self.sleep_until(later(Instant::now(), duration))
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        Box::pin(HeadSleep {
+            deadline: self.0.nanos(deadline),
+            heads: Arc::clone(&self.0),
+        })
+    }
+}
+
+/// Waits until the head of a request is late.
+#[derive(Debug)]
+struct HeadSleep {
+    deadline: u64,
+    heads: Arc<Heads>,
+}
+
+impl Future for HeadSleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
+        // ORDERING: Relaxed (both): see `Heads`.
+        if self.deadline <= self.heads.now.load(Ordering::Relaxed) {
+            return Poll::Ready(());
+        }
+        // The connection looks at it when this poll is over.
+        self.heads.late_at.store(self.deadline, Ordering::Relaxed);
+        Poll::Pending
+    }
+}
+
+impl Drop for HeadSleep {
+    fn drop(&mut self) {
+        // ORDERING: Relaxed: see `Heads`.
+        self.heads.late_at.store(NO_HEAD, Ordering::Relaxed);
+    }
+}
+
+impl hyper::rt::Sleep for HeadSleep {}
 
 /// Runs a future that loses nothing when it is dropped, until the scope stops.
 ///

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use axum::Extension;
 use axum::Router;
@@ -385,6 +386,32 @@ fn client_that_sends_no_request_is_closed() {
             assert!(rest.starts_with("HTTP/1.1 408 "), "{rest}");
             assert!(rest.contains("\r\nconnection: close\r\n"), "{rest}");
         }
+        assert!(web.stop(secs(5)).await.is_clean());
+        Ok(())
+    });
+}
+
+/// The time for a head begins with the end of the request before, also where that took longer than a head may.
+#[test]
+fn each_head_has_its_whole_time() {
+    on(2, |scope| async move {
+        let (limit, takes) = (millis(50), millis(120));
+        let web = scope.child("web");
+        let slow = get(async move || {
+            sleep(takes).await;
+            "fine"
+        });
+        let (listener, address) = listen().await?;
+        let _server = ServeOptions::new().header_timeout(limit).serve(
+            listener,
+            Router::new().route("/", slow),
+            &web,
+        );
+        let mut stream = TcpStream::connect(address).await?;
+        let begun = Instant::now();
+        assert_eq!(ask(&mut stream, "/").await?, "fine");
+        assert_eq!(stream.read(&mut [0]).await?, 0, "it was idle for too long");
+        assert!(begun.elapsed() >= takes + limit);
         assert!(web.stop(secs(5)).await.is_clean());
         Ok(())
     });

@@ -147,6 +147,16 @@ impl Sleep {
         }
     }
 
+    /// Whether it was polled, and has not fired since: then the process that did waits for it still, and need not poll it.
+    #[cfg(feature = "net")]
+    pub(crate) fn still_waits(&self) -> bool {
+        let waits = self.state == State::Waiting && self.entry.is_in();
+        if waits {
+            current::waits_for(WaitKind::Timer, 0);
+        }
+        waits
+    }
+
     /// Polls it without a line of its own in the record of a simulation: as a part of another operation.
     pub(crate) fn poll_sleep(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         // SAFETY: nothing is moved out; `entry` keeps its place.
