@@ -403,13 +403,14 @@ impl Heads {
     /// Whether the head that is waited for is late, so that hyper is to look again. Otherwise the `alarm` wakes in time: it is set to
     /// this head, or to one before it, which was to come earlier. Asked in each poll, so that it is known what the process waits for.
     fn is_late(&self, mut alarm: Pin<&mut Sleep>, cx: &mut Context<'_>) -> bool {
-        // ORDERING: Relaxed (all): see the type.
+        // ORDERING: Relaxed: see the type.
         let late_at = self.late_at.load(Ordering::Relaxed);
         if alarm.still_waits() || late_at == NO_HEAD {
             return false;
         }
         let now = self.nanos(Instant::now());
         if late_at <= now {
+            // ORDERING: Relaxed: see the type.
             self.now.store(now, Ordering::Relaxed);
             return true;
         }

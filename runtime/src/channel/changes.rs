@@ -85,7 +85,7 @@ impl<T: Clone + 'static> LatestRecv<'_, T> {
     fn poll_recv(&mut self, cx: &mut Context<'_>, token: Option<&Token>) -> Poll<Option<T>> {
         let value = ready!(self.changed.poll_changed(cx, token));
         if here::records() {
-            let site = self.changed.receiver.shared.site;
+            let site = self.changed.receiver.shared.listing.site;
             told::takes("recv", site, value.as_deref().ok_or("closed"));
         }
         Poll::Ready(value.map(|value| T::clone(&value)))

@@ -56,7 +56,6 @@ pub fn latest<T: Message + Sync>(value: T) -> (LatestSender<T>, LatestReceiver<T
     let site = Location::caller();
     let shared = Arc::new_cyclic(|shared: &Weak<Shared<T>>| Shared {
         listing: Listing::new(Weak::<Shared<T>>::clone(shared), site),
-        site,
         state: Lock::new(State {
             value: Arc::new(value),
             version: 1,
@@ -76,8 +75,7 @@ pub fn latest<T: Message + Sync>(value: T) -> (LatestSender<T>, LatestReceiver<T
 
 pub(super) struct Shared<T> {
     /// Where reports find it; no message of it is counted.
-    listing: Listing,
-    pub(super) site: &'static Location<'static>,
+    pub(super) listing: Listing,
     pub(super) state: Lock<State<T>>,
 }
 
@@ -114,12 +112,13 @@ impl<T> Drop for Shared<T> {
 impl<T> State<T> {
     /// Who waits in vain: a value, and the end of either side, take everybody along.
     fn overdue(&self) -> Option<Overdue> {
-        let receiving = || self.receiving.wakers();
-        if self.parked_at < self.version && !self.receiving.is_empty() {
-            return Overdue::of(true, receiving(), "the value has changed");
-        }
-        if self.senders == 0 && !self.receiving.is_empty() {
-            return Overdue::of(true, receiving(), "no sender of it is left");
+        let why = match (self.parked_at < self.version, self.senders) {
+            (true, _) => Some("the value has changed"),
+            (false, 0) => Some("no sender of it is left"),
+            (false, _) => None,
+        };
+        if let Some(why) = why.filter(|_| !self.receiving.is_empty()) {
+            return Overdue::of(true, self.receiving.wakers(), why);
         }
         let gone = (self.receivers == 0).then_some("no receiver of it is left")?;
         Overdue::of(false, self.closing.wakers(), gone)
@@ -133,7 +132,7 @@ impl<T> Shared<T> {
 
     /// Before an operation: see [`current::spend`].
     pub(super) fn spend(self: &Arc<Self>, cx: &Context<'_>, kind: WaitKind) -> Poll<()> {
-        let about = || About::channel::<T>(self.site);
+        let about = || About::channel::<T>(self.listing.site);
         current::spend_for(cx, kind, || self.object(), about)
     }
 
@@ -162,7 +161,7 @@ impl<T> Shared<T> {
     }
 
     fn describe(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(short) = here::short_endpoint_at(name, None, self.site) {
+        if let Some(short) = here::short_endpoint_at(name, None, self.listing.site) {
             return f.write_str(&short);
         }
         let (version, senders, receivers) = {
@@ -172,7 +171,7 @@ impl<T> Shared<T> {
         f.debug_struct(name)
             .field(
                 "site",
-                &format_args!("{}:{}", self.site.file(), self.site.line()),
+                &format_args!("{}:{}", self.listing.site.file(), self.listing.site.line()),
             )
             .field("version", &version)
             .field("senders", &senders)
@@ -208,6 +207,12 @@ impl<T> LatestSender<T> {
         &self.shared.listing
     }
 
+    /// Counts a new value, and wakes nobody: a mistake, to see it found.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn change_for_nobody(&self) {
+        self.shared.state.lock().version += 1;
+    }
+
     /// Replaces the value. Never waits. A value that no receiver has seen is gone, which is what this channel is for.
     ///
     /// Works without receivers too: one that [subscribes](Self::subscribe) later sees the value.
@@ -227,7 +232,7 @@ impl<T> LatestSender<T> {
         T: 'static,
     {
         if here::records() {
-            told::gives("set", self.shared.site, &value);
+            told::gives("set", self.shared.listing.site, &value);
         }
         // Without an expected version nothing can be refused.
         let _ = self.shared.replace(Arc::new(value), None);
@@ -259,7 +264,7 @@ impl<T> LatestSender<T> {
             let new = Arc::new(new);
             if self.shared.replace(Arc::clone(&new), Some(version)).is_ok() {
                 if here::records() {
-                    told::gives("update", self.shared.site, &*new);
+                    told::gives("update", self.shared.listing.site, &*new);
                 }
                 return;
             }
@@ -286,7 +291,7 @@ impl<T> LatestSender<T> {
 
     /// Returns the value, shared with those who read it at the same time. It stays as it is when a new value is set.
     pub fn snapshot(&self) -> Arc<T> {
-        told::does(|| format!("get {}", made_at::<T>(self.shared.site)));
+        told::does(|| format!("get {}", made_at::<T>(self.shared.listing.site)));
         Arc::clone(&self.shared.state.lock().value)
     }
 
@@ -374,14 +379,6 @@ impl<T> LatestSender<T> {
     /// # Ok(()) }) }
     /// ```
     pub fn finish(self) {}
-}
-
-#[cfg(all(test, not(loom)))]
-impl<T> LatestSender<T> {
-    /// Counts a new value, and wakes nobody: a mistake, to see it found.
-    pub(crate) fn change_for_nobody(&self) {
-        self.shared.state.lock().version += 1;
-    }
 }
 
 impl<T> Clone for LatestSender<T> {
@@ -478,7 +475,7 @@ impl<T> LatestReceiver<T> {
 
     /// Returns the value, shared with those who read it at the same time. It stays as it is when a new value is set.
     pub fn snapshot(&self) -> Arc<T> {
-        told::does(|| format!("get {}", made_at::<T>(self.shared.site)));
+        told::does(|| format!("get {}", made_at::<T>(self.shared.listing.site)));
         self.take(&self.shared.state.lock())
     }
 
@@ -581,7 +578,7 @@ impl<T> LatestReceiver<T> {
         let received = self.try_take();
         if here::records() {
             let received = received.as_deref().map_err(TryRecvError::word);
-            told::takes("try_recv", self.shared.site, received);
+            told::takes("try_recv", self.shared.listing.site, received);
         }
         received.map(|value| T::clone(&value))
     }

@@ -32,7 +32,7 @@ use crate::observe::{Event, EventKind};
 use crate::scheduler::Scheduler;
 use crate::sync::{Lock, Ordering, fence, fence_after_exchange};
 use crate::task::cell::Header;
-use crate::task::current::{self, CALLS};
+use crate::task::current::{self, CALLS, PLACED};
 use crate::task::registry::{Line, Registry, Slot, WaitKind};
 use crate::task::{ProcessId, TaskRef};
 
@@ -101,7 +101,7 @@ struct Edge {
 
 /// Whether a poll that left this word has an edge: one wait only, which is for one process, and perhaps a limit of time.
 fn has_edge(word: u64) -> bool {
-    let kinds = (word >> 16) as u16 & !CALLS;
+    let kinds = (word >> 16) as u16 & !(CALLS | PLACED);
     let timed = kinds & TIMER != 0;
     let alone = word & Line::NOTED == 1 + u64::from(timed);
     word & Line::EDGE != 0 && alone && kinds & !(EDGES | TIMER) == 0

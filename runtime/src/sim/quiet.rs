@@ -10,7 +10,7 @@ use crate::sim::reason::Reason;
 use crate::sync::Ordering;
 use crate::system::SystemInner;
 use crate::task::TaskRef;
-use crate::task::current::{BETWEEN, SET};
+use crate::task::current::{BETWEEN, PLACED, SET};
 use crate::task::registry::{About, Slot, WaitKind};
 use crate::task::waits::Noted;
 
@@ -38,7 +38,8 @@ pub(crate) fn leaked(machine: &Machine) -> Vec<String> {
         | K::Scope.bit()
         | K::Select.bit()
         | BETWEEN
-        | SET;
+        | SET
+        | PLACED;
     if machine.scheduler.timers.next_deadline().is_some() {
         return Vec::new();
     }
