@@ -252,6 +252,7 @@ where
 // What follows does not depend on the type of the future, so it is compiled once and not for each kind of process.
 
 /// A slot for a process, and memory for its cell.
+#[inline]
 fn take_room(scheduler: &Scheduler, layout: Layout) -> (NonNull<Slot>, NonNull<u8>) {
     current::with_free_cache(scheduler, |mut cache| {
         let slot = scheduler.registry.take(cache.as_deref_mut());
@@ -264,6 +265,7 @@ fn take_room(scheduler: &Scheduler, layout: Layout) -> (NonNull<Slot>, NonNull<u
 ///
 /// # Safety
 /// Both came from `take_room`, with this layout, and what was in the memory is dropped.
+#[inline]
 unsafe fn give_room(
     scheduler: &Scheduler,
     slot: NonNull<Slot>,
@@ -281,6 +283,7 @@ unsafe fn give_room(
 }
 
 /// Makes a process visible that is described.
+#[inline]
 fn publish(header: NonNull<Header>, entry: Guard<'_, About>) {
     // SAFETY: the caller has just made the cell, and nobody else knows it.
     let task = unsafe { header.as_ref() };

@@ -141,11 +141,13 @@ impl Line {
 
 impl Slot {
     /// Where the owner of the slot describes its next process.
+    #[inline]
     pub(crate) fn describe(&self) -> Guard<'_, About> {
         self.about.lock()
     }
 
     /// Makes a process visible that was described.
+    #[inline]
     pub(crate) fn publish(
         &self,
         mut entry: Guard<'_, About>,
