@@ -87,10 +87,7 @@ impl<T: Message> Sender<T> {
     /// # Ok(()) }) }
     /// ```
     pub fn credit(self, window: usize) -> Credit<T> {
-        let most = match self.capacity() {
-            None | Some(0) => u32::MAX as usize,
-            Some(capacity) => capacity,
-        };
+        let most = self.most_room();
         assert!(
             (1..=most).contains(&window),
             "`credit({window})` could never be given: write at least 1, and at most the {most} places of the channel"

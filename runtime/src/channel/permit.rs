@@ -364,10 +364,7 @@ impl<T: Message> Sender<T> {
     /// # Ok(()) }).unwrap();
     /// ```
     pub fn ready_many(&self, count: usize) -> ReadyMany<'_, T> {
-        let most = match self.capacity() {
-            None | Some(0) => u32::MAX as usize,
-            Some(capacity) => capacity,
-        };
+        let most = self.most_room();
         assert!(
             (1..=most).contains(&count),
             "`ready_many({count})` would wait for ever: give at least 1, and at most the {most} places of the channel"
@@ -393,6 +390,14 @@ impl<T: Message> Sender<T> {
     pub async fn ready_owned(self) -> Result<OwnedPermit<T>, Closed> {
         self.ready().await?.keep();
         Ok(OwnedPermit::of(self))
+    }
+
+    /// For how many messages there can be room at once. On a rendezvous that is room for as many as receive.
+    pub(super) fn most_room(&self) -> usize {
+        match self.capacity() {
+            None | Some(0) => u32::MAX as usize,
+            Some(capacity) => capacity,
+        }
     }
 
     /// Keeps room for one message, if there is some now and nobody waits for it.

@@ -50,6 +50,25 @@ pub(super) struct Late {
     pub(super) ended: Option<ProcessId>,
 }
 
+impl Late {
+    /// Who is overdue in a channel that was made there, and is no mailbox and has no name as far as it is known.
+    fn in_channel(overdue: Overdue, site: Site) -> Self {
+        Self {
+            kind: match overdue.receives {
+                true => WaitKind::Recv,
+                false => WaitKind::Send,
+            },
+            processes: overdue.processes,
+            polls: overdue.polls,
+            why: overdue.why,
+            mailbox: false,
+            name: None,
+            site: Some(site),
+            ended: None,
+        }
+    }
+}
+
 impl Lost {
     pub(crate) fn new() -> Self {
         Self {
@@ -87,24 +106,10 @@ pub(super) fn find(scheduler: &Scheduler) -> Vec<Late> {
             let channel = Channel::listed(&head);
             // A plain thread that waits is nobody's process.
             if let Some(overdue) = channel.overdue().filter(|late| !late.processes.is_empty()) {
-                let Overdue {
-                    receives,
-                    processes,
-                    polls,
-                    why,
-                } = overdue;
                 found.push(Late {
-                    kind: match receives {
-                        true => WaitKind::Recv,
-                        false => WaitKind::Send,
-                    },
-                    processes,
-                    polls,
-                    why,
                     mailbox: channel.is_mailbox(),
                     name: channel.stats().name,
-                    site: Some(site(channel.site())),
-                    ended: None,
+                    ..Late::in_channel(overdue, site(channel.site()))
                 });
             }
         });
@@ -138,30 +143,10 @@ fn in_other_channels(scheduler: &Scheduler) -> Vec<Late> {
     let mut found = Vec::new();
     for remote in &scheduler.remotes {
         let wanted = |object| awaited.contains(&object);
-        for (account, made_at) in remote.channels.wanted_accounts(wanted) {
-            let Some(Overdue {
-                receives,
-                processes,
-                polls,
-                why,
-            }) = account.overdue()
-            else {
-                continue;
-            };
-            found.push(Late {
-                kind: match receives {
-                    true => WaitKind::Recv,
-                    false => WaitKind::Send,
-                },
-                processes,
-                polls,
-                why,
-                mailbox: false,
-                name: None,
-                site: Some(site(made_at)),
-                ended: None,
-            });
-        }
+        let accounts = remote.channels.wanted_accounts(wanted).into_iter();
+        found.extend(accounts.filter_map(|(account, made_at)| {
+            Some(Late::in_channel(account.overdue()?, site(made_at)))
+        }));
     }
     found
 }

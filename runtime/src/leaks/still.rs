@@ -173,13 +173,8 @@ impl Keeping<'_> {
                 object()
             ));
         }
-        if let Some(holder) = self.witness.field_of(wait) {
-            let id = holder.process.map_or_else(String::new, |id| id.to_string());
-            return Some(format!(
-                "{what} of {} lay in a field of {}{id} when the handler began that it is in, and what a handler does with its fields is not followed",
-                object(),
-                holder.name
-            ));
+        if let Some(lay) = self.witness.field_of(wait) {
+            return Some(format!("{what} of {} {lay}", object()));
         }
         let (holders, all) = self.witness.others(wait);
         if !all {

@@ -404,8 +404,9 @@ impl<'a> Witness<'a> {
         (numbers.iter().take(LISTED).map(holding).collect(), all)
     }
 
-    /// The struct in whose field the other side of a channel lay when the handler began that it is in now, if that is all there is of it.
-    pub(super) fn field_of(&self, wait: Noted) -> Option<Holding> {
+    /// In whose field the other side of a channel lay when the handler began that its struct is in now, in words; if that is all there is
+    /// of it.
+    pub(super) fn field_of(&self, wait: Noted) -> Option<String> {
         let is_side = |tie: Tie| match wait.kind {
             WaitKind::Recv => matches!(tie, Tie::Sender | Tie::Weak),
             _ => tie == Tie::Receiver,
@@ -413,8 +414,15 @@ impl<'a> Witness<'a> {
         let mut held = self.holders.holders(wait.object).iter();
         let process = |number: u32| &self.holders.processes[number as usize];
         let of_field = held.find(|held| is_side(held.port.tie()) && process(held.by).handles)?;
-        let (_, all) = self.others(wait);
-        all.then(|| self.holding(process(of_field.by).id))
+        if !self.others(wait).1 {
+            return None;
+        }
+        let holder = self.holding(process(of_field.by).id);
+        let id = holder.process.map_or_else(String::new, |id| id.to_string());
+        Some(format!(
+            "lay in a field of {}{id} when the handler began that it is in, and what a handler does with its fields is not followed",
+            holder.name
+        ))
     }
 
     /// The process that was called.
@@ -531,12 +539,8 @@ impl<'a> Witness<'a> {
             if channel.is_none() {
                 return "what it waits for is not among the channels that are followed".to_owned();
             }
-            if let Some(holder) = self.field_of(wait) {
-                let id = holder.process.map_or_else(String::new, |id| id.to_string());
-                return format!(
-                    "{what} lay in a field of {}{id} when the handler began that it is in, and what a handler does with its fields is not followed",
-                    holder.name
-                );
+            if let Some(lay) = self.field_of(wait) {
+                return format!("{what} {lay}");
             }
             if !all {
                 return format!(
