@@ -44,7 +44,7 @@ use crate::sync::{AtomicU32, Guard, Ordering, UnsafeCell, prefetch};
 use crate::system::SystemInner;
 use crate::task::current;
 use crate::task::ending::{Ending, Watch};
-use crate::task::memory;
+use crate::task::memory::{self, Room};
 use crate::task::registry::{About, Slot};
 use crate::task::state::{Parked, State};
 use crate::task::waker;
@@ -222,7 +222,7 @@ where
     H: Home,
 {
     let scheduler = &home.system().scheduler;
-    let (slot, place) = take_room(scheduler, Layout::new::<Cell<F, H>>());
+    let (slot, place) = take_room(scheduler, Cell::<F, H>::ROOM);
     let place = place.cast::<Cell<F, H>>();
     let header = Header {
         state: State::new(1),
@@ -252,38 +252,30 @@ where
 // What follows does not depend on the type of the future, so it is compiled once and not for each kind of process.
 
 /// A slot for a process, and memory for its cell.
-#[inline]
-fn take_room(scheduler: &Scheduler, layout: Layout) -> (NonNull<Slot>, NonNull<u8>) {
+fn take_room(scheduler: &Scheduler, room: Room) -> (NonNull<Slot>, NonNull<u8>) {
     current::with_free_cache(scheduler, |mut cache| {
         let slot = scheduler.registry.take(cache.as_deref_mut());
         let cells = cache.map(|cache| &mut cache.cells);
-        (NonNull::from(slot), memory::take(cells, layout))
+        (NonNull::from(slot), memory::take(cells, room))
     })
 }
 
 /// Gives both back.
 ///
 /// # Safety
-/// Both came from `take_room`, with this layout, and what was in the memory is dropped.
-#[inline]
-unsafe fn give_room(
-    scheduler: &Scheduler,
-    slot: NonNull<Slot>,
-    place: NonNull<u8>,
-    layout: Layout,
-) {
+/// Both came from `take_room`, with this room, and what was in the memory is dropped.
+unsafe fn give_room(scheduler: &Scheduler, slot: NonNull<Slot>, place: NonNull<u8>, room: Room) {
     current::with_free_cache(scheduler, |mut cache| {
         // SAFETY: the registry of the scheduler keeps its slots.
         let slot = unsafe { slot.as_ref() };
         scheduler.registry.release(slot, cache.as_deref_mut());
         let cells = cache.map(|cache| &mut cache.cells);
         // SAFETY: by contract.
-        unsafe { memory::give(cells, place, layout) };
+        unsafe { memory::give(cells, place, room) };
     });
 }
 
 /// Makes a process visible that is described.
-#[inline]
 fn publish(header: NonNull<Header>, entry: Guard<'_, About>) {
     // SAFETY: the caller has just made the cell, and nobody else knows it.
     let task = unsafe { header.as_ref() };
@@ -312,6 +304,8 @@ where
     F::Output: IntoOutcome,
     H: Home,
 {
+    const ROOM: Room = Room::of(Layout::new::<Self>());
+
     const VTABLE: VTable = VTable {
         poll: Self::poll,
         drop_future: Self::drop_future,
@@ -470,7 +464,7 @@ where
         // SAFETY: the home keeps the scheduler.
         let scheduler = unsafe { scheduler.as_ref() };
         // SAFETY: both came from `create`, and what was in the memory is dropped.
-        unsafe { give_room(scheduler, slot, place.cast(), Layout::new::<Self>()) };
+        unsafe { give_room(scheduler, slot, place.cast(), Self::ROOM) };
         drop(home);
     }
 }

@@ -48,63 +48,80 @@ impl fmt::Debug for Cells {
     }
 }
 
-/// The class of a cell, and the layout of its blocks.
-#[inline]
-fn class(layout: Layout) -> Option<(usize, Layout)> {
-    let class = (layout.size() + ADDED).div_ceil(STEP);
-    if layout.align() > STEP || class >= CLASSES {
-        return None;
+/// The memory of one kind of cell. A constant of the kind, so that nothing is computed for each cell.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    /// The layout of its blocks.
+    block: Layout,
+    /// Which list they are in; `None` for those that are left to the allocator.
+    class: Option<usize>,
+}
+
+impl Room {
+    /// The room for a value of this layout.
+    pub(crate) const fn of(layout: Layout) -> Self {
+        let class = (layout.size() + ADDED).div_ceil(STEP);
+        if layout.align() <= STEP
+            && class < CLASSES
+            && let Some(block) = block(class)
+        {
+            return Self {
+                block,
+                class: Some(class),
+            };
+        }
+        Self {
+            block: layout,
+            class: None,
+        }
     }
-    Some((class, block(class)?))
 }
 
 /// The layout of the blocks of a class.
-#[inline]
-fn block(class: usize) -> Option<Layout> {
-    Layout::from_size_align((class * STEP).checked_sub(ADDED)?, STEP).ok()
+const fn block(class: usize) -> Option<Layout> {
+    let Some(size) = (class * STEP).checked_sub(ADDED) else {
+        return None;
+    };
+    match Layout::from_size_align(size, STEP) {
+        Ok(layout) => Some(layout),
+        Err(_) => None,
+    }
 }
 
 /// Memory for a cell; `cells` are those of the worker, if the caller is one.
 #[inline]
-pub(crate) fn take(cells: Option<&mut Cells>, layout: Layout) -> NonNull<u8> {
-    let Some((class, block)) = class(layout) else {
-        return allocate(layout);
-    };
-    if let Some(cells) = cells
+pub(crate) fn take(cells: Option<&mut Cells>, room: Room) -> NonNull<u8> {
+    if let Some(class) = room.class
+        && let Some(cells) = cells
         && let Some(last) = cells.last[class]
     {
         // SAFETY: a block in the list is free, and holds a `Block`.
         cells.last[class] = unsafe { last.as_ref() }.next;
-        cells.bytes -= block.size();
+        cells.bytes -= room.block.size();
         return last.cast();
     }
-    allocate(block)
+    allocate(room.block)
 }
 
 /// Takes memory back.
 ///
 /// # Safety
-/// It came from [`take`] with the same layout, and nobody uses it any more.
+/// It came from [`take`] with the same room, and nobody uses it any more.
 #[inline]
-pub(crate) unsafe fn give(cells: Option<&mut Cells>, place: NonNull<u8>, layout: Layout) {
-    let layout = match class(layout) {
-        None => layout,
-        Some((class, block)) => {
-            if let Some(cells) = cells
-                && cells.bytes + block.size() <= KEPT
-            {
-                let free = place.cast::<Block>();
-                let next = cells.last[class].replace(free);
-                // SAFETY: by contract the memory is free, and it is large enough and aligned for a `Block`.
-                unsafe { free.write(Block { next }) };
-                cells.bytes += block.size();
-                return;
-            }
-            block
-        }
-    };
+pub(crate) unsafe fn give(cells: Option<&mut Cells>, place: NonNull<u8>, room: Room) {
+    if let Some(class) = room.class
+        && let Some(cells) = cells
+        && cells.bytes + room.block.size() <= KEPT
+    {
+        let free = place.cast::<Block>();
+        let next = cells.last[class].replace(free);
+        // SAFETY: by contract the memory is free, and it is large enough and aligned for a `Block`.
+        unsafe { free.write(Block { next }) };
+        cells.bytes += room.block.size();
+        return;
+    }
     // SAFETY: by contract; `take` has used this layout.
-    unsafe { alloc::dealloc(place.as_ptr(), layout) };
+    unsafe { alloc::dealloc(place.as_ptr(), room.block) };
 }
 
 fn allocate(layout: Layout) -> NonNull<u8> {
@@ -132,29 +149,29 @@ impl Drop for Cells {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{Cells, KEPT, give, take};
+    use super::{Cells, KEPT, Room, give, take};
     use std::alloc::Layout;
 
-    fn layout(size: usize) -> Layout {
-        Layout::from_size_align(size, 8).expect("a layout")
+    fn room(size: usize) -> Room {
+        Room::of(Layout::from_size_align(size, 8).expect("a layout"))
     }
 
     #[test]
     fn what_was_freed_last_is_used_first_and_by_its_class_only() {
         let mut cells = Cells::default();
-        let [first, second] = [(); 2].map(|()| take(Some(&mut cells), layout(100)));
+        let [first, second] = [(); 2].map(|()| take(Some(&mut cells), room(100)));
         for place in [first, second] {
-            // SAFETY: taken above with this layout.
-            unsafe { give(Some(&mut cells), place, layout(100)) };
+            // SAFETY: taken above with this room.
+            unsafe { give(Some(&mut cells), place, room(100)) };
         }
-        let other = take(Some(&mut cells), layout(88));
+        let other = take(Some(&mut cells), room(88));
         assert!(other != first && other != second);
         // 97 and 104 bytes are of the same class as 100.
-        assert_eq!(take(Some(&mut cells), layout(104)), second);
-        assert_eq!(take(Some(&mut cells), layout(97)), first);
+        assert_eq!(take(Some(&mut cells), room(104)), second);
+        assert_eq!(take(Some(&mut cells), room(97)), first);
         for (place, size) in [(first, 97), (second, 104), (other, 88)] {
-            // SAFETY: taken above with this layout.
-            unsafe { give(None, place, layout(size)) };
+            // SAFETY: taken above with this room.
+            unsafe { give(None, place, room(size)) };
         }
     }
 
@@ -162,10 +179,10 @@ mod tests {
     fn a_worker_keeps_no_more_than_the_limit() {
         let mut cells = Cells::default();
         let count = 2 * KEPT / 512;
-        let places: Vec<_> = (0..count).map(|_| take(None, layout(480))).collect();
+        let places: Vec<_> = (0..count).map(|_| take(None, room(480))).collect();
         for place in places {
-            // SAFETY: taken above with this layout.
-            unsafe { give(Some(&mut cells), place, layout(480)) };
+            // SAFETY: taken above with this room.
+            unsafe { give(Some(&mut cells), place, room(480)) };
         }
         assert!(cells.bytes <= KEPT && cells.bytes + 480 > KEPT);
     }
@@ -173,13 +190,13 @@ mod tests {
     #[test]
     fn large_and_strictly_aligned_cells_are_left_to_the_allocator() {
         let mut cells = Cells::default();
-        for layout in [
-            layout(4_000),
-            Layout::from_size_align(64, 64).expect("a layout"),
+        for room in [
+            room(4_000),
+            Room::of(Layout::from_size_align(64, 64).expect("a layout")),
         ] {
-            let place = take(Some(&mut cells), layout);
-            // SAFETY: taken above with this layout.
-            unsafe { give(Some(&mut cells), place, layout) };
+            let place = take(Some(&mut cells), room);
+            // SAFETY: taken above with this room.
+            unsafe { give(Some(&mut cells), place, room) };
             assert_eq!(cells.bytes, 0);
         }
     }
