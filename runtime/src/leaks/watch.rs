@@ -2,9 +2,9 @@
 //!
 //! A pass comes every [`PERIOD`] while something runs. While nothing does, each comes after twice the time, up to [`LONGEST`]; so in
 //! an idle system what becomes true by itself (a plain thread drops its endpoint) is still found. Between two passes lies at least
-//! [`REST`] times what the last one took: a hundredth of one thread's time at most, and nothing of the workers'. While nothing runs it
-//! is [`IDLE_REST`] times, also before the first one, so that many processes which only wait cost next to nothing; unless nothing is
-//! due either, so that the program may hang.
+//! [`REST`] times what the last one ran on a processor: a hundredth of one thread's time at most, and nothing of the workers'. While
+//! nothing runs it is [`IDLE_REST`] times, also before the first one, so that many processes which only wait cost next to nothing;
+//! unless nothing is due either, so that the program may hang.
 //!
 //! A system that somebody waits for ([`Builder::run`](crate::system::Builder::run)) is looked at as soon as nothing runs in it, for it
 //! may be deadlocked.
@@ -27,7 +27,7 @@ use crate::error::Error;
 use crate::observe::{BOOKS, Event, EventKind, Site};
 use crate::process::exit::{Exit, Fault};
 use crate::scheduler::Scheduler;
-use crate::sync::Ordering;
+use crate::sync::{self, Ordering};
 use crate::system::{SystemInner, print_error};
 use crate::task::{ProcessId, TaskRef};
 use crate::time::sleep::later;
@@ -36,7 +36,7 @@ use crate::time::sleep::later;
 const PERIOD: Duration = Duration::from_secs(1);
 /// What lies between two passes at most.
 const LONGEST: Duration = Duration::from_secs(60);
-/// How much longer than a pass takes is left between two.
+/// How much longer than a pass runs is left between two.
 const REST: u32 = 100;
 /// The same while nothing runs, up to [`LONGEST`].
 const IDLE_REST: u32 = 1000;
@@ -201,6 +201,8 @@ impl Watching {
 
     fn pass(&mut self, system: &Arc<SystemInner>, begun: Instant, breathe: &mut dyn FnMut()) {
         let scheduler = &*system.scheduler;
+        // Not the time that goes by: on a busy machine most of that is other threads'.
+        let ran = sync::thread_time();
         let steps = deadlock::steps(scheduler);
         let after = system.policy.suspect_after;
         let with_suspects = !after.is_zero() && begun >= self.next_suspects;
@@ -228,10 +230,14 @@ impl Watching {
             Some(before) if Some(before) == steps => (self.rest * 2).min(LONGEST),
             _ => PERIOD,
         };
+        let took = match (ran, sync::thread_time()) {
+            (Some(ran), Some(by_now)) => by_now.saturating_sub(ran),
+            _ => now - begun,
+        };
         self.steps = steps;
         self.last = now;
-        self.cost = COST.1.min((now - begun) / scheduler.registry.used().max(1));
-        self.earliest = now + (now - begun) * REST;
+        self.cost = COST.1.min(took / scheduler.registry.used().max(1));
+        self.earliest = now + took * REST;
         self.next = (now + self.rest).max(self.earliest);
     }
 

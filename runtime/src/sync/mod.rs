@@ -31,7 +31,7 @@ pub(crate) use lock::{Guard, Lock};
 pub(crate) use modelled::{
     AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, BiasedGuard, BiasedLock, Guard, Lock, Ordering,
     Owning, UnsafeCell, fence, fence_after_exchange, has_heavy_fence, heavy_fence, light_fence,
-    may_own_locks, now, take_collisions, thread, thread_local, wait_a_moment,
+    may_own_locks, now, take_collisions, thread, thread_local, thread_time, wait_a_moment,
 };
 #[cfg(all(loom, test))]
 pub(crate) use modelled::{
@@ -41,7 +41,7 @@ pub(crate) use modelled::{
 pub(crate) use real::{
     AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering, UnsafeCell,
     collided, fence, fence_after_exchange, has_heavy_fence, heavy_fence, light_fence, now,
-    take_collisions, thread, thread_local, wait_a_moment,
+    take_collisions, thread, thread_local, thread_time, wait_a_moment,
 };
 
 pub(crate) use prefetch::{prefetch, prefetch_before, prefetch_rest};

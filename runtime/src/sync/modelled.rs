@@ -173,6 +173,11 @@ pub(crate) fn wait_a_moment(_round: u32) {
     thread::yield_now();
 }
 
+/// A model has no time.
+pub(crate) fn thread_time() -> Option<Duration> {
+    None
+}
+
 /// A model has one.
 pub(crate) fn has_heavy_fence() -> bool {
     true

@@ -102,6 +102,16 @@ pub(crate) fn heavy_fence() -> bool {
     false
 }
 
+/// How long this thread has run on a processor; `None` where the system does not say.
+pub(crate) fn thread_time() -> Option<Duration> {
+    #[cfg(target_os = "linux")]
+    {
+        crate::sync::kernel::thread_time()
+    }
+    #[cfg(not(target_os = "linux"))]
+    None
+}
+
 thread_local! {
     static COLLISIONS: Cell<u32> = const { Cell::new(0) };
 }
