@@ -11,6 +11,8 @@
 //! - `queue.len() + permits <= capacity`, except for hand-offs that their receiver never saw: those go back to the head,
 //!   outside the bound.
 //! - On a rendezvous, `permits <=` parked receivers at the moment of the grant.
+//! - Who gets room that a permit gave back is marked as woken before the lock is released: the search for leaks asks under the lock
+//!   whether there are permits, and looks afterwards at who is parked.
 //! - User code (destructors, foreign wakers) never runs under the lock.
 //!
 //! Model: `tests/loom_channel.rs`, `tests/loom_select.rs`.
@@ -330,6 +332,7 @@ impl<T> Core<T> {
         let mut state = self.state.lock();
         state.permits -= 1;
         let mut sent = true;
+        let gives_room = offer.is_none();
         if let Some(offer) = offer {
             sent = !state.has(NO_RECEIVERS);
             if sent {
@@ -342,8 +345,14 @@ impl<T> Core<T> {
             }
         }
         state.match_up(&mut wakes);
-        drop(state);
-        wakes.wake();
+        if gives_room {
+            let marked = wakes.mark();
+            drop(state);
+            marked.wake();
+        } else {
+            drop(state);
+            wakes.wake();
+        }
         sent
     }
 

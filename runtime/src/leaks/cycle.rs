@@ -151,7 +151,8 @@ fn search(scheduler: &Scheduler, from: ProcessId) {
     };
     // One at a time, so that of two who find the same cycle the second finds the first one's victim awake.
     let mut known = scheduler.cycles.0.lock();
-    if follow(registry, from).as_ref() != Some(&path) || !is_real(scheduler, &path) {
+    // In this order: who was given room before the mailboxes were looked at is not parked any more afterwards.
+    if !is_real(scheduler, &path) || follow(registry, from).as_ref() != Some(&path) {
         return;
     }
     // Who parked last comes first.

@@ -11,6 +11,9 @@
 //! that, and none of them runs: what was true at that moment stays true until a forced stop. No version numbers are needed for the
 //! channels, because they are counted between two looks at the processes.
 //!
+//! Room in a channel may also come from somebody without a receiver, who gives back a permit. Whoever gets it is marked as woken
+//! before the lock of the channel is released: so if no permit was found in (2), those who got the last ones do not look parked in (3).
+//!
 //! A call that closes a cycle of calls is refused after its process has parked, by the same step of the same worker. So if somebody
 //! among the accused is still in the hands of its worker when the looks above are over, those in calls count as live.
 //!

@@ -157,6 +157,25 @@ impl TaskWaker {
         }
     }
 
+    /// Marks a process of ours as woken; whether the caller must queue it, by [`wake_notified`](Self::wake_notified).
+    #[must_use = "nobody else queues it"]
+    pub(crate) fn notify(&self) -> bool {
+        match self {
+            Self::Task(task) => task.state.notify() == Notify::Queue,
+            Self::Other(_) => false,
+        }
+    }
+
+    /// Wakes after [`notify`](Self::notify), which has said whether the process must be queued, and is used up. Never panics.
+    pub(crate) fn wake_notified(self, must_be_queued: bool) {
+        match self {
+            // Nobody else may run or finish it before it is queued, so it still lives.
+            Self::Task(task) if must_be_queued => task.scheduler().schedule(task.header()),
+            Self::Task(_) => {}
+            Self::Other(waker) => wake_foreign(waker),
+        }
+    }
+
     /// Wakes, behind all that is queued on this worker, which the caller tells of its surplus afterwards. Never panics.
     pub(crate) fn wake_behind(self) {
         match self {

@@ -4,12 +4,14 @@
 //! Processes, ports, channels and the pass are the production ones. One thread of the model is the worker and everybody outside,
 //! another one searches.
 //!
-//! Tried: Relaxed where a worker stores `Line::wait` (a process that has ended is read as parked and waiting for nothing, and is
-//! proven stuck).
+//! Tried: a process that gets the room of a permit woken after the channel is unlocked (it is proven stuck, and runs); Relaxed where
+//! a worker stores `Line::wait` (a process that has ended is read as parked and waiting for nothing, and is proven stuck).
 
 use loom::thread;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
 
 use super::{Race, model, system};
 use crate::leaks;
@@ -114,6 +116,43 @@ fn what_stands_still_is_proven() {
         assert_eq!(lab.search().join().unwrap(), 1);
         lab.stop();
         assert_eq!(ran.load(Ordering::SeqCst), 0);
+        drop((task, here));
+    });
+}
+
+/// Polls once, from nowhere.
+fn poll<F: Future>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
+    future
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Waits for room in a channel whose only receiver it has.
+#[process]
+async fn fills(out: &Sender<u32>, input: &Receiver<u32>, ran: &Arc<AtomicUsize>) -> Result<()> {
+    out.send(1).await?;
+    ran.fetch_add(1, Ordering::SeqCst);
+    input.recv().await;
+    Ok(())
+}
+
+/// Room is given back by somebody who has no receiver, and nothing at all before it is looked for: who gets the room has run.
+#[test]
+fn room_that_is_given_back_before_the_look_is_seen_after_it() {
+    model("permit given back, search", 3, || {
+        let lab = Lab::new();
+        let here = lab.worker.enter();
+        let (out, input) = bounded(1);
+        let ran = Arc::new(AtomicUsize::new(0));
+        let room = match poll(&mut Box::pin(out.clone().ready_owned())) {
+            Poll::Ready(room) => room.expect("it is open"),
+            Poll::Pending => unreachable!("there is room"),
+        };
+        let task = lab.scope.spawn(fills(out, input, Arc::clone(&ran)));
+        lab.worker.run_ready();
+        let proven = lab.search_during(|| drop(room));
+        assert_eq!(ran.load(Ordering::SeqCst), 1);
+        assert_eq!(proven, 0, "it has run");
         drop((task, here));
     });
 }
