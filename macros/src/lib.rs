@@ -210,7 +210,7 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | option | default | |
 /// |---|---|---|
 /// | `seeds = 200` | 64 | how many runs, each with choices of its own; seed 0 makes none |
-/// | `strategy = "mix"` | `"mix"` | how schedules are searched: `mix`, `baseline`, `random`, `pct`, `holds`, `urw` |
+/// | `strategy = "mix"` | `"mix"` | how schedules are searched: `mix`, `baseline`, `random`, `pct`, `holds`, `pos`, `urw` |
 /// | `faults(panic = 0.01, slow = 0.05, stall = 0.01, delay = 0.05)` | none | what may go wrong, and how likely it is at each place |
 /// | `max_steps = 100_000` | 100,000 | how many steps a run may take |
 /// | `leaks = "allow"` | `"deny"` | whether processes may be left that wait for ever |

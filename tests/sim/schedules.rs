@@ -136,6 +136,7 @@ fn a_lost_update_is_found_by_every_strategy_and_needs_one_choice() {
         Strategy::Random,
         Strategy::Pct,
         Strategy::Holds,
+        Strategy::Pos,
         Strategy::Urw,
     ] {
         let failure = find(strategy);
@@ -480,6 +481,7 @@ fn a_loop_that_asks_starves_nobody() {
         Strategy::Pct,
         Strategy::Holds,
         Strategy::Random,
+        Strategy::Pos,
         Strategy::Urw,
     ] {
         let search = Simulation::new("asks").seeds(200).strategy(strategy);
@@ -582,6 +584,7 @@ fn a_loop_that_yields_starves_nobody() {
         Strategy::Random,
         Strategy::Pct,
         Strategy::Holds,
+        Strategy::Pos,
         Strategy::Urw,
     ] {
         let search = Simulation::new("spins").seeds(200).strategy(strategy);

@@ -7,11 +7,12 @@ use roundrock::prelude::*;
 use roundrock::sim::{Faults, Reason, Simulation, Strategy};
 use roundrock_tests::yield_now;
 
-const STRATEGIES: [Strategy; 5] = [
+const STRATEGIES: [Strategy; 6] = [
     Strategy::Baseline,
     Strategy::Random,
     Strategy::Pct,
     Strategy::Holds,
+    Strategy::Pos,
     Strategy::Urw,
 ];
 

@@ -25,12 +25,13 @@ const SIMULATED: [&str; 10] = [
     "real",
 ];
 /// Names that users may write, and the variants of the runtime.
-const STRATEGIES: [(&str, &str); 6] = [
+const STRATEGIES: [(&str, &str); 7] = [
     ("mix", "Mix"),
     ("baseline", "Baseline"),
     ("random", "Random"),
     ("pct", "Pct"),
     ("holds", "Holds"),
+    ("pos", "Pos"),
     ("urw", "Urw"),
 ];
 const FAULTS: [&str; 4] = ["panic", "slow", "stall", "delay"];

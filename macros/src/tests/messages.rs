@@ -500,7 +500,7 @@ fn test_with_wrong_options() {
         (
             "strategy = \"dfs\"",
             "unknown strategy `dfs`",
-            "the strategies are `mix`, `baseline`, `random`, `pct`, `holds`, `urw`",
+            "the strategies are `mix`, `baseline`, `random`, `pct`, `holds`, `pos`, `urw`",
         ),
         ("strategy = mix", "not a text", "write `strategy = \"mix\"`"),
         (

@@ -357,7 +357,8 @@ impl Machine {
                 Some(place) => ready.get(place as usize).map_or(0, |ready| ready.process),
             };
             let mut choices = self.choices.borrow_mut();
-            choices.process(Some(Point::before(kind)), others + 1, self.place(), who)
+            let point = Some((Point::before(kind), object));
+            choices.process(point, others + 1, self.place(), who)
         };
         if chosen == HOLD {
             drop((ready, jobs));

@@ -50,6 +50,7 @@ mod labels;
 pub(crate) mod machine;
 mod model;
 mod monitor;
+mod pos;
 mod probe;
 mod quiet;
 mod reason;

@@ -274,7 +274,7 @@ impl Choices {
     #[inline]
     pub(crate) fn process(
         &mut self,
-        at_point: Option<Point>,
+        at_point: Option<(Point, u64)>,
         among: u32,
         at: (u32, u64),
         who: impl Fn(u32) -> u32,
