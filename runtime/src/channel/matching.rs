@@ -1,4 +1,5 @@
-//! What a channel does when parties must be matched: messages in the buffer, parked receivers, parked senders, and room.
+//! What a channel does when parties must be matched: messages in the buffer, parked receivers, parked senders, and room; and how
+//! room is granted, and given back.
 //!
 //! The invariants are those of [`core`](super::core), which deals with the common cases itself; here they are restored after
 //! room, messages or receivers appeared.
@@ -8,11 +9,78 @@
     reason = "values that are moved between the places of parked operations"
 )]
 
-use crate::channel::core::{NO_SENDERS, RETURNED, State, take};
+use std::ptr;
+
+use crate::channel::core::{Core, MANY, NO_RECEIVERS, NO_SENDERS, RETURNED, State, take};
+use crate::channel::head::{Park, Started};
 use crate::channel::select::Token;
 use crate::channel::wait::{self, Offer, Wakes};
 use crate::observe::BOOKS;
 use crate::task::current;
+use crate::task::waker::TaskWaker;
+
+impl<T> Core<T> {
+    /// Asks for room: a permit counts against the capacity, or on a parked receiver of a rendezvous.
+    pub(crate) fn ready(&self, count: u32, park: Option<Park<'_, '_>>) -> Started {
+        let mut state = self.state.lock();
+        let token = park.as_ref().and_then(|park| park.token);
+        if state.has(NO_RECEIVERS) || state.refuses() {
+            return Started::Closed;
+        }
+        let claim = || token.is_none_or(Token::claim);
+        if state.senders.is_empty()
+            && state.can_grant(token.map_or(ptr::null(), ptr::from_ref), count)
+        {
+            if !claim() {
+                return Started::Lost;
+            }
+            state.permits += count;
+            return Started::Done;
+        }
+        let Some(Park { node, cx, token }) = park else {
+            return Started::Full;
+        };
+        state.gates |= if count > 1 { MANY } else { 0 };
+        // The caller has prepared a waker that is not ours.
+        let (offer, waker) = (Offer::Ready(count), TaskWaker::of(cx));
+        // SAFETY: the node is idle and pinned in the future of the caller, which withdraws it.
+        unsafe { state.senders.push(node, offer, waker, token) };
+        Started::Parked
+    }
+
+    /// Uses a permit for a message, or gives it back. False if the message could not be sent: no receiver is left.
+    ///
+    /// # Safety
+    /// The caller owns a permit; a given offer is full, as for [`send`](Self::send).
+    pub(crate) unsafe fn use_permit(&self, offer: Option<Offer>) -> bool {
+        let mut wakes = Wakes::default();
+        let mut state = self.state.lock();
+        state.permits -= 1;
+        let mut sent = true;
+        let gives_room = offer.is_none();
+        if let Some(offer) = offer {
+            sent = !state.has(NO_RECEIVERS);
+            if sent {
+                // SAFETY: by contract the offer is full.
+                let message = unsafe { take(offer) };
+                state.count_sent();
+                state.push_back(message);
+            } else {
+                state.refuse();
+            }
+        }
+        state.match_up(&mut wakes);
+        if gives_room {
+            let marked = wakes.mark();
+            drop(state);
+            marked.wake();
+        } else {
+            drop(state);
+            wakes.wake();
+        }
+        sent
+    }
+}
 
 impl<T> State<T> {
     /// Takes the next message for a receiver that runs.
