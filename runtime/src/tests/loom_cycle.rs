@@ -177,7 +177,7 @@ fn three_that_call_each_other_at_once_do_not_all_wait() {
 
 #[test]
 fn a_call_that_is_refused_is_not_proven_stuck_before() {
-    model("call, refuse, search", 3, || {
+    model("call, refuse, search", 2, || {
         let (scope, worker) = lab(1);
         let here = worker.enter();
         let ended = Arc::<Ended>::default();

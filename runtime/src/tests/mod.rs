@@ -10,6 +10,7 @@ mod loom_biased;
 mod loom_blocking;
 mod loom_channel;
 mod loom_cycle;
+mod loom_flavors;
 mod loom_holders;
 mod loom_idle;
 mod loom_lock;
