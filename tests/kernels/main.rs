@@ -21,6 +21,7 @@ mod order;
 mod pods;
 mod relock;
 mod rust;
+mod shared;
 mod suspected;
 mod systems;
 mod table;

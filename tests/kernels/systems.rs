@@ -75,3 +75,70 @@ fn ports_of_processes_of_another_system() {
         }
     });
 }
+
+/// The ends of processes and scopes of another system are awaited, whose numbers are those of the processes and scopes that wait.
+#[test]
+fn ends_in_another_system() {
+    #[process]
+    async fn works(go: &Receiver<()>) {
+        go.recv().await;
+    }
+
+    #[process]
+    async fn awaits(there: Task<()>) -> Result<()> {
+        Ok(there.await?)
+    }
+
+    #[process]
+    async fn joins(there: Scope) -> Result<()> {
+        there.join().await
+    }
+
+    watched(|stage: &Stage| {
+        for round in 0..20 {
+            stage.set(format!("round {round}"));
+            let (give, given) = mpsc::channel::<(Vec<Task<()>>, Vec<Scope>)>();
+            let (tell, told) = mpsc::channel::<()>();
+            let other = thread::spawn(move || {
+                System::builder().workers(1).run(async move |scope| {
+                    let (go, hold) = rendezvous();
+                    let here = || scope.spawn(works(hold.clone()));
+                    let tasks: Vec<_> = (0..PAIRS).map(|_| here()).collect();
+                    let children = (0..PAIRS).map(|_| {
+                        let child = scope.child("there");
+                        child.spawn(works(hold.clone()));
+                        child
+                    });
+                    give.send((tasks, children.collect()))?;
+                    blocking(move || told.recv()).await?;
+                    go.finish();
+                    drop(hold);
+                    scope.join().await
+                })
+            });
+            let result = System::builder().workers(1).run(async move |scope| {
+                let (tasks, scopes) = given.recv()?;
+                let waiting: Vec<_> = tasks
+                    .into_iter()
+                    .map(|there| scope.spawn(awaits(there)))
+                    .collect();
+                for there in scopes {
+                    let child = scope.child("here");
+                    child.spawn(joins(there));
+                }
+                for _ in 0..20 {
+                    let leaks = scope.system().leaks();
+                    assert!(leaks.iter().all(|leak| !leak.is_proven()), "{leaks:#?}");
+                    yield_now().await;
+                }
+                tell.send(())?;
+                for task in waiting {
+                    task.await?;
+                }
+                scope.join().await
+            });
+            result.expect("the one that waits");
+            other.join().expect("no panic").expect("the one that works");
+        }
+    });
+}

@@ -11,8 +11,8 @@
 //! - `queue.len() + permits <= capacity`, except for hand-offs that their receiver never saw: those go back to the head,
 //!   outside the bound.
 //! - On a rendezvous, `permits <=` parked receivers at the moment of the grant.
-//! - Who gets room that a permit gave back is marked as woken before the lock is released: the search for leaks asks under the lock
-//!   whether there are permits, and looks afterwards at who is parked.
+//! - Who gets room because a permit was used or given back is marked as woken before the lock is released: the search for leaks asks
+//!   under the lock whether there are permits, and looks afterwards at who is parked.
 //! - User code (destructors, foreign wakers) never runs under the lock.
 //!
 //! Model: `tests/loom_channel.rs`, `tests/loom_select.rs`.
@@ -71,13 +71,16 @@ pub(super) struct State<T> {
     pub(super) stats: Counters,
     /// Where the channel is in the list of its shard.
     pub(super) listed: u32,
+    /// A part of the address of who parked last to receive; zero if nobody has.
+    pub(super) received_by: u32,
     /// The process whose mailbox this is.
     pub(super) owner: Option<TaskRef>,
     pub(super) cold: Option<Box<Cold>>,
 }
 
 #[cfg(all(target_pointer_width = "64", not(loom)))]
-const _: () = assert!(size_of::<Core<u64>>() <= 192, "every channel has one");
+// With the word that the allocator of the C library adds, a multiple of 16.
+const _: () = assert!(size_of::<Core<u64>>() <= 200, "every channel has one");
 
 /// No sender is left.
 pub(super) const NO_SENDERS: u8 = 1;
@@ -91,6 +94,8 @@ pub(super) const DISCARDS: u8 = 8;
 pub(super) const RETURNED: u8 = 16;
 /// Somebody has waited for room for several messages at once.
 pub(super) const MANY: u8 = 32;
+/// Several have parked to receive.
+pub(super) const SEVERAL: u8 = 64;
 
 // SAFETY: all parts are behind the lock or atomic; messages move between threads, so they must be `Send`.
 unsafe impl<T: Send> Send for Core<T> {}
@@ -125,6 +130,7 @@ impl<T> Core<T> {
                 sent_by: 0,
                 stats: Counters::default(),
                 listed: 0,
+                received_by: 0,
                 owner: None,
                 cold: None,
             }),
@@ -344,6 +350,7 @@ impl<T> Core<T> {
                 // SAFETY: by contract.
                 return unsafe { Self::recv_prepared(state, place, park, object) };
             };
+            state.note_receiver(waker.address());
             // SAFETY: the node is idle and pinned in the future of the caller, which withdraws it.
             unsafe {
                 state
@@ -380,6 +387,7 @@ impl<T> Core<T> {
                     return unsafe { Self::recv_prepared(state, place, park, object) };
                 };
                 let Park { node, token, .. } = park;
+                state.note_receiver(waker.address());
                 // SAFETY: the node is idle and pinned in the future of the caller, which withdraws it.
                 unsafe { state.receivers.push(node, Offer::Recv(place), waker, token) };
                 if state.senders.is_empty() {
@@ -509,6 +517,7 @@ impl<T> Core<T> {
                 done => done,
             }
         } else {
+            state.note_receiver(TaskWaker::address_of(cx));
             // SAFETY: by contract.
             unsafe { state.receivers.renew(node, cx) }
         };
@@ -560,6 +569,23 @@ impl<T> State<T> {
     #[inline]
     pub(super) fn has_room(&self) -> bool {
         self.queue.len() as u64 + u64::from(self.permits) < u64::from(self.capacity)
+    }
+
+    /// Notes who parks to receive, by the address of its waker: a message that was handed to one of several, and not seen, goes back to
+    /// the others, and of a receiver that is no port only this tells that there are several.
+    #[inline]
+    fn note_receiver(&mut self, address: usize) {
+        // Cells are aligned, and nobody has so many that two of them are alike.
+        let who = (address >> 4) as u32;
+        if BOOKS && self.received_by != who {
+            self.set_several();
+            self.received_by = who;
+        }
+    }
+
+    #[cold]
+    fn set_several(&mut self) {
+        self.gates |= if self.received_by == 0 { 0 } else { SEVERAL };
     }
 
     /// Whether new messages of the current process are refused.

@@ -57,7 +57,6 @@ impl<T> Core<T> {
         let mut state = self.state.lock();
         state.permits -= 1;
         let mut sent = true;
-        let gives_room = offer.is_none();
         if let Some(offer) = offer {
             sent = !state.has(NO_RECEIVERS);
             if sent {
@@ -69,8 +68,7 @@ impl<T> Core<T> {
                 state.refuse();
             }
         }
-        state.match_up(&mut wakes);
-        if gives_room {
+        if state.match_up(&mut wakes) {
             let marked = wakes.mark();
             drop(state);
             marked.wake();
@@ -144,8 +142,9 @@ impl<T> State<T> {
         Ok(message)
     }
 
-    /// Restores the invariants after room, messages or receivers appeared.
-    pub(super) fn match_up(&mut self, wakes: &mut Wakes) {
+    /// Restores the invariants after room, messages or receivers appeared. Whether room was granted.
+    pub(super) fn match_up(&mut self, wakes: &mut Wakes) -> bool {
+        let mut granted = false;
         loop {
             if !self.queue.is_empty() && !self.receivers.is_empty() {
                 // SAFETY: under the lock.
@@ -159,14 +158,14 @@ impl<T> State<T> {
             }
             // SAFETY: under the lock.
             let Some((offer, token)) = (unsafe { self.senders.first_offer() }) else {
-                return;
+                return granted;
             };
             let count = match offer {
                 Offer::Ready(count) => count,
                 _ => 1,
             };
             if !self.can_grant(token, count) {
-                return;
+                return granted;
             }
             // SAFETY: under the lock.
             let Some(sender) = (unsafe { self.senders.claim_oldest() }) else {
@@ -184,6 +183,7 @@ impl<T> State<T> {
                     self.push_back(message);
                 }
             }
+            granted = true;
             // SAFETY: under the lock; claimed above.
             wakes.add(unsafe { self.senders.finish(sender, wait::DONE) });
         }

@@ -100,6 +100,8 @@ pub(super) struct Held {
     pub(super) port: Port,
     /// The number of the process in [`Facts::processes`].
     pub(super) by: u32,
+    /// How many own it together, parked or not.
+    of: u32,
     /// Not zero: the same endpoint as in other entries with this number and port.
     owners: usize,
 }
@@ -286,11 +288,15 @@ impl Facts {
         let handles = parked.handles;
         self.processes.push(parked);
         // The fields of a struct mean something only between two messages.
-        let owners = about.ports.owners();
+        let (owners, of) = (about.ports.owners(), about.ports.count_of_owners());
         let known = if handles && !fields { 1 } else { usize::MAX };
         let ports = about.ports.iter().take(known);
-        self.held
-            .extend(ports.map(|port| Held { port, by, owners }));
+        self.held.extend(ports.map(|port| Held {
+            port,
+            by,
+            of,
+            owners,
+        }));
     }
 
     /// Which processes hold endpoints of these channels at this moment, parked or not: for what is said of a channel, and for no proof.
@@ -450,18 +456,22 @@ impl Facts {
     }
 }
 
-/// How many strong senders, receivers and weak senders of their channel these are.
+/// How many strong senders, receivers and weak senders of their channel these are, which lie sorted.
 fn known(held: &[Held]) -> [u64; 3] {
     let mut sum = [0; 3];
-    // What several own together counts once for all, and as often as the first of them has it.
-    let mut first = None;
-    for held in held {
-        let (tie, shared) = (held.port.tie(), held.owners != 0);
-        let before = first.filter(|&(owners, known, _)| (owners, known) == (held.owners, tie));
-        if !shared || before.is_none_or(|(_, _, by)| by == held.by) {
-            let weights = tie.weights();
-            sum = [0, 1, 2].map(|side: usize| sum[side] + weights[side]);
-            first = Some((held.owners, tie, held.by));
+    let together = |one: &Held, other: &Held| {
+        (one.owners, one.port.tie()) == (other.owners, other.port.tie()) && one.owners != 0
+    };
+    for held in held.chunk_by(together) {
+        let first = held[0].by;
+        let own = held.iter().take_while(|held| held.by == first).count();
+        // What several own together counts once for all, as often as the first of them has it; and not at all as long as one of them
+        // runs, or waits for something outside. The newest count is the smallest: one that has ended is gone.
+        let owners = held.chunk_by(|one, other| one.by == other.by).count();
+        let all = held.iter().map(|held| held.of).min();
+        if held[0].owners == 0 || all == u32::try_from(owners).ok() {
+            let weights = held[0].port.tie().weights();
+            sum = [0, 1, 2].map(|side: usize| sum[side] + own as u64 * weights[side]);
         }
     }
     sum

@@ -25,7 +25,7 @@
 //!
 //! Model: `tests/loom_holders.rs`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::deadlock;
 use super::facts::{BREATH, Facts, Fast, Pins, Whom, still_parked};
@@ -99,7 +99,7 @@ pub(super) fn search(
     let mut live = vec![false; graph.len()];
     let suspects = graph.stuck(&live, false);
     if suspects.contains(&true) {
-        look_again(&facts, pins, scheduler, &suspects, &mut live);
+        look_again(&facts, scheduler, &suspects, &mut live);
     }
     let stuck = graph.stuck(&live, true);
     let mut stranded = graph.stuck(&live, false);
@@ -155,7 +155,7 @@ impl Found {
         let mut live = vec![false; graph.len()];
         let suspects = graph.stuck(&live, true);
         if suspects.contains(&true) {
-            look_again(facts, pins, scheduler, &suspects, &mut live);
+            look_again(facts, scheduler, &suspects, &mut live);
         }
         let stuck = graph.stuck(&live, true);
         self.likely = Some(Likely { graph, stuck });
@@ -163,31 +163,8 @@ impl Found {
 }
 
 /// Marks everybody among the suspects of whom something changed.
-fn look_again(
-    facts: &Facts,
-    pins: &Pins<'_>,
-    scheduler: &Scheduler,
-    suspects: &[bool],
-    live: &mut [bool],
-) {
+fn look_again(facts: &Facts, scheduler: &Scheduler, suspects: &[bool], live: &mut [bool]) {
     let suspect = |process: &usize| suspects[*process];
-    // Several may use one receiver that is not a port.
-    let mut shared: HashSet<u64, Fast> = HashSet::default();
-    for process in (0..suspects.len()).filter(suspect) {
-        let waits = facts.waits(process).iter();
-        let receives = waits.filter(|wait| wait.kind == WaitKind::Recv);
-        let unknown = receives.filter(|wait| {
-            relation::ends(facts, pins, wait.object).is_some_and(|ends| ends.may_be_shared())
-        });
-        shared.extend(unknown.map(|wait| wait.object));
-    }
-    if !shared.is_empty() {
-        let awaited = unseen(facts, scheduler, &shared);
-        for process in (0..suspects.len()).filter(suspect) {
-            let mut waits = facts.waits(process).iter();
-            live[process] |= waits.any(|wait| awaited.contains(&wait.object));
-        }
-    }
     // Whoever closed a cycle of calls may have parked, and not have refused one yet.
     let in_hand = (0..suspects.len())
         .filter(suspect)
@@ -225,30 +202,4 @@ fn rests(facts: &Facts, scheduler: &Scheduler, process: usize) -> bool {
         slot.peek(|id, _, task| id == parked.id && still_parked(slot, task, parked.seq))
     });
     same == Some(true)
-}
-
-/// Of these channels, those from which somebody else who is not parked was last seen to receive: several may use one receiver that
-/// is not a port, and a message that was handed to one of them, and that it has not seen, may still go to another one.
-fn unseen(
-    facts: &Facts,
-    scheduler: &Scheduler,
-    channels: &HashSet<u64, Fast>,
-) -> HashSet<u64, Fast> {
-    let mut found = HashSet::default();
-    for slot in scheduler.registry.slots().filter(|slot| slot.is_used()) {
-        let mut here = Vec::new();
-        scheduler.registry.waits(slot, |wait| {
-            if wait.kind == WaitKind::Recv && channels.contains(&wait.object) {
-                here.push(wait.object);
-            }
-        });
-        if here.is_empty() || facts.process(slot.id().raw()).is_some() {
-            continue;
-        }
-        let parked = slot.peek(|_, _, task| task.state.is_parked());
-        if parked != Some(true) {
-            found.extend(here);
-        }
-    }
-    found
 }

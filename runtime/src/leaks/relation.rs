@@ -3,7 +3,7 @@
 //!
 //! | wait | who could end it |
 //! |---|---|
-//! | to receive | who holds a sender (a message, or the last one dropped) or a weak one; who else receives there, for a message that was handed to it and not seen goes back |
+//! | to receive | who holds a sender (a message, or the last one dropped) or a weak one; who else receives there, for a message that was handed to it and not seen goes back; nobody is known if several have parked there with a receiver that is no port |
 //! | to send, for room | who holds a receiver; nobody is known if room was granted and not used, or if somebody waits for more room than one place |
 //! | for a reply | who receives from the mailbox: the call is queued there, or handled there now. Of several who share a mailbox in which nothing is queued, those who wait for its next message have no call in hand; [`pass`](super::pass) looks at them again. A handler that answers with a `Reply` says [`waits_for_more`](crate::task::current::waits_for_more) |
 //! | for the end of a process | that process; of a supervised child its present incarnation |
@@ -30,6 +30,8 @@ use crate::task::waits::Noted;
 pub(super) struct Ends {
     exist: [u64; 3],
     known: [u64; 3],
+    /// Several have parked to receive.
+    several: bool,
 }
 
 /// One side of a channel, by its place in the counts.
@@ -45,18 +47,15 @@ impl Ends {
     /// Whether everybody is known who could let a receiver of the channel go on. When the last sender goes, whoever drops it
     /// will wake the receivers, and that may be anybody.
     fn senders_are_known(&self) -> bool {
-        // One that waits to receive has a receiver. If it is the only one, it does not matter whose it is.
-        let receivers = self.exist[RECEIVERS] <= 1 || self.all_known(RECEIVERS);
+        // A message that was handed to another receiver, and not seen, may come back. One that waits to receive has a receiver: if it
+        // is the only one, and nobody else ever parked there, it is that process's own.
+        let is_own = self.exist[RECEIVERS] <= 1 && !self.several;
+        let receivers = is_own || self.all_known(RECEIVERS);
         self.exist[SENDERS] > 0 && self.all_known(SENDERS) && self.all_known(WEAK) && receivers
     }
 
     fn receivers_are_known(&self) -> bool {
         self.exist[RECEIVERS] > 0 && self.all_known(RECEIVERS)
-    }
-
-    /// Whether the only receiver may be used by several, because nobody is known who holds it.
-    pub(super) fn may_be_shared(&self) -> bool {
-        self.known[RECEIVERS] == 0
     }
 }
 
@@ -74,6 +73,7 @@ pub(super) fn ends(facts: &Facts, pins: &Pins<'_>, object: u64) -> Option<Ends> 
     Some(Ends {
         exist: head.endpoints(),
         known: facts.known(object),
+        several: head.stats().several_receive,
     })
 }
 

@@ -330,6 +330,7 @@ impl ScopeInner {
         }
         state.ended.add(cx);
         current::waits_for(WaitKind::Scope, self.id);
+        current::waits_in(&self.system.scheduler);
         Poll::Pending
     }
 

@@ -1,10 +1,13 @@
 //! What a poll says that its process waits for: one wait, several, or something that cannot be said.
 
 use std::panic::Location;
+use std::ptr;
 use std::task::{Context, Poll};
 
 use crate::observe::BOOKS;
+use crate::scheduler::Scheduler;
 use crate::task::asked;
+use crate::task::cell::Header;
 use crate::task::current::{
     BETWEEN, CALLS, CURRENT, CYCLE, KINDS, PLACED, SET, UNKNOWN, note, waits_at, waits_for,
     with_task,
@@ -119,6 +122,15 @@ pub(crate) fn waits_for_one_of(kind: WaitKind, objects: impl Iterator<Item = u64
 /// Notes that the current process also waits for something that cannot be said: anybody may wake it.
 pub(crate) fn waits_for_more() {
     mark(UNKNOWN);
+}
+
+/// Notes that the wait that was noted last is for something of the system of `scheduler`: if that is another one, its numbers say
+/// nothing here.
+pub(crate) fn waits_in(scheduler: &Scheduler) {
+    let elsewhere = |task: &Header| !ptr::eq(task.scheduler(), scheduler);
+    if with_task(|task| task.is_some_and(elsewhere)) {
+        waits_for_more();
+    }
 }
 
 /// Notes that the current process waits between two messages: its loop owns its state, and nobody borrows it.

@@ -8,7 +8,8 @@
 //! **Invariants**
 //! - While a process is parked, every port in its slot is an endpoint that it holds, and that is not counted for anybody else.
 //!   Ports of a struct's fields are meant as they were when it last parked between two messages: before that they mean nothing.
-//! - A list that several processes share (the workers of a pool) stands for endpoints that they own together.
+//! - A list that several processes share (the workers of a pool) stands for endpoints that they own together, and is counted by its
+//!   owners: one for each that lives, and one for who starts them until all are started.
 //!
 //! Model: `tests/loom_holders.rs`.
 
@@ -283,6 +284,18 @@ impl Ports {
         match (&self.first[0], &self.more) {
             (None, Some(shared)) => Arc::as_ptr(shared).addr(),
             _ => 0,
+        }
+    }
+
+    /// How many there are who own these ports together, with those who are about to be started.
+    pub(crate) fn count_of_owners(&self) -> u32 {
+        self.more.as_ref().map_or(0, Arc::strong_count) as u32
+    }
+
+    /// Gives up the share of ports that several own together.
+    pub(crate) fn leave(&mut self) {
+        if self.owners() != 0 {
+            self.more = None;
         }
     }
 

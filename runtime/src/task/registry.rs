@@ -246,7 +246,9 @@ impl Slot {
 
     /// Takes the process out of sight: it has ended. The slot stays its own until its cell is freed.
     pub(crate) fn hide(&self) {
-        self.about.lock().task = ptr::null();
+        let mut about = self.about.lock();
+        about.task = ptr::null();
+        about.ports.leave();
     }
 
     /// What is known of the process, if it lives and nobody is at it this moment.
@@ -381,9 +383,12 @@ impl Registry {
     pub(crate) fn release(&self, slot: &Slot, cache: Option<&mut FreeCache>) {
         // ORDERING: see `Line`; only the owner of the slot writes it.
         let generation = slot.line.generation.load(Ordering::Relaxed);
-        slot.line
-            .generation
-            .store(generation.wrapping_add(1), Ordering::Release);
+        let next = generation.wrapping_add(1);
+        slot.line.generation.store(next, Ordering::Release);
+        // Its numbers are used up. It is left, so that no id comes again.
+        if next == 0 {
+            return;
+        }
         match cache {
             Some(cache) if cache.once && slot.line.index < ONCE => cache.spent += 1,
             Some(FreeCache { slots: list, .. }) => {
@@ -399,7 +404,7 @@ impl Registry {
     /// The slot at `index`, if it was ever used.
     pub(crate) fn slot(&self, index: u32) -> Option<&Slot> {
         let (bucket, offset) = place(index);
-        self.buckets[bucket].get()?.get(offset)
+        self.buckets.get(bucket)?.get()?.get(offset)
     }
 
     /// As [`slot`](Self::slot), in a third of the instructions.
@@ -609,7 +614,20 @@ fn place(index: u32) -> (usize, usize) {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::place;
+    use super::{Registry, place};
+    use crate::sync::Ordering;
+
+    #[test]
+    fn a_slot_whose_numbers_are_used_up_is_left() {
+        let registry = Registry::new();
+        let index = registry.take(None).line.index;
+        for (generation, again) in [(u32::MAX - 2, true), (u32::MAX, false)] {
+            let slot = registry.slot(index).expect("it was taken");
+            slot.line.generation.store(generation, Ordering::Relaxed);
+            registry.release(slot, None);
+            assert_eq!(registry.take(None).line.index == index, again);
+        }
+    }
 
     #[test]
     fn every_index_has_one_place_and_buckets_double() {

@@ -245,6 +245,9 @@ impl<T> JoinSet<T> {
             .values()
             .map(|member| member.task.task().id().raw());
         current::waits_for_one_of(WaitKind::Join, members, object);
+        for member in self.members.values() {
+            current::waits_in(member.task.task().scheduler());
+        }
         current::waits_at(asked);
         Poll::Pending
     }

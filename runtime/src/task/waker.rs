@@ -141,10 +141,19 @@ impl TaskWaker {
     }
 
     /// Tells two wakers apart; compared, and never followed.
+    #[inline]
     pub(crate) fn address(&self) -> usize {
         match self {
             Self::Task(task) => task.header().as_ptr().addr(),
             Self::Other(waker) => waker.data().addr(),
+        }
+    }
+
+    /// That of whoever polls now.
+    pub(crate) fn address_of(cx: &Context<'_>) -> usize {
+        match task_of(cx.waker()) {
+            Some(header) => header.as_ptr().addr(),
+            None => cx.waker().data().addr(),
         }
     }
 

@@ -105,6 +105,7 @@ impl Registration {
         if polled.is_pending() {
             let id = task.slot().id().raw();
             current::waits_for_process(WaitKind::Join, id, id);
+            current::waits_in(task.scheduler());
             current::waits_at(self.asked);
         }
         polled
