@@ -374,6 +374,8 @@ impl<T: Message> Sender<T> {
 
     /// Waits for room like [`ready`](Self::ready), and returns a permit that owns its sender.
     ///
+    /// If the wait is given up, no room is kept, and the sender is dropped with it.
+    ///
     /// # Errors
     /// [`Closed`] when no receiver is left.
     ///

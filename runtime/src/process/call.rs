@@ -262,6 +262,8 @@ impl<'h, P: Handlers, R, E> Call<'h, P, R, E, P::Message> {
 
     /// Waits until the mailbox has accepted the message, and not for its handling.
     ///
+    /// If the wait for room is given up, the message is not sent.
+    ///
     /// # Errors
     /// [`SendError`] with the call, which can be made again, when the process has ended.
     ///
@@ -290,6 +292,8 @@ impl<'h, P: Handlers, R, E> Call<'h, P, R, E, P::Message> {
     }
 
     /// Waits until the mailbox has accepted the message; the reply will be thrown away.
+    ///
+    /// If the wait for room is given up, the message is not sent.
     ///
     /// # Errors
     /// [`SendError`] with the call, which can be made again, when the process has ended.

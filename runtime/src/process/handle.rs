@@ -228,6 +228,8 @@ impl<P> Handle<P> {
     /// This is a monitor: each gives exactly one notice, also when it was made after the end. Of a supervised child it is the
     /// end of its present incarnation; [`closed`](Self::closed) waits until none will follow.
     ///
+    /// Waiting may be given up at any moment: nothing else changes.
+    ///
     /// # Examples
     /// ```
     /// # use roundrock::prelude::*;
@@ -251,6 +253,8 @@ impl<P> Handle<P> {
 
     /// Waits until nobody will serve this handle any more, and says how that came: the process has ended, and is not started
     /// again. May be a branch of `select!`.
+    ///
+    /// Waiting may be given up at any moment: nothing else changes.
     ///
     /// # Examples
     /// ```

@@ -70,6 +70,8 @@ impl<P, O> FnHandle<P, O> {
     /// Waits until the process has ended, and says how. May be a branch of `select!`. Of a supervised child this is the end of
     /// its present incarnation; [`closed`](Self::closed) waits until none will follow.
     ///
+    /// Waiting may be given up at any moment: nothing else changes.
+    ///
     /// # Examples
     /// ```
     /// # use roundrock::prelude::*;
@@ -89,6 +91,8 @@ impl<P, O> FnHandle<P, O> {
     }
 
     /// Waits until the process has ended, and is not started again. May be a branch of `select!`.
+    ///
+    /// Waiting may be given up at any moment: nothing else changes.
     ///
     /// # Examples
     /// ```

@@ -323,6 +323,8 @@ impl Scope {
 
     /// Waits until the scope begins to stop. May be a branch of `select!`.
     ///
+    /// Waiting may be given up at any moment: nothing else changes.
+    ///
     /// # Examples
     /// ```
     /// # use roundrock::prelude::*;
@@ -352,6 +354,8 @@ impl Scope {
     ///
     /// A process of this very scope that awaits it waits for itself, which is reported as a leak; one that wants to end the others tells
     /// the scope to [`stop`](Self::stop), or puts them into a [`child`](Self::child).
+    ///
+    /// Waiting may be given up at any moment: the processes run on.
     ///
     /// # Errors
     /// The first failure of a process in it. Reported once.

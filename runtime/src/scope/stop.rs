@@ -192,7 +192,7 @@ pub(crate) async fn over(scope: &ScopeInner) {
         }
         state.ended.add(cx);
         current::waits_for(WaitKind::Scope, scope.id);
-        current::waits_in(&scope.system.scheduler);
+        current::waits_in(std::iter::once(&*scope.system.scheduler));
         Poll::Pending
     })
     .await;

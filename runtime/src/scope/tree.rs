@@ -9,6 +9,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::iter;
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -330,7 +331,7 @@ impl ScopeInner {
         }
         state.ended.add(cx);
         current::waits_for(WaitKind::Scope, self.id);
-        current::waits_in(&self.system.scheduler);
+        current::waits_in(iter::once(&*self.system.scheduler));
         Poll::Pending
     }
 

@@ -411,6 +411,8 @@ impl<T> Task<T> {
     /// This is a monitor: each gives exactly one notice, also when it was made after the end. A supervised child has ended
     /// when it will not be started again.
     ///
+    /// Waiting may be given up at any moment: nothing else changes.
+    ///
     /// # Examples
     /// ```
     /// # use roundrock::prelude::*;

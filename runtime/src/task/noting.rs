@@ -124,11 +124,11 @@ pub(crate) fn waits_for_more() {
     mark(UNKNOWN);
 }
 
-/// Notes that the wait that was noted last is for something of the system of `scheduler`: if that is another one, its numbers say
-/// nothing here.
-pub(crate) fn waits_in(scheduler: &Scheduler) {
-    let elsewhere = |task: &Header| !ptr::eq(task.scheduler(), scheduler);
-    if with_task(|task| task.is_some_and(elsewhere)) {
+/// Notes that what was noted last is of systems with these schedulers: the numbers of another system say nothing here.
+pub(crate) fn waits_in<'a>(mut schedulers: impl Iterator<Item = &'a Scheduler>) {
+    let mut elsewhere =
+        |task: &Header| schedulers.any(|scheduler| !ptr::eq(task.scheduler(), scheduler));
+    if with_task(|task| task.is_some_and(&mut elsewhere)) {
         waits_for_more();
     }
 }

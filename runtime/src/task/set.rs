@@ -19,6 +19,7 @@ use crate::numbered::Numbered;
 use crate::process::exit::Exit;
 use crate::sync::Lock;
 use crate::task::registry::WaitKind;
+use crate::task::waits;
 use crate::task::waker::{self, TaskWaker};
 use crate::task::watch::Wait;
 use crate::task::{Task, asked, current};
@@ -245,9 +246,8 @@ impl<T> JoinSet<T> {
             .values()
             .map(|member| member.task.task().id().raw());
         current::waits_for_one_of(WaitKind::Join, members, object);
-        for member in self.members.values() {
-            current::waits_in(member.task.task().scheduler());
-        }
+        let members = self.members.values().take(waits::MOST);
+        current::waits_in(members.map(|member| member.task.task().scheduler()));
         current::waits_at(asked);
         Poll::Pending
     }

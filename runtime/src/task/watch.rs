@@ -5,6 +5,7 @@
 //!   with a limit, again and again, leaves nothing behind.
 //! - Wakers are used and dropped outside of the lock.
 
+use std::iter;
 use std::task::{Context, Poll};
 
 use crate::process::exit::Exit;
@@ -105,7 +106,7 @@ impl Registration {
         if polled.is_pending() {
             let id = task.slot().id().raw();
             current::waits_for_process(WaitKind::Join, id, id);
-            current::waits_in(task.scheduler());
+            current::waits_in(iter::once(task.scheduler()));
             current::waits_at(self.asked);
         }
         polled

@@ -1,5 +1,11 @@
 //! Expansions are silent under the strictest lints.
-#![deny(warnings, clippy::pedantic, clippy::nursery, missing_docs, unreachable_pub)]
+#![deny(
+    warnings,
+    clippy::pedantic,
+    clippy::nursery,
+    missing_docs,
+    unreachable_pub
+)]
 #![warn(dead_code)]
 
 use roundrock::prelude::*;
@@ -58,7 +64,13 @@ impl<T: Send + 'static> Store<T> {
 
 /// Passes on.
 #[process]
-pub async fn route(raw: &Receiver<u8>, limits: &Vec<u8>, least: &u8, out: Sender<u8>, scope: &Scope) -> Result<()> {
+pub async fn route(
+    raw: &Receiver<u8>,
+    limits: &Vec<u8>,
+    least: &u8,
+    out: Sender<u8>,
+    scope: &Scope,
+) -> Result<()> {
     loop {
         select! {
             n = raw.recv(), if !limits.is_empty() => out.send(n.max(*least)).await?,
@@ -75,6 +87,9 @@ pub async fn route(raw: &Receiver<u8>, limits: &Vec<u8>, least: &u8, out: Sender
 pub async fn collect<T: Send + 'static>(#[inbox(8)] raw: &Receiver<T>, mut seen: Vec<T>) -> ! {
     loop {
         seen.extend(raw.recv().await);
+        if seen.len() > 8 {
+            seen.clear();
+        }
     }
 }
 
