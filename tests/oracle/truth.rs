@@ -72,6 +72,18 @@ pub(crate) fn provable(world: &World) -> BTreeSet<usize> {
     })
 }
 
+/// Who is known for certain to be found: where the only receiver of a channel is in somebody's hands, and another one has begun to
+/// receive there before, it depends on whether that one has parked, which the model does not know.
+pub(crate) fn certain(world: &World) -> BTreeSet<usize> {
+    let rules = Rules {
+        asks_who_received: true,
+        ..Rules::known(None)
+    };
+    rules.closed(world, |process, want, channel| {
+        rules.known_wakers(world, process, want, channel)
+    })
+}
+
 /// What a detector would prove that makes this mistake.
 pub(crate) fn mistaken(world: &World, mistake: Mistake) -> BTreeSet<usize> {
     let rules = Rules::known(Some(mistake));
@@ -85,6 +97,7 @@ pub(crate) fn physical(world: &World) -> BTreeSet<usize> {
     let rules = Rules {
         broken: None,
         knows_all: true,
+        asks_who_received: false,
     };
     rules.closed(world, |process, want, channel| {
         real_wakers(world, process, want, channel)
@@ -97,6 +110,8 @@ struct Rules {
     broken: Option<Mistake>,
     /// What a process does when it is woken is known: to look at what it waits for, and to wait on.
     knows_all: bool,
+    /// Several that have received with one receiver may have a message of each other in hand.
+    asks_who_received: bool,
 }
 
 impl Rules {
@@ -104,6 +119,7 @@ impl Rules {
         Self {
             broken,
             knows_all: false,
+            asks_who_received: false,
         }
     }
 
@@ -241,6 +257,11 @@ impl Rules {
         if others && !self.breaks(Mistake::OtherReceivers) {
             let others = holders(Side::Receiver)?;
             all.extend(others.into_iter().filter(|&other| other != process));
+        } else if self.asks_who_received && holders(Side::Receiver).is_none() {
+            let began = world.began.get(&channel)?;
+            if began.iter().any(|&other| other != process) {
+                return None;
+            }
         }
         Some(all)
     }

@@ -71,7 +71,7 @@ pub(super) struct State<T> {
     pub(super) stats: Counters,
     /// Where the channel is in the list of its shard.
     pub(super) listed: u32,
-    /// A part of the address of who parked last to receive; zero if nobody has.
+    /// Who parked last to receive, by [`TaskWaker::mark`]; zero if nobody has.
     pub(super) received_by: u32,
     /// The process whose mailbox this is.
     pub(super) owner: Option<TaskRef>,
@@ -350,7 +350,7 @@ impl<T> Core<T> {
                 // SAFETY: by contract.
                 return unsafe { Self::recv_prepared(state, place, park, object) };
             };
-            state.note_receiver(waker.address());
+            state.note_receiver(waker.mark());
             // SAFETY: the node is idle and pinned in the future of the caller, which withdraws it.
             unsafe {
                 state
@@ -387,7 +387,7 @@ impl<T> Core<T> {
                     return unsafe { Self::recv_prepared(state, place, park, object) };
                 };
                 let Park { node, token, .. } = park;
-                state.note_receiver(waker.address());
+                state.note_receiver(waker.mark());
                 // SAFETY: the node is idle and pinned in the future of the caller, which withdraws it.
                 unsafe { state.receivers.push(node, Offer::Recv(place), waker, token) };
                 if state.senders.is_empty() {
@@ -517,7 +517,7 @@ impl<T> Core<T> {
                 done => done,
             }
         } else {
-            state.note_receiver(TaskWaker::address_of(cx));
+            state.note_receiver(TaskWaker::mark_of(cx));
             // SAFETY: by contract.
             unsafe { state.receivers.renew(node, cx) }
         };
@@ -571,12 +571,10 @@ impl<T> State<T> {
         self.queue.len() as u64 + u64::from(self.permits) < u64::from(self.capacity)
     }
 
-    /// Notes who parks to receive, by the address of its waker: a message that was handed to one of several, and not seen, goes back to
-    /// the others, and of a receiver that is no port only this tells that there are several.
+    /// Notes who parks to receive: a message that was handed to one of several, and not seen, goes back to the others, and of a
+    /// receiver that is no port only this tells that there are several.
     #[inline]
-    fn note_receiver(&mut self, address: usize) {
-        // Cells are aligned, and nobody has so many that two of them are alike.
-        let who = (address >> 4) as u32;
+    fn note_receiver(&mut self, who: u32) {
         if BOOKS && self.received_by != who {
             self.set_several();
             self.received_by = who;

@@ -199,6 +199,12 @@ impl Slot {
         }
     }
 
+    /// Where the slot is, which no other process has at the same time.
+    #[inline]
+    pub(crate) fn index(&self) -> u32 {
+        self.line.index
+    }
+
     pub(crate) fn id(&self) -> ProcessId {
         // ORDERING: see `Line`.
         ProcessId::new(

@@ -141,7 +141,6 @@ impl TaskWaker {
     }
 
     /// Tells two wakers apart; compared, and never followed.
-    #[inline]
     pub(crate) fn address(&self) -> usize {
         match self {
             Self::Task(task) => task.header().as_ptr().addr(),
@@ -149,11 +148,22 @@ impl TaskWaker {
         }
     }
 
+    /// A number of the process that this wakes, which no other one has at the same time; the same for all who are none of ours. Never
+    /// zero.
+    #[inline]
+    pub(crate) fn mark(&self) -> u32 {
+        match self {
+            Self::Task(task) => task.slot().index() + 1,
+            Self::Other(_) => u32::MAX,
+        }
+    }
+
     /// That of whoever polls now.
-    pub(crate) fn address_of(cx: &Context<'_>) -> usize {
+    pub(crate) fn mark_of(cx: &Context<'_>) -> u32 {
         match task_of(cx.waker()) {
-            Some(header) => header.as_ptr().addr(),
-            None => cx.waker().data().addr(),
+            // SAFETY: the task is being polled.
+            Some(header) => unsafe { header.as_ref() }.slot().index() + 1,
+            None => u32::MAX,
         }
     }
 
