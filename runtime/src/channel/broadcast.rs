@@ -9,6 +9,8 @@
 //! **Invariants**
 //! - The position of a receiver is read and written under the channel's lock.
 //! - User code (clones, destructors, foreign wakers) runs after the lock was released.
+//!
+//! Model: `tests/loom_flavors.rs`.
 
 use std::any::type_name;
 use std::error::Error;

@@ -15,7 +15,7 @@ use crate::channel::head::{Side, Stats};
 use crate::channel::overdue::Overdue;
 use crate::channel::policy::Overflow;
 use crate::channel::ring::Ring;
-use crate::channel::wait::Wakes;
+use crate::channel::wakes::Wakes;
 use crate::sim::here;
 use crate::sync::BiasedGuard;
 use crate::task::{TaskRef, current};

@@ -52,6 +52,7 @@ pub(crate) mod sender;
 pub(crate) mod subscriber;
 pub(crate) mod wait;
 pub(crate) mod waiters;
+mod wakes;
 mod weak;
 mod within;
 

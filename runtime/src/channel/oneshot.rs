@@ -7,6 +7,8 @@
 //! - The value is put in at most once, and taken out at most once.
 //! - `value` is empty once `receiver_gone` is set: a value that nobody can receive goes back to the sender.
 //! - Values and wakers are dropped, and wakers woken, after the lock was released.
+//!
+//! Model: `tests/loom_flavors.rs`.
 
 use std::any::type_name;
 use std::fmt;

@@ -629,6 +629,7 @@ mod tests {
         let index = registry.take(None).line.index;
         for (generation, again) in [(u32::MAX - 2, true), (u32::MAX, false)] {
             let slot = registry.slot(index).expect("it was taken");
+            // ORDERING: Relaxed: nobody else knows this registry.
             slot.line.generation.store(generation, Ordering::Relaxed);
             registry.release(slot, None);
             assert_eq!(registry.take(None).line.index == index, again);
