@@ -436,26 +436,13 @@ impl fmt::Debug for Fault {
 /// Runs code of a user that nothing of ours depends on: the text of an error, or a destructor. A panic in it is reported by the
 /// panic hook, and goes no further.
 pub(crate) fn contain(what: &'static str, code: impl FnOnce()) {
-    let mut code = Some(code);
     // UNWIND: by contract nothing of ours is half done.
-    let payload = caught(&mut || {
-        if let Some(code) = code.take() {
-            code();
-        }
-    });
-    if let Some(payload) = payload {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(code)) {
         contained(what, payload);
     }
 }
 
-/// Calls this once, and returns what it panicked with, if it did. Behind a pointer, so that what catches a panic is compiled once and
-/// not for each kind of process.
-#[inline(never)]
-pub(crate) fn caught(code: &mut dyn FnMut()) -> Option<Box<dyn Any + Send>> {
-    // UNWIND: whoever calls says why nothing is half done.
-    catch_unwind(AssertUnwindSafe(code)).err()
-}
-
+/// Apart from the above, which is compiled for each kind of process.
 #[cold]
 fn contained(what: &'static str, payload: Box<dyn Any + Send>) {
     // It may be anything, also something whose own destructor panics.

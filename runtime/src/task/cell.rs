@@ -36,7 +36,7 @@ use std::task::{Context, Poll};
 
 use crate::leaks::cycle;
 use crate::observe::hooks::{self, Hooks};
-use crate::process::exit::{Exit, ExitKind, Fault, IntoOutcome, caught, contain};
+use crate::process::exit::{Exit, ExitKind, Fault, IntoOutcome, contain};
 use crate::scheduler::Scheduler;
 use crate::scope::{Own, ScopeInner};
 use crate::supervise::Lineage;
@@ -196,15 +196,9 @@ struct Cell<F: Future, H: Home>
 where
     F::Output: IntoOutcome,
 {
-    front: Front<H>,
-    stage: UnsafeCell<Stage<F>>,
-}
-
-/// The part of a cell that depends on its home only.
-#[repr(C)]
-struct Front<H: Home> {
     header: Header,
     home: ManuallyDrop<H>,
+    stage: UnsafeCell<Stage<F>>,
 }
 
 enum Stage<F: Future>
@@ -240,10 +234,8 @@ where
         asked: AtomicU32::new(0),
     };
     let cell = Cell {
-        front: Front {
-            header,
-            home: ManuallyDrop::new(home),
-        },
+        header,
+        home: ManuallyDrop::new(home),
         stage: UnsafeCell::new(Stage::Future(future)),
     };
     // SAFETY: the memory is that of a cell, and nobody else's.
@@ -301,65 +293,9 @@ fn failed(fault: Fault) -> Ended {
     }
 }
 
-/// What a process returned, or the failure of its own scope that it has not seen.
-fn judge<T>(own: Option<&Own>, outcome: Result<T, Fault>) -> Result<T, Fault> {
-    if matches!(outcome, Ok(_) | Err(Fault::Closed))
-        && let Some(error) = own.and_then(Own::failure)
-    {
-        drop_contained(outcome);
-        return Err(Fault::Error(error));
-    }
-    outcome
-}
-
-fn drop_contained<T>(value: T) {
-    contain("a destructor", || drop(value));
-}
-
 #[cold]
 fn panicked(payload: Box<dyn Any + Send>) -> Arc<Fault> {
     Arc::new(Fault::panic(payload))
-}
-
-impl<H: Home> Front<H> {
-    /// # Safety
-    /// `header` is the header of a living `Front<H>`.
-    unsafe fn system(header: NonNull<Header>) -> NonNull<SystemInner> {
-        // SAFETY: by contract the header is the first field of such a front.
-        NonNull::from(&**unsafe { header.cast::<Self>().as_ref() }.home.system())
-    }
-
-    /// # Safety
-    /// `header` is the header of a living `Front<H>`.
-    unsafe fn scope(header: NonNull<Header>) -> Option<NonNull<Arc<ScopeInner>>> {
-        // SAFETY: by contract the header is the first field of such a front.
-        let front = unsafe { header.cast::<Self>().as_ref() };
-        front.home.scope().map(NonNull::from)
-    }
-
-    /// # Safety
-    /// `header` is the header of a living `Front<H>`.
-    unsafe fn lineage(header: NonNull<Header>) -> Option<NonNull<Arc<Lineage>>> {
-        // SAFETY: by contract the header is the first field of such a front.
-        let front = unsafe { header.cast::<Self>().as_ref() };
-        front.home.lineage().map(NonNull::from)
-    }
-
-    /// # Safety
-    /// `header` is the header of a living `Front<H>`.
-    unsafe fn own(header: NonNull<Header>) -> Option<NonNull<Own>> {
-        // SAFETY: by contract the header is the first field of such a front.
-        let front = unsafe { header.cast::<Self>().as_ref() };
-        front.home.own().map(NonNull::from)
-    }
-
-    /// # Safety
-    /// `header` is the header of a living `Front<H>` whose home was not dropped.
-    unsafe fn exited(header: NonNull<Header>, task: &TaskRef, exit: &Exit) {
-        // SAFETY: by contract the header is the first field of such a front.
-        let front = unsafe { header.cast::<Self>().as_ref() };
-        front.home.exited(task, exit);
-    }
 }
 
 impl<F, H> Cell<F, H>
@@ -374,11 +310,11 @@ where
         poll: Self::poll,
         drop_future: Self::drop_future,
         take: Self::take,
-        scope: Front::<H>::scope,
-        system: Front::<H>::system,
-        lineage: Front::<H>::lineage,
-        own: Front::<H>::own,
-        exited: Front::<H>::exited,
+        scope: Self::scope,
+        system: Self::system,
+        lineage: Self::lineage,
+        own: Self::own,
+        exited: Self::exited,
         free: Self::free,
     };
 
@@ -413,10 +349,10 @@ where
             Err(payload) => (ExitKind::Panicked, Some(panicked(payload))),
             Ok(outcome) => match (outcome, in_drop) {
                 (outcome, Some(fault)) => {
-                    drop_contained(outcome);
+                    contain("a destructor", || drop(outcome));
                     (ExitKind::Panicked, Some(fault))
                 }
-                (outcome, None) => match judge(cell.front.home.own(), outcome) {
+                (outcome, None) => match Self::judge(&cell.home, outcome) {
                     Ok(value) => {
                         // SAFETY: as above: the stage is ours until `DONE`.
                         cell.stage
@@ -429,18 +365,29 @@ where
         })
     }
 
+    /// What a process returned, or the failure of its own scope that it has not seen.
+    fn judge<T>(home: &H, outcome: Result<T, Fault>) -> Result<T, Fault> {
+        if matches!(outcome, Ok(_) | Err(Fault::Closed))
+            && let Some(error) = home.own().and_then(Own::failure)
+        {
+            contain("a destructor", || drop(outcome));
+            return Err(Fault::Error(error));
+        }
+        outcome
+    }
+
     /// # Safety
     /// As for `poll`.
     unsafe fn drop_future(header: NonNull<Header>) -> Option<Arc<Fault>> {
         // SAFETY: by contract the header is the first field of such a cell.
         let cell = unsafe { header.cast::<Self>().as_ref() };
         // UNWIND: a destructor that panics has run; the place is marked as gone before, so nothing is dropped twice.
-        let payload = caught(&mut || {
+        let dropped = catch_unwind(AssertUnwindSafe(|| {
             // SAFETY: only the worker that took the task from a queue comes here, so the stage is ours.
             cell.stage
                 .with_mut(|stage| unsafe { drop_in_place_and_forget(&mut *stage) });
-        });
-        payload.map(panicked)
+        }));
+        dropped.err().map(panicked)
     }
 
     /// # Safety
@@ -462,20 +409,58 @@ where
     }
 
     /// # Safety
+    /// `header` is the header of a living `Cell<F, H>`.
+    unsafe fn system(header: NonNull<Header>) -> NonNull<SystemInner> {
+        // SAFETY: by contract the header is the first field of such a cell.
+        NonNull::from(&**unsafe { header.cast::<Self>().as_ref() }.home.system())
+    }
+
+    /// # Safety
+    /// `header` is the header of a living `Cell<F, H>`.
+    unsafe fn scope(header: NonNull<Header>) -> Option<NonNull<Arc<ScopeInner>>> {
+        // SAFETY: by contract the header is the first field of such a cell.
+        let cell = unsafe { header.cast::<Self>().as_ref() };
+        cell.home.scope().map(NonNull::from)
+    }
+
+    /// # Safety
+    /// `header` is the header of a living `Cell<F, H>`.
+    unsafe fn lineage(header: NonNull<Header>) -> Option<NonNull<Arc<Lineage>>> {
+        // SAFETY: by contract the header is the first field of such a cell.
+        let cell = unsafe { header.cast::<Self>().as_ref() };
+        cell.home.lineage().map(NonNull::from)
+    }
+
+    /// # Safety
+    /// `header` is the header of a living `Cell<F, H>`.
+    unsafe fn own(header: NonNull<Header>) -> Option<NonNull<Own>> {
+        // SAFETY: by contract the header is the first field of such a cell.
+        let cell = unsafe { header.cast::<Self>().as_ref() };
+        cell.home.own().map(NonNull::from)
+    }
+
+    /// # Safety
+    /// `header` is the header of a living `Cell<F, H>` whose home was not dropped.
+    unsafe fn exited(header: NonNull<Header>, task: &TaskRef, exit: &Exit) {
+        // SAFETY: by contract the header is the first field of such a cell.
+        let cell = unsafe { header.cast::<Self>().as_ref() };
+        cell.home.exited(task, exit);
+    }
+
+    /// # Safety
     /// `header` is the header of a `Cell<F, H>` and the caller released the last reference.
     unsafe fn free(header: NonNull<Header>) {
         let place = header.cast::<Self>();
         // SAFETY: by contract nobody else knows the cell any more.
         let cell = unsafe { &mut *place.as_ptr() };
-        let Front { header, home } = &mut cell.front;
-        let (scheduler, slot) = (header.scheduler, header.slot);
+        let (scheduler, slot) = (cell.header.scheduler, cell.header.slot);
         // SAFETY: the home is dropped once, here, and last: nothing uses the scheduler or the slot after it.
-        let home = unsafe { ManuallyDrop::take(home) };
+        let home = unsafe { ManuallyDrop::take(&mut cell.home) };
         // UNWIND: an output that nobody took may panic in its destructor; there is nobody left to tell.
-        let _ = caught(&mut || {
+        let _ = catch_unwind(AssertUnwindSafe(|| {
             // SAFETY: dropped once, here, where it lies.
             unsafe { place.drop_in_place() };
-        });
+        }));
         // SAFETY: the home keeps the scheduler.
         let scheduler = unsafe { scheduler.as_ref() };
         // SAFETY: both came from `create`, and what was in the memory is dropped.
