@@ -3,12 +3,13 @@
 # - the corrected twins of the planted bugs with 10,000 seeds each, in which nothing must be found (`cargo test` does 1,000);
 # - the bugs themselves and the ten programs of tests/sim/hashes.txt, whose traces and hashes must be those that `cargo test`
 #   compares in a debug build;
-# - the oracle of the search for leaks with 100,000 random systems, and its negative controls with 10,000 schedules each.
+# - the oracle of the search for leaks with 100,000 random systems, as ci/oracle.sh, and its negative controls with 10,000 schedules
+#   each.
 # A number as argument sets the seeds of the twins, for a longer search by hand.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 run() { cargo test --release --quiet -p roundrock-tests "$@"; }
 
 PLANTED_SEEDS="${1:-10000}" run --test planted --test sim
-ROUNDROCK_SEEDS=100000 run --test oracle
+ci/oracle.sh
 ROUNDROCK_SEEDS=10000 run --test kernels -- negative:: kept::
