@@ -492,11 +492,17 @@ fn what_doubles_over_three_windows_is_told_with_its_place() {
     let leak = scope.task("leak", {
         let scope = scope.clone();
         async move {
-            loop {
-                scope.task("forgotten", std::future::pending::<()>());
-                sleep(millis(1)).await;
+            // Twice as many every 220 ms, so that it doubles over any three windows, however late they are counted.
+            let mut alive = 1;
+            while alive < 200_000 {
+                let more = 1 + alive / 64;
+                for _ in 0..more {
+                    scope.task("forgotten", std::future::pending::<()>());
+                }
+                alive += more;
+                sleep(millis(5)).await;
             }
-            #[allow(unreachable_code, reason = "it is killed")]
+            std::future::pending::<()>().await;
             roundrock::Ok(())
         }
     });

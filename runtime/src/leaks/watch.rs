@@ -230,10 +230,7 @@ impl Watching {
             Some(before) if Some(before) == steps => (self.rest * 2).min(LONGEST),
             _ => PERIOD,
         };
-        let took = match (ran, sync::thread_time()) {
-            (Some(ran), Some(by_now)) => by_now.saturating_sub(ran),
-            _ => now - begun,
-        };
+        let took = sync::ran_since(ran, now - begun);
         self.steps = steps;
         self.last = now;
         self.cost = COST.1.min(took / scheduler.registry.used().max(1));

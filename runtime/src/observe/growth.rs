@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use super::events::{Event, EventKind};
 use crate::numbered::Numbered;
 use crate::scheduler::Scheduler;
+use crate::sync;
 use crate::task::origin::Origin;
 
 /// Slots that are looked at in one tick of the monitor: a fraction of a millisecond.
@@ -99,6 +100,7 @@ impl Counting {
             None if now >= self.next => 0,
             None => return false,
         };
+        let ran = sync::thread_time();
         let now_ms = scheduler.clock.coarse_ms();
         let found = &mut self.found;
         let more = scheduler
@@ -116,7 +118,7 @@ impl Counting {
                 }
             });
         let after = scheduler.clock.now();
-        self.spent += after - now;
+        self.spent += sync::ran_since(ran, after - now);
         self.from = more.then(|| from + PIECE);
         if more {
             return true;

@@ -11,6 +11,8 @@
 // Limit: loom models fences of sequential consistency, but takes sequentially consistent loads and stores for weaker than they
 // are. Where two sides must see each other, write a relaxed store, `fence(SeqCst)`, a relaxed load.
 
+use std::time::Duration;
+
 #[cfg(any(not(loom), test))]
 pub(crate) mod biased;
 #[cfg(all(target_os = "linux", not(loom)))]
@@ -49,6 +51,14 @@ pub(crate) use prefetch::{prefetch, prefetch_before, prefetch_rest};
 pub use crate::locks::{
     Holder, MAX_PERMITS, Mutex, MutexGuard, Permit, ReadGuard, RwLock, Semaphore, WriteGuard,
 };
+
+/// How long this thread has run since [`thread_time`] said `before`. Where the system does not say, what went by counts.
+pub(crate) fn ran_since(before: Option<Duration>, went_by: Duration) -> Duration {
+    match (before, thread_time()) {
+        (Some(before), Some(now)) => now.saturating_sub(before),
+        _ => went_by,
+    }
+}
 
 /// A body of a thread. Boxed, so that what the standard library does around it is built once and not for each of them.
 pub(crate) type Body = Box<dyn FnOnce() + Send>;
