@@ -13,7 +13,7 @@ use crate::control::{control_anywhere, control_of, give, instance};
 use crate::kit::{Lab, Lock, Meet, WaitKind, at, lab, lock, who};
 
 /// Polls a future once; whether it is done.
-async fn begun<F: Future>(mut future: Pin<&mut F>) -> bool {
+pub(crate) async fn begun<F: Future>(mut future: Pin<&mut F>) -> bool {
     poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_ready())).await
 }
 

@@ -1,24 +1,14 @@
 //! Endpoints that several processes have together, of which one is not parked, or has a message in hand that nobody sees: nobody who
 //! waits for them is proven stuck.
 
-use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use roundrock::prelude::*;
 
 use crate::control::{control_anywhere, instance};
+use crate::kept::begun;
 use crate::kit::Meet;
-
-/// Polls a future once.
-async fn begin<F: Future>(mut future: Pin<&mut F>) {
-    poll_fn(|cx| {
-        let _ = future.as_mut().poll(cx);
-        Poll::Ready(())
-    })
-    .await;
-}
 
 /// One worker of a pool sleeps with its job, and the other one waits for the next: they have one receiver and one sender together.
 #[test]
@@ -88,7 +78,7 @@ fn message_in_a_future_that_is_kept() {
     async fn keeps(meet: Meet, input: Input) {
         {
             let mut first = pin!(input.recv());
-            begin(first.as_mut()).await;
+            assert!(!begun(first.as_mut()).await);
             meet.all(1).await;
             sleep(millis(3)).await;
         }

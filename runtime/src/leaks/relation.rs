@@ -30,8 +30,6 @@ use crate::task::waits::Noted;
 pub(super) struct Ends {
     exist: [u64; 3],
     known: [u64; 3],
-    /// Several have parked to receive.
-    several: bool,
 }
 
 /// One side of a channel, by its place in the counts.
@@ -46,12 +44,14 @@ impl Ends {
 
     /// Whether everybody is known who could let a receiver of the channel go on. When the last sender goes, whoever drops it
     /// will wake the receivers, and that may be anybody.
-    fn senders_are_known(&self) -> bool {
+    fn senders_are_known(&self, several: impl FnOnce() -> bool) -> bool {
         // A message that was handed to another receiver, and not seen, may come back. One that waits to receive has a receiver: if it
         // is the only one, and nobody else ever parked there, it is that process's own.
-        let is_own = self.exist[RECEIVERS] <= 1 && !self.several;
-        let receivers = is_own || self.all_known(RECEIVERS);
-        self.exist[SENDERS] > 0 && self.all_known(SENDERS) && self.all_known(WEAK) && receivers
+        let is_own = || self.exist[RECEIVERS] <= 1 && !several();
+        self.exist[SENDERS] > 0
+            && self.all_known(SENDERS)
+            && self.all_known(WEAK)
+            && (self.all_known(RECEIVERS) || is_own())
     }
 
     fn receivers_are_known(&self) -> bool {
@@ -73,14 +73,15 @@ pub(super) fn ends(facts: &Facts, pins: &Pins<'_>, object: u64) -> Option<Ends> 
     Some(Ends {
         exist: head.endpoints(),
         known: facts.known(object),
-        several: head.stats().several_receive,
     })
 }
 
 /// Whether everybody is known who could end this wait for a channel.
 pub(super) fn holds(facts: &Facts, pins: &Pins<'_>, wait: Noted, ends: &Ends) -> bool {
     match wait.kind {
-        WaitKind::Recv => ends.senders_are_known(),
+        WaitKind::Recv => ends.senders_are_known(|| {
+            channel(facts, pins, wait.object).is_none_or(|channel| channel.stats().several_receive)
+        }),
         WaitKind::Send => {
             ends.receivers_are_known()
                 && channel(facts, pins, wait.object).is_some_and(|channel| channel.is_plain())
