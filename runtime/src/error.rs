@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::panic::Location;
 
 use crate::channel::error::{ClosedMark, GoneMark};
 
@@ -10,7 +11,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 type Boxed = Box<dyn StdError + Send + Sync + 'static>;
 
-/// Any error, with what was being done when it happened.
+/// Any error, with what was being done when it happened, and where it became an error of this type: the `?`, `bail!` or `ensure!`.
 ///
 /// Like `anyhow::Error` it takes every standard error by `?`, and therefore does not implement `std::error::Error` itself;
 /// `Box<dyn Error + Send + Sync>` can be made from it. Errors of other such types come in through [`Error::new`] or
@@ -35,6 +36,7 @@ type Boxed = Box<dyn StdError + Send + Sync + 'static>;
 /// ```
 pub struct Error {
     source: Boxed,
+    site: Option<&'static Location<'static>>,
 }
 
 impl Error {
@@ -49,9 +51,21 @@ impl Error {
     /// assert_eq!(Error::new(boxed).to_string(), "another crate's error");
     /// assert_eq!(error.context("writing the log").to_string(), "writing the log");
     /// ```
+    #[track_caller]
     pub fn new(source: impl Into<Boxed>) -> Self {
-        Self {
-            source: source.into(),
+        let mut error = Self::without_site(source);
+        error.site.get_or_insert(Location::caller());
+        error
+    }
+
+    /// The same where the caller is no place of the user's. A box that was an [`Error`] keeps its place.
+    pub(crate) fn without_site(source: impl Into<Boxed>) -> Self {
+        match source.into().downcast::<Placed>() {
+            Result::Ok(placed) => Self {
+                source: placed.source,
+                site: Some(placed.site),
+            },
+            Err(source) => Self { source, site: None },
         }
     }
 
@@ -63,6 +77,7 @@ impl Error {
     ///
     /// assert_eq!(Error::msg(format_args!("no rule for {}", 7)).to_string(), "no rule for 7");
     /// ```
+    #[track_caller]
     pub fn msg(text: impl fmt::Display) -> Self {
         Self::new(text.to_string())
     }
@@ -84,7 +99,29 @@ impl Error {
                 what: what.to_string(),
                 source: self.source,
             }),
+            site: self.site,
         }
+    }
+
+    /// Returns where it became an error of this type: the place of the `?`, `bail!`, `ensure!`, `context(..)` or of the call that
+    /// made it. `None` for one that the runtime made.
+    ///
+    /// What hands it on keeps the place: another `?`, [`context`](Self::context), and a box that it was put into and taken out of.
+    ///
+    /// # Examples
+    /// ```
+    /// use roundrock::prelude::*;
+    ///
+    /// fn port(text: &str) -> Result<u16> {
+    ///     Ok(text.parse()?)
+    /// }
+    ///
+    /// let error = port("http").context("the port of the server").expect_err("no number");
+    /// let line = line!() - 4;
+    /// assert_eq!(error.location().map(|place| place.line()), Some(line));
+    /// ```
+    pub fn location(&self) -> Option<&'static Location<'static>> {
+        self.site
     }
 
     /// Returns the error inside, or the first of its causes, that has this type: what was said with [`context`](Self::context)
@@ -193,6 +230,7 @@ impl fmt::Display for Error {
     }
 }
 
+/// The text and the causes, each on a line: what a program says whose `main` returns it.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.source)?;
@@ -242,16 +280,44 @@ pub trait AnyError: StdError + Send + Sync + 'static {}
 impl<E: StdError + Send + Sync + 'static> AnyError for E {}
 
 impl<E: AnyError> From<E> for Error {
+    #[track_caller]
     fn from(error: E) -> Self {
         Self {
             source: Box::new(error),
+            site: Some(Location::caller()),
         }
     }
 }
 
+/// The box keeps the place for an [`Error`] that is made of it again. What the error was is its source.
 impl From<Error> for Boxed {
     fn from(error: Error) -> Self {
-        error.source
+        match error.site {
+            Some(site) => Box::new(Placed {
+                source: error.source,
+                site,
+            }),
+            None => error.source,
+        }
+    }
+}
+
+/// An error in a box, with its place.
+#[derive(Debug)]
+struct Placed {
+    source: Boxed,
+    site: &'static Location<'static>,
+}
+
+impl fmt::Display for Placed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.source, f)
+    }
+}
+
+impl StdError for Placed {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&*self.source)
     }
 }
 
@@ -276,32 +342,47 @@ pub trait Context<T>: Sized {
     ///
     /// # Errors
     /// The error of the result, with this text before it.
+    #[track_caller]
     fn context(self, what: impl fmt::Display) -> Result<T>;
 
     /// Says what was being done, with a text that is made only if it is needed.
     ///
     /// # Errors
     /// The error of the result, with this text before it.
+    #[track_caller]
     fn with_context<D: fmt::Display>(self, what: impl FnOnce() -> D) -> Result<T>;
 }
 
 impl<T, E: Into<Boxed>> Context<T> for std::result::Result<T, E> {
     fn context(self, what: impl fmt::Display) -> Result<T> {
-        self.map_err(|error| Error::new(error).context(what))
+        // Not `map_err`: the place would be that of the closure.
+        match self {
+            Result::Ok(value) => Result::Ok(value),
+            Err(error) => Err(Error::new(error).context(what)),
+        }
     }
 
     fn with_context<D: fmt::Display>(self, what: impl FnOnce() -> D) -> Result<T> {
-        self.map_err(|error| Error::new(error).context(what()))
+        match self {
+            Result::Ok(value) => Result::Ok(value),
+            Err(error) => Err(Error::new(error).context(what())),
+        }
     }
 }
 
 impl<T> Context<T> for Option<T> {
     fn context(self, what: impl fmt::Display) -> Result<T> {
-        self.ok_or_else(|| Error::msg(what))
+        match self {
+            Some(value) => Result::Ok(value),
+            None => Err(Error::msg(what)),
+        }
     }
 
     fn with_context<D: fmt::Display>(self, what: impl FnOnce() -> D) -> Result<T> {
-        self.ok_or_else(|| Error::msg(what()))
+        match self {
+            Some(value) => Result::Ok(value),
+            None => Err(Error::msg(what())),
+        }
     }
 }
 

@@ -261,7 +261,8 @@ fn a_supervised_child_shows_its_last_four_exits_also_between_two_lives() {
             &[
                 "supervised `dial` runs as #",
                 " restarts",
-                " ago it failed: port 7 is closed",
+                " ago it failed at tests/behaviour/dump.rs:",
+                ": port 7 is closed",
             ],
         )
         .await;

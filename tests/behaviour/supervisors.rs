@@ -416,6 +416,7 @@ fn p27_the_window_outlives_the_children() {
 /// One that gave up is one failure, whose text has every reason; whoever is nobody's concern is the program's. P32.
 #[test]
 fn p32_a_scope_that_gives_up_is_heard_once() {
+    const FAILS_IN: u32 = line!() + 3;
     #[process]
     async fn fails(left: &Arc<AtomicUsize>) -> Result<()> {
         bail!("try {}", left.fetch_sub(1, Ordering::SeqCst))
@@ -428,14 +429,21 @@ fn p32_a_scope_that_gives_up_is_heard_once() {
             .spawn();
         parts
     }
-    let text = "`fails` needed more than 2 restarts in 60s (before that `fails`: it failed: try 3; `fails`: it failed: try 2)";
-    on_workers(move |scope| async move {
-        let error = give_up(&scope).join().await.expect_err("it gave up");
-        let failed = error.downcast_ref::<ScopeError>().context("a scope")?;
-        assert_eq!(failed.exits().len(), 0);
-        let chain: Vec<_> = error.chain().map(ToString::to_string).collect();
-        assert_eq!(chain, ["`fails` failed in scope `parts`", text, "try 1"]);
-        Ok(())
+    let at = format!("it failed at {}:{FAILS_IN}:9", file!());
+    let text = format!(
+        "`fails` needed more than 2 restarts in 60s (before that `fails`: {at}: try 3; `fails`: {at}: try 2)"
+    );
+    let whole = text.clone();
+    on_workers(move |scope| {
+        let text = whole.clone();
+        async move {
+            let error = give_up(&scope).join().await.expect_err("it gave up");
+            let failed = error.downcast_ref::<ScopeError>().context("a scope")?;
+            assert_eq!(failed.exits().len(), 0);
+            let chain: Vec<_> = error.chain().map(ToString::to_string).collect();
+            assert_eq!(chain, ["`fails` failed in scope `parts`", &text, "try 1"]);
+            Ok(())
+        }
     });
     // Nobody asks.
     let ended = System::builder().workers(2).run(async |scope| {
@@ -453,7 +461,7 @@ fn p32_a_scope_that_gives_up_is_heard_once() {
         Some(true),
         "{chain:?}"
     );
-    assert_eq!(chain[1..], [text, "try 1"]);
+    assert_eq!(chain[1..], [text, "try 1".to_owned()]);
 }
 
 /// What fails while its scope stops cannot be made up for by another incarnation: the scope says so. P32.

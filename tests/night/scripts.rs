@@ -100,7 +100,7 @@ fn callers_of_a_child_that_never_comes_up() {
         r#"`Broken` failed in scope `parts`
 
 Caused by:
-    `Broken` needed more than 1 restart in 60s (before that `Broken`: it failed: no disk)
+    `Broken` needed more than 1 restart in 60s (before that `Broken`: it failed at tests/night/scripts.rs:_:17: no disk)
     no disk"#,
         "{text}"
     );

@@ -292,7 +292,7 @@ fn what_the_body_does_is_the_reason_and_not_the_condition_that_it_broke() {
             let begins = if panics {
                 "`test` panicked at"
             } else {
-                "`test` failed: "
+                "`test` failed at "
             };
             assert!(
                 told.starts_with(begins) && told.ends_with("the cause"),
@@ -344,4 +344,43 @@ fn a_condition_that_holds_what_others_wait_for_is_told() {
         watched(true)
             .unwrap_or_else(|failure| panic!("a weak sender keeps nothing open: {failure}"));
     }
+}
+
+/// What must hold eventually may take its time, and does not fail a run for a retry that is to come.
+#[test]
+fn what_must_hold_eventually_may_need_time() {
+    let searched = search(|sim| async move {
+        let (stored, copies) = (Arc::new(AtomicU32::new(0)), sim.probe("copies"));
+        let seen = Arc::clone(&stored);
+        sim.eventually("it is stored", move || seen.load(Ordering::Relaxed) == 1);
+        let (sender, retries) = (copies.sender(), Arc::clone(&stored));
+        sim.task("retries", async move {
+            // With a limit of time, so that it does not only sleep.
+            let (_keep, never) = bounded::<()>(1);
+            for _ in 0..20 {
+                let _ = never.recv().within(millis(100)).await;
+            }
+            retries.store(1, Ordering::Relaxed);
+            sender.send(()).await?;
+            roundrock::Ok(())
+        });
+        Ok(())
+    });
+    if let Err(failure) = searched {
+        panic!("{failure}");
+    }
+    let never = search(|sim| async move {
+        sim.eventually("it is stored", || false);
+        sim.task("retries", async {
+            loop {
+                sleep(millis(10)).await;
+            }
+        });
+        Ok(())
+    });
+    let failure = never.expect_err("it never holds");
+    assert_eq!(
+        failure.reason,
+        Reason::Eventually("it is stored".to_owned())
+    );
 }

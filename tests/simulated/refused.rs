@@ -110,7 +110,10 @@ fn f05_a_run_that_fails_by_what_blocked_names_that() {
     let says = std::fs::read_to_string("/proc/thread-self/syscall").is_ok();
     let told = text.contains("late: `sleeper#") && text.contains("` blocked the thread for");
     assert!(told || !says, "{text}");
-    assert!(text.contains("`test` failed: no time has passed"), "{text}");
+    assert!(
+        text.contains("`test` failed at ") && text.contains(": no time has passed"),
+        "{text}"
+    );
 }
 
 /// As the one before, in the body, and with another call: it is the thread that is watched, and no function.

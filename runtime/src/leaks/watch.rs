@@ -420,7 +420,7 @@ fn act(system: &SystemInner, leak: &Leak) -> bool {
         }
         OnLeak::Escalate => {
             let Some(task) = of_scope() else { return false };
-            let error = Error::new(Deadlock {
+            let error = Error::without_site(Deadlock {
                 leaks: vec![leak.clone()],
             });
             let name = format!("{}{}", task.slot().origin().name, task.id());

@@ -22,9 +22,12 @@ fn reason_with(reason: &Reason, who: &str) -> String {
         "panicked" => "panicked",
         _ => "failed",
     };
+    // The text of a panic has its place.
+    let site = reason.site.as_ref().filter(|_| reason.kind == "failed");
+    let site = site.map_or(String::new(), |site| format!(" at {site}"));
     match reason.chain.is_empty() {
-        true => format!("{who}{what}"),
-        false => format!("{who}{what}: {}", reason.chain.join(": ")),
+        true => format!("{who}{what}{site}"),
+        false => format!("{who}{what}{site}: {}", reason.chain.join(": ")),
     }
 }
 

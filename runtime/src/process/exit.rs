@@ -7,7 +7,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::error::{Error, is_closed};
+use crate::error::Error;
 use crate::task::current::{self, PanicSite};
 
 /// How a process ended.
@@ -65,6 +65,8 @@ pub struct Reason {
     pub kind: String,
     /// What happened, and its causes, the outermost first. Empty if nothing went wrong.
     pub chain: Vec<String>,
+    /// File, line and column: where it panicked, or where the error was made ([`Error::location`]). `None` if that is not known.
+    pub site: Option<String>,
 }
 
 impl From<&Error> for Reason {
@@ -72,6 +74,7 @@ impl From<&Error> for Reason {
         Self {
             kind: "failed".to_owned(),
             chain: error.texts(),
+            site: error.location().map(ToString::to_string),
         }
     }
 }
@@ -161,14 +164,18 @@ impl Exit {
     /// # Ok(()) }) }
     /// ```
     pub fn reason(&self) -> Reason {
-        let chain = match self.fault().map(|fault| &**fault) {
-            None => Vec::new(),
-            Some(Fault::Error(error)) => Reason::from(error).chain,
-            Some(fault) => vec![fault.to_string()],
+        let (chain, site) = match self.fault().map(|fault| &**fault) {
+            None => (Vec::new(), None),
+            Some(Fault::Error(error)) => {
+                let Reason { chain, site, .. } = Reason::from(error);
+                (chain, site)
+            }
+            Some(fault) => (vec![fault.to_string()], fault.site()),
         };
         Reason {
             kind: self.kind().to_owned(),
             chain,
+            site,
         }
     }
 
@@ -214,7 +221,10 @@ impl fmt::Display for Exit {
                 "it stopped: the other side of a channel was gone, or its turn never came",
             ),
             Self::Killed => f.write_str("it was killed"),
-            Self::Failed(fault) => write!(f, "it failed: {fault}"),
+            Self::Failed(fault) => match fault.site() {
+                Some(site) => write!(f, "it failed at {site}: {fault}"),
+                None => write!(f, "it failed: {fault}"),
+            },
             Self::Panicked(fault) => write!(f, "it {fault}"),
         }
     }
@@ -386,11 +396,22 @@ impl Fault {
     /// assert!(matches!(Fault::error(closed), Fault::Closed), "a normal stop");
     /// ```
     pub fn error(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        let error = error.into();
-        if is_closed(&*error) {
-            Self::Closed
-        } else {
-            Self::Error(Error::new(error))
+        // The runtime calls this for what a process has returned; only the error itself knows its place.
+        let error = Error::without_site(error);
+        match error.is_closed() {
+            true => Self::Closed,
+            false => Self::Error(error),
+        }
+    }
+
+    /// File, line and column, where they are known.
+    pub(crate) fn site(&self) -> Option<String> {
+        match self {
+            Self::Error(error) => error.location().map(ToString::to_string),
+            Self::Panic(panic) => panic
+                .location()
+                .map(|(file, line, column)| format!("{file}:{line}:{column}")),
+            Self::Closed | Self::Known(_) => None,
         }
     }
 

@@ -96,7 +96,7 @@ impl ScopeInner {
             Some(first) => {
                 unseen.was_seen(self.id);
                 let error = ScopeError::new(&self.name, first, exits.collect());
-                Err(Error::new(error))
+                Err(Error::without_site(error))
             }
         }
     }
@@ -145,7 +145,11 @@ impl Unseen {
     fn first(&self) -> Option<Error> {
         let all = std::mem::take(&mut *self.0.lock());
         let (_, scopes, first) = all.into_iter().next()?;
-        Some(Error::new(ScopeError::new(&scopes, first, Vec::new())))
+        Some(Error::without_site(ScopeError::new(
+            &scopes,
+            first,
+            Vec::new(),
+        )))
     }
 }
 
@@ -268,6 +272,12 @@ impl ScopeError {
 impl fmt::Display for ScopeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` failed in scope `{}`", self.process, self.scopes)?;
+        // The text of a panic, which is the source, has its place.
+        if let Some(fault @ Fault::Error(_)) = self.first.fault().map(|fault| &**fault)
+            && let Some(site) = fault.site()
+        {
+            write!(f, " ({site})")?;
+        }
         for (process, exit) in self.exits() {
             if let Some(fault) = exit.fault() {
                 write!(f, "; then `{process}`: {fault}")?;

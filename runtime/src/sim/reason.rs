@@ -45,6 +45,8 @@ pub enum Reason {
         process: String,
         /// The error with its causes.
         error: String,
+        /// File, line and column of where it was made, if they are known: see [`Error::location`].
+        site: Option<String>,
     },
     /// The body of the test waits, nothing can run, and no timer is armed.
     Deadlock,
@@ -124,6 +126,14 @@ impl Reason {
                     ..
                 },
             ) => one == other && site == there,
+            (
+                Self::Failed {
+                    site: Some(one), ..
+                },
+                Self::Failed {
+                    site: Some(other), ..
+                },
+            ) if one != other => false,
             (Self::Blocked { process: one, .. }, Self::Blocked { process: other, .. }) => {
                 one == other
             }
@@ -187,6 +197,7 @@ impl Reason {
                 _ => Self::Failed {
                     process: "test".to_owned(),
                     error: format!("{error:#}"),
+                    site: error.location().map(ToString::to_string),
                 },
             },
         }
@@ -200,10 +211,12 @@ impl Reason {
             Some(fault) => Self::Failed {
                 process,
                 error: fault.to_string(),
+                site: fault.site(),
             },
             None => Self::Failed {
                 process,
                 error: exit.to_string(),
+                site: None,
             },
         }
     }
@@ -215,6 +228,7 @@ impl Reason {
             fault => Self::Failed {
                 process: what,
                 error: fault.to_string(),
+                site: None,
             },
         }
     }
@@ -277,7 +291,12 @@ impl fmt::Display for Reason {
             Self::Panicked {
                 process, message, ..
             } => write!(f, "`{process}` panicked: {message}"),
-            Self::Failed { process, error } => write!(f, "`{process}` failed: {error}"),
+            Self::Failed {
+                process,
+                error,
+                site: Some(site),
+            } => write!(f, "`{process}` failed at {site}: {error}"),
+            Self::Failed { process, error, .. } => write!(f, "`{process}` failed: {error}"),
             Self::Deadlock => {
                 f.write_str("deadlock: the test waits, nothing can run, and no timer is armed")
             }

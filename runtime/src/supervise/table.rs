@@ -278,7 +278,7 @@ impl Table {
         contain("the text of an error", || {
             tracing::error!(target: "roundrock::supervise", process = name, reason = %gave_up, "gave_up");
         });
-        let exit = Exit::Failed(Arc::new(Fault::Error(Error::from(gave_up))));
+        let exit = Exit::Failed(Arc::new(Fault::Error(Error::without_site(gave_up))));
         let reason = || EventKind::GaveUp {
             reason: exit.reason(),
         };

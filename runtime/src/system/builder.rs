@@ -420,7 +420,7 @@ impl Builder {
         let value = blocking::block_on_apart(whole.into_future());
         let report = root.state.lock().report.clone();
         let result = match system.take_deadlock() {
-            Some(deadlock) => Err(Error::new(deadlock)),
+            Some(deadlock) => Err(Error::without_site(deadlock)),
             None => settle(value, root.result()),
         };
         let scheduler = Arc::clone(&system.scheduler);
@@ -553,7 +553,7 @@ fn settle<T>(value: std::result::Result<Returned<T>, Exit>, failed: Result<()>) 
         // A body often fails because a process did, by a closed channel: then that process is the cause.
         (Ok(Err(error)), Err(failure)) if is_consequence(&error) => Err(failure),
         (Ok(Err(error)), _) => Err(error),
-        (Err(exit), _) => Err(Error::new(exit).context("`main` did not return")),
+        (Err(exit), _) => Err(Error::without_site(exit).context("`main` did not return")),
     }
 }
 
@@ -596,8 +596,8 @@ where
                     .map(drop)
                     .map_err(|fault| match fault {
                         Fault::Error(error) => error,
-                        Fault::Closed => Closed(()).into(),
-                        fault @ (Fault::Panic(_) | Fault::Known(_)) => Error::new(fault),
+                        Fault::Closed => crate::Error::without_site(Closed(())),
+                        fault @ (Fault::Panic(_) | Fault::Known(_)) => Error::without_site(fault),
                     })
             }
         });
@@ -610,7 +610,10 @@ where
     // The other side of a channel was gone: a normal stop, as for every process.
     let failure = result.err().filter(|error| !error.is_closed());
     if let Some(error) = &failure {
-        print_error(format_args!("Error: {error:?}"));
+        match error.location() {
+            Some(site) => print_error(format_args!("Error: {error:?}\n\nReturned at {site}")),
+            None => print_error(format_args!("Error: {error:?}")),
+        }
     }
     books.exit_code(failure.as_ref())
 }
