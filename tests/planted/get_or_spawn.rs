@@ -40,10 +40,11 @@ async fn looks_first(web: &Scope, users: &UsersHandle) -> Result<SessionHandle> 
 }
 async fn looks_last(web: &Scope, users: &UsersHandle) -> Result<SessionHandle> {
     ensure!(users.exists().await?, "no such user");
-    match web.lookup(NAME) {
-        Some(session) => Ok(session),
-        None => start(web),
+    if let Some(session) = web.lookup(NAME) {
+        return Ok(session);
     }
+    // On two threads another request may have been faster in between.
+    start(web).or_else(|_| web.lookup(NAME).context("the other one has it"))
 }
 async fn run(scope: &Scope, in_order: bool) -> Result<()> {
     let users = scope.spawn(Users);

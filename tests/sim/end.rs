@@ -307,3 +307,126 @@ fn thousands_of_runs_leave_nothing_behind() {
         "what the processes held was dropped"
     );
 }
+
+/// `main` would wait for who only sleeps, so it is no failure to be asleep when the body returns; and who sleeps in a loop is told to
+/// stop after a while.
+#[test]
+fn who_only_sleeps_is_waited_for() {
+    let searched = Simulation::new("asleep")
+        .seeds(32)
+        .run(|sim: Sim| async move {
+            let scope = Scope::clone(&sim);
+            sim.task("flushes", async move {
+                sleep(secs(3)).await;
+                // What it starts then has its time too.
+                scope.task("writes", async { sleep(secs(2)).await }).await?;
+                roundrock::Ok(())
+            });
+            sim.task("ticks", async {
+                let mut ticks = 0;
+                loop {
+                    sleep(secs(1)).await;
+                    ticks += 1;
+                    assert!(ticks < 100, "it is not waited for so often");
+                }
+            })
+            .kill();
+            roundrock::Ok(())
+        });
+    if let Err(failure) = searched {
+        panic!("{failure}");
+    }
+}
+
+/// No longer than the stop would.
+#[test]
+fn who_sleeps_longer_than_the_grace_is_late() {
+    let searched = Simulation::new("late")
+        .seeds(4)
+        .grace(secs(2))
+        .run(|sim: Sim| async move {
+            sim.task("sleeps", async { sleep(secs(3)).await });
+            roundrock::Ok(())
+        });
+    let failure = searched.expect_err("it does not end");
+    assert!(
+        matches!(&failure.reason, Reason::Late(late) if late.len() == 1),
+        "{failure}"
+    );
+}
+
+/// Whoever ticks for ever does not keep a run from its end.
+#[test]
+fn who_ticks_for_ever_is_told_to_stop() {
+    #[process]
+    struct Clock(u32);
+
+    #[handlers]
+    impl Clock {
+        #[every("10ms")]
+        fn tick(&mut self) {
+            self.0 += 1;
+            assert!(self.0 < 200, "it is not waited for so often");
+        }
+    }
+
+    let searched = Simulation::new("ticks")
+        .seeds(4)
+        .run(|sim: Sim| async move {
+            let _clock = sim.spawn(Clock(0));
+            sim.task("polls", async {
+                while !sim_is_over() {
+                    sleep(millis(10)).await;
+                }
+            });
+            roundrock::Ok(())
+        });
+    let failure = searched.expect_err("it polls on");
+    assert!(
+        matches!(&failure.reason, Reason::Late(late) if late.len() == 1),
+        "{failure}"
+    );
+}
+
+fn sim_is_over() -> bool {
+    false
+}
+
+/// The place of a `bail!`, an `ensure!` and a `?` is in the report, also if another function has handed the error on.
+#[test]
+fn an_error_says_where_it_was_made() {
+    fn parse(text: &str) -> Result<u32> {
+        Ok(text.parse::<u32>()?)
+    }
+    let line = line!() - 2;
+    let failure = Simulation::new("placed").seeds(1).run(|_sim: Sim| async {
+        let n = parse("seven").context("the number of the house")?;
+        ensure!(n == 7, "it is {n}");
+        Ok(())
+    });
+    let failure = failure.expect_err("no number");
+    let begins = format!("`test` failed at {}:{line}:", file!());
+    let told = failure.reason.to_string();
+    assert!(told.starts_with(&begins), "{told}");
+    assert!(
+        told.contains("the number of the house: invalid digit"),
+        "{told}"
+    );
+
+    let line = line!() + 5;
+    let failure = Simulation::new("ensured")
+        .seeds(1)
+        .run(|sim: Sim| async move {
+            let adds = sim.task("adds", async {
+                ensure!(1 + 1 == 3, "no");
+                roundrock::Ok(())
+            });
+            adds.done().await;
+            roundrock::Ok(())
+        });
+    let told = failure.expect_err("it fails").reason.to_string();
+    assert!(
+        told.contains("` failed at ") && told.contains(&format!("{}:{line}:", file!())),
+        "{told}"
+    );
+}

@@ -3,7 +3,7 @@
 //! It cannot be kept from blocking, so it is looked for, in two ways that cost a step next to nothing. After a run that took
 //! long, the kernel is asked whether the thread gave its core away of itself ([`Switches`]); if it did, the run is made again with
 //! a clock at each step ([`Stopwatch`]), and a step that blocks each time is the failure. A step that never comes back ends no
-//! run: a thread of its own says which process it is ([`Watchdog`]).
+//! run: a thread of its own says which process it is, and ends the program if it sleeps all the time ([`Watchdog`]).
 //!
 //! Limits: a call that blocks for less than [`SHORTEST`] is not seen, and the first way needs Linux. Which call it was is what the
 //! kernel says of the thread meanwhile ([`Calls`]). Rejected: our own `nanosleep` and `read` in the place of libc's: a library must
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use crate::scheduler::Scheduler;
 use crate::sim::beside::Beside;
-use crate::sim::calls::Calls;
+use crate::sim::calls::{Calls, Now};
 use crate::sim::events::name_of;
 use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering};
 
@@ -28,6 +28,9 @@ const JOB: u32 = u32::MAX;
 
 /// After what time a step is said not to come back.
 const STUCK: Duration = Duration::from_secs(5);
+
+/// After how many times that the program is ended, if the step has slept in one and the same call all the time.
+const HOPELESS: u32 = 6;
 
 /// How often this thread has given its core away of itself.
 #[derive(Debug)]
@@ -130,13 +133,42 @@ pub(super) struct Progress {
     steps: AtomicU64,
     /// The slot of the process whose step runs or ran last.
     process: AtomicU32,
+    /// The seed of the run, or [`NO_SEED`].
+    seed: AtomicU64,
     scheduler: Lock<Option<Arc<Scheduler>>>,
+    thread: Lock<Option<Now>>,
 }
+
+/// A run with a tape.
+const NO_SEED: u64 = u64::MAX;
 
 impl Progress {
     /// Says which scheduler the next runs use.
     pub(super) fn set_scheduler(&self, scheduler: &Arc<Scheduler>) {
         *self.scheduler.lock() = Some(Arc::clone(scheduler));
+    }
+
+    /// Whether the kernel says in which call the thread of the search is.
+    pub(super) fn tells_calls(&self) -> bool {
+        self.thread.lock().is_some()
+    }
+
+    /// Says that the search is on this thread.
+    pub(super) fn begin_here(&self) {
+        *self.thread.lock() = Now::of_this_thread();
+    }
+
+    pub(super) fn run_begins(&self, seed: Option<u64>) {
+        // ORDERING: Relaxed: see `step_begins`.
+        self.seed.store(seed.unwrap_or(NO_SEED), Ordering::Relaxed);
+    }
+
+    /// Whether a process has its turn, and not a job, which may take its time; and in which call its thread is.
+    fn asleep_in(&self) -> Option<String> {
+        // ORDERING: Relaxed: see `step_begins`.
+        let is_job = self.process.load(Ordering::Relaxed) == JOB;
+        let mut thread = self.thread.lock();
+        thread.as_mut().filter(|_| !is_job)?.call_in_words()
     }
 
     #[inline]
@@ -158,21 +190,30 @@ impl Progress {
     }
 
     /// Who does not come back, in words.
-    fn stuck(&self, name: &str, since: Duration) -> String {
-        // ORDERING: Relaxed: see `step_begins`.
+    fn stuck(&self, name: &str, since: Duration, call: Option<&str>) -> String {
+        // ORDERING: Relaxed (both): see `step_begins`.
         let process = self.process.load(Ordering::Relaxed);
+        let run = match self.seed.load(Ordering::Relaxed) {
+            NO_SEED => String::new(),
+            seed => format!(" (seed {seed})"),
+        };
         if process == JOB {
             return format!(
-                "{name}: a job that blocks has not ended for {since:?}, and in a simulation nothing else can run meanwhile"
+                "{name}{run}: a job that blocks has not ended for {since:?}, and in a simulation nothing else can run meanwhile"
             );
         }
         let scheduler = self.scheduler.lock().clone();
         let who = scheduler.map_or("a process".to_owned(), |scheduler| {
             name_of(&scheduler, process)
         });
+        let why = match call {
+            Some(call) => format!("It blocks the thread in {call}: {WAYS_OUT}"),
+            None => {
+                format!("It computes, loops without an await, or blocks the thread: {WAYS_OUT}")
+            }
+        };
         format!(
-            "{name}: `{who}` has not come back from its step for {since:?}, and in a simulation nothing else can run meanwhile. \
-             It computes, loops without an await, or blocks the thread: {WAYS_OUT}"
+            "{name}{run}: `{who}` has not come back from its step for {since:?}, and in a simulation nothing else can run meanwhile. {why}"
         )
     }
 }
@@ -181,18 +222,25 @@ impl Progress {
 pub(super) const WAYS_OUT: &str = "instead of `std::thread::sleep` write `sleep(..).await`, instead of channels and locks of the standard library those of Roundrock; sockets, files, and what else blocks belong into `blocking(..)`";
 
 /// A thread that says when a step does not come back. It ends when this is dropped.
+///
+/// A step that sleeps for ever would keep the test, and who waits for it, for ever too; nothing but the end of the program ends it.
+/// One that computes is left alone.
 #[derive(Debug)]
 pub(super) struct Watchdog {
     _looks: Option<Beside>,
 }
 
 impl Watchdog {
-    /// Watches a search, and tells on standard error. Without a thread to be had, nobody watches.
+    /// Watches the search of this thread, and tells on standard error. Without a thread to be had, nobody watches.
     pub(super) fn start(name: &str, progress: &Arc<Progress>) -> Self {
         use std::io::Write as _;
+        progress.begin_here();
         // Not by `eprintln!`, which the test harness keeps to itself until the test ends.
-        Self::with(name, progress, STUCK, |text| {
+        Self::with(name, progress, STUCK, |text, is_hopeless| {
             drop(writeln!(std::io::stderr(), "\n{text}"));
+            if is_hopeless {
+                std::process::abort();
+            }
         })
     }
 
@@ -200,19 +248,35 @@ impl Watchdog {
         name: &str,
         progress: &Arc<Progress>,
         limit: Duration,
-        tell: impl Fn(String) + Send + 'static,
+        tell: impl Fn(String, bool) + Send + 'static,
     ) -> Self {
         let (name, progress) = (name.to_owned(), Arc::clone(progress));
         let mut seen = (progress.steps(), Instant::now());
         let mut told = false;
+        // The call in which every look has found it asleep, and since when.
+        let mut asleep: Option<(String, Instant)> = None;
         let looks = Beside::every(limit / 4, "simulation-watch", move || {
             let steps = progress.steps();
             if steps != seen.0 {
                 seen = (steps, Instant::now());
                 told = false;
+                asleep = None;
+                return;
+            }
+            asleep = progress.asleep_in().map(|call| match asleep.take() {
+                Some((before, since)) if before == call => (call, since),
+                _ => (call, Instant::now()),
+            });
+            let call = asleep.as_ref().map(|(call, _)| call.as_str());
+            let is_hopeless = asleep
+                .as_ref()
+                .is_some_and(|(_, since)| since.elapsed() >= limit * HOPELESS);
+            if is_hopeless {
+                let text = progress.stuck(&name, seen.1.elapsed(), call);
+                tell(format!("{text}. The program is ended"), true);
             } else if !told && seen.1.elapsed() >= limit {
                 told = true;
-                tell(progress.stuck(&name, seen.1.elapsed()));
+                tell(progress.stuck(&name, seen.1.elapsed(), call), false);
             }
         });
         Self { _looks: looks }
@@ -234,9 +298,11 @@ mod tests {
     #[test]
     fn the_watchdog_speaks_of_a_step_that_does_not_come_back() {
         let progress = Arc::new(Progress::default());
+        progress.run_begins(None);
         let (told, texts) = crossbeam_channel::unbounded();
         let limit = Duration::from_millis(20);
-        let watchdog = Watchdog::with("hangs", &progress, limit, move |text| {
+        let watchdog = Watchdog::with("hangs", &progress, limit, move |text, is_hopeless| {
+            assert!(!is_hopeless, "nothing is known of the thread");
             drop(told.send(text));
         });
         let text = texts.recv().expect("the watchdog lives");
@@ -252,5 +318,41 @@ mod tests {
         assert!(job.contains("a job that blocks has not ended"), "{job}");
         drop(watchdog);
         assert!(texts.recv().is_err(), "said twice of one step");
+    }
+
+    /// A step that sleeps in one call is hopeless in the end; the call and the seed are named.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_watchdog_gives_up_on_a_step_that_sleeps() {
+        let progress = Arc::new(Progress::default());
+        let (told, texts) = crossbeam_channel::unbounded();
+        let (wake, sleeps) = std::sync::mpsc::channel::<()>();
+        let (ready, is_ready) = std::sync::mpsc::channel();
+        let sleeper = Arc::clone(&progress);
+        let sleeper = std::thread::spawn(move || {
+            sleeper.begin_here();
+            sleeper.run_begins(Some(7));
+            sleeper.step_begins(3);
+            let _ = ready.send(sleeper.thread.lock().is_some());
+            let _ = sleeps.recv();
+        });
+        let is_known = is_ready.recv().expect("the sleeper lives");
+        let limit = Duration::from_millis(20);
+        let watchdog = Watchdog::with("sleeps", &progress, limit, move |text, is_hopeless| {
+            drop(told.send((text, is_hopeless)));
+        });
+        let (first, is_hopeless) = texts.recv().expect("the watchdog lives");
+        assert!(!is_hopeless, "{first}");
+        assert!(first.starts_with("sleeps (seed 7): `a process`"), "{first}");
+        // A kernel may keep what its threads do to itself.
+        if is_known {
+            let (last, is_hopeless) = texts.recv().expect("the watchdog lives");
+            assert!(is_hopeless, "{last}");
+            assert!(last.contains("It blocks the thread in "), "{last}");
+            assert!(last.ends_with("The program is ended"), "{last}");
+        }
+        drop(watchdog);
+        drop(wake);
+        sleeper.join().expect("it does not panic");
     }
 }

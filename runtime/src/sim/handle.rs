@@ -156,8 +156,9 @@ impl Sim {
         here(|machine| machine.watch(When::Sometimes, name.into(), Box::new(holds)));
     }
 
-    /// Watches a condition that must hold in the end, when the body has returned and everything has settled: nothing can run before
-    /// time moves. What waits for a timer then, for a retry say, is not waited for; the body can, with [`run_until`](Self::run_until).
+    /// Watches a condition that must hold in the end, when the body has returned and everything has settled. If it does not hold then,
+    /// time goes on, for a retry say, until it does, for the length of the [grace](super::Simulation::grace) at most; and it must still
+    /// hold when the checks of the end are made.
     pub fn eventually(&self, name: impl Into<String>, holds: impl FnMut() -> bool + 'static) {
         here(|machine| machine.watch(When::Eventually, name.into(), Box::new(holds)));
     }

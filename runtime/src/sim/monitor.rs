@@ -13,7 +13,7 @@ pub(crate) enum When {
     Always,
     /// After some step of some run.
     Sometimes,
-    /// When the body has returned and everything has settled.
+    /// In the end: when the body has returned, everything has settled, and time has gone on for a while if that was needed.
     Eventually,
 }
 
@@ -50,6 +50,22 @@ impl Machine {
     /// Looks at the conditions when everything has settled in the end.
     pub(crate) fn look_at_end(&self) {
         self.look_at(&[When::Eventually]);
+    }
+
+    /// Whether all conditions hold that must in the end. One that panics does, until the end, which says so.
+    pub(crate) fn holds_eventually(&self) -> bool {
+        let mut monitors = std::mem::take(&mut *self.monitors.borrow_mut());
+        let mut eventually = monitors
+            .0
+            .iter_mut()
+            .filter(|it| it.when == When::Eventually);
+        // UNWIND: it is asked again at the end, which reports the panic.
+        let holds =
+            |it: &mut Monitor| catch_unwind(AssertUnwindSafe(|| (it.holds)())).unwrap_or(true);
+        let hold = eventually.all(holds);
+        let added = std::mem::replace(&mut *self.monitors.borrow_mut(), monitors);
+        self.monitors.borrow_mut().0.extend(added.0);
+        hold
     }
 
     #[cold]

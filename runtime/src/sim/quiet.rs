@@ -61,6 +61,17 @@ pub(crate) fn leaked(machine: &Machine) -> Vec<String> {
     if certain { lines } else { Vec::new() }
 }
 
+/// Whether a process of a scope does nothing but sleep.
+pub(crate) fn somebody_only_sleeps(scheduler: &Scheduler) -> bool {
+    let mut sleeps = false;
+    each(scheduler, |_, _, slot, task| {
+        // ORDERING: Relaxed: written by this thread.
+        let kinds = (slot.line.wait.load(Ordering::Relaxed) >> 16) as u16;
+        sleeps |= task.scope().is_some() && kinds == WaitKind::Timer.bit();
+    });
+    sleeps
+}
+
 /// What the detector of leaks proves: processes that can never run again, though others may go on. One text for each finding.
 pub(crate) fn proven(system: &SystemInner) -> Vec<String> {
     proofs(system, |_| true)

@@ -4,8 +4,8 @@
 //! wait for everything to settle go on, one by one; if the body has returned, the end begins; time moves to the next timer; and
 //! if there is none, it is a deadlock.
 //!
-//! The end: what must hold eventually is looked at, leaks are looked for, and then the system is stopped with its grace in
-//! virtual time.
+//! The end: time goes on for a while, for those who only sleep and for what must hold eventually, because `main` would wait for them
+//! too; then what must hold eventually is looked at, leaks are looked for, and the system is stopped with its grace in virtual time.
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
@@ -44,6 +44,12 @@ const SELDOM: u64 = 64;
 
 /// After how many moves of the time it is asked for the first time whether the body can go on at all.
 const FIRST_LOOK: u64 = 64;
+
+/// How often time moves after the body has returned, for those who only sleep: whoever does so again and again is not waited for.
+const LAST_MOVES: u64 = 64;
+
+/// The same for what must hold eventually.
+const PATIENT_MOVES: u64 = 1_000;
 
 /// What a run needs to know.
 #[derive(Debug, Clone, Copy)]
@@ -213,6 +219,7 @@ impl Arena {
             waits: RefCell::default(),
             checked: Cell::new(false),
             moves: Cell::new(0),
+            aftermath: Cell::new(None),
             options,
         };
         let waits = run.complete();
@@ -240,6 +247,8 @@ struct Run<'a> {
     checked: Cell<bool>,
     /// How often time has moved.
     moves: Cell<u64>,
+    /// When the body had returned and all had settled, and how often time has moved since.
+    aftermath: Cell<Option<(u64, u64)>>,
     options: &'a Options,
 }
 
@@ -451,6 +460,9 @@ impl Run<'_> {
             // Those who rested go on first.
             return;
         }
+        if self.lets_time_go_on() {
+            return;
+        }
         self.checked.set(true);
         machine.look_at_end();
         if let Some(lost) = quiet::lost_wakeup(&self.root.system) {
@@ -467,6 +479,27 @@ impl Run<'_> {
         if !machine.is_broken() {
             self.root.begin_stop(self.options.grace);
         }
+    }
+
+    /// Whether time moves once more before the end, within the grace of the stop: somebody will go on by itself, or what must hold
+    /// eventually does not hold yet.
+    fn lets_time_go_on(&self) -> bool {
+        let machine = self.machine;
+        let (since, moves) = self.aftermath.get().unwrap_or((machine.now(), 0));
+        let grace = u64::try_from(self.options.grace.as_nanos()).unwrap_or(u64::MAX);
+        let next = self
+            .next_moment()
+            .filter(|&next| next <= since.saturating_add(grace));
+        let (Some(next), false) = (next, self.has_failed()) else {
+            return false;
+        };
+        let waits = moves < LAST_MOVES && quiet::somebody_only_sleeps(&machine.scheduler)
+            || moves < PATIENT_MOVES && !machine.holds_eventually();
+        if waits && !machine.is_broken() {
+            self.aftermath.set(Some((since, moves + 1)));
+            self.move_time(next);
+        }
+        waits
     }
 
     /// Lets what is left come to its end, without choices and faults; what does not within the limit is left behind.

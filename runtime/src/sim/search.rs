@@ -273,7 +273,7 @@ impl Simulation {
             progress: Arc::default(),
             looked: Instant::now(),
             switches: Switches::new(),
-            doubts: 3,
+            doubts: [50, 3],
         }
         .run()
     }
@@ -317,8 +317,8 @@ impl Simulation {
 pub(super) fn error_of(fault: Fault) -> crate::Error {
     match fault {
         Fault::Error(error) => error,
-        Fault::Closed => Closed(()).into(),
-        fault @ (Fault::Panic(_) | Fault::Known(_)) => crate::Error::new(fault),
+        Fault::Closed => crate::Error::without_site(Closed(())),
+        fault @ (Fault::Panic(_) | Fault::Known(_)) => crate::Error::without_site(fault),
     }
 }
 
@@ -355,8 +355,9 @@ struct Search<'a> {
     /// When the last run had ended, and what the kernel said then.
     looked: Instant,
     switches: Switches,
-    /// How many more runs that took long are made again, to find out which step blocks.
-    doubts: u32,
+    /// How many more runs that took long are made again, to find out whether a step may have blocked, and which one did. On a busy
+    /// machine many runs take long, and jobs that block may.
+    doubts: [u32; 2],
 }
 
 impl Search<'_> {
@@ -456,6 +457,7 @@ impl Search<'_> {
 
     /// One run, in a system that is used again if it can be.
     fn one(&mut self, choices: Choices, seed: Option<u64>, keep: Keep) -> Outcome {
+        self.progress.run_begins(seed);
         let keep = Keep {
             events: keep.events || self.simulation.events || self.simulation.again,
             ..keep
@@ -490,27 +492,25 @@ impl Search<'_> {
                 None => self.sometimes.push((name.clone(), *held)),
             }
         }
-        match &outcome.reason {
-            Some(reason) if self.simulation.again => {
-                Err(Box::new(self.failure(reason.clone(), seed, outcome)))
+        let reason = outcome.reason.clone();
+        if let Some(reason) = reason.clone().filter(|_| self.simulation.again) {
+            // As it is: what the program prints stands there once.
+            return Err(Box::new(self.failure(reason, seed, outcome)));
+        }
+        if let Some(mut blocks) = self.look_for_blocks(&outcome, seed)
+            && reason
+                .as_ref()
+                .is_none_or(|other| blocks.may_explain(other))
+        {
+            blocks.found_as = reason.as_ref().map(ToString::to_string);
+            return Err(Box::new(blocks));
+        }
+        match reason {
+            None => {
+                self.spare = outcome.written;
+                Ok(())
             }
-            reason => {
-                if let Some(mut blocks) = self.look_for_blocks(&outcome, seed)
-                    && reason
-                        .as_ref()
-                        .is_none_or(|other| blocks.may_explain(other))
-                {
-                    blocks.found_as = reason.as_ref().map(ToString::to_string);
-                    return Err(Box::new(blocks));
-                }
-                match reason.clone() {
-                    None => {
-                        self.spare = outcome.written;
-                        Ok(())
-                    }
-                    Some(reason) => Err(Box::new(self.explain(reason, seed, outcome))),
-                }
-            }
+            Some(reason) => Err(Box::new(self.explain(reason, seed, outcome))),
         }
     }
 
@@ -519,39 +519,47 @@ impl Search<'_> {
     fn look_for_blocks(&mut self, run: &Outcome, seed: Option<u64>) -> Option<Failure> {
         let before = std::mem::replace(&mut self.looked, Instant::now());
         let long = self.looked - before >= blocked::SHORTEST;
-        if !long || self.doubts == 0 || !self.switches.have_grown() {
+        if !long || self.doubts.contains(&0) || !self.switches.have_grown() {
             return None;
         }
-        self.doubts -= 1;
+        self.doubts[0] -= 1;
         let since = self.looked;
         let tape = run.tape();
-        let mut again = |timing, events| {
-            let keep = Keep {
-                times: Some(timing),
-                events,
-                ..Keep::default()
-            };
-            self.one(Choices::of_tape(&tape), seed, keep)
-        };
         let is_blocked = |run: &Outcome| matches!(run.reason, Some(Reason::Blocked { .. }));
-        if is_blocked(&again(Timing::Rough, false)) {
-            let first = again(Timing::Exact, false);
+        if is_blocked(&self.timed(&tape, seed, Timing::Rough)) {
+            self.doubts[1] -= 1;
+            let first = self.timed(&tape, seed, Timing::Exact);
             for chance in 1..=LOOKS {
-                let second = again(Timing::Exact, true);
+                let second = self.timed(&tape, seed, Timing::Exact);
                 let alike = is_blocked(&first)
                     && first.steps == second.steps
                     && ends_alike(first.reason.as_ref(), second.reason.as_ref());
                 let Some(reason) = second.reason.clone().filter(|_| alike) else {
                     break;
                 };
-                if reason.names_a_call() || chance == LOOKS || since.elapsed() >= LONG_ENOUGH {
+                // Where the kernel says what a thread does, one that was in no call was kept waiting by the machine: for a page of
+                // memory, say.
+                if reason.names_a_call() || chance == LOOKS && !self.progress.tells_calls() {
                     return Some(self.failure(reason, seed, second));
+                }
+                if since.elapsed() >= LONG_ENOUGH && chance > LOOKS / 2 {
+                    break;
                 }
             }
         }
         self.switches.look();
         self.looked = Instant::now();
         None
+    }
+
+    /// The same run, with a clock at each step.
+    fn timed(&mut self, tape: &Tape, seed: Option<u64>, timing: Timing) -> Outcome {
+        let keep = Keep {
+            times: Some(timing),
+            events: timing == Timing::Exact,
+            ..Keep::default()
+        };
+        self.one(Choices::of_tape(tape), seed, keep)
     }
 
     /// Replays a run that failed, makes it simpler, and says what happened.
