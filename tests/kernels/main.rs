@@ -21,6 +21,7 @@ mod order;
 mod pods;
 mod relock;
 mod rust;
+mod second;
 mod shared;
 mod suspected;
 mod systems;

@@ -21,6 +21,7 @@ use std::pin::Pin;
 use std::ptr;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use crate::channel::Message;
 use crate::channel::account::{Account, Listing};
@@ -30,6 +31,7 @@ use crate::channel::fanout::{Sent, State};
 use crate::channel::overdue::Overdue;
 use crate::channel::policy::{ChannelOptions, Overflow};
 use crate::channel::subscriber::BroadcastReceiver;
+use crate::channel::within::BroadcastSendingWithin;
 
 use crate::observe::Ledger;
 use crate::sim::values::About;
@@ -487,7 +489,8 @@ impl<T> fmt::Debug for BroadcastSender<T> {
 /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
 /// let (news, reader) = broadcast(1).overflow(Overflow::Wait);
 /// news.send(1).await?;
-/// assert!(news.send(2).within(millis(2)).await.is_err());     // waits for the slowest reader; dropped, it has sent nothing
+/// let late = news.send(2).within(millis(2)).await.expect_err("the reader does not read");
+/// assert_eq!(late.into_inner(), 2);                           // what could not be sent comes back
 /// assert_eq!(reader.recv().await, Some(Ok(1)));
 /// assert!(reader.is_empty());
 /// # Ok(()) }) }
@@ -503,6 +506,33 @@ pub struct BroadcastSending<'a, T> {
 
 // The message is never pinned.
 impl<T> Unpin for BroadcastSending<'_, T> {}
+
+impl<'a, T> BroadcastSending<'a, T> {
+    /// Gives up after this time.
+    ///
+    /// # Errors
+    /// [`SendTimeoutError`] with the message: the time was up, or no receiver is left.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (news, reader) = broadcast(1).overflow(Overflow::Wait);
+    /// news.send("a").within(secs(1)).await?;
+    /// let late = news.send("b").within(millis(1)).await.expect_err("there is no room");
+    /// assert!(late.is_elapsed());
+    /// assert_eq!(late.into_inner(), "b");
+    /// # drop(reader); Ok(()) }) }
+    /// ```
+    pub fn within(self, limit: Duration) -> BroadcastSendingWithin<'a, T> {
+        BroadcastSendingWithin::new(self, limit)
+    }
+
+    /// Takes the message back.
+    pub(super) fn give_up(&mut self) -> Option<T> {
+        self.message.take()
+    }
+}
 
 impl<T: 'static> Future for BroadcastSending<'_, T> {
     type Output = Result<(), SendError<T>>;

@@ -115,6 +115,8 @@ impl<T> Core<T> {
     }
 
     pub(crate) fn stats(&self) -> Stats {
+        // Before the lock is taken: then whatever was handed over, and is not in this number, may be out still.
+        let seen = self.state.beside();
         let state = self.state.lock();
         Stats {
             sent: state.stats.sent,
@@ -126,7 +128,7 @@ impl<T> Core<T> {
             capacity: state.capacity,
             permits: state.permits,
             wants_many: state.has(MANY),
-            several_receive: state.has(SEVERAL),
+            several_receive: state.has(SEVERAL) || state.handed != seen,
             blocked_senders: state.senders.len(),
             waiting_receivers: state.receivers.len(),
             name: state.cold.as_ref().and_then(|cold| cold.name),

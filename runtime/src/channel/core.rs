@@ -48,6 +48,7 @@ pub(crate) const UNBOUNDED: u32 = u32::MAX;
 #[repr(C)]
 pub(crate) struct Core<T> {
     pub(crate) head: Head,
+    /// Beside it: how many of the messages that were handed to parked receivers were seen, or came back.
     pub(super) state: BiasedLock<State<T>>,
 }
 
@@ -95,7 +96,7 @@ pub(super) const DISCARDS: u8 = 8;
 pub(super) const RETURNED: u8 = 16;
 /// Somebody has waited for room for several messages at once.
 pub(super) const MANY: u8 = 32;
-/// Several have parked to receive.
+/// Several have parked to receive, or a message that came back was handed to a parked receiver again.
 pub(super) const SEVERAL: u8 = 64;
 
 // SAFETY: all parts are behind the lock or atomic; messages move between threads, so they must be `Send`.
@@ -478,6 +479,7 @@ impl<T> Core<T> {
                 state.put_back(message, node.ticket());
                 state.match_up(&mut wakes);
             }
+            self.note_seen();
         }
         drop(state);
         drop(waker);
@@ -486,6 +488,14 @@ impl<T> Core<T> {
         }
         drop(unseen);
         wakes.wake();
+    }
+
+    /// A message that was handed to a parked receiver was seen, or came back.
+    #[inline]
+    pub(super) fn note_seen(&self) {
+        if BOOKS {
+            self.state.count_beside();
+        }
     }
 
     /// Renews the waker of a parked send or ready, and returns its mark. If that says that it waits, it will be woken.
@@ -622,10 +632,17 @@ impl<T> State<T> {
         message: T,
         ticket: Option<u32>,
     ) -> Option<TaskWaker> {
-        let ticket = ticket.unwrap_or_else(|| {
-            self.handed = self.handed.wrapping_add(1);
-            self.handed
-        });
+        let ticket = match ticket {
+            None => {
+                self.handed = self.handed.wrapping_add(1);
+                self.handed
+            }
+            Some(ticket) => {
+                // It was counted as seen when it came back.
+                self.gates |= SEVERAL;
+                ticket
+            }
+        };
         if let Offer::Recv(place) = receiver.offer {
             // SAFETY: a parked receiver's place is a `Place<T>`, and ours until the node is finished.
             unsafe { wait::fill(place, message) };

@@ -5,7 +5,7 @@
 //! | last sender dropped | receivers get what is queued, then `None` for ever |
 //! | last receiver dropped | parked and later senders get their message back; queued messages are dropped in order, at once |
 //! | a `send` future dropped | nothing was sent, unless it had completed |
-//! | a `recv` future dropped | nothing was received; a message handed over at that moment goes back to the head |
+//! | a `recv` future dropped | nothing was received; a message handed over at that moment goes back to the head, also after another receiver has seen the end: whoever receives once more gets it, and with the last receiver it is a dead letter |
 //! | a permit dropped | its room goes to the next sender in line |
 //! | the scope stops | senders outside of it get their message back; the scope's receivers drain, then get `None` |
 //!
@@ -75,7 +75,7 @@ pub use select::{CancelSafe, Event, Passive, cancel_safe, passive};
 pub use sender::{Sender, Sending};
 pub use subscriber::{BroadcastReceiver, BroadcastRecv};
 pub use weak::WeakSender;
-pub use within::SendingWithin;
+pub use within::{BroadcastSendingWithin, SendingWithin};
 
 use self::core::{Core, UNBOUNDED};
 use self::head::{Head, VTable};

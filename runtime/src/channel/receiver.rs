@@ -380,6 +380,7 @@ impl<T: Message> Recv<'_, T> {
         match this.node.mark() {
             wait::DONE if !here::records() => {
                 this.node.reset();
+                this.receiver.core().note_seen();
                 Poll::Ready(this.collect())
             }
             wait::IDLE => {
@@ -443,6 +444,9 @@ impl<T: Message> Recv<'_, T> {
         }
         if matches!(mark, wait::DONE | wait::CLOSED) {
             self.node.reset();
+            if mark == wait::DONE {
+                core.note_seen();
+            }
             let message = self.collect();
             here::received(self.receiver.object(), message.as_ref());
             return Poll::Ready(message);

@@ -1,4 +1,4 @@
-//! A send with a limit of time.
+//! A send with a limit of time, into a channel or to all receivers of a broadcast.
 
 #![expect(unsafe_code, reason = "structural pinning of two futures")]
 
@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use crate::channel::Message;
+use crate::channel::broadcast::BroadcastSending;
 use crate::channel::error::SendTimeoutError;
 use crate::channel::sender::{Route, Sending};
 use crate::sim::told;
@@ -67,5 +68,51 @@ impl<T: Message> Future for SendingWithin<'_, T> {
             }
             None => Ok(()),
         })
+    }
+}
+
+/// A send to all receivers with a limit of time; see [`BroadcastSending::within`].
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+/// let (news, reader) = broadcast(1).overflow(Overflow::Wait);
+/// news.send(1).within(secs(1)).await?;
+/// assert_eq!(reader.recv().await, Some(Ok(1)));
+/// # Ok(()) }) }
+/// ```
+#[must_use = "a message is sent only when this is awaited"]
+#[derive(Debug)]
+pub struct BroadcastSendingWithin<'a, T> {
+    send: BroadcastSending<'a, T>,
+    sleep: Sleep,
+}
+
+impl<'a, T> BroadcastSendingWithin<'a, T> {
+    pub(super) fn new(send: BroadcastSending<'a, T>, limit: Duration) -> Self {
+        let sleep = sleep(limit);
+        Self { send, sleep }
+    }
+}
+
+impl<T: 'static> Future for BroadcastSendingWithin<'_, T> {
+    type Output = Result<(), SendTimeoutError<T>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // SAFETY: the sleep is pinned with this future and never moved; the send need not be.
+        let this = unsafe { self.get_unchecked_mut() };
+        let before = current::waits_so_far();
+        if let Poll::Ready(result) = Pin::new(&mut this.send).poll(cx) {
+            return Poll::Ready(
+                result.map_err(|error| SendTimeoutError::Closed(error.into_inner())),
+            );
+        }
+        // SAFETY: as above.
+        ready!(unsafe { Pin::new_unchecked(&mut this.sleep) }.poll_sleep(cx));
+        told::does(|| "gives up: the time is over".to_owned());
+        current::wait_no_more(before);
+        let message = this.send.give_up();
+        Poll::Ready(message.map_or(Ok(()), |message| Err(SendTimeoutError::Elapsed(message))))
     }
 }

@@ -25,6 +25,7 @@ use crate::channel::head::{Head, Stats};
 use crate::channel::overdue::Overdue;
 use crate::locks::Gate;
 use crate::scheduler::Scheduler;
+use crate::scope::ScopeInner;
 use crate::sync::{Ordering, fence};
 use crate::task::ProcessId;
 use crate::task::cell::Header;
@@ -527,7 +528,9 @@ pub(super) fn is_left_alone(slot: &Slot, task: &Header) -> bool {
             && kinds & KINDS == WaitKind::Join.bit()
             && task.lineage().is_none()
     };
-    (flags == 0 || told()) && task.scope().is_none_or(|scope| !scope.is_stopping())
+    // A scope of a supervised process does not stop with the one around it, but is ended by that stop.
+    let is_stopping = |scope: &Arc<ScopeInner>| scope.outermost_stopping().is_some();
+    (flags == 0 || told()) && !task.scope().is_some_and(is_stopping)
 }
 
 /// Whether a process is parked, and was not polled since its `seq` was read.

@@ -170,7 +170,7 @@ impl Late {
 
 /// What is said of those who are late.
 pub(super) fn say(late: &Late, scheduler: &Scheduler) -> Leak {
-    let now_ms = scheduler.clock.coarse_ms();
+    let now_ms = scheduler.clock.present_ms();
     let listed = late.processes().iter().take(LISTED);
     Leak {
         verdict: Verdict::LostWakeup {

@@ -103,7 +103,12 @@ fn look(scheduler: &Scheduler, slot: &Slot) -> Option<Late> {
 
 /// Whether this process is over, and that could be seen without waiting. False says nothing: whoever is at a slot may be about to
 /// take its process out, so the doubt that would come of it is left to the next look.
+///
+/// The task that stands for a supervised child is never shown, and is polled once: when the child is over.
 fn was_seen_to_be_gone(scheduler: &Scheduler, id: ProcessId) -> bool {
     let slot = scheduler.registry.slot(id.index());
-    slot.is_some_and(|slot| slot.peek_if_free(|now, _, _| now == id) == Some(false))
+    slot.is_some_and(|slot| {
+        slot.peek_if_free(|now, _, _| now == id) == Some(false)
+            && (slot.id() != id || slot.has_run())
+    })
 }

@@ -99,7 +99,7 @@ pub(super) fn search(
     let mut live = vec![false; graph.len()];
     let suspects = graph.stuck(&live, false);
     if suspects.contains(&true) {
-        look_again(&facts, scheduler, &suspects, &mut live);
+        look_again(&facts, pins, scheduler, &suspects, &mut live);
     }
     let stuck = graph.stuck(&live, true);
     let mut stranded = graph.stuck(&live, false);
@@ -155,7 +155,7 @@ impl Found {
         let mut live = vec![false; graph.len()];
         let suspects = graph.stuck(&live, true);
         if suspects.contains(&true) {
-            look_again(facts, scheduler, &suspects, &mut live);
+            look_again(facts, pins, scheduler, &suspects, &mut live);
         }
         let stuck = graph.stuck(&live, true);
         self.likely = Some(Likely { graph, stuck });
@@ -163,7 +163,13 @@ impl Found {
 }
 
 /// Marks everybody among the suspects of whom something changed.
-fn look_again(facts: &Facts, scheduler: &Scheduler, suspects: &[bool], live: &mut [bool]) {
+fn look_again(
+    facts: &Facts,
+    pins: &Pins<'_>,
+    scheduler: &Scheduler,
+    suspects: &[bool],
+    live: &mut [bool],
+) {
     let suspect = |process: &usize| suspects[*process];
     // Whoever closed a cycle of calls may have parked, and not have refused one yet.
     let in_hand = (0..suspects.len())
@@ -179,6 +185,7 @@ fn look_again(facts: &Facts, scheduler: &Scheduler, suspects: &[bool], live: &mu
     fence(Ordering::SeqCst);
     // For each mailbox that several share: whether those who were taken to have no call in hand have none, because they have not run.
     let mut free: HashMap<u64, bool, Fast> = HashMap::default();
+    let mut ways: HashMap<u64, bool, Fast> = HashMap::default();
     for process in (0..suspects.len()).filter(suspect) {
         live[process] |= !rests(facts, scheduler, process);
         let calls = facts.waits(process).iter();
@@ -190,6 +197,13 @@ fn look_again(facts: &Facts, scheduler: &Scheduler, suspects: &[bool], live: &mu
                 free.all(|at| rests(facts, scheduler, at as usize))
             };
             live[process] |= !*free.entry(mailbox).or_insert_with(rest);
+        }
+        // The ways to a lock were counted in one moment, and those who were lent one read in others before it.
+        let locks = facts.waits(process).iter();
+        for wait in locks.filter(|wait| wait.kind == WaitKind::Lock) {
+            let rest =
+                || relation::ways_rest(facts, pins, wait.object, |at| rests(facts, scheduler, at));
+            live[process] |= !*ways.entry(wait.object).or_insert_with(rest);
         }
     }
 }

@@ -209,6 +209,20 @@ impl Queue {
     }
 }
 
+/// Whether all who were lent a way to this lock rest.
+pub(super) fn ways_rest(
+    facts: &Facts,
+    pins: &Pins<'_>,
+    object: u64,
+    rests: impl Fn(usize) -> bool,
+) -> bool {
+    let paths = pins.gate(object).and_then(|gate| gate.paths());
+    paths.is_none_or(|(address, _)| {
+        let mut ways = facts.holders(address).iter();
+        ways.all(|held| rests(held.by as usize))
+    })
+}
+
 /// The processes that receive from a channel, each once.
 pub(super) fn receivers(facts: &Facts, object: u64) -> Vec<u32> {
     let mut receivers: Vec<_> = facts.receivers(object).map(|held| held.by).collect();

@@ -30,7 +30,7 @@ pub(super) fn say(found: &Found, pins: &Pins<'_>, scheduler: &Scheduler) -> Vec<
         stuck: &found.stuck,
         pins,
         scheduler,
-        now_ms: scheduler.clock.coarse_ms(),
+        now_ms: scheduler.clock.present_ms(),
     };
     let mut leaks = witness.proven();
     leaks.extend(witness.stranded());
@@ -53,7 +53,7 @@ pub(super) fn likely(
         stuck: &likely.stuck,
         pins,
         scheduler,
-        now_ms: scheduler.clock.coarse_ms(),
+        now_ms: scheduler.clock.present_ms(),
     };
     witness.likely(after)
 }

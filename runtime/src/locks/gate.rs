@@ -395,7 +395,12 @@ impl Gate {
         match state.waiting.iter().position(mine) {
             Some(0) if state.waiting[0].holder.permits <= state.free => Some("the lock is free"),
             Some(_) => None,
-            None => Some("it was given the lock"),
+            // One that is in neither list has given up, by dropping the future.
+            None => {
+                let held = state.holders.all();
+                let has_it = held.iter().any(|one| one.process == Some(process));
+                has_it.then_some("it was given the lock")
+            }
         }
     }
 

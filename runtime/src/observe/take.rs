@@ -84,7 +84,7 @@ pub(super) struct Pass<'a> {
 impl<'a> Pass<'a> {
     /// Reads all processes.
     pub(super) fn run(system: &'a SystemInner, limits: Limits) -> Self {
-        let now_ms = system.scheduler.clock.coarse_ms();
+        let now_ms = system.scheduler.clock.present_ms();
         let mut pass = Pass {
             system,
             limits,

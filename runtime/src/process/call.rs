@@ -24,6 +24,7 @@ use crate::channel::error::{SendError, TrySendError};
 use crate::channel::sender::{SendOp, Sender};
 #[cfg(doc)]
 use crate::process::Reply;
+use crate::process::call_send::CallSend;
 use crate::process::extra::{Extra, TraceContext};
 use crate::process::handle::{Handle, Handlers};
 use crate::process::refusal::CallError;
@@ -65,7 +66,7 @@ pub trait NoReply<E> {}
 impl NoReply<Infallible> for () {}
 
 /// How a call finds the reply slot in its message.
-type FindSlot<M, R, E> = fn(&mut M) -> Option<&mut ReplySlot<R, E>>;
+pub(super) type FindSlot<M, R, E> = fn(&mut M) -> Option<&mut ReplySlot<R, E>>;
 
 /// A call that was not made yet: what a handle method returns.
 ///
@@ -106,26 +107,26 @@ type FindSlot<M, R, E> = fn(&mut M) -> Option<&mut ReplySlot<R, E>>;
 /// ```
 #[must_use = "a call does nothing until it is awaited: `.await` waits for the reply, `.send().await` only for room in the mailbox"]
 pub struct Call<'h, P, R, E, M> {
-    handle: HandleRef<'h, P>,
-    message: M,
-    slot: FindSlot<M, R, E>,
-    limit: Option<Duration>,
+    pub(super) handle: HandleRef<'h, P>,
+    pub(super) message: M,
+    pub(super) slot: FindSlot<M, R, E>,
+    pub(super) limit: Option<Duration>,
     /// In a box, for few calls have one.
-    trace: Option<Box<TraceContext>>,
+    pub(super) trace: Option<Box<TraceContext>>,
     /// The handler answers with a [`Reply`], which anybody may hold.
-    later: bool,
+    pub(super) later: bool,
 }
 
 // SAFETY: a shared `Call` shows nothing of its message.
 unsafe impl<P, R, E, M> Sync for Call<'_, P, R, E, M> {}
 
-enum HandleRef<'h, P> {
+pub(super) enum HandleRef<'h, P> {
     Borrowed(&'h Handle<P>),
     Owned(Handle<P>),
 }
 
 impl<P> HandleRef<'_, P> {
-    fn owned(self) -> HandleRef<'static, P> {
+    pub(super) fn owned(self) -> HandleRef<'static, P> {
         HandleRef::Owned(match self {
             Self::Borrowed(handle) => handle.clone(),
             Self::Owned(handle) => handle,
@@ -133,7 +134,7 @@ impl<P> HandleRef<'_, P> {
     }
 
     #[inline]
-    fn get(&self) -> &Handle<P> {
+    pub(super) fn get(&self) -> &Handle<P> {
         match self {
             Self::Borrowed(handle) => handle,
             Self::Owned(handle) => handle,
@@ -284,6 +285,7 @@ impl<'h, P: Handlers, R, E> Call<'h, P, R, E, P::Message> {
     /// assert_eq!(call.await, Err(CallError::Gone));
     /// # Ok(()) }) }
     /// ```
+    #[track_caller]
     pub fn send(self) -> CallSend<'h, P, R, E, P::Message>
     where
         R: NoReply<E>,
@@ -379,7 +381,7 @@ impl<'h, P: Handlers, R, E> Call<'h, P, R, E, P::Message> {
 
 /// What the message of a call carries.
 #[inline]
-fn extra(limit: Option<Duration>, trace: Option<Box<TraceContext>>) -> Extra {
+pub(super) fn extra(limit: Option<Duration>, trace: Option<Box<TraceContext>>) -> Extra {
     Extra::new(deadline(limit), trace.map(|trace| *trace))
 }
 
@@ -398,7 +400,7 @@ fn deadline(limit: Option<Duration>) -> Option<Instant> {
 /// The handler that a message is for, with its arguments, for who records what happens.
 #[cold]
 #[inline(never)]
-fn about<P: Handlers>(envelope: &Envelope<P::Message>) -> About {
+pub(super) fn about<P: Handlers>(envelope: &Envelope<P::Message>) -> About {
     let message = &envelope.message;
     About::call(name_of::<P>(message), |shown| P::show(message, shown))
 }
@@ -496,7 +498,8 @@ impl<P: Handlers, R, E> CallFuture<'_, P, R, E, P::Message> {
     fn poll_call(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<R, CallError<E>>> {
         // SAFETY: `op` stays in its place and is polled pinned; the other fields are not pinned.
         let this = unsafe { self.get_unchecked_mut() };
-        if this.progress == Progress::New {
+        let is_new = this.progress == Progress::New;
+        if is_new {
             this.reply.prepare(cx);
             this.progress = Progress::Sending;
         }
@@ -516,7 +519,7 @@ impl<P: Handlers, R, E> CallFuture<'_, P, R, E, P::Message> {
                 }
                 Poll::Pending => {
                     current::waits_in_call(this.asked);
-                    return this.wait(cx);
+                    return this.wait(cx, is_new);
                 }
             }
         }
@@ -532,22 +535,24 @@ impl<P: Handlers, R, E> CallFuture<'_, P, R, E, P::Message> {
         if this.later {
             current::waits_for_more();
         }
-        this.wait(cx)
+        this.wait(cx, is_new)
     }
 
-    /// The call waits, and has said for what.
+    /// The call waits, and has said for what. What is refused is a call that waited before this poll, and not another one, to the same
+    /// process, that was made in it: when the answer of the first came beside the refusal, say.
     #[inline]
-    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<R, CallError<E>>> {
-        if self.sleep.is_none() && !current::is_refused() {
+    fn wait(&mut self, cx: &mut Context<'_>, is_new: bool) -> Poll<Result<R, CallError<E>>> {
+        if self.sleep.is_none() && (is_new || !current::is_refused()) {
             return Poll::Pending;
         }
-        self.may_give_up(cx)
+        self.may_give_up(cx, is_new)
     }
 
     #[cold]
     #[inline(never)]
-    fn may_give_up(&mut self, cx: &mut Context<'_>) -> Poll<Result<R, CallError<E>>> {
-        let refusal = current::refusal(self.handle.get().mailbox.object());
+    fn may_give_up(&mut self, cx: &mut Context<'_>, is_new: bool) -> Poll<Result<R, CallError<E>>> {
+        let mailbox = self.handle.get().mailbox.object();
+        let refusal = (!is_new).then(|| current::refusal(mailbox)).flatten();
         let error = match (refusal, &mut self.sleep) {
             (Some(path), _) => CallError::Cycle(path),
             (None, Some(sleep)) => {
@@ -592,96 +597,5 @@ impl<P: Handlers, R, E> fmt::Debug for CallFuture<'_, P, R, E, P::Message> {
             .field("handle", self.handle.get())
             .field("progress", &self.progress)
             .finish_non_exhaustive()
-    }
-}
-
-/// Waits until a mailbox has accepted a message; see [`Call::send`].
-///
-/// # Examples
-/// ```
-/// # use roundrock::prelude::*;
-/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
-/// # #[process] struct Counter { n: i64 }
-/// # #[handlers] impl Counter { fn clear(&mut self) { self.n = 0; } fn get(&self) -> i64 { self.n } }
-/// let counter = scope.spawn(Counter { n: 5 });
-/// counter.clear().send().await?;              // accepted by the mailbox
-/// assert_eq!(counter.get().await?, 0);        // and handled before what comes after it
-/// # Ok(()) }) }
-/// ```
-#[must_use = "a message is sent only when this is awaited"]
-pub struct CallSend<'h, P, R, E, M> {
-    handle: Option<HandleRef<'h, P>>,
-    op: SendOp<Envelope<M>>,
-    slot: FindSlot<M, R, E>,
-    limit: Option<Duration>,
-    later: bool,
-}
-
-impl<'h, P: Handlers, R, E> CallSend<'h, P, R, E, P::Message> {
-    fn new(call: Call<'h, P, R, E, P::Message>) -> Self {
-        let Call {
-            handle,
-            message,
-            slot,
-            limit,
-            trace,
-            later,
-        } = call;
-        let op = SendOp::new(Envelope::new(message, extra(limit, trace)));
-        Self {
-            handle: Some(handle),
-            op,
-            slot,
-            limit,
-            later,
-        }
-    }
-}
-
-impl<P: Handlers, R, E> Future for CallSend<'_, P, R, E, P::Message> {
-    type Output = Result<(), SendError<Call<'static, P, R, E, P::Message>>>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // SAFETY: `op` stays in its place and is polled pinned; the other fields are not pinned.
-        let this = unsafe { self.get_unchecked_mut() };
-        let Some(handle) = &this.handle else {
-            return Poll::Ready(Ok(()));
-        };
-        // SAFETY: the mailbox of a `P` holds envelopes of its messages.
-        let core = unsafe { handle.get().mailbox.core::<Envelope<P::Message>>() };
-        // SAFETY: as above.
-        let op = unsafe { Pin::new_unchecked(&mut this.op) };
-        let sent = ready!(op.poll(core, cx, about::<P>));
-        Poll::Ready(match (sent, this.handle.take()) {
-            (Err(error), Some(handle)) => {
-                let (envelope, origin) = error.open();
-                let origin = origin.for_handler(P::index(&envelope.message));
-                let call = Call {
-                    handle: handle.owned(),
-                    trace: envelope.extra.trace().map(Box::new),
-                    message: envelope.message,
-                    slot: this.slot,
-                    limit: this.limit,
-                    later: this.later,
-                };
-                Err(SendError::new(call, origin))
-            }
-            _ => Ok(()),
-        })
-    }
-}
-
-impl<P, R, E, M> Drop for CallSend<'_, P, R, E, M> {
-    fn drop(&mut self) {
-        if let Some(handle) = &self.handle {
-            self.op
-                .withdraw(|node| handle.get().mailbox.withdraw_sender(node));
-        }
-    }
-}
-
-impl<P: Handlers, R, E> fmt::Debug for CallSend<'_, P, R, E, P::Message> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CallSend").finish_non_exhaustive()
     }
 }

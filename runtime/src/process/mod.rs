@@ -5,6 +5,7 @@
 //! say).
 
 pub(crate) mod call;
+pub(crate) mod call_send;
 pub(crate) mod caller;
 pub(crate) mod cause;
 pub(crate) mod context;
@@ -24,7 +25,8 @@ pub(crate) mod spawn;
 pub(crate) mod structure;
 pub(crate) mod then;
 
-pub use call::{Call, CallFuture, CallSend};
+pub use call::{Call, CallFuture};
+pub use call_send::{CallSend, CallSendWithin};
 pub use caller::CallerGone;
 pub use context::Cx;
 pub use exit::{Exit, Fault, IntoOutcome, Panic, Reason};

@@ -252,30 +252,34 @@ async fn simple<P: Handlers + StructProcess + Send>(
             resting(&mut state, OwnRecv(mailbox.receive())).await
         };
         let Some(envelope) = next else { break };
-        if wanted::<P>(&envelope, &mailbox) {
+        if let Some(envelope) = wanted::<P>(envelope, &mailbox) {
             handle(&mut state, envelope, &mut cx, true).await;
         }
     }
     finish(state, cx).await
 }
 
-/// Whether a message is still to be handled: its caller waits, and its time is not up. Otherwise it is dead.
+/// The message, if it is still to be handled: its caller waits, and its time is not up. Otherwise it is dead.
 #[inline]
-fn wanted<P: Handlers>(envelope: &Envelope<P::Message>, mailbox: &Mailbox<P>) -> bool {
+fn wanted<P: Handlers>(
+    envelope: Envelope<P::Message>,
+    mailbox: &Mailbox<P>,
+) -> Option<Envelope<P::Message>> {
     let wanted = !P::abandoned(&envelope.message)
         && envelope
             .extra
             .deadline()
             .is_none_or(|deadline| deadline > now());
-    if !wanted {
-        lose::<P>(envelope, mailbox);
+    if wanted {
+        return Some(envelope);
     }
-    wanted
+    lose::<P>(envelope, mailbox);
+    None
 }
 
 #[cold]
 #[inline(never)]
-fn lose<P: Handlers>(envelope: &Envelope<P::Message>, mailbox: &Mailbox<P>) {
+fn lose<P: Handlers>(envelope: Envelope<P::Message>, mailbox: &Mailbox<P>) {
     // A caller that gave up because the time was over is gone as well.
     let expired = envelope
         .extra
@@ -286,7 +290,9 @@ fn lose<P: Handlers>(envelope: &Envelope<P::Message>, mailbox: &Mailbox<P>) {
     } else {
         Dead::Withdrawn
     };
-    mailbox.lose(reason, envelope);
+    mailbox.lose(reason, &envelope);
+    // It was not begun, also if the process is being killed in this moment.
+    current::drop_undelivered(envelope);
 }
 
 /// Shows a message that is about to be handled to a simulation that is recorded.
@@ -379,7 +385,11 @@ async fn full<P: Handlers + StructProcess + Send>(
             .await
         {
             Next::End => break,
-            Next::Do(Step::Message(envelope)) if !wanted::<P>(&envelope, &mailbox) => {}
+            Next::Do(Step::Message(envelope)) => {
+                if let Some(envelope) = wanted::<P>(envelope, &mailbox) {
+                    (state, cx) = run(state, cx, kind, Step::Message(envelope)).await?;
+                }
+            }
             Next::Do(step) => (state, cx) = run(state, cx, kind, step).await?,
         }
     }
@@ -480,44 +490,68 @@ impl Sources {
         let mut message = pin!(mailbox.recv());
         let mut input = pin!(input);
         poll_fn(|task| {
-            let stopping = is_stopping();
-            // Timers come first, but only now and then while messages keep coming.
-            if !stopping
-                && (self.turn as u32).is_multiple_of(LOOK)
-                && let Poll::Ready(tick) = self.poll_tick(task)
-            {
-                return Poll::Ready(tick);
+            let before = current::waits_so_far();
+            let polled = self.poll_next(
+                task,
+                message.as_mut(),
+                input.as_mut(),
+                is_stopping(),
+                rests,
+                &mut beside,
+            );
+            if polled.is_ready() {
+                // Of what came second, nothing is awaited while that is done which came first.
+                current::wait_no_more(before);
             }
-            if let Some(beside) = &mut beside
-                && let Poll::Ready(ended) = beside.poll_job(task)
-            {
-                return Poll::Ready(Next::Do(Step::Job(ended)));
-            }
-            for side in [self.turn, self.turn + 1] {
-                let polled = if side % 2 == 0 {
-                    self.poll_mailbox(message.as_mut(), task)
-                } else {
-                    self.poll_input(input.as_mut(), task)
-                };
-                if polled.is_ready() {
-                    return polled;
-                }
-            }
-            if !stopping && !self.ticks.is_empty() {
-                return self.poll_tick(task);
-            }
-            let open = self.mailbox_open || self.inputs_open;
-            let waits = |beside: &Beside<'_, P>| open || beside.poll_over(task).is_pending();
-            if beside.as_ref().map_or(open, waits) {
-                if rests {
-                    current::waits_between();
-                }
-                Poll::Pending
-            } else {
-                Poll::Ready(Next::End)
-            }
+            polled
         })
         .await
+    }
+
+    fn poll_next<M: Send + 'static, P>(
+        &mut self,
+        task: &mut Context<'_>,
+        mut message: Pin<&mut impl Future<Output = Option<Envelope<M>>>>,
+        mut input: Pin<&mut impl Future<Output = Option<M>>>,
+        stopping: bool,
+        rests: bool,
+        beside: &mut Option<Beside<'_, P>>,
+    ) -> Poll<Next<M, P>> {
+        // Timers come first, but only now and then while messages keep coming.
+        if !stopping
+            && (self.turn as u32).is_multiple_of(LOOK)
+            && let Poll::Ready(tick) = self.poll_tick(task)
+        {
+            return Poll::Ready(tick);
+        }
+        if let Some(beside) = beside
+            && let Poll::Ready(ended) = beside.poll_job(task)
+        {
+            return Poll::Ready(Next::Do(Step::Job(ended)));
+        }
+        for side in [self.turn, self.turn + 1] {
+            let polled = if side % 2 == 0 {
+                self.poll_mailbox(message.as_mut(), task)
+            } else {
+                self.poll_input(input.as_mut(), task)
+            };
+            if polled.is_ready() {
+                return polled;
+            }
+        }
+        if !stopping && !self.ticks.is_empty() {
+            return self.poll_tick(task);
+        }
+        let open = self.mailbox_open || self.inputs_open;
+        let waits = |beside: &Beside<'_, P>| open || beside.poll_over(task).is_pending();
+        if beside.as_ref().map_or(open, waits) {
+            if rests {
+                current::waits_between();
+            }
+            Poll::Pending
+        } else {
+            Poll::Ready(Next::End)
+        }
     }
 
     fn poll_tick<M, P>(&mut self, task: &mut Context<'_>) -> Poll<Next<M, P>> {

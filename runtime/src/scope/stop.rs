@@ -449,7 +449,7 @@ impl Late {
         } else {
             (wait >> 32) as u32
         };
-        let since_ms = scheduler.clock.coarse_ms().wrapping_sub(since_ms);
+        let since_ms = scheduler.clock.present_ms().wrapping_sub(since_ms);
         Self {
             id: slot.id(),
             name: origin.name,

@@ -44,8 +44,8 @@ use loom::sync::Mutex;
 use std::sync::Mutex;
 
 use crate::sync::{
-    AtomicU8, AtomicU16, AtomicUsize, Ordering, UnsafeCell, collided, has_heavy_fence, heavy_fence,
-    light_fence, thread_local, wait_a_moment,
+    AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Ordering, UnsafeCell, collided, has_heavy_fence,
+    heavy_fence, light_fence, thread_local, wait_a_moment,
 };
 
 /// A worker claims one lock in about so many turns at locks that it does not own. So many cost as much as a few fences.
@@ -193,6 +193,8 @@ impl Drop for Owning {
 #[repr(C)]
 pub(crate) struct BiasedLock<T> {
     word: Word,
+    /// See [`count_beside`](Self::count_beside). These bytes would be empty.
+    beside: AtomicU32,
     value: UnsafeCell<T>,
 }
 
@@ -224,6 +226,7 @@ impl<T> BiasedLock<T> {
                 held: AtomicU8::new(0),
                 owner: AtomicU16::new(last),
             },
+            beside: AtomicU32::new(0),
             value: UnsafeCell::new(value),
         }
     }
@@ -233,6 +236,20 @@ impl<T> BiasedLock<T> {
     pub(crate) fn get_mut(&mut self) -> &mut T {
         // SAFETY: `&mut self` is the only way to the value.
         self.value.with_mut(|value| unsafe { &mut *value })
+    }
+
+    /// Counts something that is done without the lock, by one thread at a time; of what two do at once, one may not be counted.
+    #[inline]
+    pub(crate) fn count_beside(&self) {
+        // ORDERING: Relaxed (both): it orders nothing. No locked operation, which would cost as much as the lock itself.
+        let count = self.beside.load(Ordering::Relaxed);
+        self.beside.store(count.wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// How much was counted by now, or less.
+    pub(crate) fn beside(&self) -> u32 {
+        // ORDERING: Acquire: what it is compared with, under the lock, is read afterwards.
+        self.beside.load(Ordering::Acquire)
     }
 
     /// Waits for the lock: a spin, then sleeps of 1 µs to 1 ms.

@@ -90,8 +90,39 @@ impl<T> Lock<T> {
     }
 }
 
-/// As [`Lock`], for [`biased::BiasedLock`](super::biased::BiasedLock).
-pub(crate) type BiasedLock<T> = Lock<T>;
+/// As [`Lock`], for [`biased::BiasedLock`](super::biased::BiasedLock). What it counts beside orders nothing, so it is no state of a model.
+#[derive(Debug)]
+pub(crate) struct BiasedLock<T> {
+    lock: Lock<T>,
+    beside: std::sync::atomic::AtomicU32,
+}
+
+impl<T> BiasedLock<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self {
+            lock: Lock::new(value),
+            beside: 0.into(),
+        }
+    }
+
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.lock.get_mut()
+    }
+
+    pub(crate) fn lock(&self) -> BiasedGuard<'_, T> {
+        self.lock.lock()
+    }
+
+    pub(crate) fn count_beside(&self) {
+        // ORDERING: Relaxed: see the type.
+        self.beside.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn beside(&self) -> u32 {
+        // ORDERING: Relaxed: see the type.
+        self.beside.load(Ordering::Relaxed)
+    }
+}
 
 /// As [`Guard`].
 pub(crate) type BiasedGuard<'a, T> = Guard<'a, T>;

@@ -75,6 +75,12 @@ pub(crate) fn waits_here(site: &'static Location<'static>) {
     waits_at(asked::at(site, 0));
 }
 
+/// The same, of a message for a handler.
+pub(crate) fn waits_here_for(asked: u32) {
+    mark(PLACED);
+    waits_at(asked);
+}
+
 /// Passes on what a poll has returned that was made where the caller stands, which is where its process waits if it is pending. A poll
 /// that is not costs nothing: the place is a constant of the program.
 #[inline(always)]

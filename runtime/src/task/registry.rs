@@ -215,7 +215,7 @@ impl Slot {
 
     /// Whether the process was ever polled.
     pub(crate) fn has_run(&self) -> bool {
-        // ORDERING: see `Line`; asked by the worker that has the task.
+        // ORDERING: see `Line`; asked by the worker that has the task, or by an observer who asks again later.
         self.line.seq.load(Ordering::Relaxed) != 0
     }
 

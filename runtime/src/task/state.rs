@@ -25,7 +25,7 @@
 //!
 //! **Waits** are those of the references that parked waits of ours hold. A process that has more of them than its last poll has spoken
 //! of keeps a future that it polled earlier, and that may still wake it: so the search for leaks compares the two. The count is taken
-//! modulo 256; with the references above it, it is one number to which each wait adds 2^8 + 1 (in units of [`WAIT`]), so whatever
+//! modulo 256, and `MANY` is set when it comes near to going round; with the references above it, it is one number to which each wait adds 2^8 + 1 (in units of [`WAIT`]), so whatever
 //! is borrowed in between comes back, and a count that has overflowed tells the references nothing wrong once all waits are gone.
 //!
 //! **Outside** are wakers that other code has cloned. The count stops at its largest number, and stays there.
@@ -77,6 +77,19 @@ pub(crate) enum Parked {
     Again,
     /// A kill was asked for: the worker still owns the task, and drops its future.
     Killed,
+}
+
+/// `MANY`, if the number of waits would leave the range in which it is known when so much is added to a word. A wait may end before it
+/// was counted, so that range is that of a signed byte.
+#[inline]
+fn many(seen: u64, added: i64) -> u64 {
+    const FIELD: u32 = 0xff << WAITS;
+    /// So many waits and references in one poll.
+    const FEW: i64 = 100;
+    let waits = |word: u64| (word as u32 & FIELD).cast_signed();
+    let (_, overflows) = waits(seen).overflowing_add(waits(added.cast_unsigned()));
+    let is_few = (-FEW..FEW).contains(&(added >> 32));
+    if overflows || !is_few { MANY } else { 0 }
 }
 
 /// The word described in the header of this file.
@@ -160,7 +173,7 @@ impl State {
         // ORDERING: Relaxed: only the first guess.
         let mut seen = self.0.load(Ordering::Relaxed);
         loop {
-            let counted = seen.wrapping_add_signed(registered);
+            let counted = seen.wrapping_add_signed(registered) | many(seen, registered);
             let (next, parked) = match seen & (AGAIN | KILLED) {
                 0 => (counted & !SCHEDULED, Parked::Asleep),
                 AGAIN => (counted & !AGAIN, Parked::Again),
@@ -256,7 +269,10 @@ impl State {
     /// One more wait, whose process is not polled by this thread.
     pub(crate) fn retain_wait(&self) {
         // ORDERING: Relaxed: as in `retain`.
-        self.0.fetch_add(WAIT as u64, Ordering::Relaxed);
+        let seen = self.0.fetch_add(WAIT as u64, Ordering::Relaxed);
+        if many(seen, WAIT) != 0 {
+            self.has_many_waits();
+        }
     }
 
     /// One reference less; true if the caller must free the cell.

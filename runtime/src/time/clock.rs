@@ -87,6 +87,11 @@ impl Clock {
         self.coarse_ms.load(Ordering::Relaxed)
     }
 
+    /// The present time in the units of [`coarse_ms`](Self::coarse_ms), which stands while all workers sleep: for observers.
+    pub(crate) fn present_ms(&self) -> u32 {
+        ((self.now() - self.start).as_millis() as u32).wrapping_add(1)
+    }
+
     /// Reads the real clock and publishes it as the coarse time.
     pub(crate) fn write_coarse(&self) -> Instant {
         let now = self.now();
