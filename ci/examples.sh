@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Starts every example in release and checks how it ends: exit code 0 within two minutes, and the last line that it promises.
+# Starts every example and checks how it ends: exit code 0 within two minutes, and the last line that it promises.
+# They are those that `cargo test` has built; `ci/examples.sh release` takes those of the README's command.
 # Two lines in the header of an example (of its main.rs, if it has several files) say what to expect:
 #
 #     //! Last line: `sum = 45`              a pattern of the shell: `*` stands for anything. Without it: any output, or none.
@@ -9,7 +10,11 @@
 set -euo pipefail
 limit_s=120
 
-cargo build --quiet --release -p roundrock-examples --examples
+profile=${1:-dev}
+
+# All of the workspace, as `cargo test` does: with other features it would be built again.
+cargo build --quiet --profile "$profile" --workspace --examples
+folder=${profile/#dev/debug}
 target=$(cargo metadata --format-version 1 --no-deps | grep -o '"target_directory":"[^"]*"' | cut -d'"' -f4)
 # One line for each example: its name and its source. The fields of a target come in this order since cargo 1.0.
 examples=$(cargo metadata --format-version 1 --no-deps |
@@ -27,7 +32,7 @@ while read -r name source; do
     expected=$(header 'Last line' "$source")
     begun=$SECONDS
     code=0
-    output=$(timeout --kill-after=5 "$limit_s" "$target/release/examples/$name" "${arguments[@]}" </dev/null) || code=$?
+    output=$(timeout --kill-after=5 "$limit_s" "$target/$folder/examples/$name" "${arguments[@]}" </dev/null) || code=$?
     last=${output##*$'\n'}
     # The pattern is meant as one, so it is not quoted.
     # shellcheck disable=SC2053

@@ -386,10 +386,7 @@ pub(crate) async fn process_job<T: Send + 'static>(
     future: impl Future<Output = T> + Send + 'static,
 ) -> Option<T> {
     let process = current::task()?;
-    // A job cannot be killed with its process: until it returns, the next incarnation of a supervised child waits.
-    let held = process.lineage().map(Lineage::hold);
     let waiting = submit(lane, move |post| {
-        let _held = held;
         let _attached = current::attach(process);
         drop(JOB.with(|job| job.replace(Some(Arc::clone(post)))));
         let result = catch_unwind(AssertUnwindSafe(|| block_on(future)));
@@ -416,14 +413,18 @@ fn submit<T: Send + 'static>(
         let counts = Arc::clone(&task.system().threads(lane).counts);
         let first = task.scheduler().remotes.first();
         let channels = first.map(|remote| Arc::clone(&remote.channels));
-        Some((counts, channels, task.slot().id(), task.slot().origin()))
+        // A job cannot be killed with its process: until it returns, the next incarnation of a supervised child waits.
+        let held = task.lineage().map(Lineage::hold);
+        let slot = task.slot();
+        Some((counts, channels, held, slot.id(), slot.origin()))
     });
-    let Some((counts, channels, process, origin)) = of else {
+    let Some((counts, channels, held, process, origin)) = of else {
         panic!(
             "`blocking` needs a Roundrock system: await it in a process, or just call the function"
         )
     };
     let run: Job = Box::new(move || {
+        let _held = held;
         {
             let mut state = shared.post.0.lock();
             if state.left {

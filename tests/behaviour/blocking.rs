@@ -395,3 +395,72 @@ fn hooks_of_a_blocking_struct_fail_their_process() {
         Ok(())
     });
 }
+
+/// P34: a job cannot be killed with its process, so the next incarnation waits for it; also `remove` does.
+#[test]
+fn p34_incarnations_do_not_overlap_in_a_job() {
+    /// Jobs that run now, and the most that ever did.
+    #[derive(Debug, Default)]
+    struct Jobs {
+        now: AtomicUsize,
+        most: AtomicUsize,
+        begun: AtomicUsize,
+        may_end: AtomicUsize,
+    }
+
+    #[process]
+    async fn works(jobs: &Arc<Jobs>) {
+        let jobs = Arc::clone(jobs);
+        blocking(move || {
+            let now = jobs.now.fetch_add(1, Ordering::SeqCst) + 1;
+            jobs.most.fetch_max(now, Ordering::SeqCst);
+            let number = jobs.begun.fetch_add(1, Ordering::SeqCst);
+            while jobs.may_end.load(Ordering::SeqCst) <= number {
+                std::thread::yield_now();
+            }
+            jobs.now.fetch_sub(1, Ordering::SeqCst);
+        })
+        .await;
+    }
+
+    on_threads(|scope| async move {
+        let child = scope.child("children").intensity(100, secs(60));
+        let jobs = Arc::new(Jobs::default());
+        let works = child
+            .supervise(works(Arc::clone(&jobs)))
+            .backoff(millis(0)..millis(0))
+            .permanent()
+            .spawn();
+        for round in 1..=3 {
+            while jobs.begun.load(Ordering::SeqCst) < round {
+                yield_now().await;
+            }
+            works.kill();
+            // A restart that does not wait would come in one of these turns.
+            for _ in 0..200 {
+                yield_now().await;
+            }
+            jobs.may_end.store(round, Ordering::SeqCst);
+        }
+        while jobs.begun.load(Ordering::SeqCst) < 4 {
+            yield_now().await;
+        }
+        works.kill();
+        let ended = Arc::clone(&jobs);
+        let last = scope.task("ends the last", async move {
+            for _ in 0..200 {
+                yield_now().await;
+            }
+            ended.may_end.store(usize::MAX, Ordering::SeqCst);
+        });
+        works.remove().await;
+        assert_eq!(
+            jobs.now.load(Ordering::SeqCst),
+            0,
+            "removed before its job had ended"
+        );
+        assert_eq!(jobs.most.load(Ordering::SeqCst), 1, "two at once");
+        last.await?;
+        Ok(())
+    });
+}

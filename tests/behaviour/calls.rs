@@ -6,10 +6,10 @@ use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use roundrock::prelude::*;
-use roundrock_tests::{LIMIT, on_threads, on_workers};
+use roundrock_tests::{LIMIT, on, on_threads, on_workers};
 
 #[derive(Default)]
 #[process(mailbox = 4)]
@@ -460,6 +460,48 @@ fn exits_and_refusals_are_compared() {
         let (one, other) = (jobs.send(1).await, jobs.send(2).await);
         assert_ne!(one, other);
         assert_eq!(jobs.send(1).await, one);
+        Ok(())
+    });
+}
+
+/// A call whose time is up before its handler begins is told so, also if the process is killed in that moment: nothing of it was done.
+#[test]
+fn an_expired_call_was_not_begun_when_its_process_is_killed() {
+    #[process]
+    struct Busy {
+        kill: Arc<std::sync::Mutex<Option<Handle<Busy>>>>,
+    }
+
+    #[handlers]
+    impl Busy {
+        /// Takes longer than the next one may wait, and is killed meanwhile.
+        fn work(&self) {
+            std::thread::sleep(Duration::from_millis(8));
+            if let Some(own) = &*self.kill.lock().expect("not poisoned") {
+                own.kill();
+            }
+        }
+
+        fn put(&self) {}
+    }
+
+    on(1, |scope| async move {
+        for _ in 0..5 {
+            let parts = scope.child("parts");
+            let kill = Arc::default();
+            let shared = Arc::clone(&kill);
+            let busy = parts
+                .supervise(move || Busy {
+                    kill: Arc::clone(&shared),
+                })
+                .spawn();
+            *kill.lock().expect("not poisoned") = Some((*busy).clone());
+            busy.work().send().await?;
+            let late = busy.put().within(millis(3)).await;
+            assert_eq!(late, Err(CallError::Deadline));
+            kill.lock().expect("not poisoned").take();
+            parts.stop(LIMIT).await;
+        }
         Ok(())
     });
 }

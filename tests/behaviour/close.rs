@@ -264,3 +264,16 @@ fn p08_endpoints_outlive_their_system() {
     drop(receiver);
     assert_eq!(sender.try_send(4), Err(TrySendError::Closed(4)));
 }
+
+/// P11: a weak sender does not come back when nobody can receive any more, though a strong one lives.
+#[test]
+fn p11_a_weak_sender_ends_with_the_last_receiver() {
+    let (jobs, inbox) = bounded::<u32>(1);
+    let weak = jobs.downgrade();
+    let other = inbox.clone();
+    drop(inbox);
+    assert!(weak.upgrade().is_some());
+    drop(other);
+    assert!(weak.upgrade().is_none());
+    drop(jobs);
+}

@@ -268,3 +268,39 @@ fn p33_a_pool_and_the_stage_that_feeds_it_end_together() {
         Ok(())
     });
 }
+
+/// P09: room that was granted before the stop is kept for its message; and given back, it keeps nobody.
+#[test]
+fn p09_a_stop_waits_for_granted_room() {
+    on_workers(|scope| async move {
+        for (capacity, uses) in [(1, true), (4, true), (1, false)] {
+            let stage = scope.child("stage");
+            let (jobs, inbox) = bounded(capacity);
+            let (out, read) = bounded(4);
+            stage.task("reader", async move {
+                while let Some(job) = inbox.recv().await {
+                    out.send(job).await?;
+                }
+                roundrock::Ok(())
+            });
+            let room = jobs.ready().await?;
+            let stopped = stage.clone();
+            let stop = scope.task("stop", async move {
+                roundrock::Ok(stopped.stop(secs(30)).await)
+            });
+            stage.stopping().await;
+            // Longer than it takes to find out that nothing moves.
+            sleep(millis(20)).await;
+            if uses {
+                room.send(7)?;
+            } else {
+                drop(room);
+            }
+            let report = stop.await?;
+            assert!(report.is_clean(), "{report}");
+            assert!(report.took < secs(20), "{report}");
+            assert_eq!(read.recv().await, uses.then_some(7));
+        }
+        Ok(())
+    });
+}

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use roundrock::prelude::*;
 use roundrock::time::Duration;
-use roundrock_tests::{on, on_workers};
+use roundrock_tests::{on, on_workers, yield_now};
 
 #[process]
 #[derive(Clone)]
@@ -261,6 +261,52 @@ fn p38_a_worker_that_calls_back_while_another_one_answers() {
         over.store(true, Ordering::SeqCst);
         searcher.join().expect("nobody was accused");
         program.stop(Duration::ZERO).await;
+        Ok(())
+    });
+}
+
+/// The task of a pool of functions leads to all of them: told to stop they drain, removed they end, killed they are gone.
+#[test]
+fn a_pool_of_functions_is_stopped_and_killed() {
+    #[process]
+    async fn works(jobs: &Receiver<u32>, done: &Sender<u32>) -> Result<()> {
+        while let Some(job) = jobs.recv().await {
+            done.send(job).await?;
+        }
+        Ok(())
+    }
+
+    on_workers(|scope| async move {
+        let (jobs, inbox) = bounded(8);
+        let (done, results) = bounded(8);
+        let pool = scope.pool(2, works(inbox, done));
+        for job in 0..4 {
+            jobs.send(job).await?;
+        }
+        pool.stop();
+        assert!(pool.done().await.is_normal());
+        assert!(jobs.send(4).await.is_err(), "nobody receives");
+        let mut drained = Vec::new();
+        while let Some(job) = results.recv().await {
+            drained.push(job);
+        }
+        drained.sort_unstable();
+        assert_eq!(drained, [0, 1, 2, 3]);
+
+        let (jobs, inbox) = bounded::<u32>(8);
+        let (done, _results) = bounded(8);
+        scope.pool(2, works(inbox, done)).remove().await;
+        assert!(jobs.try_send(0).is_err(), "nobody receives");
+
+        let (jobs, inbox) = bounded(8);
+        let (done, _results) = bounded(8);
+        let pool = scope.pool(2, works(inbox, done));
+        jobs.send(1).await?;
+        pool.kill();
+        assert_eq!(pool.done().await.kind(), "killed");
+        while !jobs.is_closed() {
+            yield_now().await;
+        }
         Ok(())
     });
 }

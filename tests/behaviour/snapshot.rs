@@ -198,3 +198,36 @@ fn processes_are_counted_by_where_they_come_from() {
         })
         .expect("nothing fails");
 }
+
+/// Times are those of the one who asks, also when every worker has slept since.
+#[test]
+fn an_idle_system_has_grown_older() {
+    let told = std::thread::spawn(|| {
+        System::builder().workers(1).run(async |scope| {
+            let (_keep, never) = rendezvous::<()>();
+            scope.task("idle", async move {
+                never.recv().await;
+            });
+            let system = scope.system();
+            let (ages, told) = std::sync::mpsc::channel();
+            let asks = std::thread::spawn(move || {
+                for _ in 0..2 {
+                    std::thread::sleep(Duration::from_millis(300));
+                    let seen = system.snapshot();
+                    let idle = seen.processes.iter().find(|process| process.name == "idle");
+                    let since = idle.and_then(|idle| Some((idle.age, idle.wait.as_ref()?.since)));
+                    let _ = ages.send(since);
+                }
+            });
+            blocking(move || asks.join()).await.expect("it asks");
+            Ok(told.iter().collect::<Vec<_>>())
+        })
+    });
+    let told = told.join().expect("no panic").expect("no error");
+    let [Some((first, waited)), Some((second, _))] = told[..] else {
+        panic!("{told:?}");
+    };
+    let between = Duration::from_millis(280);
+    assert!(first >= between && waited >= between, "{told:?}");
+    assert!(second >= first + between, "{told:?}");
+}

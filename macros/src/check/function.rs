@@ -16,12 +16,13 @@ use crate::parse::item::Function;
 const INBOX_DEFAULT: u32 = 8;
 
 /// Names that the handle of an `#[inbox]` function has already.
-pub(crate) const BUILT_IN: [&str; 11] = [
+pub(crate) const BUILT_IN: [&str; 12] = [
     "clone",
     "stop",
     "kill",
     "done",
     "closed",
+    "exit",
     "task",
     "id",
     "name",

@@ -198,6 +198,7 @@ fn handler_named_like_a_built_in_23() {
         "kill",
         "done",
         "closed",
+        "exit",
         "task",
         "id",
         "name",

@@ -202,7 +202,8 @@ impl<T> State<T> {
             // SAFETY: under the lock.
             false => unsafe { self.receivers.count_of(token) },
         };
-        self.receivers.len() - own >= self.permits + count
+        let granted = u64::from(self.permits) + u64::from(count);
+        u64::from(self.receivers.len() - own) >= granted
     }
 
     /// Takes the oldest message, with its ticket if it was handed over before.

@@ -353,6 +353,20 @@ impl Shard {
             }
         });
     }
+
+    /// Calls `found` with the number of each wanted channel in which room was granted and not used yet.
+    pub(crate) fn granted(&self, wanted: &HashSet<u64>, mut found: impl FnMut(u64)) {
+        self.for_each(|head| {
+            let object = head.as_ptr().addr() as u64;
+            if wanted.contains(&object) {
+                // SAFETY: the list is locked, and its channels are alive; the table fits the core that this is the head of.
+                let stats = unsafe { (head.as_ref().vtable.stats)(head) };
+                if stats.permits > 0 {
+                    found(object);
+                }
+            }
+        });
+    }
 }
 
 thread_local! {

@@ -44,7 +44,7 @@ impl<T> WeakSender<T> {
         visitor.add(name, Tie::Weak, self.head, desk);
     }
 
-    /// Returns a sender, if another one has kept the channel open.
+    /// Returns a sender, if another one has kept the channel open, and somebody can still receive.
     ///
     /// # Examples
     /// ```
@@ -61,7 +61,8 @@ impl<T> WeakSender<T> {
     pub fn upgrade(&self) -> Option<Sender<T>> {
         // SAFETY: the weak endpoint keeps the core alive.
         let head = unsafe { self.head.as_ref() };
-        head.upgrade().then(|| Sender {
+        let open = head.receivers() > 0 && head.upgrade();
+        open.then(|| Sender {
             head: self.head,
             convert: self.convert,
             message: PhantomData,

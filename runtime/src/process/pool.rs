@@ -258,9 +258,7 @@ impl<B: Body<Output: IntoOutcome>> Pool for Process<B, Shared, ()> {
             // A failure of a worker is the pool's, which hands it on when all have ended.
             let _ = function::start(meta, body, &pool, options.clone().holding(&ports));
         }
-        scope
-            .inner
-            .spawn(async move { pool.join().await }, &options.named(meta.name))
+        scope.inner.spawn(whole(pool), &options.named(meta.name))
     }
 }
 

@@ -11,6 +11,8 @@
 //! Of a lock it is known who asked for what is taken. Of a full channel it is known who receives there if all of its receivers are
 //! ports of processes of the scope; a receiver that somebody owns and was not lent may be anywhere.
 //!
+//! Room that was granted and not used yet holds back the end of its channel, as what is queued there does.
+//!
 //! Supervised children are told by their supervisor. One that was not told to stop yet waits for its turn, so that what it
 //! waits for beside (a timer, say) is no reason to wait longer for the others.
 //!
@@ -82,6 +84,8 @@ struct Inside<'a> {
     received: HashSet<u64>,
     /// The channels that some of them wait to send into, and that nobody outside receives from.
     kept: HashSet<u64>,
+    /// The channels that some of them wait to receive from, and in which somebody has room.
+    granted: HashSet<u64>,
 }
 
 impl<'a> Inside<'a> {
@@ -99,6 +103,7 @@ impl<'a> Inside<'a> {
         Self {
             scope,
             kept: kept(scope, processes),
+            granted: granted(scope, processes),
             processes,
             ids: own.chain(processes.iter().filter_map(whole)).collect(),
             received: receiving.chain(mailboxes.map(Port::object)).collect(),
@@ -208,6 +213,22 @@ fn kept(scope: &ScopeInner, processes: &[Arc<Seen>]) -> HashSet<u64> {
     kept
 }
 
+/// The channels that processes wait to receive from, and in which room was granted and not used.
+fn granted(scope: &ScopeInner, processes: &[Arc<Seen>]) -> HashSet<u64> {
+    let wanted: HashSet<u64> = processes
+        .iter()
+        .filter(|process| process.kind == WaitKind::Recv)
+        .map(|process| process.object)
+        .collect();
+    let mut granted = HashSet::new();
+    for remote in scope.system.scheduler.active_remotes() {
+        remote.channels.granted(&wanted, |object| {
+            granted.insert(object);
+        });
+    }
+    granted
+}
+
 /// Of processes that are all parked, those whose input ends now:
 /// 1. those that wait to receive from a channel that no other one is known to feed; if others wait for some of them, to send or for
 ///    a lock, these first, because what the others do then is not known;
@@ -224,7 +245,9 @@ fn next_to_end<'a>(inside: &Inside<'a>) -> Vec<&'a Arc<Seen>> {
                 None => !process.is_held(),
                 Some(_) => process.place().is_some(),
             };
-            may_end && process.receives() && !process.was_told()
+            let has_room =
+                process.kind == WaitKind::Recv && inside.granted.contains(&process.object);
+            may_end && process.receives() && !process.was_told() && !has_room
         })
     };
     let feeders = Feeders::of(inside.scope, now);

@@ -130,8 +130,9 @@ impl<S, H> Supervised<S, H> {
     }
 
     /// Sets the pause before a restart: it begins with the start of the range, doubles each time up to its end (after none at all
-    /// it is 1 ms), and is longer by up to a quarter, at random, but never longer than that end. The default is 50 ms to 5 s; it begins
-    /// anew after the child was up for 10 s, from when it was ready.
+    /// it is 1 ms), and is longer by up to a quarter, at random, but never longer than that end; once it has grown to the end, it is
+    /// shorter by up to a quarter instead. So children that failed together do not come back together. The default is 50 ms to 5 s; it
+    /// begins anew after the child was up for 10 s, from when it was ready.
     ///
     /// # Panics
     /// If the end of the range lies before its start.
