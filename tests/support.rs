@@ -6,7 +6,8 @@
 //! | [`Step`], [`Wakes`] | polling a future by hand, with a waker that is not Roundrock's and counts |
 //! | [`watched`], [`Stage`] | a test that hangs fails after 10 s and says what it was doing |
 //! | [`on`], [`on_threads`] | a body as the main process of a system, which must leave no thread and no message behind |
-//! | [`on_workers`], [`simulated`] | a body on both schedulers, and on the deterministic one |
+//! | [`on_workers`], [`on_both`], [`simulated`] | a body on both schedulers, and on the deterministic one |
+//! | [`fails_on_workers`] | the same for a body that fails |
 //! | [`times`] | a size that differs between the two |
 //! | [`assert_balanced`] | what became of every message |
 //! | [`Random`] | seeded choices |
@@ -27,7 +28,7 @@ use roundrock::channel::{Message, Receiver, Sender, bounded, rendezvous, unbound
 use roundrock::observe::ProcessInfo;
 use roundrock::process::IntoOutcome;
 use roundrock::sim::Simulation;
-use roundrock::{Result, Scope, System, Task, WaitKind};
+use roundrock::{Error, Result, Scope, System, Task, WaitKind};
 
 /// How long a test may take before it counts as hanging. Never what decides that a test passes.
 pub const LIMIT: Duration = Duration::from_secs(10);
@@ -207,6 +208,18 @@ impl<F: Future> Debug for Step<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Step").finish_non_exhaustive()
     }
+}
+
+/// Polls a call by hand until it is sent: a poll that is simulated may be interrupted before. Nobody else may send meanwhile.
+pub async fn sent<F: Future<Output: Debug>>(scope: &Scope, call: F) -> Step<F> {
+    let sent = || scope.system().ledger().sent;
+    let before = sent();
+    let mut call = Step::parked(call);
+    while sent() == before {
+        yield_now().await;
+        call.pending();
+    }
+    call
 }
 
 /// Polls a future that must be ready at once.
@@ -389,6 +402,7 @@ pub fn assert_balanced(system: &System) {
 
 /// The future of a body, in a box: with some hundred bodies, a main process for each is half of what there is to compile.
 type Boxed<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
+type Judge = Arc<dyn Fn(Error) + Send + Sync>;
 type Body = Arc<dyn Fn(Scope) -> Boxed<()> + Send + Sync>;
 
 /// Runs a body as the main process of a system with this many workers, watched; then no thread of it is left, and every message
@@ -476,6 +490,59 @@ where
 fn on_workers_boxed(body: &Body) {
     on_threads_boxed(body);
     simulated(|scope| body(scope));
+}
+
+/// Runs a body on both schedulers, where the number of workers matters: with this many of them, as [`on`], and on the deterministic one.
+///
+/// # Panics
+/// With the report of the simulation, and as for [`on`].
+#[track_caller]
+pub fn on_both<F>(workers: usize, body: impl Fn(Scope) -> F + Send + Sync + 'static)
+where
+    F: Future<Output = Result<()>> + Send + 'static,
+{
+    on_both_boxed(workers, &boxed(body));
+}
+
+#[track_caller]
+fn on_both_boxed(workers: usize, body: &Body) {
+    let on_threads = Arc::clone(body);
+    on_boxed(workers, Box::new(move |scope| on_threads(scope)));
+    simulated(|scope| body(scope));
+}
+
+/// Hands over what a body fails with that is all of a system on threads, with 1, 2 and 4 workers, and all of a group on the
+/// deterministic scheduler, where a run must not fail.
+///
+/// # Panics
+/// When it does not fail; when `judge` does; and as for [`watched`].
+#[track_caller]
+pub fn fails_on_workers<F>(
+    body: impl Fn(Scope) -> F + Send + Sync + 'static,
+    judge: impl Fn(Error) + Send + Sync + 'static,
+) where
+    F: Future<Output = Result<()>> + Send + 'static,
+{
+    fails_on_workers_boxed(&boxed(body), &(Arc::new(judge) as Judge));
+}
+
+#[track_caller]
+fn fails_on_workers_boxed(body: &Body, judge: &Judge) {
+    for workers in [1, 2, 4] {
+        let (body, judge) = (Arc::clone(body), Arc::clone(judge));
+        watched(move |_| {
+            let failed = System::builder().workers(workers).run(|scope| body(scope));
+            judge(failed.expect_err("the body fails"));
+        });
+    }
+    simulated(|scope| {
+        let (body, judge) = (Arc::clone(body), Arc::clone(judge));
+        async move {
+            let failed = scope.group(|group| body(group)).await;
+            judge(failed.expect_err("the body fails"));
+            Ok(())
+        }
+    });
 }
 
 /// How many seeds a body is simulated with.

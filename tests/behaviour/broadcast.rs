@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use roundrock::channel::{TryRecvError, TrySendError};
 use roundrock::prelude::*;
-use roundrock_tests::{Random, Step, now, on, on_workers, times, yield_now};
+use roundrock_tests::{Random, Step, now, on_both, on_workers, times, yield_now};
 
 fn take_all<T: Clone + 'static>(receiver: &BroadcastReceiver<T>) -> Vec<T> {
     std::iter::from_fn(|| receiver.try_recv().ok())
@@ -282,12 +282,12 @@ fn nothing_is_lost_with_back_pressure() {
 /// Without it, what a receiver got and what it was told to have missed add up.
 #[test]
 fn lag_accounts_for_every_message() {
-    on(2, |scope| async move {
-        const SENT: u64 = 20_000;
+    on_both(2, |scope| async move {
+        let sent = times(20_000, 100) as u64;
         let (sender, first) = broadcast(16);
         let receivers = [first.subscribe(), first];
         let _ = scope.task("sender", async move {
-            for n in 0..SENT {
+            for n in 0..sent {
                 sender.send(n).await?;
                 if n % 64 == 0 {
                     yield_now().await;
@@ -310,7 +310,7 @@ fn lag_accounts_for_every_message() {
                     }
                 }
             }
-            assert_eq!(got + missed, SENT);
+            assert_eq!(got + missed, sent);
         }
         Ok(())
     });

@@ -1,4 +1,6 @@
 //! Channels while both sides are open: what send, receive, permits and capacities do. Cases C02 to C19; P5, P6.
+//!
+//! Threads only: a plain thread receives what is `Send` and not `Sync`.
 
 use std::cell::Cell;
 use std::thread;

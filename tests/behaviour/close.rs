@@ -1,4 +1,6 @@
 //! Closing, from either side, with every kind of operation under way. Cases K01 to K10; P4, P8, P11.
+//!
+//! Threads only: plain threads that close both sides at once, and endpoints that outlive their system.
 
 use std::sync::{Arc, Mutex};
 use std::thread;

@@ -2,11 +2,11 @@
 
 use roundrock::channel::Credit;
 use roundrock::prelude::*;
-use roundrock_tests::{Step, on_threads, on_workers, yield_now};
+use roundrock_tests::{Step, on_workers};
 
 #[test]
 fn p05_credit_is_room_that_nobody_else_gets() {
-    on_threads(|_scope| async move {
+    on_workers(|_scope| async move {
         let (jobs, inbox) = bounded(4);
         jobs.send(0).await?;
         let mut credit = jobs.clone().credit(4);
@@ -32,7 +32,7 @@ fn p05_credit_is_room_that_nobody_else_gets() {
 /// Whoever waited before gets the room before, and is not held up by who gives credit.
 #[test]
 fn p07_credit_waits_in_line() {
-    on_threads(|scope| async move {
+    on_workers(|scope| async move {
         let (jobs, inbox) = bounded(1);
         jobs.send(0).await?;
         let first = scope.task("first", {
@@ -46,7 +46,7 @@ fn p07_credit_waits_in_line() {
             .iter()
             .all(|channel| channel.blocked_senders == 0)
         {
-            yield_now().await;
+            sleep(millis(1)).await;
         }
         let mut credit = jobs.credit(1);
         let mut more = Step::parked(credit.more());
@@ -62,7 +62,7 @@ fn p07_credit_waits_in_line() {
 
 #[test]
 fn p12_asking_for_more_and_giving_up_has_no_effect() {
-    on_threads(|_scope| async move {
+    on_workers(|_scope| async move {
         let (jobs, inbox) = bounded(1);
         jobs.send(0).await?;
         let mut credit = jobs.clone().credit(1);
@@ -82,7 +82,7 @@ fn p12_asking_for_more_and_giving_up_has_no_effect() {
 
 #[test]
 fn credit_is_a_branch_and_ends_with_the_channel() {
-    on_threads(|_scope| async move {
+    on_workers(|_scope| async move {
         let (jobs, inbox) = rendezvous();
         let mut credit: Credit<u32> = jobs.credit(2);
         select! {

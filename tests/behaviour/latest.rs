@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use roundrock::channel::TryRecvError;
 use roundrock::prelude::*;
-use roundrock_tests::{Step, Tally, now, on, on_workers, yield_now};
+use roundrock_tests::{Step, Tally, now, on_both, on_workers, times, yield_now};
 
 #[test]
 fn new_receiver_has_not_seen_the_present_value() {
@@ -149,12 +149,13 @@ fn closures_may_use_the_channel() {
 
 #[test]
 fn no_update_is_lost() {
-    on(4, |scope| async move {
+    on_both(4, |scope| async move {
         let (sender, receiver) = latest(0_u64);
+        let each = times(1_000, 25);
         for _ in 0..4 {
             let sender = sender.clone();
             let _ = scope.task("adder", async move {
-                for _ in 0..1_000 {
+                for _ in 0..each {
                     sender.update(|n| *n += 1);
                     yield_now().await;
                 }
@@ -169,7 +170,7 @@ fn no_update_is_lost() {
             );
             (last, seen) = (n, seen + 1);
         }
-        assert_eq!(last, 4_000);
+        assert_eq!(last, 4 * each as u64);
         Ok(())
     });
 }

@@ -1,4 +1,7 @@
 //! The ledger: sent = handled + handed back + dead + queued, with the right reason, for each kind of channel. P4, P23.
+//!
+//! Threads only: channels that plain threads make, threads of jobs, and a channel that stays behind when a destructor panics in its
+//! close.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -8,7 +11,8 @@ use roundrock::channel::{Dead, TrySendError, unbounded};
 use roundrock::observe::Ledger;
 use roundrock::prelude::*;
 use roundrock_tests::{
-    CAPACITIES, Step, channel_of, isolated, on, on_threads, on_workers, times, yield_now,
+    CAPACITIES, Step, channel_of, isolated, on, on_both, on_threads, on_workers, sent, times,
+    yield_now,
 };
 
 /// What was sent, handled, handed back, died of each reason in the order of `Dead::ALL`, and is queued.
@@ -85,7 +89,7 @@ async fn until(started: &AtomicUsize, count: usize) {
 #[test]
 fn p04_every_capacity_accounts_for_what_it_accepts_and_refuses() {
     for capacity in CAPACITIES {
-        on(1, move |scope| async move {
+        on_both(1, move |scope| async move {
             let (sender, receiver) = channel_of::<u8>(capacity);
             let mut recv = Step::parked(receiver.recv());
             sender.try_send(1).unwrap();
@@ -129,14 +133,12 @@ fn p04_every_capacity_accounts_for_what_it_accepts_and_refuses() {
 
 #[test]
 fn p04_a_parked_sender_that_is_refused_counts_when_it_hears_of_it() {
-    on(1, |scope| async move {
+    on_both(1, |scope| async move {
         let (sender, receiver) = rendezvous::<u8>();
         let mut parked = Step::parked(sender.send(1));
         let dropped = Step::parked(sender.send(2));
-        let mut late = Step::parked(sender.send(3).within(millis(1)));
-        while late.poll().is_pending() {
-            yield_now().await;
-        }
+        let late = Step::parked(sender.send(3).within(millis(1)));
+        assert!(late.into_future().await.is_err());
         assert_is(&scope, (1, 0, 1, [0; 5], 0));
         drop(receiver);
         assert_eq!(dropped.wakes(), 1);
@@ -150,7 +152,7 @@ fn p04_a_parked_sender_that_is_refused_counts_when_it_hears_of_it() {
 
 #[test]
 fn p12_a_send_that_was_cancelled_counts_nowhere() {
-    on(1, |scope| async move {
+    on_both(1, |scope| async move {
         let (sender, receiver) = bounded::<u8>(1);
         sender.send(1).await?;
         drop(Step::parked(sender.send(2)));
@@ -174,7 +176,7 @@ fn p12_a_send_that_was_cancelled_counts_nowhere() {
 /// Decision: handed over, never seen, and nobody left to take it: withdrawn.
 #[test]
 fn p05_a_hand_off_that_nobody_saw_is_withdrawn() {
-    on(1, |scope| async move {
+    on_both(1, |scope| async move {
         let (sender, receiver) = rendezvous::<u8>();
         let recv = Step::parked(receiver.recv());
         sender.try_send(1).unwrap();
@@ -237,7 +239,7 @@ fn p14_select_counts_the_arm_that_won() {
 
 #[test]
 fn p05_permits_are_room_and_not_messages() {
-    on(1, |scope| async move {
+    on_both(1, |scope| async move {
         let (sender, receiver) = bounded::<u8>(3);
         let mut room = sender.ready_many(2).await?;
         let one = sender.ready().await?;
@@ -260,7 +262,7 @@ fn p05_permits_are_room_and_not_messages() {
 
 #[test]
 fn policies_discard() {
-    on(1, |scope| async move {
+    on_both(1, |scope| async move {
         let (oldest, kept) = bounded(2).overflow(Overflow::DropOldest);
         let (newest, first) = bounded(2).overflow(Overflow::DropNewest);
         for n in 0..5 {
@@ -277,7 +279,7 @@ fn policies_discard() {
 
 #[test]
 fn broadcasts_count_a_copy_for_each_receiver() {
-    on(1, |scope| async move {
+    on_both(1, |scope| async move {
         let (news, first) = broadcast::<u8>(2);
         let second = news.subscribe();
         for n in 0..3 {
@@ -316,7 +318,7 @@ fn broadcasts_count_a_copy_for_each_receiver() {
 
 #[test]
 fn oneshots_count_and_latest_does_not() {
-    on(1, |scope| async move {
+    on_both(1, |scope| async move {
         let (sender, receiver) = oneshot();
         sender.send(1)?;
         assert_is(&scope, (1, 0, 0, [0; 5], 1));
@@ -398,7 +400,7 @@ fn p23_the_message_in_hand_crashes() {
 
 #[test]
 fn p23_a_mailbox_survives_restarts_and_keeps_its_books() {
-    on_threads(|scope| async move {
+    on_workers(|scope| async move {
         let started = Arc::new(AtomicUsize::new(0));
         let shared = Arc::clone(&started);
         let child = scope.child("supervised").intensity(100, secs(10));
@@ -408,24 +410,17 @@ fn p23_a_mailbox_survives_restarts_and_keeps_its_books() {
             })
             .backoff(millis(1)..millis(1))
             .spawn();
-        for round in 0..10 {
+        for round in 0..times(10, 4) as u64 {
             server.add(1).await?;
             if round % 2 == 0 {
                 assert_eq!(server.boom().await, Err(CallError::Crashed));
             } else {
                 let (_gate, waits) = rendezvous();
                 let before = started.load(Ordering::SeqCst);
-                let call = Step::parked(server.wait(waits).into_future());
+                let call = sent(&scope, server.wait(waits).into_future()).await;
                 until(&started, before + 1).await;
                 server.kill();
-                let mut call = call;
-                let crashed = loop {
-                    if let std::task::Poll::Ready(result) = call.poll() {
-                        break result;
-                    }
-                    yield_now().await;
-                };
-                assert_eq!(crashed, Err(CallError::Crashed));
+                assert_eq!(call.into_future().await, Err(CallError::Crashed));
             }
             assert_is(
                 &scope,
@@ -438,7 +433,7 @@ fn p23_a_mailbox_survives_restarts_and_keeps_its_books() {
 
 #[test]
 fn calls_expire_and_are_withdrawn_before_their_handler_starts() {
-    on_threads(|scope| async move {
+    on_workers(|scope| async move {
         let (server, started) = server(&scope);
         let (gate, waits) = rendezvous();
         let busy = scope.task("busy", {
@@ -483,7 +478,7 @@ fn p24_a_call_that_expired_says_so() {
 /// A deadline ends with its message, also when the handler panics: the worker goes on to others, which have none.
 #[test]
 fn a_deadline_dies_with_the_handler_that_panics() {
-    on(1, |scope| async move {
+    on_both(1, |scope| async move {
         // On a slow machine the time may be up before the handler starts.
         loop {
             let (broken, _) = server(&scope);
@@ -504,10 +499,10 @@ fn a_deadline_dies_with_the_handler_that_panics() {
 /// A call that was dropped after its handler started runs to its end; its reply is a message that died.
 #[test]
 fn p04_the_reply_to_a_caller_that_went_is_withdrawn() {
-    on_threads(|scope| async move {
+    on_workers(|scope| async move {
         let (server, started) = server(&scope);
         let (gate, waits) = rendezvous::<()>();
-        let call = Step::parked(server.wait(waits).into_future());
+        let call = sent(&scope, server.wait(waits).into_future()).await;
         until(&started, 1).await;
         assert_is(&scope, (1, 1, 0, [0; 5], 0));
         drop(call);
@@ -515,13 +510,14 @@ fn p04_the_reply_to_a_caller_that_went_is_withdrawn() {
         assert_eq!(server.get().await?, 1);
         assert_is(&scope, (3, 2, 0, [0, 0, 0, 0, 1], 0));
         // The same when the answer has come, and nobody looked.
-        let mut call = Step::new(server.get().into_future());
-        call.pending();
-        while call.wakes() == 0 {
+        let call = sent(&scope, server.get().into_future()).await;
+        while line(scope.system().ledger()).1 < 3 {
             yield_now().await;
         }
+        server.get().await?;
+        assert!(call.wakes() > 0);
         drop(call);
-        assert_is(&scope, (5, 3, 0, [0, 0, 0, 0, 2], 0));
+        assert_is(&scope, (6, 4, 0, [0, 0, 0, 0, 2], 0));
         Ok(())
     });
 }
@@ -611,12 +607,13 @@ fn mailboxes_are_counted_wherever_they_were_spawned() {
 /// Many processes make, use, break and drop channels at once; whenever somebody looks, the books balance.
 #[test]
 fn the_ledger_balances_at_any_moment() {
-    on_threads(|scope| async move {
+    on_workers(|scope| async move {
         let crowd = scope.child("crowd");
-        for seed in 0..12 {
+        let rounds = times(40, 4);
+        for seed in 0..times(12, 4) {
             let child = crowd.child("one");
             let _ = crowd.task("busy", async move {
-                for round in 0..40 {
+                for round in 0..rounds {
                     let (sender, receiver) = channel_of::<u32>(CAPACITIES[(seed + round) % 4]);
                     let sending = isolated(&child, async move {
                         for n in 0..10 {

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use roundrock::channel::TryRecvError;
 use roundrock::prelude::*;
-use roundrock_tests::{Random, on, on_workers, times, yield_now};
+use roundrock_tests::{Random, on_both, on_workers, times, yield_now};
 
 /// P12: a `recv` or `send` that runs out of time has no effect; a message that came first wins.
 #[test]
@@ -31,11 +31,12 @@ fn p12_time_limits_lose_nothing() {
 #[test]
 fn p12_time_limits_race_with_messages() {
     for capacity in [0, 1, 4] {
-        on(2, move |scope| async move {
+        on_both(2, move |scope| async move {
+            let all = times(3000, 30);
             let (sender, receiver) = bounded(capacity);
             let producer = scope.task("producer", async move {
                 let mut random = Random::new(1);
-                for n in 0..3000 {
+                for n in 0..all {
                     let mut message = n;
                     loop {
                         let limit = micros(random.below(50) as u64);
@@ -61,7 +62,7 @@ fn p12_time_limits_race_with_messages() {
                     Err(_) => {}
                 }
             }
-            assert_eq!(next, 3000);
+            assert_eq!(next, all);
             Ok(producer.await?)
         });
     }

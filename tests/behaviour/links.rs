@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use roundrock::prelude::*;
-use roundrock_tests::{Random, Step, Tally, on, on_workers, yield_now};
+use roundrock_tests::{Random, Step, Tally, on_both, on_workers, times, yield_now};
 
 /// Ends as it is told.
 #[process]
@@ -143,11 +143,11 @@ fn p21_one_notice_per_death() {
 /// Waits that are given up leave nothing with a process that lives on.
 #[test]
 fn p12_monitors_that_give_up_leave_nothing() {
-    on(2, |scope| async move {
+    on_both(2, |scope| async move {
         let tally = Tally::new();
         let half = scope.spawn(Half);
         let task = half.task();
-        for n in 0..200 {
+        for n in 0..times(200, 5) as u64 {
             let (done, token) = (task.done(), tally.token(n));
             scope
                 .task("gives up", async move {

@@ -1,11 +1,13 @@
 //! `roundrock::sync`: mutual exclusion, fairness, cancellation, and who holds what. Decision 11; P12, P15, P22.
+//!
+//! Threads only: plain threads as holders.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use roundrock::prelude::*;
 use roundrock::sync::{Mutex, RwLock, Semaphore};
-use roundrock_tests::{Random, Step, isolated, now, on, on_workers, yield_now};
+use roundrock_tests::{Random, Step, isolated, now, on_both, on_workers, times, yield_now};
 
 /// One at a time, and nothing is lost.
 #[test]
@@ -121,14 +123,14 @@ fn a_writer_is_not_starved() {
 /// Many readers and writers see only whole states.
 #[test]
 fn readers_see_whole_states() {
-    on(4, |scope| async move {
+    on_both(4, |scope| async move {
         let lock = Arc::new(RwLock::new((0, 0)));
         let mut tasks: JoinSet<()> = JoinSet::new();
         for n in 0..8 {
             let lock = Arc::clone(&lock);
             tasks.add(scope.task("both", async move {
                 let mut random = Random::new(n);
-                for _ in 0..200 {
+                for _ in 0..times(200, 10) {
                     if random.below(4) == 0 {
                         let mut pair = lock.write().await;
                         pair.0 += 1;

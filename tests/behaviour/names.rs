@@ -1,7 +1,7 @@
 //! Names that are waited for: whoever comes first, and whatever happens in between.
 
 use roundrock::prelude::*;
-use roundrock_tests::{on_threads, on_workers, yield_now};
+use roundrock_tests::{on_workers, times, yield_now};
 
 #[process]
 struct Store {
@@ -117,11 +117,11 @@ fn a_wait_for_a_name_may_lose() {
     });
 }
 
-/// Registering, waiting and stopping at once, on threads: whoever waits gets the name, or hears of the stop.
+/// Registering, waiting and stopping at once: whoever waits gets the name, or hears of the stop.
 #[test]
 fn no_wait_for_a_name_is_forgotten() {
-    on_threads(|scope| async move {
-        for round in 0..200_u32 {
+    on_workers(|scope| async move {
+        for round in 0..times(200, 6) as u32 {
             let part = scope.child("part");
             let waits: Vec<_> = (0..4)
                 .map(|_| {

@@ -1,8 +1,10 @@
 //! The channel for one value: sent once, received once, never lost unnoticed. P12, P13.
+//!
+//! Threads only: a plain thread as receiver.
 
 use roundrock::channel::TryRecvError;
 use roundrock::prelude::*;
-use roundrock_tests::{Step, Tally, now, on, on_workers, yield_now};
+use roundrock_tests::{Step, Tally, now, on_both, on_workers, times, yield_now};
 
 #[test]
 fn value_sent_before_the_wait_is_received() {
@@ -140,8 +142,8 @@ fn branch_of_a_select_takes_the_value_or_leaves_it() {
 
 #[test]
 fn ten_thousand_values_between_processes() {
-    on(2, |scope| async move {
-        for n in 0..10_000_u32 {
+    on_both(2, |scope| async move {
+        for n in 0..times(10_000, 30) as u32 {
             let (sender, receiver) = oneshot();
             let _ = scope.task("sender", async move {
                 if n % 3 == 0 {

@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use roundrock::prelude::*;
-use roundrock_tests::{
-    CAPACITIES, Step, channel_of, now, on, on_threads, on_workers, times, yield_now,
-};
+use roundrock_tests::{CAPACITIES, Step, channel_of, now, on_workers, times, yield_now};
 
 /// P2: what one process sends to one endpoint arrives in send order, whichever clones it uses. Cases C05, O01.
 #[test]
@@ -120,13 +118,14 @@ fn p03_order_is_causal_across_processes() {
 /// P3: the same through shared memory: a turn is taken, and given on only when the send has completed.
 #[test]
 fn p03_order_follows_shared_memory_too() {
-    on_threads(|scope| async move {
+    on_workers(|scope| async move {
         let (target, received) = bounded(4);
         let turn = Arc::new(AtomicU64::new(0));
+        let each = times(50, 10) as u64;
         for own in 0..3 {
             let (target, turn) = (target.clone(), Arc::clone(&turn));
             let _ = scope.task("sender", async move {
-                for n in 0..50 {
+                for n in 0..each {
                     let number = 3 * n + own;
                     while turn.load(Ordering::SeqCst) != number {
                         yield_now().await;
@@ -138,7 +137,7 @@ fn p03_order_follows_shared_memory_too() {
             });
         }
         drop(target);
-        for n in 0..150 {
+        for n in 0..3 * each {
             assert_eq!(received.recv().await, Some(n));
         }
         Ok(())
@@ -224,15 +223,15 @@ fn p07_blocked_receivers_are_served_in_order() {
 /// P7: processes that block in a known order on a full channel are served in it.
 #[test]
 fn p07_blocked_processes_are_served_in_order() {
-    on(1, |scope| async move {
+    on_workers(|scope| async move {
         let (sender, receiver) = bounded(1);
         sender.send(0).await?;
         for n in 1..=5 {
             let sender = sender.clone();
             let _ = scope.task("blocks", async move { sender.send(n).await });
-            // On one worker it has blocked when a later process has ended.
-            for _ in 0..3 {
-                scope.task("later", yield_now()).await?;
+            let blocked = || scope.system().snapshot().channels[0].blocked_senders;
+            while blocked() < n {
+                sleep(millis(1)).await;
             }
         }
         for n in 0..=5 {
@@ -245,7 +244,7 @@ fn p07_blocked_processes_are_served_in_order() {
 /// P7, P12: who waits for room for several messages is not overtaken, and lets the next one in when it gives up.
 #[test]
 fn p07_room_for_several_is_waited_for_in_line() {
-    on_threads(|scope| async move {
+    on_workers(|scope| async move {
         let (sender, inbox) = bounded(4);
         sender.send(1).await?;
         sender.send(2).await?;

@@ -7,7 +7,7 @@ use std::thread;
 use roundrock::channel::TrySendError;
 use roundrock::prelude::*;
 use roundrock::time::Duration;
-use roundrock_tests::{LIMIT, Step, Tally, on, on_threads, on_workers, simulated, yield_now};
+use roundrock_tests::{LIMIT, Step, Tally, on_both, on_workers, simulated, times, yield_now};
 
 /// P9, P33: what was accepted is handled, stage after stage, and nobody is late. Case D01.
 #[test]
@@ -58,7 +58,7 @@ fn p33_a_stop_drains_stage_into_stage() {
 /// P9, P4: from the stop on, senders outside of the scope get their messages back: those that are parked, and later ones.
 #[test]
 fn p09_senders_outside_are_refused_with_their_message() {
-    on_threads(|scope| async move {
+    on_workers(|scope| async move {
         let child = scope.child("child");
         let (sender, receiver) = bounded(1);
         let (go, gate) = bounded::<()>(1);
@@ -76,8 +76,13 @@ fn p09_senders_outside_are_refused_with_their_message() {
             roundrock::Ok(parked.send(1).await.map_err(|error| error.into_inner()))
         });
         let blocked = sender.clone();
-        let thread =
-            thread::spawn(move || blocked.blocking_send(2).map_err(|error| error.into_inner()));
+        // What is simulated has no thread beside it.
+        let threads: Vec<_> = (0..times(1, 0))
+            .map(|_| {
+                let blocked = blocked.clone();
+                thread::spawn(move || blocked.blocking_send(2).map_err(|error| error.into_inner()))
+            })
+            .collect();
         let mut by_hand = Step::new(sender.send(3));
         assert!(by_hand.poll().is_pending());
         let stopped = child.clone();
@@ -89,19 +94,22 @@ fn p09_senders_outside_are_refused_with_their_message() {
         drop(go);
         let report = stop.await?;
         assert!(report.is_clean(), "{report}");
-        // Each of the three was accepted before the input closed, or refused with its message.
-        let mut refused = 0;
-        for (result, message) in [
+        // Each of them was accepted before the input closed, or refused with its message.
+        let mut sent = vec![
             (process.await?, 1),
-            (blocking(move || thread.join()).await.unwrap(), 2),
             (by_hand.ready().map_err(|error| error.into_inner()), 3),
-        ] {
+        ];
+        for thread in threads {
+            sent.push((blocking(move || thread.join()).await.unwrap(), 2));
+        }
+        let (mut refused, all) = (0, 1 + sent.len());
+        for (result, message) in sent {
             if let Err(back) = result {
                 assert_eq!(back, message);
                 refused += 1;
             }
         }
-        assert_eq!(seen.load(Ordering::SeqCst) + refused, 4);
+        assert_eq!(seen.load(Ordering::SeqCst) + refused, all);
         assert_eq!(sender.try_send(9), Err(TrySendError::Closed(9)));
         Ok(())
     });
@@ -232,7 +240,7 @@ fn p09_a_ring_of_waiting_processes_ends() {
 /// P33: a process that still works when most of the grace is over may feed another one, by a sender that nobody can see.
 #[test]
 fn p33_who_works_long_still_feeds() {
-    on(2, |scope| async move {
+    on_both(2, |scope| async move {
         let child = scope.child("pipeline");
         let (to_sink, numbers) = bounded(1);
         let sink = child.task("sink", async move {

@@ -1,4 +1,6 @@
 //! Channels between many processes and threads at once. Cases C01 to C23; P1, P5.
+//!
+//! Threads only: plain threads as peers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,7 +8,9 @@ use std::thread;
 
 use roundrock::channel::TryRecvError;
 use roundrock::prelude::*;
-use roundrock_tests::{CAPACITIES, Tally, channel_of, on, on_workers, times, watched, yield_now};
+use roundrock_tests::{
+    CAPACITIES, Tally, channel_of, on, on_both, on_workers, times, watched, yield_now,
+};
 
 #[test]
 fn one_message_goes_through_every_kind() {
@@ -61,47 +65,46 @@ fn p05_the_bound_holds_under_pressure() {
 /// P1: many senders and receivers on several workers: everything arrives exactly once.
 #[test]
 fn p01_every_message_arrives_exactly_once() {
-    const EACH: usize = 12_500;
-    for capacity in CAPACITIES {
+    async fn arrive(scope: Scope, capacity: Option<usize>) -> Result<()> {
+        let each = times(12_500, 8);
         let tally = Tally::new();
-        for workers in [2, 4] {
-            let tally = tally.clone();
-            on(workers, move |scope| async move {
-                let (sender, receiver) = channel_of(capacity);
-                for producer in 0..4 {
-                    let (sender, tally) = (sender.clone(), tally.clone());
-                    let _ = scope.task("producer", async move {
-                        for n in 0..EACH {
-                            sender
-                                .send(tally.token((producer * EACH + n) as u64))
-                                .await?;
-                        }
-                        roundrock::Ok(())
-                    });
+        let (sender, receiver) = channel_of(capacity);
+        for producer in 0..4 {
+            let (sender, tally) = (sender.clone(), tally.clone());
+            let _ = scope.task("producer", async move {
+                for n in 0..each {
+                    sender
+                        .send(tally.token((producer * each + n) as u64))
+                        .await?;
                 }
-                drop(sender);
-                let consumers: Vec<_> = (0..3)
-                    .map(|_| {
-                        let receiver = receiver.clone();
-                        scope.task("consumer", async move {
-                            let mut seen = Vec::new();
-                            while let Some(token) = receiver.recv().await {
-                                seen.push(token.number());
-                            }
-                            roundrock::Ok(seen)
-                        })
-                    })
-                    .collect();
-                let mut all = Vec::new();
-                for consumer in consumers {
-                    all.extend(consumer.await?);
-                }
-                all.sort_unstable();
-                assert!(all.into_iter().eq(0..(4 * EACH) as u64));
-                Ok(())
+                roundrock::Ok(())
             });
         }
+        drop(sender);
+        let consumers: Vec<_> = (0..3)
+            .map(|_| {
+                let receiver = receiver.clone();
+                scope.task("consumer", async move {
+                    let mut seen = Vec::new();
+                    while let Some(token) = receiver.recv().await {
+                        seen.push(token.number());
+                    }
+                    roundrock::Ok(seen)
+                })
+            })
+            .collect();
+        let mut all = Vec::new();
+        for consumer in consumers {
+            all.extend(consumer.await?);
+        }
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..(4 * each) as u64));
         tally.assert_balanced();
+        Ok(())
+    }
+    for capacity in CAPACITIES {
+        on(2, move |scope| arrive(scope, capacity));
+        on_both(4, move |scope| arrive(scope, capacity));
     }
 }
 
