@@ -1,5 +1,7 @@
 //! Channels that a plain thread made, before a system or beside it: they belong to the first system in which a process is lent an
 //! endpoint, so that they are in its ledger, and what hangs on them can be proven.
+//!
+//! Threads only: all of it: what a plain thread makes is not made in a simulation, which has only one thread.
 
 use std::sync::mpsc;
 use std::thread;

@@ -1,13 +1,16 @@
 //! Calls that would wait for themselves fail at once, and no other call does.
 //!
 //! Without the refusal every one of these tests hangs, and the watchdog says so.
+//!
+//! Threads only: calls of plain threads; and what is told once in the life of a system, whose memory of that the runs of a
+//! simulation share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use roundrock::observe::EventKind;
 use roundrock::prelude::*;
-use roundrock_tests::{block_on, on, on_threads, on_workers};
+use roundrock_tests::{block_on, on, on_both, on_threads, on_workers};
 
 /// Calls what it was given, as often as it was told.
 #[process(mailbox = 1)]
@@ -118,7 +121,7 @@ fn node() -> Node {
 
 #[test]
 fn y06_a_call_to_itself_is_refused() {
-    on(2, async |scope| {
+    on_both(2, async |scope| {
         let one = scope.spawn(node());
         one.connect(one.clone()).await?;
         let Err(CallError::Failed(CallError::Cycle(path))) = one.pass(3).await else {
@@ -134,7 +137,7 @@ fn y06_a_call_to_itself_is_refused() {
 #[test]
 fn y07_the_innermost_of_a_cycle_of_calls_is_refused() {
     for length in [2, 3, 5] {
-        on(2, async move |scope| {
+        on_both(2, move |scope| async move {
             let nodes: Vec<_> = (0..length).map(|_| scope.spawn(node())).collect();
             for (at, one) in nodes.iter().enumerate() {
                 one.connect(nodes[(at + 1) % length].clone()).await?;
@@ -164,7 +167,7 @@ fn y07_the_innermost_of_a_cycle_of_calls_is_refused() {
 
 #[test]
 fn a_full_mailbox_of_its_own_is_a_cycle() {
-    on(2, async |scope| {
+    on_both(2, async |scope| {
         let one = scope.spawn(node());
         assert!(one.fill().await?);
         one.stop();
@@ -174,7 +177,7 @@ fn a_full_mailbox_of_its_own_is_a_cycle() {
 
 #[test]
 fn a_cycle_through_a_join_is_refused() {
-    on(2, async |scope| {
+    on_both(2, async |scope| {
         let one = scope.spawn(node());
         let caller = one.clone();
         let (go, wait) = bounded(1);
@@ -199,7 +202,7 @@ fn a_cycle_through_a_join_is_refused() {
 
 #[test]
 fn a_call_with_a_limit_burns_its_limit_and_is_not_refused() {
-    on(2, async |scope| {
+    on_both(2, async |scope| {
         let one = scope.spawn(node());
         one.connect(one.clone()).await?;
         assert!(one.pass_within().await?);

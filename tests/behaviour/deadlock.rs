@@ -1,4 +1,7 @@
 //! A system in which nothing can ever go on ends with a report instead of hanging; one in which anything might, does not.
+//!
+//! Threads only: what a system returns when it ends, to which a simulation has no counterpart but its report; and ways out that are
+//! threads.
 
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -8,7 +11,7 @@ use std::time::Duration;
 use roundrock::leaks::{Deadlock, OnLeak};
 use roundrock::observe::EventKind;
 use roundrock::prelude::*;
-use roundrock_tests::{assert_no_threads_of, unique_name, watched};
+use roundrock_tests::{assert_no_threads_of, on_both, on_workers, unique_name, watched};
 
 /// Says what it hears, when it has heard it.
 #[process]
@@ -192,17 +195,15 @@ fn g02_a_sender_on_a_thread_is_a_way_out() {
 
 #[test]
 fn g02_a_timer_is_a_way_out() {
-    ends(
-        async |scope| {
-            let (sender, receiver) = rendezvous();
-            scope.task("late", async move {
-                sleep(millis(150)).await;
-                sender.send(7).await
-            });
-            receiver.recv().await.context("closed")
-        },
-        |result| assert_eq!(result.expect("it ends"), 7),
-    );
+    on_workers(async |scope| {
+        let (sender, receiver) = rendezvous();
+        scope.task("late", async move {
+            sleep(millis(150)).await;
+            sender.send(7).await
+        });
+        assert_eq!(receiver.recv().await, Some(7));
+        Ok(())
+    });
 }
 
 #[test]
@@ -274,25 +275,20 @@ fn on_leak_lets_the_scope_of_a_cause_fail() {
 
 #[test]
 fn p38_a_kill_is_no_violation_of_a_proof() {
-    watched(|_| {
-        System::builder()
-            .workers(2)
-            .run(async |scope| {
-                let inner = scope.child("inner");
-                let (left, to_right) = rendezvous();
-                let (right, to_left) = rendezvous();
-                let one = inner.spawn(echo(to_right, right));
-                let other = inner.spawn(echo(to_left, left));
-                while !scope.system().leaks().iter().any(|leak| leak.is_proven()) {
-                    sleep(millis(1)).await;
-                }
-                one.kill();
-                // It runs again, because the other one was killed.
-                assert!(other.await.is_ok());
-                assert_eq!(scope.system().proof_violations(), 0);
-                assert_eq!(scope.system().snapshot().proof_violations, 0);
-                Ok(())
-            })
-            .expect("it ends");
+    on_both(2, async |scope| {
+        let inner = scope.child("inner");
+        let (left, to_right) = rendezvous();
+        let (right, to_left) = rendezvous();
+        let one = inner.spawn(echo(to_right, right));
+        let other = inner.spawn(echo(to_left, left));
+        while !scope.system().leaks().iter().any(|leak| leak.is_proven()) {
+            sleep(millis(1)).await;
+        }
+        one.kill();
+        // It runs again, because the other one was killed.
+        assert!(other.await.is_ok());
+        assert_eq!(scope.system().proof_violations(), 0);
+        assert_eq!(scope.system().snapshot().proof_violations, 0);
+        Ok(())
     });
 }

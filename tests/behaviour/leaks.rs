@@ -2,6 +2,8 @@
 //!
 //! Every test builds a small system, waits until what it wants is parked, and asks. A leak that must be found is asked for again and
 //! again until it is there; one that must not be found is asked for after everybody has been seen parked.
+//!
+//! Threads only: handles that a plain thread keeps, and searches beside workers that are in the middle of a poll.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,7 +14,7 @@ use roundrock::observe::State;
 use roundrock::prelude::*;
 use roundrock::{System, WaitKind};
 
-use roundrock_tests::{on, yield_now};
+use roundrock_tests::{on, on_both, times, yield_now};
 
 /// Asks until `enough` is content with the answer.
 async fn until(system: &System, enough: impl Fn(&[Leak]) -> bool) -> Vec<Leak> {
@@ -59,7 +61,7 @@ async fn relay(input: &Receiver<u32>, output: &Sender<u32>) -> Result<()> {
 
 #[test]
 fn p39_p42_a_ring_of_ports_is_proven_with_all_its_names() {
-    on(2, async |scope| {
+    on_both(2, async |scope| {
         let ring = scope.child("ring");
         let (one, to_two) = rendezvous().named("one");
         let (two, to_one) = bounded(4).named("two");
@@ -112,7 +114,7 @@ async fn square(jobs: &Receiver<u64>, squares: &Sender<u64>) -> Result<()> {
 
 #[test]
 fn l06_a_pool_whose_reader_keeps_the_input_open_is_one_cycle() {
-    on(2, async |scope| {
+    on_both(2, async |scope| {
         let work = scope.child("work");
         let (jobs, to_do) = bounded(4).named("jobs");
         let (squares, done) = bounded(4).named("squares");
@@ -161,7 +163,7 @@ impl Peer {
 
 #[test]
 fn p40_l11_idle_actors_that_hold_each_other_are_proven() {
-    on(2, async |scope| {
+    on_both(2, async |scope| {
         let peers = scope.child("peers");
         let one = peers.spawn(Peer { other: None });
         let two = peers.spawn(Peer { other: None });
@@ -192,7 +194,7 @@ fn p40_l11_idle_actors_that_hold_each_other_are_proven() {
 
 #[test]
 fn l10_an_actor_with_its_own_handle_is_proven() {
-    on(2, async |scope| {
+    on_both(2, async |scope| {
         let peers = scope.child("peers");
         let one = peers.spawn(Peer { other: None });
         one.me().await?;
@@ -207,7 +209,7 @@ fn l10_an_actor_with_its_own_handle_is_proven() {
 
 #[test]
 fn a_handle_that_left_the_state_is_loose_again() {
-    on(2, async |scope| {
+    on_both(2, async |scope| {
         let peers = scope.child("peers");
         let one = peers.spawn(Peer { other: None });
         let two = peers.spawn(Peer { other: None });
@@ -231,7 +233,7 @@ fn a_handle_that_left_the_state_is_loose_again() {
 
 #[test]
 fn l27_many_wait_behind_one_cycle() {
-    on(2, async |scope| {
+    on_both(2, async |scope| {
         let all = scope.child("all");
         let (one, to_two) = rendezvous();
         let (two, to_one) = rendezvous();
@@ -255,7 +257,7 @@ fn l27_many_wait_behind_one_cycle() {
 
 #[test]
 fn l13_who_left_no_waker_is_proven_at_once() {
-    on(2, async |scope| {
+    on_both(2, async |scope| {
         let lost = scope.child("lost");
         lost.task("lost", std::future::pending::<()>());
         let leaks = until(&scope.system(), |leaks| !leaks.is_empty()).await;
@@ -277,7 +279,7 @@ async fn until_stop(input: &Receiver<u32>, _own: &Sender<u32>, scope: &Scope) {
 
 #[test]
 fn l26_who_waits_for_a_stop_too_is_stranded() {
-    on(2, async |scope| {
+    on_both(2, async |scope| {
         let all = scope.child("all");
         let (one, to_one) = rendezvous();
         all.spawn(until_stop(to_one, one));
@@ -299,7 +301,7 @@ async fn flood(out: &Sender<u32>, _input: &Receiver<u32>) -> Result<()> {
 
 #[test]
 fn g08_two_full_channels_are_a_cycle_of_sends() {
-    on(2, async |scope| {
+    on_both(2, async |scope| {
         let all = scope.child("all");
         let (one, from_one) = bounded(1);
         let (two, from_two) = bounded(1);
@@ -342,7 +344,7 @@ fn l34_an_idle_server_of_a_plain_thread_is_not_accused() {
 
 #[test]
 fn l35_a_registered_name_is_outside_until_it_is_taken_back() {
-    on(2, async |scope| {
+    on_both(2, async |scope| {
         let peers = scope.child("peers");
         let one = peers.spawn(Peer { other: None });
         one.me().await?;
@@ -360,7 +362,7 @@ fn l35_a_registered_name_is_outside_until_it_is_taken_back() {
 
 #[test]
 fn what_lies_in_an_arc_or_in_a_message_is_outside() {
-    on(2, async |scope| {
+    on_both(2, async |scope| {
         let all = scope.child("all");
         let (one, to_two) = bounded(1);
         let (two, to_one) = bounded(1);
@@ -391,7 +393,7 @@ async fn late(out: &Sender<u32>, rest: &std::time::Duration) -> Result<()> {
 
 #[test]
 fn who_waits_for_a_late_timer_is_not_accused() {
-    on(2, async |scope| {
+    on_both(2, async |scope| {
         let all = scope.child("all");
         let (one, input) = rendezvous();
         all.spawn(late(one, secs(3600)));
@@ -430,7 +432,7 @@ async fn borrow(lender: &LenderHandle) -> Result<u32> {
 
 #[test]
 fn a_reply_that_is_kept_elsewhere_is_outside() {
-    on(2, async |scope| {
+    on_both(2, async |scope| {
         let all = scope.child("all");
         let lender = all.spawn(Lender { asked: Vec::new() });
         let task = all.spawn(borrow(lender.clone()));
@@ -459,7 +461,7 @@ async fn wedge(input: &Receiver<u32>, _own: &Sender<u32>) {
 
 #[test]
 fn who_calls_a_process_that_waits_for_ever_is_behind_it() {
-    on(2, async |scope| {
+    on_both(2, async |scope| {
         let all = scope.child("all");
         let (one, to_two) = rendezvous();
         let (two, to_one) = rendezvous();
@@ -573,9 +575,10 @@ async fn sleeps_with(_output: &Sender<u32>) {
 /// share a channel takes as many steps as there are, not the square.
 #[test]
 fn p40_many_may_share_a_channel() {
-    on(2, async |scope| {
+    on_both(2, async |scope| {
         let system = scope.system();
-        for (relays, is_fed) in [(200, false), (200, true), (20_000, false)] {
+        let (few, many) = (times(200, 5), times(20_000, 20));
+        for (relays, is_fed) in [(few, false), (few, true), (many, false)] {
             let ring = scope.child("ring");
             let (jobs, waiting) = bounded(1);
             let (done, results) = bounded(1);

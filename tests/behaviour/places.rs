@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 use roundrock::channel::Overflow;
 use roundrock::leaks::{Leak, Stuck};
 use roundrock::prelude::*;
-use roundrock_tests::watched;
+use roundrock::time::Duration;
+use roundrock_tests::{simulated, times, watched};
 
 /// The lines on which processes wait, by their names.
 #[derive(Debug, Clone, Default)]
@@ -28,7 +29,7 @@ impl Lines {
 /// The suspects of a system, once all of `count` are there.
 async fn suspects(scope: &Scope, count: usize) -> Vec<Stuck> {
     loop {
-        sleep(millis(2)).await;
+        sleep(old_enough()).await;
         let leaks = scope.system().leaks();
         let suspects: Vec<Stuck> = leaks.into_iter().flat_map(|leak| leak.processes).collect();
         if suspects.len() >= count {
@@ -37,13 +38,20 @@ async fn suspects(scope: &Scope, count: usize) -> Vec<Stuck> {
     }
 }
 
-fn run<F>(body: impl FnOnce(Scope) -> F + Send + 'static)
+/// After how long a process is suspected: what `run` says on threads, and the default where that cannot be said.
+fn old_enough() -> Duration {
+    [millis(2), secs(60)][times(0, 1)]
+}
+
+/// Runs a body on both schedulers.
+fn run<F>(body: impl Fn(Scope) -> F + Copy + Send + 'static)
 where
     F: Future<Output = Result<()>> + Send + 'static,
 {
     let system = System::builder().workers(2).suspect_after(millis(1));
     let ended = watched(move |_| system.grace(millis(10)).run(body));
     ended.expect("no error");
+    simulated(body);
 }
 
 #[process]
@@ -236,7 +244,7 @@ fn p42_the_line_is_in_the_text() {
         let lines = Lines::default();
         let kept = wait_in_channels(&program, &lines);
         let text = loop {
-            sleep(millis(2)).await;
+            sleep(old_enough()).await;
             let leaks = program.system().leaks();
             let of_select = |leak: &&Leak| leak.names() == ["select"];
             if let Some(leak) = leaks.iter().find(of_select) {

@@ -1,9 +1,11 @@
 //! What the feature `serde` gives: snapshots that survive the way through text. One type for every screen, and for every saved file.
+//!
+//! Threads only: ids of which the second number counts, after thousands of processes.
 
 use roundrock::ProcessId;
 use roundrock::observe::Snapshot;
 use roundrock::prelude::*;
-use roundrock_tests::on;
+use roundrock_tests::{on, on_both, times};
 use serde_json::Value;
 
 #[process]
@@ -80,7 +82,7 @@ fn an_id_is_a_text() {
 /// restarted, a dead letter, jobs on threads.
 #[test]
 fn a_snapshot_survives_json() {
-    on(2, |scope| async move {
+    on_both(2, |scope| async move {
         let shops = scope.child("shops");
         let (open, goods) = bounded(1);
         let shop = shops.spawn(Shop { open });
@@ -102,7 +104,7 @@ fn a_snapshot_survives_json() {
             if snapshot.children.iter().any(|child| child.restarts > 0) {
                 break snapshot;
             }
-            sleep(millis(1)).await;
+            sleep(millis(times(1, 50) as u64)).await;
         };
         let text = serde_json::to_string(&before).context("to text")?;
         let after: Snapshot = serde_json::from_str(&text).context("from text")?;

@@ -1,8 +1,9 @@
 //! What a snapshot says of a running system.
 
+use roundrock::WaitKind;
 use roundrock::observe::{Direction, PortInfo, ProcessInfo, Snapshot, State};
 use roundrock::prelude::*;
-use roundrock::{System, WaitKind};
+use roundrock_tests::on_both;
 
 #[process]
 async fn route(raw: &Receiver<u32>, factor: &u32, out: &Sender<u32>) -> Result<()> {
@@ -62,141 +63,132 @@ fn ports(process: &ProcessInfo) -> Vec<(Option<String>, Direction, u64)> {
 
 #[test]
 fn a_function_shows_the_ports_that_it_was_lent_by_name_and_direction() {
-    System::builder()
-        .workers(2)
-        .run(async |scope| {
-            let (raw, raw_in) = bounded(1).named("raw events");
-            let (out, routed) = bounded(1).named("routed");
-            let _task = scope.spawn(route(raw_in, 2, out));
-            let (ports, channels) = when(&scope, |snapshot| {
-                let process = named(snapshot, "route")?;
-                (process.state == State::Parked).then(|| {
-                    let wait = process.wait.as_ref().expect("it is parked");
-                    assert_eq!(wait.kind, WaitKind::Recv);
-                    let id = |name: &str| {
-                        let named = |channel: &&roundrock::observe::ChannelInfo| {
-                            channel.name.as_deref() == Some(name)
-                        };
-                        snapshot
-                            .channels
-                            .iter()
-                            .find(named)
-                            .map(|channel| channel.id)
+    on_both(2, async |scope| {
+        let (raw, raw_in) = bounded(1).named("raw events");
+        let (out, routed) = bounded(1).named("routed");
+        let _task = scope.spawn(route(raw_in, 2, out));
+        let (ports, channels) = when(&scope, |snapshot| {
+            let process = named(snapshot, "route")?;
+            (process.state == State::Parked).then(|| {
+                let wait = process.wait.as_ref().expect("it is parked");
+                assert_eq!(wait.kind, WaitKind::Recv);
+                let id = |name: &str| {
+                    let named = |channel: &&roundrock::observe::ChannelInfo| {
+                        channel.name.as_deref() == Some(name)
                     };
-                    assert_eq!(Some(wait.object), id("raw events"));
-                    (
-                        ports(process),
-                        [id("raw events"), id("routed")].map(Option::unwrap),
-                    )
-                })
+                    snapshot
+                        .channels
+                        .iter()
+                        .find(named)
+                        .map(|channel| channel.id)
+                };
+                assert_eq!(Some(wait.object), id("raw events"));
+                (
+                    ports(process),
+                    [id("raw events"), id("routed")].map(Option::unwrap),
+                )
             })
-            .await;
-            assert_eq!(
-                ports,
-                [
-                    (Some("raw".to_owned()), Direction::In, channels[0]),
-                    (Some("out".to_owned()), Direction::Out, channels[1]),
-                ]
-            );
-            raw.send(4).await?;
-            assert_eq!(routed.recv().await, Some(8));
-            Ok(())
         })
-        .expect("nothing fails");
+        .await;
+        assert_eq!(
+            ports,
+            [
+                (Some("raw".to_owned()), Direction::In, channels[0]),
+                (Some("out".to_owned()), Direction::Out, channels[1]),
+            ]
+        );
+        raw.send(4).await?;
+        assert_eq!(routed.recv().await, Some(8));
+        Ok(())
+    });
 }
 
 #[test]
 fn a_struct_shows_the_endpoints_in_its_fields_however_many() {
-    System::builder()
-        .workers(2)
-        .run(async |scope| {
-            let (first, _first) = bounded(1);
-            let (other, _other) = bounded(1);
-            let (to_desk, input) = bounded(1);
-            let others = vec![other.clone(), first.clone(), other];
-            let desk = scope.spawn(Desk {
-                first,
-                others,
-                input,
-            });
-            assert!(desk.is_open().await?);
-            let snapshot = scope.system().snapshot();
-            let process = named(&snapshot, "Desk").expect("it lives");
-            let shown: Vec<_> = ports(process)
-                .into_iter()
-                .map(|(name, direction, _)| (name, direction))
-                .collect();
-            let others = || (Some("others".to_owned()), Direction::Out);
-            assert_eq!(
-                shown,
-                [
-                    (Some("first".to_owned()), Direction::Out),
-                    others(),
-                    others(),
-                    others(),
-                    (Some("input".to_owned()), Direction::In),
-                ]
-            );
-            // The same channel under two names is the same number.
-            assert_eq!(process.ports[0].channel, process.ports[2].channel);
-            assert_ne!(process.ports[0].channel, process.ports[1].channel);
-            drop(to_desk);
-            Ok(())
-        })
-        .expect("nothing fails");
+    on_both(2, async |scope| {
+        let (first, _first) = bounded(1);
+        let (other, _other) = bounded(1);
+        let (to_desk, input) = bounded(1);
+        let others = vec![other.clone(), first.clone(), other];
+        let desk = scope.spawn(Desk {
+            first,
+            others,
+            input,
+        });
+        assert!(desk.is_open().await?);
+        let snapshot = scope.system().snapshot();
+        let process = named(&snapshot, "Desk").expect("it lives");
+        let shown: Vec<_> = ports(process)
+            .into_iter()
+            .map(|(name, direction, _)| (name, direction))
+            .collect();
+        let others = || (Some("others".to_owned()), Direction::Out);
+        assert_eq!(
+            shown,
+            [
+                (Some("first".to_owned()), Direction::Out),
+                others(),
+                others(),
+                others(),
+                (Some("input".to_owned()), Direction::In),
+            ]
+        );
+        // The same channel under two names is the same number.
+        assert_eq!(process.ports[0].channel, process.ports[2].channel);
+        assert_ne!(process.ports[0].channel, process.ports[1].channel);
+        drop(to_desk);
+        Ok(())
+    });
 }
 
 #[test]
 fn processes_are_counted_by_where_they_come_from() {
-    System::builder()
-        .workers(2)
-        .run(async |scope| {
-            let spawn = |n: u32| {
-                let (out, input) = bounded::<u32>(1);
-                (
-                    out,
-                    scope.spawn(Desk {
-                        first: bounded(1).0,
-                        others: Vec::new(),
-                        input,
-                    }),
-                    n,
-                )
-            };
-            let desks: Vec<_> = (0..5).map(spawn).collect();
-            let (_out, input) = bounded::<u32>(1);
-            let one = scope.spawn(Desk {
-                first: bounded(1).0,
-                others: Vec::new(),
-                input,
-            });
-            let snapshot = scope.system().snapshot();
-            let origins: Vec<_> = snapshot
-                .origins
+    on_both(2, async |scope| {
+        let spawn = |n: u32| {
+            let (out, input) = bounded::<u32>(1);
+            (
+                out,
+                scope.spawn(Desk {
+                    first: bounded(1).0,
+                    others: Vec::new(),
+                    input,
+                }),
+                n,
+            )
+        };
+        let desks: Vec<_> = (0..5).map(spawn).collect();
+        let (_out, input) = bounded::<u32>(1);
+        let one = scope.spawn(Desk {
+            first: bounded(1).0,
+            others: Vec::new(),
+            input,
+        });
+        let snapshot = scope.system().snapshot();
+        let origins: Vec<_> = snapshot
+            .origins
+            .iter()
+            .filter(|origin| origin.name == "Desk")
+            .collect();
+        let alive: Vec<u64> = origins.iter().map(|origin| origin.alive).collect();
+        assert_eq!(alive, [5, 1]);
+        assert!(origins.iter().all(|origin| origin.budget == Some(12)));
+        assert!(
+            origins
                 .iter()
-                .filter(|origin| origin.name == "Desk")
-                .collect();
-            let alive: Vec<u64> = origins.iter().map(|origin| origin.alive).collect();
-            assert_eq!(alive, [5, 1]);
-            assert!(origins.iter().all(|origin| origin.budget == Some(12)));
-            assert!(
-                origins
-                    .iter()
-                    .all(|origin| origin.oldest >= origin.youngest)
-            );
-            let sites: Vec<_> = origins.iter().map(|origin| origin.site.clone()).collect();
-            assert_ne!(sites[0], sites[1]);
-            let of_one = named(&snapshot, "Desk").map(|process| process.origin);
-            assert!(origins.iter().any(|origin| Some(origin.id) == of_one));
-            let total: u64 = snapshot.origins.iter().map(|origin| origin.alive).sum();
-            assert_eq!(total, snapshot.processes.len() as u64);
-            one.stop();
-            for (_, desk, _) in &desks {
-                desk.stop();
-            }
-            Ok(())
-        })
-        .expect("nothing fails");
+                .all(|origin| origin.oldest >= origin.youngest)
+        );
+        let sites: Vec<_> = origins.iter().map(|origin| origin.site.clone()).collect();
+        assert_ne!(sites[0], sites[1]);
+        let of_one = named(&snapshot, "Desk").map(|process| process.origin);
+        assert!(origins.iter().any(|origin| Some(origin.id) == of_one));
+        let total: u64 = snapshot.origins.iter().map(|origin| origin.alive).sum();
+        assert_eq!(total, snapshot.processes.len() as u64);
+        one.stop();
+        for (_, desk, _) in &desks {
+            desk.stop();
+        }
+        Ok(())
+    });
 }
 
 /// Times are those of the one who asks, also when every worker has slept since.

@@ -1,5 +1,7 @@
 //! Programs in which nothing runs any more: told after a second if only something that is not followed could wake anybody, and kept
 //! quiet about whenever somebody outside may. And circles of locks whose guards could be anywhere, which are likely and not proven.
+//!
+//! Threads only: whoever is outside on a plain thread and could let the program go on, and what is told by the clock.
 
 use std::sync::{Arc, mpsc};
 use std::thread;

@@ -1,4 +1,6 @@
 //! Suspects: what has waited for long and cannot be proven, grouped, with the reason; who is at his place is none. And dead arms.
+//!
+//! Threads only: ages that are an option of the system, and what it tells without being asked, on a thread beside it.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, mpsc};
@@ -7,7 +9,7 @@ use std::time::{Duration, Instant};
 use roundrock::leaks::{Leak, Verdict};
 use roundrock::observe::{Event, EventKind};
 use roundrock::prelude::*;
-use roundrock_tests::{LIMIT, watched};
+use roundrock_tests::{LIMIT, simulated, times, watched};
 
 #[process]
 async fn worker(jobs: &Receiver<u32>) {
@@ -25,33 +27,50 @@ where
             .workers(2)
             .grace(secs(0))
             .suspect_after(age);
-        let result = system.run(async move |scope| {
-            let lab = scope.child("lab");
-            let result = body(lab.clone()).await;
-            let _report = lab.stop(secs(0)).await;
-            assert_eq!(scope.system().proof_violations(), 0);
-            result
-        });
+        let result = system.run(|scope| in_lab(scope, body));
         result.expect("it ends");
     });
 }
 
+/// As [`after`], and simulated, where the age is the default of a minute.
+#[track_caller]
+fn after_on_both<F>(age: Duration, body: impl Fn(Scope) -> F + Copy + Send + 'static)
+where
+    F: Future<Output = Result<()>> + Send + 'static,
+{
+    after(age, body);
+    simulated(|scope| in_lab(scope, body));
+}
+
+async fn in_lab<F>(scope: Scope, body: impl FnOnce(Scope) -> F) -> Result<()>
+where
+    F: Future<Output = Result<()>>,
+{
+    let lab = scope.child("lab");
+    let result = body(lab.clone()).await;
+    let _report = lab.stop(secs(0)).await;
+    assert_eq!(scope.system().proof_violations(), 0);
+    result
+}
+
 /// Asks until there is such a finding.
 async fn until(system: &System, there: impl Fn(&[Leak]) -> bool) -> Vec<Leak> {
-    let begun = Instant::now();
+    let mut pause = millis(5);
     loop {
         let leaks = system.leaks();
         if there(&leaks) {
             return leaks;
         }
-        assert!(begun.elapsed() < LIMIT / 4, "not found: {leaks:#?}");
-        sleep(millis(5)).await;
+        assert!(pause < secs(600), "not found: {leaks:#?}");
+        sleep(pause).await;
+        // A minute of virtual time is soon over, but not the looks at it.
+        pause *= times(1, 2) as u32;
     }
 }
 
 #[test]
 fn suspects_of_one_kind_are_one_finding() {
-    after(millis(20), async |scope| {
+    after_on_both(millis(20), async |scope| {
         let mut kept = Vec::new();
         for _ in 0..5 {
             let (sender, jobs) = bounded(1).named("jobs");
@@ -93,7 +112,7 @@ fn the_reason_names_who_is_alive() {
         let _ = jobs;
     }
 
-    after(millis(20), async |scope| {
+    after_on_both(millis(20), async |scope| {
         let (sender, jobs) = bounded(1);
         scope.spawn(worker(jobs));
         scope.spawn(keeper(sender));
@@ -121,7 +140,7 @@ fn who_is_at_his_place_is_not_suspected() {
         fn nothing(&self) {}
     }
 
-    after(millis(10), async |scope| {
+    after_on_both(millis(10), async |scope| {
         let idle = scope.spawn(Idle);
         idle.nothing().await?;
         let sleeper = scope.task("sleeper", sleep(secs(3_600)));
@@ -346,7 +365,7 @@ fn a_dead_arm_is_found_while_its_process_lives() {
         }
     }
 
-    after(secs(3_600), async |scope| {
+    after_on_both(secs(3_600), async |scope| {
         let (sender, input) = bounded(1).named("never");
         scope.spawn(ticks(input));
         scope.spawn(stuck(sender));
@@ -387,14 +406,14 @@ fn an_arm_that_somebody_alive_may_let_win_is_not_dead() {
         }
     }
 
-    after(secs(3_600), async |scope| {
+    after_on_both(secs(3_600), async |scope| {
         let (sender, input) = bounded(1);
         let live = sender.clone();
         let task = scope.spawn(ticks(input));
         scope.spawn(stuck(sender));
         let system = scope.system();
         until(&system, |leaks| leaks.iter().any(Leak::is_proven)).await;
-        for _ in 0..50 {
+        for _ in 0..times(50, 3) {
             let leaks = system.leaks();
             let dead = leaks.iter().any(|leak| leak.verdict == Verdict::DeadArm);
             assert!(!dead, "{leaks:#?}");

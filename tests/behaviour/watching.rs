@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use roundrock::WaitKind;
 use roundrock::observe::ProcessInfo;
 use roundrock::prelude::*;
-use roundrock_tests::{LIMIT, on_threads, on_workers, yield_now};
+use roundrock_tests::{LIMIT, on_workers, yield_now};
 
 /// Somebody who is watched.
 #[process]
@@ -344,7 +344,7 @@ fn p33_function_may_watch_too() {
 /// What a stop through the handle does wait for, and what can never come, is proven.
 #[test]
 fn p39_waiting_for_the_value_of_who_is_kept_is_proven_after_a_stop() {
-    on_threads(|scope| async move {
+    on_workers(|scope| async move {
         let forgotten = Arc::new(AtomicUsize::new(0));
         let group = scope.child("group");
         let lobby = group.spawn(Lobby::new(&forgotten));
