@@ -2,14 +2,14 @@
 //! input has a meaning after all, exactly that. What macros are given is checked by the compiler: see the ui tests.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use roundrock::channel::{MAX_CAPACITY, unbounded};
 use roundrock::prelude::*;
 use roundrock::scope::MAX_POOL;
 use roundrock::sync::{MAX_PERMITS, Semaphore};
 use roundrock::system::MAX_WORKERS;
-use roundrock_tests::{now, on};
+use roundrock_tests::{now, on_both};
 
 /// What is refused: the words that the text must have, and what was written.
 type Row<'a> = (Vec<String>, Box<dyn FnOnce() + 'a>);
@@ -49,7 +49,7 @@ async fn quiet(input: &Receiver<u8>) {
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn bad_input_is_refused_by_name_and_range() {
-    on(1, |scope| async move {
+    on_both(1, |scope| async move {
         let most = |number: usize| number.to_string();
         let [workers, capacity, permits, pool] = [
             most(MAX_WORKERS),
@@ -155,7 +155,7 @@ fn bad_input_is_refused_by_name_and_range() {
 /// The largest and the smallest values that have a meaning are taken at their word.
 #[test]
 fn extreme_values_mean_what_they_say() {
-    on(2, |scope| async move {
+    on_both(2, |scope| async move {
         let (sender, receiver) = bounded::<u8>(0);
         assert_eq!(sender.capacity(), Some(0));
         let (most, _held) = bounded::<u8>(MAX_CAPACITY);
@@ -170,7 +170,7 @@ fn extreme_values_mean_what_they_say() {
         let mut ticks = interval(Duration::MAX);
         assert!(timeout(millis(1), ticks.next()).await.is_err());
         assert!(timeout(millis(1), sleep(Duration::MAX)).await.is_err());
-        roundrock::time::sleep_until(Instant::now()).await;
+        roundrock::time::sleep_until(roundrock::time::now()).await;
 
         let idle = scope.child("").spawn(Idle);
         idle.nothing().within(Duration::MAX).await?;

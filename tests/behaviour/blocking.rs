@@ -1,10 +1,14 @@
 //! Processes on threads of their own: they stop, drain and end like others, and are named when they cannot. P15, P33, P34.
+//!
+//! Threads only: jobs that wait for processes, and that run beside them; in a simulation a job is one step.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
 
 use roundrock::prelude::*;
-use roundrock_tests::{LIMIT, Tally, Token, on, on_threads, yield_now};
+use roundrock_tests::{LIMIT, Tally, Token, on, on_threads, on_workers, yield_now};
+
+use super::restart::Alone;
 
 #[process(blocking)]
 fn pass(from: &Receiver<Token>, to: &Sender<Token>) -> Result<()> {
@@ -378,7 +382,7 @@ fn hooks_of_a_blocking_struct_fail_their_process() {
         }
         fn nothing(&self) {}
     }
-    on_threads(|scope| async move {
+    on_workers(|scope| async move {
         for (start, stop, said) in [(false, true, "no start"), (true, false, "no stop")] {
             let picky = scope.spawn_isolated(Picky { start, stop });
             let done = picky.done();
@@ -462,5 +466,47 @@ fn p34_incarnations_do_not_overlap_in_a_job() {
         assert_eq!(jobs.most.load(Ordering::SeqCst), 1, "two at once");
         last.await?;
         Ok(())
+    });
+}
+
+/// The blocking job of an incarnation returns before the next one begins. P30.
+#[test]
+fn no_job_of_an_incarnation_is_left_when_the_next_one_begins() {
+    #[process(blocking)]
+    fn job(count: &Arc<AtomicUsize>, starts: &Arc<AtomicUsize>, go: &Receiver<()>) {
+        let _alone = Alone::new(count);
+        starts.fetch_add(1, Ordering::SeqCst);
+        // Killed meanwhile, which a job does not notice.
+        while starts.load(Ordering::SeqCst) < 100 && go.try_recv().is_err() {
+            std::thread::yield_now();
+        }
+    }
+    on_threads(|scope| async move {
+        let parts = scope.child("parts").intensity(100, secs(60));
+        let (count, starts) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (go, wait) = bounded(1);
+        // Permanent, since a job may return at the very moment at which its process is killed.
+        let task = parts
+            .supervise(job(Arc::clone(&count), Arc::clone(&starts), wait))
+            .permanent()
+            .backoff(millis(0)..millis(0))
+            .spawn();
+        for n in 1..=5 {
+            while starts.load(Ordering::SeqCst) < n {
+                yield_now().await;
+            }
+            task.kill();
+            yield_now().await;
+            go.send(()).await?;
+        }
+        while starts.load(Ordering::SeqCst) < 6 {
+            yield_now().await;
+        }
+        let removed = task.remove();
+        go.send(()).await?;
+        removed.await;
+        let (starts, left) = (starts.load(Ordering::SeqCst), count.load(Ordering::SeqCst));
+        assert_eq!((starts, left), (6, 0));
+        parts.join().await
     });
 }

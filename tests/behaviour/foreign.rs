@@ -1,5 +1,8 @@
 //! Operations in hands that are not Roundrock's: other wakers, other pollers, futures that move between processes or are
 //! forgotten. P12, P17.
+//!
+//! Threads only: plain threads as peers, futures that outlive their system, and a waker that panics when it is woken, as each
+//! simulated interruption would.
 
 use std::future::poll_fn;
 use std::pin::Pin;

@@ -1,4 +1,6 @@
 //! Panics, wherever user code can panic: only the process that panicked ends. Cases I01, I06; P21, P22.
+//!
+//! Threads only: what a system returns when its body panics.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
 use std::sync::Arc;
@@ -7,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use roundrock::Fault;
 use roundrock::prelude::*;
 use roundrock_tests::{
-    Step, Tally, Token, isolated, now, on, on_workers, times, unique_name, yield_now,
+    Step, Tally, Token, isolated, now, on_both, on_workers, times, unique_name, yield_now,
 };
 
 /// P22: a message whose destructor panics takes no other message with it, and the channel stays closed, not broken.
@@ -268,32 +270,37 @@ fn p21_a_panic_in_the_body_is_the_error_of_the_system() {
 fn p21_many_panics_at_once() {
     let tally = Tally::new();
     let book = tally.clone();
-    on(4, move |scope| async move {
-        let (sender, receiver) = bounded(4);
-        for n in 0..400 {
-            let tally = book.clone();
-            // Each keeps one side, so that the rest ends when the other side has.
-            let side = if n % 2 == 0 {
-                Ok(sender.clone())
-            } else {
-                Err(receiver.clone())
-            };
-            let _ = isolated(&scope, async move {
-                let _own = tally.token(n);
-                for step in 0..10 {
-                    match &side {
-                        Ok(sender) => sender.send(tally.token(1000)).await?,
-                        Err(receiver) => drop(receiver.recv().await),
+    on_both(4, move |scope| {
+        // Of the run before: its system has ended.
+        book.assert_balanced();
+        let book = book.clone();
+        async move {
+            let (sender, receiver) = bounded(4);
+            for n in 0..times(400, 20) as u64 {
+                let tally = book.clone();
+                // Each keeps one side, so that the rest ends when the other side has.
+                let side = if n % 2 == 0 {
+                    Ok(sender.clone())
+                } else {
+                    Err(receiver.clone())
+                };
+                let _ = isolated(&scope, async move {
+                    let _own = tally.token(n);
+                    for step in 0..10 {
+                        match &side {
+                            Ok(sender) => sender.send(tally.token(1000)).await?,
+                            Err(receiver) => drop(receiver.recv().await),
+                        }
+                        if (n + step) % 13 == 0 {
+                            resume_unwind(Box::new("without the noise of the hook"));
+                        }
                     }
-                    if (n + step) % 13 == 0 {
-                        resume_unwind(Box::new("without the noise of the hook"));
-                    }
-                }
-                roundrock::Ok(())
-            });
+                    roundrock::Ok(())
+                });
+            }
+            drop((sender, receiver));
+            Ok(())
         }
-        drop((sender, receiver));
-        Ok(())
     });
     tally.assert_balanced();
 }
@@ -335,7 +342,7 @@ fn p21_a_panic_on_another_thread_has_its_own_place() {
         let line = panic.location().map(|(_, line, _)| line);
         (panic.text().to_owned(), line)
     }
-    on(1, move |scope| async move {
+    on_both(1, move |scope| async move {
         let exit = scope.spawn_isolated(blocks()).done().await;
         assert_eq!(of(&exit), ("of blocks".to_owned(), Some(FIRST)));
         // On this thread, and in this process, which goes on.

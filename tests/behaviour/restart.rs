@@ -1,6 +1,7 @@
 //! What survives a restart, and what goes wrong on the way: crashes everywhere, senders that wait, stops in between. Case R17; P21 to
 //! P24, P30, P34.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,11 +9,11 @@ use std::time::Duration;
 
 use roundrock::prelude::*;
 use roundrock::supervise::Restart;
-use roundrock_tests::{Random, Tally, Token, on, on_threads, on_workers, yield_now};
+use roundrock_tests::{Random, Tally, Token, on_both, on_workers, times, yield_now};
 
 use super::supervision::Log;
 
-const AT_ONCE: std::ops::Range<Duration> = Duration::ZERO..Duration::ZERO;
+const AT_ONCE: Range<Duration> = Duration::ZERO..Duration::ZERO;
 
 /// Notes what it handles; crashes on some. Two of them at once would be seen.
 #[process(mailbox = 4)]
@@ -22,10 +23,10 @@ struct Worker {
 }
 
 /// Fails when there are two of it at the same time.
-struct Alone(Arc<AtomicUsize>);
+pub(crate) struct Alone(Arc<AtomicUsize>);
 
 impl Alone {
-    fn new(count: &Arc<AtomicUsize>) -> Self {
+    pub(crate) fn new(count: &Arc<AtomicUsize>) -> Self {
         assert_eq!(count.fetch_add(1, Ordering::SeqCst), 0, "two at once");
         Self(Arc::clone(count))
     }
@@ -284,10 +285,10 @@ impl Once {
     }
 }
 
-/// Makes 100 calls, all of which complete. Returns how many were answered.
-async fn call_100(once: OnceHandle, first: u64, book: Tally) -> Result<usize> {
+/// Makes calls, all of which complete. Returns how many were answered.
+async fn call_each(once: OnceHandle, numbers: Range<u64>, book: Tally) -> Result<usize> {
     let mut answered = 0;
-    for n in first..first + 100 {
+    for n in numbers {
         match once.take(book.token(n)).await {
             Ok(same) => {
                 assert_eq!(same, n);
@@ -305,42 +306,43 @@ async fn call_100(once: OnceHandle, first: u64, book: Tally) -> Result<usize> {
 /// incarnations.
 #[test]
 fn p30_a_storm_of_kills_and_crashes() {
-    for workers in [1, 2, 4] {
+    on_workers(|scope| async move {
         let tally = Tally::new();
-        let book = tally.clone();
-        on(workers, move |scope| async move {
-            let parts = scope.child("parts").intensity(usize::MAX, secs(60));
-            let count = Arc::new(AtomicUsize::new(0));
-            let marks: Arc<[_]> = (0..400).map(|_| AtomicBool::new(false)).collect();
-            let seen = Arc::clone(&marks);
-            let once = parts
-                .supervise(move || Once {
-                    _alone: Alone::new(&count),
-                    seen: Arc::clone(&seen),
-                })
-                .backoff(AT_ONCE)
-                .spawn();
-            let callers = [0, 100, 200, 300]
-                .map(|first| scope.task("caller", call_100(once.clone(), first, book.clone())));
-            let mut random = Random::new(7);
-            for _ in 0..100 {
-                for _ in 0..random.below(20) {
-                    yield_now().await;
-                }
-                once.kill();
-            }
-            let mut answered = 0;
-            for caller in callers {
-                answered += caller.await?;
-            }
-            let is_marked = |mark: &&AtomicBool| mark.load(Ordering::SeqCst);
-            let handled = marks.iter().filter(is_marked).count();
-            assert!(answered > 0 && handled >= answered, "{handled} {answered}");
-            parts.stop(secs(5)).await;
-            Ok(())
+        let each = times(100, 10) as u64;
+        let parts = scope.child("parts").intensity(usize::MAX, secs(60));
+        let count = Arc::new(AtomicUsize::new(0));
+        let marks: Arc<[_]> = (0..4 * each).map(|_| AtomicBool::new(false)).collect();
+        let seen = Arc::clone(&marks);
+        let once = parts
+            .supervise(move || Once {
+                _alone: Alone::new(&count),
+                seen: Arc::clone(&seen),
+            })
+            .backoff(AT_ONCE)
+            .spawn();
+        let callers = [0, 1, 2, 3].map(|caller| {
+            let numbers = caller * each..(caller + 1) * each;
+            scope.task("caller", call_each(once.clone(), numbers, tally.clone()))
         });
+        let mut random = Random::new(7);
+        for _ in 0..each {
+            for _ in 0..random.below(20) {
+                yield_now().await;
+            }
+            once.kill();
+        }
+        let mut answered = 0;
+        for caller in callers {
+            answered += caller.await?;
+        }
+        let is_marked = |mark: &&AtomicBool| mark.load(Ordering::SeqCst);
+        let handled = marks.iter().filter(is_marked).count();
+        assert!(answered > 0 && handled >= answered, "{handled} {answered}");
+        parts.stop(secs(5)).await;
+        drop(once);
         tally.assert_balanced();
-    }
+        Ok(())
+    });
 }
 
 /// A stop while a child waits for its next start ends it; nothing is started after that.
@@ -424,7 +426,7 @@ fn a_sibling_that_does_not_stop_is_dropped() {
             std::future::pending::<()>().await;
         }
     }
-    on(2, |scope| async move {
+    on_both(2, |scope| async move {
         let parts = scope.child("parts").one_for_all();
         let (first, second) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let worker = worker(&parts, &Log::default());
@@ -454,9 +456,9 @@ fn a_sibling_that_does_not_stop_is_dropped() {
     });
 }
 
-/// The children of an incarnation end before the next one begins, and its blocking job returns.
+/// The children of an incarnation end before the next one begins.
 #[test]
-fn nothing_of_an_incarnation_is_left_when_the_next_one_begins() {
+fn no_child_of_an_incarnation_is_left_when_the_next_one_begins() {
     #[process]
     async fn parent(
         count: &Arc<AtomicUsize>,
@@ -480,16 +482,7 @@ fn nothing_of_an_incarnation_is_left_when_the_next_one_begins() {
         ensure!(start >= 3, "again");
         Ok(())
     }
-    #[process(blocking)]
-    fn job(count: &Arc<AtomicUsize>, starts: &Arc<AtomicUsize>, go: &Receiver<()>) {
-        let _alone = Alone::new(count);
-        starts.fetch_add(1, Ordering::SeqCst);
-        // Killed meanwhile, which a job does not notice.
-        while starts.load(Ordering::SeqCst) < 100 && go.try_recv().is_err() {
-            std::thread::yield_now();
-        }
-    }
-    on_threads(|scope| async move {
+    on_workers(|scope| async move {
         let parts = scope.child("parts").intensity(100, secs(60));
         let (count, starts) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let task = parts
@@ -501,31 +494,6 @@ fn nothing_of_an_incarnation_is_left_when_the_next_one_begins() {
             (count.load(Ordering::SeqCst), starts.load(Ordering::SeqCst)),
             (0, 4)
         );
-
-        let (count, starts) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let (go, wait) = bounded(1);
-        // Permanent, since a job may return at the very moment at which its process is killed.
-        let task = parts
-            .supervise(job(Arc::clone(&count), Arc::clone(&starts), wait))
-            .permanent()
-            .backoff(AT_ONCE)
-            .spawn();
-        for n in 1..=5 {
-            while starts.load(Ordering::SeqCst) < n {
-                yield_now().await;
-            }
-            task.kill();
-            yield_now().await;
-            go.send(()).await?;
-        }
-        while starts.load(Ordering::SeqCst) < 6 {
-            yield_now().await;
-        }
-        let removed = task.remove();
-        go.send(()).await?;
-        removed.await;
-        let (starts, left) = (starts.load(Ordering::SeqCst), count.load(Ordering::SeqCst));
-        assert_eq!((starts, left), (6, 0));
         parts.join().await
     });
 }
@@ -533,10 +501,11 @@ fn nothing_of_an_incarnation_is_left_when_the_next_one_begins() {
 /// 10,000 children of one kind, added and removed while some of them crash.
 #[test]
 fn ten_thousand_children() {
-    on(2, |scope| async move {
+    on_both(2, |scope| async move {
+        let all = times(10_000, 20);
         let parts = scope.child("parts").intensity(usize::MAX, secs(60));
         let log = Log::default();
-        let handles: Vec<_> = (0..10_000).map(|_| worker(&parts, &log)).collect();
+        let handles: Vec<_> = (0..all).map(|_| worker(&parts, &log)).collect();
         for handle in handles.iter().step_by(10) {
             handle.work(3).send_and_forget().await?;
         }
@@ -554,12 +523,12 @@ fn ten_thousand_children() {
         for handle in handles.iter().skip(5).step_by(10) {
             assert!(handle.closed().await.is_normal());
         }
-        assert_eq!(parts.alive(), 9_000);
+        assert_eq!(parts.alive(), all / 10 * 9);
         for handle in handles.iter().skip(1).step_by(10) {
             assert!(handle.task().remove().await.is_normal());
         }
-        assert_eq!(parts.alive(), 8_000);
-        let report = parts.stop(secs(8)).await;
+        assert_eq!(parts.alive(), all / 10 * 8);
+        let report = parts.stop(secs(60)).await;
         assert!(report.is_clean(), "{report}");
         assert_eq!(parts.alive(), 0);
         Ok(())

@@ -1,4 +1,7 @@
 //! Who runs, when, and that nobody is forgotten. Cases F01 to F11; P16, P17, P18, P20.
+//!
+//! Threads only: threads that wake, and how the queues of workers treat those who are always busy, with whom virtual time stands
+//! still.
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,7 +11,7 @@ use std::thread;
 
 use roundrock::channel::unbounded;
 use roundrock::prelude::*;
-use roundrock_tests::{LIMIT, on, on_threads, on_workers, times, watched, yield_now};
+use roundrock_tests::{LIMIT, on, on_workers, times, watched, yield_now};
 
 /// P16: a process is never polled by two workers at once, however many threads wake it. Case F08.
 #[test]
@@ -59,19 +62,26 @@ fn p16_a_process_is_polled_by_one_worker_at_a_time() {
 /// P17: a wake during the poll is not lost, nor one before it: each leads to one more poll.
 #[test]
 fn p17_wakes_during_a_poll_lead_to_another_one() {
-    on_threads(|scope| async move {
+    on_workers(|scope| async move {
+        let inner = scope.clone();
+        // What is simulated is woken by no thread.
+        let (rounds, ways) = (times(1000, 20), times(4, 3));
         let process = scope.task("wakes itself", async move {
-            for round in 0..1000 {
+            for round in 0..rounds {
                 let mut polls = 0;
                 poll_fn(|cx| {
                     polls += 1;
-                    match (polls, round % 3) {
+                    match (polls, round % ways) {
                         (3, _) => return Poll::Ready(()),
                         (_, 0) => cx.waker().wake_by_ref(),
                         (_, 1) => {
                             let waker = cx.waker().clone();
                             drop(waker.clone());
                             waker.wake();
+                        }
+                        (_, 2) => {
+                            let waker = cx.waker().clone();
+                            let _ = inner.task("wakes", async move { waker.wake() });
                         }
                         _ => {
                             let waker = cx.waker().clone();
@@ -170,7 +180,7 @@ fn busy(scope: &Scope, kind: &'static str, over: &Arc<AtomicBool>) {
 /// P18: two processes that wake each other without end leave room for a third, although each is run next.
 #[test]
 fn p18_a_ping_pong_does_not_keep_the_worker() {
-    on_threads(|scope| async move {
+    on_workers(|scope| async move {
         let over = Arc::new(AtomicBool::new(false));
         let (ping, pings) = rendezvous();
         let (pong, pongs) = rendezvous();
@@ -188,7 +198,7 @@ fn p18_a_ping_pong_does_not_keep_the_worker() {
             }
             roundrock::Ok(())
         });
-        for _ in 0..100 {
+        for _ in 0..times(100, 10) {
             scope.task("third", yield_now()).await?;
         }
         over.store(true, Ordering::SeqCst);

@@ -4,16 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use roundrock::prelude::*;
-use roundrock::time::Instant;
-use roundrock_tests::{Step, Tally, isolated, on, on_threads, on_workers, watched, yield_now};
+use roundrock::time::now;
+use roundrock_tests::{Step, Tally, fails_on_workers, isolated, on_both, on_workers, yield_now};
 
 /// P15: a scope does not end before its children, nor before theirs, also when nobody waits for them. Case J05.
 #[test]
 fn p15_a_scope_waits_for_its_children() {
     let tally = Tally::new();
-    for workers in [1, 2, 4] {
-        let book = tally.clone();
-        on(workers, move |scope| async move {
+    let book = tally.clone();
+    on_workers(move |scope| {
+        // Of the run before: its system has ended.
+        book.assert_balanced();
+        let book = book.clone();
+        async move {
             for n in 0..3 {
                 let (token, scope) = (book.token(n), scope.clone());
                 let book = book.clone();
@@ -30,19 +33,20 @@ fn p15_a_scope_waits_for_its_children() {
                 });
             }
             Ok(())
-        });
-        tally.assert_balanced();
-    }
+        }
+    });
+    tally.assert_balanced();
 }
 
 /// The first failure stops the siblings, who end in their own time, and is what the system returns. Case J06.
 #[test]
 fn the_first_failure_stops_the_siblings_and_is_returned() {
-    for workers in [1, 2, 4] {
-        watched(move |_| {
-            let ended = Arc::new(AtomicUsize::new(0));
-            let count = Arc::clone(&ended);
-            let result = System::builder().workers(workers).run(|scope| async move {
+    let ended = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&ended);
+    fails_on_workers(
+        move |scope| {
+            let count = Arc::clone(&count);
+            async move {
                 for _ in 0..5 {
                     let (stopping, count) = (scope.stopping(), Arc::clone(&count));
                     let _ = scope.task("sibling", async move {
@@ -63,8 +67,9 @@ fn the_first_failure_stops_the_siblings_and_is_returned() {
                     Err::<(), _>(Error::msg("the second reason"))
                 });
                 roundrock::Ok(())
-            });
-            let error = result.unwrap_err();
+            }
+        },
+        move |error| {
             assert!(
                 error.to_string().contains("`fails#") || error.to_string().contains("fails"),
                 "{error}"
@@ -73,9 +78,9 @@ fn the_first_failure_stops_the_siblings_and_is_returned() {
                 error.chain().last().unwrap().to_string(),
                 "the first reason"
             );
-            assert_eq!(ended.load(Ordering::SeqCst), 5);
-        });
-    }
+            assert_eq!(ended.swap(0, Ordering::SeqCst), 5);
+        },
+    );
 }
 
 /// An error of the body stops the children, and is returned as it is.
@@ -89,17 +94,14 @@ fn an_error_of_the_body_stops_the_children() {
         }
     }
     impl std::error::Error for Own {}
-    for workers in [1, 2] {
-        let result = System::builder().workers(workers).run(|scope| async move {
+    fails_on_workers(
+        |scope| async move {
             let stopping = scope.stopping();
             let _ = scope.task("child", stopping);
-            if workers > 0 {
-                return Err(Own.into());
-            }
-            roundrock::Ok(())
-        });
-        assert!(result.unwrap_err().downcast_ref::<Own>().is_some());
-    }
+            Err(Own.into())
+        },
+        |error| assert!(error.downcast_ref::<Own>().is_some()),
+    );
 }
 
 /// "The other side is gone" through `?` is a normal stop: it fails nobody, and whoever waits for the end has nothing to handle.
@@ -195,9 +197,12 @@ fn a_failure_ends_its_group_only() {
 #[test]
 fn p12_a_dropped_group_stops_its_children() {
     let tally = Tally::new();
-    for workers in [1, 2, 4] {
-        let token = tally.token(1);
-        on(workers, move |scope| async move {
+    let book = tally.clone();
+    on_workers(move |scope| {
+        // Of the run before: its system has ended.
+        book.assert_balanced();
+        let token = book.token(1);
+        async move {
             let group = scope.group(async move |group: Scope| {
                 let stopping = group.stopping();
                 let _ = group.task("child", async move {
@@ -210,9 +215,9 @@ fn p12_a_dropped_group_stops_its_children() {
             assert!(timeout(millis(2), group).await.is_err());
             assert!(!scope.is_stopping());
             Ok(())
-        });
-        tally.assert_balanced();
-    }
+        }
+    });
+    tally.assert_balanced();
 }
 
 /// Case X01, X03: stopping goes down the tree and nowhere else.
@@ -252,7 +257,7 @@ fn stopping_goes_down_the_tree_only() {
 /// Case X02: who waits for a stop that has begun already is told at once; a scope made in a stopping one stops too.
 #[test]
 fn a_stop_that_has_begun_is_seen_at_once() {
-    on_threads(|scope| async move {
+    on_workers(|scope| async move {
         let child = scope.child("child");
         let mut before = Step::parked(child.stopping());
         child.stop(secs(5)).await;
@@ -290,11 +295,11 @@ fn spawning_on_a_stopping_scope_runs_nothing() {
 /// A deadline is inherited, and only ever gets nearer.
 #[test]
 fn deadlines_are_inherited() {
-    on(1, |scope| async move {
+    on_both(1, |scope| async move {
         assert_eq!(scope.deadline(), None);
         let near = scope.within(secs(5));
         let deadline = near.deadline().unwrap();
-        assert!(deadline <= Instant::now() + secs(5));
+        assert!(deadline <= now() + secs(5));
         assert_eq!(near.child("below").deadline(), Some(deadline));
         assert_eq!(near.within(secs(50)).deadline(), Some(deadline));
         assert!(near.within(secs(1)).deadline().unwrap() < deadline);
@@ -341,16 +346,16 @@ async fn owner(how: &&'static str, starts: &Arc<AtomicUsize>, scope: &Scope) -> 
 /// A failure in the own scope of a function is a failure of the function, or of the scope around it if the function has returned.
 #[test]
 fn what_fails_in_the_scope_of_a_function_is_not_lost() {
-    for workers in [1, 2, 4] {
-        for how in ["ignored", "closed", "join", "own", "late"] {
-            watched(move |_| {
-                let result = System::builder().workers(workers).run(async move |scope| {
-                    let task = scope.spawn(owner(how, Arc::default()));
-                    let value = task.await;
-                    assert_eq!(value.is_ok(), how == "late", "{how} {value:?}");
-                    roundrock::Ok(())
-                });
-                let text = format!("{:#}", result.expect_err(how));
+    for how in ["ignored", "closed", "join", "own", "late"] {
+        fails_on_workers(
+            move |scope| async move {
+                let task = scope.spawn(owner(how, Arc::default()));
+                let value = task.await;
+                assert_eq!(value.is_ok(), how == "late", "{how} {value:?}");
+                roundrock::Ok(())
+            },
+            move |error| {
+                let text = format!("{error:#}");
                 // What the function says itself comes first.
                 let (reason, failures) = match how {
                     "own" => ("its own", 2),
@@ -358,8 +363,8 @@ fn what_fails_in_the_scope_of_a_function_is_not_lost() {
                 };
                 assert!(text.ends_with(reason), "{how}: {text}");
                 assert_eq!(text.matches("failed in").count(), failures, "{text}");
-            });
-        }
+            },
+        );
     }
 }
 

@@ -1,50 +1,51 @@
 //! Shutting down: the grace ends what is late, and nothing is left behind. Case D02; P33, P34.
+//!
+//! Threads only: what a system returns and leaves behind, and who is busy or stuck when the clock goes on, as it does not when time
+//! is virtual.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 
 use roundrock::WaitKind;
 use roundrock::prelude::*;
 use roundrock::time::Duration;
 use roundrock_tests::{
-    Tally, Token, assert_no_threads_of, isolated, on, unique_name, until_asleep, watched, yield_now,
+    Tally, Token, assert_no_threads_of, isolated, on, on_both, on_workers, simulated, unique_name,
+    until_asleep, watched, yield_now,
 };
 
 /// P33: what does not end is dropped after the grace, and named with its site and what it waited for. Case D02.
 #[test]
 fn p33_the_grace_names_who_was_late() {
-    for workers in [1, 2, 4] {
-        for grace in [Duration::ZERO, millis(5)] {
-            on(workers, move |scope| async move {
-                let tally = Tally::new();
-                let child = scope.child("child");
-                let token = tally.token(1);
-                let line = line!() + 1;
-                let late = child.task("ignores the stop", async move {
-                    let _token = token;
-                    loop {
-                        sleep(secs(100)).await;
-                        if tally_is_poisoned() {
-                            break;
-                        }
+    for grace in [Duration::ZERO, millis(5)] {
+        on_workers(move |scope| async move {
+            let tally = Tally::new();
+            let child = scope.child("child");
+            let token = tally.token(1);
+            let line = line!() + 1;
+            let late = child.task("ignores the stop", async move {
+                let _token = token;
+                loop {
+                    sleep(secs(100)).await;
+                    if tally_is_poisoned() {
+                        break;
                     }
-                });
-                yield_now().await;
-                sleep(millis(1)).await;
-                let report = child.stop(grace).await;
-                assert!(!report.is_clean() && report.stuck.is_empty(), "{report}");
-                assert_eq!(report.late.len(), 1);
-                assert_eq!(report.late[0].name, "ignores the stop");
-                assert_eq!(report.late[0].id, late.id());
-                let (file, at) = report.late[0].site.unwrap();
-                assert!(file.ends_with("shutdown.rs") && at == line, "{file}:{at}");
-                assert_eq!(report.late[0].waiting_for, WaitKind::Timer);
-                assert!(report.to_string().contains("ignores the stop"));
-                assert_eq!(late.done().await.kind(), "killed");
-                tally.assert_balanced();
-                Ok(())
+                }
             });
-        }
+            yield_now().await;
+            sleep(millis(1)).await;
+            let report = child.stop(grace).await;
+            assert!(!report.is_clean() && report.stuck.is_empty(), "{report}");
+            assert_eq!(report.late.len(), 1);
+            assert_eq!(report.late[0].name, "ignores the stop");
+            assert_eq!(report.late[0].id, late.id());
+            let (file, at) = report.late[0].site.unwrap();
+            assert!(file.ends_with("shutdown.rs") && at == line, "{file}:{at}");
+            assert_eq!(report.late[0].waiting_for, WaitKind::Timer);
+            assert!(report.to_string().contains("ignores the stop"));
+            assert_eq!(late.done().await.kind(), "killed");
+            tally.assert_balanced();
+            Ok(())
+        });
     }
 }
 
@@ -61,7 +62,7 @@ fn p33_the_report_names_the_handler_and_the_age_of_the_wait() {
             sleep(secs(3600)).await;
         }
     }
-    on(2, |scope| async move {
+    on_both(2, |scope| async move {
         let child = scope.child("child");
         let slow = child.spawn(Slow);
         slow.quick().await?;
@@ -185,17 +186,19 @@ fn p34_nothing_is_left_after_run() {
 /// P33: a `Killed` process is not a failure of its scope; the body's value is returned.
 #[test]
 fn p33_killed_is_not_failed() {
-    let over = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&over);
-    let value = on(2, move |scope| async move {
+    async fn goes_on(scope: Scope) -> Result<u8> {
         let task = scope.task("killed", std::future::pending::<()>());
         task.kill();
         assert_eq!(task.done().await.kind(), "killed");
         let _ = isolated(&scope, async {}).await;
-        flag.store(!scope.is_stopping(), Ordering::SeqCst);
+        assert!(!scope.is_stopping());
         Ok(3)
+    }
+    assert_eq!(on(2, goes_on), 3);
+    simulated(|scope| async move {
+        assert_eq!(goes_on(scope).await?, 3);
+        Ok(())
     });
-    assert_eq!((value, over.load(Ordering::SeqCst)), (3, true));
 }
 
 /// P33: the body of `main` is a process too: when all others have ended, what it waits for can come from nobody.

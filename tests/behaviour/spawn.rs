@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use roundrock::prelude::*;
-use roundrock_tests::{Step, Tally, isolated, on, on_workers, yield_now};
+use roundrock_tests::{Step, Tally, isolated, on_both, on_workers, yield_now};
 
 /// Case J01.
 #[test]
@@ -102,7 +102,7 @@ fn p15_kill_drops_the_future_at_its_await() {
 /// P15: a process that is killed before its first poll is never polled, and its captures are dropped.
 #[test]
 fn p15_kill_before_the_first_poll() {
-    on(1, |scope| async move {
+    on_both(1, |scope| async move {
         let tally = Tally::new();
         let token = tally.token(1);
         let task = isolated(&scope, async move {
@@ -141,17 +141,21 @@ fn p15_a_process_may_kill_itself() {
 #[test]
 fn dropping_a_task_does_nothing_to_the_process() {
     let tally = Tally::new();
-    let token = tally.token(1);
-    let inner = tally.clone();
-    on(2, move |scope| async move {
-        drop(scope.task("goes on", async move {
-            for _ in 0..100 {
-                yield_now().await;
-            }
-            assert_eq!(inner.live(), 1);
-            drop(token);
-        }));
-        Ok(())
+    let book = tally.clone();
+    on_both(2, move |scope| {
+        // Of the run before: its system has ended.
+        book.assert_balanced();
+        let (token, inner) = (book.token(1), book.clone());
+        async move {
+            drop(scope.task("goes on", async move {
+                for _ in 0..100 {
+                    yield_now().await;
+                }
+                assert_eq!(inner.live(), 1);
+                drop(token);
+            }));
+            Ok(())
+        }
     });
     tally.assert_balanced();
 }
@@ -248,7 +252,7 @@ fn p10_killed_while_parked_loses_no_message() {
 /// Names, ids, and the forms of a result.
 #[test]
 fn processes_have_names_and_ids() {
-    on(1, |scope| async move {
+    on_both(1, |scope| async move {
         let first = scope.task("first", std::future::pending::<Infallible>());
         let second = scope.task("second", async {});
         assert_eq!((first.name(), second.name()), ("first", "second"));

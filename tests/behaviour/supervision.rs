@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use roundrock::prelude::*;
 use roundrock::supervise::{GaveUp, Restart};
-use roundrock::time::Instant;
-use roundrock_tests::{on, on_workers, watched, yield_now};
+use roundrock::time::{Instant, now};
+use roundrock_tests::{fails_on_workers, on, on_both, on_workers, yield_now};
 
 /// What happened, in order.
 #[derive(Debug, Clone, Default)]
@@ -87,39 +87,37 @@ pub(crate) async fn end(part: &PartHandle, how: &'static str) {
 /// P28: which ends are followed by a restart. Cases R01, R02, R03.
 #[test]
 fn p28_restart_by_kind_and_by_exit() {
-    for workers in [1, 2, 4] {
-        for how in ["ok", "stopped", "failed", "panicked", "killed"] {
-            on(workers, move |scope| async move {
-                let scope = scope.child("parts");
-                let log = Log::default();
-                let normal = how == "ok" || how == "stopped";
-                for restart in [Restart::Permanent, Restart::Transient, Restart::Temporary] {
-                    let part = add(&scope, "x", &log, restart);
-                    end(&part, how).await;
-                    let again = match restart {
-                        Restart::Permanent => true,
-                        Restart::Transient => !normal,
-                        _ => false,
-                    };
-                    if again {
-                        assert_eq!(part.incarnation().await, Ok(1), "{restart:?} {how}");
-                        assert!(part.task().exit().is_none());
-                        let exit = part.task().remove().await;
-                        assert!(exit.is_normal(), "{exit:?}");
-                    }
-                    let exit = part.closed().await;
-                    assert_eq!(part.incarnation().await, Err(CallError::Gone));
-                    assert_eq!(exit.is_normal(), again || normal, "{restart:?} {how}");
-                    assert_eq!(part.closed().await.kind(), exit.kind());
-                    assert_eq!(
-                        part.task().exit().map(|exit| exit.kind()),
-                        Some(exit.kind())
-                    );
+    for how in ["ok", "stopped", "failed", "panicked", "killed"] {
+        on_workers(move |scope| async move {
+            let scope = scope.child("parts");
+            let log = Log::default();
+            let normal = how == "ok" || how == "stopped";
+            for restart in [Restart::Permanent, Restart::Transient, Restart::Temporary] {
+                let part = add(&scope, "x", &log, restart);
+                end(&part, how).await;
+                let again = match restart {
+                    Restart::Permanent => true,
+                    Restart::Transient => !normal,
+                    _ => false,
+                };
+                if again {
+                    assert_eq!(part.incarnation().await, Ok(1), "{restart:?} {how}");
+                    assert!(part.task().exit().is_none());
+                    let exit = part.task().remove().await;
+                    assert!(exit.is_normal(), "{exit:?}");
                 }
-                assert!(!scope.is_stopping());
-                scope.join().await
-            });
-        }
+                let exit = part.closed().await;
+                assert_eq!(part.incarnation().await, Err(CallError::Gone));
+                assert_eq!(exit.is_normal(), again || normal, "{restart:?} {how}");
+                assert_eq!(part.closed().await.kind(), exit.kind());
+                assert_eq!(
+                    part.task().exit().map(|exit| exit.kind()),
+                    Some(exit.kind())
+                );
+            }
+            assert!(!scope.is_stopping());
+            scope.join().await
+        });
     }
 }
 
@@ -468,28 +466,30 @@ fn p32_escalation_keeps_the_chain_of_errors() {
             .spawn();
         inner.join().await
     }
-    for workers in [1, 2] {
-        watched(move |_| {
-            let starts = Arc::new(AtomicUsize::new(0));
-            let count = Arc::clone(&starts);
-            let result = System::builder().workers(workers).run(async move |scope| {
+    let starts = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&starts);
+    fails_on_workers(
+        move |scope| {
+            let count = Arc::clone(&count);
+            async move {
                 let scope = scope.intensity(2, secs(60));
                 let _ = scope
                     .supervise(store(count))
                     .backoff(millis(0)..millis(0))
                     .spawn();
                 roundrock::Ok(())
-            });
-            let error = result.expect_err("the supervisors gave up");
+            }
+        },
+        move |error| {
             let levels = error.chain().filter(|cause| cause.is::<GaveUp>()).count();
             assert_eq!(levels, 2, "{error:?}");
             assert!(
                 error.chain().any(|cause| cause.is::<DiskFull>()),
                 "{error:?}"
             );
-            assert_eq!(starts.load(Ordering::SeqCst), 3 * 2);
-        });
-    }
+            assert_eq!(starts.swap(0, Ordering::SeqCst), 3 * 2);
+        },
+    );
 }
 
 /// A scope that gives up at the first failure: an intensity of 0. The others stop in reverse.
@@ -514,10 +514,10 @@ fn p32_an_intensity_of_zero_gives_up_at_once() {
 fn p31_pauses_grow() {
     #[process]
     async fn fails(at: &Arc<Mutex<Vec<Instant>>>) -> Result<()> {
-        at.lock().unwrap().push(Instant::now());
+        at.lock().unwrap().push(now());
         bail!("no")
     }
-    on(2, |scope| async move {
+    on_both(2, |scope| async move {
         let parts = scope.child("parts").intensity(3, secs(60));
         let at = Arc::new(Mutex::new(Vec::new()));
         let task = parts
@@ -594,15 +594,21 @@ fn watchers_are_told_of_incarnations() {
             told[usize::from(event.hook == Hooks::EXIT)].fetch_add(1, Ordering::SeqCst);
         }
     });
-    on(2, |scope| async move {
-        let task = scope
-            .supervise(fails(Arc::new(AtomicUsize::new(3))))
-            .backoff(millis(0)..millis(0))
-            .spawn();
-        Ok(task.await?)
+    let runs = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&runs);
+    on_both(2, move |scope| {
+        count.fetch_add(1, Ordering::SeqCst);
+        async move {
+            let task = scope
+                .supervise(fails(Arc::new(AtomicUsize::new(3))))
+                .backoff(millis(0)..millis(0))
+                .spawn();
+            Ok(task.await?)
+        }
     });
+    let runs = runs.load(Ordering::SeqCst);
     assert_eq!(
-        [3, 3],
+        [3 * runs; 2],
         [0, 1].map(|n: usize| counts[n].load(Ordering::SeqCst))
     );
 }
