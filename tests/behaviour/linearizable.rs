@@ -6,6 +6,8 @@
 //! if the sequential channel allows it then; go on from there; come back if that leads nowhere, and never to the same place twice.
 //!
 //! Rendezvous channels are left out: a send and its receive happen at the same moment there, so they are no sequential object.
+//!
+//! Threads only: all of it: plain threads whose operations overlap.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};

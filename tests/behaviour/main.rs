@@ -2,6 +2,11 @@
 //!
 //! A test named `p05_…` states that promise; the other names say the behaviour. Nothing here passes by the clock: the 10 s
 //! of the watchdog only turn a hang into a failure.
+//!
+//! A body runs on both schedulers, on threads and simulated ([`on_workers`](roundrock_tests::on_workers) and its like), unless it
+//! needs none, because its futures are polled by hand, or is about threads: peers that are plain threads, blocked or counted
+//! workers, jobs beside processes, the clock, what a system returns and leaves behind. A module that has such tests says so in its
+//! header, after "Threads only".
 
 mod adopted;
 mod bad_input;

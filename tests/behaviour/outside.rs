@@ -1,5 +1,7 @@
 //! Where Roundrock meets plain threads: joins and spawns from outside, kept wakers, blocking jobs, systems in systems. Case C23;
 //! P17, P34.
+//!
+//! Threads only: all but wakers: plain threads, several systems, systems in jobs.
 
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};

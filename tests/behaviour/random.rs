@@ -3,6 +3,8 @@
 //! After each operation the model and the channel must agree on what completed, who was woken, how many messages are queued,
 //! which messages were dropped, in which order, and what became of each. A failure prints the seed of its sequence;
 //! `ROUNDROCK_SEED=…` runs that one alone.
+//!
+//! Threads only: all of it: operations are polled by hand in one process, which has a system for the ledger only.
 
 use roundrock::observe::Ledger;
 use roundrock::prelude::*;

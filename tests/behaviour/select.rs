@@ -1,4 +1,6 @@
 //! `select!`: one arm, and only one, takes effect. Cases S01 to S09; P12, P13, P14.
+//!
+//! Threads only: how often each arm is taken, which is a choice of the simulation.
 
 use std::time::Duration;
 

@@ -1,4 +1,6 @@
 //! P33 to P35 for systems that are started and shut down by hand: who may end them, and what is left.
+//!
+//! Threads only: all of it: systems that plain threads start and shut down.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, mpsc};

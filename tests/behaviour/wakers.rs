@@ -1,4 +1,7 @@
 //! Wakers that are not Roundrock's, and whose `clone` does what it likes: uses what it waits for, or panics. No lock is held then. P12.
+//!
+//! Threads only: all of it: operations are polled by hand, and each poll must have its effect at once; a simulated one may be
+//! interrupted before.
 
 #![expect(
     unsafe_code,

@@ -1,5 +1,7 @@
 //! Workers that do not come back: a process that blocks its thread delays nobody else; and how many workers there are.
 //! Case F05; P19.
+//!
+//! Threads only: all of it: threads that block, come and go.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
