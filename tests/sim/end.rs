@@ -430,3 +430,32 @@ fn an_error_says_where_it_was_made() {
         "{told}"
     );
 }
+
+/// What is told once in a program is told in each run.
+#[test]
+fn each_run_is_told_of_its_own_circles() {
+    #[process]
+    struct Node;
+
+    #[handlers]
+    impl Node {
+        async fn asks(&mut self, own: NodeHandle) -> bool {
+            own.ping().within(millis(20)).await.is_err()
+        }
+
+        fn ping(&self) {}
+    }
+
+    let summary = Simulation::new("circles")
+        .seeds(4)
+        .run(|sim: Sim| async move {
+            let events = sim.system().events();
+            let node = sim.spawn(Node);
+            ensure!(node.asks(node.clone()).await?, "its time is up");
+            ensure!(events.try_iter().count() > 0, "it was told of");
+            Ok(())
+        });
+    if let Err(failure) = summary {
+        panic!("{failure}");
+    }
+}

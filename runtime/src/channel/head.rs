@@ -234,12 +234,12 @@ pub(crate) unsafe fn release(head: NonNull<Head>, side: Side) {
     if seen == side.unit() {
         // Endpoints come from endpoints, so nobody else has the core, and nobody will.
         prefetch_rest(shared as *const Head, size_of::<Core<()>>());
+        let _left = Left { head, alone: true };
         if side != Side::Weak {
             // SAFETY: this endpoint keeps the core alive.
             unsafe { (shared.vtable.close)(head, side) };
         }
-        // SAFETY: nobody knows the core any more.
-        return unsafe { (shared.vtable.free)(head) };
+        return;
     }
     loop {
         let last = match side {
@@ -255,15 +255,35 @@ pub(crate) unsafe fn release(head: NonNull<Head>, side: Side) {
             .compare_exchange_weak(seen, next, Ordering::AcqRel, Ordering::Relaxed)
         {
             Ok(_) if last => {
+                let _left = Left { head, alone: false };
                 // SAFETY: the weak count keeps the core alive.
                 unsafe { (shared.vtable.close)(head, side) };
-                // SAFETY: the weak count taken above is ours to give up.
-                return unsafe { release(head, Side::Weak) };
+                return;
             }
             // SAFETY: nobody knows the core any more.
             Ok(_) if next == 0 => return unsafe { (shared.vtable.free)(head) },
             Ok(_) => return,
             Err(now) => seen = now,
+        }
+    }
+}
+
+/// A side of a core that is being closed, which means destructors of messages. The core is given up also if one of them panics.
+struct Left {
+    head: NonNull<Head>,
+    /// Nobody else has the core; otherwise a weak count is to be given up.
+    alone: bool,
+}
+
+impl Drop for Left {
+    #[inline]
+    fn drop(&mut self) {
+        if self.alone {
+            // SAFETY: nobody knows the core any more; the table fits it.
+            unsafe { (self.head.as_ref().vtable.free)(self.head) };
+        } else {
+            // SAFETY: whoever made this owns a weak count, and gives it up with this.
+            unsafe { release(self.head, Side::Weak) };
         }
     }
 }

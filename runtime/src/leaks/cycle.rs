@@ -70,6 +70,11 @@ impl Cycles {
         Self(Lock::new(Known::default()))
     }
 
+    /// Forgets what was told of a run that has ended.
+    pub(crate) fn forget(&self) {
+        *self.0.lock() = Known::default();
+    }
+
     /// Takes the names of the cycle because of which a call to this mailbox is refused, by the process in this slot, which runs.
     pub(crate) fn take(&self, slot: &Slot, mailbox: u64) -> Option<Vec<String>> {
         let mut known = self.0.lock();

@@ -163,6 +163,7 @@ impl Arena {
         for remote in &scheduler.remotes {
             remote.channels.forget();
         }
+        scheduler.cycles.forget();
         scheduler.clock.set(0);
         true
     }
