@@ -1,0 +1,146 @@
+//! What users write: [`serve`], and [`ServeOptions`] for its limits.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use hyper::body::{Body, Incoming};
+use hyper::{Request, Response};
+use tokio::net::TcpListener;
+use tower_service::Service;
+
+use super::server::{Server, accept};
+use crate::process::spawn::SpawnOptions;
+use crate::scope::Scope;
+
+/// Serves HTTP on a listener, with the default [`ServeOptions`]: one process per connection, in `scope`.
+///
+/// The service is an `axum::Router`, or any `tower::Service` from `http::Request<hyper::body::Incoming>` to `http::Response`;
+/// each request gets a clone of it. The address of the client is in the request's extensions as [`Peer`](super::Peer).
+///
+/// A client that has sent its request and closes its side of the connection (`shutdown` for writing) gets its answer. From one that has
+/// closed both that cannot be told before the answer is sent, so its request is handled too.
+///
+/// When the scope stops, no connection is accepted any more, idle ones end, and the others answer the request in flight first.
+/// To stop a server alone, give it a scope of its own: `scope.child("web")`. An error or a panic of a connection is
+/// reported and ends that connection only.
+///
+/// # Examples
+/// ```
+/// use axum::{Router, routing::get};
+/// # use roundrock::prelude::*;
+/// use tokio::net::TcpListener;
+///
+/// # roundrock::System::builder().workers(1).run(async |scope| {
+/// let app = Router::new().route("/", get(async || "hello"));
+/// let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// let server = roundrock::net::serve(listener, app, &scope);
+/// println!("listening on http://{}", server.local_addr()?);
+/// # scope.stop(secs(1)).await;
+/// # Ok(()) }).unwrap();
+/// ```
+#[track_caller]
+pub fn serve<S, B>(listener: TcpListener, service: S, scope: &Scope) -> Server
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<Box<dyn StdError + Send + Sync>>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    ServeOptions::new().serve(listener, service, scope)
+}
+
+/// The limits of a server; see [`serve`].
+///
+/// # Examples
+/// ```
+/// use axum::{Router, routing::get};
+/// # use roundrock::prelude::*;
+/// use roundrock::net::ServeOptions;
+/// use tokio::net::TcpListener;
+///
+/// # roundrock::System::builder().workers(1).run(async |scope| {
+/// let app = Router::new().route("/", get(async || "hello"));
+/// let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// let server = ServeOptions::new()
+///     .max_connections(100)
+///     .header_timeout(secs(5))
+///     .keep_alive(false)
+///     .serve(listener, app, &scope);
+/// assert!(server.local_addr()?.port() > 0);
+/// # scope.stop(secs(1)).await;
+/// # Ok(()) }).unwrap();
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "nothing is served before `serve`"]
+pub struct ServeOptions {
+    pub(super) max_connections: usize,
+    pub(super) header_timeout: Duration,
+    pub(super) keep_alive: bool,
+}
+
+impl Default for ServeOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ServeOptions {
+    /// The default limits.
+    pub fn new() -> Self {
+        Self {
+            max_connections: 1024,
+            header_timeout: Duration::from_secs(30),
+            keep_alive: true,
+        }
+    }
+
+    /// Sets how many connections are open at the same time. Further ones wait in the queue of the operating system. The
+    /// default is 1,024.
+    ///
+    /// # Panics
+    /// If it is zero.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        assert!(
+            connections > 0,
+            "`max_connections` is at least 1, not 0: such a server would never answer"
+        );
+        self.max_connections = connections;
+        self
+    }
+
+    /// Sets how long a client may take to send the head of a request, counted from the end of the one before: this is also
+    /// how long a connection may be idle. The connection is closed then; a client that has sent a part of a head gets the answer
+    /// `408 Request Timeout` first. The default is 30 s.
+    pub fn header_timeout(mut self, limit: Duration) -> Self {
+        self.header_timeout = limit;
+        self
+    }
+
+    /// Sets whether a connection may carry more than one request. The default is yes.
+    pub fn keep_alive(mut self, on: bool) -> Self {
+        self.keep_alive = on;
+        self
+    }
+
+    /// Serves HTTP on a listener with these limits; see [`serve`].
+    #[track_caller]
+    pub fn serve<S, B>(self, listener: TcpListener, service: S, scope: &Scope) -> Server
+    where
+        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<Box<dyn StdError + Send + Sync>>,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let spawn = SpawnOptions::here();
+        let local_addr = listener.local_addr().map_err(|error| error.kind());
+        let accepting = accept(self, listener, service, scope.clone(), spawn.clone());
+        Server {
+            task: scope.inner.spawn(accepting, &spawn.named("accept")),
+            local_addr,
+        }
+    }
+}
