@@ -2,8 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use axum::Extension;
@@ -13,7 +13,7 @@ use axum::routing::{get, post};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use roundrock::net::{Peer, ServeOptions, serve};
+use roundrock::net::{Peer, Refusal, Refused, ServeOptions, serve};
 use roundrock::prelude::*;
 use roundrock_tests::{on, on_threads, yield_now};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -356,14 +356,159 @@ fn connections_over_the_limit_wait_for_a_place() {
     });
 }
 
+/// The clients that a server refused.
+#[derive(Default)]
+struct Refusals(Arc<Mutex<Vec<Refused>>>);
+
+impl Refusals {
+    fn kept_by(&self, options: ServeOptions) -> ServeOptions {
+        let kept = Arc::clone(&self.0);
+        options.on_refused(move |refused| {
+            kept.lock().expect("no test panics with it").push(refused);
+            std::future::ready(())
+        })
+    }
+
+    fn taken(&self) -> Vec<Refused> {
+        std::mem::take(&mut self.0.lock().expect("no test panics with it"))
+    }
+}
+
+/// More clients than are seen off at the same time are answered, while the one in the limit keeps its place.
+#[test]
+fn connections_over_the_limit_are_turned_away() {
+    on_threads(|scope| async move {
+        let web = scope.child("web");
+        let app = Router::new().route("/", get(async || "fine"));
+        let (listener, address) = listen().await?;
+        let refused = Refusals::default();
+        let options = ServeOptions::new().max_connections(1).turn_away(true);
+        let _server = refused.kept_by(options).serve(listener, app, &web);
+        let mut first = TcpStream::connect(address).await?;
+        assert_eq!(ask(&mut first, "/").await?, "fine");
+        let mut others = Vec::new();
+        for _ in 0..100 {
+            others.push(TcpStream::connect(address).await?);
+        }
+        let why = "1 connections are open, which is the limit; try again later\n";
+        for stream in &mut others {
+            // Some were answered before they ask.
+            let _ = send(stream, "/").await;
+            let (status, body) = answer(stream).await?;
+            assert_eq!(status, "HTTP/1.1 503 Service Unavailable");
+            assert_eq!(body, why);
+        }
+        assert_eq!(ask(&mut first, "/").await?, "fine");
+        let told = refused.taken();
+        let limit = 1;
+        assert_eq!(told.len(), 100);
+        assert!(
+            told.iter()
+                .all(|one| one.why == Refusal::TooManyConnections { limit })
+        );
+        drop(first);
+        loop {
+            let mut stream = TcpStream::connect(address).await?;
+            let _ = send(&mut stream, "/").await;
+            if answer(&mut stream).await?.1 == "fine" {
+                break;
+            }
+        }
+        drop(others);
+        let report = web.stop(secs(5)).await;
+        assert!(report.is_clean(), "{report}");
+        Ok(())
+    });
+}
+
+/// The only place is taken by a client that reads nothing of a long answer: the next one is served all the same.
+#[test]
+fn client_that_reads_no_answer_gives_its_place_back() {
+    on_threads(|scope| async move {
+        let web = scope.child("web");
+        let long = Bytes::from(vec![7; 64 << 20]);
+        let app = Router::new()
+            .route("/", get(async || "fine"))
+            .route("/long", get(async move || long.clone()));
+        let (listener, address) = listen().await?;
+        let refused = Refusals::default();
+        let limit = millis(50);
+        let options = ServeOptions::new().max_connections(1).write_timeout(limit);
+        let _server = refused.kept_by(options).serve(listener, app, &web);
+        let mut deaf = TcpStream::connect(address).await?;
+        send(&mut deaf, "/long").await?;
+        let mut next = TcpStream::connect(address).await?;
+        assert_eq!(ask(&mut next, "/").await?, "fine");
+        let peer = deaf.local_addr()?;
+        let told = refused.taken();
+        assert_eq!(told.len(), 1);
+        assert_eq!(
+            (told[0].peer, told[0].why),
+            (peer, Refusal::Unread { limit })
+        );
+        let mut rest = Vec::new();
+        let read = deaf.read_to_end(&mut rest).await;
+        assert!(read.is_err(), "the connection was reset");
+        assert!(web.stop(secs(5)).await.is_clean());
+        web.join().await
+    });
+}
+
+/// A client that was behind with its reading, and caught up, is not late afterwards.
+#[test]
+fn client_that_has_read_its_answer_may_ask_again_later() {
+    on_threads(|scope| async move {
+        let web = scope.child("web");
+        let long = Bytes::from(vec![7; 64 << 20]);
+        let app = Router::new()
+            .route("/", get(async || "fine"))
+            .route("/long", get(async move || long.clone()));
+        let (listener, address) = listen().await?;
+        let limit = secs(2);
+        let _server = ServeOptions::new()
+            .write_timeout(limit)
+            .serve(listener, app, &web);
+        let mut stream = TcpStream::connect(address).await?;
+        // More than the buffers hold, so the server has to wait.
+        assert_eq!(ask(&mut stream, "/long").await?.len(), 64 << 20);
+        sleep(limit + millis(100)).await;
+        assert_eq!(ask(&mut stream, "/").await?, "fine");
+        assert!(web.stop(secs(5)).await.is_clean());
+        Ok(())
+    });
+}
+
+#[test]
+fn head_that_is_too_large_is_told() {
+    on(2, |scope| async move {
+        let web = scope.child("web");
+        let app = Router::new().route("/", get(async || "fine"));
+        let (listener, address) = listen().await?;
+        let refused = Refusals::default();
+        let _server = refused
+            .kept_by(ServeOptions::new())
+            .serve(listener, app, &web);
+        let mut stream = TcpStream::connect(address).await?;
+        let head = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(1 << 20));
+        let _ = stream.write_all(head.as_bytes()).await;
+        assert!(answer(&mut stream).await?.0.starts_with("HTTP/1.1 431 "));
+        assert!(web.stop(secs(5)).await.is_clean());
+        let told = refused.taken();
+        assert_eq!(told.len(), 1);
+        assert_eq!(told[0].why, Refusal::LargeHead);
+        Ok(())
+    });
+}
+
 #[test]
 fn client_that_sends_no_request_is_closed() {
     on(2, |scope| async move {
         let web = scope.child("web");
         let app = Router::new().route("/", get(async || "fine"));
         let (listener, address) = listen().await?;
-        let _server = ServeOptions::new()
-            .header_timeout(millis(30))
+        let refused = Refusals::default();
+        let _server = refused
+            .kept_by(ServeOptions::new().header_timeout(millis(30)))
             .serve(listener, app, &web);
         // One says nothing, one only half of a head, and one is idle after a request.
         let mut silent = TcpStream::connect(address).await?;
@@ -385,8 +530,22 @@ fn client_that_sends_no_request_is_closed() {
             stream.read_to_string(&mut rest).await?;
             assert!(rest.starts_with("HTTP/1.1 408 "), "{rest}");
             assert!(rest.contains("\r\nconnection: close\r\n"), "{rest}");
+            let why = "\r\n\r\nthe head of the request was not complete within 30ms\n";
+            assert!(rest.ends_with(why), "{rest}");
         }
         assert!(web.stop(secs(5)).await.is_clean());
+        let limit = millis(30);
+        let mut told = [&half, &second].map(|stream| stream.local_addr());
+        let mut refused = refused.taken();
+        assert!(
+            refused
+                .iter()
+                .all(|one| one.why == Refusal::SlowHead { limit })
+        );
+        refused.sort_by_key(|one| one.peer);
+        told.sort_by_key(|peer| peer.as_ref().ok().copied());
+        let peers: Vec<_> = refused.iter().map(|one| one.peer).collect();
+        assert_eq!(peers, told.into_iter().collect::<io::Result<Vec<_>>>()?);
         Ok(())
     });
 }

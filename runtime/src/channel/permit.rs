@@ -394,6 +394,12 @@ impl<T: Message> Sender<T> {
         Ok(OwnedPermit::of(self))
     }
 
+    /// Keeps room for one message, as [`ready_owned`](Self::ready_owned) does, if there is some now and nobody waits for it.
+    #[cfg(feature = "net")]
+    pub(crate) fn try_ready_owned(&self) -> Option<OwnedPermit<T>> {
+        self.try_keep().then(|| OwnedPermit::of(self.clone()))
+    }
+
     /// For how many messages there can be room at once. On a rendezvous that is room for as many as receive.
     pub(super) fn most_room(&self) -> usize {
         match self.capacity() {

@@ -17,9 +17,11 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use super::heads::{HeadTimer, Heads};
+use super::deadlines::{Deadlines, HeadTimer, Late};
+use super::options::ServeOptions;
+use super::refusal::{Refusal, Refused, Tell};
 use super::server::Place;
-use super::stream::Io;
+use super::stream::{End, Io};
 use crate::process::exit::Fault;
 use crate::scope::Scope;
 use crate::time::sleep_until;
@@ -50,10 +52,10 @@ impl fmt::Display for Peer {
 
 /// The process of one connection. Only an error of the service fails it: what a client does is its own matter.
 pub(super) async fn connection<S, B>(
-    mut http: http1::Builder,
+    options: Arc<ServeOptions>,
+    http: http1::Builder,
     stream: TcpStream,
-    service: WithPeer<S>,
-    scope: Scope,
+    client: Client<S>,
     place: Place,
 ) -> Result<(), Fault>
 where
@@ -65,45 +67,11 @@ where
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
     let _place = place;
-    let peer = service.peer.0;
-    let asked = Arc::clone(&service.asked);
-    // An answer is written as a whole: waiting for more to send, as Nagle's algorithm does, would only delay it.
-    let _ = stream.set_nodelay(true);
-    let late = Arc::new(AtomicBool::new(false));
-    let io = Io {
-        stream,
-        has_part: false,
-        late: Arc::clone(&late),
-    };
-    let heads = Heads::new();
-    let mut alarm = pin!(sleep_until(heads.begun));
-    let connection = http
-        .timer(HeadTimer(Arc::clone(&heads)))
-        .serve_connection(TokioIo::new(io), TowerToHyperService::new(service))
-        .with_upgrades();
-    let mut connection = pin!(connection);
-    let mut told = false;
-    // As in `unless_stopping`, the stop itself wakes this process.
-    let served = poll_fn(|cx| {
-        if !told && scope.is_stopping() {
-            told = true;
-            connection.as_mut().graceful_shutdown();
-        }
-        let mut served = connection.as_mut().poll(cx);
-        if served.is_pending() && heads.is_late(alarm.as_mut(), cx) {
-            served = connection.as_mut().poll(cx);
-        }
-        // hyper would wait for the rest of a first head that has begun; after an answer it ends by itself.
-        // ORDERING: Relaxed: set by this process, in the poll above.
-        if told && served.is_pending() && !asked.load(Ordering::Relaxed) {
-            return Poll::Ready(Ok(()));
-        }
-        served
-    })
-    .await;
-    if served.as_ref().is_err_and(hyper::Error::is_timeout) {
-        // ORDERING: Relaxed: read by this process, when it drops the connection.
-        late.store(true, Ordering::Relaxed);
+    let peer = client.peer.0;
+    let end = Arc::new(End::default());
+    let served = serve_all(&options, http, stream, client, &end).await;
+    if let Some((Tell(tell), why)) = options.refused.as_ref().zip(end.refusal()) {
+        tell(Refused { peer, why }).await;
     }
     match served {
         Err(error) if error.is_user() => Err(Fault::error(error)),
@@ -115,16 +83,96 @@ where
     }
 }
 
-/// A service that tells each request who asks.
-#[derive(Debug, Clone)]
-pub(super) struct WithPeer<S> {
-    pub(super) service: S,
-    pub(super) peer: Peer,
-    /// Whether the connection ever got a whole head.
-    pub(super) asked: Arc<AtomicBool>,
+/// Serves the requests of a connection, and says in `end` if its client was given up.
+async fn serve_all<S, B>(
+    options: &ServeOptions,
+    mut http: http1::Builder,
+    stream: TcpStream,
+    client: Client<S>,
+    end: &Arc<End>,
+) -> hyper::Result<()>
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<Box<dyn StdError + Send + Sync>>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    // An answer is written as a whole: waiting for more to send, as Nagle's algorithm does, would only delay it.
+    let _ = stream.set_nodelay(true);
+    let scope = client.scope.clone();
+    let deadlines = Deadlines::new();
+    let asked = Arc::default();
+    let io = Io::new(stream, options.write_timeout, &deadlines, end);
+    let service = PerConnection {
+        service: client.service,
+        peer: client.peer,
+        asked: Arc::clone(&asked),
+    };
+    let mut alarm = pin!(sleep_until(deadlines.begun));
+    let connection = http
+        .timer(HeadTimer(Arc::clone(&deadlines)))
+        .serve_connection(TokioIo::new(io), TowerToHyperService::new(service))
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let mut told = false;
+    // As in `unless_stopping`, the stop itself wakes this process.
+    let served = poll_fn(|cx| {
+        if !told && scope.is_stopping() {
+            told = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        let mut served = connection.as_mut().poll(cx);
+        let late = served
+            .is_pending()
+            .then(|| deadlines.late(alarm.as_mut(), cx));
+        match late.flatten() {
+            None => {}
+            Some(Late::Head) => served = connection.as_mut().poll(cx),
+            Some(Late::Write) => {
+                let limit = options.write_timeout;
+                let _ = end.refusal.set(Refusal::Unread { limit });
+                return Poll::Ready(Ok(()));
+            }
+        }
+        // hyper would wait for the rest of a first head that has begun; after an answer it ends by itself.
+        // ORDERING: Relaxed: set by this process, in the poll above.
+        if told && served.is_pending() && !asked.load(Ordering::Relaxed) {
+            return Poll::Ready(Ok(()));
+        }
+        served
+    })
+    .await;
+    if let Err(error) = &served {
+        let limit = options.header_timeout;
+        let refusal = match error {
+            error if error.is_timeout() => Some(Refusal::SlowHead { limit }),
+            error if error.is_parse_too_large() => Some(Refusal::LargeHead),
+            _ => None,
+        };
+        refusal.map(|refusal| end.refusal.set(refusal));
+    }
+    served
 }
 
-impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for WithPeer<S> {
+/// A client, and the service it gets.
+pub(super) struct Client<S> {
+    pub(super) service: S,
+    pub(super) peer: Peer,
+    pub(super) scope: Scope,
+}
+
+/// The service of one connection, which tells each request who asks.
+#[derive(Debug, Clone)]
+struct PerConnection<S> {
+    service: S,
+    peer: Peer,
+    /// Whether the connection ever got a whole head.
+    asked: Arc<AtomicBool>,
+}
+
+impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for PerConnection<S> {
     type Response = S::Response;
     type Error = S::Error;
     type Future = S::Future;

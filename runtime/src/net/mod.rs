@@ -9,21 +9,26 @@
 //! crate tree of its own, so it stays with a proxy in front.
 //!
 //! **Invariants**
-//! - A connection holds one of `max_connections` places from before it is accepted until its process has ended, however it
+//! - A connection holds one of `max_connections` places from before it is served until its process has ended, however it
 //!   ended.
+//! - No client holds its place by what it does not do: it must go on with the head of a request, and with reading its answers. How
+//!   long a body may take is the matter of the service.
 //! - What happens to one connection never ends the accepting process, nor fails the scope.
 //!
 //! Read in this order: `options` (what users write), `server` (who accepts), `connection` (one connection), `stream` (its bytes),
-//! `heads` (how long a head may take), `timer` (timers for other code that drives hyper).
+//! `deadlines` (until when its client must have gone on), `refusal` (clients that are refused), `timer` (timers for other code that
+//! drives hyper).
 
 mod connection;
-mod heads;
+mod deadlines;
 mod options;
+mod refusal;
 mod server;
 mod stream;
 mod timer;
 
 pub use connection::Peer;
 pub use options::{ServeOptions, serve};
+pub use refusal::{Refusal, Refused};
 pub use server::Server;
 pub use timer::Timer;

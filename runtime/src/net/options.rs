@@ -1,6 +1,8 @@
 //! What users write: [`serve`], and [`ServeOptions`] for its limits.
 
 use std::error::Error as StdError;
+use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::{Body, Incoming};
@@ -8,6 +10,7 @@ use hyper::{Request, Response};
 use tokio::net::TcpListener;
 use tower_service::Service;
 
+use super::refusal::{Refused, Tell};
 use super::server::{Server, accept};
 use crate::process::spawn::SpawnOptions;
 use crate::scope::Scope;
@@ -66,6 +69,8 @@ where
 /// let server = ServeOptions::new()
 ///     .max_connections(100)
 ///     .header_timeout(secs(5))
+///     .write_timeout(secs(5))
+///     .turn_away(true)
 ///     .keep_alive(false)
 ///     .serve(listener, app, &scope);
 /// assert!(server.local_addr()?.port() > 0);
@@ -77,7 +82,10 @@ where
 pub struct ServeOptions {
     pub(super) max_connections: usize,
     pub(super) header_timeout: Duration,
+    pub(super) write_timeout: Duration,
     pub(super) keep_alive: bool,
+    pub(super) turn_away: bool,
+    pub(super) refused: Option<Tell>,
 }
 
 impl Default for ServeOptions {
@@ -92,12 +100,15 @@ impl ServeOptions {
         Self {
             max_connections: 1024,
             header_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
             keep_alive: true,
+            turn_away: false,
+            refused: None,
         }
     }
 
-    /// Sets how many connections are open at the same time. Further ones wait in the queue of the operating system. The
-    /// default is 1,024.
+    /// Sets how many connections are open at the same time. Further ones wait in the queue of the operating system, unless they are
+    /// [turned away](Self::turn_away). The default is 1,024.
     ///
     /// # Panics
     /// If it is zero.
@@ -112,9 +123,68 @@ impl ServeOptions {
 
     /// Sets how long a client may take to send the head of a request, counted from the end of the one before: this is also
     /// how long a connection may be idle. The connection is closed then; a client that has sent a part of a head gets the answer
-    /// `408 Request Timeout` first. The default is 30 s.
+    /// `408 Request Timeout` with a text first. Any duration will do; zero gives up every client at once. The default is 30 s.
     pub fn header_timeout(mut self, limit: Duration) -> Self {
         self.header_timeout = limit;
+        self
+    }
+
+    /// Sets how long a client may leave an answer unread: for how long a write may make no progress, because the buffers of the
+    /// operating system on both sides are full. The connection is reset then, so that a client that never reads does not hold its
+    /// place, nor a stop. Each progress begins the time anew, and an answer that the service is slow to make does not count. Any
+    /// duration will do; zero gives up every client whose buffers are full for a moment. The default is 30 s.
+    ///
+    /// A connection that was upgraded has no such limit.
+    pub fn write_timeout(mut self, limit: Duration) -> Self {
+        self.write_timeout = limit;
+        self
+    }
+
+    /// Sets whether connections over [`max_connections`](Self::max_connections) are answered with `503 Service Unavailable` and a
+    /// text and closed, instead of waiting for a place. Of these, 64 at the same time get up to a second to send a request, and
+    /// another one to read the answer; if there are more, they are answered and closed at once. The default is no.
+    pub fn turn_away(mut self, on: bool) -> Self {
+        self.turn_away = on;
+        self
+    }
+
+    /// Sets who is told of the clients that are refused or given up, see [`Refusal`](super::Refusal): by default nobody is.
+    ///
+    /// The future runs in the process of the connection, which keeps its place meanwhile, so it may wait for room in a channel. For
+    /// a connection over the limit it runs in the process that accepts, which goes on afterwards. It is not dropped at a stop before
+    /// the grace is over.
+    ///
+    /// # Examples
+    /// ```
+    /// use axum::Router;
+    /// # use roundrock::prelude::*;
+    /// use roundrock::net::ServeOptions;
+    /// use tokio::net::{TcpListener, TcpStream};
+    ///
+    /// # roundrock::System::builder().workers(1).run(async |scope| {
+    /// let (refusals, told) = bounded(16);
+    /// let server = ServeOptions::new()
+    ///     .header_timeout(millis(20))
+    ///     .on_refused(move |refused| {
+    ///         let refusals = refusals.clone();
+    ///         async move {
+    ///             let _ = refusals.send(refused.to_string()).await;
+    ///         }
+    ///     })
+    ///     .serve(TcpListener::bind("127.0.0.1:0").await?, Router::<()>::new(), &scope);
+    /// let slow = TcpStream::connect(server.local_addr()?).await?;
+    /// slow.writable().await?;
+    /// slow.try_write(b"GET / HT")?;
+    /// let text = told.recv().await.context("one is told")?;
+    /// assert!(text.starts_with("the head of the request was not complete within 20ms (client 127.0.0.1:"));
+    /// # scope.stop(secs(1)).await;
+    /// # Ok(()) }).unwrap();
+    /// ```
+    pub fn on_refused<F>(mut self, tell: impl Fn(Refused) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.refused = Some(Tell(Arc::new(move |refused| Box::pin(tell(refused)))));
         self
     }
 

@@ -16,8 +16,9 @@ use hyper::{Request, Response};
 use tokio::net::TcpListener;
 use tower_service::Service;
 
-use super::connection::{Peer, WithPeer, connection};
+use super::connection::{Client, Peer, connection};
 use super::options::ServeOptions;
+use super::refusal::{Refusal, Refused, SEEN_OFF, Tell, see_off};
 use crate::channel::{OwnedPermit, bounded};
 use crate::process::spawn::SpawnOptions;
 use crate::scope::Scope;
@@ -104,11 +105,18 @@ pub(super) async fn accept<S, B>(
         .half_close(true);
     // The room of a channel that nobody sends into is a semaphore.
     let (places, _open) = bounded::<Infallible>(options.max_connections);
+    let (doorsteps, _held) = bounded::<Infallible>(SEEN_OFF);
+    let leaves = spawn.clone().named("refused").isolated();
     let spawn = spawn.named("connection").isolated();
+    let options = Arc::new(options);
     loop {
-        let Some(Ok(place)) = unless_stopping(&scope, places.clone().ready_owned()).await else {
-            return;
-        };
+        let mut place = None;
+        if !options.turn_away {
+            let Some(Ok(free)) = unless_stopping(&scope, places.clone().ready_owned()).await else {
+                return;
+            };
+            place = Some(free);
+        }
         let (stream, peer) = match unless_stopping(&scope, listener.accept()).await {
             None => return,
             Some(Ok(accepted)) => accepted,
@@ -121,12 +129,35 @@ pub(super) async fn accept<S, B>(
                 continue;
             }
         };
-        let service = WithPeer {
+        let Some(place) = place.or_else(|| places.try_ready_owned()) else {
+            let refused = Refused {
+                peer,
+                why: Refusal::TooManyConnections {
+                    limit: options.max_connections,
+                },
+            };
+            if let Some(Tell(tell)) = &options.refused {
+                tell(refused).await;
+            }
+            let answer = refused.why.answer().unwrap_or_default();
+            match doorsteps.try_ready_owned() {
+                Some(place) => {
+                    let leaving = see_off(stream, answer, scope.clone(), place);
+                    let _ = scope.inner.spawn(leaving, &leaves);
+                }
+                // No time for good manners.
+                None => {
+                    let _ = stream.try_write(answer.as_bytes());
+                }
+            }
+            continue;
+        };
+        let client = Client {
             service: service.clone(),
             peer: Peer(peer),
-            asked: Arc::default(),
+            scope: scope.clone(),
         };
-        let connection = connection(http.clone(), stream, service, scope.clone(), place);
+        let connection = connection(Arc::clone(&options), http.clone(), stream, client, place);
         // The task is not needed: the connection belongs to the scope.
         let _ = scope.inner.spawn(connection, &spawn);
     }
@@ -135,7 +166,7 @@ pub(super) async fn accept<S, B>(
 /// Runs a future that loses nothing when it is dropped, until the scope stops.
 ///
 /// The wait for the stop needs no registration: a stop wakes every process of its scope, this one too.
-async fn unless_stopping<F: Future>(scope: &Scope, future: F) -> Option<F::Output> {
+pub(super) async fn unless_stopping<F: Future>(scope: &Scope, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|cx| {
         if scope.is_stopping() {

@@ -1,32 +1,97 @@
-//! The bytes of a connection.
+//! The bytes of a connection, and its last words.
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// What a client gets that was too slow with the head of its request.
-const LATE: &[u8] =
-    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+use super::deadlines::Deadlines;
+use super::refusal::Refusal;
 
-/// The stream of a connection, which knows whether a part of a request has come that nobody answered.
+/// The stream of a connection, which knows whether a part of a request has come that nobody answered, and whether a write waits.
 pub(super) struct Io {
-    pub(super) stream: TcpStream,
-    pub(super) has_part: bool,
-    /// The head of a request took too long. hyper closes the connection then without a word.
-    pub(super) late: Arc<AtomicBool>,
+    stream: TcpStream,
+    has_part: bool,
+    write_waits: bool,
+    write_timeout: Duration,
+    deadlines: Arc<Deadlines>,
+    end: Arc<End>,
+}
+
+/// Why a connection ends, between its process and its stream.
+#[derive(Debug, Default)]
+pub(super) struct End {
+    /// Set by the process before it drops the connection. hyper would close it without a word.
+    pub(super) refusal: OnceLock<Refusal>,
+    /// Set by the stream if it was only idle: a head was late of which nothing had come.
+    was_idle: AtomicBool,
+}
+
+impl End {
+    /// Why the client was given up, once its connection is dropped.
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        // ORDERING: Relaxed: the stream was dropped by the process that asks.
+        let was_idle = self.was_idle.load(Ordering::Relaxed);
+        self.refusal.get().copied().filter(|_| !was_idle)
+    }
+}
+
+impl Io {
+    /// A stream whose client must read a part of what waits for it within `write_timeout`.
+    pub(super) fn new(
+        stream: TcpStream,
+        write_timeout: Duration,
+        deadlines: &Arc<Deadlines>,
+        end: &Arc<End>,
+    ) -> Self {
+        Self {
+            stream,
+            has_part: false,
+            write_waits: false,
+            write_timeout,
+            deadlines: Arc::clone(deadlines),
+            end: Arc::clone(end),
+        }
+    }
+
+    /// Notes whether a write waits.
+    fn wrote<T>(&mut self, written: Poll<T>) -> Poll<T> {
+        self.has_part = false;
+        if written.is_pending() != self.write_waits {
+            self.write_waits = !self.write_waits;
+            if self.write_waits {
+                self.deadlines.write_waits(self.write_timeout);
+            } else {
+                self.deadlines.write_goes_on();
+            }
+        }
+        written
+    }
 }
 
 impl Drop for Io {
     fn drop(&mut self) {
-        // ORDERING: Relaxed: set by the process that owns the connection.
-        if self.has_part && self.late.load(Ordering::Relaxed) {
-            // Nothing was written since that part came, so there is room for an answer; if not, the client reads nothing.
-            let _ = self.stream.try_write(LATE);
+        match self.end.refusal.get() {
+            // What waits for a client that does not read would stay with the system for minutes.
+            Some(Refusal::Unread { .. }) => {
+                let _ = self.stream.set_zero_linger();
+            }
+            Some(refusal) if self.has_part => {
+                if let Some(answer) = refusal.answer() {
+                    // Nothing was written since that part came, so there is room for an answer; if not, the client reads nothing.
+                    let _ = self.stream.try_write(answer.as_bytes());
+                }
+            }
+            Some(Refusal::SlowHead { .. }) => {
+                // ORDERING: Relaxed: read by the process that drops this.
+                self.end.was_idle.store(true, Ordering::Relaxed);
+            }
+            _ => {}
         }
     }
 }
@@ -50,8 +115,8 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.has_part = false;
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.wrote(written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -67,8 +132,8 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.has_part = false;
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
+        self.wrote(written)
     }
 
     fn is_write_vectored(&self) -> bool {
