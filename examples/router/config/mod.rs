@@ -2,7 +2,7 @@
 //!
 //! - `model` is what is read.
 //! - `sections` and `outlets` know the fields: their names, defaults and ranges, and what to write instead of a mistake.
-//! - `reader` knows TOML and places.
+//! - `reader` knows TOML and places; `syntax` finds the place in what is no TOML.
 //!
 //! Everything is checked before anything starts: the syntax of every condition, that each sink exists, that no two sinks write to
 //! one file. `data/demo.toml` is an example; the fields are:
@@ -35,6 +35,7 @@ mod model;
 mod outlets;
 mod reader;
 mod sections;
+mod syntax;
 
 pub(crate) use model::{Config, Limits, SinkConfig, SinkKind, WebhookConfig};
 pub(crate) use reader::nearest;

@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::outlets::sinks;
 use super::reader::{Mistakes, Placed, Table, integer, nearest};
+use super::syntax::field_at;
 use super::{Config, Limits, SinkConfig};
 use crate::condition::Language;
 use crate::fields::{Projection, split_path};
@@ -22,7 +23,8 @@ pub(super) fn read(file: &str, source: &str) -> Result<Config, String> {
         Ok(document) => document,
         Err(e) => {
             let at = e.span().map_or(0, |span| span.start);
-            mistakes.add(at, "", format!("not TOML: {}", e.message()));
+            let field = field_at(source, at);
+            mistakes.add(at, &field, format!("not TOML: {}", e.message()));
             return Err(mistakes.to_string());
         }
     };

@@ -52,7 +52,10 @@ fn a_mistake_names_file_line_and_field() {
             "drain = '5'",
             "r.toml:1: drain: is \"5\"; write a time such as \"500ms\", \"10s\" or \"2m\"",
         ),
-        ("a = = 1", "r.toml:1: not TOML: extra `=`, expected nothing"),
+        (
+            "a = = 1",
+            "r.toml:1: a: not TOML: extra `=`, expected nothing",
+        ),
         (
             "[input]\nhttp = 'nowhere'",
             "r.toml:2: input.http: \"nowhere\" is not an address; write \"127.0.0.1:8080\", or \"8080\" for that port on loopback",

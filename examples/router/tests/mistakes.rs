@@ -29,6 +29,17 @@ fn a_mistake_names_file_line_and_field() {
 }
 
 #[test]
+fn what_is_no_toml_is_named_with_its_field() {
+    let config = "[input]\nhttp = \"0\"\n\n[sinks.all]\ntype = \"file\"\npath = all.ndjson\n";
+    let told = refused("no-toml", config, &["serve", "--config", "router.toml"]);
+    let want = "router: router.toml:6: sinks.all.path: not TOML: ";
+    assert!(told.starts_with(want), "{told}");
+    let config = "[[rules]]\nsinks = []\n[[rules]]\nsinks = [\n  \"all\"\n  \"rest\"\n]\n";
+    let told = refused("no-toml", config, &["serve", "--config", "router.toml"]);
+    assert!(told.contains(": rules[1].sinks: not TOML: "), "{told}");
+}
+
+#[test]
 fn nothing_to_listen_on_is_a_mistake() {
     let config = "[sinks.all]\ntype = \"null\"\n[default]\nsinks = [\"all\"]\n";
     let told = refused("deaf", config, &["serve", "--config", "router.toml"]);
