@@ -106,15 +106,22 @@ impl Cutter {
         }
     }
 
-    /// Takes the next bytes and gives `each` what is complete, in order.
-    pub(crate) fn push(&mut self, bytes: &[u8], mut each: impl FnMut(Cut)) {
-        let mut bytes = self.unmarked(bytes);
+    /// Takes bytes from the front of `bytes` up to the next cut, or all of them if there is none.
+    ///
+    /// One at a time, because tiny lines take many times their size once they are cut.
+    pub(crate) fn next(&mut self, bytes: &mut &[u8]) -> Option<Cut> {
+        *bytes = self.unmarked(bytes);
         while !bytes.is_empty() {
-            bytes = match &mut self.skipping {
-                Some(_) => self.skip(bytes, &mut each),
-                None => self.cut(bytes, &mut each),
+            let (cut, rest) = match &mut self.skipping {
+                Some(_) => self.skip(bytes),
+                None => self.cut(bytes),
             };
+            *bytes = rest;
+            if cut.is_some() {
+                return cut;
+            }
         }
+        None
     }
 
     /// Passes over a byte order mark, which may come in pieces.
@@ -170,27 +177,27 @@ impl Cutter {
     }
 
     /// Passes over the rest of a line that is over the limit.
-    fn skip<'b>(&mut self, bytes: &'b [u8], each: &mut impl FnMut(Cut)) -> &'b [u8] {
+    fn skip<'b>(&mut self, bytes: &'b [u8]) -> (Option<Cut>, &'b [u8]) {
         let Some(mut skipped) = self.skipping.take() else {
-            return bytes;
+            return (None, bytes);
         };
         match memchr(b'\n', bytes) {
             Some(end) => {
                 skipped.add(&bytes[..end]);
                 skipped.end();
-                each(self.oversized(skipped));
-                &bytes[end + 1..]
+                (Some(self.oversized(skipped)), &bytes[end + 1..])
             }
             None => {
                 skipped.add(bytes);
                 self.skipping = Some(skipped);
-                &[]
+                (None, &[])
             }
         }
     }
 
     /// Cuts lines off until a batch is full, a line is over the limit, or `bytes` holds no line ending any more.
-    fn cut<'b>(&mut self, bytes: &'b [u8], each: &mut impl FnMut(Cut)) -> &'b [u8] {
+    fn cut<'b>(&mut self, bytes: &'b [u8]) -> (Option<Cut>, &'b [u8]) {
+        let mut lines = None;
         let mut ends = Vec::new();
         let carried = self.partial.len();
         let mut start = 0;
@@ -214,15 +221,15 @@ impl Cutter {
             let first = self.line;
             self.line += ends.len() as u64;
             let full = ends.len() == BATCH_LINES;
-            each(Cut::Lines(Lines::new(first, whole, ends)));
+            lines = Some(Cut::Lines(Lines::new(first, whole, ends)));
             if full {
-                return &bytes[rest..];
+                return (lines, &bytes[rest..]);
             }
         }
         self.keep(&bytes[rest..]);
         match &self.skipping {
-            Some(_) => &bytes[rest..],
-            None => &[],
+            Some(_) => (lines, &bytes[rest..]),
+            None => (lines, &[]),
         }
     }
 
@@ -275,8 +282,11 @@ mod tests {
             }
             Cut::Oversized { line, bytes, .. } => seen.push(format!("{line}!{bytes}")),
         };
-        for piece in text.chunks(piece) {
-            cutter.push(piece, &mut describe);
+        for mut piece in text.chunks(piece) {
+            while let Some(cut) = cutter.next(&mut piece) {
+                describe(cut);
+            }
+            assert!(piece.is_empty());
         }
         if let Some(last) = cutter.finish() {
             describe(last);
@@ -338,7 +348,7 @@ mod tests {
     fn an_endless_line_takes_no_memory() {
         let mut cutter = Cutter::new(1 << 20);
         for _ in 0..64 {
-            cutter.push(&[b'x'; 1 << 20], |cut| panic!("{cut:?}"));
+            assert_eq!(cutter.next(&mut &[b'x'; 1 << 20][..]), None);
             assert!(cutter.partial.capacity() <= 2 << 20);
         }
         let Some(Cut::Oversized { line, start, bytes }) = cutter.finish() else {
@@ -350,7 +360,9 @@ mod tests {
     #[test]
     fn a_stream_that_breaks_off_leaves_its_incomplete_line() {
         let mut cutter = Cutter::new(100);
-        cutter.push(b"one\ntwo", |_| ());
+        let mut bytes = &b"one\ntwo"[..];
+        assert!(cutter.next(&mut bytes).is_some());
+        assert!(cutter.next(&mut bytes).is_none() && bytes.is_empty());
         assert_eq!(cutter.line(), 2);
         assert_eq!(cutter.broken().as_deref(), Some(&b"two"[..]));
         assert_eq!(cutter.broken(), None);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use memchr::memchr_iter;
 use roundrock::prelude::*;
 
 use crate::config::Limits;
@@ -54,11 +55,10 @@ impl<'p> Intake<'p> {
     /// Takes in the next bytes; waits until the workers have all lines that are complete.
     ///
     /// All of them are counted before the first is sent: if this wait is given up, the books show the rest as lost.
-    pub(super) async fn push(&mut self, bytes: &[u8]) -> Result<()> {
-        let mut cuts = Vec::new();
-        self.cutter.push(bytes, |cut| cuts.push(cut));
-        self.port.books.received(cuts.iter().map(Cut::len).sum());
-        for cut in cuts {
+    pub(super) async fn push(&mut self, mut bytes: &[u8]) -> Result<()> {
+        // Each line ending completes a line, whatever is in it.
+        self.port.books.received(memchr_iter(b'\n', bytes).count());
+        while let Some(cut) = self.cutter.next(&mut bytes) {
             self.pass(cut).await?;
         }
         Ok(())
