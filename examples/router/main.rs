@@ -17,7 +17,8 @@
 //! - `compose` below is the picture above: every process, every channel, nothing hidden.
 //! - A full sink stops the workers, these stop the sources, and these stop reading from their clients. No queue grows.
 //! - Nothing is lost. `in = out + dead` at the end, or the exit code is 4; `stats` says who counts what.
-//! - Lines travel in batches of at most 256 (`event`), so that a hand-over costs little per event.
+//! - Lines travel in batches of at most 256 (`event`), so that a hand-over costs little per event. Several workers take batches in turn,
+//!   so lines may leave in another order than they came; with `workers = 1` they do not.
 //!
 //! | file | role |
 //! |---|---|

@@ -1,7 +1,8 @@
 //! The workers: each takes a batch, applies the rules to its lines, and hands parcels to the sinks.
 //!
 //! A worker takes the next batch only when every sink has room for what the last one gave: so a slow sink slows the workers, they
-//! slow the sources, and these slow their clients. All workers share one input; within a batch, events keep their order.
+//! slow the sources, and these slow their clients. All workers share one input, so batches overtake each
+//! other; within a batch, events keep their order.
 
 use std::sync::Arc;
 

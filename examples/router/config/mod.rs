@@ -9,7 +9,7 @@
 //!
 //! | field | default | meaning |
 //! |---|---|---|
-//! | `workers` | one for each CPU | processes that apply the rules, 1 to 256 |
+//! | `workers` | one for each CPU | processes that apply the rules, 1 to 256; with more than one, lines come out in another order |
 //! | `dead_letters` | `dead.ndjson` | file for what could not be delivered, with the reason |
 //! | `drain` | `10s` | time for what is under way when the router is stopped; the rest becomes dead letters |
 //! | `input.http`, `input.tcp` | none | `host:port` or `port` (then on loopback) to listen on |
@@ -27,6 +27,10 @@
 //! | `rules[].keep` | all | fields to keep, by dotted path |
 //! | `rules[].add` | none | fields to add: values, or `{ cel = "…" }` to compute one |
 //! | `default.sinks`, `.keep`, `.add` | | for events that no rule matches |
+//!
+//! Order: several workers take batches of up to 256 lines from an input in turn, so between an input and a file the batches change
+//! places; within a batch lines keep their order. With `workers = 1` a file has the lines of each input in the order in which they
+//! were sent. A webhook keeps it only if `parallel = 1` as well.
 //!
 //! Paths of files are relative to the working directory. What clients send takes at most about twice `line_bytes` of memory for each of
 //! the `connections`, whatever it is.

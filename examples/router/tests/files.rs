@@ -130,3 +130,19 @@ fn added_values_are_what_the_configuration_says() {
         "{\"a\":1.5,\"b\":1050.0,\"c\":[1,2.5],\"d\":{\"e\":7,\"f\":true},\"g\":18446744073709551615,\"h\":\"1979-05-27\"}\n"
     );
 }
+
+/// Several workers may change the order of batches, one does not: as `--help` says.
+#[test]
+fn one_worker_keeps_the_order_of_an_input() {
+    let folder = folder("order");
+    let config = "workers = 1\n[sinks.all]\ntype = 'file'\npath = 'all.ndjson'\n[default]\nsinks = ['all']\n";
+    fs::write(folder.join("router.toml"), config).unwrap();
+    let lines: String = (0..20_000).map(|n| format!("{{\"n\":{n}}}\n")).collect();
+    fs::write(folder.join("a.ndjson"), &lines).unwrap();
+    let arguments = ["a.ndjson", "--config", "router.toml", "--json"];
+    Router::start(&folder, &arguments).wait().books();
+    let out = fs::read_to_string(folder.join("all.ndjson")).unwrap();
+    assert!(out == lines, "the order has changed");
+    let help = Router::start(&folder, &["--help"]).wait().stdout;
+    assert!(help.contains("`workers = 1` keeps the order"), "{help}");
+}
