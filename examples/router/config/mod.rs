@@ -15,8 +15,8 @@
 //! | `input.http`, `input.tcp` | none | `host:port` or `port` (then on loopback) to listen on |
 //! | `limits.line_bytes` | 1048576 | longest line |
 //! | `limits.body_bytes` | 67108864 | longest body of a request |
-//! | `limits.connections` | 64 | clients that are served at the same time: TCP connections, and requests over HTTP; 1 to 4096 |
-//! | `limits.client_timeout` | `10s` | how long a client may let the router wait |
+//! | `limits.connections` | 64 | clients that are served at the same time: TCP connections, and requests over HTTP; 1 to 4096. Over HTTP, 64 more connections may be open |
+//! | `limits.client_timeout` | `10s` | how long a client may let the router wait: with the head of a request, with lines, with reading answers |
 //! | `sinks.NAME.type` | | `file`, `webhook`, `stdout` or `null` |
 //! | `sinks.NAME.path`, `.truncate` | , `false` | of a file: lines are added to what is there unless `truncate` |
 //! | `sinks.NAME.url` | | of a webhook: `http://…`, gets each event in a `POST` of its own |
@@ -32,7 +32,7 @@
 //! places; within a batch lines keep their order. With `workers = 1` a file has the lines of each input in the order in which they
 //! were sent. A webhook keeps it only if `parallel = 1` as well.
 //!
-//! Paths of files are relative to the working directory. What clients send takes at most about twice `line_bytes` of memory for each of
+//! Paths of files are relative to the working directory. What clients send takes at most a few times `line_bytes` of memory for each of
 //! the `connections`, whatever it is.
 
 mod model;

@@ -7,12 +7,16 @@
 //! | answer | when |
 //! |---|---|
 //! | 200 | all lines were taken in; some may be dead |
-//! | 408 | the client was too slow |
+//! | 408 | the client was too slow; if that was with the head of the request, the answer is plain text |
 //! | 413 | the body, or a line of it, was over the limit; the lines before (and after an oversized line) were taken in |
 //! | 400 | the connection broke off in the body |
 //! | 411 | the body of an HTTP/1.0 request has no length; nothing of it was read |
 //! | 415 | the body is compressed; nothing of it was taken in |
+//! | 431, 414 | the head of the request was too large; the answer has no body |
 //! | 503 | too many requests at a time, or the router is stopping; `accepted` and `dead` tell how many lines it still took |
+//! | 503 | too many connections; the answer is plain text |
+//!
+//! A client that does not read its answers is cut off. It has a dead letter then, as everyone has who is over a limit.
 //!
 //! Lines are taken in order, so `accepted + dead` is also how many lines of the body are done with.
 
@@ -27,7 +31,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http_body_util::BodyExt;
-use roundrock::net::ServeOptions;
+use roundrock::net::{Refused, ServeOptions};
 use roundrock::prelude::*;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -60,6 +64,15 @@ struct Shared {
     requests: Arc<AtomicU64>,
 }
 
+impl Shared {
+    /// The name of the next request in letters and answers.
+    fn next_source(&self) -> String {
+        // ORDERING: Relaxed, the number only has to be unique.
+        let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
+        format!("http-{number}")
+    }
+}
+
 /// Answers on `listener` until `scope` stops; each connection is a process of its own.
 pub(crate) fn serve(listener: TcpListener, port: Port, scope: &Scope) {
     let limits = port.limits;
@@ -72,11 +85,22 @@ pub(crate) fn serve(listener: TcpListener, port: Port, scope: &Scope) {
     let service = Router::new()
         .route("/events", post(events))
         .route("/stats", get(stats))
-        .with_state(shared);
+        .with_state(shared.clone());
     ServeOptions::new()
         .max_connections(limits.connections + MORE_CONNECTIONS)
+        .turn_away(true)
         .header_timeout(limits.client_timeout)
+        .write_timeout(limits.client_timeout)
+        .on_refused(move |refused| write_off(shared.clone(), refused))
         .serve(listener, service, scope);
+}
+
+/// Writes the dead letter of a client that was given up outside of a request.
+async fn write_off(shared: Shared, refused: Refused) {
+    let source = shared.next_source();
+    let mut intake = Intake::new(&shared.port, &source, None);
+    // It fails if there are no dead letters any more; the books show it then.
+    let _ = intake.cut_off(&refused.to_string()).await;
 }
 
 /// `GET /stats`.
@@ -112,9 +136,7 @@ struct Early {
 }
 
 async fn take_request(shared: Shared, request: Request) -> Result<Response> {
-    // ORDERING: Relaxed, the number only has to be unique.
-    let number = shared.requests.fetch_add(1, Ordering::Relaxed) + 1;
-    let source = format!("http-{number}");
+    let source = shared.next_source();
     let (report, counts) = oneshot();
     let mut intake = Intake::new(&shared.port, &source, Some(Receipt::new(report)));
     let asks_first = request.headers().contains_key(header::EXPECT);

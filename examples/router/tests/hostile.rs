@@ -164,9 +164,16 @@ fn what_is_no_proper_request_is_refused_and_the_next_one_is_answered() {
     }
     router.terminate();
     let books = router.wait().books();
+    // Only one of them was over a limit.
     assert_eq!(
         (&books["events_in"], &books["dead"]),
-        (&0.into(), &0.into())
+        (&1.into(), &1.into())
+    );
+    let letter = &letters(&folder)[0];
+    let reason = letter["reason"].as_str().unwrap();
+    assert!(
+        reason.starts_with("the head of the request is too large (client 127.0.0.1:"),
+        "{letter}"
     );
 }
 

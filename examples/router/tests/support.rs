@@ -247,6 +247,13 @@ impl Http {
         Self { stream, answers }
     }
 
+    /// The same connection, for another thread that sends.
+    pub(crate) fn twin(&self) -> Self {
+        let stream = self.stream.try_clone().unwrap();
+        let answers = BufReader::new(self.stream.try_clone().unwrap());
+        Self { stream, answers }
+    }
+
     /// Sends bytes as they are; whether the router took them.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.stream.write_all(bytes.as_ref()).is_ok()

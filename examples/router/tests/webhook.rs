@@ -383,3 +383,23 @@ fn a_webhook_that_begins_late_has_the_rest_of_the_drain() {
         "{late}"
     );
 }
+
+/// A webhook that takes requests and never answers is waited for no longer than its timeout and the time to drain.
+#[test]
+fn a_stop_does_not_wait_for_a_silent_webhook() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = folder("silent-stop");
+    let config = format!(
+        "drain = '100ms'\n[input]\nhttp = '0'\n[sinks.hook]\ntype = 'webhook'\nurl = 'http://{}/'\nattempts = 100\nbackoff = '1ms'\ntimeout = '500ms'\n[default]\nsinks = ['hook']\n",
+        silent.local_addr().unwrap()
+    );
+    let (router, address) = Router::serve(&folder, &config);
+    let body: String = (0..600).map(|n| format!("{{\"n\":{n}}}\n")).collect();
+    assert_eq!(Http::connect(address).post(body).1["accepted"], 600);
+    // A request is under way, which nobody will answer.
+    let _taken = silent.accept().unwrap();
+    router.terminate();
+    let books = router.wait().books();
+    assert_eq!(books["dead"], 600);
+    assert_eq!(letters(&folder).len(), 600);
+}
