@@ -4,7 +4,8 @@
 # - the bugs themselves and the ten programs of tests/sim/hashes.txt, whose traces and hashes must be those that `cargo test`
 #   compares in a debug build;
 # - the oracle of the search for leaks with 100,000 random systems, as ci/oracle.sh, and its negative controls with 10,000 schedules
-#   each.
+#   each;
+# - the examples, as the README's command builds them.
 # A number as argument sets the seeds of the twins, for a longer search by hand.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,3 +14,4 @@ run() { cargo test --release --quiet -p roundrock-tests "$@"; }
 PLANTED_SEEDS="${1:-10000}" run --test planted --test sim
 ci/oracle.sh
 ROUNDROCK_SEEDS=10000 run --test kernels -- negative:: kept::
+ci/examples.sh release

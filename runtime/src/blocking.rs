@@ -34,7 +34,8 @@ use crate::process::exit::Fault;
 use crate::scheduler::worker;
 use crate::scope::{Late, ScopeInner};
 use crate::sim::here;
-use crate::supervise::Lineage;
+use crate::supervise::{Held, Lineage};
+
 use crate::sync::thread::{self, Thread};
 use crate::sync::{Body, Guard, Lock, thread_local};
 use crate::system::life;
@@ -386,7 +387,10 @@ pub(crate) async fn process_job<T: Send + 'static>(
     future: impl Future<Output = T> + Send + 'static,
 ) -> Option<T> {
     let process = current::task()?;
+    // A job cannot be killed with its process: until it returns, the next incarnation of a supervised child waits.
+    let held = process.lineage().map(Lineage::hold);
     let waiting = submit(lane, move |post| {
+        let _held = held;
         let _attached = current::attach(process);
         drop(JOB.with(|job| job.replace(Some(Arc::clone(post)))));
         let result = catch_unwind(AssertUnwindSafe(|| block_on(future)));
@@ -413,18 +417,15 @@ fn submit<T: Send + 'static>(
         let counts = Arc::clone(&task.system().threads(lane).counts);
         let first = task.scheduler().remotes.first();
         let channels = first.map(|remote| Arc::clone(&remote.channels));
-        // A job cannot be killed with its process: until it returns, the next incarnation of a supervised child waits.
-        let held = task.lineage().map(Lineage::hold);
         let slot = task.slot();
-        Some((counts, channels, held, slot.id(), slot.origin()))
+        Some((counts, channels, slot.id(), slot.origin()))
     });
-    let Some((counts, channels, held, process, origin)) = of else {
+    let Some((counts, channels, process, origin)) = of else {
         panic!(
             "`blocking` needs a Roundrock system: await it in a process, or just call the function"
         )
     };
     let run: Job = Box::new(move || {
-        let _held = held;
         {
             let mut state = shared.post.0.lock();
             if state.left {
@@ -516,23 +517,32 @@ impl<T> Drop for Waiting<T> {
     }
 }
 
-/// A job whose process has gone. It cannot be ended, so the scope of the process waits for it.
+/// A job whose process has gone. It cannot be ended, so the scope of the process waits for it, and the next incarnation of a supervised
+/// child.
 #[derive(Debug)]
-struct Abandoned(Arc<ScopeInner>, u64);
+struct Abandoned {
+    scope: Arc<ScopeInner>,
+    id: u64,
+    _held: Option<Held>,
+}
 
 impl Abandoned {
     fn of(process: &Header) -> Option<Self> {
         let scope = Arc::clone(process.scope()?);
         scope.enter();
         let id = scope.system.jobs.enter(Arc::clone(&scope), process);
-        Some(Self(scope, id))
+        Some(Self {
+            scope,
+            id,
+            _held: process.lineage().map(Lineage::hold),
+        })
     }
 }
 
 impl Drop for Abandoned {
     fn drop(&mut self) {
-        self.0.system.jobs.leave(self.1);
-        self.0.leave();
+        self.scope.system.jobs.leave(self.id);
+        self.scope.leave();
     }
 }
 

@@ -289,15 +289,16 @@ impl<E: AnyError> From<E> for Error {
     }
 }
 
-/// The box keeps the place for an [`Error`] that is made of it again. What the error was is its source.
+/// The box keeps the place for an [`Error`] that is made of it again. What the error was is its source. One that says that another
+/// process has ended stays as it is, for who looks at it asks for its source.
 impl From<Error> for Boxed {
     fn from(error: Error) -> Self {
         match error.site {
-            Some(site) => Box::new(Placed {
+            Some(site) if !is_consequence(&error) => Box::new(Placed {
                 source: error.source,
                 site,
             }),
-            None => error.source,
+            _ => error.source,
         }
     }
 }

@@ -362,3 +362,21 @@ fn stop_ends_a_wait_that_nobody_in_the_scope_feeds() {
         Ok(())
     });
 }
+
+/// A send that gives up leaves the line, also while its future is still there: the next one has its turn.
+#[test]
+fn p12_a_send_that_gave_up_leaves_the_line() {
+    on_workers(|_scope| async move {
+        let (news, reader) = broadcast(1).overflow(Overflow::Wait);
+        news.send(0).await?;
+        let reads = async {
+            sleep(millis(20)).await;
+            (reader.recv().await, reader.recv().await)
+        };
+        let (late, sent, read) = join!(news.send(1).within(millis(1)), news.send(2), reads);
+        assert_eq!(late.expect_err("there is no room").into_inner(), 1);
+        sent?;
+        assert_eq!(read, (Some(Ok(0)), Some(Ok(2))));
+        Ok(())
+    });
+}

@@ -308,6 +308,9 @@ fn a_pool_of_functions_is_stopped_and_killed() {
         let (done, _results) = bounded(8);
         let pool = scope.pool(2, works(inbox, done));
         jobs.send(1).await?;
+        // Also if it was told to stop before, which has all the time that there is; the room keeps it from ending.
+        let _room = jobs.ready().await?;
+        pool.stop();
         pool.kill();
         assert_eq!(pool.done().await.kind(), "killed");
         while !jobs.is_closed() {

@@ -15,57 +15,57 @@ use crate::control::{control_anywhere, control_of, give, instance};
 use crate::kept::begun;
 use crate::kit::{Lab, Meet, WaitKind, lab};
 
+/// How many ticks are going on, which end when they may.
+#[derive(Debug, Clone, Default)]
+struct Ticks {
+    on: Arc<AtomicBool>,
+    may_end: Arc<AtomicBool>,
+}
+
+#[process]
+#[derive(Debug, Clone)]
+struct Worker {
+    ticks: Ticks,
+}
+
+#[handlers]
+impl Worker {
+    #[every("5ms")]
+    fn tick(&mut self) {
+        self.ticks.on.store(true, Ordering::SeqCst);
+        while !self.ticks.may_end.load(Ordering::SeqCst) {
+            thread::yield_now();
+        }
+    }
+
+    async fn until(&mut self, go: Receiver<()>) {
+        go.recv().await;
+    }
+}
+
+/// The first call waits for this process, which waits for the second one.
+#[process]
+async fn asks(
+    pool: &WorkerHandle,
+    own: &Sender<()>,
+    first: Receiver<()>,
+    second: Receiver<()>,
+    ticks: Ticks,
+) -> Result<()> {
+    pool.until(first).send().await?;
+    // The other worker is in its tick, and has looked at the mailbox before.
+    while !ticks.on.load(Ordering::SeqCst) {
+        yield_now().await;
+    }
+    pool.until(second).await?;
+    let _ = own;
+    Ok(())
+}
+
 /// A worker of a pool looked at its mailbox before its tick, took a call right after it, and has that in hand: it is not free for the
 /// next one.
 #[test]
 fn worker_that_took_a_call_after_its_tick() {
-    /// How many ticks are going on, which end when they may.
-    #[derive(Debug, Clone, Default)]
-    struct Ticks {
-        on: Arc<AtomicBool>,
-        may_end: Arc<AtomicBool>,
-    }
-
-    #[process]
-    #[derive(Debug, Clone)]
-    struct Worker {
-        ticks: Ticks,
-    }
-
-    #[handlers]
-    impl Worker {
-        #[every("5ms")]
-        fn tick(&mut self) {
-            self.ticks.on.store(true, Ordering::SeqCst);
-            while !self.ticks.may_end.load(Ordering::SeqCst) {
-                thread::yield_now();
-            }
-        }
-
-        async fn until(&mut self, go: Receiver<()>) {
-            go.recv().await;
-        }
-    }
-
-    /// The first call waits for this process, which waits for the second one.
-    #[process]
-    async fn asks(
-        pool: &WorkerHandle,
-        own: &Sender<()>,
-        first: Receiver<()>,
-        second: Receiver<()>,
-        ticks: Ticks,
-    ) -> Result<()> {
-        pool.until(first).send().await?;
-        // The other worker is in its tick, and has looked at the mailbox before.
-        while !ticks.on.load(Ordering::SeqCst) {
-            yield_now().await;
-        }
-        pool.until(second).await?;
-        let _ = own;
-        Ok(())
-    }
-
     for _ in 0..20 {
         watched(|stage| {
             let stage = stage.clone();
@@ -95,7 +95,7 @@ fn worker_that_took_a_call_after_its_tick() {
                 let mut proven = None;
                 for _ in 0..300 {
                     let leaks = system.leaks().into_iter();
-                    proven = proven.or_else(|| leaks.filter(Leak::is_proven).last());
+                    proven = proven.or_else(|| leaks.rev().find(Leak::is_proven));
                     yield_now().await;
                 }
                 release.send(()).await?;

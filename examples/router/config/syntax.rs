@@ -24,7 +24,7 @@ pub(super) fn field_at(source: &str, at: usize) -> String {
             (table, field, open) = (numbered(name, &lists), "", 0);
         }
         begin += line.len();
-        let is_last = at < begin;
+        let is_last = at < begin || begin == source.len();
         let name = key(text);
         let is_named = text[name.len()..].trim_start().starts_with('=');
         let is_begun = is_last && open == 0 && !name.starts_with(['"', '\'']);

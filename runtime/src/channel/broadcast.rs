@@ -511,7 +511,7 @@ impl<'a, T> BroadcastSending<'a, T> {
     /// Gives up after this time.
     ///
     /// # Errors
-    /// [`SendTimeoutError`] with the message: the time was up, or no receiver is left.
+    /// [`SendTimeoutError`](crate::channel::SendTimeoutError) with the message: the time was up, or no receiver is left.
     ///
     /// # Examples
     /// ```
@@ -528,9 +528,27 @@ impl<'a, T> BroadcastSending<'a, T> {
         BroadcastSendingWithin::new(self, limit)
     }
 
-    /// Takes the message back.
+    /// Takes the message back, and leaves the line.
     pub(super) fn give_up(&mut self) -> Option<T> {
-        self.message.take()
+        let message = self.message.take()?;
+        self.sender.shared.state.lock().book.losses.refuse();
+        self.leave();
+        Some(message)
+    }
+
+    fn leave(&mut self) {
+        if self.ticket == 0 {
+            return;
+        }
+        let mut state = self.sender.shared.state.lock();
+        let waker = state.sending.leave(&mut self.ticket);
+        // It may have been woken for room that it will not use.
+        let next = state.offer_room();
+        drop(state);
+        drop(waker);
+        if let Some(next) = next {
+            next.wake();
+        }
     }
 }
 
@@ -579,17 +597,7 @@ impl<T: 'static> Future for BroadcastSending<'_, T> {
 
 impl<T> Drop for BroadcastSending<'_, T> {
     fn drop(&mut self) {
-        if self.ticket != 0 {
-            let mut state = self.sender.shared.state.lock();
-            let waker = state.sending.leave(&mut self.ticket);
-            // It may have been woken for room that it will not use.
-            let next = state.offer_room();
-            drop(state);
-            drop(waker);
-            if let Some(next) = next {
-                next.wake();
-            }
-        }
+        self.leave();
     }
 }
 

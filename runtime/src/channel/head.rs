@@ -279,8 +279,10 @@ impl Drop for Left {
     #[inline]
     fn drop(&mut self) {
         if self.alone {
+            // SAFETY: whoever made this knows the core alone.
+            let free = unsafe { self.head.as_ref() }.vtable.free;
             // SAFETY: nobody knows the core any more; the table fits it.
-            unsafe { (self.head.as_ref().vtable.free)(self.head) };
+            unsafe { free(self.head) };
         } else {
             // SAFETY: whoever made this owns a weak count, and gives it up with this.
             unsafe { release(self.head, Side::Weak) };

@@ -359,9 +359,10 @@ impl Shard {
         self.for_each(|head| {
             let object = head.as_ptr().addr() as u64;
             if wanted.contains(&object) {
-                // SAFETY: the list is locked, and its channels are alive; the table fits the core that this is the head of.
-                let stats = unsafe { (head.as_ref().vtable.stats)(head) };
-                if stats.permits > 0 {
+                // SAFETY: the list is locked, and its channels are alive.
+                let stats = unsafe { head.as_ref() }.vtable.stats;
+                // SAFETY: as above; the table fits the core that this is the head of.
+                if unsafe { stats(head) }.permits > 0 {
                     found(object);
                 }
             }

@@ -124,16 +124,19 @@ where
             connection.as_mut().graceful_shutdown();
         }
         let mut served = connection.as_mut().poll(cx);
-        let late = served
-            .is_pending()
-            .then(|| deadlines.late(alarm.as_mut(), cx));
-        match late.flatten() {
-            None => {}
-            Some(Late::Head) => served = connection.as_mut().poll(cx),
-            Some(Late::Write) => {
-                let limit = options.write_timeout;
-                let _ = end.refusal.set(Refusal::Unread { limit });
-                return Poll::Ready(Ok(()));
+        // A poll that completes a head at the last moment may begin something else that can be late.
+        for _ in 0..2 {
+            let late = served
+                .is_pending()
+                .then(|| deadlines.late(alarm.as_mut(), cx));
+            let Some(late) = late.flatten() else { break };
+            match late {
+                Late::Head => served = connection.as_mut().poll(cx),
+                Late::Write => {
+                    let limit = options.write_timeout;
+                    let _ = end.refusal.set(Refusal::Unread { limit });
+                    return Poll::Ready(Ok(()));
+                }
             }
         }
         // hyper would wait for the rest of a first head that has begun; after an answer it ends by itself.

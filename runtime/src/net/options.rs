@@ -164,7 +164,7 @@ impl ServeOptions {
     /// # roundrock::System::builder().workers(1).run(async |scope| {
     /// let (refusals, told) = bounded(16);
     /// let server = ServeOptions::new()
-    ///     .header_timeout(millis(20))
+    ///     .header_timeout(millis(300))
     ///     .on_refused(move |refused| {
     ///         let refusals = refusals.clone();
     ///         async move {
@@ -176,7 +176,7 @@ impl ServeOptions {
     /// slow.writable().await?;
     /// slow.try_write(b"GET / HT")?;
     /// let text = told.recv().await.context("one is told")?;
-    /// assert!(text.starts_with("the head of the request was not complete within 20ms (client 127.0.0.1:"));
+    /// assert!(text.starts_with("the head of the request was not complete within 300ms (client 127.0.0.1:"));
     /// # scope.stop(secs(1)).await;
     /// # Ok(()) }).unwrap();
     /// ```

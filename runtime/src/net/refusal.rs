@@ -6,17 +6,22 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 
 use super::server::{Place, unless_stopping};
+use crate::process::exit::contain;
 use crate::scope::Scope;
 use crate::time::timeout;
 
 /// Clients over the limit that are seen off at the same time, each in a process of its own.
 pub(super) const SEEN_OFF: usize = 64;
+
+/// How much of what a client over the limit sends is read after its answer, in bytes.
+const REST: usize = 1 << 18;
 
 /// How long the request of a client over the limit is waited for, and again how long the rest of it is read.
 const SEE_OFF: Duration = Duration::from_secs(1);
@@ -127,24 +132,50 @@ impl fmt::Debug for Tell {
     }
 }
 
-/// Answers a client over the limit.
+/// Tells of a client. The callback is code of the user's, and a panic in it is no matter of the server's.
+pub(super) async fn tell(told: Option<&Tell>, refused: Refused) {
+    const WHAT: &str = "the callback of `on_refused`";
+    let Some(Tell(tell)) = told else { return };
+    let mut telling = None;
+    contain(WHAT, || telling = Some(tell(refused)));
+    let Some(mut telling) = telling else { return };
+    poll_fn(|cx| {
+        let mut polled = Poll::Ready(());
+        contain(WHAT, || polled = telling.as_mut().poll(cx));
+        polled
+    })
+    .await;
+}
+
+/// Answers a client over the limit, and tells of it.
 ///
 /// Most clients read an answer only after they have sent a request, and lose it if the connection is reset meanwhile.
-pub(super) async fn see_off(mut stream: TcpStream, answer: String, scope: Scope, place: Place) {
+pub(super) async fn see_off(
+    mut stream: TcpStream,
+    refused: Refused,
+    told: Option<Tell>,
+    scope: Scope,
+    place: Place,
+) {
     let _place = place;
-    unless_stopping(&scope, timeout(SEE_OFF, stream.readable())).await;
+    let answer = refused.why.answer().unwrap_or_default();
+    // Not `readable`: a new connection counts as that until somebody has looked.
+    unless_stopping(&scope, timeout(SEE_OFF, stream.peek(&mut [0]))).await;
     // It fits into the buffer of a new connection.
     let _ = stream.try_write(answer.as_bytes());
     let _ = poll_fn(|cx| Pin::new(&mut stream).poll_shutdown(cx)).await;
+    tell(told.as_ref(), refused).await;
     unless_stopping(&scope, timeout(SEE_OFF, drop_rest(&stream))).await;
 }
 
-/// Reads until the other side is closed, and drops it.
+/// Reads until the other side is closed, and drops it; no more than [`REST`], for one who sends faster than this reads would keep the
+/// worker.
 async fn drop_rest(stream: &TcpStream) {
-    let mut rest = [0; 1024];
-    while stream.readable().await.is_ok() {
+    let mut rest = [0; 4096];
+    let mut dropped = 0;
+    while dropped < REST && stream.readable().await.is_ok() {
         match stream.try_read(&mut rest) {
-            Ok(length) if length > 0 => {}
+            Ok(length) if length > 0 => dropped += length,
             // It may say that it is readable, and not be.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             _ => return,

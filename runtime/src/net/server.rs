@@ -18,7 +18,7 @@ use tower_service::Service;
 
 use super::connection::{Client, Peer, connection};
 use super::options::ServeOptions;
-use super::refusal::{Refusal, Refused, SEEN_OFF, Tell, see_off};
+use super::refusal::{Refusal, Refused, SEEN_OFF, see_off, tell};
 use crate::channel::{OwnedPermit, bounded};
 use crate::process::spawn::SpawnOptions;
 use crate::scope::Scope;
@@ -136,18 +136,18 @@ pub(super) async fn accept<S, B>(
                     limit: options.max_connections,
                 },
             };
-            if let Some(Tell(tell)) = &options.refused {
-                tell(refused).await;
-            }
-            let answer = refused.why.answer().unwrap_or_default();
             match doorsteps.try_ready_owned() {
                 Some(place) => {
-                    let leaving = see_off(stream, answer, scope.clone(), place);
+                    let told = options.refused.clone();
+                    let leaving = see_off(stream, refused, told, scope.clone(), place);
                     let _ = scope.inner.spawn(leaving, &leaves);
                 }
                 // No time for good manners.
                 None => {
+                    let answer = refused.why.answer().unwrap_or_default();
                     let _ = stream.try_write(answer.as_bytes());
+                    drop(stream);
+                    tell(options.refused.as_ref(), refused).await;
                 }
             }
             continue;

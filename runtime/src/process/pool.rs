@@ -190,6 +190,8 @@ fn whole(pool: Scope) -> impl Future<Output = crate::Result<()>> {
         fn drop(&mut self) {
             if self.0.alive() > 0 {
                 self.0.inner.begin_stop(Duration::ZERO);
+                // It may have begun before, with all the time that there is.
+                self.0.inner.hasten_stop(Duration::ZERO);
             }
         }
     }

@@ -11,7 +11,8 @@
 //! Of a lock it is known who asked for what is taken. Of a full channel it is known who receives there if all of its receivers are
 //! ports of processes of the scope; a receiver that somebody owns and was not lent may be anywhere.
 //!
-//! Room that was granted and not used yet holds back the end of its channel, as what is queued there does.
+//! Room that was granted and not used yet holds back the end of its channel, as what is queued there does; not for ever, for whoever
+//! has it may not mean to use it.
 //!
 //! Supervised children are told by their supervisor. One that was not told to stop yet waits for its turn, so that what it
 //! waits for beside (a timer, say) is no reason to wait longer for the others.
@@ -41,13 +42,22 @@ pub(super) enum Shown {
 
 /// Tells those processes that their input is over who can be told, as two looks show.
 ///
-/// `scope` is the outermost one that stops.
-pub(super) fn end_inputs(scope: &ScopeInner, before: &[Arc<Seen>], now: &[Arc<Seen>]) -> Shown {
+/// `scope` is the outermost one that stops. `keeps_room`: room that was granted is still waited for.
+pub(super) fn end_inputs(
+    scope: &ScopeInner,
+    before: &[Arc<Seen>],
+    now: &[Arc<Seen>],
+    keeps_room: bool,
+) -> Shown {
     let inside = Inside::of(scope, now);
     if !inside.is_quiet(before) {
         return Shown::Moving;
     }
-    let told = next_to_end(&inside);
+    let granted = match keeps_room {
+        true => granted(scope, now),
+        false => HashSet::new(),
+    };
+    let told = next_to_end(&inside, &granted);
     let mut children: BTreeMap<u64, (&ScopeInner, Vec<_>)> = BTreeMap::new();
     for process in &told {
         match (process.place(), process.input()) {
@@ -84,8 +94,6 @@ struct Inside<'a> {
     received: HashSet<u64>,
     /// The channels that some of them wait to send into, and that nobody outside receives from.
     kept: HashSet<u64>,
-    /// The channels that some of them wait to receive from, and in which somebody has room.
-    granted: HashSet<u64>,
 }
 
 impl<'a> Inside<'a> {
@@ -103,7 +111,6 @@ impl<'a> Inside<'a> {
         Self {
             scope,
             kept: kept(scope, processes),
-            granted: granted(scope, processes),
             processes,
             ids: own.chain(processes.iter().filter_map(whole)).collect(),
             received: receiving.chain(mailboxes.map(Port::object)).collect(),
@@ -236,7 +243,9 @@ fn granted(scope: &ScopeInner, processes: &[Arc<Seen>]) -> HashSet<u64> {
 /// 3. if there are none, children that wait for their turn to stop, and not for an input;
 /// 4. if there are none, children on a thread of their own, of which nobody knows what they wait for;
 /// 5. if all feed each other, the kind that was spawned last: it was made with what leads to the others.
-fn next_to_end<'a>(inside: &Inside<'a>) -> Vec<&'a Arc<Seen>> {
+///
+/// None of them waits for a channel in which room was `granted`.
+fn next_to_end<'a>(inside: &Inside<'a>, granted: &HashSet<u64>) -> Vec<&'a Arc<Seen>> {
     let now = inside.processes;
     // What is held without being a child of a scope that stops ends with the child that it belongs to.
     let open = || {
@@ -245,8 +254,7 @@ fn next_to_end<'a>(inside: &Inside<'a>) -> Vec<&'a Arc<Seen>> {
                 None => !process.is_held(),
                 Some(_) => process.place().is_some(),
             };
-            let has_room =
-                process.kind == WaitKind::Recv && inside.granted.contains(&process.object);
+            let has_room = process.kind == WaitKind::Recv && granted.contains(&process.object);
             may_end && process.receives() && !process.was_told() && !has_room
         })
     };

@@ -43,6 +43,8 @@ use crate::time::sleep::timeout;
 pub(crate) const PATIENCE: Duration = Duration::from_millis(1000);
 const FIRST_LOOK: Duration = Duration::from_millis(1);
 const LAST_LOOK: Duration = Duration::from_millis(50);
+/// How long room that was granted before the stop is waited for at most, and for half of the grace.
+const ROOM: Duration = Duration::from_secs(5);
 /// How long nothing may move in a scope that does not stop, and how rarely it is looked at after a while.
 const QUIET: Duration = Duration::from_secs(1);
 const RARE_LOOK: Duration = Duration::from_secs(10);
@@ -231,6 +233,7 @@ async fn run(scope: &Arc<ScopeInner>, at_start: usize) {
         last: None,
         pause: FIRST_LOOK,
         released: false,
+        room_until: begun + (scope.stop_grace() / 2).min(ROOM),
         search_at: begun,
     };
     // The first look marks everybody.
@@ -292,6 +295,8 @@ struct Stop<'a> {
     pause: Duration,
     /// No supervised child waits for another one any more.
     released: bool,
+    /// Until when room that was granted is waited for.
+    room_until: Instant,
     /// When it is worth another search who waits in a circle.
     search_at: Instant,
 }
@@ -331,7 +336,13 @@ impl Stop<'_> {
         now.of(self.scope).iter().for_each(|process| process.mark());
         let shown = match before.filter(|before| !Arc::ptr_eq(before, &now)) {
             Some(before) if self.is_outermost() => {
-                drain::end_inputs(self.scope, before.of(self.scope), now.of(self.scope))
+                let keeps_room = self.scope.system.scheduler.clock.now() < self.room_until;
+                drain::end_inputs(
+                    self.scope,
+                    before.of(self.scope),
+                    now.of(self.scope),
+                    keeps_room,
+                )
             }
             _ => Shown::Moving,
         };

@@ -29,8 +29,8 @@ const JOB: u32 = u32::MAX;
 /// After what time a step is said not to come back.
 const STUCK: Duration = Duration::from_secs(5);
 
-/// After how many times that the program is ended, if the step has slept in one and the same call all the time.
-const HOPELESS: u32 = 6;
+/// After so many looks, four in the time above, that have all found the step asleep in one and the same call, the program is ended.
+const HOPELESS: u32 = 24;
 
 /// How often this thread has given its core away of itself.
 #[derive(Debug)]
@@ -253,8 +253,8 @@ impl Watchdog {
         let (name, progress) = (name.to_owned(), Arc::clone(progress));
         let mut seen = (progress.steps(), Instant::now());
         let mut told = false;
-        // The call in which every look has found it asleep, and since when.
-        let mut asleep: Option<(String, Instant)> = None;
+        // The call in which every look has found it asleep, and how many did.
+        let mut asleep: Option<(String, u32)> = None;
         let looks = Beside::every(limit / 4, "simulation-watch", move || {
             let steps = progress.steps();
             if steps != seen.0 {
@@ -264,14 +264,12 @@ impl Watchdog {
                 return;
             }
             asleep = progress.asleep_in().map(|call| match asleep.take() {
-                Some((before, since)) if before == call => (call, since),
-                _ => (call, Instant::now()),
+                Some((before, looks)) if before == call => (call, looks + 1),
+                _ => (call, 1),
             });
             let call = asleep.as_ref().map(|(call, _)| call.as_str());
-            let is_hopeless = asleep
-                .as_ref()
-                .is_some_and(|(_, since)| since.elapsed() >= limit * HOPELESS);
-            if is_hopeless {
+            let is_hopeless = asleep.as_ref().is_some_and(|&(_, looks)| looks >= HOPELESS);
+            if is_hopeless && told {
                 let text = progress.stuck(&name, seen.1.elapsed(), call);
                 tell(format!("{text}. The program is ended"), true);
             } else if !told && seen.1.elapsed() >= limit {

@@ -22,6 +22,8 @@ struct Monitor {
     name: String,
     holds: Box<dyn FnMut() -> bool>,
     held: bool,
+    /// It was found to hold in the end at this step: a condition may consume what it looks at.
+    held_at: Option<u64>,
 }
 
 /// The conditions of a run.
@@ -36,6 +38,7 @@ impl Machine {
             name,
             holds,
             held: false,
+            held_at: None,
         });
     }
 
@@ -52,20 +55,24 @@ impl Machine {
         self.look_at(&[When::Eventually]);
     }
 
-    /// Whether all conditions hold that must in the end. One that panics does, until the end, which says so.
+    /// Whether all conditions hold that must in the end. The check at the end does not ask them again in this step; one that panics
+    /// does not hold, and is reported there.
     pub(crate) fn holds_eventually(&self) -> bool {
         let mut monitors = std::mem::take(&mut *self.monitors.borrow_mut());
-        let mut eventually = monitors
-            .0
-            .iter_mut()
-            .filter(|it| it.when == When::Eventually);
-        // UNWIND: it is asked again at the end, which reports the panic.
-        let holds =
-            |it: &mut Monitor| catch_unwind(AssertUnwindSafe(|| (it.holds)())).unwrap_or(true);
-        let hold = eventually.all(holds);
+        let now = Some(self.steps.get());
+        let mut all = true;
+        for monitor in &mut monitors.0 {
+            if monitor.when != When::Eventually || monitor.held_at == now {
+                continue;
+            }
+            // UNWIND: it is asked again at the end, which reports the panic.
+            let holds = catch_unwind(AssertUnwindSafe(|| (monitor.holds)())).unwrap_or(false);
+            monitor.held_at = now.filter(|_| holds);
+            all &= holds;
+        }
         let added = std::mem::replace(&mut *self.monitors.borrow_mut(), monitors);
         self.monitors.borrow_mut().0.extend(added.0);
-        hold
+        all
     }
 
     #[cold]
@@ -74,6 +81,9 @@ impl Machine {
         let mut monitors = std::mem::take(&mut *self.monitors.borrow_mut());
         for monitor in &mut monitors.0 {
             if !which.contains(&monitor.when) || monitor.when == When::Sometimes && monitor.held {
+                continue;
+            }
+            if monitor.held_at == Some(self.steps.get()) {
                 continue;
             }
             // UNWIND: the run ends, and a condition that panicked is not asked again.

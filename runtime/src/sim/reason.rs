@@ -286,20 +286,14 @@ impl fmt::Display for Reason {
             Self::Panicked {
                 process,
                 message,
-                site: Some(site),
-            } => write!(f, "`{process}` panicked at {site}: {message}"),
-            Self::Panicked {
-                process, message, ..
-            } => write!(f, "`{process}` panicked: {message}"),
+                site,
+            } => ended(f, process, "panicked", site.as_deref(), message),
             Self::Failed {
                 process,
                 error,
-                site: Some(site),
-            } => write!(f, "`{process}` failed at {site}: {error}"),
-            Self::Failed { process, error, .. } => write!(f, "`{process}` failed: {error}"),
-            Self::Deadlock => {
-                f.write_str("deadlock: the test waits, nothing can run, and no timer is armed")
-            }
+                site,
+            } => ended(f, process, "failed", site.as_deref(), error),
+            Self::Deadlock => f.write_str(DEADLOCK),
             Self::Stuck(proofs) => {
                 f.write_str(
                     "deadlock: the test can never go on, though others do, driven by timers:",
@@ -358,6 +352,23 @@ impl fmt::Display for Reason {
             Self::Nondeterministic(text) => write!(f, "the test is not deterministic: {text}"),
         }
     }
+}
+
+const DEADLOCK: &str = "deadlock: the test waits, nothing can run, and no timer is armed";
+
+/// How a process ended that should not have.
+fn ended(
+    f: &mut fmt::Formatter<'_>,
+    process: &str,
+    how: &str,
+    site: Option<&str>,
+    text: &str,
+) -> fmt::Result {
+    write!(f, "`{process}` {how}")?;
+    if let Some(site) = site {
+        write!(f, " at {site}")?;
+    }
+    write!(f, ": {text}")
 }
 
 /// Time that moves is no proof of progress, but in a circle without a timer it stands still.

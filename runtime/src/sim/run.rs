@@ -491,7 +491,9 @@ impl Run<'_> {
         let next = self
             .next_moment()
             .filter(|&next| next <= since.saturating_add(grace));
-        let (Some(next), false) = (next, self.has_failed()) else {
+        // Whoever goes on and on would use up the steps of the run.
+        let is_long = machine.steps.get() > machine.max_steps / 2;
+        let (Some(next), false) = (next, self.has_failed() || is_long) else {
             return false;
         };
         let waits = moves < LAST_MOVES && quiet::somebody_only_sleeps(&machine.scheduler)

@@ -539,10 +539,12 @@ impl Search<'_> {
                 };
                 // Where the kernel says what a thread does, one that was in no call was kept waiting by the machine: for a page of
                 // memory, say.
-                if reason.names_a_call() || chance == LOOKS && !self.progress.tells_calls() {
+                let is_last =
+                    chance == LOOKS || chance > LOOKS / 2 && since.elapsed() >= LONG_ENOUGH;
+                if reason.names_a_call() || is_last && !self.progress.tells_calls() {
                     return Some(self.failure(reason, seed, second));
                 }
-                if since.elapsed() >= LONG_ENOUGH && chance > LOOKS / 2 {
+                if is_last {
                     break;
                 }
             }

@@ -60,6 +60,7 @@ struct State {
 }
 
 /// Something of an incarnation that has not ended; see [`Lineage::hold`].
+#[derive(Debug)]
 pub(crate) struct Held(Arc<Lineage>);
 
 impl Lineage {

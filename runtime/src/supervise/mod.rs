@@ -43,7 +43,5 @@ mod table;
 pub use builder::{Remade, Supervise, Supervised};
 pub use child::Restart;
 pub use escalation::GaveUp;
-#[cfg(all(test, loom))]
-pub(crate) use lineage::Held;
-pub(crate) use lineage::Lineage;
+pub(crate) use lineage::{Held, Lineage};
 pub(crate) use supervisor::{Event, Supervisor};
