@@ -17,6 +17,6 @@ if cargo tree -p roundrock --no-default-features -e normal,build --prefix none |
 fi
 
 # Everything but I/O works without default features. What is long because it is random, or must happen often, was run with all of them.
-cargo test --quiet -p roundrock --lib --no-default-features
-cargo test --quiet -p roundrock-tests --no-default-features --test behaviour -- \
+# In one call, for the second takes long to compile, and on one processor.
+cargo test --quiet -p roundrock -p roundrock-tests --no-default-features --lib --test behaviour -- \
     --skip random:: --skip linearizable:: --skip never_hang --skip no_call_is_refused --skip ten_thousand

@@ -247,8 +247,16 @@ fn a_receive_given_away_with_its_message() {
         let (meet, (away, given)) = (Meet::default(), mpsc::channel::<Receive>());
         let ((out, input), (done, is_done)) = (rendezvous(), rendezvous());
         scope.spawn(sends(meet.clone(), out, is_done));
+        let handed = meet.clone();
         let takes = scope.spawn(takes(meet, Arc::new(input), done, away));
-        instance(takes, move || drop(given.recv()))
+        instance(takes, move || {
+            let first = given.recv();
+            // Dropped before the message is in it, it would be no receive that somebody sends to.
+            while handed.count() < 2 {
+                thread::yield_now();
+            }
+            drop(first);
+        })
     });
 }
 
