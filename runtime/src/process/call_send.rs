@@ -76,21 +76,24 @@ impl<'h, P: Handlers, R, E> CallSend<'h, P, R, E, P::Message> {
     /// ```
     /// # use roundrock::prelude::*;
     /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
-    /// #[process]
+    /// #[process(mailbox = 1)]
     /// struct Slow;
     ///
-    /// #[handlers(mailbox = 1)]
+    /// #[handlers]
     /// impl Slow {
     ///     async fn work(&mut self) {
-    ///         sleep(millis(20)).await;
+    ///         sleep(secs(60)).await;
     ///     }
     /// }
     ///
     /// let slow = scope.spawn(Slow);
-    /// while slow.work().try_send().is_ok() {}             // one is handled, one waits for its turn
+    /// slow.work().send().await?;                          // this one is handled
+    /// slow.work().send().await?;                          // and this one waits for its turn: the mailbox is full
     /// let late = slow.work().send().within(millis(1)).await.expect_err("there is no room");
     /// assert!(late.is_elapsed());
-    /// late.into_inner().await?;                           // the call comes back
+    /// let call = late.into_inner();                       // it comes back
+    /// slow.kill();
+    /// assert_eq!(call.await, Err(CallError::Gone));
     /// # Ok(()) }) }
     /// ```
     pub fn within(self, limit: Duration) -> CallSendWithin<'h, P, R, E, P::Message> {
