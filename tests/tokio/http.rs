@@ -534,7 +534,7 @@ fn client_that_sends_no_request_is_closed() {
             assert!(rest.ends_with(why), "{rest}");
         }
         assert!(web.stop(secs(5)).await.is_clean());
-        let limit = millis(30);
+        let limit = millis(300);
         let mut told = [&half, &second].map(|stream| stream.local_addr());
         let mut refused = refused.taken();
         assert!(

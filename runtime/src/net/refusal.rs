@@ -161,10 +161,11 @@ pub(super) async fn see_off(
     let answer = refused.why.answer().unwrap_or_default();
     // Not `readable`: a new connection counts as that until somebody has looked.
     unless_stopping(&scope, timeout(SEE_OFF, stream.peek(&mut [0]))).await;
+    // First, so that whoever has the answer was told of.
+    tell(told.as_ref(), refused).await;
     // It fits into the buffer of a new connection.
     let _ = stream.try_write(answer.as_bytes());
     let _ = poll_fn(|cx| Pin::new(&mut stream).poll_shutdown(cx)).await;
-    tell(told.as_ref(), refused).await;
     unless_stopping(&scope, timeout(SEE_OFF, drop_rest(&stream))).await;
 }
 

@@ -144,10 +144,9 @@ pub(super) async fn accept<S, B>(
                 }
                 // No time for good manners.
                 None => {
+                    tell(options.refused.as_ref(), refused).await;
                     let answer = refused.why.answer().unwrap_or_default();
                     let _ = stream.try_write(answer.as_bytes());
-                    drop(stream);
-                    tell(options.refused.as_ref(), refused).await;
                 }
             }
             continue;
