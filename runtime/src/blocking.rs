@@ -35,7 +35,6 @@ use crate::scheduler::worker;
 use crate::scope::{Late, ScopeInner};
 use crate::sim::here;
 use crate::supervise::{Held, Lineage};
-
 use crate::sync::thread::{self, Thread};
 use crate::sync::{Body, Guard, Lock, thread_local};
 use crate::system::life;

@@ -54,7 +54,7 @@ pub(crate) mod wait;
 pub(crate) mod waiters;
 mod wakes;
 mod weak;
-mod within;
+pub(crate) mod within;
 
 use std::fmt;
 use std::panic::Location;

@@ -9,11 +9,28 @@ use std::time::Duration;
 
 use crate::channel::Message;
 use crate::channel::broadcast::BroadcastSending;
-use crate::channel::error::SendTimeoutError;
+use crate::channel::error::{SendError, SendTimeoutError};
 use crate::channel::sender::{Route, Sending};
 use crate::sim::told;
 use crate::task::current;
 use crate::time::{Sleep, sleep};
+
+/// Polls a send and its limit. `None`: the time is over, and the send is to give up.
+pub(crate) fn poll_limited<T>(
+    send: Pin<&mut impl Future<Output = Result<(), SendError<T>>>>,
+    sleep: Pin<&mut Sleep>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<(), SendTimeoutError<T>>>> {
+    let before = current::waits_so_far();
+    if let Poll::Ready(sent) = send.poll(cx) {
+        let sent = sent.map_err(|error| SendTimeoutError::Closed(error.into_inner()));
+        return Poll::Ready(Some(sent));
+    }
+    ready!(sleep.poll_sleep(cx));
+    told::does(|| "gives up: the time is over".to_owned());
+    current::wait_no_more(before);
+    Poll::Ready(None)
+}
 
 /// A send with a limit of time; see [`Sending::within`].
 ///
@@ -50,17 +67,13 @@ impl<T: Message> Future for SendingWithin<'_, T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // SAFETY: both fields are pinned with this future and never moved.
         let this = unsafe { self.get_unchecked_mut() };
-        let before = current::waits_so_far();
         // SAFETY: as above.
-        if let Poll::Ready(result) = unsafe { Pin::new_unchecked(&mut this.send) }.poll(cx) {
-            return Poll::Ready(
-                result.map_err(|error| SendTimeoutError::Closed(error.into_inner())),
-            );
+        let send = unsafe { Pin::new_unchecked(&mut this.send) };
+        // SAFETY: as above.
+        let sleep = unsafe { Pin::new_unchecked(&mut this.sleep) };
+        if let Some(sent) = ready!(poll_limited(send, sleep, cx)) {
+            return Poll::Ready(sent);
         }
-        // SAFETY: as above.
-        ready!(unsafe { Pin::new_unchecked(&mut this.sleep) }.poll_sleep(cx));
-        told::does(|| "gives up: the time is over".to_owned());
-        current::wait_no_more(before);
         Poll::Ready(match this.send.op.give_up(this.send.sender) {
             Some(message) => {
                 this.send.sender.refuse();
@@ -102,16 +115,11 @@ impl<T: 'static> Future for BroadcastSendingWithin<'_, T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // SAFETY: the sleep is pinned with this future and never moved; the send need not be.
         let this = unsafe { self.get_unchecked_mut() };
-        let before = current::waits_so_far();
-        if let Poll::Ready(result) = Pin::new(&mut this.send).poll(cx) {
-            return Poll::Ready(
-                result.map_err(|error| SendTimeoutError::Closed(error.into_inner())),
-            );
-        }
         // SAFETY: as above.
-        ready!(unsafe { Pin::new_unchecked(&mut this.sleep) }.poll_sleep(cx));
-        told::does(|| "gives up: the time is over".to_owned());
-        current::wait_no_more(before);
+        let sleep = unsafe { Pin::new_unchecked(&mut this.sleep) };
+        if let Some(sent) = ready!(poll_limited(Pin::new(&mut this.send), sleep, cx)) {
+            return Poll::Ready(sent);
+        }
         let message = this.send.give_up();
         Poll::Ready(message.map_or(Ok(()), |message| Err(SendTimeoutError::Elapsed(message))))
     }

@@ -19,7 +19,7 @@ use tower_service::Service;
 
 use super::deadlines::{Deadlines, HeadTimer, Late};
 use super::options::ServeOptions;
-use super::refusal::{Refusal, Refused, Tell};
+use super::refusal::{Refusal, Refused, tell};
 use super::server::Place;
 use super::stream::{End, Io};
 use crate::process::exit::Fault;
@@ -70,8 +70,8 @@ where
     let peer = client.peer.0;
     let end = Arc::new(End::default());
     let served = serve_all(&options, http, stream, client, &end).await;
-    if let Some((Tell(tell), why)) = options.refused.as_ref().zip(end.refusal()) {
-        tell(Refused { peer, why }).await;
+    if let Some(why) = end.refusal() {
+        tell(options.refused.as_ref(), Refused { peer, why }).await;
     }
     match served {
         Err(error) if error.is_user() => Err(Fault::error(error)),

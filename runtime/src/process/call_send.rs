@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use crate::channel::error::{SendError, SendTimeoutError};
 use crate::channel::sender::SendOp;
+use crate::channel::within::poll_limited;
 use crate::process::call::{Call, Envelope, FindSlot, HandleRef, about, extra};
 use crate::process::handle::Handlers;
-use crate::sim::told;
 use crate::task::{asked, current};
 use crate::time::sleep::{Sleep, sleep};
 
@@ -193,15 +193,13 @@ impl<P: Handlers, R, E> Future for CallSendWithin<'_, P, R, E, P::Message> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // SAFETY: both fields are pinned with this future and never moved.
         let this = unsafe { self.get_unchecked_mut() };
-        let before = current::waits_so_far();
         // SAFETY: as above.
-        if let Poll::Ready(sent) = unsafe { Pin::new_unchecked(&mut this.send) }.poll(cx) {
-            return Poll::Ready(sent.map_err(|error| SendTimeoutError::Closed(error.into_inner())));
+        let send = unsafe { Pin::new_unchecked(&mut this.send) };
+        // SAFETY: as above.
+        let sleep = unsafe { Pin::new_unchecked(&mut this.sleep) };
+        if let Some(sent) = ready!(poll_limited(send, sleep, cx)) {
+            return Poll::Ready(sent);
         }
-        // SAFETY: as above.
-        ready!(unsafe { Pin::new_unchecked(&mut this.sleep) }.poll_sleep(cx));
-        told::does(|| "gives up: the time is over".to_owned());
-        current::wait_no_more(before);
         let send = &mut this.send;
         let Some(handle) = &send.handle else {
             return Poll::Ready(Ok(()));
