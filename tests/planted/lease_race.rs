@@ -13,10 +13,10 @@ const LEASE: Duration = Duration::from_millis(400);
 async fn grant(renewals: Receiver<()>) -> Result<u32> {
     let mut renewed = 0;
     loop {
-        select! {
-            _ = renewals.recv() => renewed += 1,
-            _ = sleep(LEASE), if !renewals.is_closed() => bail!("the leader is deposed"),
-            else => return Ok(renewed),
+        match timeout(LEASE, renewals.recv()).await {
+            Ok(Some(())) => renewed += 1,
+            Ok(None) => return Ok(renewed),
+            Err(_) => bail!("the leader is deposed"),
         }
     }
 }

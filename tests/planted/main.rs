@@ -27,6 +27,7 @@ mod failed_leader;
 mod file_exists;
 mod first_answer;
 mod flag_and_turn;
+mod gate_opened_first;
 mod get_or_spawn;
 mod gone_subscriber;
 mod half_open;
@@ -45,6 +46,7 @@ mod lost_update;
 mod missed_signal;
 mod missing_close;
 mod mutual_handles;
+mod noted_after_send;
 mod numbers_out_of_order;
 mod one_condition;
 mod overflow_newest;
@@ -143,6 +145,7 @@ planted! {
     file_exists: Assertion,
     first_answer: Assertion,
     flag_and_turn: Assertion,
+    gate_opened_first: Assertion,
     get_or_spawn: Error,
     gone_subscriber: Assertion,
     half_open: Assertion,
@@ -161,6 +164,7 @@ planted! {
     missed_signal: Deadlock,
     missing_close: Deadlock,
     mutual_handles: Leak,
+    noted_after_send: Assertion,
     numbers_out_of_order: Assertion,
     one_condition: Deadlock,
     overflow_newest: Assertion,

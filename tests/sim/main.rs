@@ -6,6 +6,7 @@ mod end;
 mod events;
 mod faults;
 mod holds;
+mod lags;
 mod lines;
 mod monitors;
 mod programs;

@@ -555,7 +555,7 @@ async fn a_failure_can_be_pasted(sim: &Sim) -> Result<()> {
 #[test]
 fn a_tape_that_is_too_long_is_not_shown() {
     let search = Simulation::new("long").seeds(1).shrink(Duration::ZERO);
-    let tape = Tape::new(vec![1; 20_000]);
+    let tape = Tape::new(vec![1; 100_000]);
     let failure = search.tape(tape).run(|sim: Sim| async move {
         let pair = || {
             let (there, back) = bounded(1);

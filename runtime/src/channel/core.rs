@@ -465,7 +465,7 @@ impl<T> Core<T> {
         // SAFETY: by contract.
         let (mark, waker) = unsafe { state.receivers.withdraw(node) };
         let mut unseen = None;
-        if mark == wait::DONE {
+        if matches!(mark, wait::DONE | wait::LAGS) {
             // SAFETY: the peer has filled the place and left the node; the owner is here.
             unseen = unsafe { wait::empty::<T>(place) };
         }

@@ -374,6 +374,7 @@ impl<T: Message> Recv<'_, T> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         token: Option<&Token>,
+        is_own: bool,
     ) -> Poll<Option<T>> {
         // SAFETY: nothing is moved out of its place while the node is parked.
         let this = unsafe { self.get_unchecked_mut() };
@@ -388,7 +389,7 @@ impl<T: Message> Recv<'_, T> {
                 if token.is_some() && !here::records() || current::try_spend() {
                     return this.start(cx, token);
                 }
-                this.start_slowly(cx, token)
+                this.start_slowly(cx, token, is_own)
             }
             _ => this.look_again(cx),
         }
@@ -397,16 +398,31 @@ impl<T: Message> Recv<'_, T> {
     /// The budget is used up, or a simulation wants to know.
     #[cold]
     #[inline(never)]
-    fn start_slowly(&mut self, cx: &mut Context<'_>, token: Option<&Token>) -> Poll<Option<T>> {
+    fn start_slowly(
+        &mut self,
+        cx: &mut Context<'_>,
+        token: Option<&Token>,
+        is_own: bool,
+    ) -> Poll<Option<T>> {
         if token.is_none() {
             let object = || self.receiver.object();
             ready!(current::spend(cx, WaitKind::Recv, object));
         }
-        let polled = self.start(cx, token);
-        if let Poll::Ready(message) = &polled {
-            here::received(self.receiver.object(), message.as_ref());
+        let message = ready!(self.start(cx, token));
+        here::received(self.receiver.object(), message.as_ref());
+        match message {
+            Some(message) if token.is_none() && !is_own && current::lags(cx) => {
+                let place = NonNull::from(&self.message).cast();
+                // SAFETY: the receive had not to park.
+                unsafe {
+                    self.receiver
+                        .core()
+                        .keep_for_later(&self.node, place, message)
+                };
+                Poll::Pending
+            }
+            message => Poll::Ready(message),
         }
-        polled
     }
 
     #[inline(always)]
@@ -434,7 +450,7 @@ impl<T: Message> Recv<'_, T> {
     fn look_again(&mut self, cx: &Context<'_>) -> Poll<Option<T>> {
         let core = self.receiver.core();
         let mut mark = self.node.mark();
-        if mark != wait::DONE && current::flags() != 0 {
+        if !matches!(mark, wait::DONE | wait::LAGS) && current::flags() != 0 {
             core.close_to_outside();
             mark = self.node.mark();
         }
@@ -442,13 +458,16 @@ impl<T: Message> Recv<'_, T> {
             // SAFETY: the node is used with this channel's receivers only.
             mark = unsafe { core.renew_receiver(&self.node, cx) };
         }
-        if matches!(mark, wait::DONE | wait::CLOSED) {
+        if matches!(mark, wait::DONE | wait::LAGS | wait::CLOSED) {
             self.node.reset();
-            if mark == wait::DONE {
+            if mark != wait::CLOSED {
                 core.note_seen();
             }
             let message = self.collect();
-            here::received(self.receiver.object(), message.as_ref());
+            match mark {
+                wait::LAGS => here::catches_up(),
+                _ => here::received(self.receiver.object(), message.as_ref()),
+            }
             return Poll::Ready(message);
         }
         self.wait()
@@ -469,6 +488,9 @@ impl<T: Message> Recv<'_, T> {
 impl<T> Recv<'_, T> {
     #[inline(never)]
     fn withdraw(&self) {
+        if self.node.mark() == wait::LAGS {
+            here::catches_up();
+        }
         // SAFETY: the node is used with this channel's receivers and this place only.
         unsafe {
             self.receiver
@@ -485,7 +507,7 @@ impl<T: Message> Future for Recv<'_, T> {
     #[track_caller]
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        current::placed(self.poll_recv(cx, None))
+        current::placed(self.poll_recv(cx, None, false))
     }
 }
 
@@ -500,7 +522,7 @@ impl<T: Message> Future for OwnRecv<'_, T> {
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         // SAFETY: the receive is pinned with this and never moved.
-        unsafe { self.map_unchecked_mut(|this| &mut this.0) }.poll_recv(cx, None)
+        unsafe { self.map_unchecked_mut(|this| &mut this.0) }.poll_recv(cx, None, true)
     }
 }
 
@@ -508,7 +530,7 @@ impl<T: Message> Event for Recv<'_, T> {
     type Output = T;
 
     fn poll_arm(self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<T> {
-        match self.poll_recv(cx, Some(token)) {
+        match self.poll_recv(cx, Some(token), false) {
             Poll::Ready(Some(message)) => ArmPoll::Ready(message),
             Poll::Ready(None) => ArmPoll::Disabled,
             Poll::Pending => ArmPoll::Pending,
@@ -519,7 +541,7 @@ impl<T: Message> Event for Recv<'_, T> {
 impl<T> Drop for Recv<'_, T> {
     #[inline(always)]
     fn drop(&mut self) {
-        if matches!(self.node.mark(), wait::WAITING | wait::DONE) {
+        if matches!(self.node.mark(), wait::WAITING | wait::DONE | wait::LAGS) {
             self.withdraw();
         }
     }

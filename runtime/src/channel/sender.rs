@@ -450,12 +450,13 @@ impl<T> SendOp<T> {
     }
 
     /// Must be polled with the same channel until it is ready, or withdrawn from it. `about` shows the message to who records
-    /// what happens.
+    /// what happens; `is_all`: what comes next is the program's own.
     #[inline(always)]
     pub(crate) fn poll(
         self: Pin<&mut Self>,
         route: &impl Route<T>,
         cx: &mut Context<'_>,
+        is_all: bool,
         about: impl FnOnce(&T) -> About,
     ) -> Poll<Result<(), SendError<T>>> {
         // SAFETY: nothing is moved out of its place while the node is parked.
@@ -466,33 +467,63 @@ impl<T> SendOp<T> {
                 Poll::Ready(Ok(()))
             }
             wait::IDLE => {
-                let about = || {
-                    // SAFETY: the node is in no list, so the place is the owner's, who is here.
-                    let message = this.message.with(|place| unsafe { (*place).as_ref() });
-                    message.map_or(About::Unknown, about)
-                };
-                let object = || route.object();
-                ready!(current::spend_for(cx, WaitKind::Send, object, about));
-                let park = Park {
-                    node: &this.node,
-                    cx,
-                    token: None,
-                };
-                // SAFETY: the place is pinned with this operation, whose owner withdraws it before it goes.
-                match unsafe { route.start(NonNull::from(&this.message).cast(), Some(park)) } {
-                    Started::Done => {
-                        this.node.spend();
-                        Poll::Ready(Ok(()))
-                    }
-                    Started::Closed => Poll::Ready(this.give_back(route)),
-                    Started::Parked | Started::Full | Started::Lost => {
-                        let by = route.server();
-                        current::waits_for_process(WaitKind::Send, route.object(), by);
-                        Poll::Pending
-                    }
+                if current::try_spend() {
+                    return this.start(route, cx);
                 }
+                this.start_slowly(route, cx, is_all, about)
             }
             _ => this.look_again(route, cx),
+        }
+    }
+
+    /// The budget is used up, or a simulation wants to know.
+    #[cold]
+    #[inline(never)]
+    fn start_slowly(
+        &mut self,
+        route: &impl Route<T>,
+        cx: &mut Context<'_>,
+        is_all: bool,
+        about: impl FnOnce(&T) -> About,
+    ) -> Poll<Result<(), SendError<T>>> {
+        let about = || {
+            // SAFETY: the node is in no list, so the place is the owner's, who is here.
+            let message = self.message.with(|place| unsafe { (*place).as_ref() });
+            message.map_or(About::Unknown, about)
+        };
+        let object = || route.object();
+        ready!(current::spend_for(cx, WaitKind::Send, object, about));
+        let sent = ready!(self.start(route, cx));
+        if is_all && sent.is_ok() && current::lags(cx) {
+            self.node.lag();
+            return Poll::Pending;
+        }
+        Poll::Ready(sent)
+    }
+
+    #[inline(always)]
+    fn start(
+        &mut self,
+        route: &impl Route<T>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), SendError<T>>> {
+        let park = Park {
+            node: &self.node,
+            cx,
+            token: None,
+        };
+        // SAFETY: the place is pinned with this operation, whose owner withdraws it before it goes.
+        match unsafe { route.start(NonNull::from(&self.message).cast(), Some(park)) } {
+            Started::Done => {
+                self.node.spend();
+                Poll::Ready(Ok(()))
+            }
+            Started::Closed => Poll::Ready(self.give_back(route)),
+            Started::Parked | Started::Full | Started::Lost => {
+                let by = route.server();
+                current::waits_for_process(WaitKind::Send, route.object(), by);
+                Poll::Pending
+            }
         }
     }
 
@@ -525,6 +556,10 @@ impl<T> SendOp<T> {
         }
         self.node.spend();
         Poll::Ready(match mark {
+            wait::LAGS => {
+                here::catches_up();
+                Ok(())
+            }
             wait::CLOSED => {
                 route.refuse();
                 self.give_back(route)
@@ -540,6 +575,10 @@ impl<T> SendOp<T> {
         self.node.spend();
         match mark {
             wait::DONE => None,
+            wait::LAGS => {
+                here::catches_up();
+                None
+            }
             _ => self.take_back(),
         }
     }
@@ -547,8 +586,12 @@ impl<T> SendOp<T> {
     /// For the drop of the owner, who knows how to take a node `out` of its line.
     #[inline]
     pub(crate) fn withdraw(&self, out: impl FnOnce(&Node) -> u32) {
-        if self.node.mark() == wait::WAITING {
-            out(&self.node);
+        match self.node.mark() {
+            wait::WAITING => {
+                out(&self.node);
+            }
+            wait::LAGS => here::catches_up(),
+            _ => {}
         }
     }
 
@@ -623,7 +666,7 @@ impl<T: Message> Future for Sending<'_, T> {
         let sender = self.sender;
         // SAFETY: the operation is pinned with this future and never moved.
         let op = unsafe { self.map_unchecked_mut(|this| &mut this.op) };
-        current::placed(op.poll(sender, cx, About::message))
+        current::placed(op.poll(sender, cx, true, About::message))
     }
 }
 

@@ -507,7 +507,7 @@ impl<P: Handlers, R, E> CallFuture<'_, P, R, E, P::Message> {
             // SAFETY: the mailbox of a `P` holds envelopes of its messages.
             let core = unsafe { this.handle.get().mailbox.core::<Envelope<P::Message>>() };
             // SAFETY: as above.
-            match unsafe { Pin::new_unchecked(&mut this.op) }.poll(core, cx, about::<P>) {
+            match unsafe { Pin::new_unchecked(&mut this.op) }.poll(core, cx, false, about::<P>) {
                 Poll::Ready(Ok(())) => this.progress = Progress::Accepted,
                 Poll::Ready(Err(refused)) => {
                     // The error of a call does not hold its message: that dies with this one, and has nobody to wake.

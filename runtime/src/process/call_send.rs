@@ -132,7 +132,7 @@ impl<P: Handlers, R, E> Future for CallSend<'_, P, R, E, P::Message> {
         let core = unsafe { handle.get().mailbox.core::<Envelope<P::Message>>() };
         // SAFETY: as above.
         let op = unsafe { Pin::new_unchecked(&mut this.op) };
-        let Poll::Ready(sent) = op.poll(core, cx, about::<P>) else {
+        let Poll::Ready(sent) = op.poll(core, cx, true, about::<P>) else {
             current::waits_here_for(this.asked);
             return Poll::Pending;
         };

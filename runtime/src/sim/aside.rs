@@ -1,8 +1,9 @@
-//! Processes that could run and do not: those who were interrupted, are slow, stall, or are held back; and those who panic.
+//! Processes that could run and do not: those who were interrupted, are slow, stall, or are held back before an operation or after
+//! it; and those who panic.
 //!
 //! **Invariants**
 //! - Who is put aside is in one list, and in no other: it comes back when its moment has come, or when all others wait.
-//! - Nobody is held back for longer than [`LONGEST_HOLD`] steps of others: they may wait in a loop for what it does next.
+//! - Nobody is held back for longer than [`LONGEST_HOLDS`] steps of others: they may wait in a loop for what it does next.
 
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use crate::sim::faults::Active;
 use crate::sim::machine::{Machine, Ready, Turn};
 use crate::task::cell::Header;
 
-/// After so many steps of others a process is not held back any more.
-const LONGEST_HOLD: u64 = 500;
+/// After so many steps of others a process is not held back any more, before an operation and after one.
+const LONGEST_HOLDS: (u64, u64) = (500, 100);
 
 /// What could run, and does not before a moment.
 pub(crate) struct Resting {
@@ -35,18 +36,56 @@ impl Resting {
 pub(super) enum Aside {
     /// It rests until a moment.
     Until(u64),
-    /// It runs when all others wait.
-    Held,
+    /// It runs when all others wait, or when they have made so many steps.
+    Held(u64),
+}
+
+/// A process that is held back.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Held {
+    ready: Ready,
+    /// The most steps of others.
+    most: u64,
 }
 
 impl Machine {
     /// Holds the running process back until all others wait.
     pub(super) fn hold(&self, process: u32, what: impl FnOnce() -> String) {
         self.interrupt(process);
-        self.put_aside.set(Some(Aside::Held));
+        self.put_aside.set(Some(Aside::Held(LONGEST_HOLDS.0)));
         self.happens(process, || {
             format!("is held back until all others wait, before: {}", what())
         });
+    }
+
+    /// After an operation that had not to wait: whether the process that runs goes on when all others wait. On threads others may
+    /// do much between an operation of a process and what it does next, to memory that they share, say.
+    pub(super) fn lags(&self, task: &Header) -> bool {
+        if self.ending.get() || self.is_broken() || !self.somebody_can_run() {
+            return false;
+        }
+        let lags = self.choices.borrow_mut().lags(self.place());
+        if lags {
+            let process = task.slot().id().index();
+            self.lagging.borrow_mut().push(process);
+            self.put_aside.set(Some(Aside::Held(LONGEST_HOLDS.1)));
+            self.happens(process, || {
+                "is held back until all others wait, after it".to_owned()
+            });
+        }
+        lags
+    }
+
+    /// The process that runs has gone on after its operation, or has given it up.
+    pub(super) fn catches_up(&self) {
+        self.was_lagging(self.process.get());
+    }
+
+    /// Whether a process has done an operation and not gone on; from now on it has.
+    pub(super) fn was_lagging(&self, process: u32) -> bool {
+        let mut lagging = self.lagging.borrow_mut();
+        let place = lagging.iter().position(|&other| other == process);
+        place.map(|place| lagging.swap_remove(place)).is_some()
     }
 
     /// Whether a process panics before what it is about to do.
@@ -104,16 +143,25 @@ impl Machine {
         self.now().saturating_add(rest.as_nanos() as u64)
     }
 
+    /// Keeps a process back that could run again.
+    pub(super) fn keep_back(&self, ready: Ready, most: u64) {
+        self.held.borrow_mut().push_back(Held { ready, most });
+    }
+
     /// Lets one of those run again that are held back.
-    pub(super) fn release(&self) -> bool {
-        let Some(held) = self.held.borrow_mut().pop_front() else {
-            return false;
-        };
+    fn release(&self) -> bool {
+        let held = self.held.borrow_mut().pop_front();
+        if let Some(held) = held {
+            self.runs_again(held);
+        }
+        held.is_some()
+    }
+
+    fn runs_again(&self, held: Held) {
         self.ready.borrow_mut().push_back(Ready {
             since: self.steps.get(),
-            ..held
+            ..held.ready
         });
-        true
     }
 
     /// Lets those run again whose rest is over, or else one that is held back. True if there were some.
@@ -169,13 +217,19 @@ impl Machine {
 
     /// Lets one run again that was held back for long.
     pub(super) fn release_the_oldest(&self) {
-        let held = self.held.borrow().front().map(|held| held.since);
-        if held.is_some_and(|since| since + LONGEST_HOLD < self.steps.get()) {
-            let process = self.held.borrow().front().map(|held| held.process);
-            self.release();
-            self.happens(process.unwrap_or(0), || {
-                format!("is not held back any more: the others have made {LONGEST_HOLD} steps")
-            });
-        }
+        let now = self.steps.get();
+        let mut all = self.held.borrow_mut();
+        let place = all
+            .iter()
+            .position(|held| held.ready.since + held.most < now);
+        let Some(held) = place.and_then(|place| all.remove(place)) else {
+            return;
+        };
+        drop(all);
+        self.runs_again(held);
+        self.happens(held.ready.process, || {
+            let most = held.most;
+            format!("is not held back any more: the others have made {most} steps")
+        });
     }
 }

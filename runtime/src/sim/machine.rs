@@ -15,11 +15,11 @@ use crate::blocking::Job;
 use crate::scheduler::Scheduler;
 use crate::scheduler::queue::Runnable;
 use crate::scheduler::worker;
-use crate::sim::aside::{Aside, Resting};
+use crate::sim::aside::{Aside, Held, Resting};
 use crate::sim::blocked::{Progress, Stopwatch};
 use crate::sim::events::{Events, name_of, operation};
 use crate::sim::faults::Active;
-use crate::sim::here::Named;
+use crate::sim::here::{self, Named};
 use crate::sim::labels::Labels;
 use crate::sim::monitor::Monitors;
 use crate::sim::reason::Reason;
@@ -103,13 +103,15 @@ pub(crate) struct Machine {
     pub(super) polls: Cell<u64>,
     /// By process: the poll in which it was interrupted at a point, which it passes when it runs again; zero if it was not.
     pub(super) interrupted: RefCell<Vec<u64>>,
+    /// Processes that have done an operation, and have not gone on since.
+    pub(super) lagging: RefCell<Vec<u32>>,
     /// The process that runs belongs to a scope: it is not the body, nor of the runtime's own.
     of_scope: Cell<bool>,
     pub(super) in_job: Cell<bool>,
     /// Where the running process goes when it is queued again, if not among those that can run.
     pub(super) put_aside: Cell<Option<Aside>>,
     /// Processes that run when all others wait, one after the other.
-    pub(super) held: RefCell<VecDeque<Ready>>,
+    pub(super) held: RefCell<VecDeque<Held>>,
     /// The run is being taken down: nothing is chosen any more.
     pub(crate) ending: Cell<bool>,
     /// Those who wait for everything to settle, and those who wait for time to move.
@@ -176,6 +178,7 @@ impl Machine {
             drawn: Cell::new((0, 0, 0)),
             polls: Cell::new(0),
             interrupted: RefCell::default(),
+            lagging: RefCell::default(),
             of_scope: Cell::new(false),
             in_job: Cell::new(false),
             put_aside: Cell::new(None),
@@ -317,6 +320,9 @@ impl Machine {
             let streak = self.streak.get() + 1;
             self.streak.set(streak);
             return (self.ending.get() && streak < BUDGET, false);
+        }
+        if here::is_lagging() {
+            return (false, false);
         }
         match self.interruption(process) {
             // With the other of two operations, say: nothing more happens in this poll.
@@ -558,6 +564,7 @@ impl Machine {
         // Left by a poll whose process went on and parked elsewhere.
         self.put_aside.set(None);
         self.process.set(next.process);
+        here::set_lagging(self.was_lagging(next.process));
         self.of_scope.set(cell::is_of_scope(next.task.0));
         self.choices.borrow_mut().mix(u64::from(next.process) + 1);
         let watched = self.is_shown(next.process).then(|| {
@@ -574,6 +581,7 @@ impl Machine {
             read
         });
         let outcome = self.timed(next);
+        here::set_lagging(false);
         match outcome {
             Step::Again => {
                 let again = Ready {
@@ -582,7 +590,7 @@ impl Machine {
                     ..next
                 };
                 match self.put_aside.take() {
-                    Some(Aside::Held) => self.held.borrow_mut().push_back(again),
+                    Some(Aside::Held(most)) => self.keep_back(again, most),
                     Some(Aside::Until(until)) => self.resting.borrow_mut().push(Resting {
                         until,
                         what: Turn::Process(again),
@@ -605,6 +613,7 @@ impl Machine {
             Step::Ended => {
                 self.put_aside.set(None);
                 // Another process may get its number.
+                self.was_lagging(next.process);
                 if let Some(poll) = self.interrupted.borrow_mut().get_mut(next.process as usize) {
                     *poll = 0;
                 }

@@ -83,14 +83,18 @@ pub(crate) struct Shape {
     decisions: u64,
     /// The same, for each process by its number.
     of_process: Vec<u32>,
-    /// Points at which others could have run, and how many of them lay before something that others can see.
     points: Points,
 }
 
+/// Where others could have run.
 #[derive(Debug, Default, Clone, Copy)]
 struct Points {
+    /// Before an operation.
     all: u32,
+    /// Before something that others can see.
     acts: u32,
+    /// After an operation that had not to wait.
+    done: u32,
 }
 
 /// A generator of numbers (xorshift64*, Vigna 2016, seeded by splitmix64).
@@ -140,6 +144,16 @@ pub(crate) struct Plan {
     decisions: u64,
     of_process: Vec<u32>,
     points: Points,
+    lags: Lags,
+}
+
+/// How often a process goes on later after an operation that had not to wait: in one of four runs.
+#[derive(Debug)]
+struct Lags {
+    /// Apart, so that all else is as in the same run without.
+    random: Random,
+    /// Of [`Lags::ALL`].
+    rate: u32,
 }
 
 #[derive(Debug)]
@@ -254,6 +268,7 @@ impl Plan {
             decisions: 0,
             of_process: Vec::new(),
             points: Points::default(),
+            lags: Lags::new(seed, shape.points.done),
         }
     }
 
@@ -338,6 +353,13 @@ impl Plan {
         }
     }
 
+    /// Whether the running process goes on later, after an operation; never in the baseline.
+    pub(crate) fn lags(&mut self) -> bool {
+        self.points.done += 1;
+        let Lags { random, rate } = &mut self.lags;
+        *rate > 0 && random.below(Lags::ALL) < *rate
+    }
+
     /// A number below `n`; zero in the baseline.
     pub(crate) fn number(&mut self, n: u32) -> u32 {
         if self.boring { 0 } else { self.random.below(n) }
@@ -355,6 +377,23 @@ impl Plan {
             of_process: self.of_process,
             points: self.points,
         }
+    }
+}
+
+impl Lags {
+    const ALL: u32 = 1 << 20;
+
+    /// `done`: how many operations that had not to wait the baseline had.
+    fn new(seed: u64, done: u32) -> Self {
+        /// How many of them are to lag in one run, if there are many.
+        const MANY: u32 = 16;
+        let mut random = Random::new(seed ^ 0x1a65_1a65_1a65_1a65);
+        let most = (Self::ALL / 2).min(Self::ALL / done.max(1) * MANY).max(8);
+        let rate = match random.below(4) {
+            0 if seed != 0 => most / 8 + random.below(most),
+            _ => 0,
+        };
+        Self { random, rate }
     }
 }
 

@@ -38,6 +38,8 @@ pub(crate) enum Label {
     Stall,
     /// By how much a timer is late.
     Delay,
+    /// Whether a process goes on later, after an operation that had not to wait.
+    Lag,
 }
 
 impl Label {
@@ -54,6 +56,7 @@ impl Label {
             Self::Slow => "whether a process is slow",
             Self::Stall => "whether a receiver stalls",
             Self::Delay => "by how much a timer is late",
+            Self::Lag => "whether the process goes on after an operation",
         }
     }
 }
@@ -298,6 +301,15 @@ impl Choices {
             Source::Plan(plan) => plan.number(among),
         };
         self.write(label, among, value, at)
+    }
+
+    /// Whether the running process goes on later, after an operation.
+    pub(crate) fn lags(&mut self, at: (u32, u64)) -> bool {
+        let value = match &mut self.source {
+            Source::Tape { values, at } => next_of(values, at, 2),
+            Source::Plan(plan) => u32::from(plan.lags()),
+        };
+        self.write(Label::Lag, 2, value, at) != 0
     }
 
     /// The running process lets others go first, though it could go on.
