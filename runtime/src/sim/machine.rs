@@ -307,6 +307,26 @@ impl Machine {
         });
     }
 
+    /// Whether a process goes on at a point, where nothing is to be chosen.
+    fn decided(&self, process: u32) -> Option<bool> {
+        if self.ending.get() || self.is_broken() {
+            let streak = self.streak.get() + 1;
+            self.streak.set(streak);
+            return Some(self.ending.get() && streak < BUDGET);
+        }
+        if here::is_lagging() {
+            return Some(false);
+        }
+        match self.interruption(process)? {
+            // With the other of two operations, say: nothing more happens in this poll.
+            poll if poll == self.polls.get() => Some(false),
+            _ => {
+                self.interrupted.borrow_mut()[process as usize] = 0;
+                Some(true)
+            }
+        }
+    }
+
     /// See [`point`]: whether the process goes on, and whether it panics instead.
     pub(super) fn point(
         &self,
@@ -316,23 +336,11 @@ impl Machine {
         about: &About,
     ) -> (bool, bool) {
         let process = task.slot().id().index();
-        if self.ending.get() || self.is_broken() {
-            let streak = self.streak.get() + 1;
-            self.streak.set(streak);
-            return (self.ending.get() && streak < BUDGET, false);
-        }
-        if here::is_lagging() {
-            return (false, false);
-        }
-        match self.interruption(process) {
-            // With the other of two operations, say: nothing more happens in this poll.
-            Some(poll) if poll == self.polls.get() => return (false, false),
-            Some(_) => {
-                self.interrupted.borrow_mut()[process as usize] = 0;
+        if let Some(goes_on) = self.decided(process) {
+            if goes_on && !self.ending.get() {
                 self.note(process, kind, object, about);
-                return (true, false);
             }
-            None => {}
+            return (goes_on, false);
         }
         let what = || operation(&self.scheduler, process, kind, object, about);
         self.step_begins();

@@ -548,7 +548,8 @@ fn step_with<const BUDGET: u32>(header: NonNull<Header>, scheduler: &Scheduler) 
     // SAFETY: a queued task is not done, so it holds its life reference until `finish` below.
     let task = unsafe { header.as_ref() };
     // Who is killed in the middle of a step comes to its end before.
-    if !task.state.may_poll() && !(BUDGET == 0 && here::is_lagging()) {
+    let ends_step = BUDGET == 0 && here::is_lagging();
+    if !task.state.may_poll() && !ends_step {
         return drop_killed(header);
     }
     hooks::tell(Hooks::POLL, task, None);
