@@ -102,7 +102,7 @@ use proc_macro::TokenStream;
 /// | `mailbox = 8` | structs | 8 | calls that wait before the next has to: 1 to 65536 |
 /// | `name = "…"` | both | the type or function | name in reports |
 /// | `blocking` | both | | runs on a thread where it may block; all plain `fn` |
-/// | `cpu` | both | | runs on one of as many threads as there are cores, for long computations; all plain `fn`. A function has its thread until it returns, also while it waits, so no more of them run at once than there are cores, and the others wait in line; a struct has one for each message |
+/// | `cpu` | both | | for long computations: runs on a thread of its own, of which no more compute at a time than there are cores; the others wait in line. One that waits for a channel lets another one compute meanwhile. All plain `fn`; a struct has a thread for each message |
 /// | `budget = 1000` | both | none | how many, 1 or more, may live at once that were spawned at one place: more are an alarm in `System::events()` and in `tracing`, and go on living |
 #[proc_macro_attribute]
 pub fn process(arguments: TokenStream, item: TokenStream) -> TokenStream {

@@ -3,7 +3,7 @@
 //! Threads only: jobs that wait for processes, and that run beside them; in a simulation a job is one step.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, mpsc};
+use std::sync::{Arc, Barrier, Mutex, PoisonError, mpsc};
 
 use roundrock::prelude::*;
 use roundrock_tests::{LIMIT, Tally, Token, on, on_threads, on_workers, yield_now};
@@ -51,6 +51,70 @@ fn p33_a_parked_thread_sees_the_end_of_its_input() {
         assert!(report.took < LIMIT / 2, "{:?}", report.took);
         assert_eq!(counted.load(Ordering::SeqCst), 20);
         assert!(tokens.send(tally.token(20)).await.is_err());
+        Ok(())
+    });
+}
+
+#[process(cpu)]
+fn hand_down(from: &Receiver<Token>, to: &Sender<Token>) -> Result<()> {
+    while let Some(token) = from.blocking_recv() {
+        to.blocking_send(token)?;
+    }
+    Ok(())
+}
+
+/// Who waits lets another one have its core: otherwise the first stages would keep all of them, and wait for the others for ever.
+#[test]
+fn a_pipeline_of_more_stages_that_compute_than_there_are_cores() {
+    on_threads(|scope| async move {
+        let cores = std::thread::available_parallelism()?.get();
+        let (tokens, mut from) = rendezvous();
+        for _ in 0..cores + 3 {
+            let (to, next) = rendezvous();
+            scope.spawn(hand_down(from, to));
+            from = next;
+        }
+        let tally = Tally::new();
+        let feed = scope.task("feed", async move {
+            for n in 0..20 {
+                tokens.send(tally.token(n)).await?;
+            }
+            roundrock::Ok(tally)
+        });
+        for n in 0..20 {
+            let token = from.recv().await.context("it comes out")?;
+            ensure!(token.number() == n, "in order");
+        }
+        ensure!(from.recv().await.is_none(), "nothing is left");
+        feed.await?;
+        Ok(())
+    });
+}
+
+#[process(cpu)]
+fn compute(jobs: &Receiver<u32>, running: &Arc<AtomicUsize>, cores: usize) {
+    while jobs.blocking_recv().is_some() {
+        let others = running.fetch_add(1, Ordering::SeqCst);
+        assert!(others < cores, "{others} others compute");
+        std::thread::yield_now();
+        running.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// And goes on when it has a core again.
+#[test]
+fn no_more_compute_at_a_time_than_there_are_cores() {
+    on_threads(|scope| async move {
+        let cores = std::thread::available_parallelism()?.get();
+        let (jobs, inbox) = bounded(4);
+        let running = Arc::new(AtomicUsize::new(0));
+        for _ in 0..4 * cores {
+            scope.spawn(compute(inbox.clone(), Arc::clone(&running), cores));
+        }
+        drop(inbox);
+        for job in 0..2000 {
+            jobs.send(job).await?;
+        }
         Ok(())
     });
 }
@@ -209,25 +273,36 @@ fn a_job_whose_process_is_gone_does_not_begin() {
     on(2, |scope| async move {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let child = scope.child("threads");
-        let (tokens, from) = bounded::<Token>(1);
-        let counted = Arc::default();
+        let (ends, end) = mpsc::channel();
+        let end = Arc::new(Mutex::new(end));
+        let (out, taken) = bounded(cores);
         for _ in 0..cores {
-            child.spawn(count(from.clone(), Arc::clone(&counted)));
+            child.spawn(keeps_its_core(out.clone(), Arc::clone(&end)));
         }
-        sleep(millis(5)).await;
+        for _ in 0..cores {
+            taken.recv().await;
+        }
         // All threads for computing are taken: this one waits in line.
         let began = Arc::new(AtomicUsize::new(0));
         let task = child.spawn(begin(Arc::clone(&began)));
         sleep(millis(5)).await;
         task.kill();
         task.done().await;
-        drop((tokens, from));
+        drop(ends);
         child.join().await?;
         let next = child.spawn(begin(Arc::new(AtomicUsize::new(0))));
         next.await?;
         assert_eq!(began.load(Ordering::SeqCst), 0);
         Ok(())
     });
+}
+
+/// Waits for something that Roundrock does not see.
+#[process(cpu)]
+fn keeps_its_core(out: &Sender<()>, end: &Arc<Mutex<mpsc::Receiver<()>>>) {
+    let _ = out.blocking_send(());
+    let end = end.lock().unwrap_or_else(PoisonError::into_inner);
+    let _ = end.recv();
 }
 
 #[process(cpu)]

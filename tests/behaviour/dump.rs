@@ -3,8 +3,8 @@
 //! Threads only: jobs, and what a system looks at by itself, on a thread beside it: stalls, budgets, growth.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use roundrock::System;
@@ -276,25 +276,27 @@ fn a_supervised_child_shows_its_last_four_exits_also_between_two_lives() {
     });
 }
 
-/// A function that computes has its thread as long as it lives, and who waits for one is told so.
+/// A function that computes has its core until it returns or waits for a channel, and who waits for one is told so.
 #[test]
 fn more_cpu_functions_than_cores_are_said_to_wait_in_line() {
     #[process(cpu)]
-    fn holds(end: &Receiver<u8>) {
-        while end.blocking_recv().is_some() {}
+    fn holds(end: &Arc<Mutex<mpsc::Receiver<()>>>) {
+        let end = end.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = end.recv();
     }
     on(2, |scope| async move {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let (end, wait) = bounded::<u8>(1);
+        let (end, wait) = mpsc::channel();
+        let wait = Arc::new(Mutex::new(wait));
         for _ in 0..=cores {
-            scope.spawn(holds(wait.clone()));
+            scope.spawn(holds(Arc::clone(&wait)));
         }
         let jobs = format!("cpu jobs: {cores} running, 1 queued, {cores} thread");
         dump_with(
             &scope,
             &[
                 &jobs,
-                "every core has one: what is queued waits until one of these returns",
+                "every core has one: what is queued waits until one of these returns or waits for a channel",
             ],
         )
         .await;

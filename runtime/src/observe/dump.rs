@@ -573,7 +573,7 @@ impl<'a> View<'a> {
                 lines.line(
                     1,
                     format_args!(
-                        "every core has one: what is queued waits until one of these returns; one that waits itself is better `blocking`"
+                        "every core has one: what is queued waits until one of these returns or waits for a channel; one that waits for anything else is better `blocking`"
                     ),
                 )?;
             }

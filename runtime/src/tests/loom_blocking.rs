@@ -1,13 +1,14 @@
-//! A process and the thread that runs its job, `blocking.rs`: the result is never lost; a job that has not begun when its process is
+//! A process and the thread that runs its job, `blocking/`: the result is never lost; a job that has not begun when its process is
 //! gone never begins, and one that has begun keeps the scope from ending until it returns; what it captured is dropped once.
 //!
 //! And the threads among themselves (`Crew`): jobs that wait for each other all get one, whatever thread is about to end, and all
-//! threads end.
+//! threads end; one that waits gives its core to the one that it waits for, and nobody runs without a core.
 //!
 //! Process, job, scope, and threads are the production ones; the model is the worker. A thread finds no job for as long as it waits
 //! for one (`KEEP`) whenever there is none, because time stands still.
 //!
-//! Tried: a free thread that retires while a job counts on it (jobs that wait for each other never meet).
+//! Tried: a free thread that retires while a job counts on it (jobs that wait for each other never meet); a thread that steps aside
+//! and starts none in its place (the job that it waits for never runs); one that goes on without a core (two run at a time).
 
 use loom::sync::Notify;
 use loom::thread;
@@ -109,6 +110,43 @@ fn jobs_that_wait_for_each_other_meet() {
             };
             assert!(threads.submit(Box::new(meets)));
         }
+        while threads.info(now()).threads > 0 {
+            thread::yield_now();
+        }
+        assert_eq!(threads.info(now()).queued, 0);
+    });
+}
+
+/// One core, and a job that waits for the next one, and for the one after it.
+#[test]
+fn a_job_that_waits_gives_its_core_up() {
+    model("aside, claim, take", 2, || {
+        let threads = Arc::new(Threads::with_limit("model".to_owned(), 1, true));
+        let (notify, inside) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
+        let enter = |inside: &AtomicUsize| {
+            let others = inside.fetch_add(1, Ordering::SeqCst);
+            assert_eq!(others, 0, "two have the only core");
+        };
+        let (crew, waits, own) = (
+            Arc::clone(threads.crew()),
+            Arc::clone(&notify),
+            Arc::clone(&inside),
+        );
+        let first = move || {
+            enter(&own);
+            own.fetch_sub(1, Ordering::SeqCst);
+            crew.aside(|| waits.wait());
+            enter(&own);
+            own.fetch_sub(1, Ordering::SeqCst);
+        };
+        assert!(threads.submit(Box::new(first)));
+        let second = move || {
+            enter(&inside);
+            notify.notify();
+            loom::thread::yield_now();
+            inside.fetch_sub(1, Ordering::SeqCst);
+        };
+        assert!(threads.submit(Box::new(second)));
         while threads.info(now()).threads > 0 {
             thread::yield_now();
         }

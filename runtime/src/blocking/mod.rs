@@ -1,9 +1,6 @@
 //! Code that blocks its thread: [`blocking`] runs it on threads of its own, and plain threads may wait for operations.
 //!
-//! Jobs travel over a crossbeam channel. A thread is started when a job finds none that is free, up to [`MAX_THREADS`];
-//! one that had nothing to do for `KEEP` ends.
-//!
-//! Jobs may wait for each other, so a job must not count on a thread that another one has taken already: see `Crew`.
+//! The threads are those of [`threads`]: here is what a job and its process know of each other.
 //!
 //! While the scope of a process stops, its job says what the thread waits for (`Post`), and the process says the same of
 //! itself; so a stop sees a blocking process as it sees any other.
@@ -13,9 +10,10 @@
 //!   it is parked can rely on it.
 //! - A job that has not begun when its process is gone never begins. One that has begun keeps the scope of its process from
 //!   ending until it returns.
-//! - There is a thread for each job that is queued, unless as many as there may be are busy.
 //!
 //! Model: `tests/loom_blocking.rs`.
+
+mod threads;
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -24,230 +22,24 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+pub use crate::blocking::threads::MAX_THREADS;
 
+pub(crate) use crate::blocking::threads::{Job, Lane, Threads};
+
+use crate::blocking::threads::Crew;
 use crate::channel::registry;
-use crate::observe::{JobInfo, LaneInfo};
 use crate::process::exit::Fault;
 use crate::scheduler::worker;
 use crate::scope::{Late, ScopeInner};
 use crate::sim::here;
 use crate::supervise::{Held, Lineage};
 use crate::sync::thread::{self, Thread};
-use crate::sync::{Body, Guard, Lock, thread_local};
-use crate::system::life;
-use crate::task::ProcessId;
+use crate::sync::{Guard, Lock, thread_local};
 use crate::task::cell::Header;
 use crate::task::current::{self, PanicSite, Waits};
-use crate::task::origin::Origin;
 use crate::task::registry::WaitKind;
 use crate::task::waker::{self, TaskWaker};
-
-/// The most threads for blocking jobs that a system starts. Further jobs wait in line.
-pub const MAX_THREADS: usize = 512;
-
-/// How long a thread waits for its next job. Time stands still in a model.
-const KEEP: Duration = Duration::from_secs(if cfg!(loom) { 0 } else { 10 });
-
-/// Which threads a job runs on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lane {
-    /// As many as needed: the jobs wait most of the time.
-    Blocking,
-    /// As many as there are cores: the jobs compute.
-    Cpu,
-}
-
-pub(crate) type Job = Box<dyn FnOnce() + Send>;
-
-/// The threads for blocking jobs of one system.
-#[derive(Debug)]
-pub(crate) struct Threads {
-    jobs: Lock<Option<Sender<Job>>>,
-    queue: Receiver<Job>,
-    counts: Arc<Counts>,
-    name: String,
-    limit: usize,
-    /// There are no threads: jobs run where the simulation chooses.
-    simulated: bool,
-}
-
-#[derive(Debug, Default)]
-struct Counts {
-    crew: Lock<Crew>,
-    running: Running,
-}
-
-/// Who could take a job. A job claims its thread when it is queued, not when the thread gets to it; whichever takes it then,
-/// there is one for each job, unless all that may exist are busy.
-#[derive(Debug, Default)]
-struct Crew {
-    threads: usize,
-    /// Threads without a job, less the jobs that are queued: below zero, so many jobs wait for threads.
-    spare: isize,
-}
-
-impl Crew {
-    /// A job is about to be queued. True if a thread has to be started for it, which is counted already.
-    fn claim(&mut self, limit: usize) -> bool {
-        self.spare -= 1;
-        let start = self.spare < 0 && self.threads < limit;
-        if start {
-            self.threads += 1;
-        }
-        start
-    }
-
-    /// A thread has no job, and will take one.
-    fn offer(&mut self) {
-        self.spare += 1;
-    }
-
-    /// A thread wants to end. False if a job counts on it.
-    fn retire(&mut self) -> bool {
-        let idle = self.spare > 0;
-        if idle {
-            self.spare -= 1;
-            self.threads -= 1;
-        }
-        idle
-    }
-}
-
-/// The jobs that run, for observers: who wants the result, and since when.
-#[derive(Debug, Default)]
-struct Running(Lock<Vec<(ProcessId, &'static Origin, Instant)>>);
-
-impl Running {
-    /// Since when it runs.
-    fn enter(&self, process: ProcessId, origin: &'static Origin) -> Instant {
-        let now = crate::sync::now();
-        self.0.lock().push((process, origin, now));
-        now
-    }
-
-    fn leave(&self, process: ProcessId, since: Instant) {
-        let mut running = self.0.lock();
-        // A process may have several; those that began at the same moment look the same.
-        if let Some(at) = running
-            .iter()
-            .position(|job| (job.0, job.2) == (process, since))
-        {
-            running.swap_remove(at);
-        }
-    }
-}
-
-impl Threads {
-    pub(crate) fn new(system: &str, lane: Lane) -> Self {
-        let (jobs, queue) = crossbeam_channel::unbounded();
-        let (kind, limit) = match lane {
-            Lane::Blocking => ("blocking", MAX_THREADS),
-            // More threads than cores would only take turns.
-            Lane::Cpu => (
-                "cpu",
-                std::thread::available_parallelism().map_or(1, usize::from),
-            ),
-        };
-        Self {
-            jobs: Lock::new(Some(jobs)),
-            queue,
-            counts: Arc::default(),
-            name: format!("{system}-{kind}"),
-            limit,
-            simulated: false,
-        }
-    }
-
-    /// For a simulation: without threads.
-    pub(crate) fn simulated() -> Self {
-        Self {
-            jobs: Lock::new(None),
-            queue: crossbeam_channel::never(),
-            counts: Arc::default(),
-            name: String::new(),
-            limit: 0,
-            simulated: true,
-        }
-    }
-
-    /// What observers may know.
-    pub(crate) fn info(&self, now: Instant) -> LaneInfo {
-        let running = self.counts.running.0.lock().clone();
-        let job = |(process, origin, since): (ProcessId, &'static Origin, Instant)| JobInfo {
-            process,
-            name: origin.name.into(),
-            running_for: now.saturating_duration_since(since),
-        };
-        LaneInfo {
-            threads: self.counts.crew.lock().threads,
-            queued: self.queue.len(),
-            running: running.into_iter().map(job).collect(),
-        }
-    }
-
-    /// Whether no job runs or waits: every thread is spare.
-    pub(crate) fn is_idle(&self) -> bool {
-        let crew = self.counts.crew.lock();
-        usize::try_from(crew.spare) == Ok(crew.threads)
-    }
-
-    /// Queues a job; false if the system has shut down.
-    pub(crate) fn submit(&self, job: Job) -> bool {
-        if self.simulated {
-            return here::submit(job);
-        }
-        let Some(jobs) = self.jobs.lock().clone() else {
-            return false;
-        };
-        let start = self.counts.crew.lock().claim(self.limit);
-        let queued = jobs.send(job).is_ok();
-        if start {
-            self.start_thread();
-        }
-        queued
-    }
-
-    fn start_thread(&self) {
-        let counts = Arc::clone(&self.counts);
-        let queue = self.queue.clone();
-        let body: Body = Box::new(move || {
-            let _inside = life::enter();
-            counts.crew.lock().offer();
-            loop {
-                match queue.recv_timeout(KEEP) {
-                    Ok(job) => {
-                        job();
-                        counts.crew.lock().offer();
-                    }
-                    Err(RecvTimeoutError::Timeout) => {
-                        if counts.crew.lock().retire() {
-                            break;
-                        }
-                        // The job that counts on it is about to be queued.
-                        thread::yield_now();
-                    }
-                    Err(RecvTimeoutError::Disconnected) => {
-                        counts.crew.lock().threads -= 1;
-                        break;
-                    }
-                }
-            }
-        });
-        let started = thread::Builder::new().name(self.name.clone()).spawn(body);
-        if started.is_err() {
-            // Its job waits for the others.
-            self.counts.crew.lock().threads -= 1;
-        }
-    }
-
-    /// Lets the threads end when they have done what is queued.
-    pub(crate) fn shutdown(&self) {
-        drop(self.jobs.lock().take());
-    }
-}
 
 /// The result of a job on its way back.
 struct Slot<T> {
@@ -271,7 +63,11 @@ impl Thrown {
 
 /// What a process and the thread that runs its job know of each other.
 #[derive(Debug)]
-struct Post(Lock<PostState>);
+struct Post {
+    state: Lock<PostState>,
+    /// Whose thread it is.
+    crew: Arc<Crew>,
+}
 
 #[derive(Debug, Default)]
 struct PostState {
@@ -314,7 +110,7 @@ impl Post {
             return;
         }
         let parked = Some(Parked { waits, flags });
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         // Who was woken in the meantime does not wait: nobody would take back that it does.
         if state.parked != parked && !state.woken {
             state.parked = parked;
@@ -324,12 +120,12 @@ impl Post {
 
     /// The thread is about to look whether it must wait.
     fn looks(&self) {
-        self.0.lock().woken = false;
+        self.state.lock().woken = false;
     }
 
     /// The thread is woken.
     fn unpark(&self) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.woken = true;
         let thread = state.thread.clone();
         if state.parked.take().is_some() {
@@ -406,27 +202,30 @@ fn submit<T: Send + 'static>(
     lane: Lane,
     job: impl FnOnce(&Arc<Post>) -> T + Send + 'static,
 ) -> Waiting<T> {
-    let slot = Arc::new(Slot {
-        result: Lock::new(None),
-        post: Arc::new(Post(Lock::new(PostState::default()))),
-    });
-    let shared = Arc::clone(&slot);
     let of = current::with_task(|task| {
         let task = task?;
-        let counts = Arc::clone(&task.system().threads(lane).counts);
+        let crew = Arc::clone(task.system().threads(lane).crew());
         let first = task.scheduler().remotes.first();
         let channels = first.map(|remote| Arc::clone(&remote.channels));
         let slot = task.slot();
-        Some((counts, channels, slot.id(), slot.origin()))
+        Some((crew, channels, slot.id(), slot.origin()))
     });
-    let Some((counts, channels, process, origin)) = of else {
+    let Some((crew, channels, process, origin)) = of else {
         panic!(
             "`blocking` needs a Roundrock system: await it in a process, or just call the function"
         )
     };
+    let slot = Arc::new(Slot {
+        result: Lock::new(None),
+        post: Arc::new(Post {
+            state: Lock::default(),
+            crew: Arc::clone(&crew),
+        }),
+    });
+    let shared = Arc::clone(&slot);
     let run: Job = Box::new(move || {
         {
-            let mut state = shared.post.0.lock();
+            let mut state = shared.post.state.lock();
             if state.left {
                 drop(state);
                 quietly(|| drop(job));
@@ -434,7 +233,7 @@ fn submit<T: Send + 'static>(
             }
             state.thread = Some(thread::current());
         }
-        let since = counts.running.enter(process, origin);
+        let since = crew.begins(process, origin);
         let _channels = registry::OfJob::enter(channels);
         // Of an earlier job, which caught its panic itself.
         let _ = current::take_panic_site();
@@ -443,9 +242,9 @@ fn submit<T: Send + 'static>(
             payload,
             site: current::take_panic_site(),
         });
-        counts.running.leave(process, since);
+        crew.ended(process, since);
         *shared.result.lock() = Some(result);
-        let mut state = shared.post.0.lock();
+        let mut state = shared.post.state.lock();
         state.thread = None;
         let abandoned = state.abandoned.take();
         Post::wake_process(state);
@@ -478,7 +277,7 @@ impl<T> Future for Waiting<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let _spare = waker::prepare(cx);
-        let mut state = self.slot.post.0.lock();
+        let mut state = self.slot.post.state.lock();
         if let Some(result) = self.slot.result.lock().take() {
             return Poll::Ready(result);
         }
@@ -503,7 +302,7 @@ impl<T> Future for Waiting<T> {
 
 impl<T> Drop for Waiting<T> {
     fn drop(&mut self) {
-        let mut state = self.slot.post.0.lock();
+        let mut state = self.slot.post.state.lock();
         state.left = true;
         if let Some(thread) = state.thread.clone() {
             // One that was only given up, by a limit of time, runs on by itself.
@@ -618,10 +417,13 @@ fn wait_as<F: Future>(job: Option<Arc<Post>>, future: F) -> F::Output {
         if let Poll::Ready(output) = polled {
             return output;
         }
-        if let Some(post) = &job {
-            post.park(waits);
+        match &job {
+            Some(post) => {
+                post.park(waits);
+                post.crew.aside(thread::park);
+            }
+            None => thread::park(),
         }
-        thread::park();
     }
 }
 
