@@ -65,11 +65,10 @@ fn who_comes_late_is_one_choice() {
         let failure = found(search);
         assert_eq!(failure.shrunk.deviations(), 1, "{strategy:?}: {failure}");
         let text = failure.to_string();
-        let line =
-            "resets#3    is held back until all others wait, before: call set(0) of Register#2";
+        // Before its call, or before it starts.
+        let line = "resets#3 is held back until all others wait, before";
         let said = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(said.contains(&line), "{strategy:?}: {text}");
+        assert!(said.contains(line), "{strategy:?}: {text}");
     }
 }
 

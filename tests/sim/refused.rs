@@ -1,5 +1,7 @@
 //! What cannot be simulated is refused, with an error that says so.
 
+use std::sync::Arc;
+
 use roundrock::prelude::*;
 use roundrock::sim::{Reason, Simulation};
 
@@ -74,4 +76,62 @@ fn a_simulation_in_a_process_is_refused() {
     if let Err(error) = ran {
         panic!("{error:#}");
     }
+}
+
+/// A step that goes on for ever, because what it waits for could only happen after it, ends the run, and says why.
+#[test]
+fn a_loop_that_tries_in_vain_is_told() {
+    type Tries = fn() -> Box<dyn Fn() -> bool + Send>;
+    let tries: [(&str, Tries); 4] = [
+        ("at last try_recv", || {
+            let (kept, inbox) = bounded::<u32>(1);
+            Box::new(move || !kept.is_closed() && inbox.try_recv().is_ok())
+        }),
+        ("at last try_send", || {
+            let (jobs, kept) = rendezvous::<u32>();
+            Box::new(move || !kept.is_closed() && jobs.try_send(1).is_ok())
+        }),
+        ("at last try_lock", || {
+            let lock = Arc::new(roundrock::sync::Mutex::new(0));
+            std::mem::forget(lock.try_lock());
+            Box::new(move || lock.try_lock().is_some())
+        }),
+        ("at last try_acquire", || {
+            let permits = roundrock::sync::Semaphore::new(1);
+            std::mem::forget(permits.try_acquire());
+            Box::new(move || permits.try_acquire().is_some())
+        }),
+    ];
+    for (said, tries) in tries {
+        let search = Simulation::new("spins").seeds(2);
+        let failure = search.run(move |sim: Sim| async move {
+            let tries = tries();
+            sim.task("spins", async move { while !tries() {} });
+        });
+        let failure = failure.expect_err("it goes on for ever");
+        assert!(
+            matches!(failure.reason, Reason::Spins { .. }),
+            "{said}: {failure}"
+        );
+        let text = failure.reason.to_string();
+        assert!(text.starts_with("`spins#"), "{text}");
+        assert!(text.contains(said), "{text}");
+        assert!(text.contains("in one step, in vain"), "{text}");
+    }
+}
+
+/// One that looks through many channels does not.
+#[test]
+fn a_step_that_tries_often_is_fine() {
+    let search = Simulation::new("looks").seeds(3);
+    let passed = search.run(|_sim: Sim| async move {
+        let channels: Vec<_> = (0..1000).map(|_| bounded::<u32>(1)).collect();
+        for round in 0..20 {
+            let found = channels
+                .iter()
+                .filter(|(_, inbox)| inbox.try_recv().is_ok());
+            assert_eq!(found.count(), 0, "{round}");
+        }
+    });
+    passed.expect("nothing is wrong");
 }

@@ -244,10 +244,10 @@ impl<T: Message> Receiver<T> {
         }
         received.map_err(|closed| {
             if closed {
-                TryRecvError::Closed
-            } else {
-                TryRecvError::Empty
+                return TryRecvError::Closed;
             }
+            here::in_vain("try_recv", self.object());
+            TryRecvError::Empty
         })
     }
 

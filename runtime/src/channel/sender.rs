@@ -445,7 +445,10 @@ impl<T> SendOp<T> {
         match (started, message.into_inner()) {
             (Started::Closed, Some(message)) => Err(TrySendError::Closed(message)),
             (Started::Done, _) | (_, None) => Ok(()),
-            (_, Some(message)) => Err(TrySendError::Full(message)),
+            (_, Some(message)) => {
+                here::in_vain("try_send", route.object());
+                Err(TrySendError::Full(message))
+            }
         }
     }
 

@@ -489,7 +489,15 @@ pub(super) struct Lease<G: Borrow<Arc<Gate>>> {
 
 impl<G: Borrow<Arc<Gate>>> Lease<G> {
     pub(super) fn try_new(gate: G, site: &'static Location<'static>, want: u32) -> Option<Self> {
-        let ticket = gate.borrow().try_enter(site, want)?;
+        let entered = gate.borrow().try_enter(site, want);
+        let Some(ticket) = entered else {
+            let what = match gate.borrow().is_semaphore() {
+                true => "try_acquire",
+                false => "try_lock",
+            };
+            here::in_vain(what, 0);
+            return None;
+        };
         Some(Self { gate, ticket })
     }
 }

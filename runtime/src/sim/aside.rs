@@ -10,7 +10,8 @@ use std::time::Duration;
 use crate::sim::events::name_of;
 use crate::sim::faults::Active;
 use crate::sim::machine::{Machine, Ready, Turn};
-use crate::task::cell::Header;
+use crate::sim::reason::Reason;
+use crate::task::cell::{self, Header};
 
 /// After so many steps of others a process is not held back any more, before an operation and after one.
 const LONGEST_HOLDS: (u64, u64) = (500, 100);
@@ -58,13 +59,30 @@ impl Machine {
         });
     }
 
+    /// Holds a process back whose turn it is, until all others wait.
+    pub(super) fn hold_before_its_turn(&self, next: Ready) {
+        let has_run = cell::slot_of_queued(next.task.0).has_run();
+        self.keep_back(
+            Ready {
+                since: self.steps.get(),
+                ..next
+            },
+            LONGEST_HOLDS.0,
+        );
+        self.happens(next.process, || {
+            let what = if has_run { "goes on" } else { "starts" };
+            format!("is held back until all others wait, before it {what}")
+        });
+    }
+
     /// After an operation that had not to wait: whether the process that runs goes on when all others wait. On threads others may
     /// do much between an operation of a process and what it does next, to memory that they share, say.
     pub(super) fn lags(&self, task: &Header) -> bool {
-        if self.ending.get() || self.is_broken() || !self.somebody_can_run() {
+        if self.ending.get() || self.is_broken() {
             return false;
         }
-        let lags = self.choices.borrow_mut().lags(self.place());
+        let chosen = self.choices.borrow_mut().lags(self.place());
+        let lags = chosen && self.somebody_can_run();
         if lags {
             let process = task.slot().id().index();
             self.lagging.borrow_mut().push(process);
@@ -74,6 +92,27 @@ impl Machine {
             });
         }
         lags
+    }
+
+    /// Whether the process that runs spins, after it has tried something once more: then the run is broken off.
+    pub(super) fn spins(&self, what: &str, object: u64) -> bool {
+        /// More than anybody needs in one step.
+        const MANY: u32 = 100_000;
+        let times = self.vain.get() + 1;
+        self.vain.set(times);
+        if times < MANY || self.in_job.get() {
+            return false;
+        }
+        let process = self.process.get();
+        self.break_off(|| Reason::Spins {
+            process: name_of(&self.scheduler, process),
+            what: match object {
+                0 => what.to_owned(),
+                object => format!("{what} {}", self.place_of(object)),
+            },
+            times,
+        });
+        true
     }
 
     /// The process that runs has gone on after its operation, or has given it up.

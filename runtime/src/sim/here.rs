@@ -35,6 +35,8 @@ const ARMS: u32 = 64;
 
 thread_local! {
     static MACHINE: RefCell<Option<Rc<Machine>>> = const { RefCell::new(None) };
+    /// Whether a run is under way on this thread. Apart, because it is asked where something was tried in vain.
+    static RUNS: Cell<bool> = const { Cell::new(false) };
     /// Whether panics on this thread are kept quiet. Apart, because it is read in the panic hook.
     static QUIET: Cell<bool> = const { Cell::new(false) };
     /// Whether the run on this thread keeps what happens. Apart, because it is asked where messages pass.
@@ -51,6 +53,7 @@ pub(crate) struct Here(());
 
 impl Drop for Here {
     fn drop(&mut self) {
+        RUNS.set(false);
         QUIET.set(false);
         RECORDS.set(false);
         LAGS.set(false);
@@ -61,6 +64,7 @@ impl Drop for Here {
 
 /// Makes this the machine of the thread.
 pub(crate) fn enter(machine: &Rc<Machine>) -> Here {
+    RUNS.set(true);
     QUIET.set(machine.quiet);
     RECORDS.set(machine.events.borrow().is_some());
     MACHINE.set(Some(Rc::clone(machine)));
@@ -130,6 +134,23 @@ fn may_throw(what: &str) {
         })
     });
     if throws {
+        throw();
+    }
+}
+
+/// A process has tried something in vain, which it could have waited for: in a loop it would go on for ever.
+#[inline]
+pub(crate) fn in_vain(what: &str, object: u64) {
+    if RUNS.get() {
+        tried_in_vain(what, object);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn tried_in_vain(what: &str, object: u64) {
+    let spins = with(|machine| machine.is_some_and(|machine| machine.spins(what, object)));
+    if spins && !std::thread::panicking() {
         throw();
     }
 }
@@ -406,7 +427,7 @@ pub(crate) fn short_endpoint_at(
 
 /// Whether a run is under way on this thread.
 pub(crate) fn is_here() -> bool {
-    with(|machine| machine.is_some())
+    RUNS.get()
 }
 
 /// Whether this thread runs a job of a simulation.

@@ -91,6 +91,8 @@ pub(crate) struct Machine {
     moved_at: Cell<u64>,
     /// Points in this step that went on.
     streak: Cell<u32>,
+    /// What was tried in this step in vain.
+    pub(super) vain: Cell<u32>,
     /// How often somebody asked where to begin.
     pub(super) turns: Cell<u32>,
     /// The last one who asked does not begin where it would have in the boring run.
@@ -172,6 +174,7 @@ impl Machine {
             max_steps,
             moved_at: Cell::new(0),
             streak: Cell::new(0),
+            vain: Cell::new(0),
             turns: Cell::new(0),
             turned: Cell::new(false),
             timer_first: Cell::new(None),
@@ -467,7 +470,7 @@ impl Machine {
             let ready = process(place).and_then(|place| ready.get(place));
             ready.map_or(0, |ready| ready.process)
         };
-        let chosen = match all {
+        let mut chosen = match all {
             1 => 0,
             _ if starving || neglected || self.ending.get() => 0,
             _ => {
@@ -475,6 +478,14 @@ impl Machine {
                 choices.process(None, all, self.place(), who)
             }
         };
+        if chosen == HOLD {
+            if let Some(next) = process(0).and_then(|place| ready.remove(place)) {
+                drop(ready);
+                self.hold_before_its_turn(next);
+                return self.choose();
+            }
+            chosen = 0;
+        }
         if let Some(next) = process(chosen).and_then(|place| ready.remove(place)) {
             if chosen != 0 {
                 let before = process(0).and(ready.front());
@@ -568,6 +579,7 @@ impl Machine {
     pub(crate) fn step(&self, next: Ready) {
         self.step_begins();
         self.streak.set(0);
+        self.vain.set(0);
         self.polls.set(self.polls.get() + 1);
         // Left by a poll whose process went on and parked elsewhere.
         self.put_aside.set(None);

@@ -101,6 +101,16 @@ pub enum Reason {
         /// In which call of the operating system, and what in a program makes it; `None` where the kernel does not say.
         call: Option<String>,
     },
+    /// A process tried the same things again and again in one step, in vain: nobody else can run before it waits.
+    #[non_exhaustive]
+    Spins {
+        /// Its name; `test` for the body of the test.
+        process: String,
+        /// What it tried last.
+        what: String,
+        /// How often it tried something.
+        times: u32,
+    },
     /// A thread that is not part of the simulation woke this process.
     Outside(String),
     /// Two runs of the same tape took different ways.
@@ -338,13 +348,12 @@ impl fmt::Display for Reason {
                 process,
                 took,
                 call,
-            } => write!(
-                f,
-                "`{process}` blocked the thread for {} ms in one step{}; nothing else can run meanwhile, and virtual time stands still: {WAYS_OUT}",
-                took.as_millis(),
-                call.as_ref()
-                    .map_or(String::new(), |call| format!(", in {call}"))
-            ),
+            } => blocked(f, process, *took, call.as_deref()),
+            Self::Spins {
+                process,
+                what,
+                times,
+            } => spins(f, process, what, *times),
             Self::Outside(process) => write!(
                 f,
                 "`{process}` was woken by a thread that is not part of the simulation: the run cannot be replayed; use `blocking(..)` or a process instead of a thread"
@@ -369,6 +378,35 @@ fn ended(
         write!(f, " at {site}")?;
     }
     write!(f, ": {text}")
+}
+
+/// What blocked the thread.
+fn blocked(
+    f: &mut fmt::Formatter<'_>,
+    process: &str,
+    took: Duration,
+    call: Option<&str>,
+) -> fmt::Result {
+    let took = took.as_millis();
+    write!(
+        f,
+        "`{process}` blocked the thread for {took} ms in one step"
+    )?;
+    if let Some(call) = call {
+        write!(f, ", in {call}")?;
+    }
+    write!(
+        f,
+        "; nothing else can run meanwhile, and virtual time stands still: {WAYS_OUT}"
+    )
+}
+
+/// What goes on for ever without waiting.
+fn spins(f: &mut fmt::Formatter<'_>, process: &str, what: &str, times: u32) -> fmt::Result {
+    write!(
+        f,
+        "`{process}` tried something {times} times in one step, in vain, at last {what}: in a simulation nobody else runs before it waits; await the operation itself, or `sleep` between two attempts"
+    )
 }
 
 /// Time that moves is no proof of progress, but in a circle without a timer it stands still.

@@ -80,7 +80,7 @@ impl Point {
     }
 }
 
-/// At a point: the running process is held back until all others wait. One such choice does what many do that prefer one of the
+/// The running process is held back until all others wait, or where none runs, the one whose turn it is. One such choice does what many do that prefer one of the
 /// others each time, so it is what a failure is explained by.
 pub(crate) const HOLD: u32 = u32::MAX;
 
@@ -272,8 +272,8 @@ impl Choices {
         self.log = Some(Vec::new());
     }
 
-    /// One of `among` processes; `who` says which process stands at a place. At a point, place 0 is the one that runs, and it may
-    /// also be held back.
+    /// One of `among` processes; `who` says which process stands at a place. Place 0 may also be held back; at a point it is the one
+    /// that runs.
     #[inline]
     pub(crate) fn process(
         &mut self,
@@ -283,7 +283,7 @@ impl Choices {
         who: impl Fn(u32) -> u32,
     ) -> u32 {
         let value = match &mut self.source {
-            Source::Tape { values, at } if at_point.is_some() && values.get(*at) == Some(&HOLD) => {
+            Source::Tape { values, at } if values.get(*at) == Some(&HOLD) => {
                 *at += 1;
                 HOLD
             }
@@ -306,10 +306,19 @@ impl Choices {
     /// Whether the running process goes on later, after an operation.
     pub(crate) fn lags(&mut self, at: (u32, u64)) -> bool {
         let value = match &mut self.source {
+            Source::Tape { values, at } if values.get(*at) == Some(&HOLD) => {
+                *at += 1;
+                1
+            }
             Source::Tape { values, at } => next_of(values, at, 2),
             Source::Plan(plan) => u32::from(plan.lags()),
         };
-        self.write(Label::Lag, 2, value, at) != 0
+        // The most frequent choice of all, and nearly always zero: that is no part of the hash.
+        if value != 0 {
+            self.mix(at.1);
+        }
+        self.note(Label::Lag, 2, value, at);
+        value != 0
     }
 
     /// The running process lets others go first, though it could go on.
@@ -348,10 +357,16 @@ impl Choices {
     }
 
     #[inline]
-    fn write(&mut self, label: Label, among: u32, value: u32, (process, step): (u32, u64)) -> u32 {
-        self.written.push(value);
+    fn write(&mut self, label: Label, among: u32, value: u32, at: (u32, u64)) -> u32 {
         self.mix((u64::from(value) << 32) | u64::from(among));
-        self.mix((u64::from(process) << 8) | label as u64);
+        self.mix((u64::from(at.0) << 8) | label as u64);
+        self.note(label, among, value, at);
+        value
+    }
+
+    #[inline]
+    fn note(&mut self, label: Label, among: u32, value: u32, (process, step): (u32, u64)) {
+        self.written.push(value);
         if let Some(log) = &mut self.log {
             log.push(Entry {
                 label,
@@ -361,7 +376,6 @@ impl Choices {
                 step,
             });
         }
-        value
     }
 
     /// Makes something a part of the trace.
