@@ -98,6 +98,25 @@ fn memory_that_is_written_after_a_message_to_a_mailbox_is_found_unwritten() {
     });
 }
 
+#[test]
+fn memory_that_is_written_after_a_broadcast_is_found_unwritten() {
+    fails(|sim: Sim| async move {
+        let (news, reader) = broadcast(4);
+        let ready = Arc::new(AtomicU32::new(0));
+        let seen = Arc::clone(&ready);
+        sim.task("reader", async move {
+            while let Some(Ok(edition)) = reader.recv().await {
+                assert!(seen.load(SeqCst) >= edition, "{edition} is not there");
+            }
+        });
+        for edition in 1..=3 {
+            news.send(edition).await?;
+            ready.store(edition, SeqCst);
+        }
+        Ok(())
+    });
+}
+
 /// One place, which is free before whoever held it has said so.
 #[test]
 fn memory_that_is_written_after_a_receive_is_found_unwritten() {

@@ -366,6 +366,7 @@ impl<T: Message + Sync + Clone> BroadcastSender<T> {
             sender: self,
             message: Some(message),
             ticket: 0,
+            lags: false,
         }
     }
 
@@ -502,6 +503,8 @@ pub struct BroadcastSending<'a, T> {
     message: Option<T>,
     /// The place in line; zero if it never waited.
     ticket: u64,
+    /// It was sent, and a simulation lets its process go on later.
+    lags: bool,
 }
 
 // The message is never pinned.
@@ -528,6 +531,12 @@ impl<'a, T> BroadcastSending<'a, T> {
         BroadcastSendingWithin::new(self, limit)
     }
 
+    #[cold]
+    fn catch_up(&mut self) {
+        self.lags = false;
+        here::catches_up();
+    }
+
     /// Takes the message back, and leaves the line.
     pub(super) fn give_up(&mut self) -> Option<T> {
         let message = self.message.take()?;
@@ -537,6 +546,9 @@ impl<'a, T> BroadcastSending<'a, T> {
     }
 
     fn leave(&mut self) {
+        if self.lags {
+            self.catch_up();
+        }
         if self.ticket == 0 {
             return;
         }
@@ -557,6 +569,10 @@ impl<T: 'static> Future for BroadcastSending<'_, T> {
 
     #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.lags {
+            self.catch_up();
+            return Poll::Ready(Ok(()));
+        }
         let shared = &self.sender.shared;
         let about = || About::message_at(shared.listing.site, self.message.as_ref());
         ready!(shared.spend_for(cx, WaitKind::Send, about));
@@ -575,7 +591,11 @@ impl<T: 'static> Future for BroadcastSending<'_, T> {
                 drop(state);
                 drop(waker);
                 effects.happen(|notice| shared.tell(&notice, type_name::<T>(), 0));
-                Poll::Ready(Ok(()))
+                this.lags = current::lags(cx);
+                match this.lags {
+                    true => Poll::Pending,
+                    false => Poll::Ready(Ok(())),
+                }
             }
             Sent::Closed(message) => {
                 let waker = state.sending.leave(&mut this.ticket);

@@ -434,6 +434,9 @@ fn spent(
 /// In a simulation, after an operation that had not to wait: whether the process goes on later. It may be in others of its own
 /// meanwhile, and would go on with those; so only one that waits for nothing else may be interrupted there.
 pub(crate) fn lags(cx: &Context<'_>) -> bool {
+    if !here::is_here() {
+        return false;
+    }
     let waits_for_more = CURRENT.with(|current| current.said.get().noted() > 0);
     let lags = !waits_for_more && with_task(|task| task.is_some_and(here::lags));
     if lags {
