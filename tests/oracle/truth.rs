@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use crate::world::{At, Side, Wait, Want, World};
 
-/// A rule that a detector may break. The first ten prove what is not so, the last two miss what is.
+/// A rule that a detector may break. The first nine prove what is not so, the last three miss what is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mistake {
     /// What a process has in its hands is taken for its own, as what it was lent is.
@@ -22,8 +22,6 @@ pub(crate) enum Mistake {
     Outside,
     /// A weak sender cannot send.
     Weak,
-    /// Who has another receiver cannot hand on, or leave, what it holds.
-    OtherReceivers,
     /// The state of a struct is known in the middle of a handler too.
     InHandler,
     /// Only the first arm of a `select!` counts.
@@ -34,6 +32,8 @@ pub(crate) enum Mistake {
     Timer,
     /// Whoever waits is woken by what its last poll spoke of, and by nothing else.
     Kept,
+    /// Who has another receiver may bring a message, also when none is out.
+    OtherReceivers,
     /// What a process was lent may be anybody's.
     Ports,
     /// The state of a struct may be anybody's.
@@ -46,12 +46,12 @@ impl Mistake {
         Self::InMessage,
         Self::Outside,
         Self::Weak,
-        Self::OtherReceivers,
         Self::InHandler,
         Self::FirstArm,
         Self::LockOutside,
         Self::Timer,
         Self::Kept,
+        Self::OtherReceivers,
         Self::Ports,
         Self::State,
     ];
@@ -72,18 +72,6 @@ pub(crate) fn provable(world: &World) -> BTreeSet<usize> {
     })
 }
 
-/// Who is known for certain to be found: where the only receiver of a channel is in somebody's hands, and another one has begun to
-/// receive there before, it depends on whether that one has parked, which the model does not know.
-pub(crate) fn certain(world: &World) -> BTreeSet<usize> {
-    let rules = Rules {
-        asks_who_received: true,
-        ..Rules::known(None)
-    };
-    rules.closed(world, |process, want, channel| {
-        rules.known_wakers(world, process, want, channel)
-    })
-}
-
 /// What a detector would prove that makes this mistake.
 pub(crate) fn mistaken(world: &World, mistake: Mistake) -> BTreeSet<usize> {
     let rules = Rules::known(Some(mistake));
@@ -97,11 +85,8 @@ pub(crate) fn physical(world: &World) -> BTreeSet<usize> {
     let rules = Rules {
         broken: None,
         knows_all: true,
-        asks_who_received: false,
     };
-    rules.closed(world, |process, want, channel| {
-        real_wakers(world, process, want, channel)
-    })
+    rules.closed(world, |_, want, channel| real_wakers(world, want, channel))
 }
 
 /// The rules, perhaps with a mistake.
@@ -110,8 +95,6 @@ struct Rules {
     broken: Option<Mistake>,
     /// What a process does when it is woken is known: to look at what it waits for, and to wait on.
     knows_all: bool,
-    /// Several that have received with one receiver may have a message of each other in hand.
-    asks_who_received: bool,
 }
 
 impl Rules {
@@ -119,7 +102,6 @@ impl Rules {
         Self {
             broken,
             knows_all: false,
-            asks_who_received: false,
         }
     }
 
@@ -240,7 +222,7 @@ impl Rules {
         Some(holders)
     }
 
-    /// Who could send a message, or hand one on that it was given.
+    /// Who could send a message. In a system that has settled none is out: processes keep no receives that they have begun.
     fn message(
         self,
         world: &World,
@@ -252,16 +234,10 @@ impl Rules {
         if !self.breaks(Mistake::Weak) {
             all.extend(holders(Side::Weak)?);
         }
-        // One that waits has a receiver; if it is the only one, it does not matter that nobody knows whose it is.
         let others = world.count(channel, Side::Receiver) > 1;
-        if others && !self.breaks(Mistake::OtherReceivers) {
+        if others && self.breaks(Mistake::OtherReceivers) {
             let others = holders(Side::Receiver)?;
             all.extend(others.into_iter().filter(|&other| other != process));
-        } else if self.asks_who_received && holders(Side::Receiver).is_none() {
-            let began = world.began.get(&channel)?;
-            if began.iter().any(|&other| other != process) {
-                return None;
-            }
         }
         Some(all)
     }
@@ -282,7 +258,7 @@ fn is_passed_over(world: &World, process: usize) -> bool {
 }
 
 /// By where things are: who has an endpoint, or could take it out of the message that it is in.
-fn real_wakers(world: &World, process: usize, want: Want, channel: usize) -> Wakers {
+fn real_wakers(world: &World, want: Want, channel: usize) -> Wakers {
     let mut who = BTreeSet::new();
     let mut seen = BTreeSet::new();
     let known = match want {
@@ -291,19 +267,11 @@ fn real_wakers(world: &World, process: usize, want: Want, channel: usize) -> Wak
             .into_iter()
             .all(|side| reach(world, channel, side, &mut who, &mut seen)),
     };
-    if !known {
-        return Wakers::Anybody;
+    if known {
+        Wakers::These(who)
+    } else {
+        Wakers::Anybody
     }
-    if want == Want::Message {
-        let mut others = BTreeSet::new();
-        let mut seen = BTreeSet::new();
-        if !reach(world, channel, Side::Receiver, &mut others, &mut seen) {
-            return Wakers::Anybody;
-        }
-        others.remove(&process);
-        who.extend(others);
-    }
-    Wakers::These(who)
 }
 
 /// Adds everybody who could use such an endpoint; false if the test could.

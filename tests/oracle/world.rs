@@ -3,7 +3,7 @@
 //! Processes write down what they are about to do, and what came of it, in the step in which they do it. Between two of their
 //! steps nobody else runs, so when everything has settled the model says how things are, and not how they were.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
@@ -87,8 +87,6 @@ pub(crate) struct World {
     pub(crate) ends: BTreeMap<u32, End>,
     pub(crate) processes: Vec<Process>,
     pub(crate) locks: Vec<Lock>,
-    /// Who began to receive from each channel, and may have parked there.
-    pub(crate) began: BTreeMap<usize, BTreeSet<usize>>,
     /// The moment of the last look.
     pub(crate) now: Option<Instant>,
     next: u32,
@@ -127,13 +125,6 @@ impl World {
     }
 
     pub(crate) fn step(&mut self, process: usize, wait: Wait) {
-        if let Wait::Channels(waits) = &wait {
-            for &(want, channel) in waits {
-                if want == Want::Message {
-                    self.began.entry(channel).or_default().insert(process);
-                }
-            }
-        }
         let process = &mut self.processes[process];
         process.steps += 1;
         process.wait = wait;

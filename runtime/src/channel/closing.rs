@@ -9,7 +9,7 @@
 
 use std::ptr::{self, NonNull};
 
-use crate::channel::core::{Core, DISCARDS, MANY, NO_RECEIVERS, NO_SENDERS, SEVERAL, State};
+use crate::channel::core::{Core, DISCARDS, MANY, NO_RECEIVERS, NO_SENDERS, State};
 use crate::channel::dead::Dead;
 use crate::channel::head::{Side, Stats};
 use crate::channel::overdue::Overdue;
@@ -128,7 +128,7 @@ impl<T> Core<T> {
             capacity: state.capacity,
             permits: state.permits,
             wants_many: state.has(MANY),
-            several_receive: state.has(SEVERAL) || state.handed != seen,
+            unseen: state.handed != seen,
             blocked_senders: state.senders.len(),
             waiting_receivers: state.receivers.len(),
             name: state.cold.as_ref().and_then(|cold| cold.name),

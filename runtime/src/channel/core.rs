@@ -62,8 +62,8 @@ pub(super) struct State<T> {
     /// Room that was granted and not used yet.
     pub(super) permits: u32,
     pub(super) queue: Ring<T>,
-    /// Messages that were handed to parked receivers: the next one's ticket. Tickets wrap around; of those that are out at a time
-    /// none is so much older than another.
+    /// How often a message was handed to a parked receiver, and the ticket of the last one that was handed for the first time. Tickets
+    /// wrap around; of those that are out at a time none is so much older than another.
     pub(super) handed: u32,
     /// What keeps the common cases from being common: [`NO_SENDERS`] and the like.
     pub(super) gates: u8,
@@ -73,8 +73,6 @@ pub(super) struct State<T> {
     pub(super) stats: Counters,
     /// Where the channel is in the list of its shard.
     pub(super) listed: u32,
-    /// Who parked last to receive, by [`TaskWaker::mark`]; zero if nobody has.
-    pub(super) received_by: u32,
     /// The process whose mailbox this is.
     pub(super) owner: Option<TaskRef>,
     pub(super) cold: Option<Box<Cold>>,
@@ -96,8 +94,6 @@ pub(super) const DISCARDS: u8 = 8;
 pub(super) const RETURNED: u8 = 16;
 /// Somebody has waited for room for several messages at once.
 pub(super) const MANY: u8 = 32;
-/// Several have parked to receive, or a message that came back was handed to a parked receiver again.
-pub(super) const SEVERAL: u8 = 64;
 
 // SAFETY: all parts are behind the lock or atomic; messages move between threads, so they must be `Send`.
 unsafe impl<T: Send> Send for Core<T> {}
@@ -132,7 +128,6 @@ impl<T> Core<T> {
                 sent_by: 0,
                 stats: Counters::default(),
                 listed: 0,
-                received_by: 0,
                 owner: None,
                 cold: None,
             }),
@@ -352,7 +347,6 @@ impl<T> Core<T> {
                 // SAFETY: by contract.
                 return unsafe { Self::recv_prepared(state, place, park, object) };
             };
-            state.note_receiver(waker.mark());
             // SAFETY: the node is idle and pinned in the future of the caller, which withdraws it.
             unsafe {
                 state
@@ -389,7 +383,6 @@ impl<T> Core<T> {
                     return unsafe { Self::recv_prepared(state, place, park, object) };
                 };
                 let Park { node, token, .. } = park;
-                state.note_receiver(waker.mark());
                 // SAFETY: the node is idle and pinned in the future of the caller, which withdraws it.
                 unsafe { state.receivers.push(node, Offer::Recv(place), waker, token) };
                 if state.senders.is_empty() {
@@ -528,7 +521,6 @@ impl<T> Core<T> {
                 done => done,
             }
         } else {
-            state.note_receiver(TaskWaker::mark_of(cx));
             // SAFETY: by contract.
             unsafe { state.receivers.renew(node, cx) }
         };
@@ -582,21 +574,6 @@ impl<T> State<T> {
         self.queue.len() as u64 + u64::from(self.permits) < u64::from(self.capacity)
     }
 
-    /// Notes who parks to receive: a message that was handed to one of several, and not seen, goes back to the others, and of a
-    /// receiver that is no port only this tells that there are several.
-    #[inline]
-    fn note_receiver(&mut self, who: u32) {
-        if BOOKS && self.received_by != who {
-            self.set_several();
-            self.received_by = who;
-        }
-    }
-
-    #[cold]
-    fn set_several(&mut self) {
-        self.gates |= if self.received_by == 0 { 0 } else { SEVERAL };
-    }
-
     /// Whether new messages of the current process are refused.
     #[inline]
     pub(super) fn refuses(&self) -> bool {
@@ -632,17 +609,9 @@ impl<T> State<T> {
         message: T,
         ticket: Option<u32>,
     ) -> Option<TaskWaker> {
-        let ticket = match ticket {
-            None => {
-                self.handed = self.handed.wrapping_add(1);
-                self.handed
-            }
-            Some(ticket) => {
-                // It was counted as seen when it came back.
-                self.gates |= SEVERAL;
-                ticket
-            }
-        };
+        // One that came back was counted as seen then, so it counts again.
+        self.handed = self.handed.wrapping_add(1);
+        let ticket = ticket.unwrap_or(self.handed);
         if let Offer::Recv(place) = receiver.offer {
             // SAFETY: a parked receiver's place is a `Place<T>`, and ours until the node is finished.
             unsafe { wait::fill(place, message) };

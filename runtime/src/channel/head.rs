@@ -142,8 +142,8 @@ pub(crate) struct Stats {
     pub(crate) permits: u32,
     /// Somebody has waited for room for several messages at once, before others.
     pub(crate) wants_many: bool,
-    /// Several have parked to receive, or a message that was handed to one of them was not seen yet.
-    pub(crate) several_receive: bool,
+    /// A message that was handed to a parked receiver may not have been seen yet. If this is false, none is out.
+    pub(crate) unseen: bool,
     pub(crate) blocked_senders: u32,
     pub(crate) waiting_receivers: u32,
     pub(crate) name: Option<&'static str>,

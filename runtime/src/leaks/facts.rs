@@ -116,7 +116,7 @@ struct Side {
     known: [u64; 3],
 }
 
-/// A channel that more hold has a line of those who wait to receive there.
+/// Of a channel that more hold, one of those who wait to receive there stands for all.
 const LONG: usize = 64;
 
 /// Everything that one pass has read.
@@ -127,8 +127,8 @@ pub(super) struct Facts {
     /// Sorted by channel.
     held: Vec<Held>,
     of_channel: HashMap<u64, Side, Fast>,
-    /// Of channels that many hold: who waits to receive there.
-    lines: HashMap<u64, Vec<u32>, Fast>,
+    /// Of channels that many hold: one who waits to receive there, and whether it waits for nothing else.
+    firsts: HashMap<u64, Option<(u32, bool)>, Fast>,
     of_id: HashMap<u64, u32, Fast>,
     /// The parked processes inside of each scope that somebody waits for.
     of_scope: HashMap<u64, Vec<u32>, Fast>,
@@ -350,23 +350,32 @@ impl Facts {
             let to = from + same.count();
             let known = known(&self.held[from..to]);
             if to - from > LONG {
-                self.lines.insert(object, self.line(&self.held[from..to]));
+                self.firsts.insert(object, None);
             }
             let range = from as u32..to as u32;
             self.of_channel.insert(object, Side { range, known });
             from = to;
         }
+        self.find_firsts();
     }
 
-    /// Who waits to receive from the channel that these hold.
-    fn line(&self, held: &[Held]) -> Vec<u32> {
-        let waits = |held: &&Held| {
-            held.port.tie().receives() && self.is_free_for(held.by, held.port.object())
-        };
-        let mut line: Vec<_> = held.iter().filter(waits).map(|held| held.by).collect();
-        line.sort_unstable();
-        line.dedup();
-        line
+    /// Finds who stands for those who wait to receive from a channel that many hold.
+    fn find_firsts(&mut self) {
+        if self.firsts.is_empty() {
+            return;
+        }
+        for (number, parked) in (0..).zip(&self.processes) {
+            let waits = &self.waits[parked.waits.start as usize..parked.waits.end as usize];
+            let alone = waits.len() == 1;
+            for wait in waits.iter().filter(|wait| wait.kind == WaitKind::Recv) {
+                if let Some(first) = self.firsts.get_mut(&wait.object)
+                    // One that may go on by something else would let all go on that it stands for.
+                    && first.is_none_or(|(_, is_alone)| alone && !is_alone)
+                {
+                    *first = Some((number, alone));
+                }
+            }
+        }
     }
 
     fn find_scopes(&mut self, scheduler: &Scheduler, breathe: &mut dyn FnMut()) {
@@ -445,15 +454,12 @@ impl Facts {
         self.of_channel.get(&object).map_or([0; 3], |of| of.known)
     }
 
-    /// Where many wait to receive from one channel, each of them could let each other one go on. That is as much as: the first could
-    /// be woken by anybody, and each other one by the next of them. So this returns who comes after `process`, unless it is the first,
-    /// or few wait there. Otherwise a pass over `n` of them would take `n`² steps.
-    pub(super) fn next_in_line(&self, object: u64, process: u32) -> Option<u32> {
-        let line = self.lines.get(&object)?;
-        match line.binary_search(&process) {
-            Ok(0) | Err(_) => None,
-            Ok(at) => Some(line[(at + 1) % line.len()]),
-        }
+    /// Where many wait to receive from a channel that many hold, what could let the first one go on could let all go on. So it is as much
+    /// to say that each other one could be woken by whatever lets the first one run. Otherwise a pass over `n` of them would take `n`²
+    /// steps.
+    pub(super) fn first_in_line(&self, object: u64) -> Option<u32> {
+        let &(first, _) = self.firsts.get(&object)?.as_ref()?;
+        Some(first)
     }
 }
 

@@ -11,6 +11,10 @@
 //! that, and none of them runs: what was true at that moment stays true until a forced stop. No version numbers are needed for the
 //! channels, because they are counted between two looks at the processes.
 //!
+//! A message that was handed to somebody, and that it has not looked at, may go back, and to the next one. So a channel counts those that
+//! it has handed over, and those that were looked at. If (2) finds both the same, and nothing queued, there is no message, and none comes,
+//! for everybody who could send one rests: whoever else receives there, and whatever it does, lets nobody go on.
+//!
 //! Room in a channel may also come from somebody without a receiver, who gives back a permit. Whoever gets it is marked as woken
 //! before the lock of the channel is released: so if no permit was found in (2), those who got the last ones do not look parked in (3).
 //!

@@ -3,7 +3,7 @@
 //!
 //! | wait | who could end it |
 //! |---|---|
-//! | to receive | who holds a sender (a message, or the last one dropped) or a weak one; who else receives there, for a message that was handed to it and not seen goes back; nobody is known if several have parked there with a receiver that is no port |
+//! | to receive | who holds a sender (a message, or the last one dropped) or a weak one; while a message is out that was handed to somebody and not seen, who else receives there too, for it may come back |
 //! | to send, for room | who holds a receiver; nobody is known if room was granted and not used, or if somebody waits for more room than one place |
 //! | for a reply | who receives from the mailbox: the call is queued there, or handled there now. Of several who share a mailbox in which nothing is queued, those who wait for its next message have no call in hand; [`pass`](super::pass) looks at them again. A handler that answers with a `Reply` says [`waits_for_more`](crate::task::current::waits_for_more) |
 //! | for the end of a process | that process; of a supervised child its present incarnation |
@@ -15,6 +15,11 @@
 //! **What is known of a channel** is complete exactly if the endpoints that parked processes hold add up to those that exist: then
 //! nobody else has one. A loose endpoint (by value, in an `Arc`, in a message, on a plain thread, of a process that runs) makes the
 //! sum too small, and the answer is "outside". With the ways to a lock it is the same.
+//!
+//! **Who else receives** can let somebody go on by a message only that was handed to it, and that it has not looked at: what was looked
+//! at never goes back. The channel counts both ([`Stats::unseen`](crate::channel::head::Stats::unseen)). If nothing is out and nothing
+//! is queued at a moment at which everybody who could send is stuck, nothing ever will be: so then it does not matter how many share
+//! a receiver, whether they live, and what they do with it.
 
 use std::collections::HashMap;
 
@@ -42,16 +47,10 @@ impl Ends {
         self.exist[side] == self.known[side]
     }
 
-    /// Whether everybody is known who could let a receiver of the channel go on. When the last sender goes, whoever drops it
-    /// will wake the receivers, and that may be anybody.
-    fn senders_are_known(&self, several: impl FnOnce() -> bool) -> bool {
-        // A message that was handed to another receiver, and not seen, may come back. One that waits to receive has a receiver: if it
-        // is the only one, and nobody else ever parked there, it is that process's own.
-        let is_own = || self.exist[RECEIVERS] <= 1 && !several();
-        self.exist[SENDERS] > 0
-            && self.all_known(SENDERS)
-            && self.all_known(WEAK)
-            && (self.all_known(RECEIVERS) || is_own())
+    /// Whether everybody is known who could send, or drop a sender: when the last one goes, whoever drops it will wake the receivers, and
+    /// that may be anybody.
+    fn senders_are_known(&self) -> bool {
+        self.exist[SENDERS] > 0 && self.all_known(SENDERS) && self.all_known(WEAK)
     }
 
     fn receivers_are_known(&self) -> bool {
@@ -68,7 +67,7 @@ pub(super) fn channel<'a>(facts: &Facts, pins: &'a Pins<'_>, object: u64) -> Opt
 }
 
 /// What is known of the ends of a channel at this moment.
-pub(super) fn ends(facts: &Facts, pins: &Pins<'_>, object: u64) -> Option<Ends> {
+fn ends(facts: &Facts, pins: &Pins<'_>, object: u64) -> Option<Ends> {
     let head = channel(facts, pins, object)?;
     Some(Ends {
         exist: head.endpoints(),
@@ -76,18 +75,11 @@ pub(super) fn ends(facts: &Facts, pins: &Pins<'_>, object: u64) -> Option<Ends> 
     })
 }
 
-/// Whether everybody is known who could end this wait for a channel.
-pub(super) fn holds(facts: &Facts, pins: &Pins<'_>, wait: Noted, ends: &Ends) -> bool {
-    match wait.kind {
-        WaitKind::Recv => ends.senders_are_known(|| {
-            channel(facts, pins, wait.object).is_none_or(|channel| channel.stats().several_receive)
-        }),
-        WaitKind::Send => {
-            ends.receivers_are_known()
-                && channel(facts, pins, wait.object).is_some_and(|channel| channel.is_plain())
-        }
-        _ => ends.receivers_are_known(),
-    }
+/// Whether everybody is known who could make room in a channel, or answer what was put into it.
+fn is_served(facts: &Facts, pins: &Pins<'_>, wait: Noted) -> bool {
+    let is_plain = || channel(facts, pins, wait.object).is_some_and(|channel| channel.is_plain());
+    ends(facts, pins, wait.object).is_some_and(|ends| ends.receivers_are_known())
+        && (wait.kind != WaitKind::Send || is_plain())
 }
 
 /// What is believed of a lock of which not all ways are known.
@@ -99,11 +91,13 @@ pub(super) enum Locks {
     WhereTaken,
 }
 
-/// The queues of locks, and who answers the calls to a mailbox, each as it was at one moment of the pass.
+/// The queues of locks, who answers the calls to a mailbox, and which channels are empty, each as it was at one moment of the pass.
 #[derive(Debug)]
 pub(super) struct Queues {
     locks: Locks,
     known: HashMap<u64, Option<Queue>, Fast>,
+    /// Whether a channel has no message: none in it, and none out that was not looked at.
+    empty: HashMap<u64, bool, Fast>,
     /// `None` where nobody looks again at those who were taken to have no call in hand.
     answering: Option<HashMap<u64, Vec<u32>, Fast>>,
 }
@@ -123,6 +117,7 @@ impl Queues {
         Self {
             locks,
             known: HashMap::default(),
+            empty: HashMap::default(),
             answering: Some(HashMap::default()),
         }
     }
@@ -146,6 +141,17 @@ impl Queues {
                     .clone()
             }
         }
+    }
+
+    /// Whether no message is in a channel, and none is out that was not looked at: then none comes from those who receive there.
+    fn is_empty(&mut self, facts: &Facts, pins: &Pins<'_>, object: u64) -> bool {
+        let is_empty = || {
+            channel(facts, pins, object).is_some_and(|channel| {
+                let stats = channel.stats();
+                stats.len == 0 && !stats.unseen
+            })
+        };
+        *self.empty.entry(object).or_insert_with(is_empty)
     }
 
     /// The queue of a lock, if everybody is known who could have one of its guards.
@@ -255,31 +261,30 @@ pub(super) fn wake(
     let object = wait.object;
     match wait.kind {
         WaitKind::Recv => match ends(facts, pins, object) {
-            Some(ends) if holds(facts, pins, wait, &ends) => {
-                if let Some(next) = facts.next_in_line(object, process) {
-                    return Wake::Any(graph.group([next]));
+            Some(ends) if ends.senders_are_known() => {
+                let is_empty = queues.is_empty(facts, pins, object);
+                if !is_empty && !ends.all_known(RECEIVERS) {
+                    return Wake::Outside;
+                }
+                if let Some(first) = facts.first_in_line(object).filter(|&first| first != process) {
+                    return Wake::Any(graph.group([first]));
                 }
                 let others = |held: &&Held| match held.port.tie() {
                     Tie::Sender | Tie::Weak => true,
-                    Tie::Receiver | Tie::Mailbox | Tie::Kept => held.by != process,
+                    // With a weak sender in its context.
+                    Tie::Mailbox | Tie::Kept => held.by != process,
+                    Tie::Receiver => !is_empty && held.by != process,
                     Tie::Feeds | Tie::Fed | Tie::Lock => false,
                 };
                 any(graph, facts.holders(object).iter().filter(others))
             }
             _ => Wake::Outside,
         },
-        WaitKind::Send => match ends(facts, pins, object) {
-            Some(ends) if holds(facts, pins, wait, &ends) => {
-                any(graph, facts.receivers(object))
-            }
-            _ => Wake::Outside,
-        },
-        WaitKind::Reply => match ends(facts, pins, object) {
-            Some(ends) if holds(facts, pins, wait, &ends) => {
-                Wake::Any(graph.group(queues.answering(facts, pins, object)))
-            }
-            _ => Wake::Outside,
-        },
+        WaitKind::Send if is_served(facts, pins, wait) => any(graph, facts.receivers(object)),
+        WaitKind::Reply if is_served(facts, pins, wait) => {
+            Wake::Any(graph.group(queues.answering(facts, pins, object)))
+        }
+        WaitKind::Send | WaitKind::Reply => Wake::Outside,
         WaitKind::Join => match facts.process(object) {
             Some(awaited) => Wake::Any(graph.group([awaited])),
             None => Wake::Outside,

@@ -202,6 +202,9 @@ pub(super) fn is_known(found: &Found, id: ProcessId) -> bool {
 }
 
 /// The arms that can never win, of processes that live.
+/// The number of no process.
+const NOBODY: u32 = u32::MAX;
+
 pub(super) fn dead_arms(
     found: &Found,
     pins: &Pins<'_>,
@@ -216,6 +219,8 @@ pub(super) fn dead_arms(
     let channels = WaitKind::Recv.bit() | WaitKind::Send.bit() | WaitKind::Reply.bit();
     let mut queues = Queues::of_one_look(Locks::Known);
     let mut living = Vec::new();
+    // The same for all who live and wait for the same.
+    let mut dead: HashMap<Noted, bool> = HashMap::new();
     for (slot, kinds, _) in lines(scheduler, entry) {
         if kinds & channels == 0 || is_known(found, slot.id()) {
             continue;
@@ -223,21 +228,23 @@ pub(super) fn dead_arms(
         let Some(mut process) = read(scheduler, slot, now_ms) else {
             continue;
         };
-        let number = facts.process(process.id.raw()).unwrap_or(u32::MAX);
         process.waits.retain(|&wait| {
             // Whoever has the token for a reply that is given later may be anybody.
             let answered_later = kinds & UNKNOWN != 0 && wait.kind == WaitKind::Reply;
             if channels & wait.kind.bit() == 0 || answered_later {
                 return false;
             }
-            let mut graph = Graph::new();
-            match relation::wake(&mut graph, facts, pins, number, wait, &mut queues) {
-                Wake::Any(group) => {
-                    let members = graph.members(group);
-                    !members.is_empty() && members.iter().all(|&at| found.stuck[at as usize])
+            *dead.entry(wait).or_insert_with(|| {
+                let mut graph = Graph::new();
+                // One that lives may call itself, or drop a message that it has put aside, so it is not left out as if it were stuck.
+                match relation::wake(&mut graph, facts, pins, NOBODY, wait, &mut queues) {
+                    Wake::Any(group) => {
+                        let members = graph.members(group);
+                        !members.is_empty() && members.iter().all(|&at| found.stuck[at as usize])
+                    }
+                    _ => false,
                 }
-                _ => false,
-            }
+            })
         });
         if !process.waits.is_empty() {
             living.push(process);

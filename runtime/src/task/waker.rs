@@ -148,25 +148,6 @@ impl TaskWaker {
         }
     }
 
-    /// A number of the process that this wakes, which no other one has at the same time; the same for all who are none of ours. Never
-    /// zero.
-    #[inline]
-    pub(crate) fn mark(&self) -> u32 {
-        match self {
-            Self::Task(task) => task.slot().index() + 1,
-            Self::Other(_) => u32::MAX,
-        }
-    }
-
-    /// That of whoever polls now.
-    pub(crate) fn mark_of(cx: &Context<'_>) -> u32 {
-        match task_of(cx.waker()) {
-            // SAFETY: the task is being polled.
-            Some(header) => unsafe { header.as_ref() }.slot().index() + 1,
-            None => u32::MAX,
-        }
-    }
-
     /// Wakes and is used up. Never panics.
     #[inline]
     pub(crate) fn wake(self) {
