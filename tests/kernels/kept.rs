@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use roundrock::channel::OneshotReceiver;
 use roundrock::prelude::*;
 use roundrock::sync::{Mutex, MutexGuard, RwLock};
+use roundrock_tests::yield_now;
 
 use crate::control::{control_anywhere, control_of, give, instance};
 use crate::kit::{Lab, Lock, Meet, WaitKind, at, lab, lock, who};
@@ -158,6 +159,66 @@ fn kept_futures_of_every_kind() {
             give(&go, 1);
             let _ = (drain.try_recv(), answer.send(1));
         })
+    });
+}
+
+/// Gives its call up as soon as what it keeps has woken it.
+#[process(name = "patient")]
+struct Patient {
+    other: OtherHandle,
+}
+
+#[handlers]
+impl Patient {
+    async fn outer(&mut self, late: Receiver<u32>, back: PatientHandle) -> bool {
+        let mut kept = pin!(late.recv());
+        if begun(kept.as_mut()).await {
+            return false;
+        }
+        // What one poll speaks of counts as long as the process is parked by that.
+        yield_now().await;
+        let mut call = pin!(self.other.middle(back).into_future());
+        let mut ended = false;
+        woken(|cx| ended |= call.as_mut().poll(cx).is_ready()).await;
+        !ended
+    }
+
+    fn inner(&self) {}
+}
+
+#[process(name = "other")]
+struct Other {
+    seen: Sender<bool>,
+}
+
+#[handlers]
+impl Other {
+    async fn middle(&mut self, back: PatientHandle) -> Result<()> {
+        let answered = back.inner().await.is_ok();
+        self.seen.send(answered).await?;
+        Ok(())
+    }
+}
+
+/// A call in a circle is refused only if its process waits for nothing else: one that keeps a future may go on by that, and then the
+/// circle is none.
+#[test]
+fn a_circle_of_calls_beside_a_kept_future() {
+    lab(|lab: Lab| async move {
+        let ((seen, answers), (wake, late)) = (bounded(1), bounded(1));
+        let other = lab.spawn(Other { seen });
+        let patient = lab.spawn(Patient { other });
+        let calls = lab.task("calls", async move {
+            roundrock::Ok(patient.outer(late, patient.clone()).await?)
+        });
+        let there = ["calls", "patient", "other"].map(|name| (name, WaitKind::Reply));
+        lab.parked(&there).await;
+        let leaks = lab.system().leaks();
+        assert!(leaks.iter().all(|leak| !leak.is_proven()), "{leaks:?}");
+        wake.send(7).await?;
+        assert_eq!(answers.recv().await, Some(true), "it was refused");
+        assert!(calls.await?, "it was woken by what it keeps");
+        lab.ends().await
     });
 }
 

@@ -19,14 +19,16 @@
 //!
 //! **Why none is invented.** Everybody is found parked twice, with the same number of polls, edges and nothing else to wait for: so
 //! at a moment between the two all were parked. Nobody else could end one of these waits, forced stops apart, for the edge is only
-//! there if the mailbox is served by that process alone and the handler does not answer with a [`Reply`](crate::Reply).
+//! there if the mailbox is served by that process alone and the handler does not answer with a [`Reply`](crate::Reply). Nor does a
+//! future that one of them polled before and put aside wake it, and let it go on by that: it has left no more wakers than the one wait
+//! needs. The timers of a struct's own loop do not count, for no handler sees them.
 //!
 //! Model: `tests/loom_cycle.rs`.
 
 use std::collections::{HashMap, HashSet};
 use std::ptr;
 
-use super::facts::{Channel, Pins, still_parked};
+use super::facts::{Channel, Pins, may_be_left, still_parked};
 use super::verdict::name_of;
 use crate::observe::{Event, EventKind};
 use crate::scheduler::Scheduler;
@@ -34,6 +36,7 @@ use crate::sync::{Lock, Ordering, fence, fence_after_exchange};
 use crate::task::cell::Header;
 use crate::task::current::{self, CALLS, PLACED};
 use crate::task::registry::{Line, Registry, Slot, WaitKind};
+use crate::task::waits::{Noted, Said};
 use crate::task::{ProcessId, TaskRef};
 
 /// The longest cycle that is looked for.
@@ -251,20 +254,22 @@ fn edge(registry: &Registry, from: ProcessId, task: &Header) -> Option<Edge> {
     let seq = line.seq.load(Ordering::Acquire);
     // ORDERING: Relaxed (both): see `registry::Line`; a change shows in `seq`.
     let word = line.wait.load(Ordering::Relaxed);
-    let mut object = line.object.load(Ordering::Relaxed);
     let index = line.edge();
     let kinds = (word >> 16) as u16;
-    if kinds & TIMER != 0 {
-        // The line has the wait that was noted last, which may be the limit.
-        registry.waits(task.slot(), |wait| {
-            if wait.kind.bit() & EDGES != 0 {
-                object = wait.object;
-            }
-        });
+    if !has_edge(word) {
+        return None;
     }
+    // The line has the wait that was noted last, which may be the limit.
+    let mut waits = Vec::with_capacity(2);
+    registry.waits(task.slot(), |wait| waits.push(wait));
+    let is_edge = |wait: &&Noted| wait.kind.bit() & EDGES != 0;
+    let object = waits.iter().find(is_edge)?.object;
     // ORDERING: Acquire fence: what was read above was read before the state and `seq` below.
     fence(Ordering::Acquire);
-    if !has_edge(word) || !still_parked(task.slot(), task, seq) {
+    // In this order: if it is found parked by the same poll again, the count was that of this poll.
+    if !still_parked(task.slot(), task, seq)
+        || usize::from(task.state.waits()) > may_be_left(kinds, &waits) + Said::kept_in(word)
+    {
         return None;
     }
     let to = match ProcessId::from_raw(object) {

@@ -374,7 +374,7 @@ async fn full<P: Handlers + StructProcess + Send>(
             // when its scope stops, while it waits for work beside it.
             rest(&state);
         }
-        match sources
+        let step = match sources
             .next(
                 state.next_input(turn),
                 &mailbox,
@@ -385,17 +385,27 @@ async fn full<P: Handlers + StructProcess + Send>(
             .await
         {
             Next::End => break,
-            Next::Do(Step::Message(envelope)) => {
-                if let Some(envelope) = wanted::<P>(envelope, &mailbox) {
-                    (state, cx) = run(state, cx, kind, Step::Message(envelope)).await?;
-                }
+            Next::Do(Step::Message(envelope)) => match wanted::<P>(envelope, &mailbox) {
+                Some(envelope) => Step::Message(envelope),
+                None => continue,
+            },
+            Next::Do(step) => step,
+        };
+        let mut running = pin!(run(state, cx, kind, step));
+        let beside = &mut sources;
+        (state, cx) = poll_fn(move |task| {
+            let polled = running.as_mut().poll(task);
+            if polled.is_pending() {
+                beside.stay();
             }
-            Next::Do(step) => (state, cx) = run(state, cx, kind, step).await?,
-        }
+            polled
+        })
+        .await?;
     }
     if sources.inputs_open || !sources.ticks.is_empty() {
         Lineage::leaves_work();
     }
+    drop(sources);
     match lane(kind) {
         None => finish(state, cx).await,
         Some(lane) => blocking::process_job(lane, finish(state, cx))
@@ -477,6 +487,12 @@ impl Sources {
     fn turn(&mut self) -> usize {
         self.turn = self.turn.wrapping_add(1);
         self.turn
+    }
+
+    /// A handler waits. The timers wake its process too, but nobody looks at them before it has ended.
+    fn stay(&self) {
+        let ticks = self.ticks.iter();
+        current::keeps_timers(ticks.filter(|(_, tick)| tick.is_waiting()).count());
     }
 
     async fn next<M: Send + 'static, P>(

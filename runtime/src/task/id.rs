@@ -164,6 +164,7 @@ impl WaitKind {
             K::Send,
             K::Reply,
             K::Join,
+    /// The kind with this number; what lies above it in a wait word does not matter.
             K::Lock,
             K::Timer,
             K::Select,
@@ -171,7 +172,7 @@ impl WaitKind {
             K::Scope,
             K::Blocking,
         ]
-        .get(usize::from(kind))
+        .get(usize::from(kind & 0xf))
         .copied()
         .unwrap_or(K::Other)
     }

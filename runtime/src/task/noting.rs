@@ -144,6 +144,12 @@ pub(crate) fn waits_between() {
     mark(BETWEEN);
 }
 
+/// Notes that the loop of the current process keeps so many timers while one of its handlers waits, which it does not look at before
+/// that has ended.
+pub(crate) fn keeps_timers(timers: usize) {
+    CURRENT.with(|current| current.said.set(current.said.get().keeps(timers)));
+}
+
 fn mark(bit: u16) {
     CURRENT.with(|current| current.said.set(current.said.get().and_kinds(bit)));
 }

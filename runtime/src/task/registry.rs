@@ -50,8 +50,9 @@ const BUCKETS: usize = 23;
 pub(crate) struct Line {
     /// Polls.
     pub(crate) seq: AtomicU64,
-    /// `since_ms:32 | kinds:16 | kind:8 | edge:1 | noted:7`, in one word so that kind and age cannot be torn apart. The last is how many
-    /// waits there are; if that is more than one, or it is a `select!`, all are in [`Registry::waits`].
+    /// `since_ms:32 | kinds:16 | kept:4 | kind:4 | edge:1 | noted:7`, in one word so that kind and age cannot be torn apart; see
+    /// [`Said`](crate::task::waits::Said). The last is how many waits there are; if that is more than one, or it is a `select!`, all are
+    /// in [`Registry::waits`].
     pub(crate) wait: AtomicU64,
     /// The channel, process or lock waited for.
     pub(crate) object: AtomicU64,

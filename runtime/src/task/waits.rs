@@ -26,8 +26,9 @@ pub(crate) struct Noted {
     pub(crate) object: u64,
 }
 
-/// What a poll has said of its waits, laid out as the low half of the wait word: `kinds:16 | kind:8 | edge:1 | noted:7`.
-/// The edge is the one process that a wait is for, if that is known.
+/// What a poll has said of its waits, laid out as the low half of the wait word: `kinds:16 | kept:4 | kind:4 | edge:1 | noted:7`.
+/// The edge is the one process that a wait is for, if that is known. Kept are timers that the loop of a struct process has beside its
+/// handlers; never of a `select!`.
 ///
 /// One word also while the process runs: parts of it that are written one by one, and read together a moment later, would have to
 /// leave the store buffer of the processor first.
@@ -38,6 +39,7 @@ impl Said {
     pub(crate) const NOTHING: Self = Self(0);
     /// The largest number of waits that it counts.
     const MOST: u8 = (1 << 7) - 1;
+    const KEPT: u32 = 0xf000;
 
     /// One bit for each kind of wait, by its number, and what else there is to say.
     #[inline]
@@ -49,6 +51,21 @@ impl Said {
     #[inline]
     pub(crate) fn kind(self) -> WaitKind {
         WaitKind::from_u8((self.0 >> 8) as u8)
+    }
+
+    /// The same, with so many timers that the loop of the process keeps; more than fit are as many as fit.
+    #[cold]
+    #[must_use]
+    pub(crate) fn keeps(self, timers: usize) -> Self {
+        if self.kind() == WaitKind::Select {
+            return self;
+        }
+        Self(self.0 & !Self::KEPT | (timers.min(15) as u32) << Self::KEPT.trailing_zeros())
+    }
+
+    /// How many timers the loop of a process keeps, as its last poll has said in this wait word.
+    pub(crate) fn kept_in(word: u64) -> usize {
+        ((word as u32 & Self::KEPT) >> Self::KEPT.trailing_zeros()) as usize
     }
 
     /// How many waits were noted, up to 127.
@@ -185,7 +202,17 @@ mod tests {
         );
         assert!(any.needs_list() && !Said::NOTHING.and(WaitKind::Timer).needs_list());
         assert!(Said::NOTHING.last(WaitKind::Select).needs_list());
+        let any = any.keeps(3);
+        assert_eq!(
+            (any.kind(), Said::kept_in(any.word(0))),
+            (WaitKind::Select, 0)
+        );
         let call = Said::NOTHING.and(WaitKind::Reply);
+        for (timers, kept) in [(0, 0), (3, 3), (200, 15)] {
+            let keeps = call.keeps(7).keeps(timers);
+            assert_eq!((keeps.kind(), keeps.noted()), (WaitKind::Reply, 1));
+            assert_eq!(Said::kept_in(keeps.word(u32::MAX)), kept);
+        }
         assert_eq!(
             call.and_edge(5 << 32 | 6).word(0),
             call.word(0) | Line::EDGE

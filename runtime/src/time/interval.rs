@@ -133,6 +133,11 @@ impl Interval {
         self.period
     }
 
+    /// Whether its timer will wake whoever asked last for the next tick.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.sleep.is_waiting()
+    }
+
     /// When the next tick is due, or was.
     pub(crate) fn due(&self) -> Instant {
         self.due

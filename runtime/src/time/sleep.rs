@@ -147,10 +147,15 @@ impl Sleep {
         }
     }
 
+    /// Whether it was polled, and has not fired since.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.state == State::Waiting && self.entry.is_in()
+    }
+
     /// Whether it was polled, and has not fired since: then the process that did waits for it still, and need not poll it.
     #[cfg(feature = "net")]
     pub(crate) fn still_waits(&self) -> bool {
-        let waits = self.state == State::Waiting && self.entry.is_in();
+        let waits = self.is_waiting();
         if waits {
             current::waits_for(WaitKind::Timer, 0);
         }
