@@ -222,6 +222,31 @@ fn a_circle_of_calls_beside_a_kept_future() {
     });
 }
 
+/// A wait for the end of a scope that was given up leaves nothing behind, so its process is proven although that scope lives.
+#[test]
+fn a_wait_for_a_scope_that_was_given_up() {
+    #[process]
+    async fn gives_up(own: &Sender<u32>, input: &Receiver<u32>, other: Scope) {
+        select! {
+            _ = cancel_safe(other.join()) => return,
+            () = sleep(millis(1)) => {}
+        }
+        input.recv().await;
+        let _ = own;
+    }
+
+    lab(|lab: Lab| async move {
+        let other = lab.child("other");
+        other.task("sleeps", sleep(secs(60)));
+        let (own, input) = rendezvous();
+        let (_, line) = at!(lab.spawn(gives_up(own, input, other)));
+        let found = lab.until(|leak| leak.is_proven()).await;
+        let itself = who(("gives_up", line), WaitKind::Recv, "", &["gives_up"]);
+        found.cycle(&[itself], 0);
+        Ok(())
+    });
+}
+
 struct Bank {
     left: Mutex<u32>,
     right: Mutex<u32>,

@@ -487,19 +487,14 @@ fn known(held: &[Held]) -> [u64; 3] {
 /// How many wakers a poll has left that spoke of these waits. A process that has left more keeps a future that it polled earlier: its
 /// last poll said nothing of that, but it may still wake the process.
 pub(super) fn may_be_left(kinds: u16, waits: &[Noted]) -> usize {
-    let count = |kind| waits.iter().filter(|wait| wait.kind == kind).count();
-    let (joins, scopes) = (count(WaitKind::Join), count(WaitKind::Scope));
-    // One for a whole set; and one for a scope, whose end is awaited once for each process.
+    let joins = waits.iter().filter(|wait| wait.kind == WaitKind::Join);
+    let joins = joins.count();
+    // One for a whole set.
     let set = kinds & SET != 0;
     let joined = if set { joins.min(1) } else { joins };
-    let mut ends: Vec<u64> = Vec::new();
-    let awaited = waits.iter().filter(|wait| wait.kind == WaitKind::Scope);
-    ends.extend(awaited.map(|wait| wait.object));
-    ends.sort_unstable();
-    ends.dedup();
     // A call that waits for room has left one for its reply already.
     let replies = usize::from(kinds & CALLS != 0);
-    waits.len() - joins - scopes + joined + ends.len() + replies
+    waits.len() - joins + joined + replies
 }
 
 /// The channels of which some process holds a sender as a port.

@@ -1,13 +1,14 @@
 //! Scopes: who owns processes, when they are stopped, and what became of them.
 //!
 //! A scope does not end before its children. Its default meaning is errgroup's: the first failure stops the siblings and is
-//! what the scope returns. `handle` is what users have, `tree` what is behind it, `life` whether it lives; `stop` says how a scope stops, with `look` and
+//! what the scope returns. `handle` is what users have, `tree` what is behind it, `life` whether it lives; `ended` waits for its end; `stop` says how a scope stops, with `look` and
 //! `drain`; `group` runs a body with a scope of its own; `home` is where the processes of a scope end; `own` keeps the scope that a
 //! process has for its children; `failure` is what it says of them; `names` what it knows by name, and
 //! `directory` where that is kept.
 
 mod directory;
 mod drain;
+mod ended;
 pub(crate) mod failure;
 pub(crate) mod group;
 mod handle;

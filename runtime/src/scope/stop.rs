@@ -30,13 +30,13 @@ use crate::observe::EventKind;
 use crate::scope::ScopeInner;
 
 use crate::scope::drain::{self, Shown};
+use crate::scope::ended::Ended;
 use crate::scope::look::{Look, REST, Seen, look};
 use crate::supervise::Event;
 use crate::sync::Ordering;
 use crate::task::cell::Header;
 use crate::task::current;
 use crate::task::registry::{ProcessId, WaitKind};
-use crate::task::waker;
 use crate::time::sleep::timeout;
 
 /// How long a process that was killed may take to come to its next await before it counts as stuck.
@@ -180,24 +180,13 @@ pub(super) fn coordinate(scope: &Arc<ScopeInner>, at_start: usize) {
 }
 
 /// Waits until the scope is over: no child is left, and if it was stopped, the report is written.
-pub(crate) async fn over(scope: &ScopeInner) {
-    std::future::poll_fn(|cx| {
-        let _spare = waker::prepare(cx);
-        let mut state = scope.state.lock();
-        let over = if state.stop.is_some() {
-            state.stopped
-        } else {
-            scope.alive() == 0
-        };
-        if over {
-            return Poll::Ready(());
-        }
-        state.ended.add(cx);
-        current::waits_for(WaitKind::Scope, scope.id);
-        current::waits_in(std::iter::once(&*scope.system.scheduler));
-        Poll::Pending
-    })
-    .await;
+pub(crate) fn over(scope: &ScopeInner) -> Ended<'_> {
+    over_at(scope, 0)
+}
+
+/// The same, awaited at this place.
+pub(crate) fn over_at(scope: &ScopeInner, asked: u32) -> Ended<'_> {
+    Ended::with_report(scope, asked)
 }
 
 /// Waits for the end of a root scope whose body has returned a value that may keep its processes alive: a handle. Nobody can use
@@ -398,14 +387,14 @@ impl Stop<'_> {
 }
 
 fn finish(scope: &ScopeInner, report: ExitReport) {
-    let watchers;
+    let waiters;
     {
         let mut state = scope.state.lock();
         state.report = report;
         state.stopped = true;
-        watchers = std::mem::take(&mut state.ended);
+        waiters = state.ended.take_all();
     }
-    watchers.wake_all();
+    waiters.wake();
 }
 
 impl Seen {

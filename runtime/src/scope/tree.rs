@@ -9,11 +9,10 @@
 
 use std::fmt;
 use std::future::Future;
-use std::iter;
 use std::sync::{Arc, OnceLock, Weak};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use super::ended::Ended;
 use super::failure;
 use super::home::{Isolated, Member, Owner};
 use super::life::Life;
@@ -27,10 +26,8 @@ use crate::supervise::Supervisor;
 use crate::sync::{Lock, Ordering};
 use crate::system::SystemInner;
 use crate::task::cell::{self, Home};
-use crate::task::current;
-use crate::task::registry::{About, WaitKind};
-use crate::task::waker;
-use crate::task::{Task, TaskRef, Watchers};
+use crate::task::registry::About;
+use crate::task::{Task, TaskRef};
 
 /// The flag in [`ScopeInner::life`] of a scope that has begun to stop.
 const STOPPING: usize = 1 << (usize::BITS - 1);
@@ -56,7 +53,7 @@ pub(crate) struct ScopeInner {
 #[derive(Debug, Default)]
 pub(crate) struct State {
     /// Those who wait for the last child to end.
-    pub(super) ended: Watchers,
+    pub(super) ended: Waiters,
     /// Those who wait for the scope to stop.
     pub(super) stopping: Waiters,
     pub(super) children: Vec<Weak<ScopeInner>>,
@@ -168,8 +165,8 @@ impl ScopeInner {
     pub(crate) fn leave(&self) {
         // ORDERING: AcqRel: what the child did comes before what the one who waited for it does.
         if self.life.word.fetch_sub(1, Ordering::AcqRel) & ALIVE == 1 {
-            let watchers = std::mem::take(&mut self.state.lock().ended);
-            watchers.wake_all();
+            let waiters = self.state.lock().ended.take_all();
+            waiters.wake();
             if let Some(parent) = &self.parent {
                 parent.leave();
             }
@@ -319,20 +316,8 @@ impl ScopeInner {
     }
 
     /// Waits for the last child.
-    pub(crate) async fn ended(&self) {
-        std::future::poll_fn(|cx| self.poll_ended(cx)).await;
-    }
-
-    fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let _spare = waker::prepare(cx);
-        let mut state = self.state.lock();
-        if self.alive() == 0 {
-            return Poll::Ready(());
-        }
-        state.ended.add(cx);
-        current::waits_for(WaitKind::Scope, self.id);
-        current::waits_in(iter::once(&*self.system.scheduler));
-        Poll::Pending
+    pub(super) fn ended(&self) -> Ended<'_> {
+        Ended::of(self)
     }
 
     /// Spawns a future.
