@@ -276,6 +276,71 @@ fn a_supervised_child_shows_its_last_four_exits_also_between_two_lives() {
     });
 }
 
+/// A child whose turn has not come does not run, and says for whom it waits; so does one that backs off.
+#[test]
+fn a_supervised_child_that_has_not_started_says_why() {
+    #[process]
+    struct Slow {
+        go: Receiver<()>,
+    }
+    #[handlers]
+    impl Slow {
+        #[on_start]
+        async fn opens(&mut self) -> Result<()> {
+            self.go.recv().await;
+            Ok(())
+        }
+    }
+    #[process]
+    struct Next;
+    #[handlers]
+    impl Next {
+        fn ping(&self) {}
+    }
+    #[process]
+    async fn fails() -> Result<()> {
+        bail!("no disk")
+    }
+    on_both(2, |scope| async move {
+        let parts = scope.child("parts");
+        let (go, wait) = bounded::<()>(1);
+        let slow = parts.supervise(move || Slow { go: wait.clone() }).spawn();
+        let next = parts.supervise(|| Next).spawn();
+        let others: Vec<_> = (0..2).map(|_| parts.supervise(|| Next).spawn()).collect();
+        dump_with(
+            &scope,
+            &[
+                ": has not started: it waits for `Slow`, which comes before it",
+                "supervised `Next` has not started: it waits for `Slow`, which comes before it, 0 restarts",
+                "2 have not started: their turn has not come",
+            ],
+        )
+        .await;
+        go.send(()).await?;
+        next.ping().await?;
+        for other in &others {
+            other.ping().await?;
+        }
+        let seen = snapshot(&scope);
+        assert!(seen.groups.iter().all(|group| group.unstarted == 0));
+        parts.stop(millis(10)).await;
+        drop((slow, others));
+        let hosts = scope.child("hosts").intensity(50, secs(60));
+        let child = hosts.supervise(fails()).backoff(secs(50)..secs(60)).spawn();
+        dump_with(
+            &scope,
+            &[
+                "supervised `fails` has not started again: it backs off for ",
+                " more, 0 restarts",
+            ],
+        )
+        .await;
+        child.kill();
+        hosts.stop(millis(10)).await;
+        Ok(())
+    });
+}
+
 /// A function that computes has its core until it returns or waits for a channel, and who waits for one is told so.
 #[test]
 fn more_cpu_functions_than_cores_are_said_to_wait_in_line() {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::model::{
     ChannelInfo, ChildInfo, EdgeInfo, GroupInfo, GroupWait, ProcessInfo, ScopeInfo, Site, Snapshot,
 };
-use super::words::{count, digits, duration, list, span, words};
+use super::words::{count, digits, duration, list, not_running, span, words};
 use crate::numbered::Numbered;
 use crate::order::sort_by_key;
 use crate::task::ProcessId;
@@ -93,7 +93,9 @@ impl<'a> View<'a> {
             groups.get_or_insert_with(group.scope, Vec::new).push(group);
         }
         let mut children: Numbered<Vec<&ChildInfo>> = Numbered::default();
-        let told = |child: &&ChildInfo| child.process.is_none() || !child.exits.is_empty();
+        let told = |child: &&ChildInfo| {
+            child.process.is_none() || !child.exits.is_empty() || not_running(child).is_some()
+        };
         for child in snapshot.children.iter().filter(told) {
             children
                 .get_or_insert_with(child.scope, Vec::new)
@@ -246,6 +248,7 @@ impl<'a> View<'a> {
                 Some(wait) => self.wait(wait, 1),
                 None => "runs, or waits for a worker".to_owned(),
             };
+                None if group.unstarted > 0 => self.unstarted(group.scope, only),
             lines.line(
                 depth,
                 format_args!("{name}{again}{site} {ages} ago: {what}"),
@@ -269,6 +272,17 @@ impl<'a> View<'a> {
         }
         for wait in group.waits.iter().take(WAITS) {
             let example = if wait.count > 1 {
+        if group.unstarted > 0 {
+            let (have, whose) = match group.unstarted {
+                1 => ("has", "its"),
+                _ => ("have", "their"),
+            };
+            let unstarted = digits(group.unstarted);
+            lines.line(
+                depth + 1,
+                format_args!("{unstarted} {have} not started: {whose} turn has not come"),
+            )?;
+        }
                 format!("; longest {}", self.process(wait.example))
             } else {
                 String::new()
@@ -292,6 +306,17 @@ impl<'a> View<'a> {
 
     /// The process of a group of one.
     fn only(&self, group: &GroupInfo) -> Option<&'a ProcessInfo> {
+    /// Why a supervised child that was made has not started.
+    fn unstarted(&self, scope: u64, process: Option<&ProcessInfo>) -> String {
+        let children = self.children.get(scope).map_or(&[][..], Vec::as_slice);
+        let mut children = children.iter();
+        let child =
+            process.and_then(|process| children.find(|child| child.process == Some(process.id)));
+        child
+            .and_then(|child| not_running(child))
+            .unwrap_or_else(|| "has not started".to_owned())
+    }
+
         let waits = group.waits.first();
         match waits.and_then(|wait| self.processes.get(&wait.example)) {
             Some(process) => Some(process),
@@ -325,9 +350,10 @@ impl<'a> View<'a> {
     fn children(&self, lines: &mut Lines<'_, '_>, depth: usize, scope: u64) -> fmt::Result {
         let children = self.children.get(scope).map_or(&[][..], Vec::as_slice);
         for child in children.iter().take(LISTED) {
-            let now = match child.process {
-                Some(process) => format!("runs as {}", process),
-                None => "does not run now".to_owned(),
+            let now = match (not_running(child), child.process) {
+                (Some(not), _) => not,
+                (None, Some(process)) => format!("runs as {process}"),
+                (None, None) => "does not run now".to_owned(),
             };
             lines.line(
                 depth,

@@ -14,8 +14,8 @@ use crate::task::origin::Origin;
 use crate::task::registry::WaitKind;
 
 pub use super::overview::{
-    ChildInfo, EdgeInfo, Evidence, ExitInfo, GroupInfo, GroupWait, JobInfo, LaneInfo, ScopeInfo,
-    Truncated,
+    ChildInfo, ChildStage, EdgeInfo, Evidence, ExitInfo, GroupInfo, GroupWait, JobInfo, LaneInfo,
+    ScopeInfo, Truncated,
 };
 pub use crate::task::ports::Direction;
 
@@ -312,6 +312,8 @@ pub enum State {
     Runnable,
     /// Waits.
     Parked,
+    /// It was made, and does not run yet: a supervised child whose turn has not come; see [`ChildStage`].
+    Unstarted,
 }
 
 /// What a parked process waits for.

@@ -41,6 +41,9 @@ pub struct GroupInfo {
     pub alive: u64,
     /// How many of them run, or wait for a worker.
     pub runnable: u64,
+    /// How many of them are supervised children whose turn has not come.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub unstarted: u64,
     /// How long the first of them has lived.
     pub oldest: Duration,
     /// How long the last of them has lived.
@@ -241,17 +244,67 @@ pub struct ChildInfo {
     pub scope: u64,
     /// Its name.
     pub name: Name,
-    /// Its present incarnation; `None` between two of them.
+    /// Its present incarnation, which may not have started yet; `None` between two of them.
     pub process: Option<ProcessId>,
     /// How often it was started again.
     pub restarts: u32,
     /// How its last incarnations ended, the last one first: four at most.
+    /// Whether it runs, and if not, why.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub stage: ChildStage,
     pub exits: Vec<ExitInfo>,
 }
 
 /// How an incarnation ended.
 ///
 /// # Examples
+/// Whether a supervised child runs, and if not, what it waits for.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// use roundrock::observe::ChildStage;
+///
+/// # #[process] struct Slow;
+/// # #[handlers] impl Slow { #[on_start] async fn dials(&mut self) -> Result<()> { std::future::pending().await } }
+/// # #[process] struct Quick;
+/// # #[handlers] impl Quick {}
+/// # let parts = scope.child("parts");
+/// let slow = parts.supervise(|| Slow).spawn();          // its start takes long
+/// let quick = parts.supervise(|| Quick).spawn();        // and this one comes after it
+/// let first = loop {
+///     let children = scope.system().snapshot().children;
+///     match children.into_iter().find(|child| &*child.name == "Quick").map(|child| child.stage) {
+///         Some(ChildStage::Queued { behind: Some(first) }) => break first,
+///         _ => sleep(millis(1)).await,
+///     }
+/// };
+/// assert_eq!(&*first, "Slow");
+/// # parts.stop(millis(0)).await; drop((slow, quick));
+/// # Ok(()) }) }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum ChildStage {
+    /// An incarnation runs.
+    #[default]
+    Runs,
+    /// An incarnation was started, and is not ready: those whose turn has not come wait for it.
+    Starting,
+    /// It waits for its turn.
+    Queued {
+        /// The child that comes before it, and has to be ready, or to have ended, first.
+        behind: Option<Name>,
+    },
+    /// It will be started when its pause is over, as its [`backoff`](crate::supervise::Supervised::backoff) says.
+    Paused {
+        /// How long that takes.
+        left: Duration,
+    },
+}
+
 /// ```
 /// # use roundrock::prelude::*;
 /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {

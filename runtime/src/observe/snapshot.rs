@@ -140,10 +140,10 @@ pub(super) fn process(
         age: Duration::from_millis(now_ms.wrapping_sub(slot.born_ms()).into()),
         incarnation: task.lineage().map_or(0, |lineage| lineage.incarnation()),
         handler: about.handler_name(slot.handler()).map(Name::Borrowed),
-        state: if parked {
-            State::Parked
-        } else {
-            State::Runnable
+        state: match task.lineage() {
+            _ if parked => State::Parked,
+            Some(lineage) if seq == 0 && lineage.is_held_back() => State::Unstarted,
+            _ => State::Runnable,
         },
         wait: parked.then_some(wait),
         times,

@@ -11,7 +11,7 @@ use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::model::{
     ChildInfo, EdgeInfo, GroupInfo, GroupWait, OriginInfo, ProcessInfo, ScopeInfo, Site, State,
@@ -221,7 +221,8 @@ impl<'a> Pass<'a> {
         {
             scopes.insert(root.id, Some(root));
         }
-        let (scopes, children) = all_scopes(scopes, limits, self.now_ms);
+        let now = system.scheduler.clock.now();
+        let (scopes, children) = all_scopes(scopes, limits, now, self.now_ms);
         Taken {
             origins,
             groups,
@@ -266,6 +267,7 @@ fn all_scopes(
     met: HashMap<u64, Option<Arc<ScopeInner>>>,
     limits: Limits,
     now_ms: u32,
+    now: Instant,
 ) -> (Vec<ScopeInfo>, Vec<ChildInfo>) {
     let mut open: Vec<Arc<ScopeInner>> = met.into_values().flatten().collect();
     let mut known: Numbered<Arc<ScopeInner>> = Numbered::default();
@@ -279,7 +281,7 @@ fn all_scopes(
     let children = known
         .values()
         .filter_map(|scope| Some((scope.id, scope.supervisor.get()?)))
-        .flat_map(|(id, supervisor)| supervisor.book().children(id, now_ms))
+        .flat_map(|(id, supervisor)| supervisor.book().children(id, now, now_ms))
         .collect();
     (
         known.values().map(|scope| scope_info(scope)).collect(),
@@ -334,6 +336,7 @@ impl Group {
             },
             waits: Vec::new(),
             kept: Vec::new(),
+                unstarted: 0,
         }
     }
 
@@ -354,6 +357,7 @@ impl Group {
             let same = |&&(other, _): &&(WaitKey, GroupWait)| other.0 == kind && other.1 != 0;
             if self.waits.iter().filter(same).count() >= OBJECTS {
                 key.1 = 0;
+            info.unstarted += u64::from(process.state == State::Unstarted);
             }
         }
         let one = GroupWait {

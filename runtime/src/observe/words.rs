@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::model::{ChildInfo, ChildStage};
 use crate::process::exit::Reason;
 
 /// How an incarnation ended, after "it".
@@ -28,6 +29,29 @@ fn reason_with(reason: &Reason, who: &str) -> String {
     match reason.chain.is_empty() {
         true => format!("{who}{what}{site}"),
         false => format!("{who}{what}{site}: {}", reason.chain.join(": ")),
+    }
+}
+
+/// Why a supervised child does not run, after "it"; `None` if it does.
+pub(super) fn not_running(child: &ChildInfo) -> Option<String> {
+    let again = match child.exits.is_empty() {
+        true => "",
+        false => " again",
+    };
+    match &child.stage {
+        ChildStage::Queued {
+            behind: Some(first),
+        } => Some(format!(
+            "has not started{again}: it waits for `{first}`, which comes before it"
+        )),
+        ChildStage::Queued { behind: None } => {
+            Some(format!("has not started{again}: its turn has not come"))
+        }
+        ChildStage::Paused { left } => Some(format!(
+            "has not started{again}: it backs off for {} more",
+            duration(*left)
+        )),
+        ChildStage::Runs | ChildStage::Starting => None,
     }
 }
 

@@ -6,21 +6,26 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::child::State;
 use super::lineage::Lineage;
 use super::table::drop_quietly;
 use crate::numbered::Numbered;
-use crate::observe::model::{ChildInfo, ExitInfo};
+use crate::observe::model::{ChildInfo, ChildStage, ExitInfo, Name};
 use crate::process::exit::{Exit, contain};
-use crate::sync::Lock;
+use crate::sync::{AtomicU64, Lock, Ordering};
 
 /// Exits that are kept of each child.
 const KEPT: usize = 4;
 
 /// See the header.
 #[derive(Debug)]
-pub(crate) struct Book(Lock<Numbered<Entry>>);
+pub(crate) struct Book {
+    entries: Lock<Numbered<Entry>>,
+    /// The child that those wait for whose turn has not come; zero if there is none.
+    first: AtomicU64,
+}
 
 #[derive(Debug)]
 struct Entry {
@@ -47,7 +52,10 @@ impl Drop for Ended {
 
 impl Book {
     pub(super) fn new() -> Self {
-        Self(Lock::new(Numbered::default()))
+        Self {
+            entries: Lock::new(Numbered::default()),
+            first: AtomicU64::new(0),
+        }
     }
 
     /// A child was added.
@@ -57,13 +65,13 @@ impl Book {
             lineage: Arc::clone(lineage),
             exits: VecDeque::new(),
         };
-        let before = self.0.lock().insert(lineage.key(), entry);
+        let before = self.entries.lock().insert(lineage.key(), entry);
         drop(before);
     }
 
     /// An incarnation has ended.
     pub(super) fn note(&self, key: u64, exit: &Exit, at_ms: u32) {
-        let mut entries = self.0.lock();
+        let mut entries = self.entries.lock();
         let Some(entry) = entries.get_mut(key) else {
             return;
         };
@@ -84,21 +92,45 @@ impl Book {
 
     /// A child is over.
     pub(super) fn remove(&self, key: u64) {
-        let entry = self.0.lock().remove(key);
+        let entry = self.entries.lock().remove(key);
         drop_quietly(entry);
     }
 
-    /// What is known of all children.
-    pub(crate) fn children(&self, scope: u64, now_ms: u32) -> Vec<ChildInfo> {
+    /// Those whose turn has not come wait for this child, if there is one.
+    pub(super) fn hold_up(&self, first: Option<u64>) {
+        // ORDERING: Relaxed: for observers.
+        self.first.store(first.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// What is known of all children at a moment, which the coarse clock calls `now_ms`.
+    pub(crate) fn children(&self, scope: u64, now: Instant, now_ms: u32) -> Vec<ChildInfo> {
         type Kept = (u32, Exit, u32);
+        // ORDERING: Relaxed: as in `hold_up`.
+        let first = self.first.load(Ordering::Relaxed);
         let entries: Vec<(&'static str, Arc<Lineage>, Vec<Kept>)> = {
-            let entries = self.0.lock();
+            let entries = self.entries.lock();
             let copy = |entry: &Entry| {
                 let exits = entry.exits.iter().rev();
                 let exits = exits.map(|ended| (ended.incarnation, ended.exit.clone(), ended.at_ms));
                 (entry.name, Arc::clone(&entry.lineage), exits.collect())
             };
             entries.values().map(copy).collect()
+        };
+        let first = entries
+            .iter()
+            .find(|(_, lineage, _)| lineage.key() == first);
+        let first = first.map(|&(name, ref lineage, _)| (lineage.key(), Name::from(name)));
+        let stage = |lineage: &Lineage| match lineage.stage() {
+            State::Queued => {
+                let others = first.as_ref().filter(|(key, _)| *key != lineage.key());
+                let behind = others.map(|(_, name)| name.clone());
+                ChildStage::Queued { behind }
+            }
+            State::Paused(until) => ChildStage::Paused {
+                left: until.saturating_duration_since(now),
+            },
+            State::Starting => ChildStage::Starting,
+            State::Up | State::Ending(_) => ChildStage::Runs,
         };
         // The texts of errors are the users' code, so they are asked for without the lock.
         let child = |(name, lineage, exits): (&'static str, Arc<Lineage>, Vec<Kept>)| {
@@ -114,6 +146,7 @@ impl Book {
                 scope,
                 name: name.into(),
                 process: current.map(|task| task.id()),
+                stage: stage(&lineage),
                 restarts: lineage.incarnation(),
                 exits: exits.collect(),
             }

@@ -66,9 +66,10 @@ impl Restart {
 }
 
 /// Where a child is; see the header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum State {
     /// Waits for its turn.
+    #[default]
     Queued,
     /// An incarnation runs and is not ready.
     Starting,
@@ -123,6 +124,12 @@ impl Child {
         let made = catch_unwind(AssertUnwindSafe(|| starter.make(lineage)));
         made.err()
             .map(|payload| Exit::Panicked(Arc::new(Fault::panic(payload))))
+    }
+
+    /// Enters another state, and lets observers see it.
+    pub(super) fn go_to(&mut self, state: State) {
+        self.state = state;
+        self.lineage.note(state);
     }
 
     /// Whether an incarnation runs.

@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::child::Restart;
+use super::child::{self, Restart};
 use super::supervisor::{Event, Supervisor, now};
 use crate::process::exit::{Exit, Fault};
 use crate::scope::{ScopeInner, stop};
@@ -38,6 +38,8 @@ struct State {
     current: Option<TaskRef>,
     /// How many were made.
     number: u32,
+    /// Where the child is, for observers.
+    stage: child::State,
     /// The promise. It leads here too, so it is forgotten when the child is over.
     whole: Option<TaskRef>,
     /// The present incarnation was told to stop.
@@ -113,6 +115,21 @@ impl Lineage {
         let old = state.current.replace(task.clone());
         drop(state);
         drop(old);
+    }
+
+    /// Notes where the child is.
+    pub(super) fn note(&self, stage: child::State) {
+        self.state.lock().stage = stage;
+    }
+
+    /// Where the child is.
+    pub(super) fn stage(&self) -> child::State {
+        self.state.lock().stage
+    }
+
+    /// Whether the incarnation that was made last does not run yet, if it has never run: its turn has not come.
+    pub(crate) fn is_held_back(&self) -> bool {
+        matches!(self.stage(), child::State::Queued | child::State::Paused(_))
     }
 
     /// Number of incarnations so far.

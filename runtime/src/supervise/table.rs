@@ -150,7 +150,7 @@ impl Table {
             && child.state == State::Starting
             && child.lineage.number() == number
         {
-            child.state = State::Up;
+            child.go_to(State::Up);
             child.since = now;
         }
     }
@@ -205,7 +205,7 @@ impl Table {
     /// A child is started again when its turn comes.
     fn queue(&mut self, key: u64) {
         if let Some(child) = self.children.get_mut(key) {
-            child.state = State::Queued;
+            child.go_to(State::Queued);
             self.to_start.insert(key);
         }
     }
@@ -230,7 +230,7 @@ impl Table {
             .backoff
             .pause(up, f64::from(current::random_below(1025)) / 1024.0);
         let due = later(now, pause);
-        child.state = State::Paused(due);
+        child.go_to(State::Paused(due));
         self.timers.push(Reverse((due, key)));
         contain("the text of an error", || {
             tracing::info!(
@@ -297,7 +297,7 @@ impl Table {
         };
         child.draining = true;
         if matches!(child.state, State::Starting | State::Up) {
-            child.state = State::Ending(Then::Over);
+            child.go_to(State::Ending(Then::Over));
             child.lineage.tell_to_stop(&self.scope, Some(0));
         } else if !child.is_alive() && child.last.is_some() && !child.starter.has_messages() {
             // Between two incarnations, and there is nothing to handle for another one.
@@ -323,7 +323,7 @@ impl Table {
         child.starter.refuse();
         child.draining = false;
         if child.is_alive() {
-            child.state = State::Ending(Then::Over);
+            child.go_to(State::Ending(Then::Over));
             child.lineage.hurry(&self.scope);
             self.time_to_stop(key);
         } else {
@@ -341,7 +341,7 @@ impl Table {
             return self.over(key, last);
         }
         self.to_start.remove(key);
-        child.state = State::Ending(Then::Over);
+        child.go_to(State::Ending(Then::Over));
         child.draining = false;
         if let Some(task) = child.lineage.current() {
             task.kill();
@@ -394,7 +394,7 @@ impl Table {
             };
             match child.state {
                 State::Paused(until) if until <= now => {
-                    child.state = State::Queued;
+                    child.go_to(State::Queued);
                     if !self.to_start.contains(key) {
                         self.start(key);
                     }
@@ -423,8 +423,17 @@ impl Table {
         self.go_on();
     }
 
-    /// Does what can be done now.
+    /// Does what can be done now, and notes for whom the others wait.
     fn go_on(&mut self) {
+        self.do_next();
+        let first = match self.to_stop.last() {
+            None => self.to_start.first(),
+            last => last,
+        };
+        self.supervisor.book().hold_up(first);
+    }
+
+    fn do_next(&mut self) {
         if self.stopping {
             self.start_next();
             if self.to_start.is_empty() {
@@ -444,10 +453,10 @@ impl Table {
         };
         let Some(child) = self.children.get_mut(key) else {
             self.to_stop.remove(key);
-            return self.go_on();
+            return self.do_next();
         };
         if !matches!(child.state, State::Ending(_)) {
-            child.state = State::Ending(Then::Restart);
+            child.go_to(State::Ending(Then::Restart));
         } else if child.stop_by.is_some() {
             return;
         }
@@ -492,7 +501,7 @@ impl Table {
             return true;
         };
         debug_assert_eq!(child.state, State::Queued, "two incarnations would overlap");
-        child.state = State::Starting;
+        child.go_to(State::Starting);
         child.since = now;
         if !std::mem::replace(&mut child.made, false)
             && let Some(exit) = child.make()
@@ -501,7 +510,7 @@ impl Table {
             return self.stopping || self.to_stop.is_empty();
         }
         if child.draining {
-            child.state = State::Ending(Then::Over);
+            child.go_to(State::Ending(Then::Over));
             child.lineage.tell_to_stop(&self.scope, Some(0));
         }
         if let Some(task) = child.lineage.current() {
