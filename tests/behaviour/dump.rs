@@ -276,6 +276,58 @@ fn a_supervised_child_shows_its_last_four_exits_also_between_two_lives() {
     });
 }
 
+/// Who waits for a name, or for its caller to go, waits for something that has one.
+#[test]
+fn waits_for_a_name_and_for_a_caller_say_whose() {
+    #[process]
+    struct Desk;
+    #[handlers]
+    impl Desk {
+        async fn watch(&mut self, cx: &mut Cx<Self>) {
+            cx.caller_gone().await;
+        }
+    }
+    on_both(2, |scope| async move {
+        let parts = scope.child("parts");
+        let of = parts.clone();
+        parts.task("late", async move {
+            of.wait_for_name::<u32>("db").await;
+        });
+        let of = parts.clone();
+        parts.task("either", async move {
+            select! {
+                _ = of.wait_for_name::<u32>("web") => {}
+                () = sleep(secs(3600)) => {}
+            }
+        });
+        let desk = parts.spawn(Desk);
+        let asks = parts.task("asks", async move { roundrock::Ok(desk.watch().await?) });
+        let dump = dump_with(
+            &scope,
+            &[
+                " for the name `db` to be given",
+                " for the first of: ",
+                "for the name `web` to be given",
+                "for a timer",
+                "in `watch`, has waited ",
+                &format!(" for its caller, asks{}, to go", asks.id()),
+            ],
+        )
+        .await;
+        assert!(!dump.contains("not Roundrock's"), "{dump}");
+        let seen = snapshot(&scope);
+        let names = seen
+            .processes
+            .iter()
+            .filter_map(|process| process.wait.as_ref());
+        let mut names: Vec<_> = names.filter_map(|wait| wait.name.as_deref()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["db", "web"]);
+        parts.stop(millis(10)).await;
+        Ok(())
+    });
+}
+
 /// A child whose turn has not come does not run, and says for whom it waits; so does one that backs off.
 #[test]
 fn a_supervised_child_that_has_not_started_says_why() {

@@ -10,7 +10,7 @@
 //! | for the end of a scope | all processes in it together |
 //! | for its scope to stop | a forced stop |
 //! | for a lock | who holds it, and who is ahead in the queue if enough is free; of a semaphore nobody is known, for its permits go anywhere |
-//! | for a timer, a blocking job, anything else | the outside |
+//! | for a timer, a blocking job, a name, the caller to go, anything else | the outside |
 //!
 //! **What is known of a channel** is complete exactly if the endpoints that parked processes hold add up to those that exist: then
 //! nobody else has one. A loose endpoint (by value, in an `Arc`, in a message, on a plain thread, of a process that runs) makes the
@@ -300,6 +300,8 @@ pub(super) fn wake(
             before.map_or(Wake::Outside, |before| Wake::Any(graph.group(before)))
         }
         WaitKind::Other
+        | WaitKind::Name
+        | WaitKind::Caller
         | WaitKind::Timer
         | WaitKind::Blocking
         // Only the arms of a `select!` are waits.

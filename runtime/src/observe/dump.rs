@@ -11,9 +11,11 @@ use std::fmt;
 use std::time::Duration;
 
 use super::model::{
-    ChannelInfo, ChildInfo, EdgeInfo, GroupInfo, GroupWait, ProcessInfo, ScopeInfo, Site, Snapshot,
+    ChannelInfo, ChildInfo, EdgeInfo, GroupInfo, GroupWait, ProcessInfo, ScopeInfo, Snapshot,
 };
-use super::words::{count, digits, duration, list, not_running, span, words};
+use super::words::{
+    count, digits, duration, fill, kind_words, list, named, not_running, place, span, words,
+};
 use crate::numbered::Numbered;
 use crate::order::sort_by_key;
 use crate::task::ProcessId;
@@ -246,9 +248,9 @@ impl<'a> View<'a> {
                 });
             let what = match group.waits.first() {
                 Some(wait) => self.wait(wait, 1),
+                None if group.unstarted > 0 => self.unstarted(group.scope, only),
                 None => "runs, or waits for a worker".to_owned(),
             };
-                None if group.unstarted > 0 => self.unstarted(group.scope, only),
             lines.line(
                 depth,
                 format_args!("{name}{again}{site} {ages} ago: {what}"),
@@ -270,8 +272,6 @@ impl<'a> View<'a> {
                 format_args!("{} {verb} for a worker", digits(group.runnable)),
             )?;
         }
-        for wait in group.waits.iter().take(WAITS) {
-            let example = if wait.count > 1 {
         if group.unstarted > 0 {
             let (have, whose) = match group.unstarted {
                 1 => ("has", "its"),
@@ -283,6 +283,8 @@ impl<'a> View<'a> {
                 format_args!("{unstarted} {have} not started: {whose} turn has not come"),
             )?;
         }
+        for wait in group.waits.iter().take(WAITS) {
+            let example = if wait.count > 1 {
                 format!("; longest {}", self.process(wait.example))
             } else {
                 String::new()
@@ -304,8 +306,6 @@ impl<'a> View<'a> {
         Ok(())
     }
 
-    /// The process of a group of one.
-    fn only(&self, group: &GroupInfo) -> Option<&'a ProcessInfo> {
     /// Why a supervised child that was made has not started.
     fn unstarted(&self, scope: u64, process: Option<&ProcessInfo>) -> String {
         let children = self.children.get(scope).map_or(&[][..], Vec::as_slice);
@@ -317,6 +317,8 @@ impl<'a> View<'a> {
             .unwrap_or_else(|| "has not started".to_owned())
     }
 
+    /// The process of a group of one.
+    fn only(&self, group: &GroupInfo) -> Option<&'a ProcessInfo> {
         let waits = group.waits.first();
         match waits.and_then(|wait| self.processes.get(&wait.example)) {
             Some(process) => Some(process),
@@ -437,12 +439,30 @@ impl<'a> View<'a> {
                 None => ("for a scope to end".to_owned(), String::new()),
             },
             WaitKind::Select => {
-                let kinds: Vec<&str> = wait.kinds.iter().map(|&kind| kind_words(kind)).collect();
-                (
-                    format!("for the first of: {}", kinds.join(", ")),
-                    String::new(),
-                )
+                let words = |&kind: &WaitKind| match (kind, &wait.name) {
+                    (WaitKind::Name, Some(name)) => named(name),
+                    _ => kind_words(kind).to_owned(),
+                };
+                let kinds: Vec<String> = wait.kinds.iter().map(words).collect();
+                let first = match &kinds[..] {
+                    [] => "for the first of several".to_owned(),
+                    [one] => format!("for the first of several, each {one}"),
+                    kinds => format!("for the first of: {}", kinds.join(", ")),
+                };
+                (first, String::new())
             }
+            WaitKind::Name => (
+                wait.name
+                    .as_ref()
+                    .map_or_else(|| kind_words(wait.kind).to_owned(), |name| named(name)),
+                String::new(),
+            ),
+            WaitKind::Caller if wait.process().is_some() => (
+                wait.process().map_or_else(String::new, |process| {
+                    format!("for its caller, {}, to go", self.process(process))
+                }),
+                String::new(),
+            ),
             kind => (kind_words(kind).to_owned(), String::new()),
         }
     }
@@ -660,34 +680,5 @@ impl Unless for (String, String) {
         } else {
             self
         }
-    }
-}
-
-fn kind_words(kind: WaitKind) -> &'static str {
-    match kind {
-        WaitKind::Recv => "to receive",
-        WaitKind::Send => "for room in a channel",
-        WaitKind::Reply => "for a reply",
-        WaitKind::Join => "for the end of a process",
-        WaitKind::Lock => "for a lock or a permit",
-        WaitKind::Timer => "for a timer",
-        WaitKind::Select => "for several things",
-        WaitKind::Stopping => "for its scope to stop",
-        WaitKind::Scope => "for a scope to end",
-        WaitKind::Blocking => "for a job on a thread of its own",
-        WaitKind::Other => "for something that is not Roundrock's",
-    }
-}
-
-fn place(site: &Site) -> String {
-    format!("{}:{}", site.file, site.line)
-}
-
-/// What a channel holds.
-fn fill(channel: &ChannelInfo) -> String {
-    match channel.capacity {
-        Some(0) => "nothing by itself".to_owned(),
-        Some(capacity) => format!("{} of {capacity}", channel.len),
-        None => format!("{}, without a bound", channel.len),
     }
 }

@@ -342,11 +342,14 @@ pub enum State {
 pub struct Wait {
     /// The kind of wait.
     pub kind: WaitKind,
-    /// The kinds of all that it waits for, if that is more than one; in no order.
+    /// The kinds of all that it waits for, if that is more than one, or a `select!`; each once, in no order.
     pub kinds: Vec<WaitKind>,
     /// The channel or scope: the `id` of an entry of this snapshot; the number behind [`process`](Self::process) if it is a process;
     /// 0 if it is none of them, or several.
     pub object: u64,
+    /// The name that it waits for, if it waits for one.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub name: Option<Name>,
     /// Since when, to a few milliseconds.
     pub since: Duration,
 }
@@ -449,7 +452,7 @@ pub struct ChannelInfo {
 }
 
 impl Wait {
-    /// Returns the process whose end it waits for, if it is that.
+    /// Returns the process whose end it waits for, or which called it and may go, if it is that.
     ///
     /// # Examples
     /// ```
@@ -475,7 +478,7 @@ impl Wait {
 
 /// The process in a wait, if it is for one.
 pub(super) fn awaited_process(kind: WaitKind, object: u64) -> Option<ProcessId> {
-    (kind == WaitKind::Join).then_some(ProcessId::from_raw(object))?
+    matches!(kind, WaitKind::Join | WaitKind::Caller).then_some(ProcessId::from_raw(object))?
 }
 
 impl AddAssign for Times {

@@ -89,6 +89,9 @@ pub struct GroupWait {
     pub handler: Option<Name>,
     /// The channel or scope, or the number of a process, as in [`Wait::object`](super::Wait::object); `None` if it is none of them, or not the same for all.
     pub object: Option<u64>,
+    /// The name that they wait for, if it is the same for all.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub name: Option<Name>,
     /// How many wait for it.
     pub count: u64,
     /// How long the last of them has waited.
@@ -100,7 +103,7 @@ pub struct GroupWait {
 }
 
 impl GroupWait {
-    /// Returns the process whose end they wait for, if it is that; see [`Wait::process`](super::Wait::process).
+    /// Returns the process whose end they wait for, or which called them, if it is that; see [`Wait::process`](super::Wait::process).
     pub fn process(&self) -> Option<ProcessId> {
         awaited_process(self.kind, self.object.unwrap_or(0))
     }
@@ -246,18 +249,15 @@ pub struct ChildInfo {
     pub name: Name,
     /// Its present incarnation, which may not have started yet; `None` between two of them.
     pub process: Option<ProcessId>,
-    /// How often it was started again.
-    pub restarts: u32,
-    /// How its last incarnations ended, the last one first: four at most.
     /// Whether it runs, and if not, why.
     #[cfg_attr(feature = "serde", serde(default))]
     pub stage: ChildStage,
+    /// How often it was started again.
+    pub restarts: u32,
+    /// How its last incarnations ended, the last one first: four at most.
     pub exits: Vec<ExitInfo>,
 }
 
-/// How an incarnation ended.
-///
-/// # Examples
 /// Whether a supervised child runs, and if not, what it waits for.
 ///
 /// # Examples
@@ -305,6 +305,9 @@ pub enum ChildStage {
     },
 }
 
+/// How an incarnation ended.
+///
+/// # Examples
 /// ```
 /// # use roundrock::prelude::*;
 /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {

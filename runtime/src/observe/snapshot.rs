@@ -98,10 +98,8 @@ fn workers(scheduler: &Scheduler) -> Vec<WorkerInfo> {
 }
 
 pub(super) fn process(
-    id: ProcessId,
-    about: &About,
-    slot: &Slot,
-    task: &TaskRef,
+    system: &SystemInner,
+    (id, about, slot, task): (ProcessId, &About, &Slot, &TaskRef),
     now_ms: u32,
 ) -> ProcessInfo {
     let line = &slot.line;
@@ -123,10 +121,23 @@ pub(super) fn process(
         ready_ms: millis(&line.ready_wait_ms),
     };
     let since = Duration::from_millis(now_ms.wrapping_sub((word >> 32) as u32).into());
+    let kind = WaitKind::from_u8((word >> 8) as u8);
+    let bits = (word >> 16) as u16 & current::KINDS;
+    let (kinds, name) = if bits & WaitKind::Other.bit() == 0 {
+        (kinds(bits), None)
+    } else {
+        others(system, slot)
+    };
     let wait = Wait {
-        kind: WaitKind::from_u8((word >> 8) as u8),
-        kinds: kinds((word >> 16) as u16 & current::KINDS),
-        object,
+        kind,
+        kinds: if kind == WaitKind::Select || kinds.len() > 1 {
+            kinds
+        } else {
+            Vec::new()
+        },
+        // A number of our own, which leads to the name.
+        object: if kind == WaitKind::Name { 0 } else { object },
+        name,
         since,
     };
     // ORDERING: Acquire: as above.
@@ -157,11 +168,23 @@ pub(super) fn process(
     }
 }
 
-/// The kinds in a word of bits, if there are several.
+/// The kinds of what a process waits for, one by one, where the word does not tell them apart; and the first name that it waits for.
+fn others(system: &SystemInner, slot: &Slot) -> (Vec<WaitKind>, Option<Name>) {
+    let (mut kinds, mut name) = (Vec::new(), None);
+    system.scheduler.registry.waits(slot, |wait| {
+        if !kinds.contains(&wait.kind) {
+            kinds.push(wait.kind);
+        }
+        if wait.kind == WaitKind::Name && name.is_none() {
+            let watched = system.names.watched(wait.object);
+            name = watched.map(|name| Name::Owned(name.into()));
+        }
+    });
+    (kinds, name)
+}
+
+/// The kinds in a word of bits.
 fn kinds(bits: u16) -> Vec<WaitKind> {
-    if bits.count_ones() < 2 {
-        return Vec::new();
-    }
     let kinds = (0..16).filter(|kind| bits & (1 << kind) != 0);
     kinds.map(WaitKind::from_u8).collect()
 }

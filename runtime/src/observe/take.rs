@@ -8,8 +8,9 @@
 //! - Locks are taken one at a time.
 
 use std::cmp::Reverse;
-use std::collections::hash_map::Entry;
+use std::collections::hash_map::{DefaultHasher, Entry};
 use std::collections::{HashMap, HashSet};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -116,7 +117,7 @@ impl<'a> Pass<'a> {
         if let Entry::Vacant(place) = self.scopes.entry(scope_id) {
             place.insert(scope.cloned());
         }
-        let process = process(id, about, slot, task, self.now_ms);
+        let process = process(self.system, (id, about, slot, task), self.now_ms);
         let age = process.age;
         let origin = self
             .origins
@@ -266,8 +267,8 @@ fn edge_info(((origin, scope, port), held): ((u32, u64, Port), Held)) -> EdgeInf
 fn all_scopes(
     met: HashMap<u64, Option<Arc<ScopeInner>>>,
     limits: Limits,
-    now_ms: u32,
     now: Instant,
+    now_ms: u32,
 ) -> (Vec<ScopeInfo>, Vec<ChildInfo>) {
     let mut open: Vec<Arc<ScopeInner>> = met.into_values().flatten().collect();
     let mut known: Numbered<Arc<ScopeInner>> = Numbered::default();
@@ -318,6 +319,13 @@ impl GroupWait {
     }
 }
 
+/// A number that a name has, and most others have not; never zero.
+fn number_of(name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish() | 1
+}
+
 impl Group {
     fn new(origin: &'static Origin, scope: u64) -> Self {
         Self {
@@ -328,6 +336,7 @@ impl Group {
                 scope,
                 alive: 0,
                 runnable: 0,
+                unstarted: 0,
                 oldest: Duration::ZERO,
                 youngest: Duration::MAX,
                 times: Times::default(),
@@ -336,7 +345,6 @@ impl Group {
             },
             waits: Vec::new(),
             kept: Vec::new(),
-                unstarted: 0,
         }
     }
 
@@ -349,22 +357,25 @@ impl Group {
         info.polls += process.polls;
         let Some(wait) = &process.wait else {
             info.runnable += u64::from(process.state == State::Runnable);
+            info.unstarted += u64::from(process.state == State::Unstarted);
             return;
         };
         let kind = wait.kind as u8;
-        let mut key = (kind, wait.object, handler);
+        // Whoever waits for a name has a number of his own.
+        let name = wait.name.as_deref().map(number_of);
+        let mut key = (kind, name.unwrap_or(wait.object), handler);
         if self.place(key).is_err() {
             let same = |&&(other, _): &&(WaitKey, GroupWait)| other.0 == kind && other.1 != 0;
             if self.waits.iter().filter(same).count() >= OBJECTS {
                 key.1 = 0;
-            info.unstarted += u64::from(process.state == State::Unstarted);
             }
         }
         let one = GroupWait {
             kind: wait.kind,
             kinds: wait.kinds.clone(),
             handler: process.handler.clone(),
-            object: Some(key.1).filter(|&object| object != 0),
+            object: Some(key.1).filter(|&object| object != 0 && name.is_none()),
+            name: wait.name.clone().filter(|_| key.1 != 0),
             count: 1,
             shortest: wait.since,
             longest: wait.since,

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::model::{ChildInfo, ChildStage};
+use super::model::{ChannelInfo, ChildInfo, ChildStage, Site};
 use crate::process::exit::Reason;
+use crate::task::registry::WaitKind;
 
 /// How an incarnation ended, after "it".
 pub(super) fn words(reason: &Reason) -> String {
@@ -52,6 +53,43 @@ pub(super) fn not_running(child: &ChildInfo) -> Option<String> {
             duration(*left)
         )),
         ChildStage::Runs | ChildStage::Starting => None,
+    }
+}
+
+/// What a wait of this kind is for, after "waits".
+pub(super) fn kind_words(kind: WaitKind) -> &'static str {
+    match kind {
+        WaitKind::Recv => "to receive",
+        WaitKind::Send => "for room in a channel",
+        WaitKind::Reply => "for a reply",
+        WaitKind::Join => "for the end of a process",
+        WaitKind::Lock => "for a lock or a permit",
+        WaitKind::Timer => "for a timer",
+        WaitKind::Select => "for several things",
+        WaitKind::Stopping => "for its scope to stop",
+        WaitKind::Scope => "for a scope to end",
+        WaitKind::Blocking => "for a job on a thread of its own",
+        WaitKind::Name => "for a name to be given",
+        WaitKind::Caller => "for its caller to go",
+        WaitKind::Other => "for something that is not Roundrock's",
+    }
+}
+
+/// The wait for a name.
+pub(super) fn named(name: &str) -> String {
+    format!("for the name `{name}` to be given")
+}
+
+pub(super) fn place(site: &Site) -> String {
+    format!("{}:{}", site.file, site.line)
+}
+
+/// What a channel holds.
+pub(super) fn fill(channel: &ChannelInfo) -> String {
+    match channel.capacity {
+        Some(0) => "nothing by itself".to_owned(),
+        Some(capacity) => format!("{} of {capacity}", channel.len),
+        None => format!("{}, without a bound", channel.len),
     }
 }
 

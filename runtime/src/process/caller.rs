@@ -94,13 +94,16 @@ pub fn answers_nobody<P>(cx: &mut Cx<P>) {
 pub struct CallerGone {
     /// `None` if nobody ever waited.
     caller: Option<Arc<Presence>>,
+    /// Who that is; zero if it is no process.
+    process: u64,
     ticket: Ticket,
 }
 
 impl CallerGone {
-    pub(crate) fn of(caller: Option<Arc<Presence>>) -> Self {
+    pub(crate) fn of(caller: Option<Arc<Presence>>, process: u64) -> Self {
         Self {
             caller,
+            process,
             ticket: Ticket::default(),
         }
     }
@@ -115,7 +118,7 @@ impl CallerGone {
 
 impl Clone for CallerGone {
     fn clone(&self) -> Self {
-        Self::of(self.caller.clone())
+        Self::of(self.caller.clone(), self.process)
     }
 }
 
@@ -136,7 +139,7 @@ impl Future for CallerGone {
         ready!(current::spend(cx, WaitKind::Other, || 0));
         let polled = self.poll_gone(cx);
         if polled.is_pending() {
-            current::waits_for(WaitKind::Other, 0);
+            current::waits_for(WaitKind::Caller, self.process);
         }
         polled
     }
@@ -148,7 +151,7 @@ impl Event for CallerGone {
     fn poll_arm(mut self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<()> {
         match token.claimed(self.poll_gone(cx)) {
             ArmPoll::Pending => {
-                current::waits_for(WaitKind::Other, 0);
+                current::waits_for(WaitKind::Caller, self.process);
                 ArmPoll::Passive
             }
             polled => polled,

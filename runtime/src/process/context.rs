@@ -491,12 +491,10 @@ impl<P> Cx<P> {
     /// # Ok(()) }) }
     /// ```
     pub fn caller_gone(&self) -> CallerGone {
-        CallerGone::of(
-            self.inner
-                .rare
-                .as_ref()
-                .and_then(|rare| rare.present.clone()),
-        )
+        let rare = self.inner.rare.as_ref();
+        let present = rare.and_then(|rare| rare.present.clone());
+        let process = self.inner.caller.filter(|_| present.is_some());
+        CallerGone::of(present, process.map_or(0, ProcessId::raw))
     }
 
     /// Notes what belongs to the message that is about to be handled: by the handler of this number, if it comes from the

@@ -31,6 +31,13 @@ pub(crate) struct Lease(u64);
 #[derive(Debug, Default)]
 pub(crate) struct Watcher(u64);
 
+impl Watcher {
+    /// Its number, by which a process says what it waits for.
+    pub(crate) fn number(&self) -> u64 {
+        self.0
+    }
+}
+
 /// A directory of names.
 pub(crate) trait Names: fmt::Debug + Send + Sync {
     /// Gives a name in a scope, unless the scope has it already.
@@ -52,6 +59,8 @@ pub(crate) trait Names: fmt::Debug + Send + Sync {
     );
     /// Ends a watch.
     fn unwatch(&self, watcher: &mut Watcher);
+    /// The name that a watcher waits for, by its number.
+    fn watched(&self, watcher: u64) -> Option<Box<str>>;
 }
 
 /// The directory of one system.
@@ -217,6 +226,10 @@ impl Names for Local {
         let left = self.0.lock().leave(number);
         drop(left);
     }
+
+    fn watched(&self, watcher: u64) -> Option<Box<str>> {
+        Some(self.0.lock().watches.get(&watcher)?.name.clone())
+    }
 }
 
 impl fmt::Debug for State {
@@ -296,7 +309,10 @@ mod tests {
         names.register(7, "db", entry(1));
         assert_eq!((woken(), Arc::strong_count(&count)), (2, 1));
         watch(&[1], "web", &mut one);
+        let number = one.number();
+        assert_eq!(names.watched(number).as_deref(), Some("web"));
         names.unwatch(&mut one);
+        assert_eq!(names.watched(number), None);
         names.unwatch(&mut one);
         names.register(1, "web", entry(1));
         assert_eq!((woken(), Arc::strong_count(&count)), (2, 1));

@@ -293,7 +293,7 @@ impl<T: Clone + 'static> WaitForName<T> {
             names.unwatch(&mut self.watcher);
             return Poll::Ready(found);
         }
-        current::waits_for(WaitKind::Other, 0);
+        current::waits_for(WaitKind::Name, self.watcher.number());
         Poll::Pending
     }
 }

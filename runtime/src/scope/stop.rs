@@ -153,6 +153,8 @@ impl fmt::Display for Late {
             (None, WaitKind::Other) => {
                 f.write_str(", was busy, or waiting for something that is not Roundrock's")?;
             }
+            (None, WaitKind::Name) => f.write_str(", was waiting for a name to be given")?,
+            (None, WaitKind::Caller) => f.write_str(", was waiting for its caller to go")?,
             (None, kind) => write!(f, ", was waiting: {kind:?}")?,
         }
         if let Some(handler) = self.handler {

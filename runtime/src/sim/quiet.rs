@@ -122,7 +122,7 @@ fn line(machine: &Machine, process: u32, about: &About, slot: &Slot, task: &Task
     let mut waits = Vec::new();
     scheduler
         .registry
-        .waits(slot, |wait| waits.push(awaited(machine, process, wait)));
+        .waits(slot, |wait| waits.push(awaited(machine, task, wait)));
     text.push_str(" waits for ");
     match &waits[..] {
         [] => text.push_str("something that is not Roundrock's"),
@@ -135,8 +135,9 @@ fn line(machine: &Machine, process: u32, about: &About, slot: &Slot, task: &Task
 }
 
 /// What a process waits for, in words.
-fn awaited(machine: &Machine, process: u32, wait: Noted) -> String {
+fn awaited(machine: &Machine, task: &TaskRef, wait: Noted) -> String {
     let scheduler = &*machine.scheduler;
+    let process = task.slot().index();
     let Noted { kind, object } = wait;
     let events = machine.events.borrow();
     let said = events.as_ref().and_then(|events| events.waits_to(process));
@@ -175,6 +176,18 @@ fn awaited(machine: &Machine, process: u32, wait: Noted) -> String {
         WaitKind::Stopping => "its scope to stop".to_owned(),
         WaitKind::Scope => "the children of a scope to end".to_owned(),
         WaitKind::Blocking => "a job that blocks".to_owned(),
+        WaitKind::Name => {
+            let scope = task.scope();
+            let name = scope.and_then(|scope| scope.system.names.watched(object));
+            name.map_or_else(
+                || "a name to be given".to_owned(),
+                |name| format!("the name `{name}` to be given"),
+            )
+        }
+        WaitKind::Caller => match object {
+            0 => "its caller to go".to_owned(),
+            caller => format!("its caller, {}, to go", name_of(scheduler, caller as u32)),
+        },
         WaitKind::Other => "something that is not Roundrock's".to_owned(),
     }
 }

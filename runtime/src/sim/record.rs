@@ -208,7 +208,8 @@ impl Machine {
     }
 
     pub(super) fn parked(&self, process: u32) {
-        let kinds = self.scheduler.registry.slot(process).map_or(0, |slot| {
+        let slot = self.scheduler.registry.slot(process);
+        let kinds = slot.map_or(0, |slot| {
             // ORDERING: Relaxed: written by this thread.
             (slot.line.wait.load(Ordering::Relaxed) >> 16) as u16
         });
@@ -217,7 +218,8 @@ impl Machine {
             None => true,
         };
         if !said {
-            self.happens(process, || format!("waits for {}", in_words(kinds)));
+            let kind = slot.map_or(WaitKind::Other, Slot::wait);
+            self.happens(process, || format!("waits for {}", in_words(kinds, kind)));
             // The line itself says it.
             if let Some(events) = &mut *self.events.borrow_mut() {
                 events.parked(u32::MAX, 0);
@@ -244,8 +246,8 @@ impl Machine {
     }
 }
 
-/// What a process waits for, in words.
-fn in_words(kinds: u16) -> String {
+/// What a process waits for, in words; `kind` is what it said last.
+fn in_words(kinds: u16, kind: WaitKind) -> String {
     const WORDS: [(WaitKind, &str); 8] = [
         (WaitKind::Recv, "a message"),
         (WaitKind::Send, "room in a channel"),
@@ -258,8 +260,10 @@ fn in_words(kinds: u16) -> String {
     ];
     let words = WORDS.iter().filter(|(kind, _)| kinds & kind.bit() != 0);
     let words: Vec<_> = words.map(|&(_, word)| word).collect();
-    match &words[..] {
-        [] => "something that is not Roundrock's".to_owned(),
-        words => words.join(" or "),
+    match (&words[..], kind) {
+        ([], WaitKind::Name) => "a name to be given".to_owned(),
+        ([], WaitKind::Caller) => "its caller to go".to_owned(),
+        ([], _) => "something that is not Roundrock's".to_owned(),
+        (words, _) => words.join(" or "),
     }
 }

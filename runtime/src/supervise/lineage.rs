@@ -235,8 +235,8 @@ impl Lineage {
         }
     }
 
-    /// Drops the present incarnation if it has not noticed its stop, and waits for something that no stop can end: a timer, or a
-    /// future that is not ours. One that has noticed is on its way to its end, and has its time for that.
+    /// Drops the present incarnation if it has not noticed its stop, and waits for something that no stop can end: a timer, a name, its
+    /// caller, or a future that is not ours. One that has noticed is on its way to its end, and has its time for that.
     pub(super) fn kill_if_deaf(&self) -> bool {
         let state = self.state.lock();
         let task = state.current.clone().filter(|_| !state.noticed);
@@ -246,7 +246,11 @@ impl Lineage {
         };
         // A poll meanwhile only makes the kill take effect an await later.
         let kind = task.slot().wait();
-        let is_deaf = task.state.is_parked() && matches!(kind, WaitKind::Timer | WaitKind::Other);
+        let no_stop_ends = matches!(
+            kind,
+            WaitKind::Timer | WaitKind::Name | WaitKind::Caller | WaitKind::Other
+        );
+        let is_deaf = task.state.is_parked() && no_stop_ends;
         if is_deaf {
             task.kill();
         }

@@ -285,7 +285,12 @@ fn charge_wait_slow(task: &Header, now: u32, since: u32, kind: WaitKind) {
         WaitKind::Recv | WaitKind::Select | WaitKind::Stopping => &line.idle_ms,
         WaitKind::Send => &line.pushed_ms,
         WaitKind::Reply | WaitKind::Join | WaitKind::Scope => &line.calling_ms,
-        WaitKind::Other | WaitKind::Lock | WaitKind::Timer | WaitKind::Blocking => &line.extern_ms,
+        WaitKind::Other
+        | WaitKind::Lock
+        | WaitKind::Timer
+        | WaitKind::Blocking
+        | WaitKind::Name
+        | WaitKind::Caller => &line.extern_ms,
     };
     add(class, ready - since);
     add(&line.ready_wait_ms, now - ready);

@@ -148,14 +148,23 @@ pub enum WaitKind {
     Scope = 9,
     /// For a job on the blocking pool.
     Blocking = 10,
+    /// For something to be given a name; see [`Scope::wait_for_name`](crate::Scope::wait_for_name).
+    Name = 11,
+    /// For its caller to go; see [`Cx::caller_gone`](crate::Cx::caller_gone).
+    Caller = 12,
 }
 
 impl WaitKind {
-    /// Its bit among the kinds of a poll.
+    /// Its bit among the kinds of a poll. For a name and for a caller that of [`Other`](Self::Other): anybody may end these waits, and
+    /// there are no more bits.
     pub(crate) const fn bit(self) -> u16 {
-        1 << self as u16
+        match self {
+            Self::Name | Self::Caller => 1,
+            kind => 1 << kind as u16,
+        }
     }
 
+    /// The kind with this number; what lies above it in a wait word does not matter.
     pub(crate) fn from_u8(kind: u8) -> Self {
         use WaitKind as K;
         [
@@ -164,13 +173,14 @@ impl WaitKind {
             K::Send,
             K::Reply,
             K::Join,
-    /// The kind with this number; what lies above it in a wait word does not matter.
             K::Lock,
             K::Timer,
             K::Select,
             K::Stopping,
             K::Scope,
             K::Blocking,
+            K::Name,
+            K::Caller,
         ]
         .get(usize::from(kind & 0xf))
         .copied()
