@@ -39,6 +39,22 @@ pub use builder::{Builder, MAX_WORKERS, PANIC_LINES, PANIC_PAUSE};
 pub(crate) use builder::{Returned, install_panic_hook, oversee};
 pub use life::ShutdownInside;
 
+/// What is said of the others when a process has panicked, from a dump of its scope.
+fn others(scope: &str, dump: &str) -> String {
+    // The first line is about the system as a whole.
+    let mut lines = dump.lines().skip(1).peekable();
+    if lines.peek().is_none() {
+        return format!("nothing else is in its scope `{scope}` now");
+    }
+    let shown: Vec<&str> = lines.by_ref().take(PANIC_LINES - 3).collect();
+    let more = match lines.count() {
+        0 => String::new(),
+        more => format!("\n… and {more} lines more: `System::dump()` has all of it"),
+    };
+    let shown = shown.join("\n");
+    format!("what else is in its scope now:\n{shown}{more}")
+}
+
 /// Writes to standard error. Where that is closed, or full, nobody is there to be told: unlike `eprintln!` this does not panic.
 pub(crate) fn print_error(text: fmt::Arguments<'_>) {
     let _ = writeln!(std::io::stderr(), "{text}");
@@ -226,20 +242,12 @@ impl SystemInner {
         let place = origin.site.map_or(String::new(), |site| {
             format!(", spawned at {}:{}", site.file(), site.line())
         });
-        let dump = self.dump(Some(scope.id));
-        // The first line is about the system as a whole.
-        let mut lines = dump.lines().skip(1);
-        let shown: Vec<&str> = lines.by_ref().take(PANIC_LINES - 3).collect();
-        let more = match lines.count() {
-            0 => String::new(),
-            more => format!("\n… and {more} lines more: `System::dump()` has all of it"),
-        };
         print_error(format_args!(
-            "process {}{}{place}: {}\nwhat else is in its scope now:\n{}{more}",
+            "process {}{}{place}: {}\n{}",
             origin.name,
             task.id(),
             words::reason(&exit.reason()),
-            shown.join("\n"),
+            others(scope.name(), &self.dump(Some(scope.id))),
         ));
     }
 
@@ -621,5 +629,26 @@ impl System {
 impl fmt::Debug for System {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.inner, f)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{PANIC_LINES, others};
+
+    #[test]
+    fn what_is_said_of_the_others_is_never_empty() {
+        let alone = others("jobs", "system `x`, up for 1 ms: 0 processes\n");
+        assert_eq!(alone, "nothing else is in its scope `jobs` now");
+        let lines: Vec<_> = (0..PANIC_LINES).map(|line| line.to_string()).collect();
+        let said = others("jobs", &lines.join("\n"));
+        assert!(
+            said.starts_with("what else is in its scope now:\n1\n2\n"),
+            "{said}"
+        );
+        assert!(
+            said.ends_with("\n… and 2 lines more: `System::dump()` has all of it"),
+            "{said}"
+        );
     }
 }
