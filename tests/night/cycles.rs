@@ -27,7 +27,7 @@ fn workers_that_fill_their_own_queue() {
   crawl#_ (spawned at tests/night/cycles.rs:_, now at tests/night/cycles.rs:_) wait for room in "pages" (tests/night/cycles.rs:_), whose only receiver is held by crawl#_
   1 more process waits behind them
 proven leaked: a process waits behind crawl#_, which can never run again
-  crawl#_ (spawned at tests/night/cycles.rs:_) waits for the end of a scope, in which crawl#_ cannot end"#,
+  the pool crawl#_ (spawned at tests/night/cycles.rs:_) waits for its workers, of which crawl#_ cannot end"#,
     );
 }
 
@@ -61,6 +61,66 @@ fn a_pipeline_with_feedback() {
     );
 }
 
+/// Each echoes what the other one says; both channels were made on one line, and the reader is told which is which.
+#[test]
+fn two_channels_of_one_line() {
+    #[process]
+    async fn left(input: &Receiver<u32>, output: &Sender<u32>) -> Result<()> {
+        while let Some(number) = input.recv().await {
+            output.send(number).await?;
+        }
+        Ok(())
+    }
+
+    #[process]
+    async fn right(input: &Receiver<u32>, output: &Sender<u32>) -> Result<()> {
+        while let Some(number) = input.recv().await {
+            output.send(number).await?;
+        }
+        Ok(())
+    }
+
+    proven(
+        |scope| async move {
+            let ((to_left, of_left), (to_right, of_right)) = (rendezvous(), rendezvous());
+            scope.spawn(left(of_left, to_right));
+            scope.spawn(right(of_right, to_left));
+            Ok(())
+        },
+        r#"proven leaked: 2 processes wait for each other, and nobody else can wake them
+  left#_ (spawned at tests/night/cycles.rs:_, now at tests/night/cycles.rs:_) waits to receive from the channel made at tests/night/cycles.rs:_:63, whose only sender is held by right#_
+  right#_ (spawned at tests/night/cycles.rs:_, now at tests/night/cycles.rs:_) waits to receive from the channel made at tests/night/cycles.rs:_:77, whose only sender is held by left#_"#,
+    );
+}
+
+/// The same, where one expression made both.
+#[test]
+fn two_channels_of_one_expression() {
+    #[process]
+    async fn left(input: &Receiver<u32>, output: &Sender<u32>) {
+        input.recv().await;
+        let _ = output;
+    }
+
+    #[process]
+    async fn right(input: &Receiver<u32>, output: &Sender<u32>) {
+        input.recv().await;
+        let _ = output;
+    }
+
+    proven(
+        |scope| async move {
+            let [(to_left, of_left), (to_right, of_right)] = [(); 2].map(|()| rendezvous());
+            scope.spawn(left(of_left, to_right));
+            scope.spawn(right(of_right, to_left));
+            Ok(())
+        },
+        r#"proven leaked: 2 processes wait for each other, and nobody else can wake them
+  left#_ (spawned at tests/night/cycles.rs:_, now at tests/night/cycles.rs:_) waits to receive from channel 1 of 2 made at tests/night/cycles.rs:_, whose only sender is held by right#_
+  right#_ (spawned at tests/night/cycles.rs:_, now at tests/night/cycles.rs:_) waits to receive from channel 2 of 2 made at tests/night/cycles.rs:_, whose only sender is held by left#_"#,
+    );
+}
+
 /// A process waits for the end of its own scope.
 #[test]
 fn waits_for_the_end_of_its_own_scope() {
@@ -75,7 +135,7 @@ fn waits_for_the_end_of_its_own_scope() {
             Ok(())
         },
         r#"proven leaked: a process waits for itself, and nobody else can wake it
-  closer#_ (spawned at tests/night/cycles.rs:_) waits for the end of a scope, in which closer#_ cannot end"#,
+  closer#_ (spawned at tests/night/cycles.rs:_) waits for the end of scope `program` (awaited at tests/night/cycles.rs:_), in which closer#_ cannot end"#,
     );
 }
 
@@ -264,7 +324,7 @@ fn a_chain_behind_one_that_forgot_its_future() {
 proven leaked: 2 processes wait behind source#_, which can never run again
   parse#_, #_ (spawned at tests/night/cycles.rs:_, now at tests/night/cycles.rs:_) wait to receive from "raw" (tests/night/cycles.rs:_), whose only sender is held by source#_
 proven leaked: a process waits behind source#_, which can never run again
-  parse#_ (spawned at tests/night/cycles.rs:_) waits for the end of a scope, in which parse#_, #_ cannot end
+  the pool parse#_ (spawned at tests/night/cycles.rs:_) waits for its workers, of which parse#_, #_ cannot end
 proven leaked: a process waits behind source#_, which can never run again
   store#_ (spawned at tests/night/cycles.rs:_, now at tests/night/cycles.rs:_) waits to receive from "parsed" (tests/night/cycles.rs:_), whose only sender is held by parse#_, #_
 proven leaked: a process waits behind source#_, which can never run again

@@ -122,9 +122,9 @@ fn main_joins_before_it_closes_the_input() {
             Ok(())
         },
         r#"suspected: nothing runs in this program any more, and nothing is due; 4 processes have waited for _
-  main#_ (spawned at tests/night/still.rs:_) waits for the end of worker#_ (awaited at tests/night/still.rs:_)
+  main#_ (spawned at tests/night/still.rs:_) waits for the end of the pool worker#_ (awaited at tests/night/still.rs:_)
   worker#_, #_ (spawned at tests/night/still.rs:_, now at tests/night/still.rs:_) wait to receive from "jobs" (tests/night/still.rs:_), whose only sender was lent to no process; or for a stop
-  worker#_ (spawned at tests/night/still.rs:_) waits for the end of a scope
+  the pool worker#_ (spawned at tests/night/still.rs:_) waits for its workers
   no proven deadlock, because a sender of "jobs" (tests/night/still.rs:_) is in a local variable (perhaps of one of these), an `Arc`, a message or on a plain thread; and a stop would wake some of them"#,
     );
 }

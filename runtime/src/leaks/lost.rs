@@ -17,7 +17,7 @@ use std::time::Duration;
 use super::facts::{Channel, Fast};
 use super::overdue::{self, Doubts};
 use super::report::{Awaited, Holding, LISTED, Leak, Stuck, Verdict};
-use super::verdict::{name_of, site};
+use super::verdict::{holding, is_pool, name_of, site};
 use crate::channel::overdue::Overdue;
 use crate::observe::{Name, Site};
 use crate::scheduler::Scheduler;
@@ -194,6 +194,7 @@ fn stuck(scheduler: &Scheduler, id: ProcessId, late: &Late, now_ms: u32) -> Stuc
     Stuck {
         id,
         name,
+        pool: is_pool(scheduler, id),
         site,
         since: Duration::from_millis(since.into()),
         waits: vec![Awaited {
@@ -207,11 +208,8 @@ fn stuck(scheduler: &Scheduler, id: ProcessId, late: &Late, now_ms: u32) -> Stuc
 }
 
 fn ended(scheduler: &Scheduler, late: &Late) -> Vec<Holding> {
-    let holding = |process| Holding {
-        process: Some(process),
-        name: name_of(scheduler, process).0,
-    };
-    late.ended.into_iter().map(holding).collect()
+    let ended = late.ended.into_iter();
+    ended.map(|process| holding(scheduler, process)).collect()
 }
 
 #[cfg(all(test, not(loom)))]

@@ -204,6 +204,9 @@ pub struct Stuck {
     pub id: ProcessId,
     /// Its name.
     pub name: Name,
+    /// It stands for a pool of that name, and is none of its workers.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub pool: bool,
     /// Where it was spawned.
     pub site: Option<Site>,
     /// For how long it has waited, to a few milliseconds.
@@ -247,10 +250,17 @@ pub struct Stuck {
 pub struct Awaited {
     /// The kind of wait.
     pub kind: WaitKind,
-    /// The name of the channel, or of the process whose mailbox, reply or end it is.
+    /// The name of the channel, of the process whose mailbox, reply or end it is, or of the scope whose end it is.
     pub name: Option<Name>,
     /// Where the channel was made, the process spawned, or the lock taken by who holds it.
     pub site: Option<Site>,
+    /// The channel, if it is one: as the `id` of its [entry](crate::observe::ChannelInfo::id) in a snapshot that is taken while it lives; 0
+    /// otherwise.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub channel: u64,
+    /// The column of the place where the channel was made, which tells it from others that were made on that line; 0 if it is none.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub column: u32,
     /// It is the mailbox of a struct process.
     pub mailbox: bool,
     /// How many endpoints of the other side there are, if it is a channel.
@@ -258,7 +268,7 @@ pub struct Awaited {
     /// Who could end the wait.
     pub holders: Vec<Holding>,
     /// Where it asked, if it is a lock or a permit; where it called, if it is a reply or room for a call; where it awaits the end of a
-    /// process, if that is what it waits for alone.
+    /// process or a scope, if that is what it waits for alone.
     pub asked: Option<Site>,
     /// Where it awaits a message or room, or has the `select!` in which it does, if it waits there alone.
     #[cfg_attr(feature = "serde", serde(default))]
@@ -279,6 +289,8 @@ impl Awaited {
             kind,
             name: None,
             site: None,
+            channel: 0,
+            column: 0,
             mailbox: false,
             ends: 0,
             holders: Vec::new(),
@@ -327,6 +339,20 @@ pub struct Holding {
     pub process: Option<ProcessId>,
     /// Its name; `outside`.
     pub name: Name,
+    /// It stands for a pool of that name, and is none of its workers.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub pool: bool,
+}
+
+impl Holding {
+    /// Somebody who is not known.
+    pub(super) fn outside() -> Self {
+        Self {
+            process: None,
+            name: "outside".into(),
+            pool: false,
+        }
+    }
 }
 
 impl Leak {

@@ -58,6 +58,7 @@ pub(super) struct Waiting {
 pub(super) struct Awaiting {
     pub(super) name: Option<&'static str>,
     pub(super) site: Site,
+    column: u32,
     ends: [u64; 3],
     /// Its endpoints are counted; those of a `latest`, a `broadcast` and a `oneshot` are not.
     pub(super) followed: bool,
@@ -201,10 +202,10 @@ pub(super) fn is_known(found: &Found, id: ProcessId) -> bool {
     process.is_some_and(|process| found.stuck[process as usize] || found.stranded[process as usize])
 }
 
-/// The arms that can never win, of processes that live.
 /// The number of no process.
 const NOBODY: u32 = u32::MAX;
 
+/// The arms that can never win, of processes that live.
 pub(super) fn dead_arms(
     found: &Found,
     pins: &Pins<'_>,
@@ -218,9 +219,9 @@ pub(super) fn dead_arms(
     let facts = &found.facts;
     let channels = WaitKind::Recv.bit() | WaitKind::Send.bit() | WaitKind::Reply.bit();
     let mut queues = Queues::of_one_look(Locks::Known);
-    let mut living = Vec::new();
     // The same for all who live and wait for the same.
     let mut dead: HashMap<Noted, bool> = HashMap::new();
+    let mut living = Vec::new();
     for (slot, kinds, _) in lines(scheduler, entry) {
         if kinds & channels == 0 || is_known(found, slot.id()) {
             continue;
@@ -260,12 +261,38 @@ pub(super) fn dead_arms(
         .collect()
 }
 
+/// The names of the scopes that these wait for, from the processes in them.
+fn names_of_scopes(scheduler: &Scheduler, waiting: &[Waiting]) -> HashMap<u64, Name, Fast> {
+    let waits = waiting.iter().flat_map(|process| &process.waits);
+    let waits = waits.filter(|wait| wait.kind == WaitKind::Scope);
+    let mut wanted: HashSet<u64, Fast> = waits.map(|wait| wait.object).collect();
+    let mut names = HashMap::default();
+    for slot in scheduler.registry.slots().filter(|slot| slot.is_used()) {
+        if wanted.is_empty() {
+            break;
+        }
+        let _ = slot.peek(|_, _, task| {
+            let around = task.scope().into_iter().flat_map(|scope| scope.around());
+            for scope in around
+                .filter(|scope| wanted.remove(scope))
+                .collect::<Vec<_>>()
+            {
+                let name = task.scope().and_then(|own| own.name_around(scope));
+                names.extend(name.map(|name| (scope, name)));
+            }
+        });
+    }
+    names
+}
+
 /// What can be said of those who wait.
 pub(super) struct Witness<'a> {
     scheduler: &'a Scheduler,
     pub(super) channels: HashMap<u64, Awaiting, Fast>,
     /// Who holds endpoints of these channels, parked or not.
     holders: Facts,
+    /// The names of the scopes that somebody waits for.
+    scopes: HashMap<u64, Name, Fast>,
 }
 
 /// What processes have in common that are reported together: name and place of spawning, the place of their call, and what they wait
@@ -294,6 +321,7 @@ impl<'a> Witness<'a> {
                             from_outside: stats.sent > 0 && stats.sent_by == 0,
                             server: channel.server(),
                             site: super::verdict::site(channel.site()),
+                            column: channel.site().column(),
                             ends: channel.endpoints(),
                         },
                     );
@@ -312,6 +340,7 @@ impl<'a> Witness<'a> {
                             from_outside: false,
                             server: None,
                             site: super::verdict::site(site),
+                            column: site.column(),
                             ends: [0; 3],
                         },
                     );
@@ -322,6 +351,7 @@ impl<'a> Witness<'a> {
             scheduler,
             channels,
             holders: Facts::holders_of(scheduler, &wanted),
+            scopes: names_of_scopes(scheduler, waiting),
         }
     }
 
@@ -370,6 +400,7 @@ impl<'a> Witness<'a> {
         Stuck {
             id: process.id,
             name,
+            pool: super::verdict::is_pool(self.scheduler, process.id),
             site,
             since: process.since,
             waits: process
@@ -444,10 +475,7 @@ impl<'a> Witness<'a> {
     }
 
     pub(super) fn holding(&self, id: ProcessId) -> Holding {
-        Holding {
-            process: Some(id),
-            name: self.name(id).0,
-        }
+        super::verdict::holding(self.scheduler, id)
     }
 
     fn awaited(&self, id: ProcessId, wait: Noted) -> Awaited {
@@ -468,10 +496,7 @@ impl<'a> Witness<'a> {
         let server = server.filter(|_| wait.kind == WaitKind::Reply);
         holders.extend(server.map(|id| self.holding(id)));
         if !all && channel.is_some_and(|channel| channel.followed) {
-            holders.push(Holding {
-                process: None,
-                name: "outside".into(),
-            });
+            holders.push(Holding::outside());
         }
         let held = self.holders.holders(wait.object).iter();
         let mut mailbox = held.filter(|held| matches!(held.port.tie(), Tie::Mailbox | Tie::Kept));
@@ -479,9 +504,13 @@ impl<'a> Witness<'a> {
             WaitKind::Recv => relation::SENDERS,
             _ => relation::RECEIVERS,
         };
+        let scope = self.scopes.get(&wait.object);
+        let scope = scope.filter(|_| wait.kind == WaitKind::Scope).cloned();
         Awaited {
-            name: channel.and_then(|channel| channel.name.map(Name::from)),
+            name: scope.or_else(|| channel.and_then(|channel| channel.name.map(Name::from))),
             site: channel.map(|channel| channel.site.clone()),
+            channel: channel.map_or(0, |_| wait.object),
+            column: channel.map_or(0, |channel| channel.column),
             mailbox: mailbox.next().is_some(),
             ends: channel.map_or(0, |channel| channel.ends[side] as usize),
             holders,

@@ -3,6 +3,7 @@
 //! One sentence for each kind of process: who it is, what it waits for, and who has the other end. Processes of one kind that wait
 //! in the same way share a sentence.
 
+use std::collections::HashMap;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ impl fmt::Display for Leak {
         self.first_line(f)?;
         let last = self.last_words();
         let kinds = kinds(&self.processes);
+        let channels = Channels::of(&self.processes);
         // What is true of all of them is said once.
         let guess = self.is_suspected() || self.is_orphaned();
         let at_end = self.standstill || kinds.len() > 1 && guess;
@@ -26,6 +28,7 @@ impl fmt::Display for Leak {
         for kind in kinds {
             let sentence = Sentence {
                 of: &kind,
+                channels: &channels,
                 certain: !guess,
             };
             write!(f, "\n  {sentence}{after_each}")?;
@@ -171,7 +174,7 @@ fn kinds(processes: &[Stuck]) -> Vec<Vec<&Stuck>> {
     for process in processes {
         let same = |kind: &&mut Vec<&Stuck>| {
             let first = kind[0];
-            first.name == process.name
+            (&first.name, first.pool) == (&process.name, process.pool)
                 && first.site == process.site
                 && same_waits(&first.waits, &process.waits)
         };
@@ -200,6 +203,7 @@ fn same_waits(one: &[Awaited], other: &[Awaited]) -> bool {
 /// What is said of processes that wait in the same way.
 struct Sentence<'a> {
     of: &'a [&'a Stuck],
+    channels: &'a Channels<'a>,
     /// They can never run again.
     certain: bool,
 }
@@ -208,7 +212,7 @@ impl fmt::Display for Sentence<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let first = self.of[0];
         let ids: Vec<_> = self.of.iter().map(|process| process.id).collect();
-        f.write_str(&named(&first.name, &ids))?;
+        f.write_str(&of_pool(first.pool, named(&first.name, &ids)))?;
         // Where it is now is said once: several such waits are those of one `select!`.
         let now = first.waits.iter().find_map(|wait| wait.at.as_ref());
         let places = [("spawned at", first.site.as_ref()), ("now at", now)];
@@ -229,31 +233,34 @@ impl fmt::Display for Sentence<'_> {
         if joins && first.waits.len() > 1 {
             let waits = self.of.iter().flat_map(|process| &process.waits);
             let holders = waits.flat_map(|wait| &wait.holders);
-            return write_wait(f, &first.waits[0], &holders.collect::<Vec<_>>(), self);
+            return write_wait(f, &[&first.waits[0]], &holders.collect::<Vec<_>>(), self);
         }
         for (at, wait) in first.waits.iter().enumerate() {
             if at > 0 {
                 f.write_str("; or ")?;
             }
             let waits = self.of.iter().filter_map(|process| process.waits.get(at));
+            let waits: Vec<_> = waits.collect();
             if wait.kind == WaitKind::Lock {
-                write_lock(f, &waits.collect::<Vec<_>>())?;
+                write_lock(f, &waits)?;
                 continue;
             }
-            let holders: Vec<_> = waits.flat_map(|wait| &wait.holders).collect();
-            write_wait(f, wait, &holders, self)?;
+            let holders: Vec<_> = waits.iter().flat_map(|wait| &wait.holders).collect();
+            write_wait(f, &waits, &holders, self)?;
         }
         Ok(())
     }
 }
 
-/// The part of a sentence about one wait.
+/// The part of a sentence about one wait, or about those of several processes that are alike.
 fn write_wait(
     f: &mut fmt::Formatter<'_>,
-    wait: &Awaited,
+    waits: &[&Awaited],
     holding: &[&Holding],
     sentence: &Sentence<'_>,
 ) -> fmt::Result {
+    let wait = waits[0];
+    let object = || sentence.channels.name(waits);
     let plural = sentence.of.len() > 1;
     let holders = people(holding, "somebody who is not known");
     // Perhaps the one who waits has it in a local variable, so nobody is accused.
@@ -275,15 +282,26 @@ fn write_wait(
         WaitKind::Recv if wait.mailbox => {
             write!(f, "for a message in {own}{}", whose("handle"))
         }
-        WaitKind::Recv => write!(f, "to receive from {}{}", object(wait), whose("sender")),
+        WaitKind::Recv => write!(f, "to receive from {}{}", object(), whose("sender")),
         WaitKind::Send if wait.mailbox && wait.ends > 0 => {
             write!(f, "for room in the mailbox of {holders}{}", called(wait))
         }
-        WaitKind::Send => write!(f, "for room in {}{}", object(wait), whose("receiver")),
+        WaitKind::Send => write!(f, "for room in {}{}", object(), whose("receiver")),
         WaitKind::Reply => write!(f, "for a reply of {holders}{}", called(wait)),
         WaitKind::Join => write!(f, "for the end of {holders}{}", called(wait)),
-        WaitKind::Scope if !sentence.certain => f.write_str("for the end of a scope"),
-        WaitKind::Scope => write!(f, "for the end of a scope, in which {holders} cannot end"),
+        WaitKind::Scope => {
+            let is_pool = sentence.of[0].pool;
+            match &wait.name {
+                Some(_) if is_pool => f.write_str("for its workers")?,
+                Some(name) => write!(f, "for the end of scope `{name}`{}", called(wait))?,
+                None => write!(f, "for the end of a scope{}", called(wait))?,
+            }
+            match (sentence.certain, is_pool) {
+                (false, _) => Ok(()),
+                (true, true) => write!(f, ", of which {holders} cannot end"),
+                (true, false) => write!(f, ", in which {holders} cannot end"),
+            }
+        }
         WaitKind::Stopping => f.write_str("for a stop"),
         _ => f.write_str("for something unknown"),
     }
@@ -292,7 +310,7 @@ fn write_wait(
 /// Where a call was made, and to which handler: ` to `get` (called at src/main.rs:45)`; or where an end is awaited.
 fn called(wait: &Awaited) -> String {
     let verb = match wait.kind {
-        WaitKind::Join => "awaited",
+        WaitKind::Join | WaitKind::Scope => "awaited",
         _ => "called",
     };
     let site = wait.asked.as_ref();
@@ -347,14 +365,58 @@ fn write_lock(f: &mut fmt::Formatter<'_>, waits: &[&Awaited]) -> fmt::Result {
     }
 }
 
-/// A channel: its name, if it has one, and where it was made.
-fn object(wait: &Awaited) -> String {
-    let site = wait.site.as_ref().map(place);
-    match (&wait.name, site) {
-        (Some(name), Some(site)) => format!("\"{name}\" ({site})"),
-        (Some(name), None) => format!("\"{name}\""),
-        (None, Some(site)) => format!("the channel made at {site}"),
-        (None, None) => "a channel".to_owned(),
+/// The channels that a finding is about, in its order, by their names and the lines on which they were made. Where these are the same
+/// for several, the reader is told which of them is meant.
+struct Channels<'a>(HashMap<(Option<&'a str>, &'a Site), Vec<(u64, u32)>>);
+
+impl<'a> Channels<'a> {
+    fn of(processes: &'a [Stuck]) -> Self {
+        let mut channels: HashMap<_, Vec<_>> = HashMap::new();
+        for wait in processes.iter().flat_map(|process| &process.waits) {
+            if let Some(site) = wait.site.as_ref().filter(|_| wait.channel != 0) {
+                let alike = channels.entry((wait.name.as_deref(), site)).or_default();
+                let channel = (wait.channel, wait.column);
+                if !alike.contains(&channel) {
+                    alike.push(channel);
+                }
+            }
+        }
+        Self(channels)
+    }
+
+    /// The channel that these wait for, or where all were made for which each of them waits: its name, if it has one, and the place.
+    fn name(&self, waits: &[&Awaited]) -> String {
+        let wait = waits[0];
+        let Some(site) = &wait.site else {
+            return match &wait.name {
+                Some(name) => format!("\"{name}\""),
+                None => "a channel".to_owned(),
+            };
+        };
+        let place = place(site);
+        let is_one = waits.iter().all(|other| other.channel == wait.channel);
+        let alike = self.0.get(&(wait.name.as_deref(), site));
+        let alike = alike.filter(|alike| is_one && alike.len() > 1);
+        let Some(alike) = alike else {
+            return match &wait.name {
+                Some(name) => format!("\"{name}\" ({place})"),
+                None => format!("the channel made at {place}"),
+            };
+        };
+        let column = wait.column;
+        if alike.iter().filter(|(_, other)| *other == column).count() == 1 {
+            return match &wait.name {
+                Some(name) => format!("\"{name}\" ({place}:{column})"),
+                None => format!("the channel made at {place}:{column}"),
+            };
+        }
+        let is_it = |(channel, _): &(u64, u32)| *channel == wait.channel;
+        let number = alike.iter().position(is_it).map_or(0, |at| at + 1);
+        let all = alike.len();
+        match &wait.name {
+            Some(name) => format!("\"{name}\" ({number} of {all} made at {place})"),
+            None => format!("channel {number} of {all} made at {place}"),
+        }
     }
 }
 
@@ -385,21 +447,30 @@ fn named(name: &str, ids: &[ProcessId]) -> String {
     text
 }
 
+/// What stands for a pool has the name of its workers, and is none of them.
+fn of_pool(pool: bool, name: String) -> String {
+    match pool {
+        true => format!("the pool {name}"),
+        false => name,
+    }
+}
+
 /// Several processes by their names, and what to say of others.
 fn people(holders: &[&Holding], others: &str) -> String {
-    let mut groups: Vec<(&str, Vec<ProcessId>)> = Vec::new();
+    let mut groups: Vec<((&str, bool), Vec<ProcessId>)> = Vec::new();
     for holder in holders {
-        match groups.iter_mut().find(|(name, _)| *name == holder.name) {
+        let who = (&*holder.name, holder.pool);
+        match groups.iter_mut().find(|(known, _)| *known == who) {
             Some((_, ids)) => ids.extend(holder.process),
-            None => groups.push((&*holder.name, holder.process.into_iter().collect())),
+            None => groups.push((who, holder.process.into_iter().collect())),
         }
     }
     let texts: Vec<_> = groups
         .iter()
-        .map(|(name, ids)| match ids.is_empty() {
+        .map(|((name, pool), ids)| match ids.is_empty() {
             // Nobody whom the runtime knows.
             true => others.to_owned(),
-            false => named(name, ids),
+            false => of_pool(*pool, named(name, ids)),
         })
         .collect();
     match texts.split_last() {

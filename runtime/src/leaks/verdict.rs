@@ -256,6 +256,7 @@ impl Witness<'_> {
         Stuck {
             id: parked.id,
             name,
+            pool: is_pool(self.scheduler, parked.id),
             site,
             since: self.since(process),
             waits: waits
@@ -309,21 +310,18 @@ impl Witness<'_> {
         let mailbox = ends
             .iter()
             .any(|held| matches!(held.port.tie(), Tie::Mailbox | Tie::Kept));
+        let channel = channel(facts, self.pins, wait.object).filter(|_| is_of_channel(wait.kind));
         Awaited {
             name: self.object_name(wait),
             site: self.place(wait).map(site),
+            channel: channel.map_or(0, |_| wait.object),
+            column: channel.map_or(0, |channel| channel.site().column()),
             mailbox,
             ends: self.ends(wait),
             holders: holders
                 .into_iter()
                 .take(LISTED)
-                .map(|member| {
-                    let id = facts.processes[member as usize].id;
-                    Holding {
-                        process: Some(id),
-                        name: self.name(id).0,
-                    }
-                })
+                .map(|member| holding(self.scheduler, facts.processes[member as usize].id))
                 .collect(),
             ..Awaited::of(wait.kind)
         }
@@ -347,6 +345,13 @@ impl Witness<'_> {
                 channel.stats().name.map(Name::from)
             }
             WaitKind::Join => self.joined(wait).map(|id| self.name(id).0),
+            WaitKind::Scope => {
+                let within = self.facts().within(wait.object).iter();
+                let within = within.map(|&process| self.facts().processes[process as usize].id);
+                within
+                    .take(LISTED)
+                    .find_map(|id| scope_name(self.scheduler, id, wait.object))
+            }
             _ => None,
         }
     }
@@ -379,15 +384,21 @@ impl Witness<'_> {
     }
 }
 
+/// Whether the object of such a wait is a channel.
+fn is_of_channel(kind: WaitKind) -> bool {
+    matches!(kind, WaitKind::Recv | WaitKind::Send | WaitKind::Reply)
+}
+
 /// What a process waits for at a gate: who holds it, and who is only before it in the queue; `None` if it does not wait there.
 pub(super) fn lock(gate: &Gate, process: ProcessId) -> Option<Awaited> {
     let turn = gate.turn(process)?;
-    let holding = |holder: &Holder| Holding {
-        process: holder.process,
-        name: match holder.process {
-            Some(_) => holder.name.into(),
-            None => "outside".into(),
+    let holding = |holder: &Holder| match holder.process {
+        Some(process) => Holding {
+            process: Some(process),
+            name: holder.name.into(),
+            pool: false,
         },
+        None => Holding::outside(),
     };
     let listed = |of: &[Holder]| of.iter().take(LISTED).map(holding).collect();
     Some(Awaited {
@@ -414,7 +425,7 @@ pub(super) fn place_of_wait(word: u64, waits: &[Noted], asked: u32) -> u32 {
         };
     }
     let is_it = |wait: &&Noted| match wait.kind {
-        WaitKind::Reply => true,
+        WaitKind::Reply | WaitKind::Scope => true,
         WaitKind::Join => kinds & SET == 0,
         WaitKind::Send => kinds & CALLS != 0,
         _ => false,
@@ -433,7 +444,7 @@ impl Awaited {
             return;
         };
         match self.kind {
-            WaitKind::Reply | WaitKind::Join => {}
+            WaitKind::Reply | WaitKind::Join | WaitKind::Scope => {}
             WaitKind::Send if handler != 0 => {}
             WaitKind::Recv | WaitKind::Send => {
                 self.at = Some(site(location));
@@ -452,6 +463,30 @@ impl Awaited {
 pub(super) fn name_of(scheduler: &Scheduler, id: ProcessId) -> (Name, Option<Site>) {
     let origin = origin_of(scheduler, id);
     (origin.name.into(), origin.site.map(site))
+}
+
+/// Whether a process stands for a pool.
+pub(super) fn is_pool(scheduler: &Scheduler, id: ProcessId) -> bool {
+    origin_of(scheduler, id).is_pool()
+}
+
+/// A process as somebody who could end a wait.
+pub(super) fn holding(scheduler: &Scheduler, id: ProcessId) -> Holding {
+    let origin = origin_of(scheduler, id);
+    Holding {
+        process: Some(id),
+        name: origin.name.into(),
+        pool: origin.is_pool(),
+    }
+}
+
+/// The name of the scope with this number, if the process lives inside of it.
+fn scope_name(scheduler: &Scheduler, inside: ProcessId, scope: u64) -> Option<Name> {
+    let slot = scheduler.registry.slot(inside.index())?;
+    slot.peek(|id, _, task| {
+        let own = task.scope().filter(|_| id == inside)?;
+        own.name_around(scope)
+    })?
 }
 
 fn origin_of(scheduler: &Scheduler, id: ProcessId) -> &'static Origin {

@@ -507,7 +507,7 @@ impl OriginInfo {
             name: origin.name.into(),
             site: origin.site.map(Site::of),
             alive: 0,
-            budget: Some(origin.facts.budget).filter(|&budget| budget != 0),
+            budget: origin.budget(),
             oldest: age,
             youngest: age,
         }

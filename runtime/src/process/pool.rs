@@ -175,7 +175,7 @@ impl<P: Handlers + StructProcess + Send + Clone> Pool for Routed<P> {
         }
         let whole = scope
             .inner
-            .create(whole(pool), &options.named(P::META.name));
+            .create(whole(pool), &options.of_pool(P::META.name));
         endpoint.set_owner(whole.task().clone());
         ScopeInner::launch(&whole);
         P::wrap(Handle::new(endpoint))
@@ -260,7 +260,7 @@ impl<B: Body<Output: IntoOutcome>> Pool for Process<B, Shared, ()> {
             // A failure of a worker is the pool's, which hands it on when all have ended.
             let _ = function::start(meta, body, &pool, options.clone().holding(&ports));
         }
-        scope.inner.spawn(whole(pool), &options.named(meta.name))
+        scope.inner.spawn(whole(pool), &options.of_pool(meta.name))
     }
 }
 

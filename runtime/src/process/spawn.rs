@@ -223,4 +223,12 @@ impl SpawnOptions {
     pub(crate) fn named(self, name: &'static str) -> Self {
         Self { name, ..self }
     }
+
+    /// Of what stands for a pool of processes with this name.
+    pub(crate) fn of_pool(self, name: &'static str) -> Self {
+        Self {
+            facts: Facts::POOL,
+            ..self.named(name)
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use crate::process::spawn::{Pool, SharedInputs, Spawn, SpawnOptions, StartTwice}
 use crate::sim::told;
 use crate::supervise::Lineage;
 use crate::system::System;
-use crate::task::{Task, current};
+use crate::task::{Task, asked, current};
 use crate::time::clock::now;
 
 /// The most processes that a pool may have: 131072. Each process of a pool of structs has endpoints of its own on the one mailbox,
@@ -371,10 +372,14 @@ impl Scope {
     /// assert!(format!("{error:#}").ends_with("no disk"));
     /// # Ok(()) }) }
     /// ```
-    pub async fn join(&self) -> Result<()> {
-        self.inner.forget_names();
-        stop::over(&self.inner).await;
-        self.inner.result()
+    #[track_caller]
+    pub fn join(&self) -> impl Future<Output = Result<()>> + Send {
+        let asked = asked::at(Location::caller(), 0);
+        async move {
+            self.inner.forget_names();
+            stop::over_at(&self.inner, asked).await;
+            self.inner.result()
+        }
     }
 
     /// Stops the scope: no new input from outside, what was accepted is drained stage by stage, and what has not ended after

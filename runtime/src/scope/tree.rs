@@ -19,7 +19,7 @@ use super::life::Life;
 use super::stop::{self, ExitReport, Late};
 use crate::channel::waiters::Waiters;
 use crate::observe::hooks::{self, Hooks};
-use crate::observe::{Event, EventKind};
+use crate::observe::{Event, EventKind, Name};
 use crate::process::exit::{IntoOutcome, contain};
 use crate::process::spawn::SpawnOptions;
 use crate::supervise::Supervisor;
@@ -251,6 +251,13 @@ impl ScopeInner {
             scope = at.parent.as_deref();
         }
         false
+    }
+
+    /// The name of the scope with this number, if it is this one or lies around it.
+    pub(crate) fn name_around(&self, id: u64) -> Option<Name> {
+        let mut scopes = std::iter::successors(Some(self), |scope| scope.parent.as_deref());
+        let found = scopes.find(|scope| scope.id == id)?;
+        Some(found.name.to_string().into())
     }
 
     /// The numbers of this scope and of all around it, from the inside out.

@@ -38,7 +38,8 @@ pub(crate) struct Facts {
     /// How it comes to them.
     pub(crate) evidence: Evidence,
     pub(crate) handlers: &'static [HandlerMeta],
-    /// How many may live before an alarm; zero if there is no such number.
+    /// How many may live before an alarm; zero if there is no such number, and [`Facts::POOL`]'s, which nobody reaches, of what stands for
+    /// a pool. That is no field of its own, because all of them are compared in every spawn.
     pub(crate) budget: u32,
 }
 
@@ -59,6 +60,12 @@ impl Facts {
         handlers: &[],
         budget: 0,
     };
+
+    /// Of the process that stands for a pool, and is none of its workers.
+    pub(crate) const POOL: Self = Self {
+        budget: u32::MAX,
+        ..Self::NONE
+    };
 }
 
 /// The origin of what is no process.
@@ -70,6 +77,17 @@ pub(crate) static NOBODY: Origin = Origin {
 };
 
 impl Origin {
+    /// Whether it is of what stands for a pool.
+    pub(crate) fn is_pool(&self) -> bool {
+        self.facts.budget == Facts::POOL.budget
+    }
+
+    /// How many may live before an alarm.
+    pub(crate) fn budget(&self) -> Option<u32> {
+        let budget = self.facts.budget;
+        (budget != 0 && !self.is_pool()).then_some(budget)
+    }
+
     /// The name of a handler by its number in a wait word, which counts from 1.
     pub(crate) fn handler_name(&self, handler: u8) -> Option<&'static str> {
         let handlers = self.facts.handlers;
