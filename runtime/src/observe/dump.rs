@@ -14,7 +14,8 @@ use super::model::{
     ChannelInfo, ChildInfo, EdgeInfo, GroupInfo, GroupWait, ProcessInfo, ScopeInfo, Snapshot,
 };
 use super::words::{
-    count, digits, duration, fill, kind_words, list, named, not_running, place, span, words,
+    count, digits, duration, fill, first_of, kind_words_of, list, not_running, place, span,
+    unstarted, words,
 };
 use crate::numbered::Numbered;
 use crate::order::sort_by_key;
@@ -273,15 +274,7 @@ impl<'a> View<'a> {
             )?;
         }
         if group.unstarted > 0 {
-            let (have, whose) = match group.unstarted {
-                1 => ("has", "its"),
-                _ => ("have", "their"),
-            };
-            let unstarted = digits(group.unstarted);
-            lines.line(
-                depth + 1,
-                format_args!("{unstarted} {have} not started: {whose} turn has not come"),
-            )?;
+            lines.line(depth + 1, format_args!("{}", unstarted(group.unstarted)))?;
         }
         for wait in group.waits.iter().take(WAITS) {
             let example = if wait.count > 1 {
@@ -438,32 +431,14 @@ impl<'a> View<'a> {
                 ),
                 None => ("for a scope to end".to_owned(), String::new()),
             },
-            WaitKind::Select => {
-                let words = |&kind: &WaitKind| match (kind, &wait.name) {
-                    (WaitKind::Name, Some(name)) => named(name),
-                    _ => kind_words(kind).to_owned(),
-                };
-                let kinds: Vec<String> = wait.kinds.iter().map(words).collect();
-                let first = match &kinds[..] {
-                    [] => "for the first of several".to_owned(),
-                    [one] => format!("for the first of several, each {one}"),
-                    kinds => format!("for the first of: {}", kinds.join(", ")),
-                };
-                (first, String::new())
-            }
-            WaitKind::Name => (
-                wait.name
-                    .as_ref()
-                    .map_or_else(|| kind_words(wait.kind).to_owned(), |name| named(name)),
-                String::new(),
-            ),
+            WaitKind::Select => (first_of(wait), String::new()),
             WaitKind::Caller if wait.process().is_some() => (
                 wait.process().map_or_else(String::new, |process| {
                     format!("for its caller, {}, to go", self.process(process))
                 }),
                 String::new(),
             ),
-            kind => (kind_words(kind).to_owned(), String::new()),
+            kind => (kind_words_of(wait, kind), String::new()),
         }
     }
 

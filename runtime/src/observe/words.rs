@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::model::{ChannelInfo, ChildInfo, ChildStage, Site};
+use super::model::{ChannelInfo, ChildInfo, ChildStage, GroupWait, Site};
 use crate::process::exit::Reason;
 use crate::task::registry::WaitKind;
 
@@ -56,8 +56,20 @@ pub(super) fn not_running(child: &ChildInfo) -> Option<String> {
     }
 }
 
+/// That so many supervised children have not started.
+pub(super) fn unstarted(count: u64) -> String {
+    let (have, whose) = match count {
+        1 => ("has", "its"),
+        _ => ("have", "their"),
+    };
+    format!(
+        "{} {have} not started: {whose} turn has not come",
+        digits(count)
+    )
+}
+
 /// What a wait of this kind is for, after "waits".
-pub(super) fn kind_words(kind: WaitKind) -> &'static str {
+fn kind_words(kind: WaitKind) -> &'static str {
     match kind {
         WaitKind::Recv => "to receive",
         WaitKind::Send => "for room in a channel",
@@ -75,9 +87,23 @@ pub(super) fn kind_words(kind: WaitKind) -> &'static str {
     }
 }
 
-/// The wait for a name.
-pub(super) fn named(name: &str) -> String {
-    format!("for the name `{name}` to be given")
+/// The same, of one of the kinds of such a wait, with the name if it is for one.
+pub(super) fn kind_words_of(wait: &GroupWait, kind: WaitKind) -> String {
+    match (kind, &wait.name) {
+        (WaitKind::Name, Some(name)) => format!("for the name `{name}` to be given"),
+        _ => kind_words(kind).to_owned(),
+    }
+}
+
+/// What a `select!` waits for.
+pub(super) fn first_of(wait: &GroupWait) -> String {
+    let kinds = wait.kinds.iter().map(|&kind| kind_words_of(wait, kind));
+    let kinds: Vec<String> = kinds.collect();
+    match &kinds[..] {
+        [] => "for the first of several".to_owned(),
+        [one] => format!("for the first of several, each {one}"),
+        kinds => format!("for the first of: {}", kinds.join(", ")),
+    }
 }
 
 pub(super) fn place(site: &Site) -> String {
