@@ -26,8 +26,8 @@ pub use crate::process::meta::{
     HandlerMeta, HookOutput, Kind, Never, NeverEver, NoType, Otherwise, ProcessKind, ResultLike,
     StructMeta, async_handler, never, outcome, returns, settle, stub,
 };
-pub use crate::process::parcel::{Parcel, parcel};
-pub use crate::process::pool::key_hash;
+pub use crate::process::parcel::{Parcel, parcel, received};
+pub use crate::process::pool::keys;
 pub use crate::process::port::{Probe, Trace, ViaNothing, ViaTrace, Visitor};
 pub use crate::process::reply::{ReplySlot, slot};
 pub use crate::process::spawn::{Pool, Spawn, SpawnOptions};

@@ -486,7 +486,7 @@ const _: () = {
                     ) => {
                         ::core::option::Option::Some(
                             __CounterMessage::H3((
-                                ::roundrock::__private::parcel::<i64>(value),
+                                ::roundrock::__private::received::<i64, _>(value),
                             )),
                         )
                     }

@@ -153,7 +153,7 @@ fn handle_methods(message: &Message<'_>, number: usize, handler: &Handler) -> To
     let parcels: Vec<TokenStream> = handler
         .values()
         .enumerate()
-        .map(|(position, (_, ty, _))| message.parcel(number, position, ty, true))
+        .map(|(position, (_, ty, _))| message.parcel(number, position, ty))
         .collect();
     let slot = message.empty_slot(number, handler);
     let function = match answer {

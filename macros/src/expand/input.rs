@@ -9,7 +9,7 @@
 //!              async move {
 //!                  match Select::new(&["jobs"]).starting_at(turn).with_else()
 //!                      .run(Cons { event: Some(input_0), rest: Nil }).await {
-//!                      Selected::Arm(Either::Here(value)) => Some(Message::H0((parcel(value),))),
+//!                      Selected::Arm(Either::Here(value)) => Some(Message::H0((received(value),))),
 //!                      _ => None,
 //!                  }
 //!              }
@@ -119,8 +119,8 @@ impl<'a> Input<'a> {
         let variant = message.variant(self.number);
         let values = self.handler.values().enumerate();
         let parcels = values.map(|(position, (_, ty, _))| {
-            let parcel = message.parcel(self.number, position, ty, false);
-            quote_spanned!(at(ty.span())=> #parcel(value))
+            let received = message.received(self.number, position, ty);
+            quote_spanned!(at(ty.span())=> #received(value))
         });
         generated! {
             #(#cfgs)* #private::Selected::Arm(#place) => ::core::option::Option::Some(#variant((#(#parcels,)*))),

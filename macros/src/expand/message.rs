@@ -117,17 +117,17 @@ impl<'a> Message<'a> {
             .messages()
             .any(|(_, handler)| handler.values().any(|(.., key)| key));
         let key = has_key.then(|| {
-            let key = self.by_variant(|_, handler| {
+            let key = self.by_variant(|number, handler| {
                 let keys = handler.values().enumerate().filter(|(_, (.., key))| *key);
                 let keys: Vec<_> = keys
-                    .map(|(position, _)| syn::Index::from(position))
+                    .map(|(position, (_, ty, _))| self.key(number, position, ty))
                     .collect();
                 if keys.is_empty() {
                     return (generated!(..), generated!(::core::option::Option::None));
                 }
                 (
                     generated!(values, ..),
-                    generated!(::core::option::Option::Some(#private::key_hash(&(#(values.#keys.peek(),)*)))),
+                    generated!(::core::option::Option::Some(#private::keys() #(#keys)* .hash())),
                 )
             });
             generated! {
@@ -281,16 +281,24 @@ impl<'a> Message<'a> {
     }
 
     /// `parcel::<i64>`, at the type: that is where an argument that is no message is reported.
-    pub(crate) fn parcel(
-        &self,
-        number: usize,
-        position: usize,
-        ty: &Type,
-        is_in_handle: bool,
-    ) -> TokenStream {
+    pub(crate) fn parcel(&self, number: usize, position: usize, ty: &Type) -> TokenStream {
         let private = private_at(ty.span());
-        let asked = self.asked(&format!("__H{number}V{position}"), ty, is_in_handle);
+        let asked = self.asked(&format!("__H{number}V{position}"), ty, true);
         quote_spanned!(at(ty.span())=> #private::parcel::<#asked>)
+    }
+
+    /// `received::<i64, _>`, in the same place: there it is reported if the input gives another type.
+    pub(crate) fn received(&self, number: usize, position: usize, ty: &Type) -> TokenStream {
+        let private = private_at(ty.span());
+        let asked = self.asked(&format!("__H{number}V{position}"), ty, false);
+        quote_spanned!(at(ty.span())=> #private::received::<#asked, _>)
+    }
+
+    /// `.with::<String>(values.0.peek())`, at the type of a `#[key]` argument.
+    fn key(&self, number: usize, position: usize, ty: &Type) -> TokenStream {
+        let asked = self.asked(&format!("__H{number}V{position}"), ty, false);
+        let position = syn::Index::from(position);
+        quote_spanned!(at(ty.span())=> .with::<#asked>(values.#position.peek()))
     }
 
     /// `slot::<i64, Infallible>()`, at the return type.

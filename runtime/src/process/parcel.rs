@@ -21,6 +21,29 @@ pub fn parcel<T: crate::channel::Message>(value: T) -> Parcel<T> {
     Parcel(value, PhantomData)
 }
 
+/// What the field of a `#[recv]` gives is what the method takes.
+#[diagnostic::on_unimplemented(
+    message = "this method takes `{T}`, and the field in its `#[recv]` gives `{Self}`",
+    label = "must be `{Self}`",
+    note = "a method with `#[recv]` takes the messages as they were sent: write their type here, or change that of the field"
+)]
+pub trait Gives<T> {
+    /// Packs it.
+    fn pack(self) -> Parcel<T>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: crate::channel::Message> Gives<T> for T {
+    fn pack(self) -> Parcel<T> {
+        parcel(self)
+    }
+}
+
+/// Packs what an input gave.
+pub fn received<T, V: Gives<T>>(value: V) -> Parcel<T> {
+    value.pack()
+}
+
 impl<T> Parcel<T> {
     /// Unpacks the value.
     pub fn open(self) -> T {

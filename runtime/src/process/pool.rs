@@ -5,6 +5,7 @@
 //! the mailbox of the worker that the policy names.
 
 use std::future::{Future, poll_fn};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -237,10 +238,51 @@ async fn route<P: Handlers>(
     Ok(())
 }
 
-/// The hash of a `#[key]` argument. It is the same in every run: routing by key can be replayed.
-pub fn key_hash<K: std::hash::Hash + ?Sized>(key: &K) -> u64 {
-    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
-    BuildHasherDefault::<DefaultHasher>::default().hash_one(key)
+/// The hash of the `#[key]` arguments of a message. It is the same in every run: routing by key can be replayed.
+#[derive(Debug, Default)]
+pub struct Keys(DefaultHasher);
+
+/// Begins with no argument; expansions are `keys().with::<u8>(a).with::<String>(b).hash()`.
+#[must_use]
+pub fn keys() -> Keys {
+    Keys::default()
+}
+
+impl Keys {
+    /// Adds an argument.
+    #[must_use]
+    pub fn with<K>(mut self, key: &K) -> Self
+    where
+        Self: Take<K>,
+    {
+        self.take(key);
+        self
+    }
+
+    /// The hash of all of them.
+    pub fn hash(self) -> u64 {
+        self.0.finish()
+    }
+}
+
+/// Holds for what `#[key]` may mark. A question to the hash and not to the type, because of a type parameter rustc would say that it may
+/// have this trait.
+#[diagnostic::on_unimplemented(
+    message = "`{K}` cannot be a `#[key]`: it has no hash",
+    label = "not `Hash`",
+    note = "messages with equal keys go to the same worker: mark a name or a number, such as the `to_bits()` of a float",
+    note = "put `#[derive(Hash)]` on a type of your own; a type parameter has the bound: `K: Hash`"
+)]
+pub trait Take<K> {
+    /// Adds it.
+    fn take(&mut self, key: &K);
+}
+
+#[diagnostic::do_not_recommend]
+impl<K: Hash> Take<K> for Keys {
+    fn take(&mut self, key: &K) {
+        key.hash(&mut self.0);
+    }
 }
 
 impl<B: Body<Output: IntoOutcome>> Pool for Process<B, Shared, ()> {
