@@ -12,7 +12,7 @@ use super::{state, types};
 use crate::errors::Errors;
 use crate::fallback;
 
-/// `T` becomes `T: Send + 'static`, unless it is `'static` already: a process outlives whoever starts it and moves between threads,
+/// `T` becomes `T: Send + 'static`, unless it is that already: a process outlives whoever starts it and moves between threads,
 /// and a user should not have to say so once more for each parameter.
 pub(crate) fn outliving(mut generics: Generics) -> Generics {
     let short: Vec<_> = generics
@@ -30,9 +30,10 @@ pub(crate) fn outliving(mut generics: Generics) -> Generics {
                     })
             });
             let mut bounds = parameter.bounds.iter().chain(elsewhere.flatten());
-            !bounds.any(|bound| {
-                matches!(bound, TypeParamBound::Lifetime(lifetime) if lifetime.ident == "static")
-            })
+            let is_static = |bound: &TypeParamBound| matches!(bound, TypeParamBound::Lifetime(lifetime) if lifetime.ident == "static");
+            let is_send = |bound: &TypeParamBound| matches!(bound, TypeParamBound::Trait(bound)
+                if bound.path.segments.last().is_some_and(|last| last.ident == "Send"));
+            !(bounds.clone().any(is_static) && bounds.any(is_send))
         })
         .map(|parameter| parameter.ident.clone())
         .collect();

@@ -286,7 +286,7 @@ impl<L, O> Arguments<L, O> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be lent to a process: workers may share it",
     label = "not `Send + Sync + 'static`",
-    note = "take it by value, or use a type that is `Sync`"
+    note = "take it by value, or use a type that is `Sync`; a type parameter has the bound: `T: Sync`"
 )]
 pub trait Lend<Via>: Sized {
     /// `Arguments<(L, Self), O>`.

@@ -30,7 +30,8 @@ use crate::task::registry::About;
     message = "`{Self}` is not a process",
     label = "expected a process",
     note = "mark the function with `#[process]`, or use `scope.task(\"name\", future)` for a one-off future",
-    note = "put `#[process]` on the struct and `#[handlers]` on the `impl` whose methods other processes may call"
+    note = "put `#[process]` on the struct and `#[handlers]` on the `impl` whose methods other processes may call",
+    note = "a struct with type parameters is a process where they are `Send + 'static`"
 )]
 pub trait Spawn: Sized {
     /// What leads to the process: a handle for a struct, a `Task` for a function.

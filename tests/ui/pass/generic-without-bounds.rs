@@ -45,6 +45,39 @@ where
     }
 }
 
+// What is `'static` moves between threads all the same.
+#[process]
+struct Last<T: Clone + 'static> {
+    value: Option<T>,
+}
+
+#[handlers]
+impl<T: Clone + 'static> Last<T> {
+    fn set(&mut self, value: T) {
+        self.value = Some(value);
+    }
+    async fn get(&mut self) -> Option<T> {
+        sleep(millis(1)).await;
+        self.value.clone()
+    }
+    #[every("1s")]
+    fn forget(&mut self) {
+        self.value = None;
+    }
+}
+
+#[process]
+async fn repeat<T>(from: &Receiver<T>, to: &Sender<T>) -> Result<()>
+where
+    T: Clone + 'static,
+{
+    while let Some(message) = from.recv().await {
+        to.send(message.clone()).await?;
+        to.send(message).await?;
+    }
+    Ok(())
+}
+
 #[process]
 async fn copy<T>(from: &Receiver<T>, to: &Sender<T>) -> Result<()> {
     while let Some(message) = from.recv().await {
@@ -76,6 +109,11 @@ async fn wire(scope: &Scope) -> Result<()> {
     let (numbers, from) = bounded::<u8>(1);
     let (to, copies) = bounded(1);
     scope.spawn(copy(from, to.clone()));
+    let last = scope.spawn(Last { value: None });
+    last.set(1).await?;
+    let _: Option<u8> = last.get().await?;
+    let (to_all, all) = bounded(1);
+    scope.spawn(repeat::<u8>(all, to_all));
     let merging: MergeHandle<u8> = scope.spawn(merge(copies, to));
     merging.left().send(1).await?;
     numbers.send(1).await?;
