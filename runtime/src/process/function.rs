@@ -6,12 +6,14 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use crate::blocking::{self, Lane};
 use crate::channel::{Message, Receiver, Sender};
 use crate::process::context::Cx;
-use crate::process::exit::{Fault, IntoOutcome, Outcome};
+use crate::process::exit::{Exit, Fault, IntoOutcome, Outcome};
 use crate::process::inbox::FnHandle;
 use crate::process::meta::{Direct, FnMeta, Kind, Never, NoType};
 use crate::process::port::Visitor;
@@ -133,6 +135,25 @@ impl<B, M, H: PortsOf> fmt::Debug for Process<B, M, H> {
         f.debug_struct("Process")
             .field("name", &self.meta.name)
             .finish_non_exhaustive()
+    }
+}
+
+/// Never holds: it is there for the error of a process that is awaited and was not spawned.
+#[diagnostic::on_unimplemented(
+    message = "a process cannot be awaited before it is spawned",
+    label = "describes a process, and starts nothing",
+    note = "write `scope.spawn(..).await?` to wait for its end, or keep the `Task` that `scope.spawn(..)` gives and await that"
+)]
+pub trait Spawned {}
+
+/// The only way to `IntoFuture`, with one condition that fails: so that is what rustc reports, if it is about another type than `Self`.
+/// The output is what the `Task` gives, so that nothing else is wrong.
+#[doc(hidden)]
+impl<B: Body<Output: IntoOutcome> + Spawned, M, H: PortsOf> Future for Process<B, M, H> {
+    type Output = Result<<B::Output as IntoOutcome>::Value, Exit>;
+
+    fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Self::Output> {
+        unreachable!("no process is `Spawned`")
     }
 }
 
