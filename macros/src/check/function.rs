@@ -179,8 +179,8 @@ fn argument(parameter: &mut PatType, name: Ident, errors: &mut Errors) -> Argume
         None => plain(parameter, &name, errors),
     };
     match argument {
-        // The program may use the handle, whatever is wrong with the input.
-        Argument::Inbox { .. } => argument,
+        // The program may use the handle, whatever is wrong with the input, and it does not pass what comes from the runtime.
+        Argument::Inbox { .. } | Argument::Scope(_) | Argument::Context(_) => argument,
         _ if errors.none_since(before) => argument,
         _ => Argument::Broken {
             name,
@@ -208,6 +208,9 @@ fn plain(parameter: &PatType, name: &Ident, errors: &mut Errors) -> Argument {
     let ty = &*parameter.ty;
     let owns = format!("take a `{name}` that owns its data");
     let Some(reference) = types::reference(ty) else {
+    if let Some(argument) = from_runtime(ty, name, errors) {
+        return argument;
+    }
         if let Some(borrow) = types::borrow(ty) {
             lent_for_life(borrow, &owns, errors);
         }
@@ -217,16 +220,7 @@ fn plain(parameter: &PatType, name: &Ident, errors: &mut Errors) -> Argument {
         };
     };
     let lent = types::bare(&reference.elem);
-    if reference.mutability.is_some() && types::named(lent, "Cx").is_some() {
-        return Argument::Context(parameter.ty.span());
-    }
-    if reference.mutability.is_none() && types::named(lent, "Cx").is_some() {
-        errors.help(
-            reference.and_token,
-            "the context is lent to one body at a time",
-            &format!("write `{name}: &mut Cx`"),
-        );
-    } else if reference.mutability.is_some() || reference.lifetime.is_some() {
+    if reference.mutability.is_some() || reference.lifetime.is_some() {
         lent_for_life(
             reference.and_token,
             &format!("write `{name}: &{}`", types::source(lent)),
@@ -238,8 +232,6 @@ fn plain(parameter: &PatType, name: &Ident, errors: &mut Errors) -> Argument {
             ty,
             format!("`&{lent}` is unsized, and a process keeps what it is lent: write `&{owned}` or `&{shared}`"),
         );
-    } else if types::named(lent, "Scope").is_some() {
-        return Argument::Scope(parameter.ty.span());
     } else if let Some(borrow) = types::borrow(lent) {
         lent_for_life(borrow, &owns, errors);
     }
@@ -250,6 +242,28 @@ fn plain(parameter: &PatType, name: &Ident, errors: &mut Errors) -> Argument {
 }
 
 fn lent_for_life(tokens: impl ToTokens, instead: &str, errors: &mut Errors) {
+/// What the constructor does not take, however the body takes it.
+fn from_runtime(ty: &Type, name: &Ident, errors: &mut Errors) -> Option<Argument> {
+    let reference = types::reference(ty);
+    let lent = reference.map_or(ty, |reference| &*reference.elem);
+    if types::named(lent, "Cx").is_some() {
+        if reference.is_none_or(|reference| reference.mutability.is_none()) {
+            errors.help(
+                ty,
+                "the context belongs to the process, and is lent to its body",
+                &format!("write `{name}: &mut Cx`"),
+            );
+        }
+        return Some(Argument::Context(ty.span()));
+    }
+    let reference = reference.filter(|_| types::named(lent, "Scope").is_some())?;
+    if reference.mutability.is_some() || reference.lifetime.is_some() {
+        let instead = format!("write `{name}: &{}`", types::source(lent));
+        lent_for_life(reference.and_token, &instead, errors);
+    }
+    Some(Argument::Scope(ty.span()))
+}
+
     errors.at(
         tokens,
         format!("a process is lent its arguments for its whole life: {instead}"),

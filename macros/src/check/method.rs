@@ -238,15 +238,13 @@ pub(crate) fn parameters(
         let FnArg::Typed(typed) = input else { continue };
         always(typed, errors);
         let key = key(typed, errors);
-        if let Some(context) = context(&typed.ty) {
+        if let Some(context) = context(typed, errors) {
             parameters.push(context);
-        } else if let Some(types) =
-            types::named(&typed.ty, "Reply").filter(|types| !types.is_empty())
-        {
+        } else if let Some(types) = reply_types(typed, errors) {
             if reply.is_some() {
                 errors.at(&*typed, "a call is answered once: take one `Reply`");
             } else {
-                reply = Some((types[0].clone(), types.get(1).map(|ty| (*ty).clone())));
+                reply = Some(types);
                 parameters.push(Parameter::Reply);
             }
         } else {
@@ -278,9 +276,26 @@ fn key(typed: &mut PatType, errors: &mut Errors) -> bool {
     !keys.is_empty()
 }
 
-fn context(ty: &Type) -> Option<Parameter> {
-    let reference = types::reference(ty).filter(|reference| reference.mutability.is_some())?;
-    let arguments = types::named(&reference.elem, "Cx")?;
+/// The context. However it is taken, no caller passes it.
+fn context(typed: &PatType, errors: &mut Errors) -> Option<Parameter> {
+    let (reference, name) = (types::reference(&typed.ty), types::source(&typed.pat));
+    let lent = reference.map_or(&*typed.ty, |reference| &*reference.elem);
+    if reference.is_some() && types::named(lent, "Scope").is_some() {
+        errors.help(
+            &typed.ty,
+            "a handler is lent its context, which knows the scope",
+            "take `cx: &mut Cx` and call `cx.scope()`",
+        );
+        return Some(Parameter::Context);
+    }
+    let arguments = types::named(lent, "Cx")?;
+    if reference.is_none_or(|reference| reference.mutability.is_none()) {
+        errors.help(
+            &typed.ty,
+            "the context belongs to the process, and is lent to a handler",
+            &format!("write `{name}: &mut {}`", types::source(lent)),
+        );
+    }
     match arguments.first() {
         Some(ty) if !types::is_unit(ty) => Some(Parameter::TypedContext),
         _ => Some(Parameter::Context),
@@ -288,17 +303,26 @@ fn context(ty: &Type) -> Option<Parameter> {
 }
 
 /// An argument goes into a message: owned, one type.
+/// The types of a `Reply<T, E>`, which no caller passes either.
+fn reply_types(typed: &PatType, errors: &mut Errors) -> Option<(Type, Option<Type>)> {
+    let reference = types::reference(&typed.ty);
+    let taken = reference.map_or(&*typed.ty, |reference| &*reference.elem);
+    let types = types::named(taken, "Reply")?;
+    let (value, error) = (types.first()?, types.get(1));
+    if reference.is_some() {
+        let (name, taken) = (types::source(&typed.pat), types::source(taken));
+        errors.help(
+            &typed.ty,
+            "a handler owns its `Reply`: an answer uses it up",
+            &format!("write `{name}: {taken}`"),
+        );
+    }
+    Some(((*value).clone(), error.map(|ty| (*ty).clone())))
+}
+
 fn value(typed: &mut PatType, errors: &mut Errors) {
     if let Some(opaque) = types::impl_trait(&typed.ty) {
         return one_type(opaque, &types::source(opaque), errors);
-    }
-    let name = types::source(&typed.pat);
-    if types::named(&typed.ty, "Cx").is_some() {
-        return errors.help(
-            &typed.ty,
-            "the context belongs to the process, and is lent to a handler",
-            &format!("write `{name}: &mut Cx`"),
-        );
     }
     let Some(borrow) = types::borrow(&typed.ty) else {
         if let Some((owned, shared)) = types::owned_form(&typed.ty) {
@@ -319,11 +343,8 @@ fn value(typed: &mut PatType, errors: &mut Errors) {
         return;
     };
     let whole = format!("{name}: {}", types::source(&typed.ty));
+    let name = types::source(&typed.pat);
     let help = match types::reference(&typed.ty).map(|reference| &*reference.elem) {
-        Some(lent) if types::named(lent, "Cx").is_some() => format!("write `{name}: &mut Cx`"),
-        Some(lent) if types::named(lent, "Scope").is_some() => {
-            "take `cx: &mut Cx` and call `cx.scope()`".to_owned()
-        }
         Some(lent) => match types::owned_form(lent) {
             Some((owned, shared)) => format!("take `{owned}` (or `{shared}`)"),
             None => {

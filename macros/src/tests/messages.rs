@@ -138,8 +138,6 @@ fn borrowed_argument_of_a_handler_20() {
         ("name: &Path", "take `PathBuf` (or `Arc<Path>`)"),
         ("name: &mut Job", "take `Job` (or `Arc<Job>`)"),
         ("name: Option<&str>", "take a type that owns its data"),
-        ("name: &Scope", "take `cx: &mut Cx` and call `cx.scope()`"),
-        ("name: &Cx", "write `name: &mut Cx`"),
     ] {
         handler_says(
             &format!("fn f(&self, {argument}) {{}}"),
@@ -147,6 +145,40 @@ fn borrowed_argument_of_a_handler_20() {
                 "`{argument}` borrows from the caller, but the call is sent to another process"
             ),
             help,
+        );
+    }
+}
+
+#[test]
+fn what_the_runtime_gives_taken_in_another_way() {
+    for (argument, instead) in [
+        ("cx: &Cx", "cx: &mut Cx"),
+        ("cx: Cx", "cx: &mut Cx"),
+        ("cx: &Cx<Self>", "cx: &mut Cx<Self>"),
+    ] {
+        handler_says(
+            &format!("fn f(&self, {argument}) {{}}"),
+            "the context belongs to the process, and is lent to a handler",
+            &format!("write `{instead}`"),
+        );
+    }
+    handler_says(
+        "fn f(&self, scope: &Scope) {}",
+        "a handler is lent its context, which knows the scope",
+        "take `cx: &mut Cx` and call `cx.scope()`",
+    );
+    handler_says(
+        "fn f(&self, reply: &Reply<u8, Error>) {}",
+        "a handler owns its `Reply`: an answer uses it up",
+        "write `reply: Reply<u8, Error>`",
+    );
+    for argument in ["cx: Cx", "cx: &Cx"] {
+        says(
+            "process",
+            "",
+            &format!("async fn f({argument}) {{}}"),
+            "the context belongs to the process, and is lent to its body",
+            "write `cx: &mut Cx`",
         );
     }
 }
