@@ -34,9 +34,9 @@ pub(crate) fn constructor(process: &FunctionProcess) -> TokenStream {
                 Argument::Lent { ty, .. } | Argument::Owned { ty, .. } => {
                     Some(generated!(#name: #ty))
                 }
-                Argument::Broken { ty, .. } => Some(match types::reference(ty) {
-                    Some(_) => generated!(#name: impl ::core::marker::Sized),
-                    None => generated!(#name: #ty),
+                Argument::Broken { cfgs, ty, .. } => Some(match types::reference(ty) {
+                    Some(_) => generated!(#(#cfgs)* #name: impl ::core::marker::Sized),
+                    None => generated!(#(#cfgs)* #name: #ty),
                 }),
                 Argument::Inbox { .. } | Argument::Scope(_) | Argument::Context(_) => None,
             }
@@ -80,13 +80,13 @@ pub(crate) fn handle_method(name: &Ident, method: &Function, hook: &Hook, answer
         .parameters
         .iter()
         .filter_map(|parameter| match parameter {
-            Parameter::Value { ty, .. } => Some(ty),
+            Parameter::Value { cfgs, ty, .. } => Some((cfgs.clone(), ty)),
             _ => None,
         });
     // What the user is told to take instead of a reference may be anything. In another type it leaves something to infer.
-    let parameters = values.map(|ty| match types::reference(ty) {
-        Some(_) => generated!(impl ::core::marker::Sized),
-        None => owned(ty.to_token_stream()),
+    let parameters = values.map(|(cfgs, ty)| match types::reference(ty) {
+        Some(_) => (cfgs, generated!(impl ::core::marker::Sized)),
+        None => (cfgs, owned(ty.to_token_stream())),
     });
     let generics = method.sig.generics.params.iter();
     let generics = generics.filter(|parameter| !matches!(parameter, GenericParam::Lifetime(_)));
@@ -139,10 +139,14 @@ pub(crate) fn expand_handle_method(stub: &Stub, message: &Message<'_>) -> TokenS
         message.resolve(stub.error.clone()),
     );
     let sent = message.ty();
-    let types = stub.parameters.iter().map(|ty| message.resolve(ty.clone()));
-    let names = (0..stub.parameters.len()).map(|position| format_ident!("argument_{}", position));
+    let parameters = stub.parameters.iter().enumerate();
+    let parameters = parameters.map(|(position, (cfgs, ty))| {
+        let name = format_ident!("argument_{}", position);
+        let ty = message.resolve(ty.clone());
+        generated!(#(#cfgs)* #name: #ty)
+    });
     generated! {
-        #vis fn #name<#generics>(&self, #(#names: #types),*) -> #private::Call<'_, #self_ty, #reply, #error, #sent> {
+        #vis fn #name<#generics>(&self, #(#parameters),*) -> #private::Call<'_, #self_ty, #reply, #error, #sent> {
             #private::stub()
         }
     }

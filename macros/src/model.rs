@@ -76,8 +76,12 @@ pub(crate) enum Argument {
     Scope(Span),
     /// `cx: &mut Cx`, at its type.
     Context(Span),
-    /// A parameter with a mistake: the constructor takes its type, or anything if that is a reference.
-    Broken { name: Ident, ty: Type },
+    /// A parameter with a mistake: the constructor takes its type, or anything if that is a reference, where its `cfg`s hold.
+    Broken {
+        cfgs: Vec<Attribute>,
+        name: Ident,
+        ty: Type,
+    },
 }
 
 impl Argument {
@@ -163,8 +167,13 @@ pub(crate) enum Role {
 
 /// One parameter of a handler, in the user's order.
 pub(crate) enum Parameter {
-    /// Part of the message.
-    Value { name: Ident, ty: Type, key: bool },
+    /// Part of the message. A `cfg` is a mistake, which its stub has too.
+    Value {
+        cfgs: Vec<Attribute>,
+        name: Ident,
+        ty: Type,
+        key: bool,
+    },
     /// `&mut Cx`
     Context,
     /// `&mut Cx<Self>`
@@ -190,7 +199,8 @@ pub(crate) struct Stub {
     pub(crate) vis: Visibility,
     pub(crate) name: Ident,
     pub(crate) generics: TokenStream,
-    pub(crate) parameters: Vec<TokenStream>,
+    /// Each with its `cfg`s.
+    pub(crate) parameters: Vec<(Vec<Attribute>, TokenStream)>,
     pub(crate) reply: TokenStream,
     pub(crate) error: TokenStream,
 }

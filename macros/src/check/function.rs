@@ -183,6 +183,7 @@ fn argument(parameter: &mut PatType, name: Ident, errors: &mut Errors) -> Argume
         Argument::Inbox { .. } | Argument::Scope(_) | Argument::Context(_) => argument,
         _ if errors.none_since(before) => argument,
         _ => Argument::Broken {
+            cfgs: types::only(&parameter.attrs, &["cfg"]),
             name,
             ty: (*parameter.ty).clone(),
         },
@@ -207,10 +208,10 @@ pub(crate) fn always(parameter: &PatType, errors: &mut Errors) {
 fn plain(parameter: &PatType, name: &Ident, errors: &mut Errors) -> Argument {
     let ty = &*parameter.ty;
     let owns = format!("take a `{name}` that owns its data");
-    let Some(reference) = types::reference(ty) else {
     if let Some(argument) = from_runtime(ty, name, errors) {
         return argument;
     }
+    let Some(reference) = types::reference(ty) else {
         if let Some(borrow) = types::borrow(ty) {
             lent_for_life(borrow, &owns, errors);
         }
@@ -241,7 +242,6 @@ fn plain(parameter: &PatType, name: &Ident, errors: &mut Errors) -> Argument {
     }
 }
 
-fn lent_for_life(tokens: impl ToTokens, instead: &str, errors: &mut Errors) {
 /// What the constructor does not take, however the body takes it.
 fn from_runtime(ty: &Type, name: &Ident, errors: &mut Errors) -> Option<Argument> {
     let reference = types::reference(ty);
@@ -264,6 +264,7 @@ fn from_runtime(ty: &Type, name: &Ident, errors: &mut Errors) -> Option<Argument
     Some(Argument::Scope(ty.span()))
 }
 
+fn lent_for_life(tokens: impl ToTokens, instead: &str, errors: &mut Errors) {
     errors.at(
         tokens,
         format!("a process is lent its arguments for its whole life: {instead}"),

@@ -288,7 +288,7 @@ impl Handler {
             .parameters
             .iter()
             .filter_map(|parameter| match parameter {
-                Parameter::Value { name, ty, key } => Some((name, ty, *key)),
+                Parameter::Value { name, ty, key, .. } => Some((name, ty, *key)),
                 _ => None,
             })
     }

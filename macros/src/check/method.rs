@@ -256,6 +256,7 @@ pub(crate) fn parameters(
                 name = format_ident!("{}_{}", name, position);
             }
             parameters.push(Parameter::Value {
+                cfgs: types::only(&typed.attrs, &["cfg"]),
                 name,
                 ty: (*typed.ty).clone(),
                 key,
@@ -302,7 +303,6 @@ fn context(typed: &PatType, errors: &mut Errors) -> Option<Parameter> {
     }
 }
 
-/// An argument goes into a message: owned, one type.
 /// The types of a `Reply<T, E>`, which no caller passes either.
 fn reply_types(typed: &PatType, errors: &mut Errors) -> Option<(Type, Option<Type>)> {
     let reference = types::reference(&typed.ty);
@@ -320,6 +320,7 @@ fn reply_types(typed: &PatType, errors: &mut Errors) -> Option<(Type, Option<Typ
     Some(((*value).clone(), error.map(|ty| (*ty).clone())))
 }
 
+/// An argument goes into a message: owned, one type.
 fn value(typed: &mut PatType, errors: &mut Errors) {
     if let Some(opaque) = types::impl_trait(&typed.ty) {
         return one_type(opaque, &types::source(opaque), errors);
@@ -342,8 +343,8 @@ fn value(typed: &mut PatType, errors: &mut Errors) {
         }
         return;
     };
-    let whole = format!("{name}: {}", types::source(&typed.ty));
     let name = types::source(&typed.pat);
+    let whole = format!("{name}: {}", types::source(&typed.ty));
     let help = match types::reference(&typed.ty).map(|reference| &*reference.elem) {
         Some(lent) => match types::owned_form(lent) {
             Some((owned, shared)) => format!("take `{owned}` (or `{shared}`)"),

@@ -14,4 +14,8 @@ impl Counter {
     }
 }
 
-fn main() {}
+#[roundrock::main]
+async fn main(scope: &Scope) -> Result<()> {
+    scope.spawn(Counter { n: 0 }).add(1).await?;
+    Ok(())
+}

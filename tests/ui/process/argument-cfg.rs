@@ -7,4 +7,8 @@ async fn count(#[cfg(any())] gone: &Missing, n: &u8) {
     let _ = n;
 }
 
-fn main() {}
+#[roundrock::main]
+async fn main(scope: &Scope) -> Result<()> {
+    scope.spawn(count(3));
+    Ok(())
+}
