@@ -499,6 +499,25 @@ pub trait IntoOutcome {
     fn into_outcome(self) -> Result<Self::Value, Fault>;
 }
 
+/// What a process may fail with: whatever can be boxed. One condition, so that an error that cannot is one error.
+#[diagnostic::on_unimplemented(
+    message = "a process cannot fail with `{Self}`",
+    label = "not a standard error that is `Send + Sync + 'static`",
+    note = "return `roundrock::Result<_>`, to which `?` converts, or box it as `Box<dyn Error + Send + Sync>`",
+    note = "an error of your own implements `std::error::Error`"
+)]
+pub trait IntoFault {
+    /// The fault of the process.
+    fn into_fault(self) -> Fault;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<Box<dyn StdError + Send + Sync>>> IntoFault for E {
+    fn into_fault(self) -> Fault {
+        Fault::error(self)
+    }
+}
+
 impl IntoOutcome for () {
     type Value = ();
 
@@ -537,12 +556,12 @@ impl IntoOutcome for <fn() -> ! as Returns>::Output {
 impl<T, E> IntoOutcome for Result<T, E>
 where
     T: Send + 'static,
-    E: Into<Box<dyn StdError + Send + Sync>>,
+    E: IntoFault,
 {
     type Value = T;
 
     fn into_outcome(self) -> Result<T, Fault> {
-        self.map_err(Fault::error)
+        self.map_err(E::into_fault)
     }
 }
 

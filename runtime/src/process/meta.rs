@@ -5,10 +5,9 @@
 //! needed for that, so the second one is for types that do not exist ([`NoType`]).
 
 use std::convert::Infallible;
-use std::error::Error as StdError;
 
 use crate::process::context::Cx;
-use crate::process::exit::Fault;
+use crate::process::exit::{Fault, IntoFault};
 
 /// On which threads a process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,9 +200,9 @@ impl HookOutput for () {
     }
 }
 
-impl<E: Into<Box<dyn StdError + Send + Sync>>> HookOutput for Result<(), E> {
+impl<E: IntoFault> HookOutput for Result<(), E> {
     fn into_outcome(self) -> Result<(), Fault> {
-        self.map_err(Fault::error)
+        self.map_err(E::into_fault)
     }
 }
 
