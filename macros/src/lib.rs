@@ -305,8 +305,8 @@ pub fn select(tokens: TokenStream) -> TokenStream {
 
 /// In a [`#[handlers]`](macro@handlers) block: calls the method at an interval.
 ///
-/// `#[every("250ms")]`, with `us`, `ms`, `s`, `m` or `h`. The method takes `&mut self` and perhaps
-/// `cx: &mut Cx`; if it returns an `Err`, the process fails. Ticks that fall into a long handler are
+/// `#[every("250ms")]`, with `us`, `ms`, `s`, `m` or `h`. The method takes `&self` or `&mut self`, and
+/// perhaps `cx: &mut Cx`; if it returns an `Err`, the process fails. Ticks that fall into a long handler are
 /// skipped. A process with one does not end when its last handle goes: stop it, or its scope.
 ///
 /// # Examples

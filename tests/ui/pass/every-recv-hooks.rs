@@ -37,6 +37,12 @@ impl Worker {
         sleep(secs(1)).await;
         cx.stop();
     }
+    #[every("1m")]
+    async fn look(&self) -> Result<()> {
+        sleep(millis(1)).await;
+        ensure!(self.done < usize::MAX, "too many");
+        Ok(())
+    }
     #[on_stop]
     fn close(&mut self, cx: &mut Cx) {
         cx.stop();
