@@ -1,6 +1,9 @@
 //! `select!`.
 
 use proc_macro2::{TokenStream, TokenTree};
+use syn::parse::Parser;
+use syn::punctuated::Punctuated;
+use syn::{BinOp, Expr, Token};
 
 use super::types;
 use crate::errors::Errors;
@@ -110,6 +113,13 @@ fn branch(
             "leave out the `.await`: `message = input.recv() => body`",
         );
     }
+    if several(&event) {
+        errors.help(
+            &event,
+            "a branch waits for one event, and these are several",
+            "write a branch for each of them: `message = input.recv() => body`",
+        );
+    }
     let send = as_send(&event);
     if pattern.is_none() && send.is_none() && !event.is_empty() {
         errors.help(
@@ -129,6 +139,21 @@ fn branch(
         guard,
         body,
         source,
+    })
+}
+
+/// Whether these are several events: `a.recv(), b.recv()`, or `a.recv() | b.recv()`. What a list in brackets is, its type says.
+fn several(event: &TokenStream) -> bool {
+    let separates = |token: TokenTree| matches!(token, TokenTree::Punct(punct) if ",|".contains(punct.as_char()));
+    if !event.clone().into_iter().any(separates) {
+        return false;
+    }
+    let list = Punctuated::<Expr, Token![,]>::parse_terminated.parse2(event.clone());
+    list.is_ok_and(|list| {
+        let either = |expr: &Expr| {
+            matches!(expr, Expr::Binary(binary) if matches!(binary.op, BinOp::BitOr(_) | BinOp::Or(_)))
+        };
+        list.len() > 1 || list.iter().any(either)
     })
 }
 

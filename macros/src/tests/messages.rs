@@ -469,6 +469,16 @@ fn select_branches() {
             "write `_ = event => body`; only `sender.send(value) => body` stands alone",
         ),
         (
+            "x = a.recv(), b.recv() => {}",
+            "a branch waits for one event, and these are several",
+            "write a branch for each of them: `message = input.recv() => body`",
+        ),
+        (
+            "x = a.recv() || b.recv() => {}",
+            "a branch waits for one event, and these are several",
+            "write a branch for each of them: `message = input.recv() => body`",
+        ),
+        (
             "",
             "`select!` has nothing to wait for",
             "write `message = input.recv() => ...`",

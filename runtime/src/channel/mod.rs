@@ -25,6 +25,7 @@
 //! then `waiters` (operations that are all woken), and a file for each of the three.
 
 pub(crate) mod account;
+pub(crate) mod branch;
 pub(crate) mod broadcast;
 mod changes;
 mod closing;

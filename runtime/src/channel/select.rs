@@ -21,13 +21,10 @@ use std::task::{Context, Poll, ready};
 use crate::channel::Message;
 use crate::channel::error::{Closed, SendError};
 use crate::channel::permit::Permit;
-use crate::channel::receiver::{Receiver, Recv};
-use crate::process::meta::{Direct, Never, NeverEver, NoType};
 use crate::sim::{here, told};
 use crate::sync::{AtomicU32, Ordering};
 use crate::task::current;
 use crate::task::registry::WaitKind;
-use crate::time::Sleep;
 
 /// One `select!` while it waits: 0 until somebody completes one of its arms.
 #[derive(Debug)]
@@ -155,7 +152,7 @@ mod sealed {
     impl Sealed for crate::process::CallerGone {}
     impl<F: Future> Sealed for super::CancelSafe<F> {}
     impl<E: super::Event> Sealed for super::Passive<E> {}
-    impl Sealed for super::NoInput {}
+    impl Sealed for crate::channel::branch::NoInput {}
 }
 
 /// Vouches that dropping `future` half way loses nothing, so that it may be a branch of `select!`.
@@ -439,41 +436,6 @@ impl Select {
     }
 }
 
-/// Takes a branch of `select!`; a projection, see the header of `process::meta`.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be a branch of `select!`",
-    label = "not known to be cancel-safe: if another branch wins, this work would be lost half way",
-    note = "branches are events: `recv()`, `ready()`, `send(..)`, `next()`, `sleep(..)`, `done()`, `stopping()`",
-    note = "run other work as its own process and select on its `done()`, or vouch for it with `cancel_safe(...)`"
-)]
-pub trait IntoEvent<Via> {
-    /// `Self`.
-    type Event: Event;
-    /// The event itself.
-    fn into_event(self) -> Self::Event;
-}
-
-#[diagnostic::do_not_recommend]
-impl<E: Event> IntoEvent<Direct> for E {
-    type Event = E;
-    fn into_event(self) -> E {
-        self
-    }
-}
-
-#[diagnostic::do_not_recommend]
-impl<E: NoType + Event> IntoEvent<Never> for E {
-    type Event = E;
-    fn into_event(self) -> E {
-        self
-    }
-}
-
-/// Checks that a branch of `select!` is an [`Event`], where the error is best shown.
-pub fn event<E: IntoEvent<Via>, Via>(event: E) -> E::Event {
-    event.into_event()
-}
-
 /// The arm `default` or `else` where there is none: cannot happen.
 pub fn not_selected() -> ! {
     unreachable!("a `select!` ends in one of its own arms")
@@ -496,78 +458,6 @@ pub fn send_ready<T: Message>(
     match room {
         Ok(permit) => permit.send(value),
         Err(closed) => Err(closed.with(value)),
-    }
-}
-
-/// Fields that `#[recv]` may name.
-#[diagnostic::on_unimplemented(
-    message = "`#[recv]` needs an input, but this field is `{Self}`",
-    label = "not a `Receiver<_>`"
-)]
-pub trait Input<Via>: Sync {
-    /// What is received.
-    type Item;
-    /// The wait for it.
-    type Event<'a>: Event<Output = Self::Item> + Send
-    where
-        Self: 'a;
-    /// Makes the wait.
-    fn event(&self) -> Self::Event<'_>;
-}
-
-#[diagnostic::do_not_recommend]
-impl<T: Message> Input<Direct> for Receiver<T> {
-    type Item = T;
-    type Event<'a>
-        = Recv<'a, T>
-    where
-        T: 'a;
-    fn event(&self) -> Recv<'_, T> {
-        self.receive()
-    }
-}
-
-/// Two impls that never hold: with several that seem possible rustc reports `Input` itself, once.
-macro_rules! never_an_input {
-    ($($via:ty),*) => {$(
-        #[diagnostic::do_not_recommend]
-        impl<T: NoType + Sync> Input<$via> for T {
-            type Item = ();
-            type Event<'a>
-                = Sleep
-            where
-                T: 'a;
-            fn event(&self) -> Sleep {
-                unreachable!("a type that does not exist has no value")
-            }
-        }
-    )*};
-}
-never_an_input!(Never, NeverEver);
-
-/// The wait for an input.
-pub fn input<I: Input<Via>, Via>(field: &I) -> I::Event<'_> {
-    field.event()
-}
-
-/// An input that never has anything.
-#[derive(Debug)]
-pub struct NoInput(());
-
-/// Makes an input that never has anything.
-pub fn no_input() -> NoInput {
-    NoInput(())
-}
-
-impl Event for NoInput {
-    type Output = std::convert::Infallible;
-
-    fn poll_arm(
-        self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
-        _token: &Token,
-    ) -> ArmPoll<Self::Output> {
-        ArmPoll::Disabled
     }
 }
 
