@@ -177,6 +177,61 @@ async fn fails_once(failed: &Arc<AtomicU32>) -> Result<()> {
     Ok(())
 }
 
+/// Nor does another arm of a `select!` whose future it happens in.
+#[test]
+fn an_arm_does_not_come_between_an_operation_and_what_follows() {
+    passes(|sim: Sim| async move {
+        let part = sim.child("part");
+        let (sends, inbox) = bounded(16);
+        let sent = Arc::new(AtomicU32::new(0));
+        let (counts, scope) = (Arc::clone(&sent), part.clone());
+        part.task("feeder", async move {
+            let feeds = async {
+                for n in 0..6 {
+                    if sends.send(n).await.is_err() {
+                        break;
+                    }
+                    counts.fetch_add(1, SeqCst);
+                }
+            };
+            select! {
+                _ = cancel_safe(feeds) => {}
+                _ = scope.stopping() => {}
+            }
+        });
+        sleep(secs(0)).await;
+        part.stop(secs(5)).await;
+        let mut received = 0;
+        while inbox.recv().await.is_some() {
+            received += 1;
+        }
+        assert_eq!(sent.load(SeqCst), received);
+        Ok(())
+    });
+}
+
+/// What was tried once, and was sent, is not said to wait.
+#[test]
+fn a_send_that_has_room_is_sent_at_once_or_not_at_all() {
+    passes(|sim: Sim| async move {
+        let (sends, inbox) = bounded(16);
+        let sink = sim.task("sink", async move {
+            let mut received = 0;
+            while inbox.recv().await.is_some() {
+                received += 1;
+            }
+            roundrock::Ok(received)
+        });
+        let mut sent = 0;
+        for n in 0..8 {
+            sent += u32::from(once(pin!(sends.send(n))).await.is_some());
+        }
+        drop(sends);
+        assert_eq!(sink.await?, sent);
+        Ok(())
+    });
+}
+
 /// Nor does a failure beside it, for which it is started anew.
 #[test]
 fn a_restart_does_not_come_between_an_operation_and_what_follows() {

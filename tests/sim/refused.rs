@@ -93,13 +93,18 @@ fn a_loop_that_tries_in_vain_is_told() {
         }),
         ("at last try_lock", || {
             let lock = Arc::new(roundrock::sync::Mutex::new(0));
-            std::mem::forget(lock.try_lock());
-            Box::new(move || lock.try_lock().is_some())
+            let other = Arc::clone(&lock);
+            Box::new(move || {
+                let _held = lock.try_lock();
+                other.try_lock().is_some()
+            })
         }),
         ("at last try_acquire", || {
             let permits = roundrock::sync::Semaphore::new(1);
-            std::mem::forget(permits.try_acquire());
-            Box::new(move || permits.try_acquire().is_some())
+            Box::new(move || {
+                let _held = permits.try_acquire();
+                permits.try_acquire().is_some()
+            })
         }),
     ];
     for (said, tries) in tries {

@@ -280,3 +280,28 @@ async fn jobs_that_block_run_at_some_point(sim: &Sim) -> Result<()> {
     assert_eq!(sim.now(), millis(0));
     Ok(())
 }
+
+/// Longer than the milliseconds of a clock with 32 bits: 49 days.
+#[roundrock::test(seeds = 4)]
+async fn times_may_wrap_around(sim: &Sim) -> Result<()> {
+    sim.task("daily", async {
+        for _ in 0..120 {
+            sleep(secs(86_400)).await;
+        }
+    });
+    let (questions, asked) = bounded::<u32>(1);
+    let server = sim.task("server", async move {
+        let mut all = 0;
+        while asked.recv().await.is_some() {
+            all += 1;
+        }
+        roundrock::Ok(all)
+    });
+    for n in 0..6 {
+        sleep(secs(30 * 86_400)).await;
+        questions.send(n).await?;
+    }
+    drop(questions);
+    assert_eq!(server.await?, 6);
+    Ok(())
+}

@@ -366,7 +366,6 @@ impl<T: Message + Sync + Clone> BroadcastSender<T> {
             sender: self,
             message: Some(message),
             ticket: 0,
-            lags: false,
         }
     }
 
@@ -503,8 +502,6 @@ pub struct BroadcastSending<'a, T> {
     message: Option<T>,
     /// The place in line; zero if it never waited.
     ticket: u64,
-    /// It was sent, and a simulation lets its process go on later.
-    lags: bool,
 }
 
 // The message is never pinned.
@@ -531,12 +528,6 @@ impl<'a, T> BroadcastSending<'a, T> {
         BroadcastSendingWithin::new(self, limit)
     }
 
-    #[cold]
-    fn catch_up(&mut self) {
-        self.lags = false;
-        here::catches_up();
-    }
-
     /// Takes the message back, and leaves the line.
     pub(super) fn give_up(&mut self) -> Option<T> {
         let message = self.message.take()?;
@@ -546,9 +537,6 @@ impl<'a, T> BroadcastSending<'a, T> {
     }
 
     fn leave(&mut self) {
-        if self.lags {
-            self.catch_up();
-        }
         if self.ticket == 0 {
             return;
         }
@@ -568,11 +556,18 @@ impl<T: 'static> Future for BroadcastSending<'_, T> {
     type Output = Result<(), SendError<T>>;
 
     #[track_caller]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.lags {
-            self.catch_up();
-            return Poll::Ready(Ok(()));
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let sent = ready!(self.poll_send(cx));
+        if sent.is_ok() {
+            current::lags();
         }
+        Poll::Ready(sent)
+    }
+}
+
+impl<T: 'static> BroadcastSending<'_, T> {
+    #[track_caller]
+    fn poll_send(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError<T>>> {
         let shared = &self.sender.shared;
         let about = || About::message_at(shared.listing.site, self.message.as_ref());
         ready!(shared.spend_for(cx, WaitKind::Send, about));
@@ -591,11 +586,7 @@ impl<T: 'static> Future for BroadcastSending<'_, T> {
                 drop(state);
                 drop(waker);
                 effects.happen(|notice| shared.tell(&notice, type_name::<T>(), 0));
-                this.lags = current::lags(cx);
-                match this.lags {
-                    true => Poll::Pending,
-                    false => Poll::Ready(Ok(())),
-                }
+                Poll::Ready(Ok(()))
             }
             Sent::Closed(message) => {
                 let waker = state.sending.leave(&mut this.ticket);

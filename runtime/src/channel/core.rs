@@ -458,7 +458,7 @@ impl<T> Core<T> {
         // SAFETY: by contract.
         let (mark, waker) = unsafe { state.receivers.withdraw(node) };
         let mut unseen = None;
-        if matches!(mark, wait::DONE | wait::LAGS) {
+        if mark == wait::DONE {
             // SAFETY: the peer has filled the place and left the node; the owner is here.
             unseen = unsafe { wait::empty::<T>(place) };
         }

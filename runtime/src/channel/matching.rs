@@ -9,12 +9,12 @@
     reason = "values that are moved between the places of parked operations"
 )]
 
-use std::ptr::{self, NonNull};
+use std::ptr;
 
 use crate::channel::core::{Core, MANY, NO_RECEIVERS, NO_SENDERS, RETURNED, State, take};
 use crate::channel::head::{Park, Started};
 use crate::channel::select::Token;
-use crate::channel::wait::{self, Node, Offer};
+use crate::channel::wait::{self, Offer};
 use crate::channel::wakes::Wakes;
 use crate::observe::BOOKS;
 use crate::task::current;
@@ -78,24 +78,6 @@ impl<T> Core<T> {
             wakes.wake();
         }
         sent
-    }
-
-    /// Puts a message that a receive took without parking into its place, as if it had been handed over to it: its process
-    /// goes on later.
-    ///
-    /// # Safety
-    /// `place` is that of the receive whose node this is, which is in no list; the owner is here.
-    #[cold]
-    pub(super) unsafe fn keep_for_later(&self, node: &Node, place: NonNull<()>, message: T) {
-        let mut state = self.state.lock();
-        state.handed = state.handed.wrapping_add(1);
-        // It was taken before those that came back and are still here.
-        let returned = state.cold.as_ref().map(|cold| &cold.returned);
-        let first = returned.and_then(|returned| returned.front());
-        let ticket = first.map_or(state.handed, |first| first.wrapping_sub(1));
-        // SAFETY: by contract.
-        unsafe { wait::fill(place, message) };
-        node.lag_with(ticket);
     }
 }
 

@@ -410,19 +410,10 @@ impl<T: Message> Recv<'_, T> {
         }
         let message = ready!(self.start(cx, token));
         here::received(self.receiver.object(), message.as_ref());
-        match message {
-            Some(message) if token.is_none() && !is_own && current::lags(cx) => {
-                let place = NonNull::from(&self.message).cast();
-                // SAFETY: the receive had not to park.
-                unsafe {
-                    self.receiver
-                        .core()
-                        .keep_for_later(&self.node, place, message)
-                };
-                Poll::Pending
-            }
-            message => Poll::Ready(message),
+        if message.is_some() && token.is_none() && !is_own {
+            current::lags();
         }
+        Poll::Ready(message)
     }
 
     #[inline(always)]
@@ -450,7 +441,7 @@ impl<T: Message> Recv<'_, T> {
     fn look_again(&mut self, cx: &Context<'_>) -> Poll<Option<T>> {
         let core = self.receiver.core();
         let mut mark = self.node.mark();
-        if !matches!(mark, wait::DONE | wait::LAGS) && current::flags() != 0 {
+        if mark != wait::DONE && current::flags() != 0 {
             core.close_to_outside();
             mark = self.node.mark();
         }
@@ -458,16 +449,13 @@ impl<T: Message> Recv<'_, T> {
             // SAFETY: the node is used with this channel's receivers only.
             mark = unsafe { core.renew_receiver(&self.node, cx) };
         }
-        if matches!(mark, wait::DONE | wait::LAGS | wait::CLOSED) {
+        if matches!(mark, wait::DONE | wait::CLOSED) {
             self.node.reset();
-            if mark != wait::CLOSED {
+            if mark == wait::DONE {
                 core.note_seen();
             }
             let message = self.collect();
-            match mark {
-                wait::LAGS => here::catches_up(),
-                _ => here::received(self.receiver.object(), message.as_ref()),
-            }
+            here::received(self.receiver.object(), message.as_ref());
             return Poll::Ready(message);
         }
         self.wait()
@@ -488,9 +476,6 @@ impl<T: Message> Recv<'_, T> {
 impl<T> Recv<'_, T> {
     #[inline(never)]
     fn withdraw(&self) {
-        if self.node.mark() == wait::LAGS {
-            here::catches_up();
-        }
         // SAFETY: the node is used with this channel's receivers and this place only.
         unsafe {
             self.receiver
@@ -541,7 +526,7 @@ impl<T: Message> Event for Recv<'_, T> {
 impl<T> Drop for Recv<'_, T> {
     #[inline(always)]
     fn drop(&mut self) {
-        if matches!(self.node.mark(), wait::WAITING | wait::DONE | wait::LAGS) {
+        if matches!(self.node.mark(), wait::WAITING | wait::DONE) {
             self.withdraw();
         }
     }

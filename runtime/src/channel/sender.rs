@@ -497,9 +497,8 @@ impl<T> SendOp<T> {
         let object = || route.object();
         ready!(current::spend_for(cx, WaitKind::Send, object, about));
         let sent = ready!(self.start(route, cx));
-        if is_all && sent.is_ok() && current::lags(cx) {
-            self.node.lag();
-            return Poll::Pending;
+        if is_all && sent.is_ok() {
+            current::lags();
         }
         Poll::Ready(sent)
     }
@@ -559,10 +558,6 @@ impl<T> SendOp<T> {
         }
         self.node.spend();
         Poll::Ready(match mark {
-            wait::LAGS => {
-                here::catches_up();
-                Ok(())
-            }
             wait::CLOSED => {
                 route.refuse();
                 self.give_back(route)
@@ -578,10 +573,6 @@ impl<T> SendOp<T> {
         self.node.spend();
         match mark {
             wait::DONE => None,
-            wait::LAGS => {
-                here::catches_up();
-                None
-            }
             _ => self.take_back(),
         }
     }
@@ -589,12 +580,8 @@ impl<T> SendOp<T> {
     /// For the drop of the owner, who knows how to take a node `out` of its line.
     #[inline]
     pub(crate) fn withdraw(&self, out: impl FnOnce(&Node) -> u32) {
-        match self.node.mark() {
-            wait::WAITING => {
-                out(&self.node);
-            }
-            wait::LAGS => here::catches_up(),
-            _ => {}
+        if self.node.mark() == wait::WAITING {
+            out(&self.node);
         }
     }
 

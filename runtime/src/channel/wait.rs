@@ -8,7 +8,6 @@
 //! | `IDLE` | owner | not registered |
 //! | `WAITING` | owner, under the lock | in the list |
 //! | `DONE` | peer, under the lock | the exchange has happened; the owner collects the result |
-//! | `LAGS` | owner | as `DONE`, but it had not to wait: a simulation lets its process go on later |
 //! | `CLOSED` | peer, under the lock | the other side is gone; nothing was exchanged |
 //! | `LOST` | peer, under the lock | another arm of the same `select!` won first; nothing was exchanged |
 //! | `SPENT` | owner | a send that has completed: its place is empty, and may not be offered again |
@@ -40,10 +39,9 @@ use crate::task::waker::{TaskWaker, WakerPlace};
 pub(crate) const IDLE: u32 = 0;
 pub(crate) const WAITING: u32 = 1;
 pub(crate) const DONE: u32 = 2;
-pub(crate) const LAGS: u32 = 3;
-pub(crate) const CLOSED: u32 = 4;
-pub(crate) const LOST: u32 = 5;
-pub(crate) const SPENT: u32 = 6;
+pub(crate) const CLOSED: u32 = 3;
+pub(crate) const LOST: u32 = 4;
+pub(crate) const SPENT: u32 = 5;
 
 /// What a parked operation offers to its peer. The first pointer is to a [`Place`].
 #[derive(Debug, Clone, Copy)]
@@ -168,28 +166,6 @@ impl Node {
         debug_assert_ne!(self.mark(), WAITING, "a node in a list is not done");
         // ORDERING: Relaxed: only the owner knows a node that is in no list.
         self.mark.store(SPENT, Ordering::Relaxed);
-    }
-
-    /// Says of a node that is in no list that its operation has completed, and that its owner looks at it later.
-    pub(crate) fn lag(&self) {
-        debug_assert_ne!(self.mark(), WAITING, "a node in a list is not done");
-        // ORDERING: Relaxed: only the owner knows a node that is in no list.
-        self.mark.store(LAGS, Ordering::Relaxed);
-    }
-
-    /// As [`lag`](Self::lag), of a receive whose place was filled, with the ticket of that hand-off.
-    pub(crate) fn lag_with(&self, ticket: u32) {
-        self.inner.with_mut(|inner| {
-            // SAFETY: the node is in no list, and the caller owns it.
-            unsafe { &mut *inner }.write(Inner {
-                previous: ptr::without_provenance(ticket as usize),
-                next: ptr::null(),
-                waker: WakerPlace::empty(),
-                place: NonNull::dangling(),
-                rest: Rest { token: ptr::null() },
-            });
-        });
-        self.lag();
     }
 
     /// The ticket of the hand-off that this node got. By the owner, of a node that is done.

@@ -365,9 +365,12 @@ fn write_lock(f: &mut fmt::Formatter<'_>, waits: &[&Awaited]) -> fmt::Result {
     }
 }
 
+/// The name of a channel, and where it was made.
+type Made<'a> = (Option<&'a str>, &'a Site);
+
 /// The channels that a finding is about, in its order, by their names and the lines on which they were made. Where these are the same
 /// for several, the reader is told which of them is meant.
-struct Channels<'a>(HashMap<(Option<&'a str>, &'a Site), Vec<(u64, u32)>>);
+struct Channels<'a>(HashMap<Made<'a>, Vec<(u64, u32)>>);
 
 impl<'a> Channels<'a> {
     fn of(processes: &'a [Stuck]) -> Self {

@@ -12,6 +12,7 @@ use crate::sim::faults::Active;
 use crate::sim::machine::{Machine, Ready, Turn};
 use crate::sim::reason::Reason;
 use crate::task::cell::{self, Header};
+use crate::task::current;
 
 /// After so many steps of others a process is not held back any more, before an operation and after one.
 const LONGEST_HOLDS: (u64, u64) = (500, 100);
@@ -77,21 +78,53 @@ impl Machine {
 
     /// After an operation that had not to wait: whether the process that runs goes on when all others wait. On threads others may
     /// do much between an operation of a process and what it does next, to memory that they share, say.
-    pub(super) fn lags(&self, task: &Header) -> bool {
-        if self.ending.get() || self.is_broken() {
-            return false;
+    ///
+    /// They run inside the operation, in the middle of a step that goes on afterwards: so nothing of the process's own is torn
+    /// apart, by a kill or an arm of a `select!` say, as nothing is on threads.
+    pub(super) fn lags(&self, task: &Header) {
+        if self.ending.get() || self.is_broken() || self.others_run.get() {
+            return;
         }
         let chosen = self.choices.borrow_mut().lags(self.place());
-        let lags = chosen && self.somebody_can_run();
-        if lags {
-            let process = task.slot().id().index();
-            self.lagging.borrow_mut().push(process);
-            self.put_aside.set(Some(Aside::Held(LONGEST_HOLDS.1)));
-            self.happens(process, || {
-                "is held back until all others wait, after it".to_owned()
-            });
+        if !chosen || !self.somebody_can_run() {
+            return;
         }
-        lags
+        let process = task.slot().id().index();
+        self.happens(process, || {
+            "is held back until all others wait, after it".to_owned()
+        });
+        let (streak, vain, poll) = (self.streak.get(), self.vain.get(), self.poll.get());
+        let (of_scope, put_aside) = (self.of_scope.get(), self.put_aside.take());
+        self.others_run.set(true);
+        current::aside(|| self.let_others_run());
+        self.others_run.set(false);
+        self.process.set(process);
+        self.streak.set(streak);
+        self.vain.set(vain);
+        self.poll.set(poll);
+        self.of_scope.set(of_scope);
+        self.put_aside.set(put_aside);
+        self.progress.step_begins(process);
+    }
+
+    fn let_others_run(&self) {
+        let until = self.steps.get() + LONGEST_HOLDS.1;
+        while !self.is_broken() && self.steps.get() < until {
+            match self.turn() {
+                Turn::Process(next) => self.step(next),
+                Turn::Job(job) => self.run_job(job),
+                Turn::Timer => {
+                    self.fire_what_is_due();
+                }
+                Turn::Nobody => return,
+            }
+        }
+        // Who was chosen to be next is so no more: the process that goes on may choose again.
+        match self.next.take() {
+            Some(Turn::Process(next)) => self.ready.borrow_mut().push_front(next),
+            Some(Turn::Job(next)) => self.jobs.borrow_mut().push_front(next),
+            Some(Turn::Timer | Turn::Nobody) | None => {}
+        }
     }
 
     /// Whether the process that runs spins, after it has tried something once more: then the run is broken off.
@@ -113,18 +146,6 @@ impl Machine {
             times,
         });
         true
-    }
-
-    /// The process that runs has gone on after its operation, or has given it up.
-    pub(super) fn catches_up(&self) {
-        self.was_lagging(self.process.get());
-    }
-
-    /// Whether a process has done an operation and not gone on; from now on it has.
-    pub(super) fn was_lagging(&self, process: u32) -> bool {
-        let mut lagging = self.lagging.borrow_mut();
-        let place = lagging.iter().position(|&other| other == process);
-        place.map(|place| lagging.swap_remove(place)).is_some()
     }
 
     /// Whether a process panics before what it is about to do.
@@ -168,7 +189,7 @@ impl Machine {
         if interrupted.len() <= process {
             interrupted.resize(process + 1, 0);
         }
-        interrupted[process] = self.polls.get();
+        interrupted[process] = self.poll.get();
     }
 
     /// The poll in which a process was interrupted at a point that it has not passed since.

@@ -41,8 +41,6 @@ thread_local! {
     static QUIET: Cell<bool> = const { Cell::new(false) };
     /// Whether the run on this thread keeps what happens. Apart, because it is asked where messages pass.
     static RECORDS: Cell<bool> = const { Cell::new(false) };
-    /// Whether the process that runs has done an operation, and goes on later: meanwhile it does nothing else.
-    static LAGS: Cell<bool> = const { Cell::new(false) };
     /// Whether a value is put in words for the record: what it has of handles and endpoints is shown by its name.
     static SHORT: Cell<bool> = const { Cell::new(false) };
 }
@@ -56,7 +54,6 @@ impl Drop for Here {
         RUNS.set(false);
         QUIET.set(false);
         RECORDS.set(false);
-        LAGS.set(false);
         // Dropped after the borrow has ended.
         let _machine = MACHINE.take();
     }
@@ -89,33 +86,13 @@ pub(crate) fn point(task: &Header, kind: WaitKind, object: u64, about: &About) -
     Some(goes_on)
 }
 
-/// After an operation of a process that had not to wait: whether the process goes on later.
-pub(crate) fn lags(task: &Header) -> bool {
-    let lags = with(|machine| machine.is_some_and(|machine| machine.lags(task)));
-    LAGS.set(LAGS.get() || lags);
-    lags
-}
-
-/// Whether the process that runs has done an operation, and goes on later; false outside of a simulation.
-#[inline]
-pub(crate) fn is_lagging() -> bool {
-    LAGS.get()
-}
-
-/// The process that runs has gone on after its operation, or has given it up.
-#[cold]
-pub(crate) fn catches_up() {
-    LAGS.set(false);
+/// After an operation of a process that had not to wait: others may run before it goes on.
+pub(crate) fn lags(task: &Header) {
     with(|machine| {
         if let Some(machine) = machine {
-            machine.catches_up();
+            machine.lags(task);
         }
     });
-}
-
-/// A step begins, of a process that has done an operation and goes on now, or of one that has not; or a step ends.
-pub(super) fn set_lagging(lags: bool) {
-    LAGS.set(lags);
 }
 
 /// Before a wait that is no operation on anything, a pause or a job that blocks: a supervised process may panic there too.

@@ -19,7 +19,7 @@ use crate::sim::aside::{Aside, Held, Resting};
 use crate::sim::blocked::{Progress, Stopwatch};
 use crate::sim::events::{Events, name_of, operation};
 use crate::sim::faults::Active;
-use crate::sim::here::{self, Named};
+use crate::sim::here::Named;
 use crate::sim::labels::Labels;
 use crate::sim::monitor::Monitors;
 use crate::sim::reason::Reason;
@@ -75,7 +75,7 @@ pub(crate) struct Machine {
     /// Processes and jobs that a fault keeps from running, in no order.
     pub(crate) resting: RefCell<Vec<Resting>>,
     /// What runs next: it was chosen when the running process was interrupted.
-    next: Cell<Option<Turn>>,
+    pub(super) next: Cell<Option<Turn>>,
     /// Since which step a job or a timer could have had its turn, if one could.
     passed_over: Cell<Option<u64>>,
     /// A process has given others a turn since a job or a timer had one.
@@ -90,7 +90,7 @@ pub(crate) struct Machine {
     /// The step in which time has moved last.
     moved_at: Cell<u64>,
     /// Points in this step that went on.
-    streak: Cell<u32>,
+    pub(super) streak: Cell<u32>,
     /// What was tried in this step in vain.
     pub(super) vain: Cell<u32>,
     /// How often somebody asked where to begin.
@@ -102,13 +102,15 @@ pub(crate) struct Machine {
     /// How many numbers the program has drawn; how many of them in this step, and which step that is.
     drawn: Cell<(u64, u64, u64)>,
     /// Polls of processes that have begun.
-    pub(super) polls: Cell<u64>,
+    polls: Cell<u64>,
+    /// The one that goes on.
+    pub(super) poll: Cell<u64>,
     /// By process: the poll in which it was interrupted at a point, which it passes when it runs again; zero if it was not.
     pub(super) interrupted: RefCell<Vec<u64>>,
-    /// Processes that have done an operation, and have not gone on since.
-    pub(super) lagging: RefCell<Vec<u32>>,
+    /// In the middle of a step others run.
+    pub(super) others_run: Cell<bool>,
     /// The process that runs belongs to a scope: it is not the body, nor of the runtime's own.
-    of_scope: Cell<bool>,
+    pub(super) of_scope: Cell<bool>,
     pub(super) in_job: Cell<bool>,
     /// Where the running process goes when it is queued again, if not among those that can run.
     pub(super) put_aside: Cell<Option<Aside>>,
@@ -133,7 +135,7 @@ pub(crate) struct Machine {
     /// All that is of interest was recorded.
     pub(super) shown: Cell<bool>,
     pub(crate) seed: Option<u64>,
-    progress: Arc<Progress>,
+    pub(super) progress: Arc<Progress>,
     /// In a run that is made to find out which step blocks.
     stopwatch: RefCell<Option<Stopwatch>>,
     /// Panics are not printed: the run may be one of many that fail in the same way.
@@ -180,8 +182,9 @@ impl Machine {
             timer_first: Cell::new(None),
             drawn: Cell::new((0, 0, 0)),
             polls: Cell::new(0),
+            poll: Cell::new(0),
             interrupted: RefCell::default(),
-            lagging: RefCell::default(),
+            others_run: Cell::new(false),
             of_scope: Cell::new(false),
             in_job: Cell::new(false),
             put_aside: Cell::new(None),
@@ -218,7 +221,7 @@ impl Machine {
     /// The program draws a number: the how manieth, and whether the boring choice is still zero.
     pub(super) fn draws(&self) -> (u64, bool) {
         let (all, of_step, step) = self.drawn.get();
-        let now = self.polls.get();
+        let now = self.poll.get();
         let of_step = if step == now { of_step } else { 0 };
         self.drawn.set((all + 1, of_step + 1, now));
         (all, all < ZEROS.0 && of_step < ZEROS.1)
@@ -317,12 +320,9 @@ impl Machine {
             self.streak.set(streak);
             return Some(self.ending.get() && streak < BUDGET);
         }
-        if here::is_lagging() {
-            return Some(false);
-        }
         match self.interruption(process)? {
             // With the other of two operations, say: nothing more happens in this poll.
-            poll if poll == self.polls.get() => Some(false),
+            poll if poll == self.poll.get() => Some(false),
             _ => {
                 self.interrupted.borrow_mut()[process as usize] = 0;
                 Some(true)
@@ -581,10 +581,10 @@ impl Machine {
         self.streak.set(0);
         self.vain.set(0);
         self.polls.set(self.polls.get() + 1);
+        self.poll.set(self.polls.get());
         // Left by a poll whose process went on and parked elsewhere.
         self.put_aside.set(None);
         self.process.set(next.process);
-        here::set_lagging(self.was_lagging(next.process));
         self.of_scope.set(cell::is_of_scope(next.task.0));
         self.choices.borrow_mut().mix(u64::from(next.process) + 1);
         let watched = self.is_shown(next.process).then(|| {
@@ -601,7 +601,6 @@ impl Machine {
             read
         });
         let outcome = self.timed(next);
-        here::set_lagging(false);
         match outcome {
             Step::Again => {
                 let again = Ready {
@@ -633,7 +632,6 @@ impl Machine {
             Step::Ended => {
                 self.put_aside.set(None);
                 // Another process may get its number.
-                self.was_lagging(next.process);
                 if let Some(poll) = self.interrupted.borrow_mut().get_mut(next.process as usize) {
                     *poll = 0;
                 }

@@ -39,7 +39,6 @@ use crate::observe::hooks::{self, Hooks};
 use crate::process::exit::{Exit, ExitKind, Fault, IntoOutcome, contain};
 use crate::scheduler::Scheduler;
 use crate::scope::{Own, ScopeInner};
-use crate::sim::here;
 use crate::supervise::Lineage;
 use crate::sync::{AtomicU32, Guard, Ordering, UnsafeCell, prefetch};
 use crate::system::SystemInner;
@@ -547,9 +546,7 @@ pub(crate) fn step_simulated(header: NonNull<Header>) -> Step {
 fn step_with<const BUDGET: u32>(header: NonNull<Header>, scheduler: &Scheduler) -> Step {
     // SAFETY: a queued task is not done, so it holds its life reference until `finish` below.
     let task = unsafe { header.as_ref() };
-    // Who is killed in the middle of a step comes to its end before.
-    let ends_step = BUDGET == 0 && here::is_lagging();
-    if !task.state.may_poll() && !ends_step {
+    if !task.state.may_poll() {
         return drop_killed(header);
     }
     hooks::tell(Hooks::POLL, task, None);

@@ -280,7 +280,13 @@ fn charge_wait(task: &Header, now: u32) {
 fn charge_wait_slow(task: &Header, now: u32, since: u32, kind: WaitKind) {
     let line = &task.slot().line;
     // ORDERING: see `registry::Line`.
-    let ready = task.ready_ms().clamp(since, now);
+    // Times wrap around after 49 days, and clocks of workers differ: who was woken before it parked, or later than now, was so then.
+    let waited = now.wrapping_sub(since);
+    let until_ready = task.ready_ms().wrapping_sub(since);
+    let until_ready = match until_ready.cast_signed() < 0 {
+        true => 0,
+        false => until_ready.min(waited),
+    };
     let class = match kind {
         WaitKind::Recv | WaitKind::Select | WaitKind::Stopping => &line.idle_ms,
         WaitKind::Send => &line.pushed_ms,
@@ -292,8 +298,8 @@ fn charge_wait_slow(task: &Header, now: u32, since: u32, kind: WaitKind) {
         | WaitKind::Name
         | WaitKind::Caller => &line.extern_ms,
     };
-    add(class, ready - since);
-    add(&line.ready_wait_ms, now - ready);
+    add(class, until_ready);
+    add(&line.ready_wait_ms, waited - until_ready);
 }
 
 /// A reference to the task that a wait of ours will hold. Free of charge if that task is the one that this thread polls.
@@ -437,18 +443,45 @@ fn spent(
     Poll::Pending
 }
 
-/// In a simulation, after an operation that had not to wait: whether the process goes on later. It may be in others of its own
-/// meanwhile, and would go on with those; so only one that waits for nothing else may be interrupted there.
-pub(crate) fn lags(cx: &Context<'_>) -> bool {
-    if !here::is_here() {
-        return false;
+/// In a simulation, after an operation that had not to wait: others may run before the process goes on.
+#[inline]
+pub(crate) fn lags() {
+    if here::is_here() {
+        with_task(|task| task.into_iter().for_each(here::lags));
     }
-    let waits_for_more = CURRENT.with(|current| current.said.get().noted() > 0);
-    let lags = !waits_for_more && with_task(|task| task.is_some_and(here::lags));
-    if lags {
-        cx.waker().wake_by_ref();
-    }
-    lags
+}
+
+/// Lets others run in the middle of a step of the current process, and puts everything back that says what this thread does.
+pub(crate) fn aside(others: impl FnOnce()) {
+    let deferred = DEFERRED.with(RefCell::take);
+    let kept = CURRENT.with(|current| {
+        (
+            (current.registered.get(), current.budget.get()),
+            (current.said.get(), current.waits.each_ref().map(Cell::get)),
+            (current.object.get(), current.edge.get()),
+            (current.flags.get(), current.monitors.get()),
+            (current.deferred.take(), current.undelivered.take()),
+            (current.coarse_ms.get(), current.deadline.take()),
+        )
+    });
+    others();
+    let ((registered, budget), (said, waits), wait, (flags, monitors), marks, times) = kept;
+    CURRENT.with(|current| {
+        current.registered.set(registered);
+        current.budget.set(budget);
+        current.said.set(said);
+        let cells = current.waits.iter().zip(waits);
+        cells.for_each(|(cell, wait)| cell.set(wait));
+        current.object.set(wait.0);
+        current.edge.set(wait.1);
+        current.flags.set(flags);
+        current.monitors.set(monitors);
+        current.deferred.set(marks.0);
+        current.undelivered.set(marks.1);
+        current.coarse_ms.set(times.0);
+        current.deadline.set(times.1);
+    });
+    DEFERRED.with(|list| list.borrow_mut().extend(deferred));
 }
 
 /// The process that this thread polls.

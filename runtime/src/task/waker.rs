@@ -221,11 +221,6 @@ impl WakerPlace {
         Self(waker.map_addr(|address| address | BOXED))
     }
 
-    /// Without a waker.
-    pub(crate) const fn empty() -> Self {
-        Self(ptr::null_mut())
-    }
-
     /// Takes the waker out, if there is one.
     #[inline]
     pub(crate) fn take(&mut self) -> Option<TaskWaker> {

@@ -166,10 +166,6 @@ impl Sleep {
     pub(crate) fn poll_sleep(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         // SAFETY: nothing is moved out; `entry` keeps its place.
         let this = unsafe { self.get_unchecked_mut() };
-        if here::is_lagging() {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
         match this.state {
             State::Done => return Poll::Ready(()),
             State::Yielding => {
