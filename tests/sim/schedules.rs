@@ -320,7 +320,7 @@ fn a_livelock_ends_at_the_limit_of_steps() {
     let failure = failure.expect_err("it never ends");
     assert_eq!(
         failure.reason.to_string(),
-        "the run did not end within 5000 steps, and for the last 5000 of them time stood still at 0ns: a livelock, or set `max_steps` higher"
+        "the run did not end within 5000 steps, and for the last 5000 of them time stood still at 0ns: a livelock, or set `max_steps` higher; who looks in a loop for what a timer does must `sleep` in between, because time moves only when nobody can run"
     );
 }
 

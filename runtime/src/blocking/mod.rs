@@ -1,6 +1,6 @@
 //! Code that blocks its thread: [`blocking`] runs it on threads of its own, and plain threads may wait for operations.
 //!
-//! The threads are those of [`threads`]: here is what a job and its process know of each other.
+//! The threads have a file of their own (`threads.rs`): here is what a job and its process know of each other.
 //!
 //! While the scope of a process stops, its job says what the thread waits for (`Post`), and the process says the same of
 //! itself; so a stop sees a blocking process as it sees any other.

@@ -323,7 +323,7 @@ impl ScopeInner {
     }
 
     /// Waits for the last child.
-    pub(super) fn ended(&self) -> Ended<'_> {
+    pub(crate) fn ended(&self) -> Ended<'_> {
         Ended::of(self)
     }
 

@@ -415,7 +415,7 @@ fn too_long(f: &mut fmt::Formatter<'_>, steps: u64, standing: u64, now: Duration
     match standing.saturating_mul(2) >= steps {
         true => write!(
             f,
-            "and for the last {standing} of them time stood still at {now:?}: a livelock, or set `max_steps` higher"
+            "and for the last {standing} of them time stood still at {now:?}: a livelock, or set `max_steps` higher; who looks in a loop for what a timer does must `sleep` in between, because time moves only when nobody can run"
         ),
         false => write!(
             f,

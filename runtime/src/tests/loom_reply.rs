@@ -125,7 +125,8 @@ fn a_message_that_is_dropped_ends_the_call() {
 /// Whether the caller of a call is known to have gone, and nobody else holds what says so.
 fn is_marked(presence: Arc<Presence>) -> bool {
     let shares = Arc::strong_count(&presence);
-    let polled = pin!(CallerGone::of(Some(presence))).poll(&mut Context::from_waker(Waker::noop()));
+    let polled =
+        pin!(CallerGone::of(Some(presence), 0)).poll(&mut Context::from_waker(Waker::noop()));
     shares == 1 && polled.is_ready()
 }
 
@@ -137,7 +138,7 @@ fn who_watches_is_woken_when_the_caller_leaves() {
         let (question, mut slot) = asked(&waker());
         let server = thread::spawn(move || {
             let presence = slot.watch(None).unwrap();
-            block_on(CallerGone::of(Some(Arc::clone(&presence))));
+            block_on(CallerGone::of(Some(Arc::clone(&presence)), 0));
             assert!(slot.abandoned());
             slot.answer(Ok(value));
             presence
