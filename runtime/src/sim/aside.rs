@@ -96,7 +96,7 @@ impl Machine {
         let (streak, vain, poll) = (self.streak.get(), self.vain.get(), self.poll.get());
         let (of_scope, put_aside) = (self.of_scope.get(), self.put_aside.take());
         self.others_run.set(true);
-        current::aside(|| self.let_others_run());
+        current::run_others(|| self.let_others_run());
         self.others_run.set(false);
         self.process.set(process);
         self.streak.set(streak);

@@ -35,6 +35,8 @@ pub(crate) use crate::task::flags::{
     told_of,
 };
 
+pub(crate) use crate::task::interlude::{lags, run_others};
+
 pub(crate) use crate::task::noting::{
     Waits, is_refused, keeps_timers, last_is_over, monitoring, monitors, noted, placed, refusal,
     wait_in_words, wait_no_more, waits_as, waits_between, waits_for_any, waits_for_more,
@@ -53,8 +55,8 @@ pub(super) struct Current {
     /// The process that this thread runs a blocking job of.
     attached: Cell<*const Header>,
     /// Waits and references that were registered in this poll and not yet published in the task's state word, in its units.
-    registered: Cell<i64>,
-    budget: Cell<u32>,
+    pub(super) registered: Cell<i64>,
+    pub(super) budget: Cell<u32>,
     /// What this poll has said of its waits, and the first of them.
     pub(super) said: Cell<Said>,
     pub(super) waits: [Cell<Noted>; waits::MOST],
@@ -65,12 +67,12 @@ pub(super) struct Current {
     /// Counts the waits of this thread that were noted by monitors.
     pub(super) monitors: Cell<u32>,
     /// Something is to be done when the step has ended.
-    deferred: Cell<bool>,
-    coarse_ms: Cell<u32>,
+    pub(super) deferred: Cell<bool>,
+    pub(super) coarse_ms: Cell<u32>,
     /// Messages are dropped here that nobody has received.
-    undelivered: Cell<bool>,
+    pub(super) undelivered: Cell<bool>,
     /// When the message that is being handled must have been handled.
-    deadline: Cell<Option<Instant>>,
+    pub(super) deadline: Cell<Option<Instant>>,
     /// Where the last panic of this thread came from, and the step that it was in.
     panicked_at: Cell<Option<(PanicSite, Step)>>,
 }
@@ -88,10 +90,10 @@ pub(crate) struct PanicSite {
 type Step = (u64, u64);
 
 /// What is to be done after the step; apart from the rest, because it needs a destructor.
-type Deferred = RefCell<Vec<Box<dyn FnOnce()>>>;
+pub(super) type Deferred = RefCell<Vec<Box<dyn FnOnce()>>>;
 
 thread_local! {
-    static DEFERRED: Deferred = const { RefCell::new(Vec::new()) };
+    pub(super) static DEFERRED: Deferred = const { RefCell::new(Vec::new()) };
 }
 
 thread_local! {
@@ -441,47 +443,6 @@ fn spent(
     }
     cx.waker().wake_by_ref();
     Poll::Pending
-}
-
-/// In a simulation, after an operation that had not to wait: others may run before the process goes on.
-#[inline]
-pub(crate) fn lags() {
-    if here::is_here() {
-        with_task(|task| task.into_iter().for_each(here::lags));
-    }
-}
-
-/// Lets others run in the middle of a step of the current process, and puts everything back that says what this thread does.
-pub(crate) fn aside(others: impl FnOnce()) {
-    let deferred = DEFERRED.with(RefCell::take);
-    let kept = CURRENT.with(|current| {
-        (
-            (current.registered.get(), current.budget.get()),
-            (current.said.get(), current.waits.each_ref().map(Cell::get)),
-            (current.object.get(), current.edge.get()),
-            (current.flags.get(), current.monitors.get()),
-            (current.deferred.take(), current.undelivered.take()),
-            (current.coarse_ms.get(), current.deadline.take()),
-        )
-    });
-    others();
-    let ((registered, budget), (said, waits), wait, (flags, monitors), marks, times) = kept;
-    CURRENT.with(|current| {
-        current.registered.set(registered);
-        current.budget.set(budget);
-        current.said.set(said);
-        let cells = current.waits.iter().zip(waits);
-        cells.for_each(|(cell, wait)| cell.set(wait));
-        current.object.set(wait.0);
-        current.edge.set(wait.1);
-        current.flags.set(flags);
-        current.monitors.set(monitors);
-        current.deferred.set(marks.0);
-        current.undelivered.set(marks.1);
-        current.coarse_ms.set(times.0);
-        current.deadline.set(times.1);
-    });
-    DEFERRED.with(|list| list.borrow_mut().extend(deferred));
 }
 
 /// The process that this thread polls.

@@ -10,6 +10,7 @@ pub(crate) mod current;
 pub(crate) mod ending;
 pub(crate) mod flags;
 pub(crate) mod id;
+mod interlude;
 mod join;
 pub(crate) mod memory;
 mod noting;
