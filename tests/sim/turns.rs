@@ -7,23 +7,9 @@ use roundrock::prelude::*;
 use roundrock::sim::{Faults, Reason, Simulation, Strategy};
 use roundrock_tests::yield_now;
 
-const STRATEGIES: [Strategy; 6] = [
-    Strategy::Baseline,
-    Strategy::Random,
-    Strategy::Pct,
-    Strategy::Holds,
-    Strategy::Pos,
-    Strategy::Urw,
-];
-
 /// Runs a body with every strategy; it must pass.
 fn passes<F: Future<Output = Result<()>> + Send + 'static>(body: impl Fn(Sim) -> F) {
-    for strategy in STRATEGIES {
-        let search = Simulation::new("turns").seeds(50).strategy(strategy);
-        if let Err(failure) = search.max_steps(30_000).run(&body) {
-            panic!("{strategy:?}: {failure}");
-        }
-    }
+    crate::passes(50, body);
 }
 
 #[test]

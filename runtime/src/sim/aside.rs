@@ -3,7 +3,7 @@
 //!
 //! **Invariants**
 //! - Who is put aside is in one list, and in no other: it comes back when its moment has come, or when all others wait.
-//! - Nobody is held back for longer than [`LONGEST_HOLDS`] steps of others: they may wait in a loop for what it does next.
+//! - Nobody is held back for longer than [`LONGEST_HOLD`] steps of others: they may wait in a loop for what it does next.
 
 use std::time::Duration;
 
@@ -14,8 +14,11 @@ use crate::sim::reason::Reason;
 use crate::task::cell::{self, Header};
 use crate::task::current;
 
-/// After so many steps of others a process is not held back any more, before an operation and after one.
-const LONGEST_HOLDS: (u64, u64) = (500, 100);
+/// After so many steps of others a process is not held back any more.
+const LONGEST_HOLD: u64 = 500;
+
+/// So many steps others make at most in the middle of one.
+const LONGEST_LAG: u64 = 100;
 
 /// What could run, and does not before a moment.
 pub(crate) struct Resting {
@@ -38,23 +41,15 @@ impl Resting {
 pub(super) enum Aside {
     /// It rests until a moment.
     Until(u64),
-    /// It runs when all others wait, or when they have made so many steps.
-    Held(u64),
-}
-
-/// A process that is held back.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Held {
-    ready: Ready,
-    /// The most steps of others.
-    most: u64,
+    /// It runs when all others wait.
+    Held,
 }
 
 impl Machine {
     /// Holds the running process back until all others wait.
     pub(super) fn hold(&self, process: u32, what: impl FnOnce() -> String) {
         self.interrupt(process);
-        self.put_aside.set(Some(Aside::Held(LONGEST_HOLDS.0)));
+        self.put_aside.set(Some(Aside::Held));
         self.happens(process, || {
             format!("is held back until all others wait, before: {}", what())
         });
@@ -63,13 +58,7 @@ impl Machine {
     /// Holds a process back whose turn it is, until all others wait.
     pub(super) fn hold_before_its_turn(&self, next: Ready) {
         let has_run = cell::slot_of_queued(next.task.0).has_run();
-        self.keep_back(
-            Ready {
-                since: self.steps.get(),
-                ..next
-            },
-            LONGEST_HOLDS.0,
-        );
+        self.keep_back(next);
         self.happens(next.process, || {
             let what = if has_run { "goes on" } else { "starts" };
             format!("is held back until all others wait, before it {what}")
@@ -108,17 +97,8 @@ impl Machine {
     }
 
     fn let_others_run(&self) {
-        let until = self.steps.get() + LONGEST_HOLDS.1;
-        while !self.is_broken() && self.steps.get() < until {
-            match self.turn() {
-                Turn::Process(next) => self.step(next),
-                Turn::Job(job) => self.run_job(job),
-                Turn::Timer => {
-                    self.fire_what_is_due();
-                }
-                Turn::Nobody => return,
-            }
-        }
+        let until = self.steps.get() + LONGEST_LAG;
+        while !self.is_broken() && self.steps.get() < until && self.take_turn() {}
         // Who was chosen to be next is so no more: the process that goes on may choose again.
         match self.next.take() {
             Some(Turn::Process(next)) => self.ready.borrow_mut().push_front(next),
@@ -203,25 +183,24 @@ impl Machine {
         self.now().saturating_add(rest.as_nanos() as u64)
     }
 
-    /// Keeps a process back that could run again.
-    pub(super) fn keep_back(&self, ready: Ready, most: u64) {
-        self.held.borrow_mut().push_back(Held { ready, most });
+    /// Keeps a process back that could run.
+    pub(super) fn keep_back(&self, ready: Ready) {
+        self.held.borrow_mut().push_back(Ready {
+            since: self.steps.get(),
+            ..ready
+        });
     }
 
     /// Lets one of those run again that are held back.
     fn release(&self) -> bool {
-        let held = self.held.borrow_mut().pop_front();
-        if let Some(held) = held {
-            self.runs_again(held);
-        }
-        held.is_some()
-    }
-
-    fn runs_again(&self, held: Held) {
+        let Some(held) = self.held.borrow_mut().pop_front() else {
+            return false;
+        };
         self.ready.borrow_mut().push_back(Ready {
             since: self.steps.get(),
-            ..held.ready
+            ..held
         });
+        true
     }
 
     /// Lets those run again whose rest is over, or else one that is held back. True if there were some.
@@ -277,19 +256,14 @@ impl Machine {
 
     /// Lets one run again that was held back for long.
     pub(super) fn release_the_oldest(&self) {
-        let now = self.steps.get();
-        let mut all = self.held.borrow_mut();
-        let place = all
-            .iter()
-            .position(|held| held.ready.since + held.most < now);
-        let Some(held) = place.and_then(|place| all.remove(place)) else {
-            return;
-        };
-        drop(all);
-        self.runs_again(held);
-        self.happens(held.ready.process, || {
-            let most = held.most;
-            format!("is not held back any more: the others have made {most} steps")
-        });
+        let held = self.held.borrow().front().copied();
+        if let Some(held) = held
+            && held.since + LONGEST_HOLD < self.steps.get()
+        {
+            self.release();
+            self.happens(held.process, || {
+                format!("is not held back any more: the others have made {LONGEST_HOLD} steps")
+            });
+        }
     }
 }

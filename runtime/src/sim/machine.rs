@@ -15,7 +15,7 @@ use crate::blocking::Job;
 use crate::scheduler::Scheduler;
 use crate::scheduler::queue::Runnable;
 use crate::scheduler::worker;
-use crate::sim::aside::{Aside, Held, Resting};
+use crate::sim::aside::{Aside, Resting};
 use crate::sim::blocked::{Progress, Stopwatch};
 use crate::sim::events::{Events, name_of, operation};
 use crate::sim::faults::Active;
@@ -115,7 +115,7 @@ pub(crate) struct Machine {
     /// Where the running process goes when it is queued again, if not among those that can run.
     pub(super) put_aside: Cell<Option<Aside>>,
     /// Processes that run when all others wait, one after the other.
-    pub(super) held: RefCell<VecDeque<Held>>,
+    pub(super) held: RefCell<VecDeque<Ready>>,
     /// The run is being taken down: nothing is chosen any more.
     pub(crate) ending: Cell<bool>,
     /// Those who wait for everything to settle, and those who wait for time to move.
@@ -404,7 +404,7 @@ impl Machine {
     }
 
     /// Chooses what runs next.
-    pub(crate) fn turn(&self) -> Turn {
+    fn turn(&self) -> Turn {
         loop {
             let mut turn = self.next.take().unwrap_or_else(|| self.choose());
             let (process, rested) = match &mut turn {
@@ -575,6 +575,19 @@ impl Machine {
         outcome
     }
 
+    /// Lets somebody have a turn; false if nobody can.
+    pub(super) fn take_turn(&self) -> bool {
+        match self.turn() {
+            Turn::Process(next) => self.step(next),
+            Turn::Job(job) => self.run_job(job),
+            Turn::Timer => {
+                self.fire_what_is_due();
+            }
+            Turn::Nobody => return false,
+        }
+        true
+    }
+
     /// Lets a process run until it waits, ends, or is interrupted.
     pub(crate) fn step(&self, next: Ready) {
         self.step_begins();
@@ -609,7 +622,7 @@ impl Machine {
                     ..next
                 };
                 match self.put_aside.take() {
-                    Some(Aside::Held(most)) => self.keep_back(again, most),
+                    Some(Aside::Held) => self.keep_back(again),
                     Some(Aside::Until(until)) => self.resting.borrow_mut().push(Resting {
                         until,
                         what: Turn::Process(again),
@@ -647,7 +660,7 @@ impl Machine {
     }
 
     /// Lets a job run to its end.
-    pub(crate) fn run_job(&self, Pending { job, process, .. }: Pending) {
+    fn run_job(&self, Pending { job, process, .. }: Pending) {
         self.step_begins();
         self.happens(process, || "its job that blocks runs".to_owned());
         self.progress.job_begins();

@@ -25,7 +25,7 @@ use crate::sim::blocked::{Progress, Timing};
 use crate::sim::faults::Faults;
 use crate::sim::handle::{Body, Sim, now_or_never};
 use crate::sim::here;
-use crate::sim::machine::{Machine, Turn};
+use crate::sim::machine::Machine;
 use crate::sim::quiet;
 use crate::sim::reason::Reason;
 use crate::sim::strategy::Plan;
@@ -382,13 +382,8 @@ impl Run<'_> {
 
     /// One turn of somebody, or what happens when nobody can run.
     fn go_on(&self) {
-        match self.machine.turn() {
-            Turn::Process(next) => self.machine.step(next),
-            Turn::Job(job) => self.machine.run_job(job),
-            Turn::Timer => {
-                self.machine.fire_what_is_due();
-            }
-            Turn::Nobody => self.idle(),
+        if !self.machine.take_turn() {
+            self.idle();
         }
     }
 
@@ -523,22 +518,16 @@ impl Run<'_> {
                     machine.fire_what_is_due();
                 }
             }
-            match machine.turn() {
-                Turn::Process(next) => machine.step(next),
-                Turn::Job(job) => machine.run_job(job),
-                Turn::Timer => {
-                    machine.fire_what_is_due();
-                }
-                Turn::Nobody => {
-                    let root = machine.take_root();
-                    let moved = root.is_some() || machine.end_rests() || machine.fire_what_is_due();
-                    root.into_iter().for_each(|root| machine.step(root));
-                    match self.next_moment() {
-                        _ if moved => {}
-                        Some(nanos) if !self.whole.task().state.is_done() => self.move_time(nanos),
-                        _ => return,
-                    }
-                }
+            if machine.take_turn() {
+                continue;
+            }
+            let root = machine.take_root();
+            let moved = root.is_some() || machine.end_rests() || machine.fire_what_is_due();
+            root.into_iter().for_each(|root| machine.step(root));
+            match self.next_moment() {
+                _ if moved => {}
+                Some(nanos) if !self.whole.task().state.is_done() => self.move_time(nanos),
+                _ => return,
             }
         }
     }
