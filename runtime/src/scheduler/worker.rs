@@ -123,14 +123,20 @@ impl Remote {
         !self.thief.is_empty() && !self.company.is_alone()
     }
 
+    /// Whether there is one in the run-next slot. By the owner only.
+    #[inline]
+    fn has_next(&self) -> bool {
+        // ORDERING: Relaxed: only the owner stores tasks, and null is final until it does.
+        !self.next.task.load(Ordering::Relaxed).is_null()
+    }
+
     /// Takes the task in the run-next slot. By the owner only, between two steps.
     #[inline]
     pub(crate) fn take_next(&self) -> Option<Runnable> {
-        let Next { task, contested } = &*self.next;
-        // ORDERING: Relaxed: only the owner stores tasks, and null is final until it does.
-        if task.load(Ordering::Relaxed).is_null() {
+        if !self.has_next() {
             return None;
         }
+        let Next { task, contested } = &*self.next;
         // Between the end of the last step in `steps`, and the look at what the monitor does: see `rob`.
         light_fence();
         // ORDERING: Acquire pairs with the Release in `rob`: what that took is seen to be gone.
@@ -392,6 +398,12 @@ impl Worker {
         worker.random.set(SIMULATED);
         worker.free_slots().once = true;
         worker
+    }
+
+    /// Whether [`take_ready`](Self::take_ready) has one.
+    #[inline]
+    pub(crate) fn has_ready(&self) -> bool {
+        !self.local.is_empty() || self.remote().has_next()
     }
 
     /// A task that became ready on this thread since this was asked last, in the order of their wakes.

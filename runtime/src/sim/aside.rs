@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use crate::sim::events::name_of;
 use crate::sim::faults::Active;
-use crate::sim::machine::{Machine, Ready, Turn};
+use crate::sim::machine::Machine;
+use crate::sim::ready::{Ready, Turn};
 use crate::sim::reason::Reason;
 use crate::task::cell::{self, Header};
 use crate::task::current;
@@ -83,7 +84,7 @@ impl Machine {
             "is held back until all others wait, after it".to_owned()
         });
         let (streak, vain, poll) = (self.streak.get(), self.vain.get(), self.poll.get());
-        let (of_scope, put_aside) = (self.of_scope.get(), self.put_aside.take());
+        let put_aside = self.put_aside.take();
         self.others_run.set(true);
         current::run_others(|| self.let_others_run());
         self.others_run.set(false);
@@ -91,7 +92,6 @@ impl Machine {
         self.streak.set(streak);
         self.vain.set(vain);
         self.poll.set(poll);
-        self.of_scope.set(of_scope);
         self.put_aside.set(put_aside);
         self.progress.step_begins(process);
     }
@@ -130,7 +130,7 @@ impl Machine {
 
     /// Whether a process panics before what it is about to do.
     pub(super) fn panics(&self, task: &Header, what: impl FnOnce() -> String) -> bool {
-        let may = !self.ending.get() && !self.is_broken();
+        let may = self.faulty.get() && !self.ending.get() && !self.is_broken();
         let throws = may && self.throws(task);
         if throws {
             self.happens(task.slot().id().index(), || {
@@ -229,6 +229,7 @@ impl Machine {
     /// rested.
     pub(crate) fn end_faults(&self) -> bool {
         *self.faults.borrow_mut() = Active::default();
+        self.faulty.set(false);
         let mut resting = self.resting.borrow_mut();
         for rest in &mut *resting {
             rest.until = 0;

@@ -152,6 +152,11 @@ impl Active {
         Self { faults, thrown: 0 }
     }
 
+    /// Whether this run may have any.
+    pub(crate) fn are_any(&self) -> bool {
+        self.faults != Faults::none()
+    }
+
     /// Which faults this run may have, in words.
     pub(crate) fn in_words(&self) -> String {
         let names: Vec<_> = self.faults.some().map(|(name, _)| name).collect();

@@ -200,11 +200,16 @@ fn number(label: Label, n: u32) -> u32 {
     })
 }
 
+/// Whether a process of the test's runs now, and not its body, nor one of the runtime's own.
+fn is_in_scope() -> bool {
+    current::with_task(|task| task.is_some_and(|task| task.scope().is_some()))
+}
+
 /// By how many nanoseconds the timer that is being registered is late.
 #[cold]
 pub(crate) fn timer_delay() -> u64 {
     with(|machine| match machine {
-        Some(machine) if !machine.ending.get() && machine.is_in_scope() => {
+        Some(machine) if !machine.ending.get() && is_in_scope() => {
             let at = machine.place();
             let faults = machine.faults.borrow();
             let delay = faults.delay(&mut machine.choices.borrow_mut(), at);

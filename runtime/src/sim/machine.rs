@@ -11,10 +11,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::blocking::Job;
 use crate::scheduler::Scheduler;
-use crate::scheduler::queue::Runnable;
-use crate::scheduler::worker;
 use crate::sim::aside::{Aside, Resting};
 use crate::sim::blocked::{Progress, Stopwatch};
 use crate::sim::events::{Events, name_of, operation};
@@ -22,6 +19,7 @@ use crate::sim::faults::Active;
 use crate::sim::here::Named;
 use crate::sim::labels::Labels;
 use crate::sim::monitor::Monitors;
+use crate::sim::ready::{Pending, Ready, Turn};
 use crate::sim::reason::Reason;
 use crate::sim::run::Keep;
 use crate::sim::tape::{Choices, HOLD, Label, Point};
@@ -36,35 +34,6 @@ const PATIENCE: u64 = 10_000;
 
 /// Draws in a run, and in one step of it, from which on the boring choice is not zero any more: see `here::user_number`.
 const ZEROS: (u64, u64) = (256, 32);
-
-/// A process that can run.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Ready {
-    pub(crate) task: Runnable,
-    /// The number of its slot.
-    pub(crate) process: u32,
-    /// The step at which it became ready.
-    pub(super) since: u64,
-    /// It has rested before this turn, and does not again.
-    pub(super) rested: bool,
-}
-
-/// A job that blocks, and that nobody has run yet.
-pub(crate) struct Pending {
-    job: Job,
-    /// Whose it is.
-    pub(super) process: u32,
-    rested: bool,
-}
-
-/// What can run next.
-pub(crate) enum Turn {
-    Process(Ready),
-    Job(Pending),
-    /// A timer that is due, while others could run too.
-    Timer,
-    Nobody,
-}
 
 /// The state of one run.
 pub(crate) struct Machine {
@@ -81,8 +50,8 @@ pub(crate) struct Machine {
     /// A process has given others a turn since a job or a timer had one.
     yielded: Cell<bool>,
     /// The task that waits for the end of the body and of the root scope: it runs when nobody else can, and is not chosen.
-    root: Cell<Option<NonNull<Header>>>,
-    root_ready: Cell<Option<Ready>>,
+    pub(super) root: Cell<Option<NonNull<Header>>>,
+    pub(super) root_ready: Cell<Option<Ready>>,
     /// The process that runs, or ran last.
     pub(super) process: Cell<u32>,
     pub(crate) steps: Cell<u64>,
@@ -109,8 +78,6 @@ pub(crate) struct Machine {
     pub(super) interrupted: RefCell<Vec<u64>>,
     /// In the middle of a step others run.
     pub(super) others_run: Cell<bool>,
-    /// The process that runs belongs to a scope: it is not the body, nor of the runtime's own.
-    pub(super) of_scope: Cell<bool>,
     pub(super) in_job: Cell<bool>,
     /// Where the running process goes when it is queued again, if not among those that can run.
     pub(super) put_aside: Cell<Option<Aside>>,
@@ -123,6 +90,8 @@ pub(crate) struct Machine {
     pub(crate) timed: RefCell<Vec<TaskWaker>>,
     pub(crate) monitors: RefCell<Monitors>,
     pub(crate) faults: RefCell<Active>,
+    /// Something may go wrong in this run. Apart, because it is asked at each point.
+    pub(super) faulty: Cell<bool>,
     pub(crate) broken: RefCell<Option<Reason>>,
     /// The error that the body returned.
     pub(super) body_error: RefCell<Option<Reason>>,
@@ -132,8 +101,8 @@ pub(crate) struct Machine {
     pub(super) values: RefCell<Values>,
     /// The names that keep senders.
     pub(super) names: RefCell<Vec<Named>>,
-    /// All that is of interest was recorded.
-    pub(super) shown: Cell<bool>,
+    /// What happens is noted: not all that is of interest was. Apart, because it is asked at each point.
+    pub(super) recording: Cell<bool>,
     pub(crate) seed: Option<u64>,
     pub(super) progress: Arc<Progress>,
     /// In a run that is made to find out which step blocks.
@@ -185,7 +154,6 @@ impl Machine {
             poll: Cell::new(0),
             interrupted: RefCell::default(),
             others_run: Cell::new(false),
-            of_scope: Cell::new(false),
             in_job: Cell::new(false),
             put_aside: Cell::new(None),
             held: RefCell::default(),
@@ -193,6 +161,7 @@ impl Machine {
             settling: RefCell::default(),
             timed: RefCell::default(),
             monitors: RefCell::default(),
+            faulty: Cell::new(faults.are_any()),
             faults: RefCell::new(faults),
             broken: RefCell::new(None),
             body_error: RefCell::new(None),
@@ -200,17 +169,12 @@ impl Machine {
             labels: RefCell::default(),
             values: RefCell::default(),
             names: RefCell::default(),
-            shown: Cell::new(false),
+            recording: Cell::new(keep.events),
             seed,
             progress,
             stopwatch: RefCell::new(keep.times.map(Stopwatch::new)),
             quiet: !keep.panics,
         }
-    }
-
-    /// Whether a process of the test's runs now, and not its body.
-    pub(super) fn is_in_scope(&self) -> bool {
-        self.of_scope.get()
     }
 
     /// The process that runs, and the step: what a choice is noted with.
@@ -240,13 +204,6 @@ impl Machine {
         }
     }
 
-    /// Whether a process or a job waits for its turn.
-    pub(super) fn somebody_can_run(&self) -> bool {
-        let mut ready = self.ready.borrow_mut();
-        self.collect(&mut ready);
-        !ready.is_empty() || !self.jobs.borrow().is_empty()
-    }
-
     /// Whether the body has returned an error.
     pub(super) fn has_returned_an_error(&self) -> bool {
         self.body_error.borrow().is_some()
@@ -256,22 +213,18 @@ impl Machine {
         self.broken.borrow().is_some()
     }
 
-    /// Takes in a job, to be run at some later step.
-    pub(super) fn take_job(&self, job: Job) {
-        let process = self.process.get();
-        self.jobs.borrow_mut().push_back(Pending {
-            job,
-            process,
-            rested: false,
-        });
-    }
-
+    #[inline]
     fn step_begins(&self) {
         let steps = self.steps.get() + 1;
         self.steps.set(steps);
         if steps > self.max_steps {
-            self.break_off(|| self.too_long());
+            self.ends_too_long();
         }
+    }
+
+    #[cold]
+    fn ends_too_long(&self) {
+        self.break_off(|| self.too_long());
     }
 
     /// The reason of a run that has used up its steps.
@@ -289,28 +242,6 @@ impl Machine {
         self.scheduler.clock.set(nanos);
         self.moved_at.set(self.steps.get());
         self.choices.borrow_mut().mix(nanos);
-    }
-
-    /// Takes in what has become ready.
-    fn collect(&self, ready: &mut VecDeque<Ready>) {
-        worker::with(|worker| {
-            let Some(worker) = worker else { return };
-            while let Some(task) = worker.take_ready() {
-                let process = cell::slot_of_queued(task.0).id().index();
-                let since = self.steps.get();
-                let next = Ready {
-                    task,
-                    process,
-                    since,
-                    rested: false,
-                };
-                if self.root.get() == Some(task.0) {
-                    self.root_ready.set(Some(next));
-                } else {
-                    ready.push_back(next);
-                }
-            }
-        });
     }
 
     /// Whether a process goes on at a point, where nothing is to be chosen.
@@ -347,14 +278,14 @@ impl Machine {
         }
         let what = || operation(&self.scheduler, process, kind, object, about);
         self.step_begins();
-        if self.panics(task, what) {
-            return (false, true);
-        }
-        if matches!(kind, WaitKind::Recv | WaitKind::Select)
-            && task.scope().is_some()
-            && self.stalls(process)
-        {
-            return (false, false);
+        if self.faulty.get() {
+            if self.panics(task, what) {
+                return (false, true);
+            }
+            let receives = matches!(kind, WaitKind::Recv | WaitKind::Select);
+            if receives && task.scope().is_some() && self.stalls(process) {
+                return (false, false);
+            }
         }
         let mut ready = self.ready.borrow_mut();
         self.collect(&mut ready);
@@ -407,6 +338,9 @@ impl Machine {
     fn turn(&self) -> Turn {
         loop {
             let mut turn = self.next.take().unwrap_or_else(|| self.choose());
+            if !self.faulty.get() {
+                return turn;
+            }
             let (process, rested) = match &mut turn {
                 Turn::Process(next) if cell::is_of_scope(next.task.0) => {
                     (Some(next.process), &mut next.rested)
@@ -543,16 +477,6 @@ impl Machine {
         true
     }
 
-    /// Says which task is the root.
-    pub(crate) fn set_root(&self, root: NonNull<Header>) {
-        self.root.set(Some(root));
-    }
-
-    /// The root, if it can run.
-    pub(crate) fn take_root(&self) -> Option<Ready> {
-        self.root_ready.take()
-    }
-
     /// Makes the step itself, and ends a run that looks for steps that block when it has found one.
     fn timed(&self, next: Ready) -> Step {
         self.progress.step_begins(next.process);
@@ -598,7 +522,6 @@ impl Machine {
         // Left by a poll whose process went on and parked elsewhere.
         self.put_aside.set(None);
         self.process.set(next.process);
-        self.of_scope.set(cell::is_of_scope(next.task.0));
         self.choices.borrow_mut().mix(u64::from(next.process) + 1);
         let watched = self.is_shown(next.process).then(|| {
             let slot = cell::slot_of_queued(next.task.0);
@@ -667,24 +590,5 @@ impl Machine {
         self.in_job.set(true);
         job();
         self.in_job.set(false);
-    }
-
-    /// Whether another thread has woken a process: the process, if so.
-    pub(crate) fn woken_from_outside(&self) -> Option<String> {
-        if self.scheduler.injector.is_empty() {
-            return None;
-        }
-        let local = crate::scheduler::queue::Local::new().0;
-        let task = self.scheduler.injector.steal(&local)?;
-        let slot = cell::slot_of_queued(task.0);
-        let name = format!("{}#{}", slot.origin().name, slot.id().index());
-        // The run is over; the process must still come to its end.
-        self.ready.borrow_mut().push_back(Ready {
-            task,
-            process: slot.id().index(),
-            since: 0,
-            rested: false,
-        });
-        Some(name)
     }
 }

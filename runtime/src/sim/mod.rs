@@ -32,7 +32,7 @@
 //!
 //! # Reading order
 //!
-//! `tape` (choices), `strategy` (how they are made), `machine` (one step), `aside` (who could run and does not), `here` (what the runtime asks), `record` (what is noted
+//! `tape` (choices), `strategy` (how they are made), `machine` (one step), `ready` (who can run), `aside` (who could run and does not), `here` (what the runtime asks), `record` (what is noted
 //! of it; `told` for what does not wait; `labels` and `rounds` make it shorter), `values` (messages in words), `run` (one run), `quiet` (what is known when nothing can run), `search` (many runs; `alike` compares two),
 //! `blocked` and `calls` (code that blocks; `beside` is their thread), `shrink`, `report`; and for users `handle`, `probe`, `model`, `monitor`, `faults`.
 
@@ -53,6 +53,7 @@ mod monitor;
 mod pos;
 mod probe;
 mod quiet;
+mod ready;
 mod reason;
 mod record;
 mod report;

@@ -11,18 +11,25 @@ use crate::sync::Ordering;
 use crate::task::registry::{Slot, WaitKind};
 
 impl Machine {
+    #[inline]
     pub(crate) fn is_recording(&self) -> bool {
-        self.events.borrow().is_some() && !self.shown.get()
+        self.recording.get()
     }
 
     /// From now on nothing is of interest any more: the failure has happened.
     pub(crate) fn stop_recording(&self) {
-        self.shown.set(true);
+        self.recording.set(false);
     }
 
     /// Whether what a process does is of interest to the one who reads the events: it is the body, or belongs to a scope.
+    #[inline]
     pub(super) fn is_shown(&self, process: u32) -> bool {
-        self.is_recording() && !self.ending.get() && !self.is_broken() && {
+        self.is_recording() && self.is_of_interest(process)
+    }
+
+    #[cold]
+    fn is_of_interest(&self, process: u32) -> bool {
+        !self.ending.get() && !self.is_broken() && {
             let slot = self.scheduler.registry.slot(process);
             let read = slot.and_then(Slot::read);
             read.is_some_and(|(_, about, task)| task.scope().is_some() || about.name == "test")
@@ -30,10 +37,15 @@ impl Machine {
     }
 
     /// Notes something that is no operation.
+    #[inline]
     pub(crate) fn happens(&self, process: u32, what: impl FnOnce() -> String) {
-        if !self.is_shown(process) {
-            return;
+        if self.is_shown(process) {
+            self.note_what(process, what);
         }
+    }
+
+    #[cold]
+    fn note_what(&self, process: u32, what: impl FnOnce() -> String) {
         if let Some(events) = &mut *self.events.borrow_mut() {
             let name = name_of(&self.scheduler, process);
             events.note(&self.scheduler, self.steps.get(), process, name, what());
@@ -207,7 +219,15 @@ impl Machine {
         }
     }
 
+    #[inline]
     pub(super) fn parked(&self, process: u32) {
+        if self.is_recording() {
+            self.note_wait(process);
+        }
+    }
+
+    #[cold]
+    fn note_wait(&self, process: u32) {
         let slot = self.scheduler.registry.slot(process);
         let kinds = slot.map_or(0, |slot| {
             // ORDERING: Relaxed: written by this thread.
@@ -227,6 +247,7 @@ impl Machine {
         }
     }
 
+    #[inline]
     pub(super) fn note(&self, process: u32, kind: WaitKind, object: u64, about: &About) {
         self.begins(process, kind, || {
             operation(&self.scheduler, process, kind, object, about)
@@ -234,10 +255,15 @@ impl Machine {
     }
 
     /// Notes an operation that waits as `kind` if it cannot complete at once.
+    #[inline]
     pub(super) fn begins(&self, process: u32, kind: WaitKind, what: impl FnOnce() -> String) {
-        if !self.is_shown(process) {
-            return;
+        if self.is_shown(process) {
+            self.note_begin(process, kind, what);
         }
+    }
+
+    #[cold]
+    fn note_begin(&self, process: u32, kind: WaitKind, what: impl FnOnce() -> String) {
         if let Some(events) = &mut *self.events.borrow_mut() {
             let name = name_of(&self.scheduler, process);
             let step = self.steps.get();
