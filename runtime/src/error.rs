@@ -54,7 +54,11 @@ impl Error {
     #[track_caller]
     pub fn new(source: impl Into<Boxed>) -> Self {
         let mut error = Self::without_site(source);
-        error.site.get_or_insert(Location::caller());
+        // Given to `map_err` as a function, it is called by the standard library.
+        let site = Location::caller();
+        if error.site.is_none() && !site.file().contains("/library/core/src/") {
+            error.site = Some(site);
+        }
         error
     }
 
@@ -104,7 +108,8 @@ impl Error {
     }
 
     /// Returns where it became an error of this type: the place of the `?`, `bail!`, `ensure!`, `context(..)` or of the call that
-    /// made it. `None` for one that the runtime made.
+    /// made it. `None` for one that the runtime made, and after `.map_err(Error::new)`, whose place nobody tells; `.context(..)`
+    /// instead of it knows one.
     ///
     /// What hands it on keeps the place: another `?`, [`context`](Self::context), and a box that it was put into and taken out of.
     ///
@@ -483,4 +488,20 @@ macro_rules! ensure {
             $crate::bail!($($text)+);
         }
     };
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Boxed, Context, Error, Result};
+
+    #[test]
+    fn no_place_is_one_of_the_standard_library() {
+        let full = || Err::<(), Boxed>("full".into());
+        let mapped: Result<()> = full().map_err(Error::new);
+        assert_eq!(mapped.expect_err("it is full").location(), None);
+        let line = line!() + 1;
+        let said = full().context("writing").expect_err("it is full");
+        let place = said.location().expect("a place");
+        assert_eq!((place.file(), place.line()), (file!(), line));
+    }
 }

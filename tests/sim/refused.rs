@@ -140,3 +140,64 @@ fn a_step_that_tries_often_is_fine() {
     });
     passed.expect("nothing is wrong");
 }
+
+/// Panics when it hears that a process has ended.
+struct Fragile;
+
+impl tracing::Subscriber for Fragile {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target() == "roundrock::process"
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        assert!(
+            event.fields().all(|field| field.name() != "reason"),
+            "the log is full"
+        );
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+/// What panics in a run, and in none of its processes, is told with its place: the report of a failure has no room for it.
+#[test]
+fn a_panic_outside_of_every_process_is_told() {
+    let search = Simulation::new("fragile").seeds(2);
+    let run = || {
+        search.run(|sim: Sim| async move {
+            sim.task("ends", async {}).await?;
+            roundrock::Ok(())
+        })
+    };
+    let payload = tracing::subscriber::with_default(Fragile, || {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(run))
+    });
+    let payload = payload.expect_err("the subscriber panics");
+    let text = payload.downcast_ref::<String>().expect("a text");
+    for said in [
+        "fragile: in the run with seed 0",
+        "tests/sim/refused.rs:",
+        "the log is full",
+    ] {
+        assert!(text.contains(said), "{text}");
+    }
+}
+
+/// What tokio says of itself does not name the simulation.
+#[test]
+fn what_needs_a_reactor_is_told_where_it_can_run() {
+    let search = Simulation::new("socket").seeds(2);
+    let failure = search.run(|_sim: Sim| async move {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+        drop(listener?);
+        roundrock::Ok(())
+    });
+    let text = failure.expect_err("there is no reactor").to_string();
+    for said in ["no reactor running", "#[roundrock::test(real)]"] {
+        assert!(text.contains(said), "{text}");
+    }
+}

@@ -290,6 +290,10 @@ fn same_words(one: &str, other: &str) -> bool {
     words(one) == words(other)
 }
 
+/// What to write instead of what tokio panics about.
+const NO_TOKIO: &str = "  in a simulation there are no sockets, files and timers of tokio: write Roundrock's `sleep(..)`, let the process get its bytes through \
+     a channel, or test it on threads, with `#[roundrock::test(real)]`";
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -297,7 +301,13 @@ impl fmt::Display for Reason {
                 process,
                 message,
                 site,
-            } => ended(f, process, "panicked", site.as_deref(), message),
+            } => {
+                ended(f, process, "panicked", site.as_deref(), message)?;
+                match message.contains("no reactor running") {
+                    true => write!(f, "\n\n{NO_TOKIO}"),
+                    false => Ok(()),
+                }
+            }
             Self::Failed {
                 process,
                 error,

@@ -1,9 +1,10 @@
 //! [`Simulation`]: runs a body with many seeds, and makes a report of the first run that fails.
 
+use std::any::Any;
 use std::collections::HashSet;
 use std::future::Future;
 use std::io::Write as _;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -360,6 +361,19 @@ struct Search<'a> {
     doubts: [u32; 2],
 }
 
+/// Tells of a panic that came out of a run: during runs panics are kept quiet, because those of processes are told with the failure.
+fn panicked(name: &str, seed: Option<u64>, payload: Box<dyn Any + Send>) -> ! {
+    let run = match seed {
+        Some(seed) => format!("with seed {seed}"),
+        None => "of a tape".to_owned(),
+    };
+    let fault = Fault::panic(payload);
+    panic!(
+        "{name}: in the run {run} something panicked outside of every process: a bug in Roundrock, or a subscriber of `tracing` that \
+         panics: {fault}"
+    );
+}
+
 impl Search<'_> {
     fn run(mut self) -> Result<Summary, Box<Failure>> {
         let _watchdog = Watchdog::start(&self.simulation.name, &self.progress);
@@ -468,7 +482,10 @@ impl Search<'_> {
             .take()
             .filter(Arena::reset)
             .unwrap_or_else(|| Arena::new(&simulation.name, &self.progress));
-        let outcome = arena.run(&simulation.options, choices, seed, keep, self.body);
+        let run = || arena.run(&simulation.options, choices, seed, keep, self.body);
+        // UNWIND: the arena of a run that did not come to its end is not used again.
+        let outcome = catch_unwind(AssertUnwindSafe(run))
+            .unwrap_or_else(|payload| panicked(&simulation.name, seed, payload));
         self.arena = Some(arena);
         outcome
     }
