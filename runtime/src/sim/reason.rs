@@ -290,10 +290,6 @@ fn same_words(one: &str, other: &str) -> bool {
     words(one) == words(other)
 }
 
-/// What to write instead of what tokio panics about.
-const NO_TOKIO: &str = "  in a simulation there are no sockets, files and timers of tokio: write Roundrock's `sleep(..)`, let the process get its bytes through \
-     a channel, or test it on threads, with `#[roundrock::test(real)]`";
-
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -301,13 +297,7 @@ impl fmt::Display for Reason {
                 process,
                 message,
                 site,
-            } => {
-                ended(f, process, "panicked", site.as_deref(), message)?;
-                match message.contains("no reactor running") {
-                    true => write!(f, "\n\n{NO_TOKIO}"),
-                    false => Ok(()),
-                }
-            }
+            } => panicked(f, process, site.as_deref(), message),
             Self::Failed {
                 process,
                 error,
@@ -374,6 +364,23 @@ impl fmt::Display for Reason {
 }
 
 const DEADLOCK: &str = "deadlock: the test waits, nothing can run, and no timer is armed";
+
+/// With what to write instead, where tokio panicked.
+fn panicked(
+    f: &mut fmt::Formatter<'_>,
+    process: &str,
+    site: Option<&str>,
+    message: &str,
+) -> fmt::Result {
+    ended(f, process, "panicked", site, message)?;
+    if message.contains("no reactor running") {
+        f.write_str(
+            "\n\n  in a simulation there are no sockets, files and timers of tokio: write Roundrock's `sleep(..)`, let the process \
+             get its bytes through a channel, or test it on threads, with `#[roundrock::test(real)]`",
+        )?;
+    }
+    Ok(())
+}
 
 /// How a process ended that should not have.
 fn ended(

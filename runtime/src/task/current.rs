@@ -51,9 +51,9 @@ pub(crate) const BUDGET: u32 = 128;
 const ATTACHED: u32 = 1 << 31;
 
 pub(super) struct Current {
-    task: Cell<*const Header>,
+    pub(super) task: Cell<*const Header>,
     /// The process that this thread runs a blocking job of.
-    attached: Cell<*const Header>,
+    pub(super) attached: Cell<*const Header>,
     /// Waits and references that were registered in this poll and not yet published in the task's state word, in its units.
     pub(super) registered: Cell<i64>,
     pub(super) budget: Cell<u32>,
@@ -74,7 +74,7 @@ pub(super) struct Current {
     /// When the message that is being handled must have been handled.
     pub(super) deadline: Cell<Option<Instant>>,
     /// Where the last panic of this thread came from, and the step that it was in.
-    panicked_at: Cell<Option<(PanicSite, Step)>>,
+    pub(super) panicked_at: Cell<Option<(PanicSite, Step)>>,
 }
 
 /// A source location that a panic hook saw.
