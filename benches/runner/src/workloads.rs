@@ -186,6 +186,7 @@ pub const WORKLOADS: &[Workload] = &[
         &[
             row("sim_runs", "ns/run", ns),
             row("sim_runs mix", "ns/run", mix_ns),
+            rate("sim_runs steps", "M/s", steps),
         ],
     ),
     Workload::timed(

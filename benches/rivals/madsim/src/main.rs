@@ -1,5 +1,8 @@
 //! Madsim: its runtime, which picks a random task for each poll, and tokio's channels. Built with `--cfg madsim`.
 
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::process::ExitCode;
 
 use bench_suite::counts;
@@ -17,8 +20,32 @@ async fn pass(mut input: Receiver<u64>, output: Sender<u64>) {
     }
 }
 
+thread_local! {
+    static POLLS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How often the tasks of a run are polled, each time by a choice of the scheduler's; in a run that is not measured.
+fn steps_of_a_run(size: usize, hops: u64) -> u64 {
+    ring(0, size, hops, async |input, output| {
+        let mut task = pin!(pass(input, output));
+        poll_fn(|cx| {
+            POLLS.set(POLLS.get() + 1);
+            task.as_mut().poll(cx)
+        })
+        .await;
+    });
+    POLLS.take()
+}
+
 /// One run: a ring of tasks, round which a token goes.
-fn ring(seed: u64, size: usize, hops: u64) {
+fn ring<F>(
+    seed: u64,
+    size: usize,
+    hops: u64,
+    pass: impl Fn(Receiver<u64>, Sender<u64>) -> F + Send + 'static,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
     let runtime = Runtime::with_seed_and_config(seed, madsim::Config::default());
     runtime.block_on(async move {
         let (first, mut input) = channel(1);
@@ -40,20 +67,29 @@ fn sim_steps(arguments: &Arguments) -> Figures {
     let runs = arguments.count(counts::SIM_LONG_RUNS);
     let meter = Meter::start();
     for seed in 0..runs {
-        ring(seed, counts::SIM_LONG_RING, counts::SIM_LONG_HOPS);
+        ring(seed, counts::SIM_LONG_RING, counts::SIM_LONG_HOPS, pass);
     }
-    meter
-        .stop(runs * counts::SIM_LONG_HOPS)
-        .note("switches where tasks wait only")
+    let figures = meter.stop(runs * counts::SIM_LONG_HOPS);
+    let steps = runs * steps_of_a_run(counts::SIM_LONG_RING, counts::SIM_LONG_HOPS);
+    told(figures, steps)
 }
 
 fn sim_runs(arguments: &Arguments) -> Figures {
     let runs = arguments.count(counts::SIM_RUNS);
     let meter = Meter::start();
     for seed in 0..runs {
-        ring(seed, counts::SIM_RING, counts::SIM_HOPS);
+        ring(seed, counts::SIM_RING, counts::SIM_HOPS, pass);
     }
-    meter.stop(runs).note("switches where tasks wait only")
+    let figures = meter.stop(runs);
+    let steps = runs * steps_of_a_run(counts::SIM_RING, counts::SIM_HOPS);
+    told(figures, steps)
+}
+
+fn told(figures: Figures, steps: u64) -> Figures {
+    let rate = steps as f64 / figures.wall_s;
+    figures
+        .with("steps_per_s", rate)
+        .note("switches where tasks wait only")
 }
 
 fn main() -> ExitCode {

@@ -1,12 +1,15 @@
 //! Shuttle: threads and channels of its own in the place of the standard library's, and a random scheduler.
 
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use bench_suite::counts;
 use bench_suite::entry::{self, Arguments};
 use bench_suite::measure::{Figures, Meter};
+use shuttle::scheduler::{RandomScheduler, Schedule, Scheduler, Task, TaskId};
 use shuttle::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use shuttle::thread;
+use shuttle::{Config, Runner, thread};
 
 /// Passes the token on until it has made its way.
 fn pass(input: &Receiver<u64>, output: &SyncSender<u64>) {
@@ -33,6 +36,37 @@ fn ring(size: usize, hops: u64) {
     }
 }
 
+/// Counts how often it is asked who runs next.
+struct Counting(RandomScheduler, Arc<AtomicU64>);
+
+impl Scheduler for Counting {
+    fn new_execution(&mut self) -> Option<Schedule> {
+        self.0.new_execution()
+    }
+
+    fn next_task(
+        &mut self,
+        runnable: &[&Task],
+        current: Option<TaskId>,
+        is_yielding: bool,
+    ) -> Option<TaskId> {
+        self.1.fetch_add(1, Relaxed);
+        self.0.next_task(runnable, current, is_yielding)
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+}
+
+/// How often the scheduler chooses in a run; in one that is not measured.
+fn steps_of_a_run(size: usize, hops: u64) -> u64 {
+    let steps = Arc::new(AtomicU64::new(0));
+    let scheduler = Counting(RandomScheduler::new(1), Arc::clone(&steps));
+    Runner::new(scheduler, Config::default()).run(move || ring(size, hops));
+    steps.load(Relaxed)
+}
+
 fn sim_steps(arguments: &Arguments) -> Figures {
     let runs = arguments.count(counts::SIM_LONG_RUNS);
     let meter = Meter::start();
@@ -40,14 +74,20 @@ fn sim_steps(arguments: &Arguments) -> Figures {
         || ring(counts::SIM_LONG_RING, counts::SIM_LONG_HOPS),
         runs as usize,
     );
-    meter.stop(runs * counts::SIM_LONG_HOPS)
+    let figures = meter.stop(runs * counts::SIM_LONG_HOPS);
+    let steps = runs * steps_of_a_run(counts::SIM_LONG_RING, counts::SIM_LONG_HOPS);
+    let rate = steps as f64 / figures.wall_s;
+    figures.with("steps_per_s", rate)
 }
 
 fn sim_runs(arguments: &Arguments) -> Figures {
     let runs = arguments.count(counts::SIM_RUNS);
     let meter = Meter::start();
     shuttle::check_random(|| ring(counts::SIM_RING, counts::SIM_HOPS), runs as usize);
-    meter.stop(runs)
+    let figures = meter.stop(runs);
+    let steps = runs * steps_of_a_run(counts::SIM_RING, counts::SIM_HOPS);
+    let rate = steps as f64 / figures.wall_s;
+    figures.with("steps_per_s", rate)
 }
 
 fn main() -> ExitCode {
