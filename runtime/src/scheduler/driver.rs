@@ -193,6 +193,8 @@ mod without_tokio {
 #[cfg(feature = "tokio")]
 mod with_tokio {
     use super::{DRIVING, Parker};
+    #[cfg(target_os = "linux")]
+    use std::cell::Cell;
     use std::future::Future;
     use std::pin::{Pin, pin};
     use std::task::{Context, Poll};
@@ -378,7 +380,11 @@ mod with_tokio {
     /// Ends a rest in the reactor in time: tokio's own timers round up to a tick of one millisecond, and epoll to another one.
     #[cfg(target_os = "linux")]
     #[derive(Debug)]
-    struct Alarm(AsyncFd<Timer>);
+    struct Alarm {
+        timer: AsyncFd<Timer>,
+        /// When it fires, or has fired.
+        set_to: Cell<Option<Instant>>,
+    }
 
     #[cfg(target_os = "linux")]
     impl Alarm {
@@ -391,19 +397,33 @@ mod with_tokio {
             )]
             // SAFETY: the descriptor is owned by what registers it, and so stays open and the same until that is dropped.
             let registered = unsafe { AsyncFd::register_with_interest(timer, interest) };
-            Ok(Self(registered?))
+            Ok(Self {
+                timer: registered?,
+                set_to: Cell::new(None),
+            })
         }
 
         async fn rest(&self, limit: Duration) {
-            let end = Instant::now() + limit.min(FAR);
-            if self.0.get_ref().set(limit).is_err() {
-                return tokio::time::sleep(limit).await;
-            }
-            // What the reactor remembers may be the end of an earlier rest, which was left before.
-            while let Ok(mut ended) = self.0.readable().await {
+            let mut now = Instant::now();
+            let end = now + limit.min(FAR);
+            loop {
+                // A server rests again and again until the same moment, or a later one: the timer is as it was, mostly.
+                let will_do = |at: Instant| now < at && at <= end;
+                if !self.set_to.get().is_some_and(will_do) {
+                    let left = end.saturating_duration_since(now);
+                    if self.timer.get_ref().set(left).is_err() {
+                        return tokio::time::sleep(left).await;
+                    }
+                    self.set_to.set(Some(end));
+                }
+                // What the reactor remembers may be the end of an earlier rest, which was left before.
+                let Ok(mut ended) = self.timer.readable().await else {
+                    return;
+                };
                 ended.clear_ready();
-                if Instant::now() >= end {
-                    break;
+                now = Instant::now();
+                if now >= end {
+                    return;
                 }
             }
         }
@@ -441,6 +461,33 @@ mod with_tokio {
                 Poll::Ready(())
             } else {
                 Poll::Pending
+            }
+        }
+    }
+
+    #[cfg(all(test, not(loom), target_os = "linux"))]
+    mod tests {
+        use super::*;
+
+        /// A timer that is set already stays so if that is early enough, and nobody wakes too early by it, nor too late.
+        #[test]
+        fn a_rest_ends_in_time_whatever_the_last_one_set() {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            let own = Own::new(runtime.expect("a runtime")).expect("a timer");
+            let ms = Duration::from_millis;
+            // How long the last rest was to be, which was left at once, and how long this one is.
+            for (before, limit) in [(1, 30), (3_600_000, 5), (20, 20), (5, 5), (0, 10)] {
+                own.runtime.block_on(async {
+                    let mut left = pin!(own.alarm.rest(ms(before)));
+                    std::future::poll_fn(|cx| Poll::Ready(left.as_mut().poll(cx).is_ready())).await
+                });
+                let begun = Instant::now();
+                let rest =
+                    async { tokio::time::timeout(ms(60_000), own.alarm.rest(ms(limit))).await };
+                own.runtime.block_on(rest).expect("not as late as this");
+                assert!(begun.elapsed() >= ms(limit), "{limit} ms after {before}");
             }
         }
     }
