@@ -96,7 +96,7 @@ fn messages_with_debug_are_shown_at_both_ends() {
 fn messages_without_debug_are_shown_by_their_type() {
     let events = events(|sim: Sim| async move {
         let (secrets, inbox) = bounded(2).named("secrets");
-        // The types are no messages of other processes, so nobody has told how to show them.
+        // The type of the first is no message of other processes, so nobody has told how to show it; the other one is plain.
         let (numbers, other) = bounded(2).named("numbers");
         sim.spawn(swallows(inbox));
         sim.spawn(swallows(other));
@@ -109,7 +109,7 @@ fn messages_without_debug_are_shown_by_their_type() {
         &events,
         &[
             "send secrets: Secret",
-            "send numbers: u8",
+            "send numbers <- 5",
             "recv secrets: Secret",
         ],
     );

@@ -133,7 +133,7 @@ fn channels_of_one_line_are_told_apart() {
     let sends: Vec<_> = failure
         .events
         .iter()
-        .filter_map(|line| line.split_once("  send ")?.1.strip_suffix(": u32"))
+        .filter_map(|line| Some(line.split_once("  send ")?.1.split_once(" <- ")?.0))
         .collect();
     let [one, other, alone, first, second] = sends[..] else {
         panic!("{failure}");
@@ -150,7 +150,7 @@ fn channels_of_one_line_are_told_apart() {
     assert_eq!(number, "1");
     assert_eq!(second, format!("{place}#2"));
     assert_eq!(colons(first), 1);
-    assert_shows(&failure, &[&format!("recv {second}: u32")]);
+    assert_shows(&failure, &[&format!("recv {second} -> 4")]);
 }
 
 /// The waits of a run say the same of a channel as its events.

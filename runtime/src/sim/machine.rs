@@ -125,6 +125,10 @@ impl Machine {
         let allowed = faults;
         let faults = Active::choose(allowed, &mut choices);
         let mut events = keep.events.then(Events::default);
+        let values = match keep.events {
+            true => Values::plain(),
+            false => Values::default(),
+        };
         if allowed != crate::sim::Faults::none() {
             let text = || format!("faults that this run may have: {}", faults.in_words());
             events.iter_mut().for_each(|events| events.begin(text()));
@@ -167,7 +171,7 @@ impl Machine {
             body_error: RefCell::new(None),
             events: RefCell::new(events),
             labels: RefCell::default(),
-            values: RefCell::default(),
+            values: RefCell::new(values),
             names: RefCell::default(),
             recording: Cell::new(keep.events),
             seed,

@@ -2,12 +2,14 @@
 //!
 //! A channel takes messages of any type, so it cannot print them. The macros can ask the compiler whether a type has `Debug`
 //! where they know the type: in the arguments of a handler, and in the endpoints that a function is lent. What a run learns
-//! there holds for all channels of that type. Nothing is learnt unless the run is recorded.
+//! there holds for all channels of that type. Nothing is learnt unless the run is recorded. Plain types of the standard library are
+//! known from the start, because they are what quick tests send, by closures whose channels nobody sees.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::time::Duration;
 
 use crate::channel::{
     BroadcastReceiver, BroadcastSender, LatestReceiver, LatestSender, OneshotReceiver,
@@ -81,9 +83,28 @@ impl About {
 #[derive(Debug, Default)]
 pub(crate) struct Values(HashMap<TypeId, Box<dyn Any>>);
 
+macro_rules! learn_all {
+    ($values:ident: $($type:ty),*) => {$(
+        $values.learn::<$type>();
+        $values.learn::<Option<$type>>();
+        $values.learn::<Vec<$type>>();
+        $values.learn::<($type, $type)>();
+    )*};
+}
+
 impl Values {
+    /// What a run that is recorded knows when it begins.
+    pub(super) fn plain() -> Self {
+        let mut values = Self::default();
+        values.learn::<()>();
+        values.learn::<Duration>();
+        learn_all!(values: bool, char, String, &'static str, f32, f64);
+        learn_all!(values: u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize);
+        values
+    }
+
     pub(super) fn learn<T: Debug + 'static>(&mut self) {
-        let show: fn(&T) -> String = text;
+        let show: fn(&T) -> String = |value| text(value);
         self.0.insert(TypeId::of::<T>(), Box::new(show));
     }
 
@@ -92,8 +113,8 @@ impl Values {
     }
 }
 
-/// A value in one short line.
-fn text<T: Debug + ?Sized>(value: &T) -> String {
+/// A value in one short line. Once for all types.
+fn text(value: &dyn Debug) -> String {
     let words = || here::in_short(|| format!("{value:?}"));
     let Ok(shown) = catch_unwind(AssertUnwindSafe(words)) else {
         return "(its `Debug` panics)".to_owned();
@@ -143,7 +164,7 @@ pub trait ViaDebug {
 
 impl<T: Debug + ?Sized> ViaDebug for ShowValue<'_, T> {
     fn show(&self, shown: &mut Shown) {
-        shown.push(&text(self.0));
+        shown.push(&text(&self.0));
     }
 }
 
