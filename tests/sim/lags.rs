@@ -10,6 +10,7 @@ use std::task::Poll;
 use roundrock::channel::Message;
 use roundrock::prelude::*;
 use roundrock::sim::{Failure, Simulation};
+use roundrock::sync::{Mutex, Semaphore};
 
 use crate::STRATEGIES;
 
@@ -22,7 +23,7 @@ fn passes<F: Future<Output = Result<()>> + Send + 'static>(body: impl Fn(Sim) ->
 fn fails<F: Future<Output = Result<()>> + Send + 'static>(body: impl Fn(Sim) -> F) -> Box<Failure> {
     for strategy in STRATEGIES.into_iter().skip(1) {
         let search = Simulation::new("lags").seeds(300).strategy(strategy);
-        let failure = search.run(&body).expect_err("it is found");
+        let failure = search.run(&body).expect_err(&format!("{strategy:?}"));
         assert_eq!(failure.shrunk.deviations(), 1, "{strategy:?}: {failure}");
         let text = failure.to_string();
         assert!(
@@ -121,6 +122,63 @@ fn memory_that_is_written_after_a_receive_is_found_unwritten() {
                 holders.fetch_sub(1, SeqCst);
                 roundrock::Ok(())
             });
+        }
+        Ok(())
+    });
+}
+
+/// Who has a lock says so too late.
+#[test]
+fn memory_that_is_written_after_a_lock_was_taken_is_found_unwritten() {
+    fails(|sim: Sim| async move {
+        let lock = Arc::new(Mutex::new(0));
+        let owner = Arc::new(AtomicU32::new(0));
+        let (theirs, said) = (Arc::clone(&lock), Arc::clone(&owner));
+        let (begins, begun) = bounded(1);
+        let holder = sim.task("holder", async move {
+            for time in 1..=3 {
+                begins.send(time).await?;
+                let held = theirs.lock().await;
+                said.store(time, SeqCst);
+                sleep(millis(1)).await;
+                drop(held);
+            }
+            roundrock::Ok(())
+        });
+        while let Some(time) = begun.recv().await {
+            let is_taken = lock.try_lock().is_none();
+            let said = owner.load(SeqCst);
+            ensure!(
+                !is_taken || said >= time,
+                "somebody has it, and does not say so"
+            );
+        }
+        Ok(holder.await?)
+    });
+}
+
+/// A permit that was taken stays with its process while others run, and they wait for it.
+#[test]
+fn a_permit_that_was_taken_is_taken_while_others_run() {
+    passes(|sim: Sim| async move {
+        let permits = Semaphore::new(1);
+        let inside = Arc::new(AtomicU32::new(0));
+        let tasks: Vec<_> = (0..3)
+            .map(|_| {
+                let (permits, inside) = (permits.clone(), Arc::clone(&inside));
+                sim.task("guest", async move {
+                    for _ in 0..2 {
+                        let permit = permits.acquire().await;
+                        assert_eq!(inside.fetch_add(1, SeqCst), 0, "one at a time");
+                        sleep(millis(1)).await;
+                        assert_eq!(inside.fetch_sub(1, SeqCst), 1, "one at a time");
+                        drop(permit);
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await?;
         }
         Ok(())
     });

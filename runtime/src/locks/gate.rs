@@ -618,12 +618,17 @@ impl<G: Borrow<Arc<Gate>> + Unpin> Future for Acquire<G> {
         let object = self.gate.as_ref().map_or(0, |gate| gate.borrow().number());
         let about = || About::object(|| self.describe());
         ready!(current::spend_for(cx, WaitKind::Lock, || object, about));
+        let waited = self.ticket != 0;
         ready!(self.poll_ticket(cx));
         let ticket = self.ticket;
-        match self.gate.take() {
-            Some(gate) => Poll::Ready(Lease { gate, ticket }),
-            None => Poll::Pending,
+        let Some(gate) = self.gate.take() else {
+            return Poll::Pending;
+        };
+        let lease = Lease { gate, ticket };
+        if !waited {
+            current::lags();
         }
+        Poll::Ready(lease)
     }
 }
 
