@@ -1,7 +1,9 @@
 //! Calls that would wait for themselves: found when the last of the processes in the cycle parks, and refused.
 //!
 //! An *edge* leads from a parked process to the one process that it waits for: the one that it calls, whose full mailbox it wants to
-//! send to, or whose end it awaits. A process has one if that is the only thing it waits for. Whoever parks with an edge follows the
+//! send to, or whose end it awaits. A process has one if that is the only thing it waits for. Who waits for the end of a scope has one
+//! to each process in it, for all of them have to end; its line of counters has an edge to itself, and where that leads is looked up.
+//! Whoever parks with an edge follows the
 //! edges from there; in nearly every call the first look, at the line of counters of the called process, says that there is none.
 //! If they lead back, and everybody on the way is parked, nobody of them can run again, and the call fails with
 //! [`CallError::Cycle`](crate::CallError::Cycle): that of the process which parked last, or if that one does not call, the first
@@ -15,11 +17,13 @@
 //! last two; so of two that park at the same time one at least sees the other one parked. The last one of a cycle, in the order of
 //! those fences, sees all others. It waits for the locks of their slots: passing over one that is busy would be missing it.
 //! Cycles of more than [`LONGEST`] processes are left to the search for leaks, and so are those through a supervised child that was
-//! started again after its caller had parked: the edge leads to the incarnation before.
+//! started again after its caller had parked: the edge leads to the incarnation before. So are those through a scope where there are
+//! many processes: a scope keeps no list of its own, so all have to be looked at.
 //!
 //! **Why none is invented.** Everybody is found parked twice, with the same number of polls, edges and nothing else to wait for: so
 //! at a moment between the two all were parked. Nobody else could end one of these waits, forced stops apart, for the edge is only
-//! there if the mailbox is served by that process alone and the handler does not answer with a [`Reply`](crate::Reply). Nor does a
+//! there if the mailbox is served by that process alone and the handler does not answer with a [`Reply`](crate::Reply), and a scope
+//! that stops, which drops who does not end in time, has none. Nor does a
 //! future that one of them polled before and put aside wake it, and let it go on by that: it has left no more wakers than the one wait
 //! needs. The timers of a struct's own loop do not count, for no handler sees them.
 //!
@@ -35,15 +39,19 @@ use crate::scheduler::Scheduler;
 use crate::sync::{Lock, Ordering, fence, fence_after_exchange};
 use crate::task::cell::Header;
 use crate::task::current::{self, CALLS, PLACED};
-use crate::task::registry::{Line, Registry, Slot, WaitKind};
+use crate::task::registry::{Line, Registry, Slot, WaitKind, may_be_inside};
 use crate::task::waits::{Noted, Said};
 use crate::task::{ProcessId, TaskRef};
 
 /// The longest cycle that is looked for.
 const LONGEST: usize = 64;
 
+/// The largest number of processes of a system in which those of a scope are looked for: some microseconds.
+const MANY: u32 = 4096;
+
 /// The waits that may be an edge, and the limit of time beside it.
-const EDGES: u16 = WaitKind::Reply.bit() | WaitKind::Send.bit() | WaitKind::Join.bit();
+const EDGES: u16 =
+    WaitKind::Reply.bit() | WaitKind::Send.bit() | WaitKind::Join.bit() | WaitKind::Scope.bit();
 const TIMER: u16 = WaitKind::Timer.bit();
 
 /// What is known of cycles in a system.
@@ -143,24 +151,47 @@ fn follow_roughly(scheduler: &Scheduler, from: &Slot) {
         let Some(next) = scheduler.registry.slot_at_once(at.line.edge()) else {
             return;
         };
-        at = next;
-        if ptr::eq(at, from) {
+        // Who waits for a scope has an edge to itself.
+        if ptr::eq(next, from) || ptr::eq(next, at) {
             return search(scheduler, from.id());
+        }
+        at = next;
+    }
+}
+
+/// A process waits for this one, and has parked last. Are the two in a cycle, or in several through a scope?
+#[cold]
+fn search(scheduler: &Scheduler, from: ProcessId) {
+    let registry = &scheduler.registry;
+    let mut seen = HashSet::from([from]);
+    let mut path = Vec::new();
+    let mut open = vec![edges(registry, from).into_iter()];
+    while let Some(next) = open.last_mut() {
+        let Some(edge) = next.next() else {
+            open.pop();
+            path.pop();
+            continue;
+        };
+        path.push(edge);
+        if edge.to == from {
+            closed(scheduler, path.clone());
+        }
+        // A cycle that does not go through the start was found by whoever closed it.
+        if path.len() < LONGEST && seen.insert(edge.to) {
+            open.push(edges(registry, edge.to).into_iter());
+        } else {
+            path.pop();
         }
     }
 }
 
-/// A process waits for this one, and has parked last. Are the two in a cycle?
-#[cold]
-fn search(scheduler: &Scheduler, from: ProcessId) {
+/// These were parked, each waiting for the next one, and the last one for the first.
+fn closed(scheduler: &Scheduler, mut path: Vec<Edge>) {
     let registry = &scheduler.registry;
-    let Some(mut path) = follow(registry, from) else {
-        return;
-    };
     // One at a time, so that of two who find the same cycle the second finds the first one's victim awake.
     let mut known = scheduler.cycles.0.lock();
     // In this order: who was given room before the mailboxes were looked at is not parked any more afterwards.
-    if !is_real(scheduler, &path) || follow(registry, from).as_ref() != Some(&path) {
+    if !is_real(scheduler, &path) || !path.iter().all(|edge| edge.lasts(registry)) {
         return;
     }
     // Who parked last comes first.
@@ -226,29 +257,65 @@ fn report_timed(scheduler: &Scheduler, path: &[Edge]) {
     });
 }
 
-/// The edges from this process back to it, if everybody on the way is parked.
-fn follow(registry: &Registry, start: ProcessId) -> Option<Vec<Edge>> {
-    let mut path: Vec<Edge> = Vec::new();
-    let mut at = start;
-    while path.len() < LONGEST {
-        let edge = registry
-            .slot(at.index())?
-            .look(|id, _, task| edge(registry, id, task).filter(|_| id == at))??;
-        path.push(edge);
-        at = edge.to;
-        if at == start {
-            return Some(path);
-        }
-        if path.iter().any(|edge| edge.from == at) {
-            // A cycle that does not go through the start: whoever closed it has found it.
-            return None;
-        }
+impl Edge {
+    /// Whether the process has not run since, and its wait is for the same one.
+    fn lasts(&self, registry: &Registry) -> bool {
+        let to = |found: &Self| match self.kinds & WaitKind::Scope.bit() {
+            0 => found.to == self.to,
+            _ => is_member(registry, self.to, self.object),
+        };
+        let found = edge(registry, self.from);
+        found.is_some_and(|found| (found.seq, found.kinds) == (self.seq, self.kinds) && to(&found))
     }
-    None
 }
 
-/// The edge of a process, if it is parked with one.
-fn edge(registry: &Registry, from: ProcessId, task: &Header) -> Option<Edge> {
+/// The edges of a process, if it is parked with one or more.
+fn edges(registry: &Registry, from: ProcessId) -> Vec<Edge> {
+    let Some(edge) = edge(registry, from) else {
+        return Vec::new();
+    };
+    if edge.kinds & WaitKind::Scope.bit() == 0 {
+        return vec![edge];
+    }
+    let members = members(registry, edge.object).into_iter();
+    members.map(|to| Edge { to, ..edge }).collect()
+}
+
+/// The processes inside of this scope that may have an edge.
+fn members(registry: &Registry, scope: u64) -> Vec<ProcessId> {
+    let used = registry.used();
+    if used > MANY {
+        return Vec::new();
+    }
+    let slots = registry.slots().take(used as usize);
+    // ORDERING: Relaxed: as in `parked`.
+    let waits = slots.filter(|slot| has_edge(slot.line.wait.load(Ordering::Relaxed)));
+    waits
+        .filter(|slot| may_be_inside(slot.scope_bits(), scope))
+        .map(Slot::id)
+        .filter(|&id| is_member(registry, id, scope))
+        .collect()
+}
+
+/// Whether a process lives inside of this scope, and nothing there stops.
+fn is_member(registry: &Registry, process: ProcessId, scope: u64) -> bool {
+    let is_inside = |task: &Header| {
+        let own = task.scope().filter(|own| own.is_within(scope));
+        own.is_some_and(|own| own.outermost_stopping().is_none())
+    };
+    let slot = registry.slot(process.index());
+    let inside = slot.and_then(|slot| slot.look(|id, _, task| id == process && is_inside(task)));
+    inside == Some(true)
+}
+
+/// The edge of a process, if it is parked with one; of one that waits for a scope, to itself.
+fn edge(registry: &Registry, from: ProcessId) -> Option<Edge> {
+    let slot = registry.slot(from.index())?;
+    slot.look(|id, _, task| edge_of(registry, id, task).filter(|_| id == from))?
+}
+
+/// The same of the one whose slot is locked.
+fn edge_of(registry: &Registry, from: ProcessId, task: &Header) -> Option<Edge> {
     let line = &task.slot().line;
     // ORDERING: Acquire: see `registry::Line`.
     let seq = line.seq.load(Ordering::Acquire);
@@ -290,7 +357,7 @@ fn edge(registry: &Registry, from: ProcessId, task: &Header) -> Option<Edge> {
 fn is_real(scheduler: &Scheduler, path: &[Edge]) -> bool {
     let pins = Pins::new(scheduler);
     path.iter().all(|edge| {
-        if edge.kinds & WaitKind::Join.bit() != 0 {
+        if edge.kinds & (WaitKind::Join.bit() | WaitKind::Scope.bit()) != 0 {
             return true;
         }
         let slot = scheduler.registry.slot(edge.to.index());

@@ -56,7 +56,8 @@ pub enum CallError<E = Infallible> {
     Crashed,
     /// The handler dropped its [`Reply`] without an answer.
     NoReply,
-    /// The call would have closed a cycle of calls that wait for each other: the names of the processes in it.
+    /// The call would have closed a cycle of calls that wait for each other, perhaps through a full mailbox, a join or the end of a scope:
+    /// the names of the processes in it.
     Cycle(Vec<String>),
     /// The time was up.
     Deadline,

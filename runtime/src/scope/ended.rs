@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 
 use crate::channel::waiters::{Ticket, give_up};
 use crate::scope::ScopeInner;
+use crate::task::cell::Header;
 use crate::task::current;
 use crate::task::registry::WaitKind;
 use crate::task::waker;
@@ -71,7 +72,10 @@ impl Future for Ended<'_> {
         let replaced = state.ended.park(ticket, cx);
         drop(state);
         drop(replaced);
-        current::waits_for(WaitKind::Scope, scope.id);
+        // Any process inside may close a cycle with this one, which its edge to itself says; the runtime's own are in none.
+        let own = |task: &Header| task.scope().map(|_| task.slot().id().raw());
+        let own = current::with_task(|task| task.and_then(own));
+        current::waits_for_process(WaitKind::Scope, scope.id, own.unwrap_or(0));
         current::waits_in(iter::once(&*scope.system.scheduler));
         current::waits_at(*asked);
         Poll::Pending

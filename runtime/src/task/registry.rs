@@ -63,7 +63,7 @@ pub(crate) struct Line {
     pub(crate) extern_ms: AtomicU32,
     pub(crate) calling_ms: AtomicU32,
     pub(crate) ready_wait_ms: AtomicU32,
-    /// While the process is parked with an edge, the index of the process that it waits for.
+    /// While the process is parked with an edge, the index of the process that it waits for; its own, if that is any of a scope.
     pub(crate) edge: AtomicU32,
     /// What a stop told the process: `current::STOPPING`, `current::ENDED`. Set by the coordinator of the stop.
     pub(crate) flags: AtomicU32,
@@ -83,6 +83,12 @@ pub(crate) fn low_bits(scope: u64) -> u32 {
         0 => 0,
         scope => ((scope - 1) % u64::from(SCOPE_MASK) + 1) as u32,
     }
+}
+
+/// Whether a process with these bits may be inside of a scope: scopes inside have larger numbers, up to half of those that the bits
+/// tell apart.
+pub(crate) fn may_be_inside(bits: u32, scope: u64) -> bool {
+    bits.wrapping_sub(low_bits(scope)) & SCOPE_MASK <= SCOPE_MASK / 2
 }
 
 /// A slot: the line of counters, and what is known at spawn.
