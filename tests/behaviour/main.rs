@@ -9,6 +9,7 @@
 //! header, after "Threads only".
 
 mod adopted;
+mod alike;
 mod awaited;
 mod bad_input;
 mod blocking;

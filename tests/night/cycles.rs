@@ -380,7 +380,7 @@ fn a_cycle_through_a_child_that_was_restarted() {
                 .supervise(move || Back {
                     peer: given.clone(),
                 })
-                .backoff(millis(50)..millis(50))
+                .backoff(millis(200)..millis(200))
                 .spawn();
             peer.meet(back.clone()).await?;
             assert_eq!(back.crash().await, Err(CallError::Crashed));

@@ -77,7 +77,7 @@ fn subscribers_of_a_publisher_that_waits_for_them() {
             Ok(())
         },
         r#"suspected: a process has waited for _
-  subscriber#_ (spawned at tests/night/old.rs:_, now at tests/night/old.rs:_) waits to receive from the channel made at tests/night/old.rs:_; not proven: who could end the wait is not followed for `latest`, `broadcast` and `oneshot`"#,
+  subscriber#_ (spawned at tests/night/old.rs:_, now at tests/night/old.rs:_) waits to receive from the `broadcast` made at tests/night/old.rs:_; not proven: who has the other end of a `broadcast` is not followed"#,
     );
 }
 
@@ -139,7 +139,7 @@ fn a_oneshot_that_is_kept() {
             Ok(())
         },
         r#"suspected: a process has waited for _
-  asks#_ (spawned at tests/night/old.rs:_, now at tests/night/old.rs:_) waits to receive from the channel made at tests/night/old.rs:_; not proven: who could end the wait is not followed for `latest`, `broadcast` and `oneshot`"#,
+  asks#_ (spawned at tests/night/old.rs:_, now at tests/night/old.rs:_) waits to receive from the `oneshot` made at tests/night/old.rs:_; not proven: who has the other end of a `oneshot` is not followed"#,
     );
 }
 

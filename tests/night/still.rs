@@ -175,9 +175,9 @@ fn a_oneshot_and_a_permit() {
             Ok(())
         },
         r#"suspected: nothing runs in this program any more, and nothing is due; 2 processes have waited for _
-  main#_ (spawned at tests/night/still.rs:_, now at tests/night/still.rs:_) waits to receive from the channel made at tests/night/still.rs:_
+  main#_ (spawned at tests/night/still.rs:_, now at tests/night/still.rs:_) waits to receive from the `oneshot` made at tests/night/still.rs:_
   second#_ (spawned at tests/night/still.rs:_) waits for a permit of a semaphore (asked for at tests/night/still.rs:_), of which some were given to main#_ (taken at tests/night/still.rs:_)
-  no proven deadlock, because who could end the wait for the channel made at tests/night/still.rs:_ is not followed, as for every `latest`, `broadcast` and `oneshot`; and a permit of a semaphore may be anywhere, and may be given back"#,
+  no proven deadlock, because who has the other end of the `oneshot` made at tests/night/still.rs:_ is not followed; and a permit of a semaphore may be anywhere, and may be given back"#,
     );
 }
 

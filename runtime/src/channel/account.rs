@@ -17,6 +17,7 @@ use crate::channel::endpoint::Endpoint;
 use crate::channel::head::Head;
 use crate::channel::overdue::Overdue;
 use crate::channel::registry;
+pub(crate) use crate::observe::ChannelKind;
 use crate::observe::Ledger;
 use crate::observe::ledger::DeadCounts;
 use crate::sim::{here, told};
@@ -326,15 +327,22 @@ pub(crate) struct Listing {
     place: OnceLock<registry::Listed>,
     /// The channel itself.
     account: Weak<dyn Account>,
+    kind: ChannelKind,
     pub(crate) site: &'static Location<'static>,
 }
 
 impl Listing {
     /// Lists a channel in the current system, if there is one.
-    pub(crate) fn new(account: Weak<dyn Account>, site: &'static Location<'static>) -> Self {
+    pub(crate) fn new<A: Account + 'static>(
+        kind: ChannelKind,
+        account: &Weak<A>,
+        site: &'static Location<'static>,
+    ) -> Self {
+        let account: Weak<A> = Weak::clone(account);
         let listing = Self {
             place: OnceLock::new(),
             account,
+            kind,
             site,
         };
         if let Some(shard) = registry::current() {
@@ -345,7 +353,7 @@ impl Listing {
 
     /// Lists the channel here, if it is listed nowhere.
     pub(crate) fn adopt(&self, shard: &Arc<registry::Shard>) {
-        let list = || shard.list(Weak::clone(&self.account), self.site);
+        let list = || shard.list(Weak::clone(&self.account), self.kind, self.site);
         self.place.get_or_init(list);
     }
 

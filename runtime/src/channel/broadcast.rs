@@ -24,7 +24,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use crate::channel::Message;
-use crate::channel::account::{Account, Listing};
+use crate::channel::account::{Account, ChannelKind, Listing};
 use crate::channel::dead::Notice;
 use crate::channel::error::{SendError, TrySendError};
 use crate::channel::fanout::{Sent, State};
@@ -80,7 +80,7 @@ pub fn broadcast<T: Message + Sync + Clone>(
     );
     let site = Location::caller();
     let shared = Arc::new_cyclic(|shared: &Weak<Shared<T>>| Shared {
-        listing: Listing::new(Weak::<Shared<T>>::clone(shared), site),
+        listing: Listing::new(ChannelKind::Broadcast, shared, site),
         state: Lock::new(State::new(capacity)),
     });
     let receiver = BroadcastReceiver {

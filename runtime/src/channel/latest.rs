@@ -15,7 +15,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use crate::channel::Message;
-use crate::channel::account::{Account, Listing};
+use crate::channel::account::{Account, ChannelKind, Listing};
 use crate::channel::changes::{LatestChanged, LatestClosed, LatestRecv};
 use crate::channel::error::TryRecvError;
 use crate::channel::overdue::Overdue;
@@ -55,7 +55,7 @@ use crate::task::waker;
 pub fn latest<T: Message + Sync>(value: T) -> (LatestSender<T>, LatestReceiver<T>) {
     let site = Location::caller();
     let shared = Arc::new_cyclic(|shared: &Weak<Shared<T>>| Shared {
-        listing: Listing::new(Weak::<Shared<T>>::clone(shared), site),
+        listing: Listing::new(ChannelKind::Latest, shared, site),
         state: Lock::new(State {
             value: Arc::new(value),
             version: 1,

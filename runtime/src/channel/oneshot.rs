@@ -20,7 +20,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
 use crate::channel::Message;
-use crate::channel::account::{Account, Book, Listing};
+use crate::channel::account::{Account, Book, ChannelKind, Listing};
 use crate::channel::dead::Dead;
 use crate::channel::error::{SendError, TryRecvError};
 use crate::channel::overdue::Overdue;
@@ -52,7 +52,7 @@ use crate::task::waker;
 pub fn oneshot<T: Message>() -> (OneshotSender<T>, OneshotReceiver<T>) {
     let site = Location::caller();
     let shared = Arc::new_cyclic(|shared: &Weak<Shared<T>>| Shared {
-        listing: Listing::new(Weak::<Shared<T>>::clone(shared), site),
+        listing: Listing::new(ChannelKind::Oneshot, shared, site),
         state: Lock::new(State {
             value: None,
             sender_gone: false,

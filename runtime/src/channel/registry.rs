@@ -28,7 +28,7 @@ use std::sync::{Arc, Weak};
 use crate::channel::account::Account;
 use crate::channel::dead::{Dead, Desk};
 use crate::channel::head::{Head, Stats};
-use crate::observe::Ledger;
+use crate::observe::{ChannelKind, Ledger};
 use crate::scheduler::worker;
 use crate::sync::{AtomicPtr, Lock, Ordering, thread_local};
 use crate::task::TaskRef;
@@ -130,6 +130,7 @@ unsafe impl Send for Entry {}
 #[derive(Debug)]
 struct Other {
     weak: Weak<dyn Account>,
+    kind: ChannelKind,
     site: &'static Location<'static>,
 }
 
@@ -234,11 +235,15 @@ impl Shard {
         }
     }
 
-    /// Visits every channel that is not a core: the number that waits for it have, and where it was made. The list is locked
+    /// Visits every channel that is not a core: the number that waits for it have, what it is, and where it was made. The list is locked
     /// meanwhile. Nothing is kept alive, so the messages of one that goes are dropped by who gave it up, and not by who looks.
-    pub(crate) fn for_each_account(&self, mut visit: impl FnMut(u64, &'static Location<'static>)) {
+    pub(crate) fn for_each_account(
+        &self,
+        mut visit: impl FnMut(u64, ChannelKind, &'static Location<'static>),
+    ) {
         for account in self.list.lock().accounts.iter().flatten() {
-            visit(account.weak.as_ptr().addr() as u64, account.site);
+            let object = account.weak.as_ptr().addr() as u64;
+            visit(object, account.kind, account.site);
         }
     }
 
@@ -270,10 +275,12 @@ impl Shard {
     pub(crate) fn list(
         self: &Arc<Self>,
         account: Weak<dyn Account>,
+        kind: ChannelKind,
         site: &'static Location<'static>,
     ) -> Listed {
         let account = Other {
             weak: account,
+            kind,
             site,
         };
         let mut list = self.list.lock();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::observe::{Name, Site};
+use crate::observe::{ChannelKind, Name, Site};
 use crate::task::{ProcessId, WaitKind};
 
 /// Processes that are listed one by one in a [`Leak`]; of more, only the number is known.
@@ -261,6 +261,9 @@ pub struct Awaited {
     /// The column of the place where the channel was made, which tells it from others that were made on that line; 0 if it is none.
     #[cfg_attr(feature = "serde", serde(default))]
     pub column: u32,
+    /// What kind of channel it is, if it is one.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub channel_kind: ChannelKind,
     /// It is the mailbox of a struct process.
     pub mailbox: bool,
     /// How many endpoints of the other side there are, if it is a channel.
@@ -291,6 +294,7 @@ impl Awaited {
             site: None,
             channel: 0,
             column: 0,
+            channel_kind: ChannelKind::default(),
             mailbox: false,
             ends: 0,
             holders: Vec::new(),

@@ -142,7 +142,7 @@ impl Keeping<'_> {
                 let place = format!("{}:{}", channel.site.file, channel.site.line);
                 match channel.name {
                     Some(name) => format!("\"{name}\" ({place})"),
-                    None => format!("the channel made at {place}"),
+                    None => format!("the {} made at {place}", channel.kind.in_words()),
                 }
             }
             None => "a channel that is not followed".to_owned(),
@@ -163,7 +163,7 @@ impl Keeping<'_> {
         };
         if channel.is_some_and(|channel| !channel.followed) {
             return Some(format!(
-                "who could end the wait for {} is not followed, as for every `latest`, `broadcast` and `oneshot`",
+                "who has the other end of {} is not followed",
                 object()
             ));
         }

@@ -22,7 +22,7 @@ use super::relation::{self, Locks, Queues};
 use super::report::{Awaited, Holding, LISTED, Leak, Stuck, Verdict};
 use super::search::{Graph, Wake};
 use super::verdict::place_of_wait;
-use crate::observe::{Name, Site};
+use crate::observe::{ChannelKind, Name, Site};
 use crate::order::sort_by_key;
 use crate::scheduler::Scheduler;
 use crate::sync::{Ordering, fence};
@@ -57,6 +57,7 @@ pub(super) struct Waiting {
 /// A channel that somebody waits for.
 pub(super) struct Awaiting {
     pub(super) name: Option<&'static str>,
+    pub(super) kind: ChannelKind,
     pub(super) site: Site,
     column: u32,
     ends: [u64; 3],
@@ -316,6 +317,7 @@ impl<'a> Witness<'a> {
                         object,
                         Awaiting {
                             name: stats.name,
+                            kind: ChannelKind::Queue,
                             followed: true,
                             granted: stats.permits > 0 && stats.len < stats.capacity,
                             from_outside: stats.sent > 0 && stats.sent_by == 0,
@@ -329,12 +331,13 @@ impl<'a> Witness<'a> {
             });
         }
         for remote in &scheduler.remotes {
-            remote.channels.for_each_account(|object, site| {
+            remote.channels.for_each_account(|object, kind, site| {
                 if wanted.contains(&object) {
                     channels.insert(
                         object,
                         Awaiting {
                             name: None,
+                            kind,
                             followed: false,
                             granted: false,
                             from_outside: false,
@@ -511,6 +514,7 @@ impl<'a> Witness<'a> {
             site: channel.map(|channel| channel.site.clone()),
             channel: channel.map_or(0, |_| wait.object),
             column: channel.map_or(0, |channel| channel.column),
+            channel_kind: channel.map_or_else(ChannelKind::default, |channel| channel.kind),
             mailbox: mailbox.next().is_some(),
             ends: channel.map_or(0, |channel| channel.ends[side] as usize),
             holders,
@@ -560,8 +564,11 @@ impl<'a> Witness<'a> {
         for &wait in waits.filter(|wait| wait.kind != WaitKind::Stopping) {
             let (holders, all) = self.others(wait);
             let channel = self.channels.get(&wait.object);
-            if channel.is_some_and(|channel| !channel.followed) {
-                return "who could end the wait is not followed for `latest`, `broadcast` and `oneshot`".to_owned();
+            if let Some(channel) = channel.filter(|channel| !channel.followed) {
+                return format!(
+                    "who has the other end of a `{}` is not followed",
+                    channel.kind
+                );
             }
             if wait.kind == WaitKind::Send && channel.is_some_and(|channel| channel.granted) {
                 return "room in it was granted with `ready()`, and whoever has that may still use it".to_owned();

@@ -283,6 +283,9 @@ fn write_wait(
             write!(f, "for a message in {own}{}", whose("handle"))
         }
         WaitKind::Recv => write!(f, "to receive from {}{}", object(), whose("sender")),
+        WaitKind::Send if wait.channel_kind.has_room_always() => {
+            write!(f, "for whoever receives from {} to go", object())
+        }
         WaitKind::Send if wait.mailbox && wait.ends > 0 => {
             write!(f, "for room in the mailbox of {holders}{}", called(wait))
         }
@@ -396,6 +399,7 @@ impl<'a> Channels<'a> {
                 None => "a channel".to_owned(),
             };
         };
+        let kind = wait.channel_kind.in_words();
         let place = place(site);
         let is_one = waits.iter().all(|other| other.channel == wait.channel);
         let alike = self.0.get(&(wait.name.as_deref(), site));
@@ -403,14 +407,14 @@ impl<'a> Channels<'a> {
         let Some(alike) = alike else {
             return match &wait.name {
                 Some(name) => format!("\"{name}\" ({place})"),
-                None => format!("the channel made at {place}"),
+                None => format!("the {kind} made at {place}"),
             };
         };
         let column = wait.column;
         if alike.iter().filter(|(_, other)| *other == column).count() == 1 {
             return match &wait.name {
                 Some(name) => format!("\"{name}\" ({place}:{column})"),
-                None => format!("the channel made at {place}:{column}"),
+                None => format!("the {kind} made at {place}:{column}"),
             };
         }
         let is_it = |(channel, _): &(u64, u32)| *channel == wait.channel;
@@ -418,7 +422,7 @@ impl<'a> Channels<'a> {
         let all = alike.len();
         match &wait.name {
             Some(name) => format!("\"{name}\" ({number} of {all} made at {place})"),
-            None => format!("channel {number} of {all} made at {place}"),
+            None => format!("{kind} {number} of {all} made at {place}"),
         }
     }
 }

@@ -11,10 +11,11 @@ use std::fmt;
 use std::time::Duration;
 
 use super::model::{
-    ChannelInfo, ChildInfo, EdgeInfo, GroupInfo, GroupWait, ProcessInfo, ScopeInfo, Snapshot,
+    ChannelInfo, ChildInfo, EdgeInfo, GroupInfo, GroupWait, OtherChannel, ProcessInfo, ScopeInfo,
+    Snapshot,
 };
 use super::words::{
-    count, digits, duration, fill, first_of, kind_words_of, list, not_running, place, span,
+    Alike, count, digits, duration, fill, first_of, kind_words_of, list, not_running, place, span,
     unstarted, words,
 };
 use crate::numbered::Numbered;
@@ -76,6 +77,8 @@ impl Lines<'_, '_> {
 struct View<'a> {
     snapshot: &'a Snapshot,
     channels: HashMap<u64, &'a ChannelInfo>,
+    others: HashMap<u64, &'a OtherChannel>,
+    alike: Alike<'a>,
     processes: HashMap<ProcessId, &'a ProcessInfo>,
     scopes: Numbered<&'a ScopeInfo>,
     /// The groups of each scope, and those of its supervised children of whom there is something to tell.
@@ -105,12 +108,15 @@ impl<'a> View<'a> {
                 .push(child);
         }
         let channels = snapshot.channels.iter();
+        let others = snapshot.others.iter();
         let processes = snapshot.processes.iter();
         let scopes = snapshot.scopes.iter();
         let origins = snapshot.origins.iter();
         Self {
             snapshot,
             channels: channels.map(|channel| (channel.id, channel)).collect(),
+            others: others.map(|other| (other.id, other)).collect(),
+            alike: Alike::of(snapshot),
             processes: processes.map(|process| (process.id, process)).collect(),
             scopes: scopes.map(|scope| (scope.id, scope)).collect(),
             groups,
@@ -387,6 +393,9 @@ impl<'a> View<'a> {
     fn awaited(&self, wait: &GroupWait) -> (String, String) {
         let object = wait.object.unwrap_or(0);
         let channel = self.channels.get(&object).copied();
+        if let Some(other) = self.others.get(&object) {
+            return (self.other(wait.kind, other), String::new());
+        }
         match wait.kind {
             WaitKind::Recv => match channel {
                 Some(channel) => (
@@ -439,6 +448,18 @@ impl<'a> View<'a> {
                 String::new(),
             ),
             kind => (kind_words_of(wait, kind), String::new()),
+        }
+    }
+
+    /// A wait at a channel that is no queue.
+    fn other(&self, kind: WaitKind, other: &OtherChannel) -> String {
+        let name = self.alike.other(other);
+        match kind {
+            WaitKind::Send if other.kind.has_room_always() => {
+                format!("for whoever receives from {name} to go")
+            }
+            WaitKind::Send => format!("for room in {name}"),
+            _ => format!("to receive from {name}"),
         }
     }
 
@@ -517,11 +538,9 @@ impl<'a> View<'a> {
     }
 
     fn channel(&self, channel: &ChannelInfo) -> String {
-        let place = place(&channel.site);
         match (&channel.name, channel.owner) {
-            (Some(name), _) => format!("`{name}` ({place})"),
             (None, Some(owner)) => format!("the mailbox of {}", self.process(owner)),
-            (None, None) => format!("the channel of {place}"),
+            _ => self.alike.queue(channel),
         }
     }
 

@@ -21,9 +21,9 @@ pub use events::{Event, EventKind, Events};
 pub use hooks::{Hooks, ProcessEvent, Watching, watch};
 pub use ledger::{DeadCounts, Ledger};
 pub use model::{
-    ChannelInfo, ChildInfo, ChildStage, Direction, EdgeInfo, Evidence, ExitInfo, GroupInfo,
-    GroupWait, JobInfo, LaneInfo, Name, OriginInfo, PortInfo, ProcessInfo, ScopeInfo, Site,
-    Snapshot, State, Times, Truncated, Wait, WorkerInfo,
+    ChannelInfo, ChannelKind, ChildInfo, ChildStage, Direction, EdgeInfo, Evidence, ExitInfo,
+    GroupInfo, GroupWait, JobInfo, LaneInfo, Name, OriginInfo, OtherChannel, PortInfo, ProcessInfo,
+    ScopeInfo, Site, Snapshot, State, Times, Truncated, Wait, WorkerInfo,
 };
 
 pub(crate) use kept::BOOKS;

@@ -4,6 +4,7 @@
 //! their meaning does. How they are filled is in `take` and `snapshot`.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::ops::AddAssign;
 use std::panic::Location;
 use std::time::{Duration, SystemTime};
@@ -67,6 +68,9 @@ pub struct Snapshot {
     pub children: Vec<ChildInfo>,
     /// Its channels, mailboxes included.
     pub channels: Vec<ChannelInfo>,
+    /// The channels of other kinds that somebody waits for, as far as it is known who does.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub others: Vec<OtherChannel>,
     /// Who sends and receives where, as far as it is known.
     pub edges: Vec<EdgeInfo>,
     /// Its threads for blocking code.
@@ -449,6 +453,91 @@ pub struct ChannelInfo {
     pub blocked_senders: u32,
     /// Receivers that wait for a message.
     pub waiting_receivers: u32,
+    /// The column of the place where it was made, which tells it from others that were made on that line.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub column: u32,
+}
+
+/// What a channel is made for, by the function that makes it.
+///
+/// # Examples
+/// ```
+/// use roundrock::observe::ChannelKind;
+///
+/// assert_eq!(ChannelKind::Latest.to_string(), "latest");
+/// assert_eq!(ChannelKind::default(), ChannelKind::Queue);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum ChannelKind {
+    /// A queue: a rendezvous, a bounded or an unbounded channel, or a mailbox.
+    #[default]
+    Queue,
+    /// One value.
+    Oneshot,
+    /// The newest value.
+    Latest,
+    /// Every message for every receiver.
+    Broadcast,
+}
+
+impl ChannelKind {
+    /// As a word of the program, where it is not just any channel.
+    pub(crate) fn in_words(self) -> String {
+        match self {
+            Self::Queue => self.to_string(),
+            _ => format!("`{self}`"),
+        }
+    }
+
+    /// Whether a sender never waits for room: it waits until nobody receives any more.
+    pub(crate) fn has_room_always(self) -> bool {
+        matches!(self, Self::Oneshot | Self::Latest)
+    }
+}
+
+impl fmt::Display for ChannelKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Queue => "channel",
+            Self::Oneshot => "oneshot",
+            Self::Latest => "latest",
+            Self::Broadcast => "broadcast",
+        })
+    }
+}
+
+/// A `oneshot`, `latest` or `broadcast` that somebody waits for: what it is, for who can end such a wait is not followed.
+///
+/// # Examples
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// let (answer, waits) = oneshot::<u32>();
+/// scope.task("asker", async move { waits.await });
+/// let mut snapshot = scope.system().snapshot();
+/// while snapshot.others.is_empty() { sleep(millis(1)).await; snapshot = scope.system().snapshot(); }
+/// use roundrock::observe::ChannelKind;
+///
+/// let asker = snapshot.processes.iter().find(|process| &*process.name == "asker").context("it lives")?;
+/// let other = &snapshot.others[0];
+/// assert_eq!((other.kind, Some(other.id)), (ChannelKind::Oneshot, asker.wait.as_ref().map(|wait| wait.object)));
+/// # drop(answer);
+/// # Ok(()) }) }
+/// ```
+#[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct OtherChannel {
+    /// Its number; unique among living channels.
+    pub id: u64,
+    /// What it is.
+    pub kind: ChannelKind,
+    /// Where it was made.
+    pub site: Site,
+    /// The column of that place.
+    pub column: u32,
 }
 
 impl Wait {

@@ -7,8 +7,8 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime};
 
 use super::model::{
-    ChannelInfo, Name, PortInfo, ProcessInfo, Site, Snapshot, State, Times, Truncated, Wait,
-    WorkerInfo,
+    ChannelInfo, Name, OtherChannel, PortInfo, ProcessInfo, Site, Snapshot, State, Times,
+    Truncated, Wait, WorkerInfo,
 };
 use super::take::{Limits, Pass, Taken};
 use crate::channel::core::UNBOUNDED;
@@ -29,7 +29,9 @@ impl Snapshot {
         let scheduler = &*system.scheduler;
         let now = scheduler.clock.now();
         let mut pass = Pass::run(system, limits);
-        let wanted = limits.per_group.map(|_| pass.awaited());
+        let awaited = pass.awaited();
+        let others = other_channels(scheduler, &awaited);
+        let wanted = limits.per_group.map(|_| awaited);
         let senders = pass.take_senders();
         let mut taken = pass.finish();
         let channels = channels(
@@ -61,6 +63,7 @@ impl Snapshot {
             processes,
             children,
             channels,
+            others,
             edges,
             blocking: system.blocking.info(now),
             cpu: system.cpu.info(now),
@@ -81,6 +84,24 @@ pub(crate) fn ledger(scheduler: &Scheduler) -> Ledger {
         sum += remote.channels.ledger();
     }
     sum
+}
+
+/// The channels that are not cores and that somebody waits for.
+fn other_channels(scheduler: &Scheduler, awaited: &HashSet<u64>) -> Vec<OtherChannel> {
+    let mut others = Vec::new();
+    for remote in &scheduler.remotes {
+        remote.channels.for_each_account(|id, kind, site| {
+            if awaited.contains(&id) {
+                others.push(OtherChannel {
+                    id,
+                    kind,
+                    site: Site::of(site),
+                    column: site.column(),
+                });
+            }
+        });
+    }
+    others
 }
 
 fn workers(scheduler: &Scheduler) -> Vec<WorkerInfo> {
@@ -244,6 +265,7 @@ fn channels(
                 receivers: shared.receivers(),
                 blocked_senders: stats.blocked_senders,
                 waiting_receivers: stats.waiting_receivers,
+                column: shared.site.column(),
             });
         });
     }

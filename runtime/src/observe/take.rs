@@ -172,6 +172,7 @@ impl<'a> Pass<'a> {
             .flat_map(|group| group.waits.iter().filter_map(|(_, wait)| wait.object));
         let kept = groups
             .flat_map(|group| &group.kept)
+            .chain(&self.processes)
             .filter_map(|process| Some(process.wait.as_ref()?.object));
         let ports = self.edges.keys().map(|(.., port)| port.object());
         waits.chain(kept).chain(ports).collect()

@@ -1,8 +1,11 @@
 //! The words of dumps and events: numbers, times, and how a process ended, as a person says them.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use super::model::{ChannelInfo, ChildInfo, ChildStage, GroupWait, Site};
+use super::model::{
+    ChannelInfo, ChannelKind, ChildInfo, ChildStage, GroupWait, OtherChannel, Site, Snapshot,
+};
 use crate::process::exit::Reason;
 use crate::task::registry::WaitKind;
 
@@ -103,6 +106,75 @@ pub(super) fn first_of(wait: &GroupWait) -> String {
         [] => "for the first of several".to_owned(),
         [one] => format!("for the first of several, each {one}"),
         kinds => format!("for the first of: {}", kinds.join(", ")),
+    }
+}
+
+/// The channels of a snapshot by their names and the lines on which they were made, mailboxes left out. Where these are the same for
+/// several, the reader is told which of them is meant.
+pub(super) struct Alike<'a> {
+    channels: HashMap<Made<'a>, Vec<(u64, u32)>>,
+    /// None is left out.
+    complete: bool,
+}
+
+/// The name of a channel, and where it was made.
+type Made<'a> = (Option<&'a str>, &'a Site);
+
+impl<'a> Alike<'a> {
+    pub(super) fn of(snapshot: &'a Snapshot) -> Self {
+        let mut channels: HashMap<Made<'a>, Vec<_>> = HashMap::new();
+        let queues = snapshot
+            .channels
+            .iter()
+            .filter(|channel| channel.owner.is_none());
+        for channel in queues {
+            let made = (channel.name.as_deref(), &channel.site);
+            channels
+                .entry(made)
+                .or_default()
+                .push((channel.id, channel.column));
+        }
+        for other in &snapshot.others {
+            channels
+                .entry((None, &other.site))
+                .or_default()
+                .push((other.id, other.column));
+        }
+        let complete = snapshot.truncated.channels == 0;
+        Self { channels, complete }
+    }
+
+    /// A queue that is no mailbox.
+    pub(super) fn queue(&self, channel: &ChannelInfo) -> String {
+        let made = (channel.name.as_deref(), &channel.site);
+        self.name(made, ChannelKind::Queue, (channel.id, channel.column))
+    }
+
+    /// A channel of another kind.
+    pub(super) fn other(&self, other: &OtherChannel) -> String {
+        self.name((None, &other.site), other.kind, (other.id, other.column))
+    }
+
+    fn name(&self, made: Made<'_>, kind: ChannelKind, channel: (u64, u32)) -> String {
+        let (kind, mut place) = (kind.in_words(), place(made.1));
+        let alike = self.channels.get(&made).map_or(&[][..], Vec::as_slice);
+        let of_column = alike.iter().filter(|(_, column)| *column == channel.1);
+        if alike.len() > 1 && of_column.count() == 1 {
+            place = format!("{place}:{}", channel.1);
+        } else if let Some(at) = alike.iter().position(|one| *one == channel)
+            && alike.len() > 1
+        {
+            let most = if self.complete { "" } else { "at least " };
+            let number = format!("{} of {most}{}", at + 1, alike.len());
+            return match made.0 {
+                Some(name) => format!("`{name}` ({number} made at {place})"),
+                None => format!("{kind} {number} made at {place}"),
+            };
+        }
+        match made.0 {
+            Some(name) => format!("`{name}` ({place})"),
+            None => format!("the {kind} of {place}"),
+        }
     }
 }
 
