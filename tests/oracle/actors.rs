@@ -205,6 +205,59 @@ pub(crate) async fn actor(
     }
 }
 
+/// What the workers of a pool have in common.
+#[derive(Debug)]
+pub(crate) struct Badge {
+    pub(crate) crew: usize,
+    pub(crate) seed: usize,
+    pub(crate) steps: usize,
+    pub(crate) world: Shared,
+    pub(crate) ports: [Vec<u32>; 4],
+    pub(crate) outside: Outside,
+}
+
+/// A worker of a pool of functions.
+#[process]
+pub(crate) async fn worker(
+    senders: &Vec<Sender<Parcel>>,
+    receivers: &Vec<Receiver<Parcel>>,
+    badge: &Badge,
+    cx: &mut Cx,
+) {
+    let me = {
+        let mut world = badge.world.get();
+        let crew = &mut world.crews[badge.crew];
+        let me = crew.workers[crew.begun];
+        crew.begun += 1;
+        world.ids.insert(cx.id(), me);
+        me
+    };
+    let mut actor = Actor {
+        senders,
+        receivers,
+        weak: &[],
+        nodes: &[],
+        locks: &[],
+        guards: Vec::new(),
+        script: Script {
+            life: Life {
+                me,
+                world: badge.world.clone(),
+            },
+            random: Random::new((badge.seed + me) as u64),
+            steps: badge.steps,
+            loose: Vec::new(),
+            tasks: Vec::new(),
+            ports: badge.ports.clone(),
+            locks: Vec::new(),
+            outside: Arc::clone(&badge.outside),
+        },
+    };
+    for _ in 0..actor.script.steps {
+        actor.act().await;
+    }
+}
+
 struct Actor<'a> {
     senders: &'a [Sender<Parcel>],
     receivers: &'a [Receiver<Parcel>],

@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use roundrock::WaitKind;
 use roundrock::channel::WeakSender;
 use roundrock::leaks::{Leak, Proof, Verdict};
 use roundrock::prelude::*;
-use roundrock::{ProcessId, WaitKind};
 use roundrock_tests::{Random, yield_now};
 
 use crate::actors::{
-    Endpoint, Item, Life, Node, NodeHandle, Outside, Parcel, Script, Shelf, actor,
+    Badge, Endpoint, Item, Life, Node, NodeHandle, Outside, Parcel, Script, Shelf, actor, worker,
 };
 use crate::truth::{Mistake, mistaken, physical, provable};
-use crate::world::{At, Shared, Side, Wait, Want};
+use crate::world::{At, Crew, Shared, Side, Wait, Want};
 
 /// What was seen in all systems: that the test is about something.
 #[derive(Debug, Default)]
@@ -45,16 +45,40 @@ struct Given {
     loose: Vec<Item>,
 }
 
+impl Given {
+    fn lend(&mut self, number: u32, end: Endpoint) {
+        let place = match end {
+            Endpoint::Sender(sender) => {
+                self.senders.push(sender);
+                0
+            }
+            Endpoint::Receiver(receiver) => {
+                self.receivers.push(receiver);
+                1
+            }
+            Endpoint::Weak(weak) => {
+                self.weak.push(weak);
+                2
+            }
+            Endpoint::Node(node) => {
+                self.nodes.push(node);
+                3
+            }
+        };
+        self.ports[place].push(number);
+    }
+}
+
 /// A system while it is built and while it runs.
 struct System<'a> {
     scope: &'a Scope,
     random: Random,
     world: Shared,
     outside: Outside,
-    /// The number of each process in the model, by its id.
-    ids: BTreeMap<ProcessId, usize>,
     tasks: Vec<Task<()>>,
     shelves: Vec<Shelf>,
+    /// What a pool is lent, if there is one.
+    crew: Option<Given>,
     /// Who was proven, and how much it had done by then.
     proven: BTreeMap<usize, u64>,
     seen: Arc<Seen>,
@@ -67,9 +91,9 @@ pub(crate) async fn run(sim: &Sim, seed: u64, seen: Arc<Seen>) -> Result<()> {
         random: Random::new(seed),
         world: Shared::default(),
         outside: Outside::default(),
-        ids: BTreeMap::new(),
         tasks: Vec::new(),
         shelves: Vec::new(),
+        crew: None,
         proven: BTreeMap::new(),
         seen,
     };
@@ -108,6 +132,7 @@ impl System<'_> {
     fn build(&mut self) {
         let (nodes, actors) = (self.random.below(3), 1 + self.random.below(4));
         let loose = [0, 0, 20, 50][self.random.below(4)];
+        self.crew = (self.random.below(4) == 0).then(Given::default);
         let mut given: Vec<_> = (0..actors).map(|_| Given::default()).collect();
         // The mailboxes are the first channels; the numbers of processes and of their mailboxes are the same.
         let handles: Vec<_> = (0..nodes).map(|_| self.spawn_node()).collect();
@@ -151,6 +176,36 @@ impl System<'_> {
         for given in given {
             self.spawn_actor(given);
         }
+        if let Some(crew) = self.crew.take() {
+            self.spawn_crew(crew);
+        }
+    }
+
+    /// Some pool of functions, the last processes of all.
+    fn spawn_crew(&mut self, given: Given) {
+        let size = 2 + self.random.below(2);
+        let mut world = self.world.get();
+        let crew = Crew {
+            workers: (0..size)
+                .map(|_| world.add_process(Wait::Nothing))
+                .collect(),
+            whole: world.add_process(Wait::Crew(0)),
+            begun: 0,
+        };
+        let whole = crew.whole;
+        world.crews.push(crew);
+        drop(world);
+        let badge = Badge {
+            crew: 0,
+            seed: self.random.below(usize::MAX / 2),
+            steps: 2 + self.random.below(12),
+            world: self.world.clone(),
+            ports: given.ports,
+            outside: Arc::clone(&self.outside),
+        };
+        let pool = worker(given.senders, given.receivers, badge);
+        let task = self.scope.pool(size, pool);
+        self.enter(whole, task);
     }
 
     fn spawn_node(&mut self) -> NodeHandle {
@@ -175,7 +230,7 @@ impl System<'_> {
     }
 
     fn enter(&mut self, me: usize, task: Task<()>) {
-        self.ids.insert(task.id(), me);
+        self.world.get().ids.insert(task.id(), me);
         self.tasks.push(task);
     }
 
@@ -206,31 +261,20 @@ impl System<'_> {
                 return;
             }
         }
+        let is_of_channel = matches!(end, Endpoint::Sender(_) | Endpoint::Receiver(_));
+        if let Some(crew) = self.crew.as_mut().filter(|_| is_of_channel)
+            && self.random.below(3) == 0
+        {
+            self.world.get().put(number, At::Crew(0));
+            return crew.lend(number, end);
+        }
         let given = &mut given[who];
         if self.random.below(100) < loose {
             self.world.get().put(number, At::Loose(me));
             return given.loose.push(Item { number, end });
         }
         self.world.get().put(number, At::Port(me));
-        let place = match end {
-            Endpoint::Sender(sender) => {
-                given.senders.push(sender);
-                0
-            }
-            Endpoint::Receiver(receiver) => {
-                given.receivers.push(receiver);
-                1
-            }
-            Endpoint::Weak(weak) => {
-                given.weak.push(weak);
-                2
-            }
-            Endpoint::Node(node) => {
-                given.nodes.push(node);
-                3
-            }
-        };
-        given.ports[place].push(number);
+        given.lend(number, end);
     }
 
     fn give_locks(&mut self, given: &mut [Given]) {
@@ -292,11 +336,11 @@ impl System<'_> {
         let leaks = self.scope.system().leaks();
         let proven = leaks.iter().filter(|leak| leak.is_proven());
         let proven = proven.flat_map(|leak| &leak.processes);
+        let mut world = self.world.get();
         let proven: Option<BTreeSet<_>> = proven
-            .map(|process| self.ids.get(&process.id).copied())
+            .map(|process| world.ids.get(&process.id).copied())
             .collect();
         let proven = proven.context("somebody was proven who is not in the system")?;
-        let mut world = self.world.get();
         world.now = Some(roundrock::time::now());
         for &process in &proven {
             let steps = world.processes[process].steps;

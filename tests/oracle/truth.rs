@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use crate::world::{At, Side, Wait, Want, World};
 
-/// A rule that a detector may break. The first nine prove what is not so, the last three miss what is.
+/// A rule that a detector may break. The first ten prove what is not so, the last three miss what is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mistake {
     /// What a process has in its hands is taken for its own, as what it was lent is.
@@ -32,6 +32,8 @@ pub(crate) enum Mistake {
     Timer,
     /// Whoever waits is woken by what its last poll spoke of, and by nothing else.
     Kept,
+    /// What the workers of a pool own together is known, although one of them runs.
+    Crew,
     /// Who has another receiver may bring a message, also when none is out.
     OtherReceivers,
     /// What a process was lent may be anybody's.
@@ -41,7 +43,7 @@ pub(crate) enum Mistake {
 }
 
 impl Mistake {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Loose,
         Self::InMessage,
         Self::Outside,
@@ -51,6 +53,7 @@ impl Mistake {
         Self::LockOutside,
         Self::Timer,
         Self::Kept,
+        Self::Crew,
         Self::OtherReceivers,
         Self::Ports,
         Self::State,
@@ -62,6 +65,8 @@ enum Wakers {
     /// Somebody who is not known.
     Anybody,
     These(BTreeSet<usize>),
+    /// All of these together.
+    All(BTreeSet<usize>),
 }
 
 /// Who can never run again, as far as it can be known.
@@ -132,6 +137,7 @@ impl Rules {
                 waits.iter().any(|wakers| match wakers {
                     Wakers::Anybody => true,
                     Wakers::These(who) => who.iter().any(|who| !stuck.contains(who)),
+                    Wakers::All(who) => who.is_disjoint(&stuck),
                 })
             };
             let live: Vec<_> = stuck.iter().filter(lives).copied().collect();
@@ -155,6 +161,7 @@ impl Rules {
             Wait::Timer if self.breaks(Mistake::Timer) => Vec::new(),
             Wait::Nothing | Wait::Timer => vec![Wakers::Anybody],
             Wait::Join(other) => vec![Wakers::These(BTreeSet::from([*other]))],
+            Wait::Crew(crew) => vec![Wakers::All(world.crew(*crew).collect())],
             Wait::Lock(lock) => {
                 let lock = &world.locks[*lock];
                 // A guard borrows what its process was lent; somebody else who has the lock might do anything with it.
@@ -201,6 +208,16 @@ impl Rules {
         let mut holders = BTreeSet::new();
         let ends = world.ends.values();
         for end in ends.filter(|end| end.channel == channel && end.side == side) {
+            if let At::Crew(crew) = end.at
+                && !self.breaks(Mistake::Ports)
+            {
+                let inside = |worker: &usize| self.is_inside(world, *worker);
+                if !self.breaks(Mistake::Crew) && !world.crew(crew).all(|worker| inside(&worker)) {
+                    return None;
+                }
+                holders.extend(world.crew(crew).filter(inside));
+                continue;
+            }
             let holder = match end.at {
                 At::Port(holder) if !self.breaks(Mistake::Ports) => holder,
                 At::Field(holder)
@@ -252,7 +269,7 @@ fn is_passed_over(world: &World, process: usize) -> bool {
     let [(Want::Message, channel)] = waits[..] else {
         return false;
     };
-    let lent = |at| matches!(at, At::Port(_) | At::Field(_));
+    let lent = |at| matches!(at, At::Port(_) | At::Crew(_) | At::Field(_));
     let mut ends = world.ends.values();
     !ends.any(|end| end.channel == channel && end.side == Side::Sender && lent(end.at))
 }
@@ -290,6 +307,10 @@ fn reach(
             At::Outside => return false,
             At::Port(holder) | At::Field(holder) | At::Loose(holder) => {
                 who.insert(holder);
+                continue;
+            }
+            At::Crew(crew) => {
+                who.extend(world.crew(crew));
                 continue;
             }
             At::Queue(through) => through,

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
+use roundrock::ProcessId;
+
 /// Which end of a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
@@ -20,6 +22,8 @@ pub(crate) enum Side {
 pub(crate) enum At {
     /// Lent to a process, or its mailbox.
     Port(usize),
+    /// Lent to a pool of functions, whose workers own it together.
+    Crew(usize),
     /// In the state of a struct process.
     Field(usize),
     /// In the hands of a process, which may do with it what it likes.
@@ -55,6 +59,8 @@ pub(crate) enum Wait {
     /// For any of these.
     Channels(Vec<(Want, usize)>),
     Join(usize),
+    /// What stands for a pool: for the end of all of its workers.
+    Crew(usize),
     Lock(usize),
     Timer,
 }
@@ -81,12 +87,24 @@ pub(crate) struct Lock {
     pub(crate) outside: usize,
 }
 
+/// A pool of functions: its workers, and what stands for it.
+#[derive(Debug)]
+pub(crate) struct Crew {
+    pub(crate) workers: Vec<usize>,
+    pub(crate) whole: usize,
+    /// Workers that have begun.
+    pub(crate) begun: usize,
+}
+
 /// All of it.
 #[derive(Debug, Default)]
 pub(crate) struct World {
     pub(crate) ends: BTreeMap<u32, End>,
     pub(crate) processes: Vec<Process>,
     pub(crate) locks: Vec<Lock>,
+    pub(crate) crews: Vec<Crew>,
+    /// The number of each process, by its id.
+    pub(crate) ids: BTreeMap<ProcessId, usize>,
     /// The moment of the last look.
     pub(crate) now: Option<Instant>,
     next: u32,
@@ -193,6 +211,21 @@ impl World {
             [At::Port(process), At::Field(process), At::Loose(process)].contains(&at)
         });
         own.into_iter().for_each(|end| self.remove(end));
+        let crew = self
+            .crews
+            .iter()
+            .position(|crew| crew.workers.contains(&process));
+        if let Some(crew) = crew.filter(|&crew| self.crew(crew).next().is_none()) {
+            let shared = self.ends_at(|at| at == At::Crew(crew));
+            shared.into_iter().for_each(|end| self.remove(end));
+            self.exit(self.crews[crew].whole);
+        }
+    }
+
+    /// The workers of a pool that have not ended.
+    pub(crate) fn crew(&self, crew: usize) -> impl Iterator<Item = usize> {
+        let workers = self.crews[crew].workers.iter().copied();
+        workers.filter(|&worker| self.processes[worker].alive)
     }
 
     fn ends_at(&self, is: impl Fn(At) -> bool) -> Vec<u32> {
