@@ -454,6 +454,35 @@ fn client_that_reads_no_answer_gives_its_place_back() {
     });
 }
 
+/// A client that reads a long answer slowly, a little again and again, is not late, although the system lets no write go on meanwhile:
+/// it does so when a good part of its buffer is free, which takes this client longer than the limit.
+#[cfg(target_os = "linux")]
+#[test]
+fn client_that_reads_slowly_and_steadily_is_not_given_up() {
+    on_threads(|scope| async move {
+        let web = scope.child("web");
+        let long = Bytes::from(vec![7; 64 << 20]);
+        let app = Router::new().route("/long", get(async move || long.clone()));
+        let (listener, address) = listen().await?;
+        let refused = Refusals::default();
+        let limit = secs(1);
+        let options = ServeOptions::new().write_timeout(limit);
+        let _server = refused.kept_by(options).serve(listener, app, &web);
+        let mut slow = TcpStream::connect(address).await?;
+        send(&mut slow, "/long").await?;
+        let begun = Instant::now();
+        let mut part = vec![0; 16 << 10];
+        while begun.elapsed() < limit * 2 {
+            slow.read_exact(&mut part).await?;
+            sleep(millis(50)).await;
+        }
+        assert_eq!(refused.taken(), []);
+        drop(slow);
+        assert!(web.stop(secs(5)).await.is_clean());
+        Ok(())
+    });
+}
+
 /// A client that was behind with its reading, and caught up, is not late afterwards.
 #[test]
 fn client_that_has_read_its_answer_may_ask_again_later() {

@@ -124,20 +124,20 @@ where
             connection.as_mut().graceful_shutdown();
         }
         let mut served = connection.as_mut().poll(cx);
-        // A poll that completes a head at the last moment may begin something else that can be late.
-        for _ in 0..2 {
+        // A poll that completes a head at the last moment, or finds that the client has read, may begin what can be late again.
+        let mut looked = false;
+        for _ in 0..4 {
             let late = served
                 .is_pending()
                 .then(|| deadlines.late(alarm.as_mut(), cx));
             let Some(late) = late.flatten() else { break };
-            match late {
-                Late::Head => served = connection.as_mut().poll(cx),
-                Late::Write => {
-                    let limit = options.write_timeout;
-                    let _ = end.refusal.set(Refusal::Unread { limit });
-                    return Poll::Ready(Ok(()));
-                }
+            if late == Late::Write && looked {
+                let limit = options.write_timeout;
+                let _ = end.refusal.set(Refusal::Unread { limit });
+                return Poll::Ready(Ok(()));
             }
+            looked = late == Late::Write;
+            served = connection.as_mut().poll(cx);
         }
         // hyper would wait for the rest of a first head that has begun; after an answer it ends by itself.
         // ORDERING: Relaxed: set by this process, in the poll above.

@@ -26,7 +26,7 @@ pub(super) struct Deadlines {
     write: AtomicU64,
     /// What the registered timer is set to.
     alarm: AtomicU64,
-    /// Heads that were to come up to here are late.
+    /// What was to be done up to here is late.
     now: AtomicU64,
 }
 
@@ -37,7 +37,7 @@ const NEVER: u64 = u64::MAX;
 pub(super) enum Late {
     /// The head of a request: hyper is to look again.
     Head,
-    /// A write: the client does not read.
+    /// A write: the stream is to look whether the client has read since; if not, it is late in the next poll too.
     Write,
 }
 
@@ -91,6 +91,12 @@ impl Deadlines {
         let late_at = self.nanos(later(Instant::now(), limit));
         // ORDERING: Relaxed: see the type.
         self.write.store(late_at, Ordering::Relaxed);
+    }
+
+    /// Whether [`late`](Self::late) found the write that waits late.
+    pub(super) fn write_is_late(&self) -> bool {
+        // ORDERING: Relaxed (both): see the type.
+        self.write.load(Ordering::Relaxed) <= self.now.load(Ordering::Relaxed)
     }
 
     /// The write that waited is done, or failed.

@@ -129,10 +129,14 @@ impl ServeOptions {
         self
     }
 
-    /// Sets how long a client may leave an answer unread: for how long a write may make no progress, because the buffers of the
-    /// operating system on both sides are full. The connection is reset then, so that a client that never reads does not hold its
-    /// place, nor a stop. Each progress begins the time anew, and an answer that the service is slow to make does not count. Any
-    /// duration will do; zero gives up every client whose buffers are full for a moment. The default is 30 s.
+    /// Sets how long a client may leave an answer unread: for how long a write may wait, because the buffers of the operating system
+    /// on both sides are full, while the client's system takes nothing more. The connection is reset then, so that a client that never
+    /// reads does not hold its place, nor a stop. Each progress begins the time anew, and an answer that the service is slow to make
+    /// does not count. Any duration will do; zero gives up every client whose buffers are full for a moment. The default is 30 s.
+    ///
+    /// Progress is looked for when the time is over, so a client may stay for up to twice the time after its last one. Its system takes
+    /// more when a good part of its own buffer is free: one that reads a few bytes a second seems not to read. On systems other than
+    /// Linux only a write that goes on is progress, for which a good part of the buffer on this side must be free too.
     ///
     /// A connection that was upgraded has no such limit.
     pub fn write_timeout(mut self, limit: Duration) -> Self {

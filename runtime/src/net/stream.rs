@@ -12,12 +12,16 @@ use tokio::net::TcpStream;
 
 use super::deadlines::Deadlines;
 use super::refusal::Refusal;
+#[cfg(all(target_os = "linux", not(loom)))]
+use crate::sync::kernel::backlog;
 
 /// The stream of a connection, which knows whether a part of a request has come that nobody answered, and whether a write waits.
 pub(super) struct Io {
     stream: TcpStream,
     has_part: bool,
     write_waits: bool,
+    /// What the client still had to take when the time of the waiting write began.
+    behind: Option<u32>,
     write_timeout: Duration,
     deadlines: Arc<Deadlines>,
     end: Arc<End>,
@@ -53,25 +57,41 @@ impl Io {
             stream,
             has_part: false,
             write_waits: false,
+            behind: None,
             write_timeout,
             deadlines: Arc::clone(deadlines),
             end: Arc::clone(end),
         }
     }
 
-    /// Notes whether a write waits.
+    /// Notes whether a write waits, and for whom: for a client that has taken something since, the time begins anew. The system
+    /// lets a write go on only when a good part of its buffer is free, for which a slow client may need long.
     fn wrote<T>(&mut self, written: Poll<T>) -> Poll<T> {
         self.has_part = false;
-        if written.is_pending() != self.write_waits {
-            self.write_waits = !self.write_waits;
+        if written.is_ready() {
             if self.write_waits {
-                self.deadlines.write_waits(self.write_timeout);
-            } else {
+                self.write_waits = false;
                 self.deadlines.write_goes_on();
+            }
+        } else if !self.write_waits {
+            self.write_waits = true;
+            self.behind = backlog(&self.stream);
+            self.deadlines.write_waits(self.write_timeout);
+        } else if self.deadlines.write_is_late() {
+            let behind = backlog(&self.stream);
+            if behind < self.behind {
+                self.behind = behind;
+                self.deadlines.write_waits(self.write_timeout);
             }
         }
         written
     }
+}
+
+/// Other systems do not say what a client still has to take.
+#[cfg(not(all(target_os = "linux", not(loom))))]
+fn backlog(_stream: &TcpStream) -> Option<u32> {
+    None
 }
 
 impl Drop for Io {
