@@ -17,12 +17,11 @@ pub(super) fn sinks(
     let mut sinks: Vec<SinkConfig> = Vec::new();
     let dead_letters = real(dead_letters);
     for (name, placed) in table.entries() {
-        let Some(sink) = table.table(name, mistakes) else {
-            continue;
-        };
-        let Some(kind) = sink_kind(&sink, mistakes) else {
-            continue;
-        };
+        // One with a mistake keeps its name, so that whoever sends there is not told that it does not exist.
+        let kind = table
+            .table(name, mistakes)
+            .and_then(|sink| sink_kind(&sink, mistakes))
+            .unwrap_or(SinkKind::Null);
         if let SinkKind::File { path, .. } = &kind {
             let file = real(path);
             let writes_it = |other: &&SinkConfig| matches!(&other.kind, SinkKind::File { path: taken, .. } if real(taken) == file);

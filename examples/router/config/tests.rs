@@ -73,6 +73,14 @@ fn a_mistake_names_file_line_and_field() {
             "r.toml:3: sinks.x.url: \"https://h/\" is not a URL of this kind; write \"http://host:port/path\"",
         ),
         (
+            "[sinks]\nx = 'file'\n[[rules]]\nwhen = 'true'\nsinks = ['x']",
+            "r.toml:2: sinks.x: is \"file\"; write a table",
+        ),
+        (
+            "[sinks.x]\ntype = 'fiel'\n[[rules]]\nwhen = 'true'\nsinks = ['x']",
+            "r.toml:2: sinks.x.type: there is no sink of type \"fiel\"; did you mean \"file\"?",
+        ),
+        (
             "[sinks.x]\ntype = 'file'\npath = 'dead.ndjson'",
             "r.toml:1: sinks.x: dead letters are written to dead.ndjson; give each a file",
         ),
