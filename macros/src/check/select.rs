@@ -91,6 +91,13 @@ fn branch(
             "write `pattern = event => body`",
         );
     }
+    if let Some(pattern) = pattern.as_ref().filter(|pattern| is_option(pattern)) {
+        errors.help(
+            pattern,
+            "a branch gets the message itself, and its pattern always matches",
+            "write `message = input.recv() => body`: the end of an input disables its branch, and `else => body` runs when no branch is left",
+        );
+    }
     if event.is_empty() {
         let tokens = pattern.clone().unwrap_or_else(|| body.clone());
         errors.help(
@@ -140,6 +147,16 @@ fn branch(
         body,
         source,
     })
+}
+
+/// Whether this is the pattern `Some(..)` or `None`, as for the `recv` of other channels.
+fn is_option(pattern: &TokenStream) -> bool {
+    let mut tokens = pattern.clone().into_iter();
+    match (tokens.next(), tokens.next(), tokens.next()) {
+        (Some(TokenTree::Ident(word)), None, None) => word == "None",
+        (Some(TokenTree::Ident(word)), Some(TokenTree::Group(_)), None) => word == "Some",
+        _ => false,
+    }
 }
 
 /// Whether these are several events: `a.recv(), b.recv()`, or `a.recv() | b.recv()`. What a list in brackets is, its type says.

@@ -479,6 +479,16 @@ fn select_branches() {
             "write a branch for each of them: `message = input.recv() => body`",
         ),
         (
+            "Some(x) = a.recv() => {}",
+            "a branch gets the message itself, and its pattern always matches",
+            "write `message = input.recv() => body`: the end of an input disables its branch, and `else => body` runs when no branch is left",
+        ),
+        (
+            "x = a.recv() => {} None = b.recv() => {}",
+            "a branch gets the message itself, and its pattern always matches",
+            "write `message = input.recv() => body`: the end of an input disables its branch, and `else => body` runs when no branch is left",
+        ),
+        (
             "",
             "`select!` has nothing to wait for",
             "write `message = input.recv() => ...`",
