@@ -71,6 +71,14 @@ fn arm(input: ParseStream<'_>) -> Result<Arm> {
     } else {
         event(input)?
     };
+    if let Head::Event { event, .. } = &head
+        && let Some(body) = body_in_event(event)
+    {
+        return Err(syn::Error::new_spanned(
+            body,
+            "a `=>` is missing before this body; write `pattern = event => body`",
+        ));
+    }
     if input.is_empty() {
         return Err(syn::Error::new_spanned(
             head.tokens(),
@@ -133,6 +141,30 @@ fn event(input: ParseStream<'_>) -> Result<Head> {
         pattern,
         event,
         guard,
+    })
+}
+
+/// The block behind a call, in what is no expression: `jobs.recv() { work() }`.
+fn body_in_event(event: &TokenStream) -> Option<TokenTree> {
+    let is = |token: &TokenTree, delimiter| matches!(token, TokenTree::Group(group) if group.delimiter() == delimiter);
+    if !event
+        .clone()
+        .into_iter()
+        .any(|token| is(&token, Delimiter::Brace))
+        || syn::parse2::<Expr>(event.clone()).is_ok()
+    {
+        return None;
+    }
+    let mut before: Vec<TokenTree> = Vec::new();
+    event.clone().into_iter().find(|token| {
+        let follows_call = before
+            .last()
+            .is_some_and(|last| is(last, Delimiter::Parenthesis));
+        let found = is(token, Delimiter::Brace)
+            && follows_call
+            && syn::parse2::<Expr>(before.iter().cloned().collect()).is_ok();
+        before.push(token.clone());
+        found
     })
 }
 

@@ -501,13 +501,22 @@ fn select_branches() {
     ] {
         says("select", "", arms, message, help);
     }
-    says(
-        "select",
-        "",
-        "x = a.recv()",
-        "this branch has no body: write `pattern = event => body`",
-        "",
-    );
+    for (arms, message) in [
+        (
+            "x = a.recv()",
+            "this branch has no body: write `pattern = event => body`",
+        ),
+        (
+            "x = a.recv() { work(x) } else => {}",
+            "a `=>` is missing before this body; write `pattern = event => body`",
+        ),
+        (
+            "x = a.recv() { work(x) }",
+            "a `=>` is missing before this body; write `pattern = event => body`",
+        ),
+    ] {
+        says("select", "", arms, message, "");
+    }
 }
 
 #[test]
