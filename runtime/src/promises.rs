@@ -21,8 +21,10 @@
 //!
 //! - **P8** When the last sender goes, what is queued is still received, and then receivers see the end. When the last receiver goes,
 //!   senders get their messages back, also those that wait, and what is queued is dropped at once.
-//! - **P9** A [stop](crate::Scope::stop) may be asked for again. It refuses what comes from outside of the scope, and lets drain what
-//!   is queued and what holds a permit.
+//! - **P9** A [stop](crate::Scope::stop) may be asked for again. It refuses what comes from outside of the scope, from when the
+//!   process that receives there asks for its next message, and lets drain what is queued and what holds a permit. A
+//!   [`oneshot`](crate::channel::oneshot), a [`latest`](crate::channel::latest) and a
+//!   [`broadcast`](crate::channel::broadcast) refuse nothing.
 //! - **P10** A process that ends, in whatever way, closes the endpoints that it owns.
 //! - **P11** Weak handles and weak senders keep nothing alive, and do not come back after the end.
 //!

@@ -7,7 +7,7 @@
 //! | a `send` future dropped | nothing was sent, unless it had completed |
 //! | a `recv` future dropped | nothing was received; a message handed over at that moment goes back to the head, also after another receiver has seen the end: whoever receives once more gets it, and with the last receiver it is a dead letter |
 //! | a permit dropped | its room goes to the next sender in line |
-//! | the scope stops | senders outside of it get their message back; the scope's receivers drain, then get `None` |
+//! | the scope stops | senders outside of it get their message back, from when its receiver asks for the next one; the scope's receivers drain, then get `None` |
 //!
 //! Three channels for other ways to talk have endpoints of their own:
 //!
