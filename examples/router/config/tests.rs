@@ -73,14 +73,6 @@ fn a_mistake_names_file_line_and_field() {
             "r.toml:3: sinks.x.url: \"https://h/\" is not a URL of this kind; write \"http://host:port/path\"",
         ),
         (
-            "[sinks]\nx = 'file'\n[[rules]]\nwhen = 'true'\nsinks = ['x']",
-            "r.toml:2: sinks.x: is \"file\"; write a table",
-        ),
-        (
-            "[sinks.x]\ntype = 'fiel'\n[[rules]]\nwhen = 'true'\nsinks = ['x']",
-            "r.toml:2: sinks.x.type: there is no sink of type \"fiel\"; did you mean \"file\"?",
-        ),
-        (
             "[sinks.x]\ntype = 'file'\npath = 'dead.ndjson'",
             "r.toml:1: sinks.x: dead letters are written to dead.ndjson; give each a file",
         ),
@@ -106,6 +98,24 @@ fn a_mistake_names_file_line_and_field() {
         ),
     ] {
         assert_eq!(mistakes(source), want, "{source}");
+    }
+}
+
+/// A rule that names it is no second one.
+#[test]
+fn a_sink_with_a_mistake_is_one_mistake() {
+    for (sink, want) in [
+        (
+            "[sinks]\nx = 'file'",
+            "r.toml:2: sinks.x: is \"file\"; write a table",
+        ),
+        (
+            "[sinks.x]\ntype = 'fiel'",
+            "r.toml:2: sinks.x.type: there is no sink of type \"fiel\"; did you mean \"file\"?",
+        ),
+    ] {
+        let source = format!("{sink}\n[[rules]]\nwhen = 'true'\nsinks = ['x']");
+        assert_eq!(mistakes(&source), want, "{source}");
     }
 }
 
