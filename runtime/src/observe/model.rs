@@ -515,7 +515,7 @@ impl fmt::Display for ChannelKind {
 /// # use roundrock::prelude::*;
 /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
 /// let (answer, waits) = oneshot::<u32>();
-/// scope.task("asker", async move { waits.await });
+/// scope.task("asker", async move { roundrock::Ok(waits.await) });
 /// let mut snapshot = scope.system().snapshot();
 /// while snapshot.others.is_empty() { sleep(millis(1)).await; snapshot = scope.system().snapshot(); }
 /// use roundrock::observe::ChannelKind;
