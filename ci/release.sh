@@ -13,5 +13,5 @@ run() { cargo test --release --quiet -p roundrock-tests "$@"; }
 
 PLANTED_SEEDS="${1:-10000}" run --test planted --test sim
 ci/oracle.sh
-ROUNDROCK_SEEDS=10000 run --test kernels -- negative:: kept::
+ROUNDROCK_SEEDS=10000 run --test kernels -- negative:: kept:: shared::
 ci/examples.sh release

@@ -3,6 +3,7 @@
 //! Failures are part of what is tested, so most tests call `Simulation` instead of the macro.
 
 mod end;
+mod environment;
 mod events;
 mod faults;
 mod holds;

@@ -204,7 +204,7 @@ impl Plan {
         let mut random = Random::new(seed);
         let strategy = match strategy {
             _ if seed == 0 => Strategy::Baseline,
-            // In these shares the 76 bugs of `tests/planted` need 3.8 runs, by the geometric mean; by one strategy alone 3.7 (POS),
+            // In these shares the 76 bugs that `tests/planted` had need 3.8 runs, by the geometric mean; by one strategy alone 3.7 (POS),
             // 4.0 (PCT), 5.4 (random walk), 7.2 (holds) and 8.7 (URW), but each of these misses some in ten searches of a thousand.
             Strategy::Mix => match random.below(16) {
                 0..=6 => Strategy::Pos,

@@ -1,0 +1,102 @@
+//! What the environment asks of a test, and what a test that passes says.
+
+use roundrock::prelude::*;
+use roundrock::sim::{Failure, Reason, Simulation};
+
+/// Fails in each run, and prints a line in each; listens to the environment.
+#[test]
+fn says_that_it_runs() {
+    let search = Simulation::new("says").seeds(4).with_environment();
+    let failure = search.run(|sim: Sim| async move {
+        println!("-- a run --");
+        let hasty = sim.task("hasty", async { roundrock::Ok(()) });
+        sim.task("slow", async { roundrock::Ok(()) }).await?;
+        hasty.await?;
+        bail!("as asked");
+        #[expect(unreachable_code, reason = "says the type of the body")]
+        roundrock::Ok(())
+    });
+    let failure: Box<Failure> = match failure {
+        Ok(summary) => panic!("{summary}"),
+        Err(failure) => failure,
+    };
+    println!("{failure}");
+    assert!(matches!(failure.reason, Reason::Failed { .. }), "{failure}");
+}
+
+/// Passes, and says what it did; listens to the environment.
+#[roundrock::test(seeds = 3)]
+async fn says_what_it_did(sim: &Sim) -> Result<()> {
+    let (jobs, inbox) = bounded(1);
+    let worker = sim.task("worker", async move { roundrock::Ok(inbox.recv().await) });
+    sleep(secs(1)).await;
+    jobs.send(1).await?;
+    ensure!(worker.await? == Some(1), "it was sent");
+    Ok(())
+}
+
+/// One line for a test that passes: runs, schedules, steps, their rate, and virtual time; and as many runs as the environment asks for.
+#[test]
+fn a_test_that_passes_is_told_in_one_line() {
+    let line = |seeds: Option<&str>| {
+        let mut program = std::process::Command::new(std::env::current_exe().expect("this is one"));
+        program.args(["--exact", "environment::says_what_it_did"]);
+        program.env_remove("ROUNDROCK_SEEDS");
+        if let Some(seeds) = seeds {
+            program.env("ROUNDROCK_SEEDS", seeds);
+        }
+        let output = program.output().expect("it starts");
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        let lines: Vec<_> = text
+            .lines()
+            .filter(|line| line.contains("says_what_it_did"))
+            .collect();
+        assert_eq!(lines.len(), 1, "{text}");
+        lines[0].to_owned()
+    };
+    for (seeds, runs, time) in [
+        (None, 3, "3s of virtual time"),
+        (Some("200"), 200, "200s of virtual time"),
+    ] {
+        let line = line(seeds);
+        for said in [
+            &*format!("{runs} runs"),
+            " schedules",
+            " steps in ",
+            " thousand a second)",
+            time,
+        ] {
+            assert!(line.contains(said), "{line}");
+        }
+    }
+}
+
+/// A replay makes the run once, so that what the program prints stands there once, and shows it as it was found.
+#[test]
+fn a_replay_makes_the_run_once() {
+    let lines = |variable: &str, value: &str| {
+        let program = std::env::current_exe().expect("this is one");
+        let output = std::process::Command::new(program)
+            .args(["--exact", "environment::says_that_it_runs", "--nocapture"])
+            .env(variable, value)
+            .output()
+            .expect("it starts");
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.contains("join slow#"), "the events are shown: {text}");
+        (text.matches("-- a run --").count(), text)
+    };
+    let (runs, text) = lines("ROUNDROCK_TAPE", "0.1,0.1");
+    assert_eq!(runs, 1, "{text}");
+    assert!(
+        text.contains("with 2 unusual choices"),
+        "it is not made simpler: {text}"
+    );
+    assert_eq!(lines("ROUNDROCK_SEED", "0").0, 1);
+    assert_eq!(
+        lines("ROUNDROCK_SEED", "3").0,
+        2,
+        "and the one that plans it"
+    );
+}
