@@ -97,14 +97,24 @@ thread_local! {
 }
 
 thread_local! {
-    pub(super) static CURRENT: Current = const {
-        Current {
+    pub(super) static CURRENT: Current = const { Current::new() };
+}
+
+impl Current {
+    /// A thread that polls nobody.
+    pub(super) const fn new() -> Self {
+        Self {
             task: Cell::new(ptr::null()),
             attached: Cell::new(ptr::null()),
             registered: Cell::new(0),
             budget: Cell::new(0),
             said: Cell::new(Said::NOTHING),
-            waits: [const { Cell::new(Noted { kind: WaitKind::Other, object: 0 }) }; waits::MOST],
+            waits: [const {
+                Cell::new(Noted {
+                    kind: WaitKind::Other,
+                    object: 0,
+                })
+            }; waits::MOST],
             object: Cell::new(0),
             edge: Cell::new(0),
             flags: Cell::new(0),
@@ -115,7 +125,7 @@ thread_local! {
             deadline: Cell::new(None),
             panicked_at: Cell::new(None),
         }
-    };
+    }
 }
 
 /// One step of a task on this thread, with its bracket of counters.
