@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::report::{Awaited, Holding, Leak, Proof, Stuck, Verdict};
 use crate::observe::Site;
+use crate::observe::words::{Which, place};
 use crate::order::sort_by_key;
 use crate::task::{ProcessId, WaitKind};
 
@@ -403,32 +404,23 @@ impl<'a> Channels<'a> {
         let place = place(site);
         let is_one = waits.iter().all(|other| other.channel == wait.channel);
         let alike = self.0.get(&(wait.name.as_deref(), site));
-        let alike = alike.filter(|alike| is_one && alike.len() > 1);
-        let Some(alike) = alike else {
-            return match &wait.name {
-                Some(name) => format!("\"{name}\" ({place})"),
-                None => format!("the {kind} made at {place}"),
-            };
+        let alike = alike.filter(|_| is_one).map_or(&[][..], Vec::as_slice);
+        let place = match Which::of(alike, (wait.channel, wait.column)) {
+            Which::Only => place,
+            Which::Column(column) => format!("{place}:{column}"),
+            Which::Number(number) => {
+                let all = alike.len();
+                return match &wait.name {
+                    Some(name) => format!("\"{name}\" ({number} of {all} made at {place})"),
+                    None => format!("{kind} {number} of {all} made at {place}"),
+                };
+            }
         };
-        let column = wait.column;
-        if alike.iter().filter(|(_, other)| *other == column).count() == 1 {
-            return match &wait.name {
-                Some(name) => format!("\"{name}\" ({place}:{column})"),
-                None => format!("the {kind} made at {place}:{column}"),
-            };
-        }
-        let is_it = |(channel, _): &(u64, u32)| *channel == wait.channel;
-        let number = alike.iter().position(is_it).map_or(0, |at| at + 1);
-        let all = alike.len();
         match &wait.name {
-            Some(name) => format!("\"{name}\" ({number} of {all} made at {place})"),
-            None => format!("{kind} {number} of {all} made at {place}"),
+            Some(name) => format!("\"{name}\" ({place})"),
+            None => format!("the {kind} made at {place}"),
         }
     }
-}
-
-fn place(site: &Site) -> String {
-    format!("{}:{}", site.file, site.line)
 }
 
 /// Names with ids: `sum#7`, `square#3..6`, `client#3, #5 and 12 more`.

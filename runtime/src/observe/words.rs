@@ -109,6 +109,30 @@ pub(super) fn first_of(wait: &GroupWait) -> String {
     }
 }
 
+/// Which of the channels of one name and one line is meant.
+pub(crate) enum Which {
+    /// The only one.
+    Only,
+    /// The one of this column.
+    Column(u32),
+    /// This one of them, from 1.
+    Number(usize),
+}
+
+impl Which {
+    /// Of channels with their columns.
+    pub(crate) fn of(alike: &[(u64, u32)], channel: (u64, u32)) -> Self {
+        let of_column = alike.iter().filter(|(_, column)| *column == channel.1);
+        let at = alike.iter().position(|one| *one == channel);
+        match (alike.len(), of_column.count(), at) {
+            (0 | 1, _, _) => Self::Only,
+            (_, 1, _) => Self::Column(channel.1),
+            (_, _, Some(at)) => Self::Number(at + 1),
+            (_, _, None) => Self::Only,
+        }
+    }
+}
+
 /// The channels of a snapshot by their names and the lines on which they were made, mailboxes left out. Where these are the same for
 /// several, the reader is told which of them is meant.
 pub(super) struct Alike<'a> {
@@ -158,18 +182,17 @@ impl<'a> Alike<'a> {
     fn name(&self, made: Made<'_>, kind: ChannelKind, channel: (u64, u32)) -> String {
         let (kind, mut place) = (kind.in_words(), place(made.1));
         let alike = self.channels.get(&made).map_or(&[][..], Vec::as_slice);
-        let of_column = alike.iter().filter(|(_, column)| *column == channel.1);
-        if alike.len() > 1 && of_column.count() == 1 {
-            place = format!("{place}:{}", channel.1);
-        } else if let Some(at) = alike.iter().position(|one| *one == channel)
-            && alike.len() > 1
-        {
-            let most = if self.complete { "" } else { "at least " };
-            let number = format!("{} of {most}{}", at + 1, alike.len());
-            return match made.0 {
-                Some(name) => format!("`{name}` ({number} made at {place})"),
-                None => format!("{kind} {number} made at {place}"),
-            };
+        match Which::of(alike, channel) {
+            Which::Only => {}
+            Which::Column(column) => place = format!("{place}:{column}"),
+            Which::Number(number) => {
+                let most = if self.complete { "" } else { "at least " };
+                let number = format!("{number} of {most}{}", alike.len());
+                return match made.0 {
+                    Some(name) => format!("`{name}` ({number} made at {place})"),
+                    None => format!("{kind} {number} made at {place}"),
+                };
+            }
         }
         match made.0 {
             Some(name) => format!("`{name}` ({place})"),
@@ -178,7 +201,7 @@ impl<'a> Alike<'a> {
     }
 }
 
-pub(super) fn place(site: &Site) -> String {
+pub(crate) fn place(site: &Site) -> String {
     format!("{}:{}", site.file, site.line)
 }
 
