@@ -569,14 +569,7 @@ fn a_tape_that_is_too_long_is_not_shown() {
 /// Who waits in a loop that lets others go first does not keep them from what it waits for, whatever the priorities are.
 #[test]
 fn a_loop_that_yields_starves_nobody() {
-    for strategy in [
-        Strategy::Baseline,
-        Strategy::Random,
-        Strategy::Pct,
-        Strategy::Holds,
-        Strategy::Pos,
-        Strategy::Urw,
-    ] {
+    for strategy in crate::STRATEGIES {
         let search = Simulation::new("spins").seeds(200).strategy(strategy);
         let found = search.max_steps(5000).run(|sim: Sim| async move {
             let (numbers, inbox) = rendezvous::<u32>();

@@ -22,8 +22,7 @@ use crate::channel::overdue::Overdue;
 use crate::channel::registry::Home;
 use crate::channel::select::Token;
 use crate::channel::wait::{Node, Offer};
-use crate::observe::BOOKS;
-use crate::observe::Ledger;
+use crate::observe::{BOOKS, Ledger};
 use crate::sync::{AtomicU64, Ordering, prefetch_rest};
 use crate::task::TaskRef;
 
