@@ -16,6 +16,8 @@ fi
 host=$(rustc +nightly -vV | sed -n 's/^host: //p')
 export RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer --cfg crossbeam_sanitize_thread"
 export TSAN_OPTIONS="suppressions=$PWD/ci/tsan.supp history_size=4 halt_on_error=0 exitcode=66"
+# Some twenty times as slow: a test that takes this long is not hung yet.
+export ROUNDROCK_HANG_S=400
 tests=(--test behaviour)
 [[ -d tests/behaviour ]] || tests=()
 cargo +nightly test --target "$host" --target-dir target/tsan -p roundrock --lib

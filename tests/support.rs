@@ -302,10 +302,17 @@ impl Stage {
     }
 }
 
-/// After how long a whole test counts as hung: long enough for a machine that does much else meanwhile.
-const HANG: Duration = Duration::from_secs(40);
+/// After how long a whole test counts as hung: long enough for a machine that does much else meanwhile. What runs the tests in a
+/// way that makes all of them slow says another number of seconds in `ROUNDROCK_HANG_S`.
+fn hang() -> Duration {
+    let said = std::env::var("ROUNDROCK_HANG_S").ok();
+    Duration::from_secs(said.map_or(40, |text| {
+        text.parse()
+            .expect("ROUNDROCK_HANG_S is a number of seconds")
+    }))
+}
 
-/// Runs a body on a thread of its own. If it has not ended after `HANG`, the test fails and says at which stage it hung.
+/// Runs a body on a thread of its own. If it has not ended after [`hang`], the test fails and says at which stage it hung.
 ///
 /// # Panics
 /// When the body hangs, and with the body's own panic.
@@ -327,14 +334,15 @@ fn watched_boxed<T: Send + 'static>(body: Box<dyn FnOnce(&Stage) -> T + Send>) -
             let _ = done.send(result);
         })
         .expect("a thread for the body");
-    match wait.recv_timeout(HANG) {
+    let hang = hang();
+    match wait.recv_timeout(hang) {
         Ok(Ok(value)) => {
             let _ = thread.join();
             value
         }
         Ok(Err(payload)) => resume_unwind(payload),
         Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => panic!(
-            "hung for {HANG:?} at: {}; started at {}; threads: {}",
+            "hung for {hang:?} at: {}; started at {}; threads: {}",
             stage.get(),
             Location::caller(),
             threads().join(" ")

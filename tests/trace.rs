@@ -1,9 +1,9 @@
-//! The `tracing` events of processes: spawn, exit, panic and late stop, with level and fields. A binary of its own, because the
+//! The `tracing` events: of processes spawn, exit, panic and late stop, and of channels dead letters, with level and fields. A binary of its own, because the
 //! subscriber belongs to the whole program.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use roundrock::prelude::*;
 
@@ -36,6 +36,16 @@ impl tracing::Subscriber for Events {
     }
     fn enter(&self, _: &tracing::span::Id) {}
     fn exit(&self, _: &tracing::span::Id) {}
+}
+
+/// What the tests of this program are told: the subscriber is that of all threads.
+fn events() -> Events {
+    static ALL: LazyLock<Events> = LazyLock::new(|| {
+        let events = Events::default();
+        tracing::subscriber::set_global_default(events.clone()).expect("the only one");
+        events
+    });
+    ALL.clone()
 }
 
 /// Calls itself until its time is up.
@@ -101,8 +111,7 @@ fn wait() -> Result<()> {
 
 #[test]
 fn spawn_exit_panic_and_late_stop_are_events() {
-    let events = Events::default();
-    tracing::subscriber::set_global_default(events.clone()).unwrap();
+    let events = events();
     run().unwrap();
     wait().unwrap();
     let events = events.0.lock().unwrap();
@@ -167,4 +176,52 @@ fn spawn_exit_panic_and_late_stop_are_events() {
         .expect("the stop tells who was late");
     assert_eq!((&*late["level"], &*late["scope"]), ("WARN", "\"group\""));
     assert!(late["late"].contains("sleeper"), "{late:?}");
+}
+
+/// One event a second for each channel and reason, however many letters: also when nobody subscribes.
+#[test]
+fn dead_letters_are_an_event_for_each_channel_and_reason_once_a_second() {
+    let events = events();
+    let system = System::builder().workers(1);
+    let ended = system.run(async |_scope| {
+        let (jobs, inbox) = bounded::<u8>(8).named("jobs");
+        let prices = bounded::<u8>(2).overflow(Overflow::DropOldest);
+        let (prices, kept) = prices.named("prices");
+        for n in 0..3 {
+            jobs.send(n).await?;
+        }
+        drop(inbox);
+        for n in 0..4 {
+            prices.send(n).await?;
+        }
+        for n in 0..100 {
+            drop(jobs.send(n).await);
+        }
+        drop(kept);
+        Ok(())
+    });
+    ended.unwrap();
+    let events = events.0.lock().unwrap();
+    let told = |channel: &str, reason: &str| -> Vec<String> {
+        let of = |event: &&Fields| {
+            let is =
+                |name, text: &str| event.get(name).is_some_and(|field| field.starts_with(text));
+            is("message", "dead_letter") && is("channel", channel) && is("reason", reason)
+        };
+        let text = |event: &Fields| {
+            let [level, count, suppressed] =
+                ["level", "count", "suppressed"].map(|name| &*event[name]);
+            format!("{level} {count} {suppressed}")
+        };
+        events.iter().filter(of).map(text).collect()
+    };
+    for (channel, reason, first) in [
+        ("jobs (", "closed", "WARN 3 0"),
+        ("prices (", "discarded", "WARN 1 0"),
+    ] {
+        let told = told(channel, reason);
+        assert_eq!(told[0], first, "{channel}");
+        // A slow machine may come to the next second.
+        assert!(told.len() <= 2, "{told:?}");
+    }
 }

@@ -2,10 +2,8 @@
 //!
 //! Threads only: letters that plain threads read, and the events that are told by the clock.
 
-use std::collections::BTreeMap;
-use std::fmt::Debug;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 use roundrock::channel::{Dead, DeadLetter, TryRecvError};
 use roundrock::prelude::*;
@@ -239,81 +237,6 @@ fn processes_read_letters_until_their_scope_stops() {
         }
         assert!(audit.stop(secs(5)).await.is_clean());
         assert_eq!(reader.await?, 5);
-        Ok(())
-    });
-}
-
-/// Collects the events of this target on one thread.
-#[derive(Clone, Default)]
-struct Events(Arc<Mutex<Vec<BTreeMap<&'static str, String>>>>);
-
-impl tracing::Subscriber for Events {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.target() == "roundrock::channel"
-    }
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-    fn event(&self, event: &tracing::Event<'_>) {
-        struct Fields(BTreeMap<&'static str, String>);
-        impl tracing::field::Visit for Fields {
-            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn Debug) {
-                self.0.insert(field.name(), format!("{value:?}"));
-            }
-        }
-        let mut fields = Fields(BTreeMap::new());
-        event.record(&mut fields);
-        fields
-            .0
-            .insert("level", event.metadata().level().to_string());
-        self.0.lock().unwrap().push(fields.0);
-    }
-    fn enter(&self, _: &tracing::span::Id) {}
-    fn exit(&self, _: &tracing::span::Id) {}
-}
-
-/// One event a second for each channel and reason, however many letters: also when nobody subscribes.
-#[test]
-fn an_event_tells_of_each_channel_and_reason_once_a_second() {
-    on(1, |_scope| async move {
-        let (jobs, inbox) = bounded::<u8>(8).named("jobs");
-        let (prices, kept) = bounded::<u8>(2).overflow(Overflow::DropOldest);
-        for n in 0..3 {
-            jobs.send(n).await?;
-        }
-        let events = Events::default();
-        let seen = events.clone();
-        std::thread::scope(|threads| {
-            threads.spawn(move || {
-                tracing::subscriber::with_default(events, || {
-                    drop(inbox);
-                    for n in 0..4 {
-                        prices.try_send(n).unwrap();
-                    }
-                    for n in 0..100 {
-                        drop(jobs.blocking_send(n));
-                    }
-                });
-            });
-        });
-        let seen = seen.0.lock().unwrap();
-        let texts: Vec<_> = seen
-            .iter()
-            .map(|event| {
-                let field = |name| event.get(name).map_or("-", String::as_str);
-                let [message, level] = [field("message"), field("level")];
-                let [reason, count, suppressed] = ["reason", "count", "suppressed"].map(field);
-                format!("{level} {message}: {reason} {count} {suppressed}")
-            })
-            .collect();
-        assert_eq!(texts[0], "WARN dead_letter: closed 3 0");
-        assert_eq!(texts[1], "WARN dead_letter: discarded 1 0");
-        // A slow machine may come to the next second.
-        assert!(texts.len() <= 4, "{texts:?}");
-        assert!(seen[0]["channel"].starts_with("jobs ("), "{:?}", seen[0]);
-        drop(kept);
         Ok(())
     });
 }
