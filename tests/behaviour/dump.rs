@@ -374,7 +374,11 @@ fn events_tell_of_failures_restarts_and_who_gave_up() {
                 sleep(millis(1)).await;
                 continue;
             };
-            assert_eq!(event.name, "dial_closed");
+            if matches!(event.kind, EventKind::Stall { .. }) {
+                // On a slow machine anybody may hold its worker for long.
+                continue;
+            }
+            assert_eq!(event.name, "dial_closed", "{event}");
             assert!(event.to_string().contains("port 7 is closed"), "{event}");
             kinds.push(match &event.kind {
                 EventKind::Failed { .. } => "failed",
@@ -437,7 +441,10 @@ fn a_stall_and_a_late_process_are_events() {
         scope.task("behind", async {});
     }
     let stall = next(&events, |event| match event.kind {
-        EventKind::Stall { running, .. } => Some((event.name.clone(), running)),
+        EventKind::Stall { running, waiting } => {
+            assert!(waiting > 0, "{event}");
+            Some((event.name.clone(), running))
+        }
         _ => None,
     });
     assert_eq!(stall.0, "greedy");

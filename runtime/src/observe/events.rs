@@ -114,7 +114,7 @@ pub enum EventKind {
     Stall {
         /// How long it has run.
         running: Duration,
-        /// How many wait behind it.
+        /// How many wait for a worker: this one, or any.
         waiting: usize,
     },
     /// More processes live than their budget says. Told once, and again after the number was within the budget.
@@ -176,7 +176,7 @@ impl fmt::Display for Event {
             EventKind::Late => f.write_str(", did not end within the grace, and was dropped"),
             EventKind::Stall { running, waiting } => write!(
                 f,
-                ", has held its worker for {running:?}; {waiting} wait behind it"
+                ", has held its worker for {running:?}; {waiting} wait for a worker"
             ),
             EventKind::OverBudget { alive, budget } => {
                 write!(f, ": {alive} live, and the budget is {budget}")

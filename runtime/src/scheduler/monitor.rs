@@ -243,16 +243,12 @@ fn look(scheduler: &Arc<Scheduler>, looks: &mut [Look], now: Instant) -> Option<
         if let Some(task) = remote.rob(steps) {
             scheduler.injector.push(task);
         }
-        let queued = remote.thief.len();
-        if !look.reported && (queued > 0 || !scheduler.injector.is_empty()) {
+        let queued = remote.thief.len() + scheduler.injector.len();
+        if !look.reported && queued > 0 {
             look.reported = true;
             // ORDERING: Relaxed: see `worker::Counters`.
-            report(
-                scheduler,
-                remote.counters.current.load(Ordering::Relaxed),
-                ran,
-                queued,
-            );
+            let current = remote.counters.current.load(Ordering::Relaxed);
+            report(scheduler, current, ran, queued);
         }
         waiting = true;
     }

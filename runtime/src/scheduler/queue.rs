@@ -157,6 +157,11 @@ impl Injector {
         take(|| self.0.steal())
     }
 
+    /// How many wait here.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -261,6 +266,10 @@ mod deque {
                 .lock()
                 .pop_front()
                 .map_or(Steal::Empty, Steal::Success)
+        }
+
+        pub(super) fn len(&self) -> usize {
+            self.0.lock().len()
         }
 
         pub(super) fn is_empty(&self) -> bool {
