@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use roundrock::channel::TrySendError;
+use roundrock::channel::{TrySendError, unbounded};
 use roundrock::prelude::*;
 use roundrock::time::Duration;
 use roundrock_tests::{LIMIT, Step, Tally, on_both, on_workers, simulated, times, yield_now};
@@ -520,6 +520,130 @@ fn p09_two_stops_at_once_refuse_who_is_outside_of_both() {
         assert!(right.is_clean(), "right: {right}");
         outside.await?;
         assert_eq!(refused.load(Ordering::SeqCst), 0);
+        Ok(())
+    });
+}
+
+/// How many messages were begun, and how many are done.
+#[derive(Debug, Clone, Default)]
+struct Work(Arc<(AtomicUsize, AtomicUsize)>);
+
+impl Work {
+    /// Is busy until the gate is closed.
+    async fn one(&self, gate: &Receiver<()>) {
+        self.0.0.fetch_add(1, Ordering::SeqCst);
+        gate.recv().await;
+        self.0.1.fetch_add(1, Ordering::SeqCst);
+    }
+
+    async fn begun(&self) {
+        while self.0.0.load(Ordering::SeqCst) == 0 {
+            yield_now().await;
+        }
+    }
+
+    fn done(&self) -> usize {
+        self.0.1.load(Ordering::SeqCst)
+    }
+}
+
+/// Comes to its second input when the first one is over.
+#[process]
+async fn busy(jobs: &Receiver<u32>, rare: &Receiver<u32>, gate: &Receiver<()>, work: &Work) {
+    for input in [jobs, rare] {
+        while input.recv().await.is_some() {
+            work.one(gate).await;
+        }
+    }
+}
+
+#[process]
+struct Busy {
+    gate: Receiver<()>,
+    work: Work,
+}
+
+#[handlers]
+impl Busy {
+    async fn work(&mut self) {
+        self.work.one(&self.gate).await;
+    }
+}
+
+/// Sends until it is refused, and says how many were accepted.
+async fn until_refused<T>(send: impl Fn() -> Result<(), TrySendError<T>>) -> usize {
+    let mut accepted = 0;
+    for _ in 0..2000 {
+        match send() {
+            Ok(()) => accepted += 1,
+            Err(TrySendError::Full(_)) => {}
+            Err(_) => return accepted,
+        }
+        sleep(millis(1)).await;
+    }
+    panic!("those outside are still accepted");
+}
+
+/// P9: a process that is busy with a message when its scope stops refuses those outside, in all that it was lent, before it asks
+/// for the next message; what was accepted is handled.
+#[test]
+fn p09_a_busy_function_refuses_at_once() {
+    on_workers(|scope| async move {
+        for workers in [1, 2] {
+            let child = scope.child("child");
+            let ((jobs, inbox), (rare, seldom)) = (unbounded::channel(), unbounded::channel());
+            let (closed, gate) = bounded(1);
+            let work = Work::default();
+            let worker = busy(inbox, seldom, gate, work.clone());
+            if workers == 1 {
+                child.spawn(worker);
+            } else {
+                child.pool(workers, worker);
+            }
+            jobs.send(0).await?;
+            work.begun().await;
+            let (stopped, accepted) = join!(child.stop(LIMIT), async {
+                let mut accepted = 1 + until_refused(|| jobs.try_send(1)).await;
+                accepted += until_refused(|| rare.try_send(1)).await;
+                assert_eq!(work.done(), 0, "it is still busy");
+                drop(closed);
+                accepted
+            });
+            assert!(stopped.is_clean(), "{stopped}");
+            assert_eq!(work.done(), accepted);
+        }
+        Ok(())
+    });
+}
+
+/// P9: the same for the mailbox of a struct, also if it is supervised.
+#[test]
+fn p09_a_busy_struct_refuses_at_once() {
+    on_workers(|scope| async move {
+        for is_supervised in [false, true] {
+            let child = scope.child("child");
+            let (closed, gate) = bounded(1);
+            let work = Work::default();
+            let known = work.clone();
+            let state = move || Busy {
+                gate: gate.clone(),
+                work: known.clone(),
+            };
+            let desk = match is_supervised {
+                false => child.spawn(state()),
+                true => child.supervise(state).spawn(),
+            };
+            desk.work().send_and_forget().await?;
+            work.begun().await;
+            let (stopped, accepted) = join!(child.stop(LIMIT), async {
+                let accepted = 1 + until_refused(|| desk.work().try_send()).await;
+                assert_eq!(work.done(), 0, "it is still busy");
+                drop(closed);
+                accepted
+            });
+            assert!(stopped.is_clean(), "{stopped}");
+            assert_eq!(work.done(), accepted);
+        }
         Ok(())
     });
 }

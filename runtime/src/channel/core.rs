@@ -37,6 +37,7 @@ use crate::channel::select::Token;
 use crate::channel::wait::{self, Claimed, List, Node, Offer};
 use crate::channel::wakes::Wakes;
 use crate::observe::BOOKS;
+use crate::scope::Life;
 use crate::sync::{AtomicU64, BiasedGuard, BiasedLock, prefetch, prefetch_before};
 use crate::task::waker::{self, TaskWaker};
 use crate::task::{TaskRef, current};
@@ -535,8 +536,13 @@ impl<T> Core<T> {
         // Notes that the process has noticed: who asks will be shown the end when what is queued is received.
         let _ = current::is_ended(self.object());
         if let Some(scope) = current::stopping_scope() {
-            self.close_to(Closing::Outside(vec![scope]));
+            self.refuse_outside(scope);
         }
+    }
+
+    /// Refuses processes outside of a scope that stops.
+    pub(super) fn refuse_outside(&self, scope: Arc<Life>) {
+        self.close_to(Closing::Outside(vec![scope]));
     }
 
     pub(super) fn close_to(&self, closing: Closing) {

@@ -13,6 +13,7 @@
 
 use std::panic::Location;
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::task::Context;
 
 use crate::channel::account::{self, Item, Loss};
@@ -23,6 +24,7 @@ use crate::channel::registry::Home;
 use crate::channel::select::Token;
 use crate::channel::wait::{Node, Offer};
 use crate::observe::{BOOKS, Ledger};
+use crate::scope::Life;
 use crate::sync::{AtomicU64, Ordering, prefetch_rest};
 use crate::task::TaskRef;
 
@@ -98,6 +100,8 @@ pub(crate) struct VTable {
     pub(crate) refuses: unsafe fn(NonNull<Head>) -> bool,
     pub(crate) refuse: unsafe fn(NonNull<Head>),
     pub(crate) refuse_all: unsafe fn(NonNull<Head>),
+    /// Processes outside of a scope that stops are refused.
+    pub(crate) refuse_outside: unsafe fn(NonNull<Head>, Arc<Life>),
     pub(crate) owner: unsafe fn(NonNull<Head>) -> Option<TaskRef>,
     pub(crate) set_owner: unsafe fn(NonNull<Head>, TaskRef),
     pub(crate) stats: unsafe fn(NonNull<Head>) -> Stats,
@@ -305,6 +309,8 @@ impl<T> Core<T> {
         refuse: |head| unsafe { Self::of(head) }.refuse(),
         // SAFETY: as above.
         refuse_all: |head| unsafe { Self::of(head) }.close_to(Closing::All),
+        // SAFETY: as above.
+        refuse_outside: |head, scope| unsafe { Self::of(head) }.refuse_outside(scope),
         // SAFETY: as above.
         owner: |head| unsafe { Self::of(head) }.owner(),
         // SAFETY: as above.

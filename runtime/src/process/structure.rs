@@ -229,6 +229,7 @@ fn facts<P: Handlers + StructProcess>() -> Facts {
         evidence: Evidence::State,
         handlers: P::HANDLERS,
         budget: P::META.budget.unwrap_or(0),
+        beside: false,
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Stopping never drops a future before the grace is over. Each process of the scope is marked and woken. From then on
 //!
-//! 1. a channel that it receives from refuses messages of processes outside of the scope, who get them back;
+//! 1. a channel that it receives from refuses messages of processes outside of the scope, who get them back: from its next poll on
+//!    if it was lent the receiver, or is a struct whose mailbox it is, and otherwise from when it asks for a message;
 //! 2. processes of the scope may still send to each other, so one stage drains into the next, and ends when its own senders
 //!    are gone;
 //! 3. when nothing moves any more, those that nobody feeds are told that their input is over (see `drain`);

@@ -25,6 +25,7 @@ use crate::sim::values::About;
 use crate::supervise::Lineage;
 use crate::sync::{Ordering, thread_local};
 use crate::task::cell::Header;
+use crate::task::ports;
 use crate::task::registry::{FreeCache, WaitKind};
 use crate::task::state::{REFERENCE, WAIT};
 use crate::task::waits::{self, Noted, Said};
@@ -162,8 +163,12 @@ impl<'a> Frame<'a> {
             current.said.set(Said::NOTHING);
             current.object.set(0);
             // ORDERING: Acquire: pairs with the coordinator of the stop that set the flag, or whoever refuses a call.
-            current.flags.set(line.flags.load(Ordering::Acquire));
+            let flags = line.flags.load(Ordering::Acquire);
+            current.flags.set(flags);
             current.coarse_ms.set(now);
+            if flags != 0 {
+                ports::refuse_outside(task);
+            }
             Self {
                 task,
                 outer,

@@ -17,7 +17,7 @@ use std::ptr;
 use std::sync::{LazyLock, PoisonError, RwLock};
 
 use crate::observe::Evidence;
-use crate::process::meta::{FnMeta, HandlerMeta};
+use crate::process::meta::{FnMeta, HandlerMeta, Kind};
 
 /// What is known of all processes with one name from one place.
 #[derive(Debug)]
@@ -41,6 +41,8 @@ pub(crate) struct Facts {
     /// How many may live before an alarm; zero if there is no such number, and [`Facts::POOL`]'s, which nobody reaches, of what stands for
     /// a pool. That is no field of its own, because all of them are compared in every spawn.
     pub(crate) budget: u32,
+    /// Its body runs on a thread of its own, and what it was lent goes there.
+    pub(crate) beside: bool,
 }
 
 impl Facts {
@@ -49,6 +51,7 @@ impl Facts {
         Self {
             ports: meta.ports,
             budget: meta.budget.unwrap_or(0),
+            beside: meta.kind != Kind::Async,
             ..Self::NONE
         }
     }
@@ -59,6 +62,7 @@ impl Facts {
         evidence: Evidence::Lent,
         handlers: &[],
         budget: 0,
+        beside: false,
     };
 
     /// Of the process that stands for a pool, and is none of its workers.
@@ -106,6 +110,7 @@ struct Key {
     ports: &'static [&'static str],
     handlers: Vec<u64>,
     budget: u32,
+    beside: bool,
 }
 
 /// Facts about the program, not of a system. Never shrinks: each entry is a place in the source.
@@ -122,6 +127,7 @@ struct Recent {
     ports: *const [&'static str],
     handlers: *const [HandlerMeta],
     budget: u32,
+    beside: bool,
     origin: &'static Origin,
 }
 
@@ -145,6 +151,7 @@ pub(crate) fn intern(
             && ptr::eq(known.ports, facts.ports)
             && ptr::eq(known.handlers, facts.handlers)
             && known.budget == facts.budget
+            && known.beside == facts.beside
         {
             return known.origin;
         }
@@ -155,6 +162,7 @@ pub(crate) fn intern(
             ports: facts.ports,
             handlers: facts.handlers,
             budget: facts.budget,
+            beside: facts.beside,
             origin,
         }));
         origin
@@ -175,6 +183,7 @@ fn find_or_make(
         ports: facts.ports,
         handlers: facts.handlers.iter().map(|handler| handler.wire).collect(),
         budget: facts.budget,
+        beside: facts.beside,
     };
     let known = ORIGINS
         .read()

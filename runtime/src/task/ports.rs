@@ -24,6 +24,8 @@ use std::ptr::NonNull;
 use std::sync::{Arc, Weak};
 
 use crate::channel::head::Head;
+use crate::scope::{Life, ScopeInner};
+use crate::task::cell::Header;
 
 /// Which way messages go through a port.
 ///
@@ -333,11 +335,49 @@ impl Ports {
         None
     }
 
+    /// Lets what the process receives from refuse those outside of a scope that stops: the mailbox of a struct, whose fields may have
+    /// given away what they held, or what a function was lent.
+    ///
+    /// # Safety
+    /// The ports are those of the process that this thread polls, and what it was lent lies in its future.
+    pub(crate) unsafe fn refuse_outside(&self, scope: &Arc<Life>) {
+        let count = if self.mailbox().is_some() {
+            1
+        } else {
+            usize::MAX
+        };
+        let inputs = self.iter().take(count);
+        for head in inputs
+            .filter(|port| port.tie().receives())
+            .filter_map(Port::head)
+        {
+            // SAFETY: by contract the endpoint is there, and keeps the channel alive.
+            let refuse = unsafe { head.as_ref() }.vtable.refuse_outside;
+            // SAFETY: as above; the table is that of the channel.
+            unsafe { refuse(head, Arc::clone(scope)) };
+        }
+    }
+
     /// The channels that the process may send to.
     pub(crate) fn senders(&self) -> impl Iterator<Item = u64> {
         self.iter()
             .filter(|port| matches!(port.tie(), Tie::Sender | Tie::Feeds))
             .map(Port::object)
+    }
+}
+
+/// Before a process runs that was told something: if its scope stops, what it receives from refuses those outside from now on, also
+/// if it does not ask for a message for long.
+#[cold]
+pub(crate) fn refuse_outside(task: &Header) {
+    let Some(scope) = task.scope().and_then(ScopeInner::outermost_stopping) else {
+        return;
+    };
+    // What a body was lent that runs on a thread of its own is there, and says so itself when it asks.
+    if !task.slot().origin().facts.beside {
+        let ports = task.slot().change_ports(|ports| ports.clone());
+        // SAFETY: this thread is about to poll the process, whose body is a part of its future.
+        unsafe { ports.refuse_outside(scope.life()) };
     }
 }
 
