@@ -292,6 +292,18 @@ mod tests {
         assert_eq!(tape.values(), [2, 2]);
     }
 
+    /// No run begins when the time is up: with none at all, what was found is kept as it is.
+    #[test]
+    fn the_time_bounds_the_runs() {
+        for limit in [Duration::ZERO, Duration::from_secs(60)] {
+            let found = Tape::new(vec![3; 100]);
+            let mut fails = |tape: &Tape| Some(tape.clone());
+            let (shrunk, runs) = Shrinker::new(found.clone(), 0, limit, &mut fails).shrink();
+            assert_eq!(runs == 0, limit.is_zero());
+            assert_eq!(shrunk == found, limit.is_zero());
+        }
+    }
+
     #[test]
     fn what_fails_in_any_case_shrinks_to_nothing() {
         assert_eq!(shrink(vec![1, 2, 3], |_| true), Tape::default());
