@@ -10,7 +10,6 @@ mod holds;
 mod lags;
 mod lines;
 mod monitors;
-mod programs;
 mod reads;
 mod refused;
 mod schedules;

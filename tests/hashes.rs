@@ -200,6 +200,6 @@ fn p43_the_same_tape_gives_the_same_trace_everywhere() {
         .collect();
     assert!(
         now == kept,
-        "the traces have changed; if that is wanted, tests/sim/hashes.txt is now\n{now}"
+        "the traces have changed; if that is wanted, tests/hashes.txt is now\n{now}"
     );
 }
