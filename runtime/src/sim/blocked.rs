@@ -2,7 +2,7 @@
 //!
 //! It cannot be kept from blocking, so it is looked for, in two ways that cost a step next to nothing. After a run that took
 //! long, the kernel is asked whether the thread gave its core away of itself ([`Switches`]); if it did, the run is made again with
-//! a clock at each step ([`Stopwatch`]), and a step that blocks each time is the failure. A step that never comes back ends no
+//! a clock at each step ([`Stopwatch`]), and a step that sleeps each time is the failure. A step that never comes back ends no
 //! run: a thread of its own says which process it is, and ends the program if it sleeps all the time ([`Watchdog`]).
 //!
 //! Limits: a call that blocks for less than [`SHORTEST`] is not seen, and the first way needs Linux. Which call it was is what the
@@ -32,11 +32,35 @@ const STUCK: Duration = Duration::from_secs(5);
 /// After so many looks, four in the time above, that have all found the step asleep in one and the same call, the program is ended.
 const HOPELESS: u32 = 24;
 
+/// What the kernel says of this thread in a file of its own, which it writes anew whenever it is read from its beginning.
+#[derive(Debug)]
+struct Told {
+    file: Option<File>,
+    text: Vec<u8>,
+}
+
+impl Told {
+    fn new(path: &str) -> Self {
+        Self {
+            file: File::open(path).ok(),
+            text: Vec::new(),
+        }
+    }
+
+    /// The text; `None` where the system does not tell.
+    fn read(&mut self) -> Option<&[u8]> {
+        let mut file = self.file.as_ref()?;
+        file.rewind().ok()?;
+        self.text.clear();
+        file.read_to_end(&mut self.text).ok()?;
+        Some(&self.text)
+    }
+}
+
 /// How often this thread has given its core away of itself.
 #[derive(Debug)]
 pub(super) struct Switches {
-    status: Option<File>,
-    text: Vec<u8>,
+    status: Told,
     seen: Option<u64>,
 }
 
@@ -44,8 +68,7 @@ impl Switches {
     /// Counts from now on; nothing where the system does not tell.
     pub(super) fn new() -> Self {
         let mut switches = Self {
-            status: File::open("/proc/thread-self/status").ok(),
-            text: Vec::new(),
+            status: Told::new("/proc/thread-self/status"),
             seen: None,
         };
         switches.look();
@@ -65,12 +88,7 @@ impl Switches {
     }
 
     fn read(&mut self) -> Option<u64> {
-        let mut status = self.status.as_ref()?;
-        // The kernel writes it anew whenever it is read from its beginning.
-        status.rewind().ok()?;
-        self.text.clear();
-        status.read_to_end(&mut self.text).ok()?;
-        voluntary(&self.text)
+        voluntary(self.status.read()?)
     }
 }
 
@@ -80,10 +98,58 @@ fn voluntary(status: &[u8]) -> Option<u64> {
     std::str::from_utf8(number).ok()?.trim().parse().ok()
 }
 
+/// For how long this thread has slept: what is left of the time when what it ran, and what it waited for a core, is taken away.
+///
+/// A step that computes for long may meet a lock of the allocator's on its way, which another test has for a moment; it does not
+/// sleep for long then.
+#[derive(Debug)]
+struct Sleep {
+    schedstat: Told,
+    begun: Option<(Instant, Duration)>,
+}
+
+impl Sleep {
+    fn new() -> Self {
+        Self {
+            schedstat: Told::new("/proc/thread-self/schedstat"),
+            begun: None,
+        }
+    }
+
+    /// Counts from now on.
+    fn begins(&mut self) {
+        self.begun = self.read();
+    }
+
+    /// How long it was since then; `None` where the system does not tell.
+    fn ends(&mut self) -> Option<Duration> {
+        let (now, awake) = self.read()?;
+        let (begun, before) = self.begun?;
+        Some((now - begun).saturating_sub(awake.saturating_sub(before)))
+    }
+
+    /// Now, and how long it was awake till then.
+    fn read(&mut self) -> Option<(Instant, Duration)> {
+        // A thread that goes on running is charged at the next tick, or when it gives its core away.
+        std::thread::yield_now();
+        let awake = awake(self.schedstat.read()?)?;
+        Some((Instant::now(), awake))
+    }
+}
+
+/// How long a thread has run and waited for a core; nothing if the kernel does not count that.
+fn awake(schedstat: &[u8]) -> Option<Duration> {
+    let mut numbers = std::str::from_utf8(schedstat).ok()?.split_whitespace();
+    let mut next = || numbers.next()?.parse::<u64>().ok();
+    let nanos = next()?.checked_add(next()?)?;
+    (nanos > 0).then(|| Duration::from_nanos(nanos))
+}
+
 /// Tells which step of a run blocks.
 #[derive(Debug)]
 pub(super) struct Stopwatch {
     switches: Switches,
+    sleep: Sleep,
     begun: Instant,
     timing: Timing,
     calls: Option<Calls>,
@@ -103,6 +169,7 @@ impl Stopwatch {
     pub(super) fn new(timing: Timing) -> Self {
         Self {
             switches: Switches::new(),
+            sleep: Sleep::new(),
             begun: Instant::now(),
             timing,
             calls: (timing == Timing::Exact)
@@ -115,6 +182,7 @@ impl Stopwatch {
         if self.timing == Timing::Exact {
             self.switches.look();
             self.calls.as_ref().into_iter().for_each(Calls::step_begins);
+            self.sleep.begins();
         }
         self.begun = Instant::now();
     }
@@ -122,8 +190,12 @@ impl Stopwatch {
     /// How long the step has blocked, if it has, and in which call, if that is known.
     pub(super) fn step_ends(&mut self) -> Option<(Duration, Option<String>)> {
         let took = self.begun.elapsed();
+        if took < SHORTEST || !self.switches.have_grown() {
+            return None;
+        }
+        let slept = self.sleep.ends().unwrap_or(took);
         let call = || self.calls.as_ref().and_then(Calls::most);
-        (took >= SHORTEST && self.switches.have_grown()).then(|| (took, call()))
+        (slept >= SHORTEST).then(|| (took, call()))
     }
 }
 
@@ -290,6 +362,31 @@ mod tests {
         let status = b"Name:\tx\nvoluntary_ctxt_switches:\t11\nnonvoluntary_ctxt_switches:\t7\n";
         assert_eq!(voluntary(status), Some(11));
         assert_eq!(voluntary(b"Name:\tx\n"), None);
+        assert_eq!(awake(b"1500 400 3\n"), Some(Duration::from_nanos(1900)));
+        for unknown in [&b"0 0 0\n"[..], b"", b"12"] {
+            assert_eq!(awake(unknown), None);
+        }
+    }
+
+    /// Time that a thread computes, or waits for a core, is no sleep.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn only_sleep_is_sleep() {
+        let mut sleep = Sleep::new();
+        sleep.begins();
+        std::thread::sleep(5 * SHORTEST);
+        let Some(slept) = sleep.ends() else {
+            return;
+        };
+        assert!(slept >= 4 * SHORTEST, "{slept:?}");
+        // A host that takes the core away from the whole machine says so to nobody.
+        let computes_awake = (0..100).any(|_| {
+            sleep.begins();
+            let begun = Instant::now();
+            while begun.elapsed() < 5 * SHORTEST {}
+            sleep.ends().is_some_and(|slept| slept < SHORTEST)
+        });
+        assert!(computes_awake);
     }
 
     /// It speaks once for each step that does not come back, and not while steps go on.
