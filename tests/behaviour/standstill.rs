@@ -92,6 +92,26 @@ fn a_standstill_is_told_and_ends() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
+/// The same when the body has returned, as most do.
+#[test]
+fn a_standstill_is_told_when_the_body_has_returned() {
+    let body = async |scope: Scope, key: mpsc::Sender<Sender<u32>>| {
+        let (sender, receiver) = bounded(1).named("late");
+        scope.task("left", async move {
+            receiver.recv().await;
+        });
+        key.send(sender).expect("somebody has it");
+        Ok(())
+    };
+    let release = |sender: Sender<u32>, _: &System| sender.blocking_send(1).expect("it waits");
+    let found = standstills(System::builder, body, release);
+    assert!(!found.is_empty(), "nothing was told");
+    for leak in &found {
+        assert!(!leak.is_proven() && leak.standstill, "{leak}");
+        assert_eq!((leak.names(), leak.count), (vec!["left"], 1));
+    }
+}
+
 #[test]
 fn a_timer_is_due() {
     never(

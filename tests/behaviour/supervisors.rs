@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use roundrock::channel::Dead;
@@ -520,6 +520,52 @@ fn a_link_with_a_child_that_is_over_has_an_effect() {
         let other = scope.task("other", std::future::pending::<()>());
         failed.link(&other);
         assert_eq!(other.done().await.kind(), "killed");
+        Ok(())
+    });
+}
+
+/// Supervises the level below; the lowest one fails, each time with another text.
+#[process]
+async fn level(below: &u32, tries: &Arc<AtomicU32>, scope: &Scope) -> Result<()> {
+    let Some(next) = below.checked_sub(1) else {
+        let n = tries.fetch_add(1, Ordering::SeqCst) + 1;
+        bail!("connection {n} was refused");
+    };
+    let inner = scope.child("inner").intensity(2, secs(60));
+    let child = inner.supervise(level(next, Arc::clone(tries)));
+    let _ = child.backoff(millis(0)..millis(0)).spawn();
+    inner.join().await
+}
+
+/// The text of an escalation grows with its levels, and not with all failures below them: each reason before the last one is told by
+/// its first cause.
+#[test]
+fn p32_the_text_of_an_escalation_is_as_long_as_it_is_deep() {
+    on_workers(|scope| async move {
+        let text = async |levels| {
+            let top = scope.child("top").intensity(2, secs(60));
+            let tries = Arc::new(AtomicU32::new(0));
+            let child = top.supervise(level(levels, Arc::clone(&tries)));
+            let _ = child.backoff(millis(0)..millis(0)).spawn();
+            let error = top.join().await.expect_err("each level gives up");
+            let text = format!("{error:?}");
+            let last = format!("connection {} was refused", tries.load(Ordering::SeqCst));
+            assert!(text.contains(&last), "{text}");
+            text
+        };
+        let [one, two, four] = [text(1).await, text(2).await, text(4).await];
+        assert!(
+            four.contains("(before that `level`: what it supervises failed too often: connection"),
+            "{four}"
+        );
+        let (step, rest) = (two.len() - one.len(), four.len() - two.len());
+        assert!(
+            rest < 3 * step,
+            "{} {} {}: {four}",
+            one.len(),
+            two.len(),
+            four.len()
+        );
         Ok(())
     });
 }

@@ -35,7 +35,7 @@ pub(super) fn standstill(found: &Found, system: &SystemInner, after: Duration) -
     if waiting.is_empty() {
         return None;
     }
-    let entry = system.entry();
+    let entry = body(system);
     waiting.sort_by_key(|process| Some(process.id) != entry);
     let witness = Witness::new(&system.scheduler, &waiting);
     let mut channels = witness.channels.values();
@@ -55,6 +55,15 @@ pub(super) fn standstill(found: &Found, system: &SystemInner, after: Duration) -
     Some(leak)
 }
 
+/// The process that runs the body, until it has returned: it is kept for its value then, and waits for nobody.
+fn body(system: &SystemInner) -> Option<ProcessId> {
+    let runs = |entry: &ProcessId| {
+        let slot = system.scheduler.registry.slot(entry.index());
+        slot.and_then(|slot| slot.peek(|_, _, task| !task.state.is_done())) == Some(true)
+    };
+    system.entry().filter(runs)
+}
+
 /// Those who wait for somebody, the first [`LISTED`] and how many they are, if all processes of the program are parked, and have been for
 /// `after`, and nothing but one of them could wake one.
 fn read(found: &Found, system: &SystemInner, after: Duration) -> Option<(Vec<Waiting>, usize)> {
@@ -64,7 +73,7 @@ fn read(found: &Found, system: &SystemInner, after: Duration) -> Option<(Vec<Wai
     }
     let steps = deadlock::steps(scheduler)?;
     let now_ms = suspect::now_ms(scheduler);
-    let entry = system.entry();
+    let entry = body(system);
     let lines = || suspect::lines(scheduler, entry);
     let rests = |id: ProcessId, kinds: u16, since_ms: u32| {
         let age = now_ms.wrapping_sub(since_ms);

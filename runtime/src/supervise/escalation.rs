@@ -112,7 +112,10 @@ impl fmt::Display for GaveUp {
         let earlier = self.reasons.split_last().map_or(&[][..], |(_, rest)| rest);
         let mut told: Vec<(String, usize)> = Vec::new();
         for Reason { child, exit } in earlier {
-            let text = format!("`{child}`: {exit}");
+            let text = match exit.cause_of_escalation() {
+                Some(cause) => format!("`{child}`: what it supervises failed too often: {cause}"),
+                None => format!("`{child}`: {exit}"),
+            };
             match told.last_mut().filter(|(last, _)| *last == text) {
                 Some((_, times)) => *times += 1,
                 None => told.push((text, 1)),
@@ -131,6 +134,18 @@ impl fmt::Display for GaveUp {
             (false, 0) => f.write_str(")"),
             (false, more) => write!(f, "; and {more} others)"),
         }
+    }
+}
+
+impl Exit {
+    /// The first cause, if a scope below gave up. The text of that has earlier reasons of its own, and those have some again: with each
+    /// level there would be several times as many.
+    fn cause_of_escalation(&self) -> Option<&dyn StdError> {
+        let Some(Fault::Error(error)) = self.fault().map(|fault| &**fault) else {
+            return None;
+        };
+        let is_escalation = error.chain().any(|cause| cause.is::<GaveUp>());
+        error.chain().last().filter(|_| is_escalation)
     }
 }
 
