@@ -31,6 +31,7 @@ use crate::sync::{self, Ordering};
 use crate::system::{SystemInner, print_error};
 use crate::task::{ProcessId, TaskRef};
 use crate::time::sleep::later;
+use tracing::subscriber::NoSubscriber;
 
 /// What lies between two passes while something runs.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -90,6 +91,8 @@ pub(crate) struct Watching {
     next_suspects: Instant,
     /// For each place of spawning and of waiting, which suspects were told of last.
     suspected: HashMap<Places, Suspects>,
+    /// What nobody heard, until it is clear that the program does not end because of it, and says so then.
+    unheard: Vec<String>,
 }
 
 /// A place of spawning, and places of waiting; and whether everything stood still.
@@ -110,6 +113,8 @@ pub(crate) struct Policy {
     pub(crate) on_leak: OnLeak,
     /// How long a process has waited that is suspected; never, if that is zero.
     pub(crate) suspect_after: Duration,
+    /// What is worth a warning is said on standard error, if nobody listens: the system is that of a program.
+    pub(crate) speaks: bool,
 }
 
 impl Default for Policy {
@@ -117,6 +122,7 @@ impl Default for Policy {
         Self {
             on_leak: OnLeak::Report,
             suspect_after: Duration::from_secs(60),
+            speaks: false,
         }
     }
 }
@@ -134,6 +140,7 @@ impl Watching {
             told: HashSet::default(),
             next_suspects: now,
             suspected: HashMap::new(),
+            unheard: Vec::new(),
         }
     }
 
@@ -220,6 +227,12 @@ impl Watching {
             && !deadlock::may_go_on(system)
             && deadlock::holds(&found.facts, &found.stuck, system)
             && steps == deadlock::steps(scheduler);
+        let unheard = std::mem::take(&mut self.unheard);
+        for leak in unheard.iter().filter(|_| !is_over) {
+            print_error(format_args!(
+                "roundrock: {leak}\n  (printed, because this program has no `tracing` subscriber, which would get it as an event)"
+            ));
+        }
         if is_over {
             let is_why = |leak: &Leak| leak.is_proven() || leak.is_lost_wakeup();
             let leaks = leaks.into_iter().filter(is_why).collect();
@@ -238,6 +251,13 @@ impl Watching {
         self.next = (now + self.rest).max(self.earliest);
     }
 
+    fn report(&mut self, system: &SystemInner, leak: &Leak) {
+        let speaks = system.policy.speaks && nobody_listens(system);
+        if report(system, leak) && speaks {
+            self.unheard.push(leak.to_string());
+        }
+    }
+
     /// Tells of what is new, and does what is to be done about it; whether anything was done.
     fn tell(&mut self, system: &Arc<SystemInner>, leaks: &[Leak]) -> bool {
         let registry = &system.scheduler.registry;
@@ -246,7 +266,7 @@ impl Watching {
         for leak in leaks.iter().filter(|leak| leak.is_cause()) {
             if leak.is_suspected() {
                 if self.is_news(system, leak) {
-                    report(system, leak);
+                    self.report(system, leak);
                 }
                 continue;
             }
@@ -257,7 +277,7 @@ impl Watching {
             if self.told.len() == before {
                 continue;
             }
-            report(system, leak);
+            self.report(system, leak);
             if leak.is_proven() && act(system, leak) {
                 acted = true;
                 // What is left of it is news.
@@ -352,11 +372,23 @@ fn is_about_body(system: &SystemInner, leak: &Leak) -> bool {
 /// Suspects of one kind that are worth a warning, if the body is not among them; fewer may be at their place.
 const MANY: usize = 100;
 
-fn report(system: &SystemInner, leak: &Leak) {
+/// Whether whoever runs the program hears of nothing: `tracing` has no subscriber, and nobody reads the events of the system.
+fn nobody_listens(system: &SystemInner) -> bool {
+    !system.scheduler.board.is_read()
+        && tracing::dispatcher::get_default(|current| current.is::<NoSubscriber>())
+}
+
+/// Tells of a leak; whether that is worth a warning.
+fn report(system: &SystemInner, leak: &Leak) -> bool {
     let scheduler = &*system.scheduler;
     let Some(first) = leak.processes.first() else {
-        return;
+        return false;
     };
+    let is_news_only = leak.count < MANY
+        && leak.is_suspected()
+        && !leak.standstill
+        && !leak.is_circle()
+        && !is_about_body(system, leak);
     if leak.is_proven() {
         tracing::error!(
             target: "roundrock::leak", process = &*first.name, process.id = first.id.raw(), count = leak.count, report = %leak,
@@ -367,12 +399,7 @@ fn report(system: &SystemInner, leak: &Leak) {
             target: "roundrock::leak", process = &*first.name, process.id = first.id.raw(), count = leak.count, report = %leak,
             "leak.lost_wakeup"
         );
-    } else if leak.count < MANY
-        && leak.is_suspected()
-        && !leak.standstill
-        && !leak.is_circle()
-        && !is_about_body(system, leak)
-    {
+    } else if is_news_only {
         tracing::info!(
             target: "roundrock::leak", process = &*first.name, process.id = first.id.raw(), count = leak.count, report = %leak,
             "leak.suspected"
@@ -398,6 +425,7 @@ fn report(system: &SystemInner, leak: &Leak) {
             leak: Box::new(leak.clone()),
         },
     });
+    !is_news_only
 }
 
 /// Does what the system does about a proven cause; whether that is more than to tell of it.

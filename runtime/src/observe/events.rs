@@ -303,10 +303,15 @@ impl Board {
         Events { receiver, missed }
     }
 
+    /// Whether somebody has a subscription.
+    pub(crate) fn is_read(&self) -> bool {
+        // ORDERING: Relaxed: see `subscribe`.
+        self.count.load(Ordering::Relaxed) != 0
+    }
+
     /// Tells all subscriptions what happened.
     pub(crate) fn tell(&self, event: impl FnOnce() -> Event) {
-        // ORDERING: Relaxed: see `subscribe`.
-        if self.count.load(Ordering::Relaxed) != 0 {
+        if self.is_read() {
             self.tell_all(&event());
         }
     }

@@ -579,28 +579,27 @@ pub(crate) fn install_panic_hook() {
 }
 
 /// The body of `#[roundrock::main]`: exit code 1 when something failed, 2 when nothing could ever go on, 3 when a process was stuck, 4 when the ledger does not
-/// balance. What did not end as it should, and messages that nobody saw, are told on standard error.
+/// balance. What did not end as it should, and messages that nobody saw, are told on standard error; so are leaks, if nobody listens.
 #[track_caller]
 pub fn run_main<F>(builder: Builder, body: impl FnOnce(Scope) -> F) -> ExitCode
 where
     F: Future<Output: IntoOutcome> + Send + 'static,
 {
-    let (result, books) = builder
-        .signals(true)
-        .panic_dump(true)
-        .run_and_report(|scope| {
-            let main = body(scope);
-            async move {
-                main.await
-                    .into_outcome()
-                    .map(drop)
-                    .map_err(|fault| match fault {
-                        Fault::Error(error) => error,
-                        Fault::Closed => crate::Error::without_site(Closed(())),
-                        fault @ (Fault::Panic(_) | Fault::Known(_)) => Error::without_site(fault),
-                    })
-            }
-        });
+    let mut builder = builder.signals(true).panic_dump(true);
+    builder.policy.speaks = true;
+    let (result, books) = builder.run_and_report(|scope| {
+        let main = body(scope);
+        async move {
+            main.await
+                .into_outcome()
+                .map(drop)
+                .map_err(|fault| match fault {
+                    Fault::Error(error) => error,
+                    Fault::Closed => crate::Error::without_site(Closed(())),
+                    fault @ (Fault::Panic(_) | Fault::Known(_)) => Error::without_site(fault),
+                })
+        }
+    });
     let dead = &books.ledger.dead;
     // Who chose to discard messages knows of it.
     let lost = dead.total() != dead.discarded || !books.ledger.is_balanced();
