@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use roundrock::leaks::OnLeak;
 use roundrock::observe::{Event, EventKind};
 use roundrock::prelude::*;
 
@@ -66,6 +67,17 @@ fn spawn_ring(scope: &Scope) -> Task<()> {
     scope.spawn(echo(to_left, left))
 }
 
+/// A system of its own that ends the program as soon as it has proven a leak; its body would wait for ever.
+fn aborts() {
+    let system = System::builder().workers(1).on_leak(OnLeak::Abort);
+    let ended = system.run(async |scope| {
+        spawn_ring(&scope);
+        scope.stopping().await;
+        Ok(())
+    });
+    say(&format!("ended: {ended:?}"));
+}
+
 #[roundrock::main(grace = "60s")]
 async fn main(scope: &Scope) -> Result<()> {
     let mode = std::env::args().nth(1);
@@ -83,6 +95,10 @@ async fn main(scope: &Scope) -> Result<()> {
             let ring = spawn_ring(scope);
             say("ready");
             return Ok(ring.await?);
+        }
+        Some("aborts") => {
+            say("ready");
+            std::thread::spawn(aborts);
         }
         Some("ring") => {
             let events = scope.system().events();
