@@ -50,6 +50,25 @@ async fn breaks(scope: &Scope) {
     assert_eq!(reason.as_deref(), None, "as it was told");
 }
 
+/// Panics when it is told to.
+#[process]
+async fn breaks_when_told(go: &Receiver<u64>) {
+    let told = go.recv().await;
+    assert_eq!(told, None, "as it was told");
+}
+
+/// Waits until a process of this name waits.
+async fn until_waiting(scope: &Scope, name: &str) {
+    let waits = || {
+        let processes = scope.system().snapshot().processes;
+        let mut waiting = processes.iter().filter(|process| process.wait.is_some());
+        waiting.any(|process| process.name == name)
+    };
+    while !waits() {
+        sleep(millis(1)).await;
+    }
+}
+
 /// Says what it hears, when it has heard it.
 #[process]
 async fn echo(input: &Receiver<u64>, output: &Sender<u64>) -> Result<()> {
@@ -89,6 +108,20 @@ async fn main(scope: &Scope) -> Result<()> {
             let broken = scope.spawn_isolated(breaks());
             say("ready");
             say(broken.done().await.kind());
+            return Ok(());
+        }
+        Some("siblings") => {
+            let parts = scope.child("parts");
+            let (numbers, receives) = bounded(8).named("numbers");
+            let (tell, told) = bounded(1);
+            parts.spawn(sink(receives));
+            parts.spawn(breaks_when_told(told));
+            until_waiting(scope, "sink").await;
+            say("ready");
+            tell.send(1).await?;
+            let failed = parts.join().await;
+            drop(numbers);
+            say(if failed.is_err() { "failed" } else { "well" });
             return Ok(());
         }
         Some("deadlock") => {

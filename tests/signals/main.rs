@@ -124,6 +124,36 @@ fn who_waits_for_a_signal_is_not_deadlocked() {
     });
 }
 
+/// The report of a panic says who it was, and what else is in its scope at that moment.
+#[test]
+fn a_panic_is_told_with_what_else_is_in_its_scope() {
+    within_the_limit(|| {
+        let program = Program::start("siblings");
+        let output = program.child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        let text = String::from_utf8_lossy(&output.stderr);
+        let mut rest = &*text;
+        for part in [
+            "process breaks_when_told#",
+            ", spawned at tests/signals/child.rs:",
+            "panicked",
+            "as it was told",
+            "\nwhat else is in its scope now:\n",
+            "scope `parts`",
+            "sink#",
+            "has waited ",
+            " to receive from `numbers` (tests/signals/child.rs:",
+        ] {
+            let after = rest.split_once(part);
+            rest = after
+                .unwrap_or_else(|| panic!("no {part:?} in this order in\n{text}"))
+                .1;
+        }
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(said, "");
+    });
+}
+
 #[test]
 fn a_signal_stops_the_root_scope_and_loses_nothing() {
     for signal in ["INT", "TERM"] {
