@@ -56,7 +56,10 @@ impl Rng {
     /// assert!(rng.below(10) < 10);
     /// ```
     pub fn below(&mut self, n: u64) -> u64 {
-        assert!(n > 0, "there is no number below zero");
+        assert!(
+            n > 0,
+            "`below(0)`: there is no number below zero, the least is 1"
+        );
         let number = below(n);
         told::does(|| format!("draws {number} of 0..{n}"));
         number
@@ -67,7 +70,10 @@ impl Rng {
     /// # Panics
     /// If the range is empty.
     pub fn range(&mut self, range: Range<u64>) -> u64 {
-        assert!(range.start < range.end, "no number lies in {range:?}");
+        assert!(
+            range.start < range.end,
+            "`range({range:?})` has no number: its start must be below its end"
+        );
         let number = range.start + below(range.end - range.start);
         told::does(|| format!("draws {number} of {range:?}"));
         number
@@ -82,6 +88,9 @@ impl Rng {
 
     /// True with this probability, from 0 to 1. With seed 0 of a simulation it is false at first, unless the probability is 1.
     ///
+    /// # Panics
+    /// Outside of 0 to 1.
+    ///
     /// # Examples
     /// ```
     /// let mut rng = roundrock::rng();
@@ -89,7 +98,11 @@ impl Rng {
     /// ```
     pub fn chance(&mut self, probability: f64) -> bool {
         const PARTS: u32 = 1 << 24;
-        let often = (probability.clamp(0.0, 1.0) * f64::from(PARTS)) as u32;
+        assert!(
+            (0.0..=1.0).contains(&probability),
+            "the `probability` of `chance` is 0 to 1, not {probability}"
+        );
+        let often = (probability * f64::from(PARTS)) as u32;
         // The highest numbers count, so that zero is no.
         let is_so = often > 0 && draw(PARTS) >= PARTS - often;
         told::does(|| format!("draws {is_so}, with probability {probability:?}"));

@@ -2,11 +2,13 @@
 //! input has a meaning after all, exactly that. What macros are given is checked by the compiler: see the ui tests.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use roundrock::channel::{MAX_CAPACITY, unbounded};
 use roundrock::prelude::*;
 use roundrock::scope::MAX_POOL;
+use roundrock::sim::{Faults, Reason, Simulation};
 use roundrock::sync::{MAX_PERMITS, Semaphore};
 use roundrock::system::MAX_WORKERS;
 use roundrock_tests::{now, on_both};
@@ -85,7 +87,7 @@ fn bad_input_is_refused_by_name_and_range() {
             row(["capacity", "broadcast", "at least 1"], || {
                 broadcast::<u8>(0)
             }),
-            row(["rendezvous", "at least 1"], || {
+            row(["overflow", "rendezvous", "at least 1"], || {
                 rendezvous::<u8>().overflow(Overflow::DropOldest)
             }),
             row(["rendezvous", "at least 1"], || {
@@ -127,6 +129,41 @@ fn bad_input_is_refused_by_name_and_range() {
             row(["workers", "pool", "1 to", &pool], || {
                 child.pool(0, Idle.round_robin())
             }),
+            row(["credit(0)", "at least 1", "8"], || eight.clone().credit(0)),
+            row(["credit(9)", "at least 1", "8"], || eight.clone().credit(9)),
+            row(["credit", "at least 1"], || free.clone().credit(usize::MAX)),
+            row(["growth", "100 ms to 1 h", "not 0ns"], || {
+                System::builder().growth(1, Duration::ZERO)
+            }),
+            row(["growth", "100 ms to 1 h"], || {
+                System::builder().growth(u64::MAX, Duration::MAX)
+            }),
+            row(["seeds", "at least 1", "not 0"], || {
+                Simulation::new("none").seeds(0)
+            }),
+            row(["max_steps", "at least 1", "not 0"], || {
+                Simulation::new("none").max_steps(0)
+            }),
+            row(["panic", "from 0 to 1", "NaN"], || {
+                Faults::none().panic(f64::NAN)
+            }),
+            row(["slow", "from 0 to 1", "-0.1"], || {
+                Faults::none().slow(-0.1)
+            }),
+            row(["stall", "from 0 to 1", "1.5"], || {
+                Faults::none().stall(1.5)
+            }),
+            row(["delay", "from 0 to 1", "inf"], || {
+                Faults::none().delay(f64::INFINITY)
+            }),
+            row(["below(0)", "the least is 1"], || roundrock::rng().below(0)),
+            row(["range(5..5)", "start must be below"], || {
+                roundrock::rng().range(5..5)
+            }),
+            row(["chance", "0 to 1", "NaN"], || {
+                roundrock::rng().chance(f64::NAN)
+            }),
+            row(["chance", "0 to 1", "2"], || roundrock::rng().chance(2.0)),
             row(["intensity", "at least 1 ns"], || {
                 child.clone().intensity(5, Duration::ZERO)
             }),
@@ -227,4 +264,29 @@ fn extreme_values_mean_what_they_say() {
             Ok(2)
         });
     assert_eq!(run.ok(), Some(2));
+}
+
+/// The last seed, and more after it: as many runs as were asked for. Limits of time that the clock does not reach are none.
+#[test]
+fn extreme_values_of_a_simulation_mean_what_they_say() {
+    let seeds = Mutex::new(Vec::new());
+    let search = Simulation::new("last")
+        .first_seed(u64::MAX)
+        .seeds(3)
+        .max_steps(u64::MAX)
+        .grace(Duration::MAX)
+        .shrink(Duration::MAX)
+        .faults(Faults::none().slow(1.0).delay(0.0));
+    let passed = search.run(|sim: Sim| {
+        seeds.lock().expect("no panic").extend(sim.seed());
+        async { roundrock::Ok(()) }
+    });
+    assert_eq!(passed.expect("nothing is wrong").seeds, 3);
+    let mut seeds = seeds.into_inner().expect("no panic");
+    seeds.sort_unstable();
+    seeds.dedup();
+    assert_eq!(seeds, [0, 1, u64::MAX]);
+
+    let failed = search.run(|_sim: Sim| std::future::pending::<Result<()>>());
+    assert_eq!(failed.expect_err("it waits").reason, Reason::Deadlock);
 }

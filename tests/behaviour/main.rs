@@ -21,6 +21,7 @@ mod channel;
 mod close;
 mod credit;
 mod cycles;
+mod cycles_of_mailboxes;
 mod cycles_of_scopes;
 mod dead_letters;
 mod deadlock;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use roundrock::prelude::*;
+use roundrock::scope::ScopeError;
 use roundrock::time::now;
 use roundrock_tests::{Step, Tally, fails_on_workers, isolated, on_both, on_workers, yield_now};
 
@@ -84,6 +85,75 @@ fn the_first_failure_stops_the_siblings_and_is_returned() {
 }
 
 /// An error of the body stops the children, and is returned as it is.
+/// What fails while the others stop is in the error too, and how each of them ended; the one that failed first is the cause.
+#[test]
+fn the_error_of_a_scope_has_the_first_failure_its_causes_and_the_exits_of_the_others() {
+    on_workers(async |scope| {
+        let parts = scope.child("parts");
+        let (there, all) = bounded(4);
+        let waits = || {
+            let (scope, there) = (parts.clone(), there.clone());
+            async move {
+                there.send(()).await?;
+                scope.stopping().await;
+                roundrock::Ok(())
+            }
+        };
+        parts.task("reader", waits());
+        let late = waits();
+        parts.task("logger", async move {
+            late.await?;
+            Err::<(), _>(Error::msg("the log is gone"))
+        });
+        let stuck = there.clone();
+        parts.task("stuck", async move {
+            stuck.send(()).await?;
+            std::future::pending::<Result<()>>().await
+        });
+        parts.task("writer", async move {
+            for _ in 0..3 {
+                all.recv().await;
+            }
+            let full = std::io::Error::new(std::io::ErrorKind::StorageFull, "no room");
+            Err::<(), _>(full).context("cannot write")
+        });
+        drop(there);
+        while !parts.is_stopping() {
+            yield_now().await;
+        }
+        parts.stop(millis(10)).await;
+        let error = parts.join().await.expect_err("the writer failed");
+
+        let failed = error.downcast_ref::<ScopeError>().context("of a scope")?;
+        assert!(failed.process().starts_with("writer#"), "{failed}");
+        assert!(failed.scope().ends_with("parts"), "{failed}");
+        assert_eq!(failed.exit().kind(), "failed");
+        let names = failed.exits().map(|(process, exit)| {
+            let name = process.split('#').next().unwrap_or_default();
+            (name.to_owned(), exit.kind())
+        });
+        let mut exits: Vec<_> = names.collect();
+        exits.sort_unstable();
+        let expected = [("logger", "failed"), ("reader", "ok"), ("stuck", "killed")];
+        assert_eq!(exits, expected.map(|(name, kind)| (name.to_owned(), kind)));
+
+        let chain: Vec<_> = error.chain().map(ToString::to_string).collect();
+        assert!(
+            chain[0].starts_with("`writer#")
+                && chain[0].contains("` failed in scope `")
+                && chain[0].contains("tests/behaviour/scope.rs:")
+                && chain[0].contains("; then `logger#")
+                && chain[0].ends_with("the log is gone"),
+            "{chain:?}"
+        );
+        assert_eq!(chain[1..], ["cannot write", "no room"]);
+        let cause = error.downcast_ref::<std::io::Error>();
+        let kind = cause.context("the cause")?.kind();
+        assert_eq!(kind, std::io::ErrorKind::StorageFull);
+        Ok(())
+    });
+}
+
 #[test]
 fn an_error_of_the_body_stops_the_children() {
     #[derive(Debug)]

@@ -34,10 +34,12 @@ pub(crate) async fn breaks(parts: &Scope, router: &Router, random: &mut Random, 
     let mut letters = None;
     let mut progress = (Instant::now(), router.tally.handled());
     while begun.elapsed() < limit {
-        match random.below(20) {
+        match random.below(23) {
             0..=2 => router.sinks[random.below(router.sinks.len())].kill(),
             3..=5 => router.workers[random.below(router.workers.len())].kill(),
             6 | 7 => router.clerk.kill(),
+            20 => router.sinks[random.below(router.sinks.len())].stop(),
+            21 => router.clerk.stop(),
             8..=13 => {
                 let at = random.below(clients.len());
                 clients[at].kill();
@@ -51,6 +53,8 @@ pub(crate) async fn breaks(parts: &Scope, router: &Router, random: &mut Random, 
             }
             15 => passing(parts, random).await,
             16 => assert_balanced(&system),
+            18 => nobody_is_accused(&system),
+            19 => router.name_the_clerk(),
             // While everything moves: each channel says at once whether it has forgotten somebody.
             17 => assert_eq!(system.lost_wakeups(), 0),
             _ => yield_now().await,
@@ -77,6 +81,14 @@ pub(crate) async fn breaks(parts: &Scope, router: &Router, random: &mut Random, 
             system.snapshot()
         );
     }
+}
+
+/// Nothing here is leaked for ever, whatever is broken.
+pub(crate) fn nobody_is_accused(system: &System) {
+    let leaks = system.leaks();
+    let proven = leaks.iter().find(|leak| leak.is_proven());
+    assert!(proven.is_none(), "{leaks:#?}");
+    assert_eq!(system.proof_violations(), 0, "proofs that were wrong");
 }
 
 /// A scope with a pipeline that comes and goes, stopped at some moment or failed.

@@ -1,9 +1,10 @@
 //! The parts of the router, each of which fails now and then.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use roundrock::prelude::*;
+use roundrock::sync::{Mutex, RwLock, Semaphore};
 use roundrock_tests::{Random, yield_now};
 
 /// Counts events from their making to their end.
@@ -48,7 +49,7 @@ impl Drop for Event {
 /// What decides whether something goes wrong here and now.
 #[derive(Debug)]
 pub(crate) struct Fate {
-    random: Mutex<Random>,
+    random: std::sync::Mutex<Random>,
     is_calm: AtomicBool,
 }
 
@@ -143,6 +144,64 @@ impl Clerk {
     }
 }
 
+/// A pool of these counts what clients ask for.
+#[process(mailbox = 4)]
+#[derive(Clone)]
+pub(crate) struct Teller {
+    fate: Arc<Fate>,
+}
+
+#[handlers]
+impl Teller {
+    pub(crate) async fn count(&mut self, number: u64) -> u64 {
+        if self.fate.strikes(20) {
+            sleep(micros(self.fate.below(2000) as u64)).await;
+        }
+        number + 1
+    }
+}
+
+/// Looks away when it is told to stop: it has seen that, and waits for nothing that will ever come.
+#[process]
+async fn stubborn(scope: &Scope, event: Event) {
+    scope.stopping().await;
+    std::future::pending::<()>().await;
+    drop(event);
+}
+
+/// What clients lock, in this order.
+#[derive(Debug)]
+pub(crate) struct Vault {
+    accounts: Mutex<u64>,
+    rates: RwLock<u64>,
+    places: Semaphore,
+}
+
+impl Vault {
+    /// With everything locked, waits for a moment.
+    async fn change(&self, fate: &Fate) {
+        let _place = self.places.acquire().await;
+        let mut accounts = self.accounts.lock().await;
+        let mut rates = self.rates.write().await;
+        sleep(micros(fate.below(50) as u64)).await;
+        *accounts += 1;
+        *rates += 1;
+    }
+
+    async fn look(&self) -> u64 {
+        *self.rates.read().await
+    }
+
+    /// Nobody holds anything, and nobody waits.
+    pub(crate) fn is_free(&self) -> bool {
+        let locks = self.accounts.try_lock().is_some() && self.rates.try_write().is_some();
+        locks && self.places.available() == 2 && self.places.waiting() == 0
+    }
+}
+
+/// The name of the clerk, which comes and goes.
+const CLERK: &str = "clerk";
+
 /// The router, as the monkey holds it.
 pub(crate) struct Router {
     pub(crate) tally: Arc<Tally>,
@@ -151,14 +210,17 @@ pub(crate) struct Router {
     pub(crate) workers: Vec<Task<()>>,
     pub(crate) sinks: Vec<SinkHandle>,
     pub(crate) clerk: ClerkHandle,
+    pub(crate) tellers: TellerHandle,
+    pub(crate) vault: Arc<Vault>,
     pub(crate) clients: Scope,
+    parts: Scope,
 }
 
 impl Router {
     pub(crate) fn build(parts: &Scope, seed: u64) -> Self {
         let tally = Arc::new(Tally::default());
         let fate = Arc::new(Fate {
-            random: Mutex::new(Random::new(seed)),
+            random: std::sync::Mutex::new(Random::new(seed)),
             is_calm: AtomicBool::new(false),
         });
         // Failures are the daily bread here: nobody gives up.
@@ -171,6 +233,7 @@ impl Router {
                     tally: Arc::clone(&tally),
                     fate: Arc::clone(&fate),
                 })
+                .permanent()
                 .backoff(micros(0)..millis(3))
                 .spawn()
             })
@@ -198,32 +261,64 @@ impl Router {
             .supervise(move || Clerk {
                 fate: Arc::clone(&shared),
             })
+            .permanent()
             .backoff(micros(0)..millis(1))
             .spawn();
-        Self {
+        let teller = Teller {
+            fate: Arc::clone(&fate),
+        };
+        let tellers = parts.child("tellers").pool(3, teller);
+        let vault = Vault {
+            accounts: Mutex::new(0),
+            rates: RwLock::new(0),
+            places: Semaphore::new(2),
+        };
+        let router = Self {
             tally,
             fate,
             events,
             workers,
             sinks,
             clerk,
+            tellers,
+            vault: Arc::new(vault),
             clients: parts.child("clients"),
+            parts: parts.clone(),
+        };
+        router.name_the_clerk();
+        router
+    }
+
+    /// Gives the clerk its name, or takes it away.
+    pub(crate) fn name_the_clerk(&self) {
+        if !self.parts.unregister(CLERK) {
+            let named = self.parts.register(CLERK, &self.clerk);
+            named.expect("nobody else gives that name");
         }
+    }
+
+    /// Starts somebody who outlasts every grace.
+    pub(crate) fn stubborn(&self) -> Task<()> {
+        self.parts.spawn(stubborn(Event::new(&self.tally)))
     }
 
     /// From now on nothing goes wrong any more.
     pub(crate) fn calm(&self) {
         self.fate.is_calm.store(true, Ordering::SeqCst);
+        // A name keeps what it is given to.
+        self.parts.unregister(CLERK);
     }
 
     /// A client that sends until it is calm, in one way or another; it may be killed at any moment.
     pub(crate) fn client(&self) -> Task<()> {
         let (tally, fate) = (Arc::clone(&self.tally), Arc::clone(&self.fate));
         let (events, clerk) = (self.events.clone(), self.clerk.clone());
+        let (tellers, vault) = (self.tellers.clone(), Arc::clone(&self.vault));
+        let names = self.parts.clone();
         // Alone in its scope: its failure is nobody else's.
         self.clients.child("client").task("client", async move {
             while !fate.is_calm() {
-                match fate.below(8) {
+                match fate.below(16) {
                     0 => drop(events.try_send(Event::new(&tally))),
                     1 => drop(events.send(Event::new(&tally)).within(micros(200)).await),
                     2 => {
@@ -239,6 +334,15 @@ impl Router {
                     3 => drop(timeout(micros(fate.below(300) as u64), clerk.think()).await),
                     4 => drop(clerk.ask(1).within(millis(2)).await),
                     5 => drop(clerk.ask(2).send_and_forget().await),
+                    6 => drop(tellers.count(1).within(millis(2)).await),
+                    // Killed, or given up, anywhere in between.
+                    7 | 8 => drop(timeout(millis(1), vault.change(&fate)).await),
+                    9 => drop(vault.look().within(millis(1)).await),
+                    10 => {
+                        if let Some(clerk) = names.lookup::<ClerkHandle>(CLERK) {
+                            drop(clerk.ask(3).within(millis(1)).await);
+                        }
+                    }
                     _ => {
                         if events.send(Event::new(&tally)).await.is_err() {
                             return;

@@ -17,6 +17,7 @@ mod kit;
 mod micro;
 mod mixed;
 mod negative;
+mod oneshots;
 mod order;
 mod pods;
 mod relock;

@@ -10,6 +10,7 @@ use roundrock::prelude::*;
 use roundrock_tests::yield_now;
 
 use crate::kit::{Lab, Lock, Meet, WaitKind, at, lab, lock, who};
+use crate::oneshots::{asks, desk};
 
 /// R1 with ports: the holder is known, so it is proven.
 #[test]
@@ -192,6 +193,86 @@ fn r7_a_paused_future_has_the_lock() {
         let (_, line) = at!(lab.spawn(pauses(meet, shared)));
         let found = lab.stuck(&[("pauses", WaitKind::Lock)]).await;
         found.cycle(&[who(("pauses", line), WaitKind::Lock, "", &["pauses"])], 0);
+        Ok(())
+    });
+}
+
+/// R9: the desk waits for messages, and whoever could send one waits for the desk to answer.
+#[test]
+fn r9_an_answer_lies_with_who_waits_for_the_asker() {
+    lab(|lab: Lab| async move {
+        let (desk, first) = at!(lab.spawn(desk()));
+        let (_, second) = at!(lab.spawn(asks(desk)));
+        let found = lab
+            .stuck(&[("desk", WaitKind::Recv), ("asks", WaitKind::Recv)])
+            .await;
+        found.cycle(
+            &[
+                who(("asks", second), WaitKind::Recv, "", &["desk"]),
+                who(("desk", first), WaitKind::Recv, "", &["asks"]),
+            ],
+            0,
+        );
+        let text = found.text();
+        assert!(
+            text.contains("waits to receive from the `oneshot` made at tests/kernels/oneshots.rs:")
+                && text.contains(", whose only sender is held by desk#"),
+            "{text}"
+        );
+        Ok(())
+    });
+}
+
+/// R9: a process that has the only sender of what it waits for.
+#[test]
+fn r9_an_answer_that_only_the_asker_could_give() {
+    #[process]
+    async fn own(answer: &OneshotSender<u32>, question: OneshotReceiver<u32>) {
+        question.await;
+        let _ = answer;
+    }
+
+    lab(|lab: Lab| async move {
+        let (answer, question) = oneshot();
+        let (_, line) = at!(lab.spawn(own(answer, question)));
+        let found = lab.stuck(&[("own", WaitKind::Recv)]).await;
+        found.cycle(&[who(("own", line), WaitKind::Recv, "", &["own"])], 0);
+        Ok(())
+    });
+}
+
+/// R9: who has the sender waits for the end of who waits for it; and a third one for both.
+#[test]
+fn r9_an_answer_behind_a_join() {
+    #[process]
+    async fn keeps(answer: &OneshotSender<u32>, task: Task<()>) {
+        task.done().await;
+        let _ = answer;
+    }
+
+    lab(|lab: Lab| async move {
+        let (answer, question) = oneshot::<u32>();
+        let (task, first) = at!(lab.task("asks", async move {
+            question.await;
+        }));
+        let (keeps, second) = at!(lab.spawn(keeps(answer, task)));
+        lab.task("behind", async move {
+            keeps.done().await;
+        });
+        let found = lab
+            .stuck(&[
+                ("asks", WaitKind::Recv),
+                ("keeps", WaitKind::Join),
+                ("behind", WaitKind::Join),
+            ])
+            .await;
+        found.cycle(
+            &[
+                who(("asks", first), WaitKind::Recv, "", &["keeps"]),
+                who(("keeps", second), WaitKind::Join, "", &["asks"]),
+            ],
+            1,
+        );
         Ok(())
     });
 }

@@ -139,7 +139,7 @@ fn a_oneshot_that_is_kept() {
             Ok(())
         },
         r#"suspected: a process has waited for _
-  asks#_ (spawned at tests/night/old.rs:_, now at tests/night/old.rs:_) waits to receive from the `oneshot` made at tests/night/old.rs:_; not proven: who has the other end of a `oneshot` is not followed"#,
+  asks#_ (spawned at tests/night/old.rs:_, now at tests/night/old.rs:_) waits to receive from the `oneshot` made at tests/night/old.rs:_, whose only sender is held by Keeper#_; not proven: a sender of it is held by Keeper#_, which may still run"#,
     );
 }
 

@@ -158,7 +158,7 @@ fn an_answer_in_a_table() {
     );
 }
 
-/// An answer that never comes, of a kind of channel that is not followed, beside a semaphore of which all permits are out.
+/// An answer that never comes, whose sender nobody was lent, beside a semaphore of which all permits are out.
 #[test]
 fn a_oneshot_and_a_permit() {
     stands_still(
@@ -175,9 +175,9 @@ fn a_oneshot_and_a_permit() {
             Ok(())
         },
         r#"suspected: nothing runs in this program any more, and nothing is due; 2 processes have waited for _
-  main#_ (spawned at tests/night/still.rs:_, now at tests/night/still.rs:_) waits to receive from the `oneshot` made at tests/night/still.rs:_
+  main#_ (spawned at tests/night/still.rs:_, now at tests/night/still.rs:_) waits to receive from the `oneshot` made at tests/night/still.rs:_, whose only sender was lent to no process
   second#_ (spawned at tests/night/still.rs:_) waits for a permit of a semaphore (asked for at tests/night/still.rs:_), of which some were given to main#_ (taken at tests/night/still.rs:_)
-  no proven deadlock, because who has the other end of the `oneshot` made at tests/night/still.rs:_ is not followed; and a permit of a semaphore may be anywhere, and may be given back"#,
+  no proven deadlock, because a sender of the `oneshot` made at tests/night/still.rs:_ is in a local variable (perhaps of one of these), an `Arc`, a message or on a plain thread; and a permit of a semaphore may be anywhere, and may be given back"#,
     );
 }
 

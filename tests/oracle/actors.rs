@@ -25,18 +25,20 @@ pub(crate) struct Item {
     pub(crate) end: Endpoint,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) enum Endpoint {
     Sender(Sender<Parcel>),
     Receiver(Receiver<Parcel>),
     Weak(WeakSender<Parcel>),
     Node(NodeHandle),
+    /// The sender of a `oneshot`.
+    Answer(OneshotSender<()>),
 }
 
 impl Endpoint {
     pub(crate) fn side(&self) -> Side {
         match self {
-            Self::Sender(_) | Self::Node(_) => Side::Sender,
+            Self::Sender(_) | Self::Node(_) | Self::Answer(_) => Side::Sender,
             Self::Receiver(_) => Side::Receiver,
             Self::Weak(_) => Side::Weak,
         }
@@ -66,8 +68,9 @@ pub(crate) struct Node {
     pub(crate) sender: Option<Sender<Parcel>>,
     pub(crate) receiver: Option<Receiver<Parcel>>,
     pub(crate) peer: Option<NodeHandle>,
-    /// The numbers of the three.
-    pub(crate) numbers: [u32; 3],
+    pub(crate) answer: Option<OneshotSender<()>>,
+    /// The numbers of the four.
+    pub(crate) numbers: [u32; 4],
     pub(crate) mailbox: usize,
     pub(crate) life: Life,
 }
@@ -83,6 +86,7 @@ impl Node {
                 Endpoint::Sender(_) => Some((0, self.sender.is_some())),
                 Endpoint::Receiver(_) => Some((1, self.receiver.is_some())),
                 Endpoint::Node(_) => Some((2, self.peer.is_some())),
+                Endpoint::Answer(_) => Some((3, self.answer.is_some())),
                 Endpoint::Weak(_) => None,
             };
             match place {
@@ -100,8 +104,20 @@ impl Node {
                 Endpoint::Sender(sender) => self.sender = Some(sender),
                 Endpoint::Receiver(receiver) => self.receiver = Some(receiver),
                 Endpoint::Node(peer) => self.peer = Some(peer),
+                Endpoint::Answer(answer) => self.answer = Some(answer),
                 Endpoint::Weak(_) => {}
             }
+        }
+        self.leave();
+    }
+
+    /// Gives the answer that it keeps.
+    pub(crate) fn reply(&mut self) {
+        self.enter();
+        if let Some(answer) = self.answer.take() {
+            self.life.world.get().remove(self.numbers[3]);
+            // Nobody may want it any more.
+            let _ = answer.send(());
         }
         self.leave();
     }
@@ -175,6 +191,8 @@ pub(crate) struct Script {
     /// The numbers of what it was lent: senders, receivers, weak senders, handles.
     pub(crate) ports: [Vec<u32>; 4],
     pub(crate) locks: Vec<usize>,
+    /// Receivers of `oneshot`s, with their numbers.
+    pub(crate) questions: Vec<(u32, OneshotReceiver<()>)>,
     pub(crate) outside: Outside,
 }
 
@@ -189,6 +207,7 @@ pub(crate) async fn actor(
     weak: &Vec<WeakSender<Parcel>>,
     nodes: &Vec<NodeHandle>,
     locks: &Vec<Shelf>,
+    answers: &Vec<OneshotSender<()>>,
     script: Script,
 ) {
     let mut actor = Actor {
@@ -203,6 +222,8 @@ pub(crate) async fn actor(
     for _ in 0..actor.script.steps {
         actor.act().await;
     }
+    // It can only keep them, and drop them when it ends.
+    let _ = answers;
 }
 
 /// What the workers of a pool have in common.
@@ -250,6 +271,7 @@ pub(crate) async fn worker(
             tasks: Vec::new(),
             ports: badge.ports.clone(),
             locks: Vec::new(),
+            questions: Vec::new(),
             outside: Arc::clone(&badge.outside),
         },
     };
@@ -281,6 +303,8 @@ const SENDERS: usize = 0;
 const RECEIVERS: usize = 1;
 const WEAK: usize = 2;
 const NODES: usize = 3;
+/// Lent ones cannot be used.
+const ANSWERS: usize = 4;
 
 fn kind(end: &Endpoint) -> usize {
     match end {
@@ -288,12 +312,13 @@ fn kind(end: &Endpoint) -> usize {
         Endpoint::Receiver(_) => RECEIVERS,
         Endpoint::Weak(_) => WEAK,
         Endpoint::Node(_) => NODES,
+        Endpoint::Answer(_) => ANSWERS,
     }
 }
 
 impl Actor<'_> {
     async fn act(&mut self) {
-        match self.script.random.below(21) {
+        match self.script.random.below(24) {
             0..=3 => self.send().await,
             4..=7 => self.recv().await,
             8 | 9 => self.select().await,
@@ -305,6 +330,8 @@ impl Actor<'_> {
             15..=17 => self.call().await,
             18 => self.exchange(),
             19 => self.sleep_beside().await,
+            20 | 21 => self.ask().await,
+            22 => self.answer(),
             _ => {
                 self.begin(Wait::Timer);
                 sleep(millis(1 + self.script.random.below(3) as u64)).await;
@@ -533,7 +560,10 @@ impl Actor<'_> {
                 Some(sender) => Endpoint::Sender(sender),
                 None => return,
             },
-            (_, Place::Loose(at)) => self.script.loose[at].end.clone(),
+            (_, Place::Loose(at)) => match &self.script.loose[at].end {
+                Endpoint::Weak(weak) => Endpoint::Weak(weak.clone()),
+                _ => unreachable!("it was picked as one"),
+            },
         };
         let number = self
             .world()
@@ -563,6 +593,30 @@ impl Actor<'_> {
         }
     }
 
+    /// Waits for the value of a `oneshot`.
+    async fn ask(&mut self) {
+        if let Some((number, question)) = self.script.questions.pop() {
+            let channel = self.world().get().channel(number);
+            self.begin_at(Want::Message, channel);
+            question.await;
+            self.end();
+            self.world().get().remove(number);
+        }
+    }
+
+    /// Gives an answer that is in its hands.
+    fn answer(&mut self) {
+        let loose = &mut self.script.loose;
+        let Some(at) = loose.iter().position(|item| kind(&item.end) == ANSWERS) else {
+            return;
+        };
+        let Item { number, end } = loose.swap_remove(at);
+        self.world().get().remove(number);
+        if let Endpoint::Answer(answer) = end {
+            let _ = answer.send(());
+        }
+    }
+
     async fn join(&mut self) {
         if let Some((other, task)) = self.script.tasks.pop() {
             self.begin(Wait::Join(other));
@@ -579,7 +633,7 @@ impl Actor<'_> {
         let mailbox = self.channel(NODES, place);
         let parcel = self.pack(payload, mailbox);
         let number = parcel.as_ref().map(|item| item.number);
-        let how = self.script.random.below(8);
+        let how = self.script.random.below(10);
         let waits = parcel.is_some() && how.is_multiple_of(2) || parcel.is_none() && how < 5;
         if waits {
             self.begin_at(Want::Reply, mailbox);
@@ -594,6 +648,7 @@ impl Actor<'_> {
             (None, 4) => node.ask(0).await.is_ok(),
             (None, 5) => node.relay().try_send().is_ok(),
             (None, 6) => node.listen().try_send().is_ok(),
+            (None, 7 | 8) => node.reply().try_send().is_ok(),
             (None, _) => node.ask(1).try_send().is_ok(),
         };
         if waits {

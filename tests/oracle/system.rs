@@ -42,6 +42,8 @@ struct Given {
     ports: [Vec<u32>; 4],
     shelves: Vec<Shelf>,
     locks: Vec<usize>,
+    answers: Vec<OneshotSender<()>>,
+    questions: Vec<(u32, OneshotReceiver<()>)>,
     loose: Vec<Item>,
 }
 
@@ -64,6 +66,7 @@ impl Given {
                 self.nodes.push(node);
                 3
             }
+            Endpoint::Answer(answer) => return self.answers.push(answer),
         };
         self.ports[place].push(number);
     }
@@ -77,6 +80,8 @@ struct System<'a> {
     outside: Outside,
     tasks: Vec<Task<()>>,
     shelves: Vec<Shelf>,
+    /// How many channels there are.
+    channels: usize,
     /// What a pool is lent, if there is one.
     crew: Option<Given>,
     /// Who was proven, and how much it had done by then.
@@ -93,6 +98,7 @@ pub(crate) async fn run(sim: &Sim, seed: u64, seen: Arc<Seen>) -> Result<()> {
         outside: Outside::default(),
         tasks: Vec::new(),
         shelves: Vec::new(),
+        channels: 0,
         crew: None,
         proven: BTreeMap::new(),
         seen,
@@ -136,7 +142,8 @@ impl System<'_> {
         let mut given: Vec<_> = (0..actors).map(|_| Given::default()).collect();
         // The mailboxes are the first channels; the numbers of processes and of their mailboxes are the same.
         let handles: Vec<_> = (0..nodes).map(|_| self.spawn_node()).collect();
-        for channel in nodes..nodes + 1 + self.random.below(3) {
+        self.channels = nodes + 1 + self.random.below(3);
+        for channel in nodes..self.channels {
             let (sender, receiver) = bounded([0, 0, 1, 2][self.random.below(4)]);
             if self.random.below(3) == 0 {
                 let weak = Endpoint::Weak(sender.downgrade());
@@ -165,6 +172,7 @@ impl System<'_> {
                 loose,
             );
         }
+        self.give_oneshots(&mut given, &handles, loose);
         self.give_locks(&mut given);
         for (mailbox, handle) in handles.iter().enumerate() {
             for _ in 0..1 + self.random.below(2) {
@@ -218,7 +226,8 @@ impl System<'_> {
             sender: None,
             receiver: None,
             peer: None,
-            numbers: [0; 3],
+            answer: None,
+            numbers: [0; 4],
             mailbox: me,
             life: Life {
                 me,
@@ -277,6 +286,20 @@ impl System<'_> {
         given.lend(number, end);
     }
 
+    /// Somebody will wait for each value; the sender may be anywhere.
+    fn give_oneshots(&mut self, given: &mut [Given], handles: &[NodeHandle], loose: usize) {
+        for _ in 0..self.random.below(3) {
+            let channel = self.channels;
+            self.channels += 1;
+            let (answer, question) = oneshot();
+            let who = self.random.below(given.len());
+            let asks = At::Loose(handles.len() + who);
+            let number = self.world.get().add(channel, Side::Receiver, asks);
+            given[who].questions.push((number, question));
+            self.give(channel, Endpoint::Answer(answer), given, handles, loose);
+        }
+    }
+
     fn give_locks(&mut self, given: &mut [Given]) {
         let first = self.world.get().processes.len();
         for number in 0..self.random.below(3) {
@@ -315,6 +338,7 @@ impl System<'_> {
             tasks,
             ports: given.ports,
             locks: given.locks,
+            questions: given.questions,
             outside: Arc::clone(&self.outside),
         };
         let Given {
@@ -323,9 +347,10 @@ impl System<'_> {
             weak,
             nodes,
             shelves,
+            answers,
             ..
         } = given;
-        let process = actor(senders, receivers, weak, nodes, shelves, script);
+        let process = actor(senders, receivers, weak, nodes, shelves, answers, script);
         let task = self.scope.spawn(process);
         self.enter(me, task);
     }
@@ -397,6 +422,13 @@ impl System<'_> {
         let number = item.number;
         let used = self.random.below(2) == 0;
         match &item.end {
+            Endpoint::Answer(_) => {
+                self.world.get().remove(number);
+                return match item.end {
+                    Endpoint::Answer(answer) if used => drop(answer.send(())),
+                    end => drop(end),
+                };
+            }
             Endpoint::Sender(sender) if used => drop(sender.try_send(None)),
             Endpoint::Node(node) if used => drop(node.ask(1).try_send()),
             Endpoint::Receiver(receiver) if used => {

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use roundrock::leaks::OnLeak;
 use roundrock::observe::{Event, EventKind};
 use roundrock::prelude::*;
 
@@ -49,6 +50,25 @@ async fn breaks(scope: &Scope) {
     assert_eq!(reason.as_deref(), None, "as it was told");
 }
 
+/// Panics when it is told to.
+#[process]
+async fn breaks_when_told(go: &Receiver<u64>) {
+    let told = go.recv().await;
+    assert_eq!(told, None, "as it was told");
+}
+
+/// Waits until a process of this name waits.
+async fn until_waiting(scope: &Scope, name: &str) {
+    let waits = || {
+        let processes = scope.system().snapshot().processes;
+        let mut waiting = processes.iter().filter(|process| process.wait.is_some());
+        waiting.any(|process| process.name == name)
+    };
+    while !waits() {
+        sleep(millis(1)).await;
+    }
+}
+
 /// Says what it hears, when it has heard it.
 #[process]
 async fn echo(input: &Receiver<u64>, output: &Sender<u64>) -> Result<()> {
@@ -66,6 +86,17 @@ fn spawn_ring(scope: &Scope) -> Task<()> {
     scope.spawn(echo(to_left, left))
 }
 
+/// A system of its own that ends the program as soon as it has proven a leak; its body would wait for ever.
+fn aborts() {
+    let system = System::builder().workers(1).on_leak(OnLeak::Abort);
+    let ended = system.run(async |scope| {
+        spawn_ring(&scope);
+        scope.stopping().await;
+        Ok(())
+    });
+    say(&format!("ended: {ended:?}"));
+}
+
 #[roundrock::main(grace = "60s")]
 async fn main(scope: &Scope) -> Result<()> {
     let mode = std::env::args().nth(1);
@@ -79,10 +110,28 @@ async fn main(scope: &Scope) -> Result<()> {
             say(broken.done().await.kind());
             return Ok(());
         }
+        Some("siblings") => {
+            let parts = scope.child("parts");
+            let (numbers, receives) = bounded(8).named("numbers");
+            let (tell, told) = bounded(1);
+            parts.spawn(sink(receives));
+            parts.spawn(breaks_when_told(told));
+            until_waiting(scope, "sink").await;
+            say("ready");
+            tell.send(1).await?;
+            let failed = parts.join().await;
+            drop(numbers);
+            say(if failed.is_err() { "failed" } else { "well" });
+            return Ok(());
+        }
         Some("deadlock") => {
             let ring = spawn_ring(scope);
             say("ready");
             return Ok(ring.await?);
+        }
+        Some("aborts") => {
+            say("ready");
+            std::thread::spawn(aborts);
         }
         Some("ring") => {
             let events = scope.system().events();

@@ -82,6 +82,37 @@ fn a_deadlock_ends_the_program_with_its_report() {
     });
 }
 
+/// `on_leak = abort`: the program ends by `SIGABRT`, with the report and why.
+#[test]
+fn a_proven_leak_aborts_a_program_that_wants_it() {
+    within_the_limit(|| {
+        let program = Program::start("aborts");
+        let output = program.child.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.signal(), Some(6), "{text}");
+        let mut lines = text.lines();
+        assert_eq!(
+            lines.next(),
+            Some("proven leaked: 2 processes wait for each other, and nobody else can wake them"),
+            "{text}"
+        );
+        for words in [
+            "waits to receive from \"left\"",
+            "waits to receive from \"right\"",
+            "held by echo#",
+            "child.rs:",
+        ] {
+            assert!(text.contains(words), "no {words} in:\n{text}");
+        }
+        assert_eq!(
+            lines.next_back(),
+            Some("the program is aborted, as `on_leak` says")
+        );
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(said, "", "nothing was said after that it is ready");
+    });
+}
+
 /// The ring is leaked, and `main` waits for a signal: that may come.
 #[test]
 fn who_waits_for_a_signal_is_not_deadlocked() {
@@ -90,6 +121,36 @@ fn who_waits_for_a_signal_is_not_deadlocked() {
         assert_eq!(program.line(), "leak", "a pass was made");
         program.signal("TERM");
         assert_eq!(program.end().code(), Some(0));
+    });
+}
+
+/// The report of a panic says who it was, and what else is in its scope at that moment.
+#[test]
+fn a_panic_is_told_with_what_else_is_in_its_scope() {
+    within_the_limit(|| {
+        let program = Program::start("siblings");
+        let output = program.child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        let text = String::from_utf8_lossy(&output.stderr);
+        let mut rest = &*text;
+        for part in [
+            "process breaks_when_told#",
+            ", spawned at tests/signals/child.rs:",
+            "panicked",
+            "as it was told",
+            "\nwhat else is in its scope now:\n",
+            "scope `parts`",
+            "sink#",
+            "has waited ",
+            " to receive from `numbers` (tests/signals/child.rs:",
+        ] {
+            let after = rest.split_once(part);
+            rest = after
+                .unwrap_or_else(|| panic!("no {part:?} in this order in\n{text}"))
+                .1;
+        }
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(said, "");
     });
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Extension;
 use axum::Router;
@@ -13,6 +13,7 @@ use axum::routing::{get, post};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use roundrock::channel::MAX_CAPACITY;
 use roundrock::net::{Peer, Refusal, Refused, ServeOptions, serve};
 use roundrock::prelude::*;
 use roundrock_tests::{on, on_threads, yield_now};
@@ -325,6 +326,41 @@ fn client_that_sends_no_more_gets_its_answer() {
         }
         assert!(web.stop(secs(5)).await.is_clean());
         web.join().await
+    });
+}
+
+#[test]
+fn a_limit_that_no_server_can_have_is_refused_by_name_and_range() {
+    for limit in [0, usize::MAX] {
+        let refused = std::panic::catch_unwind(|| ServeOptions::new().max_connections(limit));
+        let payload = refused.expect_err("no server can have it");
+        let text = payload.downcast_ref::<String>().expect("a text");
+        assert_eq!(
+            *text,
+            format!("the `max_connections` of a server are 1 to {MAX_CAPACITY}, not {limit}")
+        );
+    }
+}
+
+/// Limits that the clock does not reach are none, and the largest number of connections is one.
+#[test]
+fn the_largest_limits_mean_what_they_say() {
+    on(2, async |scope| {
+        let web = scope.child("web");
+        let app = Router::new().route("/", get(async || "fine"));
+        let (listener, address) = listen().await?;
+        let _server = ServeOptions::new()
+            .max_connections(MAX_CAPACITY)
+            .header_timeout(Duration::MAX)
+            .write_timeout(Duration::MAX)
+            .serve(listener, app, &web);
+        let mut client = TcpStream::connect(address).await?;
+        for _ in 0..2 {
+            assert_eq!(ask(&mut client, "/").await?, "fine");
+        }
+        drop(client);
+        web.stop(secs(5)).await;
+        Ok(())
     });
 }
 

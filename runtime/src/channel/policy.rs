@@ -65,7 +65,7 @@ impl<T: Message> ChannelOptions for (Sender<T>, Receiver<T>) {
     fn overflow(self, policy: Overflow) -> Self {
         assert!(
             self.0.capacity() != Some(0) || policy == Overflow::Wait,
-            "a rendezvous holds no messages, so it has none to drop: use `bounded(n)` with n of at least 1"
+            "`overflow`: a rendezvous holds no messages, so it has none to drop: use `bounded(n)` with n of at least 1"
         );
         self.1.configure(Some(policy), None);
         self

@@ -24,6 +24,7 @@ use super::verdict::place_of_wait;
 use crate::channel::head::{Head, Stats};
 use crate::channel::overdue::Overdue;
 use crate::locks::Gate;
+use crate::observe::ChannelKind;
 use crate::scheduler::Scheduler;
 use crate::scope::ScopeInner;
 use crate::sync::{Ordering, fence};
@@ -132,6 +133,8 @@ pub(super) struct Facts {
     of_id: HashMap<u64, u32, Fast>,
     /// The parked processes inside of each scope that somebody waits for.
     of_scope: HashMap<u64, Vec<u32>, Fast>,
+    /// Each `oneshot` that somebody waits for, and whose sender is known: who has that, and where the channel was made.
+    oneshots: HashMap<u64, (u32, &'static Location<'static>), Fast>,
 }
 
 /// A hasher for numbers that are addresses or ids (Fibonacci hashing, Knuth, *The Art of Computer Programming* 6.4).
@@ -237,6 +240,7 @@ impl Facts {
             }
         }
         facts.sort();
+        facts.find_oneshots(scheduler);
         facts.find_scopes(scheduler, breathe);
         facts
     }
@@ -378,6 +382,37 @@ impl Facts {
         }
     }
 
+    /// Finds who has the sender of each `oneshot` that somebody waits for. There is one sender, which cannot be cloned: so if it is a
+    /// port of a process, nobody else has one, and it need not be counted. What kind of channel a wait is for is asked when all
+    /// processes were read. Who waits keeps its channel, so as long as it has not run that has this address, and no other one.
+    fn find_oneshots(&mut self, scheduler: &Scheduler) {
+        let held = self.held.iter();
+        let held = held.filter(|held| held.port.tie() == Tie::Feeds && held.owners == 0);
+        let held = held.map(|held| (held.port.object(), held.by));
+        let alone = held.filter(|&(object, _)| self.holders(object).len() == 1);
+        let mut alone: HashMap<u64, u32, Fast> = alone.collect();
+        if alone.is_empty() {
+            return;
+        }
+        // The lists of channels are locked while they are looked through: not for what nobody waits for.
+        let waits = self.waits.iter();
+        let waits = waits.filter(|wait| wait.kind == WaitKind::Recv);
+        let awaited: HashSet<u64, Fast> = waits.map(|wait| wait.object).collect();
+        alone.retain(|object, _| awaited.contains(object));
+        if alone.is_empty() {
+            return;
+        }
+        for remote in &scheduler.remotes {
+            remote.channels.for_each_account(|object, kind, site| {
+                if let Some(&by) = alone.get(&object)
+                    && kind == ChannelKind::Oneshot
+                {
+                    self.oneshots.insert(object, (by, site));
+                }
+            });
+        }
+    }
+
     fn find_scopes(&mut self, scheduler: &Scheduler, breathe: &mut dyn FnMut()) {
         let scopes = self
             .waits
@@ -449,6 +484,11 @@ impl Facts {
         self.of_scope.get(&scope).map_or(&[], Vec::as_slice)
     }
 
+    /// Who has the sender of this `oneshot`, and where that was made; `None` for another channel, and if it is not known.
+    pub(super) fn oneshot(&self, object: u64) -> Option<(u32, &'static Location<'static>)> {
+        self.oneshots.get(&object).copied()
+    }
+
     /// How many strong senders, receivers and weak senders of a channel the parked processes hold.
     pub(super) fn known(&self, object: u64) -> [u64; 3] {
         self.of_channel.get(&object).map_or([0; 3], |of| of.known)
@@ -508,8 +548,7 @@ fn fed(scheduler: &Scheduler, breathe: &mut dyn FnMut()) -> HashSet<u64, Fast> {
             continue;
         }
         let _ = slot.peek(|_, about, _| {
-            let senders = about.ports.iter().filter(|port| port.tie() == Tie::Sender);
-            fed.extend(senders.map(Port::object));
+            fed.extend(about.ports.senders());
         });
     }
     fed

@@ -85,6 +85,13 @@ impl Lost {
         self.count.load(Ordering::Relaxed)
     }
 
+    /// As good as new: the next run of a simulation has processes of its own, with the same numbers.
+    pub(crate) fn reset(&self) {
+        self.known.lock().clear();
+        // ORDERING: Relaxed: nobody else has the system.
+        self.count.store(0, Ordering::Relaxed);
+    }
+
     /// Counts a process that was found after so many polls, if it is new.
     fn enter(&self, process: ProcessId, polls: u64) -> bool {
         let mut known = self.known.lock();

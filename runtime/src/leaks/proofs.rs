@@ -27,10 +27,21 @@ pub(crate) struct Proofs {
     over: AtomicU64,
     /// How many processes are proven.
     count: AtomicUsize,
-    /// Their ids, and how often each had been polled.
-    known: Lock<HashMap<u64, u64, Fast>>,
+    known: Lock<Known>,
     violations: AtomicU64,
 }
+
+/// What is under the lock.
+#[derive(Debug, Default)]
+struct Known {
+    /// The ids of those who are proven, and how often each had been polled.
+    polls: HashMap<u64, u64, Fast>,
+    /// Who ran all the same, the first ones.
+    violated: Vec<ProcessId>,
+}
+
+/// How many of those who ran are kept.
+const KEPT: usize = 16;
 
 /// A forced stop is under way, until this is dropped.
 #[derive(Debug)]
@@ -50,7 +61,7 @@ impl Proofs {
             begun: AtomicU64::new(0),
             over: AtomicU64::new(0),
             count: AtomicUsize::new(0),
-            known: Lock::new(HashMap::default()),
+            known: Lock::new(Known::default()),
             violations: AtomicU64::new(0),
         }
     }
@@ -69,7 +80,7 @@ impl Proofs {
     fn forget(&self, scheduler: &Scheduler) {
         let mut known = self.known.lock();
         let violated = self.check(scheduler, &mut known);
-        known.clear();
+        known.polls.clear();
         // ORDERING: Relaxed: it is changed under the lock, and a stop that still reads the old one looks for nothing.
         self.count.store(0, Ordering::Relaxed);
         drop(known);
@@ -98,15 +109,15 @@ impl Proofs {
         let same = || Some(self.begun.load(Ordering::SeqCst)) == stops;
         if same() {
             let proven = (0..stuck.len()).filter(|&process| stuck[process]);
-            known.extend(proven.map(|process| {
+            known.polls.extend(proven.map(|process| {
                 let parked = &facts.processes[process];
                 (parked.id.raw(), parked.seq)
             }));
         }
         // ORDERING: SeqCst: see the invariant.
-        self.count.store(known.len(), Ordering::SeqCst);
+        self.count.store(known.polls.len(), Ordering::SeqCst);
         if !same() {
-            known.clear();
+            known.polls.clear();
             // ORDERING: Relaxed: as in `forget`.
             self.count.store(0, Ordering::Relaxed);
         }
@@ -115,9 +126,9 @@ impl Proofs {
     }
 
     /// Counts the proofs that were violated, and takes them out.
-    fn check(&self, scheduler: &Scheduler, known: &mut HashMap<u64, u64, Fast>) -> Vec<u64> {
+    fn check(&self, scheduler: &Scheduler, known: &mut Known) -> Vec<u64> {
         let mut violated = Vec::new();
-        known.retain(|&id, &mut seq| {
+        known.polls.retain(|&id, &mut seq| {
             let holds = ProcessId::from_raw(id).is_some_and(|id| {
                 let slot = scheduler.registry.slot(id.index());
                 // ORDERING: Acquire: see `registry::Line`.
@@ -129,6 +140,9 @@ impl Proofs {
             }
             holds
         });
+        let ids = violated.iter().filter_map(|&id| ProcessId::from_raw(id));
+        let room = KEPT - known.violated.len();
+        known.violated.extend(ids.take(room));
         // ORDERING: Relaxed: a count.
         self.violations
             .fetch_add(violated.len() as u64, Ordering::Relaxed);
@@ -153,5 +167,81 @@ impl Proofs {
         Self::tell(scheduler, &violated);
         // ORDERING: Relaxed: a count.
         self.violations.load(Ordering::Relaxed)
+    }
+
+    /// Who ran that was proven not to, the first ones; in the order of their numbers, for a map has none.
+    pub(crate) fn violated(&self, scheduler: &Scheduler) -> Vec<ProcessId> {
+        self.violations(scheduler);
+        let mut violated = self.known.lock().violated.clone();
+        violated.sort_unstable_by_key(|id| id.raw());
+        violated
+    }
+
+    /// As good as new: the next run of a simulation has processes of its own, with the same numbers.
+    pub(crate) fn reset(&self) {
+        *self.known.lock() = Known::default();
+        // ORDERING: Relaxed (both): nobody else has the system.
+        self.count.store(0, Ordering::Relaxed);
+        self.violations.store(0, Ordering::Relaxed);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use crate::leaks::Leak;
+    use crate::prelude::*;
+    use crate::sim::{Reason, Simulation};
+
+    /// Nobody but itself could send to it.
+    #[process]
+    async fn waits(input: &Receiver<u32>, own: &Sender<u32>) {
+        input.recv().await;
+        let _ = own;
+    }
+
+    /// The mistake: somebody is woken for nothing. The end of the run finds it, though everything is in order again by then.
+    #[test]
+    fn a_simulation_fails_whose_proof_was_contradicted() {
+        let before = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&before);
+        let run = |sim: Sim| {
+            let seen = Arc::clone(&seen);
+            async move {
+                seen.lock()
+                    .expect("no panic")
+                    .push(sim.system().proof_violations());
+                let (own, input) = bounded(1);
+                let stuck = sim.spawn(waits(input, own));
+                sim.settle().await;
+                let leaks = sim.system().leaks();
+                assert!(leaks.iter().any(Leak::is_proven), "{leaks:?}");
+                stuck.task().clone().wake();
+                sim.settle().await;
+                stuck.kill();
+                stuck.done().await;
+                roundrock::Ok(())
+            }
+        };
+        for leaks in [false, true] {
+            let search = Simulation::new("contradicted").seeds(2).deny_leaks(leaks);
+            let failure = search.run(run).expect_err("a proof was wrong");
+            let Reason::ProofViolated(processes) = &failure.reason else {
+                panic!("{}", failure.reason);
+            };
+            assert_eq!(processes.len(), 1, "{processes:?}");
+            assert!(processes[0].starts_with("waits#"), "{processes:?}");
+            let text = failure.to_string();
+            let says = "proof violation: these were proven to wait for ever and ran again, which is a bug in Roundrock and not in \
+                        this program; please report it:\n    waits#";
+            assert!(text.contains(says), "{text}");
+        }
+        // What one run has seen is nothing to the next one.
+        let before = before.lock().expect("no panic");
+        assert!(
+            before.len() > 2 && before.iter().all(|&count| count == 0),
+            "{before:?}"
+        );
     }
 }

@@ -4,6 +4,7 @@
 //! | wait | who could end it |
 //! |---|---|
 //! | to receive | who holds a sender (a message, or the last one dropped) or a weak one; while a message is out that was handed to somebody and not seen, who else receives there too, for it may come back |
+//! | for the value of a `oneshot` | who has its sender, of which there is one |
 //! | to send, for room | who holds a receiver; nobody is known if room was granted and not used, or if somebody waits for more room than one place |
 //! | for a reply | who receives from the mailbox: the call is queued there, or handled there now. Of several who share a mailbox in which nothing is queued, those who wait for its next message have no call in hand; [`pass`](super::pass) looks at them again. A handler that answers with a `Reply` says [`waits_for_more`](crate::task::current::waits_for_more) |
 //! | for the end of a process | that process; of a supervised child its present incarnation |
@@ -278,7 +279,10 @@ pub(super) fn wake(
                 };
                 any(graph, facts.holders(object).iter().filter(others))
             }
-            _ => Wake::Outside,
+            _ => match facts.oneshot(object) {
+                Some((sender, _)) => Wake::Any(graph.group([sender])),
+                None => Wake::Outside,
+            },
         },
         WaitKind::Send if is_served(facts, pins, wait) => any(graph, facts.receivers(object)),
         WaitKind::Reply if is_served(facts, pins, wait) => {

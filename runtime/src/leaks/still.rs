@@ -170,7 +170,7 @@ impl Keeping<'_> {
             WaitKind::Reply => "a receiver of the calls",
             _ => return None,
         };
-        if channel.is_some_and(|channel| !channel.followed) {
+        if channel.is_some_and(|channel| !channel.is_followed(wait.kind)) {
             return Some(format!(
                 "who has the other end of {} is not followed",
                 object()

@@ -61,14 +61,25 @@ pub(super) struct Awaiting {
     pub(super) site: Site,
     column: u32,
     ends: [u64; 3],
-    /// Its endpoints are counted; those of a `latest`, a `broadcast` and a `oneshot` are not.
-    pub(super) followed: bool,
+    /// Its endpoints are counted; those of a `latest` and a `broadcast` are not, and of a `oneshot` only the sender, of which there is one.
+    followed: bool,
     /// Room in it was granted, and is not used yet.
     pub(super) granted: bool,
     /// The last message was sent by a plain thread, which may send the next one.
     pub(super) from_outside: bool,
     /// The process whose mailbox it is.
     server: Option<ProcessId>,
+}
+
+impl Awaiting {
+    /// Whether it is known of those who could end such a wait whether a process was lent what they need.
+    pub(super) fn is_followed(&self, kind: WaitKind) -> bool {
+        self.followed || self.is_oneshot() && kind == WaitKind::Recv
+    }
+
+    fn is_oneshot(&self) -> bool {
+        self.kind == ChannelKind::Oneshot
+    }
 }
 
 impl Waiting {
@@ -344,7 +355,8 @@ impl<'a> Witness<'a> {
                             server: None,
                             site: super::verdict::site(site),
                             column: site.column(),
-                            ends: [0; 3],
+                            // While somebody waits for its value, the sender is there.
+                            ends: [u64::from(kind == ChannelKind::Oneshot), 0, 0],
                         },
                     );
                 }
@@ -421,7 +433,7 @@ impl<'a> Witness<'a> {
     /// The processes that hold the other side of a channel, and whether they are all who do.
     pub(super) fn others(&self, wait: Noted) -> (Vec<Holding>, bool) {
         let is_side = |tie: Tie| match wait.kind {
-            WaitKind::Recv => matches!(tie, Tie::Sender | Tie::Weak),
+            WaitKind::Recv => matches!(tie, Tie::Sender | Tie::Weak | Tie::Feeds),
             _ => tie.receives(),
         };
         let held = self.holders.holders(wait.object).iter();
@@ -433,8 +445,11 @@ impl<'a> Witness<'a> {
         let holding = |number: &u32| self.holding(self.holders.processes[*number as usize].id);
         let known = self.holders.known(wait.object);
         let all = self.channels.get(&wait.object).is_some_and(|channel| {
-            if !channel.followed || channel.ends == [0; 3] {
+            if !channel.is_followed(wait.kind) || channel.ends == [0; 3] {
                 return false;
+            }
+            if channel.is_oneshot() {
+                return !numbers.is_empty();
             }
             let sides: &[usize] = match wait.kind {
                 WaitKind::Recv => &[relation::SENDERS, relation::WEAK],
@@ -449,7 +464,7 @@ impl<'a> Witness<'a> {
     /// of it.
     pub(super) fn field_of(&self, wait: Noted) -> Option<String> {
         let is_side = |tie: Tie| match wait.kind {
-            WaitKind::Recv => matches!(tie, Tie::Sender | Tie::Weak),
+            WaitKind::Recv => matches!(tie, Tie::Sender | Tie::Weak | Tie::Feeds),
             _ => tie == Tie::Receiver,
         };
         let mut held = self.holders.holders(wait.object).iter();
@@ -498,7 +513,7 @@ impl<'a> Witness<'a> {
         let server = self.server_of(wait).filter(|_| holders.is_empty());
         let server = server.filter(|_| wait.kind == WaitKind::Reply);
         holders.extend(server.map(|id| self.holding(id)));
-        if !all && channel.is_some_and(|channel| channel.followed) {
+        if !all && channel.is_some_and(|channel| channel.is_followed(wait.kind)) {
             holders.push(Holding::outside());
         }
         let held = self.holders.holders(wait.object).iter();
@@ -564,7 +579,7 @@ impl<'a> Witness<'a> {
         for &wait in waits.filter(|wait| wait.kind != WaitKind::Stopping) {
             let (holders, all) = self.others(wait);
             let channel = self.channels.get(&wait.object);
-            if let Some(channel) = channel.filter(|channel| !channel.followed) {
+            if let Some(channel) = channel.filter(|channel| !channel.is_followed(wait.kind)) {
                 return format!(
                     "who has the other end of a `{}` is not followed",
                     channel.kind

@@ -11,7 +11,7 @@ use super::relation::{self, channel};
 use super::report::{Awaited, Holding, LISTED, Leak, Proof, Stuck, Verdict};
 use super::search::{Graph, Wake};
 use crate::locks::{Gate, Holder};
-use crate::observe::{Name, Site};
+use crate::observe::{ChannelKind, Name, Site};
 use crate::order::sort_by_key;
 use crate::scheduler::Scheduler;
 use crate::task::ProcessId;
@@ -288,7 +288,8 @@ impl Witness<'_> {
         }
         let ends = facts.holders(wait.object);
         let is_side = |tie: Tie| match wait.kind {
-            WaitKind::Recv => tie == Tie::Sender,
+            // The sender of a `oneshot`, of which only the address is known.
+            WaitKind::Recv => matches!(tie, Tie::Sender | Tie::Feeds),
             _ => tie.receives(),
         };
         let holders: Vec<u32> = match wait.kind {
@@ -310,12 +311,17 @@ impl Witness<'_> {
         let mailbox = ends
             .iter()
             .any(|held| matches!(held.port.tie(), Tie::Mailbox | Tie::Kept));
-        let channel = channel(facts, self.pins, wait.object).filter(|_| is_of_channel(wait.kind));
+        let made = self.place(wait);
+        let channel = made.filter(|_| is_of_channel(wait.kind));
         Awaited {
             name: self.object_name(wait),
-            site: self.place(wait).map(site),
+            site: made.map(site),
             channel: channel.map_or(0, |_| wait.object),
-            column: channel.map_or(0, |channel| channel.site().column()),
+            channel_kind: match self.oneshot(wait) {
+                Some(_) => ChannelKind::Oneshot,
+                None => ChannelKind::Queue,
+            },
+            column: channel.map_or(0, Location::column),
             mailbox,
             ends: self.ends(wait),
             holders: holders
@@ -327,8 +333,17 @@ impl Witness<'_> {
         }
     }
 
+    /// Where the `oneshot` was made whose value is awaited.
+    fn oneshot(&self, wait: Noted) -> Place {
+        let (_, site) = self.facts().oneshot(wait.object)?;
+        (wait.kind == WaitKind::Recv).then_some(site)
+    }
+
     /// How many endpoints the other side of an awaited channel has.
     fn ends(&self, wait: Noted) -> usize {
+        if self.oneshot(wait).is_some() {
+            return 1;
+        }
         let counts =
             channel(self.facts(), self.pins, wait.object).map(|channel| channel.endpoints());
         let side = match wait.kind {
@@ -359,7 +374,9 @@ impl Witness<'_> {
     fn place(&self, wait: Noted) -> Place {
         match wait.kind {
             WaitKind::Recv | WaitKind::Send | WaitKind::Reply => {
-                Some(channel(self.facts(), self.pins, wait.object)?.site())
+                let channel = channel(self.facts(), self.pins, wait.object);
+                let site = channel.map(|channel| channel.site());
+                site.or_else(|| self.oneshot(wait))
             }
             WaitKind::Join => self.joined(wait).and_then(|id| self.origin(id).site),
             WaitKind::Lock => {

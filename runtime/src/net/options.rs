@@ -12,6 +12,7 @@ use tower_service::Service;
 
 use super::refusal::{Refused, Tell};
 use super::server::{Server, accept};
+use crate::channel::MAX_CAPACITY;
 use crate::process::spawn::SpawnOptions;
 use crate::scope::Scope;
 
@@ -111,11 +112,11 @@ impl ServeOptions {
     /// [turned away](Self::turn_away). The default is 1,024.
     ///
     /// # Panics
-    /// If it is zero.
+    /// If it is not 1 to [`MAX_CAPACITY`].
     pub fn max_connections(mut self, connections: usize) -> Self {
         assert!(
-            connections > 0,
-            "`max_connections` is at least 1, not 0: such a server would never answer"
+            (1..=MAX_CAPACITY).contains(&connections),
+            "the `max_connections` of a server are 1 to {MAX_CAPACITY}, not {connections}"
         );
         self.max_connections = connections;
         self

@@ -24,6 +24,7 @@ use crate::process::spawn::SpawnOptions;
 use crate::scope::Scope;
 use crate::task::{Done, Join, Task};
 use crate::time::sleep;
+use crate::time::sleep::FAR;
 
 /// How long the accepting process waits when the system has no more descriptors or memory for connections.
 const EXHAUSTED: Duration = Duration::from_millis(100);
@@ -99,7 +100,8 @@ pub(super) async fn accept<S, B>(
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
     let mut http = http1::Builder::new();
-    http.header_read_timeout(options.header_timeout)
+    // hyper adds it to the clock, which must not overflow.
+    http.header_read_timeout(options.header_timeout.min(FAR))
         .keep_alive(options.keep_alive)
         // A client may say that it sends no more, and still wait for its answer.
         .half_close(true);

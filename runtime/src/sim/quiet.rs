@@ -98,6 +98,21 @@ pub(crate) fn lost_wakeup(system: &SystemInner) -> Option<Reason> {
     (!texts.is_empty()).then(|| Reason::LostWakeup(texts.join("\n")))
 }
 
+/// Who has run in this run although it was proven that it never would.
+pub(crate) fn violated(machine: &Machine) -> Option<Reason> {
+    let scheduler = &*machine.scheduler;
+    let violated = scheduler.proofs.violated(scheduler).into_iter();
+    let lines: Vec<_> = violated
+        .map(|id| {
+            let slot = scheduler.registry.slot(id.index());
+            let site = slot.and_then(|slot| slot.origin().site);
+            let site = site.map(|site| format!(" ({}:{})", short(site.file()), site.line()));
+            name_of(scheduler, id.index()) + &site.unwrap_or_default()
+        })
+        .collect();
+    (!lines.is_empty()).then_some(Reason::ProofViolated(lines))
+}
+
 fn each(scheduler: &Scheduler, mut visit: impl FnMut(u32, &About, &Slot, &TaskRef)) {
     for index in 0..scheduler.registry.used() {
         if let Some(slot) = scheduler.registry.slot(index)

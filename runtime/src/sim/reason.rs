@@ -60,6 +60,9 @@ pub enum Reason {
     Late(Vec<String>),
     /// A process is parked although what it waits for is there: a mistake of the runtime's.
     LostWakeup(String),
+    /// These processes ran again although it was [proven](crate::leaks::Verdict::Proven) that they never would: a mistake of the
+    /// runtime's. Told before everything else, which may come of it.
+    ProofViolated(Vec<String>),
     /// A message was lost without a reason: a mistake of the runtime's. The ledger, as text.
     Unbalanced(String),
     /// A condition of `sim.always` did not hold.
@@ -304,23 +307,11 @@ impl fmt::Display for Reason {
                 site,
             } => ended(f, process, "failed", site.as_deref(), error),
             Self::Deadlock => f.write_str(DEADLOCK),
-            Self::Stuck(proofs) => {
-                f.write_str(
-                    "deadlock: the test can never go on, though others do, driven by timers:",
-                )?;
-                list(f, proofs)
-            }
-            Self::Leak(processes) => {
-                f.write_str("leak: the test has returned, and these wait for ever, because nobody is left who could wake them:")?;
-                list(f, processes)
-            }
-            Self::Late(processes) => {
-                f.write_str(
-                    "the test has returned, and these had not ended when the grace was over:",
-                )?;
-                list(f, processes)
-            }
+            Self::Stuck(proofs) => list(f, STUCK, proofs),
+            Self::Leak(processes) => list(f, LEAK, processes),
+            Self::Late(processes) => list(f, LATE, processes),
             Self::LostWakeup(text) => write!(f, "lost wakeup: {text}"),
+            Self::ProofViolated(processes) => list(f, PROOF_VIOLATED, processes),
             Self::Unbalanced(ledger) => {
                 write!(f, "the ledger does not balance: {ledger}; please report it")
             }
@@ -364,6 +355,14 @@ impl fmt::Display for Reason {
 }
 
 const DEADLOCK: &str = "deadlock: the test waits, nothing can run, and no timer is armed";
+
+const STUCK: &str = "deadlock: the test can never go on, though others do, driven by timers:";
+
+const LEAK: &str = "leak: the test has returned, and these wait for ever, because nobody is left who could wake them:";
+
+const LATE: &str = "the test has returned, and these had not ended when the grace was over:";
+
+const PROOF_VIOLATED: &str = "proof violation: these were proven to wait for ever and ran again, which is a bug in Roundrock and not in this program; please report it:";
 
 /// With what to write instead, where tokio panicked.
 fn panicked(
@@ -441,7 +440,8 @@ fn too_long(f: &mut fmt::Formatter<'_>, steps: u64, standing: u64, now: Duration
     }
 }
 
-fn list(f: &mut fmt::Formatter<'_>, lines: &[String]) -> fmt::Result {
+fn list(f: &mut fmt::Formatter<'_>, head: &str, lines: &[String]) -> fmt::Result {
+    f.write_str(head)?;
     let indented = |line: &String| line.replace('\n', "\n    ");
     lines
         .iter()

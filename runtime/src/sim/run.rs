@@ -164,6 +164,8 @@ impl Arena {
             remote.channels.forget();
         }
         scheduler.cycles.forget();
+        scheduler.proofs.reset();
+        scheduler.lost.reset();
         scheduler.clock.set(0);
         true
     }
@@ -284,6 +286,10 @@ impl Run<'_> {
             let reason = reason.or_else(|| Reason::of_late(&report));
             let reason = reason.or_else(|| of_messages(self.machine, self.options.deny_lost));
             *self.machine.broken.borrow_mut() = reason;
+        }
+        // Whatever else went wrong may come of it.
+        if let Some(violated) = quiet::violated(self.machine) {
+            *self.machine.broken.borrow_mut() = Some(violated);
         }
         waits
     }

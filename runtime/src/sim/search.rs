@@ -90,12 +90,19 @@ impl Simulation {
     }
 
     /// Sets how many seeds are tried. The default is 64.
+    ///
+    /// # Panics
+    /// If it is zero: a search that looks at nothing finds nothing. [`replay`](Self::replay) runs a tape alone.
     pub fn seeds(mut self, seeds: u64) -> Self {
+        assert!(
+            seeds > 0,
+            "the `seeds` of a simulation are at least 1, not 0: without a run nothing is tested; see `replay` for a tape alone"
+        );
         self.seeds = seeds;
         self
     }
 
-    /// Sets the first seed. The default is 0, the run in which every choice is the boring one.
+    /// Sets the first seed. The default is 0, the run in which every choice is the boring one. After the largest one comes 0.
     pub fn first_seed(mut self, seed: u64) -> Self {
         self.first = seed;
         self
@@ -145,7 +152,14 @@ impl Simulation {
     }
 
     /// Sets how many steps a run may take. The default is 100,000.
+    ///
+    /// # Panics
+    /// If it is zero: no run would begin.
     pub fn max_steps(mut self, steps: u64) -> Self {
+        assert!(
+            steps > 0,
+            "the `max_steps` of a simulation are at least 1, not 0: no run would begin"
+        );
         self.options.max_steps = steps;
         self
     }
@@ -382,10 +396,12 @@ impl Search<'_> {
             self.count(outcome, None)?;
         }
         let simulation = self.simulation;
-        let seeds = simulation.first..simulation.first.saturating_add(simulation.seeds);
-        if !seeds.is_empty() {
-            self.baseline(seeds.contains(&0))?;
+        let (first, count) = (simulation.first, simulation.seeds);
+        if count > 0 {
+            // Whether zero is among them, which comes after the largest.
+            self.baseline(first.wrapping_neg() < count)?;
         }
+        let seeds = (0..count).map(|seed| first.wrapping_add(seed));
         for seed in seeds.filter(|&seed| seed != 0) {
             let plan = self.plan(seed);
             let outcome = self.one(plan, Some(seed), self.kept());

@@ -7,6 +7,7 @@
 use std::time::{Duration, Instant};
 
 use crate::sim::tape::{HOLD, Tape};
+use crate::time::sleep::later;
 
 /// The most runs that are spent on one failure.
 const MOST_RUNS: u32 = 5_000;
@@ -43,8 +44,8 @@ impl<'a> Shrinker<'a> {
             choices,
             fails,
             runs: 0,
-            until: now + limit,
-            holds_until: now + limit / 3,
+            until: later(now, limit),
+            holds_until: later(now, limit / 3),
         }
     }
 
