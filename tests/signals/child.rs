@@ -129,6 +129,12 @@ async fn main(scope: &Scope) -> Result<()> {
             say("ready");
             return Ok(ring.await?);
         }
+        Some("unheard") => {
+            spawn_ring(scope);
+            say("ready");
+            scope.stopping().await;
+            return Ok(());
+        }
         Some("aborts") => {
             say("ready");
             std::thread::spawn(aborts);

@@ -76,9 +76,33 @@ fn a_deadlock_ends_the_program_with_its_report() {
             text.contains("deadlock: no process can ever go on"),
             "{text}"
         );
+        assert!(
+            !text.contains("roundrock: "),
+            "it is said at the end: {text}"
+        );
         for word in ["echo", "\"left\"", "\"right\"", "child.rs:"] {
             assert!(text.contains(word), "no {word} in:\n{text}");
         }
+    });
+}
+
+/// A program in which nobody listens says on standard error that processes of its are leaked, once.
+#[test]
+fn what_nobody_hears_is_printed() {
+    within_the_limit(|| {
+        let mut program = Program::start("unheard");
+        let lines = BufReader::new(program.child.stderr.take().unwrap()).lines();
+        let mut told = Vec::new();
+        for line in lines.map(Result::unwrap) {
+            if line.contains("no `tracing` subscriber") {
+                program.signal("TERM");
+            }
+            told.push(line);
+        }
+        assert_eq!(program.end().code(), Some(0), "{told:#?}");
+        let is_report = |line: &&String| line.starts_with("roundrock: proven leaked: 2 processes");
+        assert_eq!(told.iter().filter(is_report).count(), 1, "{told:#?}");
+        assert!(told[1].contains("echo#"), "{told:#?}");
     });
 }
 
