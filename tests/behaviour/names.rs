@@ -1,7 +1,7 @@
 //! Names that are waited for: whoever comes first, and whatever happens in between.
 
 use roundrock::prelude::*;
-use roundrock_tests::{on_workers, times, yield_now};
+use roundrock_tests::{on_both, on_workers, times, yield_now};
 
 #[process]
 struct Store {
@@ -189,6 +189,36 @@ fn names_of_values_that_panic_are_forgotten() {
         }
         assert!(part.stop(secs(3600)).await.is_clean());
         assert_eq!(waits.await?, None);
+        Ok(())
+    });
+}
+
+/// Who waits for a name gets what it was given to, also if the name is taken back before he runs again.
+#[test]
+fn a_name_that_is_taken_back_at_once_reaches_who_waited() {
+    on_both(2, async |scope| {
+        let waits = ["one", "two"].map(|name| {
+            let inner = scope.clone();
+            scope.task(name, async move {
+                roundrock::Ok(inner.wait_for_name::<u32>("price").await)
+            })
+        });
+        let waiting = || {
+            let processes = scope.system().snapshot().processes;
+            let waits = |name: &str| name == "one" || name == "two";
+            let waiting = processes.iter().filter(|process| process.wait.is_some());
+            waiting.filter(|process| waits(&process.name)).count()
+        };
+        while waiting() < 2 {
+            sleep(millis(1)).await;
+        }
+        scope.register("price", &"of another type")?;
+        assert!(scope.unregister("price"));
+        scope.register("price", &7_u32)?;
+        assert!(scope.unregister("price"));
+        for waits in waits {
+            assert_eq!(waits.await?, Some(7));
+        }
         Ok(())
     });
 }

@@ -10,7 +10,7 @@
 //! - Whoever watched a name before it was given is woken. So one that watches, and then looks, misses nothing.
 //! - User code (destructors, `clone`, wakers) never runs under the lock.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::mem;
@@ -48,15 +48,17 @@ pub(crate) trait Names: fmt::Debug + Send + Sync {
     fn release(&self, scope: u64, name: &str, lease: Lease) -> bool;
     /// Takes back all names of a scope, and wakes those who watch from there: it stops, or somebody waits for its end.
     fn forget(&self, scope: u64);
-    /// Wakes `waker` when the name is given in one of these scopes, or when the first of them is forgotten; until then, and in place of
-    /// what `watcher` was registered with before. They are asked for when it is registered first.
+    /// Wakes `waker` when the name is given to something of the wanted type in one of these scopes, or when the first of them is forgotten; until then, and in place of
+    /// what `watcher` was registered with before. They are asked for when it is registered first. Returns what the name was given to
+    /// since: it may be taken back already.
     fn watch(
         &self,
         around: &mut dyn Iterator<Item = u64>,
         name: &str,
+        wanted: TypeId,
         waker: Waker,
         watcher: &mut Watcher,
-    );
+    ) -> Option<Entry>;
     /// Ends a watch.
     fn unwatch(&self, watcher: &mut Watcher);
     /// The name that a watcher waits for, by its number.
@@ -76,6 +78,8 @@ struct State {
     given: HashMap<u64, BTreeMap<Box<str>, (Lease, Entry)>>,
     /// By their numbers.
     watches: HashMap<u64, Watch>,
+    /// What was given to those who watched, until they look: it may be forgotten before they do.
+    given_to: HashMap<u64, Entry>,
     /// The numbers of those who watch a name in a scope.
     watched: HashMap<u64, BTreeMap<Box<str>, BTreeSet<u64>>>,
     /// The numbers of those who watch from a scope.
@@ -87,6 +91,7 @@ struct Watch {
     name: Box<str>,
     /// Where it watches: first the scope from which it does.
     around: Box<[u64]>,
+    wanted: TypeId,
     waker: Waker,
 }
 
@@ -132,12 +137,20 @@ impl State {
         Some(watch.waker)
     }
 
-    /// Takes out those who watch a name in a scope.
-    fn take_watches(&mut self, scope: u64, name: &str) -> Vec<Waker> {
+    /// Takes out those who watch a name in a scope for something of this type, and keeps it for them.
+    fn take_watches(&mut self, scope: u64, name: &str, entry: &Entry) -> Vec<Waker> {
         let names = self.watched.get(&scope);
         let numbers = names.and_then(|names| names.get(name)).cloned();
-        let numbers = numbers.into_iter().flatten();
-        numbers.filter_map(|number| self.leave(number)).collect()
+        let mut woken = Vec::new();
+        let given = Any::type_id(&**entry);
+        for number in numbers.into_iter().flatten() {
+            let watch = self.watches.get(&number);
+            if watch.is_some_and(|watch| watch.wanted == given) {
+                woken.extend(self.leave(number));
+                self.given_to.insert(number, Arc::clone(entry));
+            }
+        }
+        woken
     }
 }
 
@@ -153,9 +166,9 @@ impl Names for Local {
         if names.contains_key(name) {
             return None;
         }
-        names.insert(name.into(), (lease, entry));
+        names.insert(name.into(), (lease, Arc::clone(&entry)));
         state.leases = lease.0;
-        let woken = state.take_watches(scope, name);
+        let woken = state.take_watches(scope, name, &entry);
         drop(state);
         wake(woken);
         Some(lease)
@@ -199,23 +212,28 @@ impl Names for Local {
         &self,
         around: &mut dyn Iterator<Item = u64>,
         name: &str,
+        wanted: TypeId,
         waker: Waker,
         watcher: &mut Watcher,
-    ) {
+    ) -> Option<Entry> {
         let mut state = self.0.lock();
+        let given = state.given_to.remove(&watcher.0);
         if let Some(watch) = state.watches.get_mut(&watcher.0) {
             let before = mem::replace(&mut watch.waker, waker);
             drop(state);
-            return drop(before);
+            drop(before);
+            return None;
         }
         state.watchers += 1;
         watcher.0 = state.watchers;
         let watch = Watch {
             name: name.into(),
             around: around.collect(),
+            wanted,
             waker,
         };
         state.enter(watcher.0, watch);
+        given
     }
 
     fn unwatch(&self, watcher: &mut Watcher) {
@@ -223,7 +241,9 @@ impl Names for Local {
         if number == 0 {
             return;
         }
-        let left = self.0.lock().leave(number);
+        let mut state = self.0.lock();
+        let left = (state.leave(number), state.given_to.remove(&number));
+        drop(state);
         drop(left);
     }
 

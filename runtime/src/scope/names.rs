@@ -6,6 +6,7 @@
 //! - What a name leads to is kept until the name is taken back, and at most until the scope begins to stop or is waited for.
 //! - A wait for a name that is dropped leaves nothing behind.
 
+use std::any::TypeId;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -286,9 +287,11 @@ impl<T: Clone + 'static> WaitForName<T> {
         // Before the looks, so that nothing is missed.
         let waker = cx.waker().clone();
         let mut around = self.scope.around();
-        names.watch(&mut around, &self.name, waker, &mut self.watcher);
+        let wanted = TypeId::of::<T>();
+        let given = names.watch(&mut around, &self.name, wanted, waker, &mut self.watcher);
         let stops = self.scope.is_stopping();
-        let found = self.scope.find_as(&self.name);
+        let given = given.and_then(|entry| entry.downcast_ref::<T>().cloned());
+        let found = given.or_else(|| self.scope.find_as(&self.name));
         if found.is_some() || stops {
             names.unwatch(&mut self.watcher);
             return Poll::Ready(found);
