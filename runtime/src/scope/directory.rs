@@ -265,6 +265,7 @@ impl fmt::Debug for State {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use std::any::TypeId;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::{Wake, Waker};
@@ -313,11 +314,14 @@ mod tests {
         let waker = || Waker::from(Arc::clone(&count));
         let (mut one, mut other) = (Watcher::default(), Watcher::default());
         let watch = |around: &[u64], name, watcher: &mut Watcher| {
-            names.watch(&mut around.iter().copied(), name, waker(), watcher);
+            let (mut around, wanted) = (around.iter().copied(), TypeId::of::<u32>());
+            let given = names.watch(&mut around, name, wanted, waker(), watcher);
+            given.and_then(|entry| entry.downcast_ref::<u32>().copied())
         };
-        watch(&[1, 7], "db", &mut one);
-        watch(&[1, 7], "db", &mut one);
-        watch(&[2, 7], "db", &mut other);
+        for _ in 0..2 {
+            assert_eq!(watch(&[1, 7], "db", &mut one), None);
+        }
+        assert_eq!(watch(&[2, 7], "db", &mut other), None);
         names.register(1, "log", entry(0));
         // In a scope that is not around either.
         names.register(3, "db", entry(1));
@@ -326,9 +330,14 @@ mod tests {
         assert_eq!(woken(), 0, "they watch there, and not from there");
         names.forget(2);
         assert_eq!((woken(), Arc::strong_count(&count)), (1, 2));
+        names.register(7, "db", Arc::new("of another type"));
+        assert_eq!((woken(), Arc::strong_count(&count)), (1, 2));
+        names.forget(7);
         names.register(7, "db", entry(1));
+        names.forget(7);
         assert_eq!((woken(), Arc::strong_count(&count)), (2, 1));
-        watch(&[1], "web", &mut one);
+        let given = watch(&[1], "web", &mut one);
+        assert_eq!(given, Some(1), "it was kept for who waited");
         let number = one.number();
         assert_eq!(names.watched(number).as_deref(), Some("web"));
         names.unwatch(&mut one);
@@ -338,5 +347,6 @@ mod tests {
         assert_eq!((woken(), Arc::strong_count(&count)), (2, 1));
         let state = names.0.lock();
         assert!(state.watches.is_empty() && state.watched.is_empty() && state.from.is_empty());
+        assert!(state.given_to.is_empty());
     }
 }
