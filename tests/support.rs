@@ -312,7 +312,7 @@ fn hang() -> Duration {
     }))
 }
 
-/// Runs a body on a thread of its own. If it has not ended after [`hang`], the test fails and says at which stage it hung.
+/// Runs a body on a thread of its own. If it has not ended after `hang()`, the test fails and says at which stage it hung.
 ///
 /// # Panics
 /// When the body hangs, and with the body's own panic.
