@@ -432,8 +432,14 @@ impl<'a> Witness<'a> {
 
     /// The processes that hold the other side of a channel, and whether they are all who do.
     pub(super) fn others(&self, wait: Noted) -> (Vec<Holding>, bool) {
+        // Of a `latest`, say, the one that is known says nothing of the others.
+        let one_sender = self
+            .channels
+            .get(&wait.object)
+            .is_some_and(Awaiting::is_oneshot);
         let is_side = |tie: Tie| match wait.kind {
-            WaitKind::Recv => matches!(tie, Tie::Sender | Tie::Weak | Tie::Feeds),
+            WaitKind::Recv if one_sender => matches!(tie, Tie::Feeds),
+            WaitKind::Recv => matches!(tie, Tie::Sender | Tie::Weak),
             _ => tie.receives(),
         };
         let held = self.holders.holders(wait.object).iter();
