@@ -251,7 +251,8 @@ impl Watching {
         self.next = (now + self.rest).max(self.earliest);
     }
 
-    fn report(&mut self, system: &SystemInner, leak: &Leak) {
+    /// Tells of a leak, and keeps it if that is worth a warning and nobody listens.
+    fn report_or_keep(&mut self, system: &SystemInner, leak: &Leak) {
         let speaks = system.policy.speaks && nobody_listens(system);
         if report(system, leak) && speaks {
             self.unheard.push(leak.to_string());
@@ -266,7 +267,7 @@ impl Watching {
         for leak in leaks.iter().filter(|leak| leak.is_cause()) {
             if leak.is_suspected() {
                 if self.is_news(system, leak) {
-                    self.report(system, leak);
+                    self.report_or_keep(system, leak);
                 }
                 continue;
             }
@@ -277,7 +278,7 @@ impl Watching {
             if self.told.len() == before {
                 continue;
             }
-            self.report(system, leak);
+            self.report_or_keep(system, leak);
             if leak.is_proven() && act(system, leak) {
                 acted = true;
                 // What is left of it is news.

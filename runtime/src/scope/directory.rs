@@ -48,9 +48,9 @@ pub(crate) trait Names: fmt::Debug + Send + Sync {
     fn release(&self, scope: u64, name: &str, lease: Lease) -> bool;
     /// Takes back all names of a scope, and wakes those who watch from there: it stops, or somebody waits for its end.
     fn forget(&self, scope: u64);
-    /// Wakes `waker` when the name is given to something of the wanted type in one of these scopes, or when the first of them is forgotten; until then, and in place of
-    /// what `watcher` was registered with before. They are asked for when it is registered first. Returns what the name was given to
-    /// since: it may be taken back already.
+    /// Wakes `waker` when the name is given to something of the wanted type in one of these scopes, or when the first of them is
+    /// forgotten; until then, and in place of what `watcher` was registered with before. They are asked for when it is registered
+    /// first. Returns what the name was given to since: it may be taken back already.
     fn watch(
         &self,
         around: &mut dyn Iterator<Item = u64>,
@@ -222,7 +222,7 @@ impl Names for Local {
             let before = mem::replace(&mut watch.waker, waker);
             drop(state);
             drop(before);
-            return None;
+            return given;
         }
         state.watchers += 1;
         watcher.0 = state.watchers;

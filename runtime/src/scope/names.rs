@@ -3,7 +3,8 @@
 //! What is kept where is the business of the system's [directory](super::directory).
 //!
 //! **Invariants**
-//! - What a name leads to is kept until the name is taken back, and at most until the scope begins to stop or is waited for.
+//! - What a name leads to is kept until the name is taken back, and at most until the scope begins to stop or is waited for; for those
+//!   who waited for the name when it was given, until they look.
 //! - A wait for a name that is dropped leaves nothing behind.
 
 use std::any::TypeId;

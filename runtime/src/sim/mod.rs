@@ -7,7 +7,8 @@
 //!
 //! A run fails when the body or a process panics or fails, when nothing can run any more although the body waits (a deadlock),
 //! when processes are left that wait for ever after the body has returned, and when they do not end within the grace of the stop
-//! that follows; and when the runtime made a mistake, of which the message says so. The failure is made simpler and printed with what is needed to see it again; see [`Failure`].
+//! that follows; and when the runtime made a mistake, of which the message says so. The failure is made simpler and printed with what
+//! is needed to see it again; see [`Failure`].
 //!
 //! # Where processes are interrupted
 //!
