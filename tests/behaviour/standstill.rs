@@ -112,6 +112,123 @@ fn a_standstill_is_told_when_the_body_has_returned() {
     }
 }
 
+/// A name that nobody gives.
+#[test]
+fn a_name_is_never_given() {
+    let body = async |scope: Scope, key: mpsc::Sender<Scope>| {
+        let inner = scope.clone();
+        scope.task("client", async move {
+            let (_open, never) = bounded::<()>(1);
+            select! {
+                name = inner.wait_for_name::<u32>("price") => assert_eq!(name, Some(7)),
+                _ = never.recv() => {},
+            }
+        });
+        key.send(scope.clone()).expect("somebody has it");
+        let name = scope.wait_for_name::<u32>("price").await;
+        ensure!(name == Some(7), "it was given at last");
+        Ok(())
+    };
+    let release = |scope: Scope, _: &System| drop(scope.register("price", &7_u32));
+    let found = standstills(System::builder, body, release);
+    assert!(!found.is_empty(), "nothing was told");
+    for leak in &found {
+        assert!(!leak.is_proven() && leak.standstill, "{leak}");
+        let text = leak.to_string();
+        let says = [
+            ") waits for the name `price` to be given",
+            "or for the name `price` to be given",
+            "may still give that name",
+        ];
+        for part in says {
+            assert!(text.contains(part), "no {part} in {text}");
+        }
+    }
+}
+
+/// Who waits for a name, and for something outside as well.
+#[test]
+fn a_name_or_the_outside() {
+    never(
+        async |scope: Scope, key: mpsc::Sender<Box<dyn FnOnce() + Send>>| {
+            let mut given = false;
+            let outside = std::future::poll_fn(move |cx| {
+                if given {
+                    return std::task::Poll::Ready(());
+                }
+                given = true;
+                let waker = cx.waker().clone();
+                let wake: Box<dyn FnOnce() + Send> = Box::new(|| waker.wake());
+                key.send(wake).expect("somebody looks");
+                std::task::Poll::Pending
+            });
+            select! {
+                _ = scope.wait_for_name::<u32>("price") => bail!("nobody gives it"),
+                () = cancel_safe(outside) => Ok(()),
+            }
+        },
+        |wake, _| wake(),
+    );
+}
+
+#[process]
+#[derive(Clone)]
+struct Worker {
+    front: Option<FrontHandle>,
+}
+
+#[handlers]
+impl Worker {
+    fn know(&mut self, front: FrontHandle) {
+        self.front = Some(front);
+    }
+
+    async fn work(&mut self) -> Result<()> {
+        let front = self.front.as_ref().context("nobody is known")?;
+        Ok(front.again().await?)
+    }
+}
+
+#[process]
+struct Front {
+    pool: WorkerHandle,
+}
+
+#[handlers]
+impl Front {
+    async fn go(&mut self) -> Result<()> {
+        Ok(self.pool.work().await?)
+    }
+
+    fn again(&mut self) {}
+}
+
+/// A cycle through a pool is proven, and with it the body; but who of the pool has nothing to do might still be called.
+#[test]
+fn a_cycle_leaves_one_of_a_pool() {
+    let body = async |scope: Scope, key: mpsc::Sender<FrontHandle>| {
+        let pool = scope.pool(2, Worker { front: None });
+        let front = scope.spawn(Front { pool: pool.clone() });
+        for _ in 0..2 {
+            pool.know(front.clone()).await?;
+        }
+        key.send(front.clone()).expect("somebody has it");
+        assert!(front.go().await.is_err(), "it was killed");
+        Ok(())
+    };
+    let release = |front: FrontHandle, _: &System| front.kill();
+    let found = standstills(System::builder, body, release);
+    let told: Vec<_> = found.iter().filter(|leak| leak.standstill).collect();
+    assert!(!told.is_empty(), "no standstill was told: {found:#?}");
+    for leak in told {
+        let text = leak.to_string();
+        let says = [") waits for a reply of Front#", "because a handle of Worker#"];
+        for part in says {
+            assert!(text.contains(part), "no {part} in {text}");
+        }
+    }
+}
+
 #[test]
 fn a_timer_is_due() {
     never(

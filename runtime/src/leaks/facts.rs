@@ -557,7 +557,7 @@ fn fed(scheduler: &Scheduler, breathe: &mut dyn FnMut()) -> HashSet<u64, Fast> {
 /// Whether no stop has reached the process: what a stop does with it is no leak.
 ///
 /// One that was told to stop by its handle, and has seen the end of its inputs, is left alone as well: nobody sees to it that it ends
-/// after a grace.
+/// after a grace, unless a supervisor waits for its end.
 pub(super) fn is_left_alone(slot: &Slot, task: &Header) -> bool {
     // ORDERING: Relaxed: a stop that begins now is seen by the next pass.
     let flags = slot.line.flags.load(Ordering::Relaxed) & !CYCLE;
@@ -566,7 +566,7 @@ pub(super) fn is_left_alone(slot: &Slot, task: &Header) -> bool {
         let kinds = (slot.line.wait.load(Ordering::Relaxed) >> 16) as u16;
         flags == STOPPING | ENDED
             && kinds & KINDS == WaitKind::Join.bit()
-            && task.lineage().is_none()
+            && !task.lineage().is_some_and(|lineage| lineage.is_hurried())
     };
     // A scope of a supervised process does not stop with the one around it, but is ended by that stop.
     let is_stopping = |scope: &Arc<ScopeInner>| scope.outermost_stopping().is_some();

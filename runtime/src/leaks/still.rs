@@ -17,10 +17,12 @@ use super::pass::Found;
 use super::report::{Holding, LISTED, Leak, Verdict};
 use super::suspect::{self, Waiting, Witness};
 use crate::locks::Gate;
+use crate::scheduler::Scheduler;
 use crate::system::SystemInner;
 use crate::task::ProcessId;
 use crate::task::WaitKind;
 use crate::task::current::{BETWEEN, KINDS, UNKNOWN};
+use crate::task::registry::Slot;
 use crate::task::waits::Noted;
 
 /// For how long nothing has run in a program of which this is said.
@@ -43,6 +45,7 @@ pub(super) fn standstill(found: &Found, system: &SystemInner, after: Duration) -
         return None;
     }
     let keeping = Keeping {
+        found,
         witness: &witness,
         system,
         waiting: &waiting,
@@ -74,7 +77,13 @@ fn read(found: &Found, system: &SystemInner, after: Duration) -> Option<(Vec<Wai
     let steps = deadlock::steps(scheduler)?;
     let now_ms = suspect::now_ms(scheduler);
     let entry = body(system);
-    let lines = || suspect::lines(scheduler, entry);
+    let lines = || {
+        suspect::lines(scheduler, entry).map(|(slot, kinds, since_ms)| {
+            let other = WaitKind::Other.bit();
+            let by_name = kinds & other != 0 && waits_for_names(scheduler, slot);
+            (slot, if by_name { kinds & !other } else { kinds }, since_ms)
+        })
+    };
     let rests = |id: ProcessId, kinds: u16, since_ms: u32| {
         let age = now_ms.wrapping_sub(since_ms);
         let stops = kinds & WaitKind::Stopping.bit() != 0;
@@ -89,15 +98,22 @@ fn read(found: &Found, system: &SystemInner, after: Duration) -> Option<(Vec<Wai
         return None;
     }
     let (mut waiting, mut count) = (Vec::new(), 0);
+    // If all who wait are proven, the body among them, this is about those who keep that from being a deadlock.
+    let mut others = Others::default();
     for (slot, kinds, _) in lines() {
         if waiting.len() < LISTED || Some(slot.id()) == entry {
             let process = suspect::read(scheduler, slot, now_ms)?;
             if process.given || process.since < after {
                 return None;
             }
-            if !process.idle && !suspect::is_known(found, process.id) {
-                waiting.push(process);
-                count += 1;
+            match (suspect::is_known(found, process.id), process.idle) {
+                (false, false) => {
+                    waiting.push(process);
+                    count += 1;
+                }
+                (false, true) if others.idle.len() < LISTED => others.idle.push(process),
+                (true, _) if Some(process.id) == entry => others.body = Some(process),
+                _ => {}
             }
         } else {
             // Who is not listed is only looked at.
@@ -109,12 +125,46 @@ fn read(found: &Found, system: &SystemInner, after: Duration) -> Option<(Vec<Wai
             count += usize::from(kinds & BETWEEN == 0 && !suspect::is_known(found, slot.id()));
         }
     }
+    if waiting.is_empty() {
+        waiting = others.all();
+        count = waiting.len();
+    }
     // Nobody has run meanwhile.
     (deadlock::steps(scheduler) == Some(steps)).then_some((waiting, count))
 }
 
+/// Whether a process that waits for others, as its kinds say, waits for names and for nothing else that has the same bit.
+fn waits_for_names(scheduler: &Scheduler, slot: &Slot) -> bool {
+    let (mut names, mut others) = (0, 0);
+    scheduler.registry.waits(slot, |wait| match wait.kind {
+        WaitKind::Name => names += 1,
+        kind => others += usize::from(kind.bit() == WaitKind::Other.bit()),
+    });
+    names > 0 && others == 0
+}
+
+/// Who is left in a program in which all who wait are proven.
+#[derive(Default)]
+struct Others {
+    /// The body, if it is proven.
+    body: Option<Waiting>,
+    /// Structs that wait between two messages, and are not.
+    idle: Vec<Waiting>,
+}
+
+impl Others {
+    /// A program whose body can never return hangs, although somebody may still call these. Others serve on.
+    fn all(self) -> Vec<Waiting> {
+        match self.body {
+            Some(body) => [body].into_iter().chain(self.idle).collect(),
+            None => Vec::new(),
+        }
+    }
+}
+
 /// Says what keeps a program open that stands still.
 struct Keeping<'a> {
+    found: &'a Found,
     witness: &'a Witness<'a>,
     system: &'a SystemInner,
     waiting: &'a [Waiting],
@@ -128,7 +178,12 @@ impl Keeping<'_> {
         for process in self.waiting {
             for &wait in &process.waits {
                 stops |= wait.kind == WaitKind::Stopping;
-                let reason = self.reason(process, wait);
+                let reason = match process.idle {
+                    true => self.of_idle(&self.witness.holding(process.id)),
+                    // Who is proven keeps nothing open.
+                    false if suspect::is_known(self.found, process.id) => None,
+                    false => self.reason(process, wait),
+                };
                 reasons.extend(reason.filter(|reason| !reasons.contains(reason)));
             }
         }
@@ -162,6 +217,11 @@ impl Keeping<'_> {
                 return self.of_idle(&self.witness.holding(id));
             }
             WaitKind::Lock => return self.of_lock(process.id, wait),
+            WaitKind::Name => {
+                return Some(
+                    "whoever has the scope, or one around it, may still give that name".to_owned(),
+                );
+            }
             WaitKind::Reply if process.unknown => {
                 return Some("whoever has the `Reply` of a call may still answer it".to_owned());
             }

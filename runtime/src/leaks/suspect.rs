@@ -115,12 +115,15 @@ pub(super) fn read(scheduler: &Scheduler, slot: &Slot, now_ms: u32) -> Option<Wa
         let idle = waits
             .iter()
             .any(|wait| Some(wait.object) == mailbox && wait.kind == WaitKind::Recv);
+        // The directory of names has a waker for each of these.
+        let names = waits.iter().filter(|wait| wait.kind == WaitKind::Name);
+        let names = names.count() as u64;
         same.then(|| Waiting {
             id,
             since: Duration::from_millis(since.into()),
             waits,
             idle,
-            given: task.state.outside() > 0,
+            given: task.state.outside() > names,
             kept,
             asked,
             unknown: kinds & UNKNOWN != 0,
@@ -511,7 +514,7 @@ impl<'a> Witness<'a> {
         }
         let channel = self.channels.get(&wait.object);
         let (mut holders, all) = match wait.kind {
-            WaitKind::Stopping => (Vec::new(), true),
+            WaitKind::Stopping | WaitKind::Name => (Vec::new(), true),
             WaitKind::Join => (self.joined(wait).into_iter().collect(), true),
             _ => self.others(wait),
         };
@@ -530,8 +533,11 @@ impl<'a> Witness<'a> {
         };
         let scope = self.scopes.get(&wait.object);
         let scope = scope.filter(|_| wait.kind == WaitKind::Scope).cloned();
+        let wanted = self.wanted(wait).map(Name::from);
         Awaited {
-            name: scope.or_else(|| channel.and_then(|channel| channel.name.map(Name::from))),
+            name: scope
+                .or(wanted)
+                .or_else(|| channel.and_then(|channel| channel.name.map(Name::from))),
             site: channel.map(|channel| channel.site.clone()),
             channel: channel.map_or(0, |_| wait.object),
             column: channel.map_or(0, |channel| channel.column),
@@ -541,6 +547,13 @@ impl<'a> Witness<'a> {
             holders,
             ..Awaited::of(wait.kind)
         }
+    }
+
+    /// The name that this wait is for.
+    fn wanted(&self, wait: Noted) -> Option<String> {
+        let system = self.scheduler.system()?;
+        let name = (wait.kind == WaitKind::Name).then(|| system.names.watched(wait.object));
+        Some(name??.into())
     }
 
     /// Whether this is a supervised child of which no incarnation lives: a task that is polled when there will be none any more.

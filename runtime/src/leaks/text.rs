@@ -307,6 +307,10 @@ fn write_wait(
             }
         }
         WaitKind::Stopping => f.write_str("for a stop"),
+        WaitKind::Name => match &wait.name {
+            Some(name) => write!(f, "for the name `{name}` to be given"),
+            None => f.write_str("for a name to be given"),
+        },
         _ => f.write_str("for something unknown"),
     }
 }

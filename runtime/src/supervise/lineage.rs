@@ -164,6 +164,11 @@ impl Lineage {
         self.state.lock().told
     }
 
+    /// Whether the present incarnation is dropped if it does not end within its time.
+    pub(crate) fn is_hurried(&self) -> bool {
+        self.state.lock().hurried
+    }
+
     /// Notes that the current process, if it is a child that was told to stop, has seen so.
     ///
     /// May be called under the lock of a channel or a scope: the lock of a lineage is the innermost one.
