@@ -292,3 +292,68 @@ fn p38_a_kill_is_no_violation_of_a_proof() {
         Ok(())
     });
 }
+
+#[process]
+struct OwnEnd;
+
+#[handlers]
+impl OwnEnd {
+    async fn wait(&mut self, own: OwnEndHandle, told: OneshotSender<()>) {
+        own.stop();
+        told.send(()).ok();
+        own.closed().await;
+    }
+}
+
+/// Nobody sees to it that a child ends that was told to stop by its handle.
+#[test]
+fn a_process_that_waits_for_its_own_end_is_proven_also_if_it_is_supervised() {
+    for supervised in [false, true] {
+        ends(
+            move |scope: Scope| async move {
+                let own = match supervised {
+                    true => scope.supervise(|| OwnEnd).spawn(),
+                    false => scope.spawn(OwnEnd),
+                };
+                own.wait(own.clone(), oneshot().0).await?;
+                Ok(())
+            },
+            |result| {
+                let deadlock = report(result);
+                assert_eq!(deadlock.leaks[0].names(), ["OwnEnd"], "{deadlock}");
+            },
+        );
+    }
+}
+
+#[process]
+struct Sibling;
+
+#[handlers]
+impl Sibling {
+    fn fail(&mut self) {
+        panic!("as it was told");
+    }
+}
+
+/// But one that a supervisor waits for is dropped after its time, which is no deadlock.
+#[test]
+fn a_child_that_waits_for_its_own_end_is_dropped_by_a_supervisor_that_waits() {
+    ends(
+        async |scope: Scope| {
+            let group = scope.child("group").one_for_all();
+            let own = group.supervise(|| OwnEnd).transient();
+            let own = own.shutdown(millis(200)).spawn();
+            let sibling = group.supervise(|| Sibling).spawn();
+            let (tells, told) = oneshot();
+            let (answer, failed) = join!(own.wait(own.clone(), tells), async {
+                told.recv().await;
+                sibling.fail().await.is_err()
+            });
+            ensure!(failed, "the sibling fails");
+            let violations = scope.system().proof_violations();
+            Ok((answer.is_err(), violations))
+        },
+        |result| assert_eq!(result.expect("no deadlock"), (true, 0)),
+    );
+}

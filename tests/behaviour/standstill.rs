@@ -222,7 +222,10 @@ fn a_cycle_leaves_one_of_a_pool() {
     assert!(!told.is_empty(), "no standstill was told: {found:#?}");
     for leak in told {
         let text = leak.to_string();
-        let says = [") waits for a reply of Front#", "because a handle of Worker#"];
+        let says = [
+            ") waits for a reply of Front#",
+            "because a handle of Worker#",
+        ];
         for part in says {
             assert!(text.contains(part), "no {part} in {text}");
         }
