@@ -92,6 +92,40 @@ fn p39_p42_a_ring_of_ports_is_proven_with_all_its_names() {
     });
 }
 
+/// Those of a ring that are alike share a sentence, which says nothing of who waits for whom: that follows.
+#[test]
+fn a_ring_of_those_who_are_alike_is_told_in_its_order() {
+    on_both(2, async |scope| {
+        let ring = scope.child("ring");
+        let channels: [_; 5] = std::array::from_fn(|_| rendezvous());
+        // Each feeds the one that is spawned two after it.
+        let (mut feeds, fed): (Vec<_>, Vec<_>) = channels.into_iter().unzip();
+        feeds.rotate_left(2);
+        for (input, output) in fed.into_iter().zip(feeds) {
+            ring.spawn(relay(input, output));
+        }
+        let leaks = until(&scope.system(), |leaks| !leaks.is_empty()).await;
+        let leak = &leaks[0];
+        assert_eq!(leak.verdict, Verdict::Proven(Proof::Cycle));
+        let text = leak.to_string();
+        let ids: Vec<_> = leak.processes.iter().map(|process| process.id).collect();
+        let order = ids.iter().chain(&ids[..1]);
+        let order: Vec<_> = order.map(|id| format!("relay{id}")).collect();
+        let told = format!("each waits for the next: {}", order.join(" -> "));
+        assert!(text.contains(&told), "no {told:?} in:\n{text}");
+        let mut spawned = ids.clone();
+        spawned.sort_unstable();
+        let at = |id| spawned.iter().position(|&other| other == id);
+        // Who waits to receive waits for the one two before.
+        for (one, next) in ids.iter().zip(ids.iter().cycle().skip(1)) {
+            let step = (at(*one).unwrap_or(0) + 5 - at(*next).unwrap_or(0)) % 5;
+            assert_eq!(step, 2, "{text}");
+        }
+        ring.stop(secs(0)).await;
+        Ok(())
+    });
+}
+
 #[process]
 async fn sum(squares: &Receiver<u64>, jobs: &Sender<u64>) -> Result<u64> {
     let mut sum = 0;

@@ -15,6 +15,8 @@ use crate::task::{ProcessId, WaitKind};
 
 /// Names that are listed one by one.
 const NAMES: usize = 4;
+/// Those of a round that are listed one by one.
+const ROUND: usize = 12;
 
 impl fmt::Display for Leak {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -26,13 +28,17 @@ impl fmt::Display for Leak {
         let guess = self.is_suspected() || self.is_orphaned();
         let at_end = self.standstill || kinds.len() > 1 && guess;
         let after_each = if at_end { "" } else { &last };
-        for kind in kinds {
+        for kind in &kinds {
             let sentence = Sentence {
-                of: &kind,
+                of: kind,
                 channels: &channels,
                 certain: !guess,
             };
             write!(f, "\n  {sentence}{after_each}")?;
+        }
+        // Those that share a sentence share their order with nobody.
+        if kinds.len() < self.processes.len() {
+            self.round(f)?;
         }
         let listed = self.processes.len();
         if self.count > listed {
@@ -111,6 +117,27 @@ impl Leak {
             Verdict::Suspected { .. } => self.suspects(f)?,
         }
         Ok(())
+    }
+
+    /// Who waits for whom, if each waits for the next one, and the last one for the first.
+    fn round(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = &self.processes;
+        let next = all.iter().cycle().skip(1);
+        let waits_for = |(one, next): (&Stuck, &Stuck)| {
+            let mut holders = one.waits.iter().flat_map(|wait| &wait.holders);
+            holders.any(|holder| holder.process == Some(next.id))
+        };
+        if all.len() < 3 || all.len() < self.count || !all.iter().zip(next).all(waits_for) {
+            return Ok(());
+        }
+        f.write_str("\n  each waits for the next: ")?;
+        for one in all.iter().take(ROUND) {
+            write!(f, "{}{} -> ", one.name, one.id)?;
+        }
+        if all.len() > ROUND {
+            write!(f, "{} more -> ", all.len() - ROUND)?;
+        }
+        write!(f, "{}{}", all[0].name, all[0].id)
     }
 
     /// How many have waited for how long.
