@@ -594,3 +594,41 @@ fn the_job_that_goes_on_keeps_its_time() {
         Ok(())
     });
 }
+
+/// Who waits for a lock or a permit is told who took it, and where.
+#[test]
+fn who_has_a_lock_and_who_took_permits_is_told() {
+    use roundrock::sync::Semaphore;
+    on_both(2, async |scope| {
+        let price = Arc::new(roundrock::sync::Mutex::new(7));
+        let rooms = Arc::new(Semaphore::new(3));
+        let guard = price.lock().await;
+        let permits = (rooms.acquire().await, rooms.acquire_many(2).await);
+        let (lock, semaphore) = (Arc::clone(&price), Arc::clone(&rooms));
+        scope.task("reader", async move { drop(lock.lock().await) });
+        scope.task("guest", async move { drop(semaphore.acquire().await) });
+        let line = std::panic::Location::caller().line() - 5;
+        let guard_at = format!("#0 at tests/behaviour/dump.rs:{line}");
+        let permits_at = format!("#0 at tests/behaviour/dump.rs:{}", line + 1);
+        let parts = [
+            "for a lock, which was taken by ",
+            &guard_at,
+            "for a permit; permits were taken by ",
+            &permits_at,
+        ];
+        let dump = dump_with(&scope, &parts).await;
+        let locks = snapshot(&scope).locks;
+        assert_eq!(locks.len(), 2, "{dump}");
+        for lock in locks {
+            let permits: Vec<_> = lock.holders.iter().map(|holder| holder.permits).collect();
+            let expected: &[u32] = if lock.semaphore { &[1, 2] } else { &[1] };
+            assert_eq!(permits, expected);
+            assert_eq!((lock.held, lock.waiting), (expected.len(), 1));
+        }
+        drop((guard, permits));
+        while !snapshot(&scope).locks.is_empty() {
+            sleep(millis(1)).await;
+        }
+        Ok(())
+    });
+}

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
+use super::locks::LockInfo;
 use super::model::{
     ChannelInfo, ChildInfo, EdgeInfo, GroupInfo, GroupWait, OtherChannel, ProcessInfo, ScopeInfo,
     Snapshot,
@@ -78,6 +79,7 @@ struct View<'a> {
     snapshot: &'a Snapshot,
     channels: HashMap<u64, &'a ChannelInfo>,
     others: HashMap<u64, &'a OtherChannel>,
+    locks: HashMap<u64, &'a LockInfo>,
     alike: Alike<'a>,
     processes: HashMap<ProcessId, &'a ProcessInfo>,
     scopes: Numbered<&'a ScopeInfo>,
@@ -109,6 +111,7 @@ impl<'a> View<'a> {
         }
         let channels = snapshot.channels.iter();
         let others = snapshot.others.iter();
+        let locks = snapshot.locks.iter();
         let processes = snapshot.processes.iter();
         let scopes = snapshot.scopes.iter();
         let origins = snapshot.origins.iter();
@@ -116,6 +119,7 @@ impl<'a> View<'a> {
             snapshot,
             channels: channels.map(|channel| (channel.id, channel)).collect(),
             others: others.map(|other| (other.id, other)).collect(),
+            locks: locks.map(|lock| (lock.id, lock)).collect(),
             alike: Alike::of(snapshot),
             processes: processes.map(|process| (process.id, process)).collect(),
             scopes: scopes.map(|scope| (scope.id, scope)).collect(),
@@ -395,6 +399,9 @@ impl<'a> View<'a> {
         let channel = self.channels.get(&object).copied();
         if let Some(other) = self.others.get(&object) {
             return (self.other(wait.kind, other), String::new());
+        }
+        if let Some(lock) = self.locks.get(&object) {
+            return lock.in_words();
         }
         match wait.kind {
             WaitKind::Recv => match channel {

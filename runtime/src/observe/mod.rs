@@ -11,6 +11,7 @@ pub(crate) mod events;
 pub(crate) mod growth;
 pub(crate) mod hooks;
 pub mod ledger;
+mod locks;
 pub(crate) mod model;
 mod overview;
 pub(crate) mod snapshot;
@@ -20,6 +21,7 @@ pub(crate) mod words;
 pub use events::{Event, EventKind, Events};
 pub use hooks::{Hooks, ProcessEvent, Watching, watch};
 pub use ledger::{DeadCounts, Ledger};
+pub use locks::{LockHolder, LockInfo};
 pub use model::{
     ChannelInfo, ChannelKind, ChildInfo, ChildStage, Direction, EdgeInfo, Evidence, ExitInfo,
     GroupInfo, GroupWait, JobInfo, LaneInfo, Name, OriginInfo, OtherChannel, PortInfo, ProcessInfo,

@@ -9,6 +9,7 @@ use std::ops::AddAssign;
 use std::panic::Location;
 use std::time::{Duration, SystemTime};
 
+use super::locks::LockInfo;
 use crate::observe::Ledger;
 use crate::task::ProcessId;
 use crate::task::origin::Origin;
@@ -71,6 +72,9 @@ pub struct Snapshot {
     /// The channels of other kinds that somebody waits for, as far as it is known who does.
     #[cfg_attr(feature = "serde", serde(default))]
     pub others: Vec<OtherChannel>,
+    /// The locks and semaphores that somebody waits for.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub locks: Vec<LockInfo>,
     /// Who sends and receives where, as far as it is known.
     pub edges: Vec<EdgeInfo>,
     /// Its threads for blocking code.

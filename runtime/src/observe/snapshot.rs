@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime};
 
+use super::locks::LockInfo;
 use super::model::{
     ChannelInfo, Name, OtherChannel, PortInfo, ProcessInfo, Site, Snapshot, State, Times,
     Truncated, Wait, WorkerInfo,
@@ -31,6 +32,7 @@ impl Snapshot {
         let mut pass = Pass::run(system, limits);
         let awaited = pass.awaited();
         let others = other_channels(scheduler, &awaited);
+        let locks = LockInfo::among(scheduler, &awaited);
         let wanted = limits.per_group.map(|_| awaited);
         let senders = pass.take_senders();
         let mut taken = pass.finish();
@@ -64,6 +66,7 @@ impl Snapshot {
             children,
             channels,
             others,
+            locks,
             edges,
             blocking: system.blocking.info(now),
             cpu: system.cpu.info(now),
