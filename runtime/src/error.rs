@@ -151,13 +151,14 @@ impl Error {
         self.source.downcast_ref()
     }
 
-    /// The texts of the causes, from the outermost. The error of a call says what that of its handler says, which is its cause, and
-    /// nobody wants to read that twice.
+    /// The texts of the causes, from the outermost. The error of a call says what that of its handler says, which is its cause, and an
+    /// exit ends with why; nobody wants to read that twice.
     fn causes(&self) -> impl Iterator<Item = (&(dyn StdError + 'static), String)> {
         let mut before = self.source.to_string();
         self.chain().skip(1).filter_map(move |cause| {
             let text = cause.to_string();
-            let repeats = text == before;
+            let ahead = before.strip_suffix(&*text);
+            let repeats = ahead.is_some_and(|ahead| ahead.is_empty() || ahead.ends_with(": "));
             before.clone_from(&text);
             (!repeats).then_some((cause, text))
         })

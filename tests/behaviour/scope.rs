@@ -466,3 +466,24 @@ fn what_fails_in_the_scope_of_a_supervised_function_restarts_it() {
         Ok(())
     });
 }
+
+/// An exit ends with why, which is also its cause: who passes it on and prints it with its causes says that once.
+#[test]
+fn why_a_process_failed_is_told_once_however_often_it_is_passed_on() {
+    on_both(2, async |scope| {
+        let apart = scope.child("apart");
+        let inner = apart.task("inner", async { Err::<(), _>(Error::msg("no disk")) });
+        let outer = apart.task("outer", async move {
+            inner.await?;
+            roundrock::Ok(())
+        });
+        let error = Error::from(outer.await.expect_err("it passes that on"));
+        for text in [format!("{error:#}"), format!("{error:?}")] {
+            assert_eq!(text.matches("no disk").count(), 1, "{text}");
+        }
+        let failed = apart.join().await.expect_err("the first of them");
+        let text = format!("{:?}", Error::from(failed));
+        assert!(text.matches("no disk").count() <= 2, "{text}");
+        Ok(())
+    });
+}
