@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use roundrock::prelude::*;
-use roundrock_tests::{Random, on, on_workers, times, yield_now};
+use roundrock_tests::{Random, on, on_both, on_workers, times, yield_now};
 
 /// Cases S01, S02: the ready arm is taken, the other keeps its message; with none ready, the default is taken at once.
 #[test]
@@ -238,6 +238,72 @@ fn a_passive_branch_wins_when_it_is_ready() {
             else => 1,
         };
         assert_eq!(won, 7, "what is ready is taken before `else`");
+        Ok(())
+    });
+}
+
+/// A moment that has come is ready, however it is asked for, and takes its turns.
+#[test]
+fn p13_a_timer_that_is_due_is_a_ready_branch() {
+    on_both(2, async |_scope| {
+        let (jobs, inbox) = bounded::<u32>(4);
+        let past = roundrock::time::now();
+        let mut ticks = interval(micros(1));
+        let mut taken = [0; 4];
+        for job in 0..400 {
+            jobs.send(job).await?;
+            // Nobody receives it here, so it stays ready.
+            while inbox.len() > 1 {
+                inbox.try_recv()?;
+            }
+            select! {
+                _ = inbox.recv() => taken[0] += 1,
+                _ = sleep_until(past) => taken[1] += 1,
+                _ = sleep(secs(0)) => taken[2] += 1,
+                _ = ticks.next() => taken[3] += 1,
+            }
+        }
+        assert!(taken[..3].iter().all(|&taken| taken >= 25), "{taken:?}");
+        jobs.send(7).await.ok();
+        let first = select! {
+            biased;
+            _ = sleep_until(past) => "the timer",
+            _ = inbox.recv() => "a message",
+        };
+        assert_eq!(first, "the timer");
+        let first = select! {
+            _ = sleep_until(past) => "the timer",
+            default => "nothing",
+        };
+        assert_eq!(first, "the timer");
+        Ok(())
+    });
+}
+
+/// A loop that is bounded by a moment ends there, though its input never runs dry.
+#[test]
+fn p13_a_loop_over_a_full_channel_ends_at_its_deadline() {
+    on_both(2, async |scope| {
+        let (jobs, inbox) = bounded::<u32>(4);
+        let feeds = scope.task("feeds", async move { while jobs.send(1).await.is_ok() {} });
+        let begun = roundrock::time::now();
+        let end = begun + millis(20);
+        let mut received = 0_u64;
+        loop {
+            select! {
+                _ = inbox.recv() => {
+                    received += 1;
+                    if received.is_multiple_of(64) {
+                        sleep(millis(1)).await;
+                    }
+                }
+                _ = sleep_until(end) => break,
+                else => bail!("the input ended"),
+            }
+        }
+        assert!(roundrock::time::now() >= end && received > 0);
+        drop(inbox);
+        feeds.await?;
         Ok(())
     });
 }

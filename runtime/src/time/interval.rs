@@ -144,7 +144,10 @@ impl Interval {
     }
 
     fn poll_tick(&mut self, cx: &mut Context<'_>, token: Option<&Token>) -> Poll<Instant> {
-        ready!(self.sleep.as_mut().poll_sleep(cx));
+        ready!(match token {
+            None => self.sleep.as_mut().poll_sleep(cx),
+            Some(_) => self.sleep.as_mut().poll_as_arm(cx),
+        });
         // A tick that loses a `select!` stays due.
         if !token.is_none_or(Token::claim) {
             return Poll::Pending;

@@ -190,6 +190,16 @@ impl Sleep {
         Poll::Pending
     }
 
+    /// The same as a branch of a `select!`: a moment that has come is there at once, as a message is. A `select!` in a loop makes it
+    /// anew each time, so that beside others that are ready it would never be asked a second time.
+    pub(crate) fn poll_as_arm(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.state == State::New && self.pause().is_zero() {
+            // SAFETY: nothing is moved out; it was not registered yet.
+            unsafe { self.as_mut().get_unchecked_mut() }.state = State::Done;
+        }
+        self.poll_sleep(cx)
+    }
+
     /// The moment that is waited for, if it is known yet.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match self.when {
@@ -282,7 +292,7 @@ impl Event for Sleep {
     type Output = ();
 
     fn poll_arm(self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<()> {
-        token.claimed(self.poll_sleep(cx))
+        token.claimed(self.poll_as_arm(cx))
     }
 
     fn is_timer(&self) -> bool {
