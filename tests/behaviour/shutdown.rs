@@ -295,3 +295,27 @@ fn body_that_returns_a_value_waits_for_what_still_moves() {
         assert_eq!(sum.try_recv(), Ok(15));
     });
 }
+
+/// What failed first is what `run` returns, also if the body waits for something else and is dropped in the end.
+#[test]
+fn the_first_failure_is_returned_though_the_body_does_not_end() {
+    for panics in [false, true] {
+        watched(move |_| {
+            let ended = System::builder()
+                .workers(2)
+                .grace(millis(20))
+                .run(async move |scope| {
+                    scope.task("reader", async move {
+                        assert!(!panics, "no disk");
+                        Err::<(), _>(Error::msg("no disk"))
+                    });
+                    std::future::pending::<Result<()>>().await
+                });
+            let text = format!("{:?}", ended.expect_err("the reader failed"));
+            assert!(
+                text.starts_with("`reader#") && text.contains("no disk"),
+                "{text}"
+            );
+        });
+    }
+}

@@ -553,6 +553,8 @@ fn settle<T>(value: std::result::Result<Returned<T>, Exit>, failed: Result<()>) 
         // A body often fails because a process did, by a closed channel: then that process is the cause.
         (Ok(Err(error)), Err(failure)) if is_consequence(&error) => Err(failure),
         (Ok(Err(error)), _) => Err(error),
+        // One that does not end after a process has failed is dropped at the end of the grace; what failed is why.
+        (Err(Exit::Killed), Err(failure)) => Err(failure),
         (Err(exit), _) => Err(Error::without_site(exit).context("`main` did not return")),
     }
 }
