@@ -151,25 +151,30 @@ impl Error {
         self.source.downcast_ref()
     }
 
-    /// The texts of the causes, from the outermost. The error of a call says what that of its handler says, which is its cause, and an
-    /// exit ends with why; nobody wants to read that twice.
-    fn causes(&self) -> impl Iterator<Item = (&(dyn StdError + 'static), String)> {
-        let mut before = self.source.to_string();
-        self.chain().skip(1).filter_map(move |cause| {
-            let text = cause.to_string();
-            let ahead = before.strip_suffix(&*text);
-            let repeats = ahead.is_some_and(|ahead| ahead.is_empty() || ahead.ends_with(": "));
-            before.clone_from(&text);
-            (!repeats).then_some((cause, text))
-        })
-    }
-
-    /// The texts of the error and its causes.
+    /// The texts of the error and of its causes, from the outermost. Some say what is told of their causes themselves, which nobody
+    /// wants to read twice: the error of a call says what that of its handler says, and an exit ends with why. Marks for the runtime
+    /// say nothing.
     pub(crate) fn texts(&self) -> Vec<String> {
-        let causes = self.causes().map(|(_, text)| text);
-        std::iter::once(self.source.to_string())
-            .chain(causes)
-            .collect()
+        let first = self.source.to_string();
+        let causes = self.chain().skip(1).filter(|cause| !is_mark(*cause));
+        let all = std::iter::once(first).chain(causes.map(ToString::to_string));
+        // From the innermost on, the last one first.
+        let mut told: Vec<String> = Vec::new();
+        for text in all.collect::<Vec<_>>().into_iter().rev() {
+            let says = |what: &str| {
+                let ahead = text.strip_suffix(what).filter(|_| !what.is_empty());
+                ahead.is_some_and(|ahead| ahead.is_empty() || ahead.ends_with(": "))
+            };
+            let rest: Vec<&str> = told.iter().rev().map(String::as_str).collect();
+            if says(&rest.join(": ")) {
+                told.clear();
+            } else if told.last().is_some_and(|next| says(next)) {
+                told.pop();
+            }
+            told.push(text);
+        }
+        told.reverse();
+        told
     }
 
     /// Returns this error and its causes, from the outermost.
@@ -230,25 +235,20 @@ impl fmt::Display for Error {
         if !f.alternate() {
             return fmt::Display::fmt(&self.source, f);
         }
-        write!(f, "{}", self.source)?;
-        let mut causes = self.causes().filter(|(cause, _)| !is_mark(*cause));
-        causes.try_for_each(|(_, text)| write!(f, ": {text}"))
+        f.write_str(&self.texts().join(": "))
     }
 }
 
 /// The text and the causes, each on a line: what a program says whose `main` returns it.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.source)?;
-        let mut causes = self
-            .causes()
-            .filter(|(cause, _)| !is_mark(*cause))
-            .peekable();
-        if causes.peek().is_some() {
-            f.write_str("\n\nCaused by:")?;
-        }
-        for (_, text) in causes {
-            write!(f, "\n    {text}")?;
+        let texts = self.texts();
+        for (at, text) in texts.iter().enumerate() {
+            match at {
+                0 => f.write_str(text)?,
+                1 => write!(f, "\n\nCaused by:\n    {text}")?,
+                _ => write!(f, "\n    {text}")?,
+            }
         }
         fmt::Result::Ok(())
     }

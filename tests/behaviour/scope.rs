@@ -143,10 +143,16 @@ fn the_error_of_a_scope_has_the_first_failure_its_causes_and_the_exits_of_the_ot
                 && chain[0].contains("` failed in scope `")
                 && chain[0].contains("tests/behaviour/scope.rs:")
                 && chain[0].contains("; then `logger#")
-                && chain[0].ends_with("the log is gone"),
+                && chain[0].ends_with("the log is gone)"),
             "{chain:?}"
         );
         assert_eq!(chain[1..], ["cannot write", "no room"]);
+        // Where it is one line, why the first one failed stands last, and belongs to nobody else.
+        let line = format!("{error:#}");
+        assert!(
+            line.ends_with("the log is gone): cannot write: no room"),
+            "{line}"
+        );
         let cause = error.downcast_ref::<std::io::Error>();
         let kind = cause.context("the cause")?.kind();
         assert_eq!(kind, std::io::ErrorKind::StorageFull);

@@ -273,17 +273,19 @@ impl fmt::Display for ScopeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` failed in scope `{}`", self.process, self.scopes)?;
         // The text of a panic, which is the source, has its place.
-        if let Some(fault @ Fault::Error(_)) = self.first.fault().map(|fault| &**fault)
-            && let Some(site) = fault.site()
-        {
-            write!(f, " ({site})")?;
+        let site = match self.first.fault().map(|fault| &**fault) {
+            Some(fault @ Fault::Error(_)) => fault.site(),
+            _ => None,
+        };
+        let others = self
+            .exits()
+            .filter_map(|(process, exit)| Some(format!("then `{process}`: {}", exit.fault()?)));
+        // In brackets: what follows where this is printed with its causes is why the first one failed.
+        let more: Vec<_> = site.iter().map(ToString::to_string).chain(others).collect();
+        match &more[..] {
+            [] => Ok(()),
+            more => write!(f, " ({})", more.join("; ")),
         }
-        for (process, exit) in self.exits() {
-            if let Some(fault) = exit.fault() {
-                write!(f, "; then `{process}`: {fault}")?;
-            }
-        }
-        Ok(())
     }
 }
 
