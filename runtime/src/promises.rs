@@ -22,8 +22,9 @@
 //! - **P8** When the last sender goes, what is queued is still received, and then receivers see the end. When the last receiver goes,
 //!   senders get their messages back, also those that wait, and what is queued is dropped at once.
 //! - **P9** A [stop](crate::Scope::stop) may be asked for again. It refuses what comes from outside of the scope, and lets drain what
-//!   is queued and what holds a permit. A process refuses from its next await on, in all that it was lent and in its mailbox; in
-//!   what else it receives from, as a future given to [`task`](crate::Scope::task) does, from when it asks for the next message. A
+//!   is queued and what holds a permit. (A permit that is not used is waited for during half of the grace, and for 5 s at most.) A
+//!   process refuses from its next await on, in all that it was lent and in its mailbox; in what else it receives from, as a future
+//!   given to [`task`](crate::Scope::task) does, from when it asks for the next message. A
 //!   [`oneshot`](crate::channel::oneshot), a [`latest`](crate::channel::latest) and a
 //!   [`broadcast`](crate::channel::broadcast) refuse nothing.
 //! - **P10** A process that ends, in whatever way, closes the endpoints that it owns.

@@ -388,6 +388,7 @@ impl Wake for Unpark {
 }
 
 /// Waits for a future on a plain thread.
+#[track_caller]
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     if here::is_in_job() {
         return poll_in_job(future);
@@ -397,6 +398,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 /// As [`block_on`], for something that is not the business of the process whose job this thread may run.
+#[track_caller]
 pub(crate) fn block_on_apart<F: Future>(future: F) -> F::Output {
     refuse_on_worker("a blocking operation");
     wait_as(None, future)
@@ -443,6 +445,7 @@ fn poll_in_job<F: Future>(future: F) -> F::Output {
 }
 
 /// Panics on a worker, which must not be blocked.
+#[track_caller]
 pub(crate) fn refuse_on_worker(what: &str) {
     let on_worker = worker::with(|worker| worker.is_some());
     assert!(

@@ -236,6 +236,7 @@ impl DeadLetters {
     ///
     /// # Panics
     /// In a process: it would block its worker. Use `recv().await`.
+    #[track_caller]
     pub fn blocking_recv(&self) -> Option<DeadLetter> {
         self.letters.blocking_recv()
     }

@@ -22,9 +22,7 @@ use crate::channel::overdue::Overdue;
 use crate::channel::select::Token;
 use crate::channel::waiters::{Ticket, Waiters};
 use crate::observe::Ledger;
-use crate::sim::events::made_at;
-use crate::sim::values::About;
-use crate::sim::{here, told};
+use crate::sim::{events::made_at, here, told, values::About};
 use crate::sync::{AtomicU64, Lock, Ordering};
 use crate::task::current;
 use crate::task::registry::WaitKind;
@@ -612,6 +610,7 @@ impl<T> LatestReceiver<T> {
     /// assert_eq!(thread.join().ok(), Some(Some(2)));
     /// # Ok(()) }) }
     /// ```
+    #[track_caller]
     pub fn blocking_recv(&self) -> Option<T>
     where
         T: Clone + 'static,

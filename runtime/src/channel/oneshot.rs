@@ -463,6 +463,7 @@ impl<T: Message> OneshotReceiver<T> {
     /// assert_eq!(thread.join().ok(), Some(Some(42)));
     /// # Ok(()) }) }
     /// ```
+    #[track_caller]
     pub fn blocking_recv(self) -> Option<T> {
         crate::blocking::block_on(self)
     }

@@ -311,6 +311,7 @@ impl<T: Message> Receiver<T> {
     /// assert_eq!(reader.join().ok().flatten(), Some(7));
     /// # Ok::<(), roundrock::Error>(())
     /// ```
+    #[track_caller]
     pub fn blocking_recv(&self) -> Option<T> {
         crate::blocking::block_on(self.recv())
     }

@@ -196,6 +196,7 @@ impl<T: Message> Sender<T> {
     /// assert!(thread.join().is_ok_and(|sent| sent.is_ok()));
     /// # Ok(()) }) }
     /// ```
+    #[track_caller]
     pub fn blocking_send(&self, message: T) -> Result<(), SendError<T>> {
         crate::blocking::block_on(self.send(message))
     }

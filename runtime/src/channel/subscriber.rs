@@ -174,6 +174,7 @@ impl<T: Clone + 'static> BroadcastReceiver<T> {
     /// assert_eq!(thread.join().ok(), Some(Some(Ok(7))));
     /// # Ok(()) }) }
     /// ```
+    #[track_caller]
     pub fn blocking_recv(&self) -> Option<Result<T, Lagged>> {
         crate::blocking::block_on(self.recv())
     }

@@ -188,11 +188,11 @@ impl<'a> View<'a> {
     fn scope(&self, lines: &mut Lines<'_, '_>, depth: usize, scope: &ScopeInfo) -> fmt::Result {
         let stopping = scope.stopping.map_or(String::new(), |since| {
             let grace = scope.grace.unwrap_or_default();
-            format!(
-                ", has been stopping for {} of its grace of {}",
-                duration(since),
-                duration(grace)
-            )
+            let (since, grace) = (duration(since), duration(grace));
+            match scope.alive {
+                0 => format!(", was told to stop {since} ago"),
+                _ => format!(", has been stopping for {since} of its grace of {grace}"),
+            }
         });
         let deadline = scope.deadline.map_or(String::new(), |left| {
             format!(", {} left until its deadline", duration(left))

@@ -262,6 +262,7 @@ impl Simulation {
     ///     .expect("it has no mistake");
     /// assert_eq!(summary.seeds, 8);
     /// ```
+    #[track_caller]
     pub fn run<F>(&self, body: impl Fn(Sim) -> F) -> Result<Summary, Box<Failure>>
     where
         F: Future<Output: IntoOutcome> + Send + 'static,
