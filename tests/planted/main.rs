@@ -36,6 +36,7 @@ mod hold_and_wait;
 mod index_kept;
 mod lag_ignored;
 mod late_reply;
+mod late_report;
 mod leaked_sender;
 mod lease_race;
 mod lent_to_nobody;
@@ -154,6 +155,7 @@ planted! {
     index_kept: Assertion,
     lag_ignored: Assertion,
     late_reply: Assertion,
+    late_report: Assertion,
     leaked_sender: Leak,
     lease_race: Error,
     lent_to_nobody: Assertion,

@@ -314,3 +314,32 @@ fn odd_names_are_quoted() {
         assert!(text.contains(function), "{text}");
     }
 }
+
+/// Of a run that is long even when it is made simpler, the beginning and the end are shown; a replay shows all.
+#[test]
+fn a_long_list_is_shown_in_part() {
+    let long = |_sim: Sim| async {
+        let (out, inbox) = bounded::<u32>(1);
+        for number in 0..1000 {
+            out.send(number).await.map_err(Error::from)?;
+            inbox.recv().await;
+        }
+        Err::<(), _>(Error::msg("at the end"))
+    };
+    let failure = Simulation::new("long").seeds(1).run(long);
+    let failure = failure.expect_err("it fails at the end");
+    let all = failure.events.len();
+    assert!(all > 1000, "{all}");
+    let text = failure.to_string();
+    let left = format!("(here {} more lines, which a replay shows", all - 300);
+    assert!(text.contains(&left) && text.lines().count() < 340, "{text}");
+    for shown in [" <- 3\n", " <- 999\n"] {
+        assert!(text.contains(shown), "no {shown:?} in {text}");
+    }
+    let again = Simulation::new("long").replay(&failure.tape, long);
+    let text = again.expect_err("the same run").to_string();
+    assert!(
+        text.contains(" <- 500\n") && !text.contains("more lines"),
+        "{text}"
+    );
+}

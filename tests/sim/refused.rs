@@ -1,6 +1,7 @@
 //! What cannot be simulated is refused, with an error that says so.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use roundrock::prelude::*;
 use roundrock::sim::{Reason, Simulation};
@@ -23,6 +24,34 @@ fn a_thread_that_wakes_a_process_ends_the_run() {
         matches!(&failure.reason, Reason::Outside(process) if process.starts_with("receiver#")),
         "{failure}"
     );
+}
+
+/// The thread takes its time: the processes that it feeds wait for ever, as far as the simulation sees.
+#[test]
+fn a_thread_that_feeds_a_process_late_is_told_and_no_deadlock_or_leak() {
+    for body_waits in [true, false] {
+        let failure = Simulation::new("feeds")
+            .seeds(4)
+            .run(move |sim: Sim| async move {
+                let (out, inbox) = bounded(1);
+                let receiver =
+                    sim.task("receiver", async move { roundrock::Ok(inbox.recv().await) });
+                // Not joined: it sends when the processes have parked long ago.
+                let _feeds = std::thread::spawn(move || {
+                    std::thread::sleep(Duration::from_millis(2));
+                    out.blocking_send(1)
+                });
+                if body_waits {
+                    receiver.await?;
+                }
+                roundrock::Ok(())
+            });
+        let failure = failure.expect_err("a thread is not part of the simulation");
+        assert!(
+            matches!(&failure.reason, Reason::Outside(process) if process.starts_with("receiver#")),
+            "{failure}"
+        );
+    }
 }
 
 #[test]

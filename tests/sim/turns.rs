@@ -1,5 +1,6 @@
 //! Who has a turn: jobs, timers, slow processes, operations that race; and that no correct program fails for want of one.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 
@@ -237,22 +238,76 @@ fn the_baseline_has_faults() {
 /// A run that cannot be made again, because something outlives it, is told apart from one whose replays differ.
 #[test]
 fn what_outlives_a_run_is_said_to() {
-    let runs = AtomicU32::new(0);
-    let failure = Simulation::new("counts").seeds(5).run(|sim: Sim| {
-        let run = runs.fetch_add(1, SeqCst);
-        async move {
-            if run == 3 {
-                sim.task("more", async {}).await?;
+    // Those with the first two seeds are made twice each; later ones are made again only if they fail.
+    for bad in [1, 3, 5] {
+        let runs = AtomicU32::new(0);
+        let failure = Simulation::new("counts").seeds(5).run(|sim: Sim| {
+            let run = runs.fetch_add(1, SeqCst);
+            async move {
+                if run == bad {
+                    sim.task("more", async {}).await?;
+                }
+                ensure!(run != bad, "this one is bad");
+                roundrock::Ok(())
             }
-            ensure!(run != 3, "the third is bad");
-            roundrock::Ok(())
+        });
+        let failure = failure.expect_err("one run fails");
+        let Reason::Nondeterministic(text) = &failure.reason else {
+            panic!("{failure}");
+        };
+        assert!(text.contains("something outlives a run"), "{text}");
+    }
+}
+
+/// The order of a `HashMap` decides who is fed first: the operation is named in which two runs differ.
+#[test]
+fn the_operation_is_named_in_which_two_runs_differ() {
+    let body = |sim: Sim| async move {
+        let mut feeds = HashMap::new();
+        for number in 0..12_u32 {
+            let (feed, fed) = bounded::<u32>(1);
+            feeds.insert(number, feed);
+            sim.task("fed", async move {
+                fed.recv().await;
+            });
         }
-    });
-    let failure = failure.expect_err("one run fails");
+        for (number, feed) in feeds {
+            feed.send(number).await?;
+        }
+        roundrock::Ok(())
+    };
+    let failure = Simulation::new("hashed").seeds(4).run(body);
+    let failure = failure.expect_err("the order differs");
     let Reason::Nondeterministic(text) = &failure.reason else {
         panic!("{failure}");
     };
-    assert!(text.contains("something outlives a run"), "{text}");
+    assert!(
+        text.starts_with("made twice more, the runs differ first in"),
+        "{text}"
+    );
+    assert!(text.contains(" send [sim/turns.rs:"), "{text}");
+}
+
+/// A run that does more, where nothing is to be chosen, is another run.
+#[test]
+fn an_operation_more_is_seen_also_where_nobody_else_could_run() {
+    let runs = AtomicU32::new(0);
+    let search = Simulation::new("alone").seeds(1);
+    let failure = search.run(|_sim: Sim| {
+        let run = runs.fetch_add(1, SeqCst);
+        async move {
+            let (out, _inbox) = bounded::<u32>(4);
+            for number in 0..=run.min(2) {
+                out.send(number).await?;
+            }
+            roundrock::Ok(())
+        }
+    });
+    let failure = failure.expect_err("the second run sends once more");
+    assert!(
+        matches!(failure.reason, Reason::Nondeterministic(_)),
+        "{failure}"
+    );
 }
 
 /// On threads an error of the body fails the test too, if it is that a channel was closed: the rest of the body was not run.

@@ -6,6 +6,7 @@
 use std::ffi::c_long;
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,8 +32,9 @@ impl Calls {
         let mut now = Now::of_this_thread()?;
         let seen = Arc::new(Lock::new(Seen::new()));
         let all = Arc::clone(&seen);
+        let statics = statics();
         let looks = Beside::every(PERIOD, "simulation-calls", move || {
-            if let Some(call) = now.call() {
+            if let Some(call) = now.call_of_its_own(&statics) {
                 count(&mut all.lock(), call);
             }
         })?;
@@ -85,6 +87,15 @@ impl Now {
         number(&self.text)
     }
 
+    /// The same, but for the wait for a lock that lies in static memory. Its holder has let it go, or the step would not have come back;
+    /// so that is another thread, most likely another test: the lock of the standard output is one of these.
+    fn call_of_its_own(&mut self, statics: &[Range<usize>]) -> Option<c_long> {
+        let call = self.call()?;
+        let is_shared = is_futex(call)
+            && address(&self.text).is_some_and(|at| statics.iter().any(|of| of.contains(&at)));
+        (!is_shared).then_some(call)
+    }
+
     /// The same in words.
     pub(super) fn call_in_words(&mut self) -> Option<String> {
         self.call().map(in_words)
@@ -113,6 +124,46 @@ fn number(text: &str) -> Option<c_long> {
     let call: c_long = words.next()?.parse().ok()?;
     let prints = is_write(call) && matches!(words.next(), Some("0x1" | "0x2"));
     (call >= 0 && !prints).then_some(call)
+}
+
+/// The first argument of the call, if that is an address.
+fn address(text: &str) -> Option<usize> {
+    let address = text.split_whitespace().nth(1)?.strip_prefix("0x")?;
+    usize::from_str_radix(address, 16).ok()
+}
+
+/// Where the static memory of the program lies; empty where the system does not tell.
+fn statics() -> Vec<Range<usize>> {
+    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let program = fs::read_link("/proc/self/exe").unwrap_or_default();
+    let mut found: Vec<Range<usize>> = Vec::new();
+    for line in maps.lines() {
+        let mut words = line.split_whitespace();
+        let Some((from, to)) = words.next().and_then(|range| range.split_once('-')) else {
+            continue;
+        };
+        let bound = |text| usize::from_str_radix(text, 16);
+        let (Ok(from), Ok(to)) = (bound(from), bound(to)) else {
+            continue;
+        };
+        let file = words.nth(4);
+        // What is zero at the start of the program has no file, and follows what has.
+        let follows = found.last().is_some_and(|last| last.end == from);
+        if file.is_some_and(|file| program.as_os_str() == file) || file.is_none() && follows {
+            found.push(from..to);
+        }
+    }
+    found
+}
+
+#[cfg(target_os = "linux")]
+fn is_futex(call: c_long) -> bool {
+    call == libc::SYS_futex
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_futex(_call: c_long) -> bool {
+    false
 }
 
 #[cfg(target_os = "linux")]
@@ -195,6 +246,30 @@ mod tests {
         assert_eq!(number("1 0x1 0x7ffd 0x7f\n"), None);
         assert_eq!(number("20 0x2 0x7ffd 0x7f\n"), None);
         assert_eq!(number("0 0x1 0x7ffd 0x7f\n"), Some(0));
+    }
+
+    /// A lock in static memory is shared with others; one on the heap or on the stack is the program's own.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn static_memory_is_told_from_other_memory() {
+        static ZERO: std::sync::Mutex<u32> = std::sync::Mutex::new(0);
+        static FULL: std::sync::Mutex<u32> = std::sync::Mutex::new(7);
+        let statics = statics();
+        let is_static = |at: usize| statics.iter().any(|of| of.contains(&at));
+        for shared in [&ZERO, &FULL] {
+            assert!(is_static(std::ptr::from_ref(shared).addr()), "{statics:x?}");
+        }
+        let (heap, stack) = (Box::new(7), 7);
+        assert!(
+            !is_static(std::ptr::from_ref(&*heap).addr()),
+            "{statics:x?}"
+        );
+        assert!(
+            !is_static(std::ptr::from_ref(&stack).addr()),
+            "{statics:x?}"
+        );
+        assert_eq!(address("202 0x7f10 0x80 0x2\n"), Some(0x7f10));
+        assert_eq!(address("running\n"), None);
     }
 
     #[test]

@@ -300,6 +300,8 @@ impl Machine {
             .front()
             .is_some_and(|first| first.since + PATIENCE < self.steps.get());
         let chosen = if others == 0 {
+            let point = Point::before(kind);
+            self.choices.borrow_mut().alone(point, self.place());
             0
         } else if streak >= BUDGET || starving {
             1

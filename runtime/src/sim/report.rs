@@ -126,6 +126,8 @@ pub struct Failure {
     pub(crate) source: Option<&'static str>,
     /// The search listens to the environment.
     pub(crate) environment: bool,
+    /// All lines are shown, however many.
+    pub(crate) whole: bool,
 }
 
 impl Failure {
@@ -148,6 +150,7 @@ impl Failure {
             path: None,
             source: None,
             environment: false,
+            whole: false,
         }
     }
 }
@@ -199,9 +202,7 @@ impl fmt::Display for Failure {
                 f,
                 "\n  what happened:\n     step     time  process and operation"
             )?;
-            self.events
-                .iter()
-                .try_for_each(|line| writeln!(f, "    {line}"))?;
+            self.list(f)?;
         }
         if !self.waits.is_empty() {
             writeln!(f, "\n  who waits for what:")?;
@@ -222,6 +223,32 @@ impl Failure {
             _ => false,
         };
         !waits_for_lock && !matches!(other, Reason::Outside(_))
+    }
+
+    /// What happened, line by line; of a long run its beginning and its end, unless this is the replay of one run.
+    fn list(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// Lines that are all shown.
+        const MOST: usize = 400;
+        /// Of more, those at the beginning, and those at the end.
+        const SHOWN: (usize, usize) = (40, 260);
+        let lines = &self.events;
+        let (first, last) = match self.whole || lines.len() <= MOST {
+            true => (lines.len(), lines.len()),
+            false => (SHOWN.0, lines.len() - SHOWN.1),
+        };
+        lines[..first]
+            .iter()
+            .try_for_each(|line| writeln!(f, "    {line}"))?;
+        if first < last {
+            writeln!(
+                f,
+                "          (here {} more lines, which a replay shows, see below)",
+                last - first
+            )?;
+        }
+        lines[last..]
+            .iter()
+            .try_for_each(|line| writeln!(f, "    {line}"))
     }
 
     /// How to see it again.

@@ -22,6 +22,7 @@ use crate::scheduler::Scheduler;
 use crate::scheduler::worker::Worker;
 use crate::scope::{Scope, ScopeInner};
 use crate::sim::blocked::{Progress, Timing};
+use crate::sim::events;
 use crate::sim::faults::Faults;
 use crate::sim::handle::{Body, Sim, now_or_never};
 use crate::sim::here;
@@ -110,6 +111,8 @@ pub(crate) struct Keep {
     pub(crate) panics: bool,
     /// How long each step takes, by the clock on the wall: one that blocks ends the run.
     pub(crate) times: Option<Timing>,
+    /// Before a process is said to wait for ever, a thread that is not of the simulation has a while to wake it.
+    pub(crate) patient: bool,
 }
 
 /// What came of a run.
@@ -151,6 +154,11 @@ impl Arena {
             scheduler,
             progress: Arc::clone(progress),
         }
+    }
+
+    /// The name of a process of the last run.
+    pub(crate) fn name_of(&self, process: u32) -> String {
+        events::name_of(&self.scheduler, process)
     }
 
     /// Makes it as good as new; false if something of the last run is left, and this must not be used again.
@@ -224,6 +232,7 @@ impl Arena {
             moves: Cell::new(0),
             aftermath: Cell::new(None),
             options,
+            patient: keep.patient,
         };
         let waits = run.complete();
         drop(root);
@@ -253,6 +262,8 @@ struct Run<'a> {
     /// When the body had returned and all had settled, and how often time has moved since.
     aftermath: Cell<Option<(u64, u64)>>,
     options: &'a Options,
+    /// See [`Keep::patient`].
+    patient: bool,
 }
 
 impl Run<'_> {
@@ -419,9 +430,29 @@ impl Run<'_> {
                 self.look_whether_the_test_is_stuck();
                 self.move_time(nanos);
             }
+            None if self.is_woken_in_time() => {}
             None => machine
                 .break_off(|| quiet::lost_wakeup(&self.root.system).unwrap_or(Reason::Deadlock)),
         }
+    }
+
+    /// Whether a thread that is not of the simulation wakes somebody within a while, which ends the run; only in a run that is patient.
+    fn is_woken_in_time(&self) -> bool {
+        /// For how long, in milliseconds.
+        const WHILE: u32 = 30;
+        let machine = self.machine;
+        let woken = (0..WHILE).find_map(|_| {
+            if !self.patient || machine.is_broken() {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+            machine.woken_from_outside()
+        });
+        let is_woken = woken.is_some();
+        if let Some(process) = woken {
+            machine.break_off(|| Reason::Outside(process));
+        }
+        is_woken
     }
 
     /// While some go on for ever, driven by timers, the body may wait for what cannot come. That is asked for more and more seldom,
@@ -474,7 +505,7 @@ impl Run<'_> {
             if leaked.is_empty() {
                 leaked = quiet::leaked(machine);
             }
-            if !leaked.is_empty() {
+            if !leaked.is_empty() && !self.is_woken_in_time() {
                 machine.break_off(|| Reason::Leak(leaked));
             }
         }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::channel::Closed;
 use crate::process::exit::{Fault, IntoOutcome};
 use crate::sim::Sim;
-use crate::sim::alike::{divergence, ends_alike, only_at_first, other_end, who_waited};
+use crate::sim::alike::{ends_alike, only_at_first, other_end, who_waited};
 use crate::sim::blocked::{self, Progress, Switches, Timing, Watchdog};
 use crate::sim::faults::Faults;
 use crate::sim::handle::Body;
@@ -62,7 +62,7 @@ pub struct Simulation {
     /// Listens to the environment.
     environment: bool,
     /// One run is to be seen again, as it is: it is made once, with its events and panics, and is not made simpler.
-    again: bool,
+    pub(super) again: bool,
 }
 
 impl Simulation {
@@ -355,10 +355,10 @@ const LOOKS: u32 = 10;
 const LONG_ENOUGH: Duration = Duration::from_secs(1);
 
 /// A search under way.
-struct Search<'a> {
-    simulation: &'a Simulation,
+pub(super) struct Search<'a> {
+    pub(super) simulation: &'a Simulation,
     body: &'a Body<'a>,
-    arena: Option<Arena>,
+    pub(super) arena: Option<Arena>,
     /// Of the baseline run, once it was made.
     shape: Rc<Shape>,
     begun: Instant,
@@ -403,9 +403,15 @@ impl Search<'_> {
             self.baseline(first.wrapping_neg() < count)?;
         }
         let seeds = (0..count).map(|seed| first.wrapping_add(seed));
-        for seed in seeds.filter(|&seed| seed != 0) {
-            let plan = self.plan(seed);
-            let outcome = self.one(plan, Some(seed), self.kept());
+        for (number, seed) in seeds.filter(|&seed| seed != 0).enumerate() {
+            let outcome = match number {
+                // The boring run shows least of what differs between two.
+                0 => self.twice(seed, true)?,
+                _ => {
+                    let plan = self.plan(seed);
+                    self.one(plan, Some(seed), self.kept())
+                }
+            };
             self.count(outcome, Some(seed))?;
         }
         self.summary.took = self.begun.elapsed();
@@ -438,26 +444,14 @@ impl Search<'_> {
         }
     }
 
-    fn plan(&mut self, seed: u64) -> Choices {
+    pub(super) fn plan(&mut self, seed: u64) -> Choices {
         let plan = Plan::new(self.simulation.strategy, seed, &self.shape);
         Choices::of_plan(plan, std::mem::take(&mut self.spare))
     }
 
     /// The run with seed 0, twice: what it looks like is what the other plans are made by.
     fn baseline(&mut self, counts: bool) -> Result<(), Box<Failure>> {
-        let keep = Keep {
-            log: true,
-            ..Keep::default()
-        };
-        let plan = self.plan(0);
-        let shown = Keep {
-            panics: self.simulation.again && counts,
-            ..keep
-        };
-        let mut first = self.one(plan, Some(0), shown);
-        if !self.simulation.again {
-            self.must_be_alike(&mut first, keep)?;
-        }
+        let mut first = self.twice(0, counts)?;
         if let Some(plan) = first.plan.take() {
             self.shape = Rc::new(plan.into_shape());
         }
@@ -467,27 +461,8 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Makes the run with seed 0 again, and compares it with the first.
-    fn must_be_alike(&mut self, first: &mut Outcome, keep: Keep) -> Result<(), Box<Failure>> {
-        let plan = self.plan(0);
-        let second = self.one(plan, Some(0), keep);
-        let text = if first.hash != second.hash {
-            divergence(&first.log, &second.log)
-        } else if !ends_alike(first.reason.as_ref(), second.reason.as_ref()) {
-            other_end(first.reason.as_ref(), second.reason.as_ref())
-        } else {
-            return Ok(());
-        };
-        let first = std::mem::take(first);
-        Err(Box::new(self.failure(
-            Reason::Nondeterministic(text),
-            Some(0),
-            first,
-        )))
-    }
-
     /// One run, in a system that is used again if it can be.
-    fn one(&mut self, choices: Choices, seed: Option<u64>, keep: Keep) -> Outcome {
+    pub(super) fn one(&mut self, choices: Choices, seed: Option<u64>, keep: Keep) -> Outcome {
         self.progress.run_begins(seed);
         let keep = Keep {
             events: keep.events || self.simulation.events || self.simulation.again,
@@ -605,6 +580,9 @@ impl Search<'_> {
             ..Keep::default()
         };
         let tape = found.tape();
+        if let Some(outside) = self.waits_for_thread(&reason, &tape, seed) {
+            return outside;
+        }
         let first = self.one(Choices::of_tape(&tape), seed, keep);
         if found.hash != first.hash {
             // Once more, to see whether it differs each time.
@@ -612,7 +590,7 @@ impl Search<'_> {
             let text = if first.hash == second.hash {
                 only_at_first(&found.written, &first.written)
             } else {
-                divergence(&first.log, &second.log)
+                self.divergence(&first, &second)
             };
             return self.failure(Reason::Nondeterministic(text), seed, found);
         }
@@ -659,7 +637,7 @@ impl Search<'_> {
         failure
     }
 
-    fn failure(&mut self, reason: Reason, seed: Option<u64>, found: Outcome) -> Failure {
+    pub(super) fn failure(&mut self, reason: Reason, seed: Option<u64>, found: Outcome) -> Failure {
         self.summary.took = self.begun.elapsed();
         self.summary.schedules = self.schedules.len() as u64;
         let tape = found.tape();
@@ -680,6 +658,7 @@ impl Search<'_> {
             path: self.simulation.path.clone(),
             source: self.simulation.source,
             environment: self.simulation.environment,
+            whole: self.simulation.again || self.simulation.seeds == 0,
         }
     }
 }

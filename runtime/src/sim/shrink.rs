@@ -2,7 +2,8 @@
 //!
 //! After delta debugging (Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input", 2002), on the choices that
 //! are not zero: the end is cut off, blocks of them are set to zero, blocks of the tape are taken out, and what is left is made
-//! smaller; and one choice somewhere else is tried in the place of two. All rounds are repeated until none helps, or the time is up.
+//! smaller; one choice somewhere else is tried in the place of two; and one is taken away and the next one moved. All rounds are
+//! repeated until none helps, or the time is up.
 
 use std::time::{Duration, Instant};
 
@@ -59,6 +60,7 @@ impl<'a> Shrinker<'a> {
             self.take_out_blocks();
             self.lower();
             self.do_with_one_less();
+            self.take_one_and_shift();
             if self.best.cost() >= before || self.is_over() {
                 return (self.best, self.runs);
             }
@@ -247,6 +249,28 @@ impl<'a> Shrinker<'a> {
         }
     }
 
+    /// Takes one choice away, and puts what follows a little earlier or later: without it the run asks for more or fewer choices until
+    /// then.
+    fn take_one_and_shift(&mut self) {
+        /// How far.
+        const FAR: usize = 12;
+        for place in self.deviations() {
+            let values = self.best.values();
+            if self.is_over() || values.get(place).is_none_or(|&value| value == 0) {
+                continue;
+            }
+            let (before, after) = (values[..place].to_vec(), values[place + 1..].to_vec());
+            let ahead = after.iter().take_while(|&&value| value == 0).count();
+            for by in 1..=FAR {
+                let later = [&before[..], &vec![0; by + 1], &after].concat();
+                let earlier = (by <= ahead).then(|| [&before[..], &[0], &after[by..]].concat());
+                if earlier.is_some_and(|values| self.try_tape(values)) || self.try_tape(later) {
+                    break;
+                }
+            }
+        }
+    }
+
     /// The places of the choices that are not zero.
     fn deviations(&self) -> Vec<usize> {
         let values = self.best.values().iter().enumerate();
@@ -277,6 +301,28 @@ mod tests {
         let tape = Tape::new(vec![1, 1]);
         let shrinker = Shrinker::new(tape, 6, Duration::from_secs(60), &mut fails);
         assert_eq!(shrinker.shrink().0.values(), [0, 0, 0, 1]);
+    }
+
+    /// Without the first choice the second one is asked for a little later, or earlier.
+    #[test]
+    fn one_is_taken_away_and_the_next_one_moved() {
+        for needed in [7, 12] {
+            let mut fails = |tape: &Tape| {
+                let values = tape.values();
+                let at = |place: usize| values.get(place).is_some_and(|&value| value >= 2);
+                let fails = at(3) && at(9) && values.len() == 10
+                    || at(needed) && values.len() == needed + 1;
+                fails.then(|| tape.clone())
+            };
+            let mut values = vec![0; 10];
+            (values[3], values[9]) = (2, 2);
+            let shrinker = Shrinker::new(Tape::new(values), 0, Duration::from_secs(60), &mut fails);
+            let shrunk = shrinker.shrink().0;
+            assert_eq!(
+                (shrunk.deviations(), shrunk.values().len()),
+                (1, needed + 1)
+            );
+        }
     }
 
     #[test]

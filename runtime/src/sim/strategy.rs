@@ -330,6 +330,19 @@ impl Plan {
         }
     }
 
+    /// A process is at a point, and nobody else can run. It counts as a decision all the same: otherwise the moments that are drawn for
+    /// the runs to come would lie in the first part of a process whose last part had the baseline to itself, and which would run beside
+    /// others in another order.
+    #[inline]
+    pub(crate) fn alone(&mut self, point: Point, process: u32) {
+        self.decisions += 1;
+        self.points.all += 1;
+        self.points.acts += u32::from(point == Point::Acts);
+        if matches!(self.way, Way::Baseline | Way::Urw(_)) {
+            count(&mut self.of_process, process);
+        }
+    }
+
     /// The running process lets others go first, though it could go on. With the highest priority it would be chosen again, and
     /// if it waits for something in a loop, for ever.
     pub(crate) fn yields(&mut self, process: u32) {

@@ -294,6 +294,23 @@ impl Choices {
         self.write(label, among, value, at)
     }
 
+    /// A process is at a point, and nobody else can run: there is nothing to choose. In another order there may be somebody.
+    #[inline]
+    pub(crate) fn alone(&mut self, point: Point, (process, step): (u32, u64)) {
+        if let Source::Plan(plan) = &mut self.source {
+            plan.alone(point, process);
+        }
+        if let Some(log) = &mut self.log {
+            log.push(Entry {
+                label: Label::Point,
+                among: 1,
+                value: 0,
+                process,
+                step,
+            });
+        }
+    }
+
     /// A number below `among`, each as likely as the others.
     pub(crate) fn number(&mut self, label: Label, among: u32, at: (u32, u64)) -> u32 {
         let value = match &mut self.source {
