@@ -415,7 +415,7 @@ impl ScopeInner {
             target: "roundrock::process", process = task.slot().origin().name, process.id = task.id().raw(), "process.spawn"
         );
         hooks::tell_of(Hooks::SPAWN, task);
-        task.schedule_new();
+        task.scheduler().schedule_new(task.header());
     }
 }
 

@@ -140,7 +140,7 @@ impl<T: Send + 'static> Promise<T> {
             // No worker is left to do it.
             cell::step(self.task.header(), self.task.scheduler());
         } else {
-            self.task.schedule_new();
+            self.task.scheduler().schedule_new(self.task.header());
         }
     }
 }

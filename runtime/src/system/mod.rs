@@ -292,7 +292,8 @@ impl SystemInner {
             about.origin = origin::intern(name, site, Facts::NONE);
             about.ports = Default::default();
         });
-        task.task().schedule_new();
+        let new = task.task();
+        new.scheduler().schedule_new(new.header());
         task
     }
 }

@@ -24,12 +24,13 @@ use crate::sim::here;
 use crate::sim::values::About;
 use crate::supervise::Lineage;
 use crate::sync::{Ordering, thread_local};
+use crate::task::TaskRef;
 use crate::task::cell::Header;
 use crate::task::ports;
 use crate::task::registry::{FreeCache, WaitKind};
 use crate::task::state::{REFERENCE, WAIT};
 use crate::task::waits::{self, Noted, Said};
-use crate::task::{TaskRef, WaitRef};
+use crate::task::waker::WaitRef;
 
 pub(crate) use crate::task::flags::{
     BETWEEN, CALLS, CLOSING, CYCLE, ENDED, KINDS, LATE, PLACED, SET, STOPPING, TOLD, UNKNOWN,

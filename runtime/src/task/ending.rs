@@ -27,8 +27,8 @@ use std::sync::Arc;
 
 use crate::process::exit::{Exit, ExitKind, Fault};
 use crate::sync::{AtomicPtr, Ordering, wait_a_moment};
-use crate::task::waker::TaskWaker;
-use crate::task::{WaitRef, Watchers};
+use crate::task::Watchers;
+use crate::task::waker::{TaskWaker, WaitRef};
 
 const TAG: usize = 7;
 /// One task, or nobody.

@@ -12,14 +12,13 @@ use std::task::{Context, Poll, ready};
 
 use crate::channel::select::{ArmPoll, Event, Token};
 use crate::process::exit::Exit;
-use crate::scheduler::Scheduler;
 use crate::sim::{here, told};
 use crate::sync::{Ordering, prefetch, prefetch_rest};
 use crate::task::asked;
 use crate::task::cell::{self, Header};
 use crate::task::current;
 use crate::task::registry::{ProcessId, WaitKind};
-use crate::task::state::{Notify, REFERENCE, WAIT};
+use crate::task::state::{Notify, REFERENCE};
 use crate::task::watch::{Registration, Wait};
 
 /// Bytes of a small cell.
@@ -58,11 +57,6 @@ impl TaskRef {
     #[inline]
     pub(crate) fn header(&self) -> NonNull<Header> {
         self.0
-    }
-
-    /// Puts the task into a queue for the first time.
-    pub(crate) fn schedule_new(&self) {
-        self.scheduler().schedule_new(self.0);
     }
 
     /// Wakes the task and gives up this reference.
@@ -196,85 +190,6 @@ impl Drop for TaskRef {
             // SAFETY: that was the last reference.
             unsafe { cell::free(self.0) };
         }
-    }
-}
-
-/// A counted reference to a task that a parked wait of ours holds, to wake it.
-pub(crate) struct WaitRef(NonNull<Header>);
-
-// SAFETY: as for `TaskRef`.
-unsafe impl Send for WaitRef {}
-// SAFETY: as above.
-unsafe impl Sync for WaitRef {}
-
-impl WaitRef {
-    /// # Safety
-    /// `header` lives, and the caller hands over one counted wait.
-    #[inline]
-    pub(crate) unsafe fn from_raw(header: NonNull<Header>) -> Self {
-        Self(header)
-    }
-
-    #[inline]
-    pub(crate) fn header(&self) -> NonNull<Header> {
-        self.0
-    }
-
-    /// Which process this wakes.
-    pub(crate) fn process(&self) -> ProcessId {
-        // SAFETY: a wait that is counted keeps the cell.
-        unsafe { self.0.as_ref() }.slot().id()
-    }
-
-    /// Wakes the task and ends this wait.
-    #[inline]
-    pub(crate) fn wake(self) {
-        self.wake_with(Scheduler::schedule);
-    }
-
-    /// The same, behind all that is queued on this worker, which the caller tells of its surplus afterwards.
-    pub(crate) fn wake_behind(self) {
-        self.wake_with(Scheduler::schedule_behind);
-    }
-
-    #[inline]
-    fn wake_with(self, schedule: impl FnOnce(&Scheduler, NonNull<Header>)) {
-        let header = std::mem::ManuallyDrop::new(self).0;
-        // SAFETY: the reference that is being given up keeps the cell alive until the state has changed.
-        let task = unsafe { header.as_ref() };
-        match task.state.notify_and_end_wait() {
-            // Nobody else may run or finish it before it is queued, so it still lives.
-            Notify::Queue => schedule(task.scheduler(), header),
-            Notify::Nothing => {}
-            // SAFETY: that was the last reference.
-            Notify::Free => unsafe { cell::free(header) },
-        }
-    }
-}
-
-impl Deref for WaitRef {
-    type Target = Header;
-
-    #[inline]
-    fn deref(&self) -> &Header {
-        // SAFETY: this reference keeps the cell alive.
-        unsafe { self.0.as_ref() }
-    }
-}
-
-impl Drop for WaitRef {
-    #[inline]
-    fn drop(&mut self) {
-        if !current::count_for(self.0, -WAIT) && self.state.release_wait() {
-            // SAFETY: that was the last reference.
-            unsafe { cell::free(self.0) };
-        }
-    }
-}
-
-impl std::fmt::Debug for WaitRef {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "WaitRef({})", self.slot().id())
     }
 }
 

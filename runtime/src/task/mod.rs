@@ -24,7 +24,7 @@ pub(crate) mod waker;
 pub(crate) mod watch;
 
 pub use id::{ProcessId, WaitKind};
+pub(crate) use join::TaskRef;
 pub use join::{Done, Join, Task};
-pub(crate) use join::{TaskRef, WaitRef};
 pub use set::{JoinNext, JoinSet};
 pub(crate) use watch::Watchers;

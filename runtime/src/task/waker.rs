@@ -11,15 +11,17 @@
 
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::task::{Context, RawWaker, RawWakerVTable, Waker};
 
+use crate::scheduler::Scheduler;
 use crate::sync::{prefetch, thread_local};
-use crate::task::WaitRef;
 use crate::task::cell::{self, Header};
 use crate::task::current;
-use crate::task::state::Notify;
+use crate::task::registry::ProcessId;
+use crate::task::state::{Notify, WAIT};
 
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
 
@@ -190,6 +192,85 @@ impl TaskWaker {
         if let Self::Task(task) = self {
             prefetch(task.header().as_ptr());
         }
+    }
+}
+
+/// A counted reference to a task that a parked wait of ours holds, to wake it.
+pub(crate) struct WaitRef(NonNull<Header>);
+
+// SAFETY: as for `TaskRef`.
+unsafe impl Send for WaitRef {}
+// SAFETY: as above.
+unsafe impl Sync for WaitRef {}
+
+impl WaitRef {
+    /// # Safety
+    /// `header` lives, and the caller hands over one counted wait.
+    #[inline]
+    pub(crate) unsafe fn from_raw(header: NonNull<Header>) -> Self {
+        Self(header)
+    }
+
+    #[inline]
+    pub(crate) fn header(&self) -> NonNull<Header> {
+        self.0
+    }
+
+    /// Which process this wakes.
+    pub(crate) fn process(&self) -> ProcessId {
+        // SAFETY: a wait that is counted keeps the cell.
+        unsafe { self.0.as_ref() }.slot().id()
+    }
+
+    /// Wakes the task and ends this wait.
+    #[inline]
+    pub(crate) fn wake(self) {
+        self.wake_with(Scheduler::schedule);
+    }
+
+    /// The same, behind all that is queued on this worker, which the caller tells of its surplus afterwards.
+    pub(crate) fn wake_behind(self) {
+        self.wake_with(Scheduler::schedule_behind);
+    }
+
+    #[inline]
+    fn wake_with(self, schedule: impl FnOnce(&Scheduler, NonNull<Header>)) {
+        let header = ManuallyDrop::new(self).0;
+        // SAFETY: the reference that is being given up keeps the cell alive until the state has changed.
+        let task = unsafe { header.as_ref() };
+        match task.state.notify_and_end_wait() {
+            // Nobody else may run or finish it before it is queued, so it still lives.
+            Notify::Queue => schedule(task.scheduler(), header),
+            Notify::Nothing => {}
+            // SAFETY: that was the last reference.
+            Notify::Free => unsafe { cell::free(header) },
+        }
+    }
+}
+
+impl Deref for WaitRef {
+    type Target = Header;
+
+    #[inline]
+    fn deref(&self) -> &Header {
+        // SAFETY: this reference keeps the cell alive.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Drop for WaitRef {
+    #[inline]
+    fn drop(&mut self) {
+        if !current::count_for(self.0, -WAIT) && self.state.release_wait() {
+            // SAFETY: that was the last reference.
+            unsafe { cell::free(self.0) };
+        }
+    }
+}
+
+impl std::fmt::Debug for WaitRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "WaitRef({})", self.slot().id())
     }
 }
 
