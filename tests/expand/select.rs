@@ -42,6 +42,10 @@ async fn waits() {
         ::roundrock::__private::Selected::Arm(
             ::roundrock::__private::Either::Here(value),
         ) => {
+            #[allow(
+                clippy::ignored_unit_patterns,
+                reason = "every branch has a pattern"
+            )]
             let job = value;
             work(job).await
         }
@@ -50,6 +54,10 @@ async fn waits() {
                 ::roundrock::__private::Either::Here(value),
             ),
         ) => {
+            #[allow(
+                clippy::ignored_unit_patterns,
+                reason = "every branch has a pattern"
+            )]
             let Ok(room) = value;
             {
                 room.send(backlog.pop());

@@ -134,14 +134,19 @@ fn arm(number: usize, branch: &Branch) -> TokenStream {
         body,
         ..
     } = branch;
+    // `_ = sleep(..)` says that nobody looks at what comes of it, which is `()` for many events. Around the binding alone: the body
+    // is the user's.
+    let lints = generated! {
+        #[allow(clippy::ignored_unit_patterns, reason = "every branch has a pattern")]
+    };
     let bind = match (wait, pattern) {
         (Wait::Event(_), Some(pattern)) => {
-            generated!(let #pattern = value;)
+            generated!(#lints let #pattern = value;)
         }
         (Wait::Event(_), None) => generated!(::core::mem::drop(value);),
         (Wait::Send { value, .. }, Some(pattern)) => {
             let sent = quote_spanned!(at(value.span())=> #private::send_ready(value, #value));
-            generated!(let #pattern = #sent;)
+            generated!(#lints let #pattern = #sent;)
         }
         (Wait::Send { value, .. }, None) => {
             quote_spanned!(at(value.span())=> #private::send_room(value, #value);)

@@ -78,6 +78,13 @@ pub async fn route(
             out.send(1) => {}
             else => break,
         }
+        select! {
+            _ = sleep(secs(1)) => {}
+            _ = out.send(2) => {}
+            _ = scope.stopping() => break,
+            _ = raw.recv() => {}
+            else => break,
+        }
     }
     Ok(())
 }
