@@ -217,7 +217,7 @@ fn plain(parameter: &PatType, name: &Ident, errors: &mut Errors) -> Argument {
         }
         return Argument::Owned {
             name: name.clone(),
-            ty: types::bare(ty).clone(),
+            ty: generics::outliving_argument(types::bare(ty)),
         };
     };
     let lent = types::bare(&reference.elem);
@@ -238,7 +238,7 @@ fn plain(parameter: &PatType, name: &Ident, errors: &mut Errors) -> Argument {
     }
     Argument::Lent {
         name: name.clone(),
-        ty: lent.clone(),
+        ty: generics::outliving_argument(lent),
     }
 }
 

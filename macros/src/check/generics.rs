@@ -30,9 +30,6 @@ pub(crate) fn outliving(mut generics: Generics) -> Generics {
                     })
             });
             let mut bounds = parameter.bounds.iter().chain(elsewhere.flatten());
-            let is_static = |bound: &TypeParamBound| matches!(bound, TypeParamBound::Lifetime(lifetime) if lifetime.ident == "static");
-            let is_send = |bound: &TypeParamBound| matches!(bound, TypeParamBound::Trait(bound)
-                if bound.path.segments.last().is_some_and(|last| last.ident == "Send"));
             !(bounds.clone().any(is_static) && bounds.any(is_send))
         })
         .map(|parameter| parameter.ident.clone())
@@ -42,6 +39,29 @@ pub(crate) fn outliving(mut generics: Generics) -> Generics {
         predicates.push(parse_quote!(#name: ::core::marker::Send + 'static));
     }
     generics
+}
+
+/// `impl Trait` becomes `impl Trait + Send + 'static`, as a parameter with a name does.
+pub(crate) fn outliving_argument(ty: &Type) -> Type {
+    let mut ty = ty.clone();
+    if let Type::ImplTrait(opaque) = &mut ty {
+        if !opaque.bounds.iter().any(is_send) {
+            opaque.bounds.push(parse_quote!(::core::marker::Send));
+        }
+        if !opaque.bounds.iter().any(is_static) {
+            opaque.bounds.push(parse_quote!('static));
+        }
+    }
+    ty
+}
+
+fn is_static(bound: &TypeParamBound) -> bool {
+    matches!(bound, TypeParamBound::Lifetime(lifetime) if lifetime.ident == "static")
+}
+
+fn is_send(bound: &TypeParamBound) -> bool {
+    matches!(bound, TypeParamBound::Trait(bound)
+        if bound.path.segments.last().is_some_and(|last| last.ident == "Send"))
 }
 
 fn is(ty: &Type, name: &syn::Ident) -> bool {
