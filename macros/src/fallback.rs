@@ -7,7 +7,7 @@
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
-use syn::{GenericParam, Ident, Lifetime};
+use syn::{GenericParam, Ident, Lifetime, Type};
 
 use crate::check::types;
 use crate::expand::message::{Message, answered};
@@ -34,10 +34,10 @@ pub(crate) fn constructor(process: &FunctionProcess) -> TokenStream {
                 Argument::Lent { ty, .. } | Argument::Owned { ty, .. } => {
                     Some(generated!(#name: #ty))
                 }
-                Argument::Broken { cfgs, ty, .. } => Some(match types::reference(ty) {
-                    Some(_) => generated!(#(#cfgs)* #name: impl ::core::marker::Sized),
-                    None => generated!(#(#cfgs)* #name: #ty),
-                }),
+                Argument::Broken { cfgs, ty, .. } => {
+                    let ty = taken(ty);
+                    Some(generated!(#(#cfgs)* #name: #ty))
+                }
                 Argument::Inbox { .. } | Argument::Scope(_) | Argument::Context(_) => None,
             }
         });
@@ -65,12 +65,43 @@ pub(crate) fn constructor(process: &FunctionProcess) -> TokenStream {
     generated! {
         #(#outer)*
         #[allow(unused_variables, dead_code, clippy::all, clippy::pedantic, reason = "it stands in for a process with a mistake")]
-        #vis fn #name #generics (#parameters) -> #private::Process<impl #private::Body<Output = #output> #mode> #where_clause {
+        #vis fn #name #generics (#parameters) -> #private::Process<#private::StubBody<#output> #mode> #where_clause {
             #inner
             #private::stub_process() #with_inbox
         }
         #handle
     }
+}
+
+/// What a stub takes where this type is written: of a reference that cannot be, what it refers to, or another reference to that.
+fn taken(ty: &Type) -> TokenStream {
+    let Some(reference) = types::reference(ty) else {
+        return owned(ty.to_token_stream());
+    };
+    let lent = types::bare(&reference.elem);
+    let (private, tokens) = (private(), lent.to_token_stream());
+    if types::impl_trait(lent).is_some() {
+        // In another `impl` it cannot be.
+        return tokens;
+    }
+    let is_slice = matches!(lent, Type::Slice(_));
+    if types::borrow(lent).is_some() || (types::owned_form(lent).is_some() && !is_slice) {
+        // What the user is told to take instead may be anything.
+        return generated!(impl ::core::marker::Sized);
+    }
+    if coerces(tokens.clone()) {
+        return tokens;
+    }
+    generated!(impl #private::Takes<#tokens>)
+}
+
+/// Whether a type names one that others turn into where they are passed: a trait object, or a pointer to a function.
+fn coerces(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Group(group) => coerces(group.stream()),
+        TokenTree::Ident(name) => name == "dyn" || name == "fn",
+        _ => false,
+    })
 }
 
 /// The signature of the handle method of a handler with a mistake.
@@ -83,11 +114,7 @@ pub(crate) fn handle_method(name: &Ident, method: &Function, hook: &Hook, answer
             Parameter::Value { cfgs, ty, .. } => Some((cfgs.clone(), ty)),
             _ => None,
         });
-    // What the user is told to take instead of a reference may be anything. In another type it leaves something to infer.
-    let parameters = values.map(|(cfgs, ty)| match types::reference(ty) {
-        Some(_) => (cfgs, generated!(impl ::core::marker::Sized)),
-        None => (cfgs, owned(ty.to_token_stream())),
-    });
+    let parameters = values.map(|(cfgs, ty)| (cfgs, taken(ty)));
     let generics = method.sig.generics.params.iter();
     let generics = generics.filter(|parameter| !matches!(parameter, GenericParam::Lifetime(_)));
     let unit = generated!(());

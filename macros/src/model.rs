@@ -76,7 +76,7 @@ pub(crate) enum Argument {
     Scope(Span),
     /// `cx: &mut Cx`, at its type.
     Context(Span),
-    /// A parameter with a mistake: the constructor takes its type, or anything if that is a reference, where its `cfg`s hold.
+    /// A parameter with a mistake: the constructor takes its type, or what it refers to, where its `cfg`s hold.
     Broken {
         cfgs: Vec<Attribute>,
         name: Ident,

@@ -16,7 +16,7 @@ pub use crate::process::context::Cx;
 pub use crate::process::exit::{Fault, IntoOutcome as ProcessOutput};
 pub use crate::process::function::{
     Arguments, Body, Env, Give, Inbox, InboxHandle, Lend, Lent, Once, Process, Shared, arguments,
-    inbox, stub_process,
+    inbox,
 };
 pub use crate::process::handle::{Handle, Handled, Handlers, No, StructProcess, Yes};
 pub use crate::process::inbox::{FnHandle, ports};
@@ -32,6 +32,7 @@ pub use crate::process::port::{Probe, Trace, ViaNothing, ViaTrace, Visitor};
 pub use crate::process::reply::{ReplySlot, slot};
 pub use crate::process::spawn::{Pool, Spawn, SpawnOptions};
 pub use crate::process::structure::spawn_struct;
+pub use crate::process::stubs::{StubBody, Takes, stub_process};
 pub use crate::scope::Scope;
 pub use crate::sim::values::{
     LearnItem, ShowReply, ShowValue, Shown, ViaDebug, ViaItem, ViaNoItem, ViaSilence,

@@ -224,7 +224,7 @@ fn plain(parameter: &PatType, name: &Ident, errors: &mut Errors) -> Argument {
     if reference.mutability.is_some() || reference.lifetime.is_some() {
         lent_for_life(
             reference.and_token,
-            &format!("write `{name}: &{}`", types::source(lent)),
+            &format!("write `{name}: &{}`", types::source(types::owning(lent))),
             errors,
         );
     } else if let Some((owned, shared)) = types::owned_form(lent) {

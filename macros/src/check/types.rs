@@ -204,6 +204,45 @@ fn borrow_in_segment(segment: &PathSegment) -> Option<TokenStream> {
     })
 }
 
+/// The same type with owned data in place of what it borrows: what the user is told to write keeps no lifetime that is gone.
+pub(crate) fn owning(ty: &Type) -> Type {
+    let mut owning = bare(ty).clone();
+    match &mut owning {
+        Type::Reference(reference) if borrow(ty).is_some() => {
+            return self::owning(&reference.elem);
+        }
+        Type::Array(array) => *array.elem = self::owning(&array.elem),
+        Type::Tuple(tuple) => {
+            for elem in &mut tuple.elems {
+                *elem = self::owning(elem);
+            }
+        }
+        Type::Path(path) => path.path.segments.iter_mut().for_each(own_segment),
+        _ => {}
+    }
+    let owned = owned_form(&owning).and_then(|(owned, _)| syn::parse_str(&owned).ok());
+    owned.unwrap_or(owning)
+}
+
+fn own_segment(segment: &mut PathSegment) {
+    let PathArguments::AngleBracketed(arguments) = &mut segment.arguments else {
+        return;
+    };
+    for argument in &mut arguments.args {
+        match argument {
+            // `Box<dyn Trait>` holds what has no size already.
+            GenericArgument::Type(ty) if borrow(ty).is_some() => *ty = owning(ty),
+            GenericArgument::AssocType(assoc) if borrow(&assoc.ty).is_some() => {
+                assoc.ty = owning(&assoc.ty);
+            }
+            GenericArgument::Lifetime(lifetime) => {
+                *lifetime = syn::Lifetime::new("'static", lifetime.span());
+            }
+            _ => {}
+        }
+    }
+}
+
 /// The first `impl Trait` in a type.
 pub(crate) fn impl_trait(ty: &Type) -> Option<&Type> {
     match ty {

@@ -416,33 +416,6 @@ impl<L: Send + Sync + 'static, O: Send + 'static> Arguments<L, O> {
     }
 }
 
-/// Stands for a process in stubs beside an error; never called.
-pub fn stub_process<O: 'static>() -> Process<StubBody<O>> {
-    unreachable!("a stub stands beside a compile error")
-}
-
-/// The body of a stub.
-#[derive(Debug)]
-pub struct StubBody<O>(PhantomData<fn() -> O>);
-
-impl<O: 'static> Body for StubBody<O> {
-    type Output = O;
-
-    fn start(self, _env: Env) -> impl Future<Output = O> + Send + 'static {
-        std::future::pending()
-    }
-
-    fn visit(&self, _visitor: &mut Visitor<'_>) {}
-
-    fn shared(self) -> Self {
-        self
-    }
-
-    fn again(&self) -> Option<Self> {
-        None
-    }
-}
-
 /// Makes the input of a process that has its own.
 #[track_caller]
 pub fn inbox<T: Message>(name: &'static str, capacity: usize) -> (Sender<T>, Receiver<T>) {

@@ -1,8 +1,8 @@
 //! Processes: functions and structs that run in a scope.
 //!
 //! Read in this order: `spawn` (what can be started), `function`, `handle` and `structure` (structs and their
-//! loop), `inbox` (handles of functions), `call`, `reply` and `later` (messages and replies), `refusal` and `cause` (why a call gave no value), `caller` (who waits for one), `context`, `then` (work beside the handlers), `port` (lent endpoints), `exit`, and `meta` (what the macros
-//! say).
+//! loop), `inbox` (handles of functions), `call`, `reply` and `later` (messages and replies), `refusal` and `cause` (why a call gave no value), `caller` (who waits for one), `context`, `then` (work beside the handlers), `port` (lent endpoints), `exit`, `meta` (what the macros
+//! say), and `stubs` (what stands beside their errors).
 
 pub(crate) mod call;
 pub(crate) mod call_send;
@@ -23,6 +23,7 @@ pub(crate) mod refusal;
 pub(crate) mod reply;
 pub(crate) mod spawn;
 pub(crate) mod structure;
+pub(crate) mod stubs;
 pub(crate) mod then;
 
 pub use call::{Call, CallFuture};

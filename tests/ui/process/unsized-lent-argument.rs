@@ -10,7 +10,7 @@ async fn names(name: &str, parts: &[u8], file: &Path, error: &dyn std::error::Er
 }
 
 fn wire(scope: &Scope) {
-    scope.spawn(names("a", "b", "c", "d"));
+    scope.spawn(names("a", b"b", "c", "d"));
 }
 
 fn main() {}
