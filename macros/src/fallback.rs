@@ -7,12 +7,15 @@
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
-use syn::{GenericParam, Ident, Lifetime, Type};
+use syn::{
+    Attribute, FnArg, GenericParam, Ident, Lifetime, PatType, PathSegment, ReturnType, Type,
+    Visibility,
+};
 
 use crate::check::types;
 use crate::expand::message::{Message, answered};
-use crate::expand::{attributes, generated, inbox, private};
-use crate::model::{Answer, Argument, FunctionProcess, Hook, Output, Parameter, Stub};
+use crate::expand::{attributes, generated, handlers, inbox, private};
+use crate::model::{Answer, Argument, Block, FunctionProcess, Hook, Output, Parameter, Stub};
 use crate::parse::item::Function;
 
 /// A constructor that takes what the real one would take.
@@ -152,15 +155,14 @@ pub(crate) fn handle_method(name: &Ident, method: &Function, hook: &Hook, answer
 }
 
 /// The stub as a method of the handle.
-pub(crate) fn expand_handle_method(stub: &Stub, message: &Message<'_>) -> TokenStream {
+pub(crate) fn expand_handle_method(
+    vis: &Visibility,
+    stub: &Stub,
+    message: &Message<'_>,
+) -> TokenStream {
     let private = private();
     let self_ty = &message.block.self_ty;
-    let Stub {
-        vis,
-        name,
-        generics,
-        ..
-    } = stub;
+    let Stub { name, generics, .. } = stub;
     let (reply, error) = (
         message.resolve(stub.reply.clone()),
         message.resolve(stub.error.clone()),
@@ -177,6 +179,152 @@ pub(crate) fn expand_handle_method(stub: &Stub, message: &Message<'_>) -> TokenS
             #private::stub()
         }
     }
+}
+
+/// The methods of a block that is not marked as one. Whether the struct is a process, and so has a handle of its own, is not known;
+/// the methods belong to what every such handle leads to.
+pub(crate) fn handlers(block: &Block) -> TokenStream {
+    let private = private();
+    let message = Message::new(block);
+    let Block {
+        item,
+        cfgs,
+        generics,
+        self_ty,
+        ..
+    } = block;
+    let (params, types, where_clause) = generics.split_for_impl();
+    let lints = attributes::lints();
+    let definition = message.definition();
+    let process = handlers::process(&message);
+    let calls = format_ident!("__{}Calls", block.name);
+    // In a trait there is no visibility.
+    let methods = block
+        .stubs
+        .iter()
+        .map(|stub| expand_handle_method(&Visibility::Inherited, stub, &message));
+    generated! {
+        #item
+        #(#cfgs)*
+        #lints
+        #definition
+        #(#cfgs)*
+        #lints
+        trait #calls #params #where_clause {
+            #(#methods)*
+        }
+        #(#cfgs)*
+        #lints
+        const _: () = {
+            impl #params #calls #types for #private::Handle<#self_ty> #where_clause {}
+            #process
+        };
+    }
+}
+
+/// A method that is marked as a process: what it returns can be spawned, and awaited as it could be without the mark.
+pub(crate) fn method(method: &Function) -> TokenStream {
+    let private = private();
+    let Function {
+        attrs, vis, sig, ..
+    } = method;
+    let (output, value) = method_output(&sig.output);
+    let body = method_body(method);
+    let name = &sig.ident;
+    let (generics, where_clause) = (&sig.generics, &sig.generics.where_clause);
+    let receiver = sig.receiver();
+    let parameters = sig.inputs.iter().enumerate();
+    let parameters = parameters.filter_map(|(position, input)| match input {
+        FnArg::Typed(typed) if !comes_from_runtime(typed) => {
+            let name = format_ident!("argument_{}", position, span = Span::mixed_site());
+            let ty = taken(&typed.ty);
+            Some(generated!(#name: #ty))
+        }
+        _ => None,
+    });
+    let lints = attributes::lints();
+    generated! {
+        #(#attrs)*
+        #lints
+        #vis fn #name #generics (#receiver, #(#parameters),*)
+            -> impl #private::Spawn<Spawned = #private::Task<#value>> + ::core::future::Future<Output = #output>
+        #where_clause
+        {
+            #body
+            struct __Stub<__Output, __Value>(::core::marker::PhantomData<fn() -> (__Output, __Value)>);
+            impl<__Output, __Value> ::core::future::Future for __Stub<__Output, __Value> {
+                type Output = __Output;
+                fn poll(self: ::core::pin::Pin<&mut Self>, _: &mut ::core::task::Context<'_>) -> ::core::task::Poll<__Output> {
+                    #private::stub()
+                }
+            }
+            impl<__Output, __Value> #private::Spawn for __Stub<__Output, __Value> {
+                type Spawned = #private::Task<__Value>;
+                fn spawn_in(self, _: &#private::Scope, _: #private::SpawnOptions) -> #private::Task<__Value> {
+                    #private::stub()
+                }
+            }
+            __Stub::<#output, #value>(::core::marker::PhantomData)
+        }
+    }
+}
+
+/// What awaiting the method gives, and what the `Task` of a process would give.
+fn method_output(output: &ReturnType) -> (TokenStream, TokenStream) {
+    let private = private();
+    let is_result = |last: &PathSegment| last.ident.to_string().ends_with("Result");
+    match output {
+        ReturnType::Default => (generated!(()), generated!(())),
+        ReturnType::Type(_, ty) if matches!(types::bare(ty), Type::Never(_)) => {
+            let never = generated!(::core::convert::Infallible);
+            (never.clone(), never)
+        }
+        ReturnType::Type(_, ty) if types::last_segment(ty).is_some_and(is_result) => {
+            let value = generated!(<#ty as #private::ProcessOutput>::Value);
+            (ty.to_token_stream(), value)
+        }
+        ReturnType::Type(_, ty) => {
+            let ty = types::boxed(ty).into_token_stream();
+            (ty.clone(), ty)
+        }
+    }
+}
+
+/// The user's statements, which nothing calls, so that what they use is used. Left out where no closure can have such types.
+fn method_body(method: &Function) -> Option<TokenStream> {
+    let sig = &method.sig;
+    let mut parameters = Vec::new();
+    for input in &sig.inputs {
+        let FnArg::Typed(PatType { pat, ty, .. }) = input else {
+            continue;
+        };
+        if types::impl_trait(ty).is_some() {
+            return None;
+        }
+        parameters.push(generated!(#pat: #ty));
+    }
+    let output = match &sig.output {
+        ReturnType::Default => Some(generated!(-> ())),
+        ReturnType::Type(_, ty) if matches!(types::bare(ty), Type::Never(_)) => None,
+        ReturnType::Type(_, ty)
+            if types::impl_trait(ty).is_some() || types::reference(ty).is_some() =>
+        {
+            return None;
+        }
+        ReturnType::Type(arrow, ty) => Some(generated!(#arrow #ty)),
+    };
+    let (asyncness, body) = (&sig.asyncness, &method.body);
+    Some(generated!(let _ = #asyncness move |#(#parameters),*| #output #body;))
+}
+
+/// Whether the caller of a process does not pass this argument.
+fn comes_from_runtime(parameter: &PatType) -> bool {
+    let ty = types::reference(&parameter.ty).map_or(&*parameter.ty, |reference| &*reference.elem);
+    let is_inbox = |attribute: &Attribute| types::is_helper(attribute, "inbox");
+    ["Scope", "Cx"]
+        .iter()
+        .any(|name| types::named(ty, name).is_some())
+        || parameter.attrs.iter().any(is_inbox)
 }
 
 /// The same tokens with every borrow made `'static`: what the user is told to write has none.

@@ -115,8 +115,8 @@ pub(crate) struct Block {
     pub(crate) self_ty: Type,
     /// Where the user wrote `impl`.
     pub(crate) impl_span: Span,
-    /// The state borrows, which is a mistake: all methods are stubs.
-    pub(crate) borrows: bool,
+    /// There is a mistake in the block itself: all methods are stubs.
+    pub(crate) is_stub: bool,
     /// `path::CounterHandle<T>`
     pub(crate) handle: TokenStream,
     /// Name of the type, for the message enum.

@@ -5,7 +5,7 @@
 //!
 //! Input: the tokens rustc gives. Output: the tokens that replace them.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 
 use crate::check::types;
 use crate::errors::Errors;
@@ -27,10 +27,13 @@ pub(crate) fn process(arguments: TokenStream, item: TokenStream) -> TokenStream 
         }
         Ok(Item::Function(mut function)) => {
             types::once(&mut function.attrs, "process", ONE_PROCESS, &mut errors);
+            let is_method =
+                matches!(function.body, TokenTree::Group(_)) && function.sig.receiver().is_some();
+            let method = is_method.then(|| function.clone());
             match check::function::check(arguments, *function, &mut errors) {
                 Some(process) if errors.is_empty() => expand::function::expand(&process),
                 Some(process) => fallback::constructor(&process),
-                None => item,
+                None => method.map_or(item, |method| fallback::method(&method)),
             }
         }
         Ok(Item::Impl(parsed)) => {
@@ -44,11 +47,16 @@ pub(crate) fn process(arguments: TokenStream, item: TokenStream) -> TokenStream 
                 what,
                 &mut errors,
             );
-            item
+            match parsed.of_trait {
+                Some(_) => item,
+                None => check::handlers::guessed(*parsed)
+                    .map_or(item, |block| fallback::handlers(&block)),
+            }
         }
         Ok(Item::Other(keyword, what)) => {
             check::state::wrong_item(keyword, &what, &mut errors);
-            item
+            check::state::guessed(arguments, item.clone(), &mut errors)
+                .map_or(item, |process| expand::state::expand(&process))
         }
         Err(error) => unparsed(error, item, &mut errors),
     };

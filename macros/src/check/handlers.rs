@@ -34,8 +34,18 @@ pub(crate) fn wrong_item(item: &Item, errors: &mut Errors) {
 /// Checks a block. `None`: it is not the `impl` of a struct.
 pub(crate) fn check(arguments: TokenStream, block: Impl, errors: &mut Errors) -> Option<Block> {
     options::none(arguments, errors);
-    let borrows = generics::borrow(&block.generics, &block.self_ty, errors);
-    let (generics, self_ty) = if borrows {
+    checked(block, false, errors)
+}
+
+/// The block that was probably meant, beside the error that it has another attribute: all its methods are stubs. What else is wrong
+/// in it is told when that is put right.
+pub(crate) fn guessed(block: Impl) -> Option<Block> {
+    checked(block, true, &mut Errors::default())
+}
+
+fn checked(block: Impl, is_stub: bool, errors: &mut Errors) -> Option<Block> {
+    let is_stub = generics::borrow(&block.generics, &block.self_ty, errors) || is_stub;
+    let (generics, self_ty) = if is_stub {
         let generics = generics::without_lifetimes(block.generics.clone());
         (generics, generics::owned(&block.self_ty))
     } else {
@@ -54,7 +64,7 @@ pub(crate) fn check(arguments: TokenStream, block: Impl, errors: &mut Errors) ->
         generics: generics::outliving(generics),
         self_ty,
         impl_span: block.impl_token.span,
-        borrows,
+        is_stub,
         handle,
         name,
         handlers: Vec::new(),
@@ -149,7 +159,7 @@ impl Block {
         if let Purpose::Call(name) = purpose {
             method::name(&name, errors);
             let answer = method::answer(&method.sig.output, reply, &self.generics, errors);
-            if errors.none_since(before) && !self.borrows {
+            if errors.none_since(before) && !self.is_stub {
                 self.call(name, hook, method, answer, errors);
             } else {
                 // Also in place of what every handle has: the program calls its own.
@@ -159,7 +169,7 @@ impl Block {
             return;
         }
         method::runtime_calls(&purpose, &hook, method, errors);
-        if errors.none_since(before) && !self.borrows {
+        if errors.none_since(before) && !self.is_stub {
             self.hook(purpose, hook, method, errors);
         }
     }

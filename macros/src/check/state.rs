@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::spanned::Spanned;
-use syn::{Fields, GenericParam, Generics, Index, ItemStruct, Member};
+use syn::{Attribute, Fields, GenericParam, Generics, Index, Item, ItemStruct, Member};
 
 use super::{options, types};
 use crate::errors::Errors;
@@ -41,6 +41,32 @@ pub(crate) fn check(options: TokenStream, item: &ItemStruct, errors: &mut Errors
         fields: fields.collect(),
         options,
     }
+}
+
+/// The struct that was probably meant: an enum or a union, beside the error that it is none, is a process for the rest of the
+/// program. `None`: it is something else.
+pub(crate) fn guessed(
+    options: TokenStream,
+    item: TokenStream,
+    errors: &mut Errors,
+) -> Option<StateProcess> {
+    let (mut attrs, vis, name, generics) = match syn::parse2(item.clone()).ok()? {
+        Item::Enum(item) => (item.attrs, item.vis, item.ident, item.generics),
+        Item::Union(item) => (item.attrs, item.vis, item.ident, item.generics),
+        _ => return None,
+    };
+    let is_cfg = |attribute: &Attribute| attribute.path().is_ident("cfg");
+    attrs.retain(is_cfg);
+    Some(StateProcess {
+        item,
+        cfgs: attrs,
+        docs: Vec::new(),
+        vis,
+        name,
+        generics,
+        fields: Vec::new(),
+        options: options::process(options, true, errors),
+    })
 }
 
 /// A process outlives whoever starts it, so its state cannot borrow.

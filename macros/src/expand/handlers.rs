@@ -32,29 +32,13 @@ use crate::model::{Answer, Block, Handler, Hook, Parameter, Role};
 
 /// Expands a block.
 pub(crate) fn expand(block: &Block) -> TokenStream {
-    let private = private();
     let message = Message::new(block);
-    let Block {
-        item,
-        cfgs,
-        generics,
-        self_ty,
-        ..
-    } = block;
-    let (params, _, where_clause) = generics.split_for_impl();
+    let Block { item, cfgs, .. } = block;
     let lints = attributes::lints();
     let definition = message.definition();
     let handle_impls = handle_impls(&message);
-    let sent = message.ty();
-    let table = table(block);
-    let questions = message.questions();
-    let dispatch = dispatch(&message);
-    let every = every(block);
-    let inputs = input::inputs(&message);
-    let hooks = hooks(block);
     let alias = handle_alias(block);
-    let span = at(self_ty.span());
-    let process = quote_spanned!(span=> impl #params #private::Handlers for #self_ty #where_clause);
+    let process = process(&message);
     generated! {
         #item
         #(#cfgs)*
@@ -63,17 +47,37 @@ pub(crate) fn expand(block: &Block) -> TokenStream {
             #alias
             #definition
             #handle_impls
-            #[automatically_derived]
-            #process {
-                type Message = #sent;
-                #table
-                #questions
-                #dispatch
-                #every
-                #inputs
-                #hooks
-            }
+            #process
         };
+    }
+}
+
+/// What the runtime calls.
+pub(crate) fn process(message: &Message<'_>) -> TokenStream {
+    let private = private();
+    let block = message.block;
+    let (params, _, where_clause) = block.generics.split_for_impl();
+    let self_ty = &block.self_ty;
+    let sent = message.ty();
+    let table = table(block);
+    let questions = message.questions();
+    let dispatch = dispatch(message);
+    let every = every(block);
+    let inputs = input::inputs(message);
+    let hooks = hooks(block);
+    let span = at(self_ty.span());
+    let process = quote_spanned!(span=> impl #params #private::Handlers for #self_ty #where_clause);
+    generated! {
+        #[automatically_derived]
+        #process {
+            type Message = #sent;
+            #table
+            #questions
+            #dispatch
+            #every
+            #inputs
+            #hooks
+        }
     }
 }
 
@@ -94,9 +98,12 @@ fn handle_impls(message: &Message<'_>) -> TokenStream {
         let is_ours = comes_between_brackets(handler, generics);
         (is_ours, handle_methods(message, number, handler))
     });
-    let stubs = stubs
-        .iter()
-        .map(|stub| (false, fallback::expand_handle_method(stub, message)));
+    let stubs = stubs.iter().map(|stub| {
+        (
+            false,
+            fallback::expand_handle_method(&stub.vis, stub, message),
+        )
+    });
     let methods: Vec<(bool, TokenStream)> = methods
         .chain(stubs)
         .filter(|(_, method)| !method.is_empty())
