@@ -276,9 +276,9 @@ impl AsRef<dyn StdError + Send + Sync> for Error {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`?` cannot make a `roundrock::Error` of `{Self}`",
-    label = "not a standard error that is `Send + Sync + 'static`: write `.map_err(Error::new)?`, or `.map_err(Error::msg)?` to keep its text",
-    note = "`anyhow::Error` and boxed errors come in by `.map_err(Error::new)?` or `.context(\"what was being done\")?`",
-    note = "of an error that threads cannot share, keep the text: `.map_err(Error::msg)?`; a send gives its message back, which `.map_err(TrySendError::without_message)?` drops"
+    label = "not a standard error that is `Send + Sync + 'static`: `.map_err(Error::msg)?` keeps its text",
+    note = "`anyhow::Error`, texts and boxed errors that are `Send + Sync` come in by `.map_err(Error::new)?` or `.context(\"what was being done\")?`",
+    note = "of an error without a text, keep what `Debug` shows: `.map_err(|error| Error::msg(format!(\"{{error:?}}\")))?`; a send gives its message back, which `.map_err(TrySendError::without_message)?` drops"
 )]
 pub trait AnyError: StdError + Send + Sync + 'static {}
 

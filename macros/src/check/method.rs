@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::{
     Attribute, FnArg, GenericParam, Generics, Ident, Member, Meta, PatType, ReceiverKind,
-    ReturnType, Safety, Type,
+    ReturnType, Safety, Type, TypeParamBound, parse_quote,
 };
 
 use super::function::{BUILT_IN, always};
@@ -399,6 +399,9 @@ pub(crate) fn answer(
                     format!("a reply is sent to another process and cannot borrow: return {owned}"),
                 );
             }
+            if let Some(answer) = boxed_error(ty, errors) {
+                return answer;
+            }
             match types::named(ty, "Result") {
                 Some(arguments) if arguments.is_empty() && types::is_concrete(ty, generics) => {
                     Answer::Named(ty.clone())
@@ -409,6 +412,42 @@ pub(crate) fn answer(
         }
         (None, None) => Answer::Value(None),
     }
+}
+
+/// An error in a box that does not say `Send`. rustc would say it of the box, and once more of each `?` after a call.
+fn boxed_error(ty: &Type, errors: &mut Errors) -> Option<Answer> {
+    let mut answered = ty.clone();
+    let error = types::argument_mut(&mut answered, "Result", 1)?;
+    let object = match types::argument_mut(error, "Box", 0)? {
+        Type::TraitObject(object) => object,
+        _ => return None,
+    };
+    let names = |bound: &TypeParamBound, names: &[&str]| match bound {
+        TypeParamBound::Trait(bound) => bound
+            .path
+            .segments
+            .last()
+            .is_some_and(|last| names.iter().any(|name| last.ident == name)),
+        _ => false,
+    };
+    let is_error = object
+        .bounds
+        .iter()
+        .any(|bound| names(bound, &["Error", "StdError"]));
+    if !is_error || object.bounds.iter().any(|bound| names(bound, &["Send"])) {
+        return None;
+    }
+    let (at, whole) = (object.clone(), types::source(&*object));
+    object.bounds.push(parse_quote!(::core::marker::Send));
+    object.bounds.push(parse_quote!(::core::marker::Sync));
+    errors.help(
+        at,
+        format!("`Box<{whole}>` cannot be sent to another process"),
+        &format!(
+            "write `Box<{whole} + Send + Sync>`, or `roundrock::Result`, whose error is made of any"
+        ),
+    );
+    Some(Answer::Fallible(answered))
 }
 
 /// Methods the runtime calls itself take only what it can give.

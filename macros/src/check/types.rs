@@ -53,6 +53,30 @@ pub(crate) fn type_arguments(segment: &PathSegment) -> Vec<&Type> {
     types.collect()
 }
 
+/// The type argument with this number of a path that ends in `name`.
+pub(crate) fn argument_mut<'a>(
+    ty: &'a mut Type,
+    name: &str,
+    number: usize,
+) -> Option<&'a mut Type> {
+    let Type::Path(path) = ty else { return None };
+    let segment = path.path.segments.last_mut()?;
+    let PathArguments::AngleBracketed(arguments) = &mut segment.arguments else {
+        return None;
+    };
+    if segment.ident != name {
+        return None;
+    }
+    let types = arguments
+        .args
+        .iter_mut()
+        .filter_map(|argument| match argument {
+            GenericArgument::Type(ty) => Some(ty),
+            _ => None,
+        });
+    types.into_iter().nth(number)
+}
+
 /// Whether the type is a path that depends on no parameter: neither `Self::Result` nor `T::Result`.
 pub(crate) fn is_concrete(ty: &Type, generics: &Generics) -> bool {
     let Type::Path(path) = bare(ty) else {
