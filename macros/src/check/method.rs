@@ -3,8 +3,8 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::{
-    Attribute, FnArg, GenericParam, Generics, Ident, Member, Meta, PatType, ReceiverKind,
-    ReturnType, Safety, Type, TypeParamBound, parse_quote,
+    Attribute, FnArg, GenericParam, Generics, Ident, Member, Meta, Pat, PatType, PathArguments,
+    ReceiverKind, ReturnType, Safety, Type, TypeParamBound, parse_quote,
 };
 
 use super::function::{BUILT_IN, always};
@@ -232,6 +232,7 @@ pub(crate) fn parameters(
     method: &mut Function,
     errors: &mut Errors,
 ) -> (Vec<Parameter>, Option<(Type, Option<Type>)>) {
+    let body = method.body.to_token_stream();
     let mut reply = None;
     let mut parameters = Vec::new();
     for (position, input) in method.sig.inputs.iter_mut().enumerate() {
@@ -239,6 +240,7 @@ pub(crate) fn parameters(
         always(typed, errors);
         let key = key(typed, errors);
         if let Some(context) = context(typed, errors) {
+            knows_its_process(typed, &context, body.clone(), errors);
             parameters.push(context);
         } else if let Some(types) = reply_types(typed, errors) {
             if reply.is_some() {
@@ -300,6 +302,42 @@ fn context(typed: &PatType, errors: &mut Errors) -> Option<Parameter> {
     match arguments.first() {
         Some(ty) if !types::is_unit(ty) => Some(Parameter::TypedContext),
         _ => Some(Parameter::Context),
+    }
+}
+
+/// `&mut Cx` does not know whose it is. A body that asks for that gets an error here, where the type is, and not from rustc, which
+/// says that a trait holds not for `()`.
+fn knows_its_process(
+    typed: &mut PatType,
+    context: &Parameter,
+    body: TokenStream,
+    errors: &mut Errors,
+) {
+    const TYPED: [&str; 2] = ["spawn_then", "handle"];
+    let Pat::Ident(name) = &*typed.pat else {
+        return;
+    };
+    let name = &name.ident;
+    if !matches!(context, Parameter::Context) || types::is_bound_again(body.clone(), name) {
+        return;
+    }
+    let called = TYPED
+        .iter()
+        .find(|called| types::calls(body.clone(), name, called));
+    let Type::Reference(reference) = &mut *typed.ty else {
+        return;
+    };
+    let (Some(called), Type::Path(path)) = (called, &mut *reference.elem) else {
+        return;
+    };
+    errors.help(
+        &path,
+        format!("`{name}.{called}(..)` needs a context that knows the state"),
+        &format!("write `{name}: &mut Cx<Self>`"),
+    );
+    // As it is said, so that rustc does not say it too.
+    if let Some(last) = path.path.segments.last_mut() {
+        last.arguments = PathArguments::AngleBracketed(parse_quote!(<Self>));
     }
 }
 

@@ -307,6 +307,40 @@ pub(crate) fn first_self(tokens: TokenStream) -> Option<TokenTree> {
     })
 }
 
+/// Whether tokens call this method of what has this name.
+pub(crate) fn calls(tokens: TokenStream, name: &Ident, method: &str) -> bool {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let here = tokens.windows(3).any(|three| match three {
+        [
+            TokenTree::Ident(what),
+            TokenTree::Punct(dot),
+            TokenTree::Ident(called),
+        ] => what == name && dot.as_char() == '.' && called == method,
+        _ => false,
+    });
+    here || tokens.into_iter().any(|token| match token {
+        TokenTree::Group(group) => calls(group.stream(), name, method),
+        _ => false,
+    })
+}
+
+/// Whether tokens may give this name to something else: it stands where no expression does.
+pub(crate) fn is_bound_again(tokens: TokenStream, name: &Ident) -> bool {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let here = tokens.windows(2).any(|two| {
+        let before = match &two[0] {
+            TokenTree::Ident(word) => ["let", "mut", "ref", "for"].iter().any(|one| word == one),
+            TokenTree::Punct(bar) => bar.as_char() == '|',
+            _ => false,
+        };
+        before && matches!(&two[1], TokenTree::Ident(bound) if bound == name)
+    });
+    here || tokens.into_iter().any(|token| match token {
+        TokenTree::Group(group) => is_bound_again(group.stream(), name),
+        _ => false,
+    })
+}
+
 /// The name a pattern binds, if it binds one; `_name` for others.
 pub(crate) fn binding(pat: &Pat, position: usize) -> Ident {
     match pat {
