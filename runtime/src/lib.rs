@@ -41,7 +41,8 @@
 //!
 //! `#[process]` on an `async fn` makes a constructor of the same name, which takes the arguments owned and starts nothing. What
 //! the signature takes by reference the process keeps and lends to the body; what it takes by value the body owns. A process
-//! whose arguments are all lent can be started several times: as a pool, or again after a failure.
+//! whose arguments are all lent can be started several times: as a pool, or again after a failure. A struct that is `Clone` makes a
+//! pool too, and `scope.pool(4, process.by_key())` sends equal [`#[key]`](macro@key) arguments to the same worker ([`Scope::pool`]).
 //!
 //! ```
 //! # use roundrock::prelude::*;

@@ -130,6 +130,40 @@ pub trait PoolPolicy: Handlers + StructProcess + Clone {
 
 impl<P: Handlers + StructProcess + Send + Clone> PoolPolicy for P {}
 
+/// Never holds: it is there for the error of a pool that is asked for its policy when it has one.
+#[diagnostic::on_unimplemented(
+    message = "a pool has its policy before it starts",
+    label = "the pool runs already",
+    note = "say it of the process: `scope.pool(4, process.by_key())`"
+)]
+pub trait Undecided {}
+
+/// For that error. They return what a handle is, so that nothing else is wrong.
+#[doc(hidden)]
+#[allow(missing_docs, reason = "nobody can call them")]
+impl<P: StructProcess> Handle<P> {
+    pub fn least_loaded(&self) -> P::Handle
+    where
+        P: Undecided,
+    {
+        P::wrap(self.clone())
+    }
+
+    pub fn round_robin(&self) -> P::Handle
+    where
+        P: Undecided,
+    {
+        P::wrap(self.clone())
+    }
+
+    pub fn by_key(&self) -> P::Handle
+    where
+        P: Undecided,
+    {
+        P::wrap(self.clone())
+    }
+}
+
 #[diagnostic::do_not_recommend]
 impl<P: Handlers + StructProcess + Send + Clone> Pool for P {
     type Pooled = P::Handle;

@@ -118,6 +118,10 @@ impl Scope {
 
     /// Starts `workers` processes that share their lent arguments, and returns what leads to all of them.
     ///
+    /// A message to a pool of structs goes to whoever is free. [`PoolPolicy`](crate::process::PoolPolicy) chooses another way, before
+    /// the pool starts: `process.by_key()` takes equal [`#[key]`](macro@crate::key) arguments to the same worker, and
+    /// `process.round_robin()` goes to each in turn.
+    ///
     /// # Panics
     /// If `workers` is not 1 to [`MAX_POOL`].
     ///
@@ -139,6 +143,31 @@ impl Scope {
     /// workers.await?;         // all three have ended
     /// let squares = results.recv_many(4).await;
     /// assert_eq!(squares.iter().sum::<u64>(), 14);
+    /// # Ok(()) }) }
+    /// ```
+    ///
+    /// Each worker has a part of the keys, and what it knows of them:
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+    /// # use std::collections::HashMap;
+    /// #[process]
+    /// #[derive(Clone, Default)]
+    /// struct Count { words: HashMap<String, u32> }
+    ///
+    /// #[handlers]
+    /// impl Count {
+    ///     fn count(&mut self, #[key] word: String) -> u32 {
+    ///         let count = self.words.entry(word).or_default();
+    ///         *count += 1;
+    ///         *count
+    ///     }
+    /// }
+    ///
+    /// let counts = scope.pool(4, Count::default().by_key());
+    /// counts.count("a".to_owned()).await?;
+    /// counts.count("b".to_owned()).await?;
+    /// assert_eq!(counts.count("a".to_owned()).await?, 2);
     /// # Ok(()) }) }
     /// ```
     #[track_caller]
