@@ -7,6 +7,7 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
+use roundrock::prelude::*;
 use roundrock_tests::LIMIT;
 
 /// A program that runs, and what it says.
@@ -246,4 +247,52 @@ fn a_second_signal_ends_the_program_at_once() {
             assert_eq!(program.end().signal(), Some(number));
         });
     }
+}
+
+/// A test that waits for a process which waits for it, if it is told to.
+#[roundrock::test(real, workers = 2)]
+async fn hangs_if_it_is_told_to(scope: &Scope) -> Result<()> {
+    if std::env::var_os("ROUNDROCK_TESTS_HANG").is_none() {
+        return Ok(());
+    }
+    let (answer, answers) = bounded::<u32>(1).named("answers");
+    let (keeps, question) = bounded::<u32>(1).named("questions");
+    scope.task("asked", async move {
+        question.recv().await;
+        answer.send(1).await
+    });
+    answers.recv().await;
+    drop(keeps);
+    Ok(())
+}
+
+/// Also past the test harness, which keeps what a test prints until that ends.
+#[test]
+fn a_test_on_threads_that_hangs_says_who_waits() {
+    within_the_limit(|| {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "hangs_if_it_is_told_to"])
+            .env("ROUNDROCK_TESTS_HANG", "1")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut text = String::new();
+        for part in [
+            "nothing runs in this program any more",
+            "asked#",
+            "main.rs:",
+        ] {
+            while !text.contains(part) {
+                let line = lines.next().expect("it says so before it ends").unwrap();
+                text = format!("{text}{line}\n");
+            }
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        for part in ["questions", "answers"] {
+            assert!(text.contains(part), "no {part} in:\n{text}");
+        }
+    });
 }

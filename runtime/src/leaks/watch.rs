@@ -113,7 +113,7 @@ pub(crate) struct Policy {
     pub(crate) on_leak: OnLeak,
     /// How long a process has waited that is suspected; never, if that is zero.
     pub(crate) suspect_after: Duration,
-    /// What is worth a warning is said on standard error, if nobody listens: the system is that of a program.
+    /// What is worth a warning is said on standard error, if nobody listens: the system is that of a program, or of a test.
     pub(crate) speaks: bool,
 }
 

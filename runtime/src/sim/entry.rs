@@ -30,7 +30,8 @@ where
     }
 }
 
-/// The body of a `#[roundrock::test(real)]`: a system with threads and real time.
+/// The body of a `#[roundrock::test(real)]`: a system with threads and real time. A test that hangs is no program that ends with a
+/// report, so it says on standard error what it waits for, as `#[roundrock::main]` does.
 ///
 /// # Panics
 /// If the body or a process fails, or a process does not end within the grace.
@@ -38,7 +39,7 @@ pub fn run_real_test<F>(builder: Builder, body: impl FnOnce(Scope) -> F)
 where
     F: Future<Output: IntoOutcome> + Send + 'static,
 {
-    let (result, books) = builder.run_and_report(|scope| {
+    let (result, books) = builder.speaks().run_and_report(|scope| {
         let root = Arc::clone(&scope.inner);
         let body = body(scope);
         async move {

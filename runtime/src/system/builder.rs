@@ -559,6 +559,14 @@ fn settle<T>(value: std::result::Result<Returned<T>, Exit>, failed: Result<()>) 
     }
 }
 
+impl Builder {
+    /// Says on standard error what is worth a warning, if nobody listens.
+    pub(crate) fn speaks(mut self) -> Self {
+        self.policy.speaks = true;
+        self
+    }
+}
+
 /// What the process may use: its affinity mask and cgroup quota, which the standard library reads.
 fn default_workers() -> usize {
     std::thread::available_parallelism()
@@ -587,8 +595,7 @@ pub fn run_main<F>(builder: Builder, body: impl FnOnce(Scope) -> F) -> ExitCode
 where
     F: Future<Output: IntoOutcome> + Send + 'static,
 {
-    let mut builder = builder.signals(true).panic_dump(true);
-    builder.policy.speaks = true;
+    let builder = builder.signals(true).panic_dump(true).speaks();
     let (result, books) = builder.run_and_report(|scope| {
         let main = body(scope);
         async move {
