@@ -62,6 +62,20 @@ impl Narcissus {
     fn echo(&self) {}
 }
 
+/// Panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("thrown by a destructor");
+    }
+}
+
+#[process]
+async fn bomb(_bomb: Bomb) {
+    sleep(secs(3600)).await;
+}
+
 /// One process of each kind of end, and one whose calls wait for each other for a while.
 fn run() -> Result<()> {
     System::builder().workers(2).run(async |scope| {
@@ -81,6 +95,10 @@ fn run() -> Result<()> {
             }
         });
         panics.done().await;
+        let bomb = group.spawn_isolated(bomb(Bomb));
+        sleep(millis(1)).await;
+        bomb.kill();
+        assert_eq!(bomb.done().await, Exit::Killed);
         let sleeper = group.task("sleeper", async { sleep(secs(3600)).await });
         let report = group.stop(millis(5)).await;
         assert_eq!(report.late.len(), 1, "{report}");
@@ -134,6 +152,7 @@ fn spawn_exit_panic_and_late_stop_are_events() {
         ("fine", "DEBUG", "ok", ""),
         ("fails", "WARN", "failed", "no disk"),
         ("panics", "WARN", "panicked", "trace.rs"),
+        ("bomb", "WARN", "killed", ""),
         ("sleeper", "WARN", "killed", ""),
     ];
     for (name, level, reason, cause) in exits {
@@ -149,6 +168,12 @@ fn spawn_exit_panic_and_late_stop_are_events() {
         let text = exit.get("cause").map_or("", String::as_str);
         assert!(text.contains(cause), "{exit:?}");
     }
+    let dropped = find("process.drop", "bomb");
+    assert_eq!(dropped["level"], "ERROR", "{dropped:?}");
+    assert!(
+        dropped["cause"].contains("thrown by a destructor"),
+        "{dropped:?}"
+    );
     let mut cycles = events.iter().filter(|event| {
         let text = event.get("message");
         text.is_some_and(|text| text.starts_with("call.cycle: "))

@@ -1,8 +1,10 @@
 //! Spawning, joining, scopes. Cases J01 to J12.
 
 use roundrock::prelude::*;
-use roundrock::sim::Sim;
+use roundrock::sim::{Reason, Sim, Simulation};
 use roundrock_tests::isolated;
+
+use crate::failing;
 
 /// Joining gives the value.
 #[roundrock::test]
@@ -119,4 +121,87 @@ async fn j12_monitors(sim: &Sim) -> Result<()> {
     assert_eq!(ends.done().await.kind(), "ok");
     assert_eq!(ends.await?, 7);
     Ok(())
+}
+
+/// Panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("thrown by a destructor");
+    }
+}
+
+#[process]
+async fn holds(_bomb: Bomb) {
+    sleep(secs(100)).await;
+}
+
+/// A destructor panics while a killed process is dropped: a process panics. What failed before is told
+/// instead, and who may fail may do so in this way too.
+#[test]
+fn a_panic_while_a_killed_process_is_dropped_fails_the_run() {
+    let killed = |sim: Sim| async move {
+        let task = sim.task("bomb", async {
+            let _bomb = Bomb;
+            sleep(secs(100)).await;
+        });
+        sleep(secs(1)).await;
+        task.kill();
+        task.done().await;
+        Ok(())
+    };
+    let spawned = |sim: Sim| async move {
+        let bomb = sim.spawn(holds(Bomb));
+        sleep(secs(1)).await;
+        bomb.kill();
+        bomb.done().await;
+        Ok(())
+    };
+    let failures = [
+        (failing::in_every_run(killed), "bomb#"),
+        (failing::in_every_run(spawned), "holds#"),
+    ];
+    for (failures, name) in failures {
+        for failure in failures {
+            let Reason::Panicked {
+                process,
+                message,
+                site,
+                ..
+            } = &failure.reason
+            else {
+                panic!("{failure}");
+            };
+            assert!(process.starts_with(name), "{failure}");
+            assert_eq!(message, "thrown by a destructor", "{failure}");
+            let is_here = |site: &String| site.contains("spawn.rs");
+            assert!(site.as_ref().is_some_and(is_here), "{failure}");
+        }
+    }
+    let after_another = |sim: Sim| async move {
+        sim.spawn(holds(Bomb));
+        sleep(secs(1)).await;
+        bail!("the cause")
+    };
+    for failure in failing::in_every_run(after_another) {
+        assert!(
+            matches!(&failure.reason, Reason::Failed { error, .. } if error.contains("the cause")),
+            "{failure}"
+        );
+    }
+    let forgiven = Simulation::new("forgiven")
+        .seeds(8)
+        .run(|sim: Sim| async move {
+            let bomb = sim.spawn_isolated(holds(Bomb));
+            sleep(secs(1)).await;
+            bomb.kill();
+            ensure!(bomb.done().await == Exit::Killed, "it was killed");
+            let apart = sim.child("apart").spawn(holds(Bomb));
+            sleep(secs(1)).await;
+            apart.kill();
+            ensure!(apart.done().await == Exit::Killed, "it was killed");
+            Ok(())
+        });
+    forgiven.expect("who is isolated may fail, and so may who is in a scope that nobody joins");
 }

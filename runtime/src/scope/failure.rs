@@ -59,6 +59,17 @@ impl ScopeInner {
         !self.state.lock().exits.is_empty()
     }
 
+    /// Whether a failure here would be the first one of the root scope, and not that of somebody who may see it before.
+    pub(crate) fn would_fail_the_root(&self) -> bool {
+        // Whoever has failed before is the cause, also of what a stop drops.
+        let handed_on = || self.state.lock().hands_on;
+        !self.has_failed()
+            && match self.parent() {
+                Some(parent) => handed_on() && parent.would_fail_the_root(),
+                None => true,
+            }
+    }
+
     /// What failed first, as text, until somebody takes it.
     pub(crate) fn first_failure(&self) -> Option<String> {
         // The text of an error is the user's code, so it is asked for without the lock.

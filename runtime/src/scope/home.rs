@@ -11,8 +11,9 @@
 use std::sync::Arc;
 
 use crate::observe::EventKind;
-use crate::process::exit::{Exit, contain};
+use crate::process::exit::{Exit, Fault, contain};
 use crate::scope::{Own, ScopeInner};
+use crate::sim::here;
 use crate::supervise::Lineage;
 use crate::system::SystemInner;
 use crate::task::TaskRef;
@@ -66,6 +67,28 @@ impl Member {
     }
 }
 
+/// A destructor has panicked while a process was dropped that somebody has killed, which it ends as all the same. It is told as every
+/// other panic is; a simulated run fails where it would by a failure of the process, unless that is `forgiven`.
+#[cold]
+pub(crate) fn panicked_in_drop(task: &TaskRef, fault: Arc<Fault>, forgiven: bool) {
+    let exit = Exit::Panicked(fault);
+    let name = task.slot().origin().name;
+    contain("the text of a panic", || {
+        tracing::error!(
+            target: "roundrock::process", process = name, process.id = task.id().raw(), cause = %exit,
+            "process.drop"
+        );
+    });
+    if let Some(scope) = task.scope() {
+        contain("the text of a panic", || {
+            scope.system.report_panic(task, &exit, scope);
+        });
+    }
+    if !forgiven && task.scope().is_none_or(|scope| scope.would_fail_the_root()) {
+        here::process_failed(|| format!("{name}{}", task.id()), &exit);
+    }
+}
+
 impl Home for Member {
     fn system(&self) -> &Arc<SystemInner> {
         &self.scope.system
@@ -88,6 +111,8 @@ impl Home for Member {
 }
 
 impl Home for Isolated {
+    const FORGIVEN: bool = true;
+
     fn system(&self) -> &Arc<SystemInner> {
         self.0.system()
     }
@@ -118,6 +143,8 @@ impl<H, const COUNTS: bool> Owner<H, COUNTS> {
 }
 
 impl<H: Home, const COUNTS: bool> Home for Owner<H, COUNTS> {
+    const FORGIVEN: bool = H::FORGIVEN;
+
     fn system(&self) -> &Arc<SystemInner> {
         self.home.system()
     }
@@ -161,6 +188,8 @@ impl Incarnation {
 }
 
 impl Home for Incarnation {
+    const FORGIVEN: bool = true;
+
     fn system(&self) -> &Arc<SystemInner> {
         self.member.system()
     }

@@ -25,7 +25,7 @@ mod tree;
 pub(crate) use directory::{Local, Names};
 pub use failure::ScopeError;
 pub use handle::{MAX_POOL, Scope};
-pub(crate) use home::{Incarnation, Whole};
+pub(crate) use home::{Incarnation, Whole, panicked_in_drop};
 pub(crate) use life::Life;
 pub use names::{NameTaken, WaitForName};
 pub(crate) use own::Own;

@@ -12,6 +12,7 @@ use std::rc::Rc;
 
 use crate::blocking::Job;
 use crate::channel::head::Side;
+use crate::process::exit::Exit;
 use crate::scheduler::worker;
 use crate::sim::events::{name_of, name_of_channel, short};
 use crate::sim::machine::Machine;
@@ -244,6 +245,18 @@ pub(crate) fn body_failed(error: &crate::Error) {
                 format!("returns the error: {error:#}")
             });
             machine.stop_recording();
+        }
+    });
+}
+
+/// A process has failed in a way that its scope does not learn of: the run has failed, unless the body has returned an error before.
+#[cold]
+pub(crate) fn process_failed(name: impl FnOnce() -> String, exit: &Exit) {
+    with(|machine| {
+        if let Some(machine) = machine
+            && !machine.has_returned_an_error()
+        {
+            machine.break_off(|| Reason::of_exit(&name(), exit));
         }
     });
 }

@@ -38,7 +38,7 @@ use crate::leaks::cycle;
 use crate::observe::hooks::{self, Hooks};
 use crate::process::exit::{Exit, ExitKind, Fault, IntoOutcome, contain};
 use crate::scheduler::Scheduler;
-use crate::scope::{Own, ScopeInner};
+use crate::scope::{Own, ScopeInner, panicked_in_drop};
 use crate::supervise::Lineage;
 use crate::sync::{AtomicU32, Guard, Ordering, UnsafeCell, prefetch};
 use crate::system::SystemInner;
@@ -64,6 +64,8 @@ pub(crate) trait Home: Send + Sync + 'static {
     fn own(&self) -> Option<&Own> {
         None
     }
+    /// Its failure is not that of its scope: it is only reported, or a supervisor's.
+    const FORGIVEN: bool = false;
     /// Called once when the task has ended.
     fn exited(&self, task: &TaskRef, exit: &Exit);
 }
@@ -188,6 +190,8 @@ struct VTable {
     lineage: unsafe fn(NonNull<Header>) -> Option<NonNull<Arc<Lineage>>>,
     own: unsafe fn(NonNull<Header>) -> Option<NonNull<Own>>,
     exited: unsafe fn(NonNull<Header>, &TaskRef, &Exit),
+    /// See [`Home::FORGIVEN`].
+    forgiven: bool,
     free: unsafe fn(NonNull<Header>),
 }
 
@@ -315,6 +319,7 @@ where
         lineage: Self::lineage,
         own: Self::own,
         exited: Self::exited,
+        forgiven: H::FORGIVEN,
         free: Self::free,
     };
 
@@ -594,7 +599,13 @@ fn drop_killed(header: NonNull<Header>) -> Step {
     let frame = current::Frame::enter::<{ current::BUDGET }>(task);
     // SAFETY: as in `step`.
     let fault = unsafe { (task.vtable.drop_future)(header) };
-    finish(header, frame.leave().registered, kind, fault);
+    if let Some(fault) = fault {
+        // SAFETY: the life reference is held until the end of `finish`, and is not given back here.
+        let task_ref = ManuallyDrop::new(unsafe { TaskRef::from_raw(header) });
+        // How it ended was settled before, by whoever killed it, so the exit says nothing of the panic.
+        panicked_in_drop(&task_ref, fault, task.vtable.forgiven);
+    }
+    finish(header, frame.leave().registered, kind, None);
     Step::Ended
 }
 
