@@ -100,3 +100,30 @@ fn a_replay_makes_the_run_once() {
         "and the one that plans it"
     );
 }
+
+/// What the environment says of the run that is to be made is refused if it means none, or two.
+#[test]
+fn a_variable_without_a_value_and_two_runs_at_once_are_refused() {
+    let refused = |variables: &[(&str, &str)]| {
+        let mut program = std::process::Command::new(std::env::current_exe().expect("this is one"));
+        program.args(["--exact", "environment::says_what_it_did"]);
+        program.envs(variables.iter().copied());
+        let output = program.output().expect("it starts");
+        assert!(!output.status.success(), "{variables:?}: {output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    for name in [
+        "ROUNDROCK_SEED",
+        "ROUNDROCK_SEEDS",
+        "ROUNDROCK_TAPE",
+        "ROUNDROCK_EVENTS",
+    ] {
+        for value in ["", " "] {
+            let text = refused(&[(name, value)]);
+            let said = format!("{name} is set to nothing: give it a value, or unset it");
+            assert!(text.contains(&said), "{text}");
+        }
+    }
+    let text = refused(&[("ROUNDROCK_SEED", "3"), ("ROUNDROCK_TAPE", "-")]);
+    assert!(text.contains("set one of them"), "{text}");
+}

@@ -201,7 +201,7 @@ fn mailbox(argument: &Argument) -> Result<u32> {
 pub(crate) fn capacity(value: TokenStream, example: &str) -> Result<u32> {
     let size = integer(&value, example)?;
     match size {
-        0..=65536 => Ok(size),
+        0..=65536 => Ok(size as u32),
         _ => Err(with_help(
             &value,
             format!("the largest mailbox is {MAILBOX_MAX}"),
@@ -219,7 +219,7 @@ pub(super) fn number(
 ) -> Result<u32> {
     let value = value(argument, example)?;
     let number = integer(&value, example)?;
-    if number < min || number > max {
+    if number < u64::from(min) || number > u64::from(max) {
         let name = argument
             .name
             .as_ref()
@@ -231,25 +231,22 @@ pub(super) fn number(
             &format!("write `{example}`"),
         ));
     }
-    Ok(number)
+    Ok(number as u32)
 }
 
-fn integer(value: &TokenStream, example: &str) -> Result<u32> {
+/// A number as it is written, as far as 64 bits tell it: what is too large is for the caller to refuse.
+fn integer(value: &TokenStream, example: &str) -> Result<u64> {
     let literal = parse2::<LitInt>(value.clone())
         .ok()
         .filter(|literal| literal.suffix().is_empty());
-    literal
-        .and_then(|literal| literal.base10_parse::<u64>().ok())
-        .map_or_else(
-            || {
-                Err(with_help(
-                    value,
-                    "not a whole number",
-                    &format!("write `{example}`"),
-                ))
-            },
-            |number| Ok(u32::try_from(number).unwrap_or(u32::MAX)),
-        )
+    match literal {
+        Some(literal) => Ok(literal.base10_parse().unwrap_or(u64::MAX)),
+        None => Err(with_help(
+            value,
+            "not a whole number",
+            &format!("write `{example}`"),
+        )),
+    }
 }
 
 fn name_of(argument: &Argument) -> Result<String> {

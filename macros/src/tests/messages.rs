@@ -555,7 +555,7 @@ fn test_with_wrong_options() {
         ),
         ("workers = 2", "unknown option `workers`", known),
         (
-            "seeds = 0",
+            "seeds = 99_999_999_999_999_999_999",
             "`seeds` is a number of runs from 1 to 4294967295",
             "write `seeds = 200`",
         ),

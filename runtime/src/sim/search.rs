@@ -211,18 +211,24 @@ impl Simulation {
     /// the run of a seed comes that of seed 0, by which it is planned.)
     ///
     /// # Panics
-    /// If one of them is set to something that it cannot mean.
+    /// If one of them is set to something that it cannot mean, or both a seed and a tape are set.
     pub fn with_environment(mut self) -> Self {
         if let Some(seeds) = variable::<u64>("ROUNDROCK_SEEDS") {
             assert!(seeds > 0, "ROUNDROCK_SEEDS=0: at least one seed is needed");
             self.seeds = seeds;
         }
-        if let Some(seed) = variable::<u64>("ROUNDROCK_SEED") {
+        let seed = variable::<u64>("ROUNDROCK_SEED");
+        let tape = variable::<Tape>("ROUNDROCK_TAPE");
+        assert!(
+            seed.is_none() || tape.is_none(),
+            "ROUNDROCK_SEED and ROUNDROCK_TAPE are set, and each means another run: set one of them"
+        );
+        if let Some(seed) = seed {
             (self.first, self.seeds) = (seed, 1);
             self.tapes.clear();
             self.again = true;
         }
-        if let Some(tape) = variable::<Tape>("ROUNDROCK_TAPE") {
+        if let Some(tape) = tape {
             self.tapes = vec![tape];
             self.seeds = 0;
             self.again = true;
@@ -341,6 +347,11 @@ pub(super) fn error_of(fault: Fault) -> crate::Error {
 /// The value of a variable of the environment, if it is set.
 fn variable<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str) -> Option<T> {
     let text = std::env::var(name).ok()?;
+    // Nothing would be a tape: that of the run without any unusual choice, which has a text of its own.
+    assert!(
+        !text.trim().is_empty(),
+        "{name} is set to nothing: give it a value, or unset it"
+    );
     match text.trim().parse() {
         Ok(value) => Some(value),
         Err(error) => panic!("{name}={text}: {error}"),
