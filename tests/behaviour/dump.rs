@@ -608,14 +608,17 @@ fn who_has_a_lock_and_who_took_permits_is_told() {
         scope.task("reader", async move { drop(lock.lock().await) });
         scope.task("guest", async move { drop(semaphore.acquire().await) });
         let line = std::panic::Location::caller().line() - 5;
-        let guard_at = format!("#0 at tests/behaviour/dump.rs:{line}");
-        let permits_at = format!("#0 at tests/behaviour/dump.rs:{}", line + 1);
+        let at = |line: u32| format!("tests/behaviour/dump.rs:{line}");
         let parts = [
-            "for a lock, which was taken by ",
-            &guard_at,
-            "for a permit; permits were taken by ",
-            &permits_at,
+            format!("for the lock made at {}, which was taken by ", at(line - 2)),
+            format!("#0 at {}", at(line)),
+            format!(
+                "for a permit of the semaphore made at {}; permits were taken by ",
+                at(line - 1)
+            ),
+            format!("#0 at {}", at(line + 1)),
         ];
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         let dump = dump_with(&scope, &parts).await;
         let locks = snapshot(&scope).locks;
         assert_eq!(locks.len(), 2, "{dump}");

@@ -26,8 +26,8 @@ fn two_readers_upgrade() {
             Ok(())
         },
         r#"proven leaked: 2 processes wait for each other, and nobody else can wake them
-  upgrade#_ (spawned at tests/night/locks.rs:_) waits for a lock (asked for at tests/night/locks.rs:_) that is held by upgrade#_, #_ (taken at tests/night/locks.rs:_)
-  upgrade#_ (spawned at tests/night/locks.rs:_) waits for a lock (asked for at tests/night/locks.rs:_) that is held by upgrade#_, #_ (taken at tests/night/locks.rs:_)"#,
+  upgrade#_ (spawned at tests/night/locks.rs:_) waits for the lock made at tests/night/locks.rs:_ (asked for at tests/night/locks.rs:_) that is held by upgrade#_, #_ (taken at tests/night/locks.rs:_)
+  upgrade#_ (spawned at tests/night/locks.rs:_) waits for the lock made at tests/night/locks.rs:_ (asked for at tests/night/locks.rs:_) that is held by upgrade#_, #_ (taken at tests/night/locks.rs:_)"#,
     );
 }
 
@@ -66,8 +66,8 @@ fn two_locks_of_one_struct() {
             Ok(())
         },
         r#"proven leaked: 2 processes wait for each other, and nobody else can wake them
-  there#_ (spawned at tests/night/locks.rs:_) waits for a lock (asked for at tests/night/locks.rs:_) that is held by back#_ (taken at tests/night/locks.rs:_)
-  back#_ (spawned at tests/night/locks.rs:_) waits for a lock (asked for at tests/night/locks.rs:_) that is held by there#_ (taken at tests/night/locks.rs:_)"#,
+  there#_ (spawned at tests/night/locks.rs:_) waits for the lock made at tests/night/locks.rs:_ (asked for at tests/night/locks.rs:_) that is held by back#_ (taken at tests/night/locks.rs:_)
+  back#_ (spawned at tests/night/locks.rs:_) waits for the lock made at tests/night/locks.rs:_ (asked for at tests/night/locks.rs:_) that is held by there#_ (taken at tests/night/locks.rs:_)"#,
     );
 }
 
@@ -108,7 +108,7 @@ fn a_send_a_join_and_a_lock() {
         r#"proven leaked: 3 processes wait for each other, and nobody else can wake them
   writes#_ (spawned at tests/night/locks.rs:_, now at tests/night/locks.rs:_) waits for room in "rows" (tests/night/locks.rs:_), whose only receiver is held by reads#_
   reads#_ (spawned at tests/night/locks.rs:_) waits for the end of counts#_ (awaited at tests/night/locks.rs:_)
-  counts#_ (spawned at tests/night/locks.rs:_) waits for a lock (asked for at tests/night/locks.rs:_) that is held by writes#_ (taken at tests/night/locks.rs:_)"#,
+  counts#_ (spawned at tests/night/locks.rs:_) waits for the lock made at tests/night/locks.rs:_ (asked for at tests/night/locks.rs:_) that is held by writes#_ (taken at tests/night/locks.rs:_)"#,
     );
 }
 
@@ -129,7 +129,7 @@ fn each_holds_a_permit_and_wants_another() {
             Ok(())
         },
         r#"suspected: 2 processes have waited for _
-  worker#_, #_ (spawned at tests/night/locks.rs:_) wait for a permit of a semaphore (asked for at tests/night/locks.rs:_), of which some were given to worker#_, #_ (taken at tests/night/locks.rs:_); not proven: permits of a semaphore go anywhere; whoever has them may still give them back"#,
+  worker#_, #_ (spawned at tests/night/locks.rs:_) wait for a permit of the semaphore made at tests/night/locks.rs:_ (asked for at tests/night/locks.rs:_), of which some were given to worker#_, #_ (taken at tests/night/locks.rs:_); not proven: permits of a semaphore go anywhere; whoever has them may still give them back"#,
     );
 }
 

@@ -167,7 +167,7 @@ fn a_guard_that_is_forgotten() {
             Ok(())
         },
         r#"orphaned: 2 processes have waited for _, and the owner of what they wait for has ended
-  wants#_, #_ (spawned at tests/night/old.rs:_) wait for a lock (asked for at tests/night/old.rs:_) that is held by forgets#_ (taken at tests/night/old.rs:_); forgets#_ has ended, and did not give back the guard: it was forgotten, or given to somebody else, who may still give it back"#,
+  wants#_, #_ (spawned at tests/night/old.rs:_) wait for the lock made at tests/night/old.rs:_ (asked for at tests/night/old.rs:_) that is held by forgets#_ (taken at tests/night/old.rs:_); forgets#_ has ended, and did not give back the guard: it was forgotten, or given to somebody else, who may still give it back"#,
     );
 }
 
@@ -193,7 +193,7 @@ fn a_permit_that_is_forgotten() {
             Ok(())
         },
         r#"orphaned: a process has waited for _, and the owner of what it waits for has ended
-  wants#_ (spawned at tests/night/old.rs:_) waits for a permit of a semaphore (asked for at tests/night/old.rs:_), of which some were given to forgets#_ (taken at tests/night/old.rs:_); forgets#_ has ended, and did not give back the permit: it was forgotten, or given to somebody else, who may still give it back"#,
+  wants#_ (spawned at tests/night/old.rs:_) waits for a permit of the semaphore made at tests/night/old.rs:_ (asked for at tests/night/old.rs:_), of which some were given to forgets#_ (taken at tests/night/old.rs:_); forgets#_ has ended, and did not give back the permit: it was forgotten, or given to somebody else, who may still give it back"#,
     );
 }
 

@@ -176,7 +176,7 @@ fn a_oneshot_and_a_permit() {
         },
         r#"suspected: nothing runs in this program any more, and nothing is due; 2 processes have waited for _
   main#_ (spawned at tests/night/still.rs:_, now at tests/night/still.rs:_) waits to receive from the `oneshot` made at tests/night/still.rs:_, whose only sender was lent to no process
-  second#_ (spawned at tests/night/still.rs:_) waits for a permit of a semaphore (asked for at tests/night/still.rs:_), of which some were given to main#_ (taken at tests/night/still.rs:_)
+  second#_ (spawned at tests/night/still.rs:_) waits for a permit of the semaphore made at tests/night/still.rs:_ (asked for at tests/night/still.rs:_), of which some were given to main#_ (taken at tests/night/still.rs:_)
   no proven deadlock, because a sender of the `oneshot` made at tests/night/still.rs:_ is in a local variable (perhaps of one of these), an `Arc`, a message or on a plain thread; and a permit of a semaphore may be anywhere, and may be given back"#,
     );
 }
@@ -216,8 +216,8 @@ fn two_locks_of_one_struct_behind_pointers() {
         Ok(())
     });
     let expected = r#"suspected: 2 processes have waited for _
-  there#_ (spawned at tests/night/still.rs:_) waits for a lock (asked for at tests/night/still.rs:_) that is held by back#_ (taken at tests/night/still.rs:_)
-  back#_ (spawned at tests/night/still.rs:_) waits for a lock (asked for at tests/night/still.rs:_) that is held by there#_ (taken at tests/night/still.rs:_)
+  there#_ (spawned at tests/night/still.rs:_) waits for the lock made at tests/night/still.rs:_ (asked for at tests/night/still.rs:_) that is held by back#_ (taken at tests/night/still.rs:_)
+  back#_ (spawned at tests/night/still.rs:_) waits for the lock made at tests/night/still.rs:_ (asked for at tests/night/still.rs:_) that is held by there#_ (taken at tests/night/still.rs:_)
   not proven: a guard of a lock may be anywhere, unless every way to the lock is an `Arc` that was lent with the lock in it; if each is still with who took it, they wait for each other for ever"#;
     assert!(text == expected, "\n{text}\n--- and not\n{expected}");
 }

@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::future::Future;
+use std::time::Duration;
 
 use roundrock::prelude::*;
 use roundrock::sim::{Reason, Simulation};
+use roundrock::sync::Mutex;
 
 #[derive(Debug, Clone)]
 struct Job(u32);
@@ -149,7 +151,14 @@ fn locks_name_their_place_and_holder() {
         waits.await?;
         Ok(())
     });
-    assert_shows(&events, &["events.rs:", "], held by test#0 ... waits"]);
+    assert_shows(
+        &events,
+        &[
+            "lock [sim/events.rs:",
+            "] at sim/events.rs:",
+            ", held by test#0 ... waits",
+        ],
+    );
 }
 
 #[test]
@@ -192,8 +201,105 @@ fn who_waits_for_a_lock_is_shown_with_its_place_and_holder() {
         &[
             "waits#",
             "waits for the lock [sim/events.rs:",
-            "], held by test#0",
+            "] at sim/events.rs:",
+            ", held by test#0",
         ],
+    );
+}
+
+fn lock(value: u32) -> Mutex<u32> {
+    Mutex::new(value)
+}
+
+/// Takes two locks, one after the other.
+async fn takes_both(locks: std::sync::Arc<[Mutex<u32>]>, first: usize) {
+    let mut one = locks[first].lock().await;
+    sleep(Duration::from_millis(1)).await;
+    *one += *locks[1 - first].lock().await;
+}
+
+/// Locks are told apart as channels are: by where they were made, also two that were made at one place, and not by where they were
+/// asked for, which is one place for two locks here, and two places for one semaphore.
+#[test]
+fn locks_and_semaphores_are_named_by_where_they_were_made() {
+    let failure = Simulation::new("crosswise")
+        .seeds(1)
+        .run(|sim: Sim| async move {
+            let locks: std::sync::Arc<[_]> = (0..2).map(lock).collect();
+            let there = sim.task("there", takes_both(locks.clone(), 0));
+            let back = sim.task("back", takes_both(locks, 1));
+            there.await?;
+            back.await?;
+            roundrock::Ok(())
+        });
+    let failure = failure.expect_err("each holds what the other one wants");
+    let mut named = Vec::new();
+    for (who, holder) in [("there#", ", held by back#"), ("back#", ", held by there#")] {
+        let line = failure.waits.iter().find(|line| line.starts_with(who));
+        let line = line.unwrap_or_else(|| panic!("{failure}"));
+        let lock = line.split_once("waits for the lock ").map(|(_, lock)| lock);
+        let (lock, rest) = lock
+            .and_then(|lock| lock.split_once(" at sim/events.rs:"))
+            .unwrap();
+        assert!(rest.contains(holder), "{failure}");
+        let ordinal = lock
+            .strip_prefix("[sim/events.rs:")
+            .and_then(|lock| lock.split_once("]#"));
+        named.push(ordinal.unwrap_or_else(|| panic!("{failure}")).to_owned());
+    }
+    named.sort_unstable();
+    assert_eq!(
+        (named[0].0, named[0].1, named[1].1),
+        (named[1].0, "1", "2"),
+        "{failure}"
+    );
+
+    // What the standard library has made is named by where it was first asked for.
+    let failure = Simulation::new("twice")
+        .seeds(1)
+        .run(|_sim: Sim| async move {
+            let lock = std::sync::Arc::<Mutex<u32>>::default();
+            let _one = lock.lock().await;
+            let _two = lock.lock().await;
+            roundrock::Ok(())
+        });
+    let failure = failure.expect_err("it waits for itself");
+    let locks = failure
+        .events
+        .iter()
+        .filter_map(|line| line.split_once("lock ["));
+    let locks: Vec<_> = locks
+        .filter_map(|(_, rest)| rest.split_once("] at "))
+        .collect();
+    assert_eq!(locks.len(), 2, "{failure}");
+    for (made, _) in &locks {
+        assert!(locks[0].1.starts_with(made), "{failure}");
+    }
+
+    let failure = Simulation::new("permits")
+        .seeds(1)
+        .run(|_sim: Sim| async move {
+            let permits = roundrock::sync::Semaphore::new(1);
+            let _one = permits.acquire().await;
+            let _two = permits.acquire().await;
+            roundrock::Ok(())
+        });
+    let failure = failure.expect_err("there is only one");
+    let asked = failure
+        .events
+        .iter()
+        .filter_map(|line| line.split_once("acquire ["));
+    let asked: Vec<_> = asked
+        .filter_map(|(_, rest)| rest.split_once("] at "))
+        .collect();
+    assert_eq!(asked.len(), 2, "{failure}");
+    assert_eq!(
+        asked[0].0, asked[1].0,
+        "one semaphore has one name: {failure}"
+    );
+    assert_ne!(
+        asked[0].1, asked[1].1,
+        "it was asked for at two places: {failure}"
     );
 }
 

@@ -254,11 +254,12 @@ pub struct Awaited {
     pub name: Option<Name>,
     /// Where the channel was made, the process spawned, or the lock taken by who holds it.
     pub site: Option<Site>,
-    /// The channel, if it is one: as the `id` of its [entry](crate::observe::ChannelInfo::id) in a snapshot that is taken while it lives; 0
-    /// otherwise.
+    /// The channel, if it is one, or the lock: as the `id` of its [entry](crate::observe::ChannelInfo::id) in a snapshot that is taken
+    /// while it lives; 0 otherwise.
     #[cfg_attr(feature = "serde", serde(default))]
     pub channel: u64,
-    /// The column of the place where the channel was made, which tells it from others that were made on that line; 0 if it is none.
+    /// The column of the place where the channel or the lock was made, which tells it from others that were made on that line; 0 if it
+    /// is none.
     #[cfg_attr(feature = "serde", serde(default))]
     pub column: u32,
     /// What kind of channel it is, if it is one.
@@ -270,6 +271,10 @@ pub struct Awaited {
     pub ends: usize,
     /// Who could end the wait.
     pub holders: Vec<Holding>,
+    /// Where it was made, if it is a lock, or the semaphore of a permit; `None` if the standard library made it for somebody, as in
+    /// `Arc::default()`.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub made: Option<Site>,
     /// Where it asked, if it is a lock or a permit; where it called, if it is a reply or room for a call; where it awaits the end of a
     /// process or a scope, if that is what it waits for alone.
     pub asked: Option<Site>,
@@ -298,6 +303,7 @@ impl Awaited {
             mailbox: false,
             ends: 0,
             holders: Vec::new(),
+            made: None,
             asked: None,
             at: None,
             handler: None,

@@ -217,14 +217,9 @@ fn kinds(processes: &[Stuck]) -> Vec<Vec<&Stuck>> {
 fn same_waits(one: &[Awaited], other: &[Awaited]) -> bool {
     one.len() == other.len()
         && one.iter().zip(other).all(|(one, other)| {
-            (one.kind, &one.name, &one.site, &one.asked, &one.at)
-                == (
-                    other.kind,
-                    &other.name,
-                    &other.site,
-                    &other.asked,
-                    &other.at,
-                )
+            (one.kind, &one.name, &one.site, &one.made)
+                == (other.kind, &other.name, &other.site, &other.made)
+                && (&one.asked, &one.at) == (&other.asked, &other.at)
         })
 }
 
@@ -270,7 +265,7 @@ impl fmt::Display for Sentence<'_> {
             let waits = self.of.iter().filter_map(|process| process.waits.get(at));
             let waits: Vec<_> = waits.collect();
             if wait.kind == WaitKind::Lock {
-                write_lock(f, &waits)?;
+                write_lock(f, &waits, self.channels)?;
                 continue;
             }
             let holders: Vec<_> = waits.iter().flat_map(|wait| &wait.holders).collect();
@@ -358,7 +353,11 @@ fn called(wait: &Awaited) -> String {
 }
 
 /// The part of a sentence about a lock or a permit that processes asked for at the same place.
-fn write_lock(f: &mut fmt::Formatter<'_>, waits: &[&Awaited]) -> fmt::Result {
+fn write_lock(
+    f: &mut fmt::Formatter<'_>,
+    waits: &[&Awaited],
+    channels: &Channels<'_>,
+) -> fmt::Result {
     let wait = waits[0];
     let Some(asked) = wait.asked.as_ref().map(place) else {
         return f.write_str("for a lock or a permit");
@@ -366,20 +365,21 @@ fn write_lock(f: &mut fmt::Formatter<'_>, waits: &[&Awaited]) -> fmt::Result {
     let holders: Vec<_> = waits.iter().flat_map(|wait| &wait.holders).collect();
     let ahead: Vec<_> = waits.iter().flat_map(|wait| &wait.ahead).collect();
     let thread = "a plain thread";
+    let lock = channels.lock(waits);
     let taken = |site: &Site| (people(&holders, thread), place(site));
     match (wait.permit, wait.site.as_ref().map(taken)) {
         (false, Some((who, site))) => write!(
             f,
-            "for a lock (asked for at {asked}) that is held by {who} (taken at {site})"
+            "for {lock} (asked for at {asked}) that is held by {who} (taken at {site})"
         )?,
-        (false, None) => write!(f, "for a lock (asked for at {asked}) that nobody holds")?,
+        (false, None) => write!(f, "for {lock} (asked for at {asked}) that nobody holds")?,
         (true, Some((who, site))) => write!(
             f,
-            "for a permit of a semaphore (asked for at {asked}), of which some were given to {who} (taken at {site})"
+            "for a permit of {lock} (asked for at {asked}), of which some were given to {who} (taken at {site})"
         )?,
         (true, None) => write!(
             f,
-            "for a permit of a semaphore (asked for at {asked}), of which nobody has any"
+            "for a permit of {lock} (asked for at {asked}), of which nobody has any"
         )?,
     }
     let mut ids: Vec<_> = ahead.iter().map(|one| one.process).collect();
@@ -403,7 +403,7 @@ fn write_lock(f: &mut fmt::Formatter<'_>, waits: &[&Awaited]) -> fmt::Result {
 /// The name of a channel, and where it was made.
 type Made<'a> = (Option<&'a str>, &'a Site);
 
-/// The channels that a finding is about, in its order, by their names and the lines on which they were made. Where these are the same
+/// The channels and locks that a finding is about, in its order, by their names and the lines on which they were made. Where these are the same
 /// for several, the reader is told which of them is meant.
 struct Channels<'a>(HashMap<Made<'a>, Vec<(u64, u32)>>);
 
@@ -411,7 +411,11 @@ impl<'a> Channels<'a> {
     fn of(processes: &'a [Stuck]) -> Self {
         let mut channels: HashMap<_, Vec<_>> = HashMap::new();
         for wait in processes.iter().flat_map(|process| &process.waits) {
-            if let Some(site) = wait.site.as_ref().filter(|_| wait.channel != 0) {
+            let made = match wait.kind {
+                WaitKind::Lock => wait.made.as_ref(),
+                _ => wait.site.as_ref(),
+            };
+            if let Some(site) = made.filter(|_| wait.channel != 0) {
                 let alike = channels.entry((wait.name.as_deref(), site)).or_default();
                 let channel = (wait.channel, wait.column);
                 if !alike.contains(&channel) {
@@ -433,14 +437,11 @@ impl<'a> Channels<'a> {
         };
         let kind = wait.channel_kind.in_words();
         let place = place(site);
-        let is_one = waits.iter().all(|other| other.channel == wait.channel);
-        let alike = self.0.get(&(wait.name.as_deref(), site));
-        let alike = alike.filter(|_| is_one).map_or(&[][..], Vec::as_slice);
-        let place = match Which::of(alike, (wait.channel, wait.column)) {
+        let (which, all) = self.which(waits, (wait.name.as_deref(), site));
+        let place = match which {
             Which::Only => place,
             Which::Column(column) => format!("{place}:{column}"),
             Which::Number(number) => {
-                let all = alike.len();
                 return match &wait.name {
                     Some(name) => format!("\"{name}\" ({number} of {all} made at {place})"),
                     None => format!("{kind} {number} of {all} made at {place}"),
@@ -451,6 +452,37 @@ impl<'a> Channels<'a> {
             Some(name) => format!("\"{name}\" ({place})"),
             None => format!("the {kind} made at {place}"),
         }
+    }
+
+    /// The lock or the semaphore that these wait for, or where all were made for which each of them waits.
+    fn lock(&self, waits: &[&Awaited]) -> String {
+        let wait = waits[0];
+        let kind = match wait.permit {
+            true => "semaphore",
+            false => "lock",
+        };
+        let Some(site) = &wait.made else {
+            return format!("a {kind}");
+        };
+        let place = place(site);
+        if waits.iter().any(|other| other.channel != wait.channel) {
+            return format!("a {kind} made at {place}");
+        }
+        match self.which(waits, (None, site)) {
+            (Which::Only, _) => format!("the {kind} made at {place}"),
+            (Which::Column(column), _) => format!("the {kind} made at {place}:{column}"),
+            (Which::Number(number), all) => format!("{kind} {number} of {all} made at {place}"),
+        }
+    }
+
+    /// Which one these wait for of those that were made there, and how many these are, if they wait for the same one.
+    fn which(&self, waits: &[&Awaited], made: Made<'_>) -> (Which, usize) {
+        let wait = waits[0];
+        let is_one = waits.iter().all(|other| other.channel == wait.channel);
+        let alike = self.0.get(&made).filter(|_| is_one);
+        let alike = alike.map_or(&[][..], Vec::as_slice);
+        let which = Which::of(alike, (wait.channel, wait.column));
+        (which, alike.len())
     }
 }
 

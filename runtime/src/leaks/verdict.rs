@@ -422,6 +422,9 @@ pub(super) fn lock(gate: &Gate, process: ProcessId) -> Option<Awaited> {
         site: turn.holders.first().map(|holder| site(holder.site)),
         holders: listed(&turn.holders),
         asked: Some(site(turn.mine.site)),
+        made: gate.site().map(site),
+        channel: gate.number(),
+        column: gate.site().map_or(0, Location::column),
         ahead: listed(&turn.ahead),
         permit: gate.is_semaphore(),
         ..Awaited::of(WaitKind::Lock)

@@ -34,7 +34,7 @@ use std::task::{Context, Poll, ready};
 
 use crate::numbered::Numbered;
 use crate::scheduler::Scheduler;
-use crate::sim::events::at;
+use crate::sim::events::short;
 use crate::sim::values::About;
 use crate::sim::{here, told};
 use crate::sync::{AtomicU32, Guard, Lock, Ordering};
@@ -100,6 +100,8 @@ impl fmt::Display for Holder {
 /// See the header.
 #[derive(Debug)]
 pub(crate) struct Gate {
+    /// Where the lock was made, or what the standard library called in whose name it was; see [`Gate::site`].
+    site: &'static Location<'static>,
     /// How large the value is in the `Arc` below. That may also be one that a process was lent which has waited for a lock in it.
     size: OnceLock<usize>,
     state: Lock<State>,
@@ -232,9 +234,32 @@ impl Holders {
     }
 }
 
+/// Whether a file is one of the standard library.
+#[cold]
+fn is_of_std(file: &str) -> bool {
+    let mut folders = file.split(['/', '\\']);
+    folders.any(|folder| folder == "library")
+        && matches!(folders.next(), Some("alloc" | "core" | "std"))
+        && folders.next() == Some("src")
+}
+
 impl Gate {
-    pub(super) fn new(permits: u32) -> Self {
+    /// Of a lock that one may have at a time.
+    pub(super) fn of_one(site: &'static Location<'static>) -> Self {
+        Self::new(site, 1, 0)
+    }
+
+    pub(super) fn of_semaphore(site: &'static Location<'static>, permits: u32) -> Self {
+        Self::new(site, permits, PERMITS)
+    }
+
+    pub(super) fn of_readers(site: &'static Location<'static>, permits: u32) -> Self {
+        Self::new(site, permits, SHARES)
+    }
+
+    fn new(site: &'static Location<'static>, permits: u32, marks: u32) -> Self {
         Self {
+            site,
             size: OnceLock::new(),
             state: Lock::new(State {
                 free: permits,
@@ -243,22 +268,18 @@ impl Gate {
                 waiting: VecDeque::new(),
             }),
             shared: OnceLock::new(),
-            marks: AtomicU32::new(0),
+            marks: AtomicU32::new(marks),
         }
     }
 
-    pub(super) fn of_semaphore(permits: u32) -> Self {
-        Self {
-            marks: AtomicU32::new(PERMITS),
-            ..Self::new(permits)
-        }
+    /// Where the lock was made; `None` if the standard library made it for somebody, as in `Arc::default()` or `map(Mutex::new)`.
+    pub(crate) fn site(&self) -> Option<&'static Location<'static>> {
+        Some(self.site).filter(|site| !is_of_std(site.file()))
     }
 
-    pub(super) fn of_readers(permits: u32) -> Self {
-        Self {
-            marks: AtomicU32::new(SHARES),
-            ..Self::new(permits)
-        }
+    /// Which lock it is, in the record of a simulation; it is asked for at this place, or was.
+    fn label(&self, asked: &Location<'_>) -> String {
+        here::label_lock(self.site(), asked, self.number())
     }
 
     /// What asking for so many permits is called in the record of a simulation.
@@ -460,6 +481,15 @@ impl Gate {
     }
 }
 
+impl Drop for Gate {
+    fn drop(&mut self) {
+        if here::records() {
+            // Another lock may come to lie in the same memory.
+            here::unlabel(self.number());
+        }
+    }
+}
+
 #[cfg(all(test, not(loom)))]
 impl Gate {
     /// Takes the lock from who has it, and forgets who waits: a mistake, to see it found.
@@ -511,7 +541,9 @@ impl<G: Borrow<Arc<Gate>>> Drop for Lease<G> {
             } else {
                 "unlock"
             };
-            told::unlocks(verb, gate.site_of(self.ticket));
+            if let Some(asked) = gate.site_of(self.ticket) {
+                told::unlocks(|| format!("{verb} {}", gate.label(asked)));
+            }
         }
         self.gate.borrow().leave(self.ticket);
     }
@@ -540,22 +572,27 @@ impl<G: Borrow<Arc<Gate>>> Acquire<G> {
 
     /// What is asked for and where, and who has it.
     fn describe(&self) -> String {
-        let gate = self.gate.as_ref().map(G::borrow);
-        let holders = gate.map(|gate| match gate.site_of(self.ticket) {
+        let Some(gate) = self.gate.as_ref().map(G::borrow) else {
+            return "lock".to_owned();
+        };
+        let holders = match gate.site_of(self.ticket) {
             // It was this one's turn.
             Some(_) => Vec::new(),
             None => gate.holders(),
-        });
+        };
         let holders: Vec<String> = holders
             .iter()
-            .flatten()
             .map(|holder| match holder.process {
                 Some(process) => format!("{}#{}", holder.name, process.index()),
                 None => "a plain thread".to_owned(),
             })
             .collect();
-        let verb = gate.map_or("lock", |gate| gate.verb(self.want));
-        let mut text = format!("{verb} {}", at(self.site));
+        let (verb, lock) = (gate.verb(self.want), gate.label(self.site));
+        let mut text = format!(
+            "{verb} {lock} at {}:{}",
+            short(self.site.file()),
+            self.site.line()
+        );
         if !holders.is_empty() {
             text = format!("{text}, held by {}", holders.join(", "));
         }

@@ -48,9 +48,10 @@ unsafe impl<T: Send> Send for Mutex<T> {}
 
 impl<T> Mutex<T> {
     /// Makes a mutex.
+    #[track_caller]
     pub fn new(value: T) -> Self {
         Self {
-            gate: Arc::new(Gate::new(1)),
+            gate: Arc::new(Gate::of_one(Location::caller())),
             value: UnsafeCell::new(value),
         }
     }
@@ -175,6 +176,7 @@ impl<T: Send + 'static> Trace for Arc<Mutex<T>> {
 }
 
 impl<T: Default> Default for Mutex<T> {
+    #[track_caller]
     fn default() -> Self {
         Self::new(T::default())
     }

@@ -47,9 +47,10 @@ unsafe impl<T: Send> Send for RwLock<T> {}
 
 impl<T> RwLock<T> {
     /// Makes a lock.
+    #[track_caller]
     pub fn new(value: T) -> Self {
         Self {
-            gate: Arc::new(Gate::of_readers(READERS)),
+            gate: Arc::new(Gate::of_readers(Location::caller(), READERS)),
             value: UnsafeCell::new(value),
         }
     }
@@ -134,6 +135,7 @@ impl<T: Send + Sync + 'static> Trace for Arc<RwLock<T>> {
 }
 
 impl<T: Default> Default for RwLock<T> {
+    #[track_caller]
     fn default() -> Self {
         Self::new(T::default())
     }

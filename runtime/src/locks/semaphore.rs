@@ -42,13 +42,14 @@ impl Semaphore {
     ///
     /// # Panics
     /// If `permits` is not 1 to [`MAX_PERMITS`].
+    #[track_caller]
     pub fn new(permits: u32) -> Self {
         assert!(
             (1..=MAX_PERMITS).contains(&permits),
             "the `permits` of a semaphore are 1 to {MAX_PERMITS}, not {permits}"
         );
         Self {
-            gate: Arc::new(Gate::of_semaphore(permits)),
+            gate: Arc::new(Gate::of_semaphore(Location::caller(), permits)),
             total: permits,
         }
     }

@@ -401,7 +401,7 @@ impl<'a> View<'a> {
             return (self.other(wait.kind, other), String::new());
         }
         if let Some(lock) = self.locks.get(&object) {
-            return lock.in_words();
+            return lock.in_words(&self.alike.lock(lock));
         }
         match wait.kind {
             WaitKind::Recv => match channel {

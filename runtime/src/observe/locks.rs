@@ -1,6 +1,7 @@
 //! Who has the locks and the permits that somebody waits for.
 
 use std::collections::HashSet;
+use std::panic::Location;
 
 use super::model::{Name, Site};
 use crate::scheduler::Scheduler;
@@ -35,6 +36,10 @@ const HOLDERS: usize = 16;
 pub struct LockInfo {
     /// Its number, which is the object of those who wait; unique among living locks.
     pub id: u64,
+    /// Where it was made; `None` if the standard library made it for somebody, as in `Arc::default()`.
+    pub site: Option<Site>,
+    /// The column of that place, or 0.
+    pub column: u32,
     /// It is a semaphore: whoever took a permit may have given it away.
     pub semaphore: bool,
     /// Those who took it, and have not given it back: one of a mutex, and at most 16.
@@ -72,6 +77,8 @@ impl LockInfo {
                 let holders = queue.holders.iter().take(HOLDERS);
                 Self {
                     id,
+                    site: gate.site().map(Site::of),
+                    column: gate.site().map_or(0, Location::column),
                     semaphore: gate.is_semaphore(),
                     holders: holders
                         .map(|holder| LockHolder {
@@ -92,11 +99,22 @@ impl LockInfo {
         locks
     }
 
-    /// What a wait for it is for; and who has it.
-    pub(super) fn in_words(&self) -> (String, String) {
+    /// What it is.
+    pub(super) fn kind(&self) -> &'static str {
+        match self.semaphore {
+            true => "semaphore",
+            false => "lock",
+        }
+    }
+
+    /// What a wait for it is for, whose name this is; and who has it.
+    pub(super) fn in_words(&self, name: &str) -> (String, String) {
         let (what, whose) = match self.semaphore {
-            true => ("for a permit", "; permits were taken by "),
-            false => ("for a lock", ", which was taken by "),
+            true => (
+                format!("for a permit of {name}"),
+                "; permits were taken by ",
+            ),
+            false => (format!("for {name}"), ", which was taken by "),
         };
         let holders = self.holders.iter().take(2).map(|holder| {
             let who = match holder.process {
@@ -116,6 +134,6 @@ impl LockInfo {
             Some((only, [])) => format!("{whose}{only}"),
             Some((last, first)) => format!("{whose}{} and {last}", first.join(", ")),
         };
-        (what.to_owned(), taken)
+        (what, taken)
     }
 }

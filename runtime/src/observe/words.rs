@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::locks::LockInfo;
 use super::model::{
     ChannelInfo, ChannelKind, ChildInfo, ChildStage, GroupWait, OtherChannel, Site, Snapshot,
 };
@@ -133,7 +134,7 @@ impl Which {
     }
 }
 
-/// The channels of a snapshot by their names and the lines on which they were made, mailboxes left out. Where these are the same for
+/// The channels and locks of a snapshot by their names and the lines on which they were made, mailboxes left out. Where these are the same for
 /// several, the reader is told which of them is meant.
 pub(super) struct Alike<'a> {
     channels: HashMap<Made<'a>, Vec<(u64, u32)>>,
@@ -164,6 +165,12 @@ impl<'a> Alike<'a> {
                 .or_default()
                 .push((other.id, other.column));
         }
+        for lock in &snapshot.locks {
+            if let Some(site) = &lock.site {
+                let alike = channels.entry((None, site)).or_default();
+                alike.push((lock.id, lock.column));
+            }
+        }
         let complete = snapshot.truncated.channels == 0;
         Self { channels, complete }
     }
@@ -177,6 +184,22 @@ impl<'a> Alike<'a> {
     /// A channel of another kind.
     pub(super) fn other(&self, other: &OtherChannel) -> String {
         self.name((None, &other.site), other.kind, (other.id, other.column))
+    }
+
+    /// A lock, or a semaphore.
+    pub(super) fn lock(&self, lock: &LockInfo) -> String {
+        let kind = lock.kind();
+        let Some(site) = &lock.site else {
+            return format!("a {kind}");
+        };
+        let place = place(site);
+        let alike = self.channels.get(&(None, site));
+        let alike = alike.map_or(&[][..], Vec::as_slice);
+        match Which::of(alike, (lock.id, lock.column)) {
+            Which::Only => format!("the {kind} made at {place}"),
+            Which::Column(column) => format!("the {kind} made at {place}:{column}"),
+            Which::Number(number) => format!("{kind} {number} of {} made at {place}", alike.len()),
+        }
     }
 
     fn name(&self, made: Made<'_>, kind: ChannelKind, channel: (u64, u32)) -> String {

@@ -316,18 +316,37 @@ pub(crate) fn closes(object: u64, side: Side, unread: usize) {
     });
 }
 
-/// Where something was made, in words; of a channel, which one of those that were made there. In the record of a run in full: see
-/// `labels`.
-pub(crate) fn label(site: &Location<'_>, channel: Option<u64>) -> String {
+/// Where something was made, in words; of a channel or a lock, which one of those that were made there. In the record of a run in
+/// full: see `labels`.
+pub(crate) fn label(site: &Location<'_>, object: Option<u64>) -> String {
     let in_full = with(|machine| {
         let machine = machine.filter(|_| records())?;
         let mut labels = machine.labels.borrow_mut();
-        Some(match channel {
-            Some(object) => labels.of_channel(site, object),
+        Some(match object {
+            Some(object) => labels.of_object(site, object),
             None => labels.of_site(site),
         })
     });
     in_full.unwrap_or_else(|| format!("[{}:{}]", short(site.file()), site.line()))
+}
+
+/// The same of a lock, by where it was first asked for if nobody knows where it was made.
+pub(crate) fn label_lock(made: Option<&Location<'_>>, asked: &Location<'_>, object: u64) -> String {
+    let known = with(|machine| {
+        let machine = machine.filter(|_| records() && made.is_none())?;
+        machine.labels.borrow().known(object)
+    });
+    known.unwrap_or_else(|| label(made.unwrap_or(asked), Some(object)))
+}
+
+/// A lock is gone.
+#[cold]
+pub(crate) fn unlabel(object: u64) {
+    with(|machine| {
+        if let Some(machine) = machine {
+            machine.labels.borrow_mut().object_goes(object);
+        }
+    });
 }
 
 /// Makes a clone, and tells which channels of this worker have more senders by it; none outside of a simulation.

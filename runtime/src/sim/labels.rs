@@ -1,7 +1,7 @@
 //! Where channels and locks were made, in the lines of a run: in as few words as tell them apart.
 //!
 //! While a run is recorded each place is written in full, `[src/bank.rs:7:13]#2`. At its end, when all are known, what nobody needs
-//! is taken away: the column, if nothing else was named on that line; the number, if no other channel was made at that place.
+//! is taken away: the column, if nothing else was named on that line; the number, if nothing else that was made at that place was named.
 
 use std::panic::Location;
 
@@ -18,17 +18,17 @@ struct Place {
     file: String,
     line: u32,
     column: u32,
-    /// How many channels that were made here have been named.
+    /// How many channels or locks that were made here have been named.
     named: u32,
     living: Vec<Living>,
 }
 
-/// A channel that has endpoints.
+/// A channel that has endpoints, or a lock.
 #[derive(Debug)]
 struct Living {
     object: u64,
     number: u32,
-    /// One of its sides has none any more.
+    /// One of its sides has none any more, if it is a channel.
     half_closed: bool,
 }
 
@@ -62,8 +62,8 @@ impl Labels {
         self.place(site).in_full()
     }
 
-    /// A channel that was made at this place, in full: the first one that is named has the number 1.
-    pub(super) fn of_channel(&mut self, site: &Location<'_>, object: u64) -> String {
+    /// A channel or a lock that was made at this place, in full: the first one that is named has the number 1.
+    pub(super) fn of_object(&mut self, site: &Location<'_>, object: u64) -> String {
         let place = self.place(site);
         let known = place.living.iter().find(|living| living.object == object);
         let number = known.map(|living| living.number).unwrap_or_else(|| {
@@ -86,6 +86,22 @@ impl Labels {
                     && std::mem::replace(&mut living.half_closed, living.object == object);
                 !gone
             });
+        }
+    }
+
+    /// How a lock was named before, in full.
+    pub(super) fn known(&self, object: u64) -> Option<String> {
+        self.places.iter().find_map(|place| {
+            let mut living = place.living.iter();
+            let living = living.find(|living| living.object == object)?;
+            Some(format!("{}#{}", place.in_full(), living.number))
+        })
+    }
+
+    /// A lock is gone: another one may lie in the same memory.
+    pub(super) fn object_goes(&mut self, object: u64) {
+        for place in &mut self.places {
+            place.living.retain(|living| living.object != object);
         }
     }
 
@@ -136,9 +152,9 @@ mod tests {
         let alone = here();
         let mut labels = Labels::default();
         let full = [
-            labels.of_channel(one, 1),
+            labels.of_object(one, 1),
             labels.of_site(other),
-            labels.of_channel(alone, 2),
+            labels.of_object(alone, 2),
         ];
         let line = one.line();
         assert_eq!(
@@ -159,16 +175,22 @@ mod tests {
     fn channels_of_one_place_are_numbered_and_memory_is_used_again() {
         let site = here();
         let mut labels = Labels::default();
-        let first = labels.of_channel(site, 7);
-        assert_eq!(labels.of_channel(site, 7), first);
+        let first = labels.of_object(site, 7);
+        assert_eq!(labels.of_object(site, 7), first);
         labels.side_closes(7);
-        assert_eq!(labels.of_channel(site, 7), first, "its other side lives");
+        assert_eq!(labels.of_object(site, 7), first, "its other side lives");
         labels.side_closes(7);
-        let second = labels.of_channel(site, 7);
+        let second = labels.of_object(site, 7);
+        assert_eq!(labels.known(7).as_ref(), Some(&second));
+        labels.object_goes(7);
+        assert_eq!(labels.known(7), None);
+        let third = labels.of_object(site, 7);
         let line = site.line();
         assert_eq!(
-            shortened(&labels, &format!("{first} {second}")),
-            format!("[sim/labels.rs:{line}]#1 [sim/labels.rs:{line}]#2")
+            shortened(&labels, &format!("{first} {second} {third}")),
+            [1, 2, 3]
+                .map(|number| format!("[sim/labels.rs:{line}]#{number}"))
+                .join(" ")
         );
     }
 }

@@ -172,15 +172,13 @@ pub(crate) fn looks_first(arm: &str) {
     });
 }
 
-/// A lock or a permit is given back that was asked for at `site`.
+/// A lock or a permit is given back.
 #[cold]
 #[inline(never)]
-pub(crate) fn unlocks(verb: &str, site: Option<&Location<'_>>) {
+pub(crate) fn unlocks(what: impl FnOnce() -> String) {
     // What a panic drops on its way is of no interest.
-    if let Some(site) = site
-        && !std::thread::panicking()
-    {
-        does(|| format!("{verb} {}", at(site)));
+    if !std::thread::panicking() {
+        does(what);
     }
 }
 
