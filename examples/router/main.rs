@@ -24,7 +24,7 @@
 //! |---|---|
 //! | `cli`, `config/` | what to do |
 //! | `sources/`, `cutter`, `event` | bytes to batches of lines |
-//! | `worker`, `rules`, `condition/`, `fields/`, `transform` | batches to parcels |
+//! | `worker`, `room`, `rules`, `condition/`, `fields/`, `transform` | batches to parcels |
 //! | `parcel`, `sinks/`, `append`, `dead` | parcels to files, webhooks and dead letters |
 //! | `stats`, `report`, `usage` | what is counted and shown |
 //! | `demo`, `client` | the demonstration |
@@ -42,6 +42,7 @@ use tokio::net::TcpListener;
 use crate::cli::Command;
 use crate::config::{Config, SinkKind};
 use crate::dead::DeadLetters;
+use crate::room::Room;
 use crate::sinks::{Desk, Drain};
 use crate::sources::{Port, files, http, tcp};
 use crate::stats::Books;
@@ -58,6 +59,7 @@ mod event;
 mod fields;
 mod parcel;
 mod report;
+mod room;
 mod rules;
 mod sinks;
 mod sources;
@@ -217,7 +219,13 @@ async fn compose(
     let (batches, raw) = rendezvous().named("batches");
     scope.pool(
         config.workers,
-        worker::worker(raw, Arc::new(config.rules), sinks, dead.clone()),
+        worker::worker(
+            raw,
+            Arc::new(config.rules),
+            Room::new(config.limits.rule_bytes),
+            sinks,
+            dead.clone(),
+        ),
     );
 
     let port = Port {

@@ -65,6 +65,11 @@ impl Rules {
         self.projection.fields()
     }
 
+    /// How much memory it takes at most to route `line`, not counting its forms.
+    pub(crate) fn weight(&self, line: &[u8]) -> usize {
+        self.projection.weight(line)
+    }
+
     /// Puts `line`, which is line `index` of its batch, into the outboxes of its sinks.
     ///
     /// # Errors

@@ -218,7 +218,7 @@ mod tests {
         let added = add.iter().map(|(name, value)| {
             let value = match value {
                 Ok(fixed) => Added::Fixed(json!(fixed)),
-                Err(source) => Added::Computed(language.compile(source, &mut projection).unwrap()),
+                Err(source) => Added::Computed(language.formula(source, &mut projection).unwrap()),
             };
             ((*name).to_owned(), value)
         });

@@ -19,6 +19,7 @@ mod event;
 mod fields;
 mod parcel;
 mod report;
+mod room;
 mod rules;
 mod sinks;
 mod sources;

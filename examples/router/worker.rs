@@ -11,6 +11,7 @@ use roundrock::prelude::*;
 use crate::dead::Letter;
 use crate::event::{Batch, Counts};
 use crate::parcel::{Outboxes, Parcel};
+use crate::room::Room;
 use crate::rules::{Forms, Rules};
 
 /// Applies the rules to batches until there are no more.
@@ -18,13 +19,14 @@ use crate::rules::{Forms, Rules};
 pub(crate) async fn worker(
     batches: &Receiver<Batch>,
     rules: &Arc<Rules>,
+    room: &Room,
     sinks: &Vec<Sender<Parcel>>,
     dead: &Sender<Vec<Letter>>,
 ) -> Result<()> {
     while let Some(mut batch) = batches.recv().await {
         let receipt = batch.receipt.take();
         let batch = Arc::new(batch);
-        let (parcels, letters) = sort(rules, &batch, sinks.len());
+        let (parcels, letters) = sort(rules, room, &batch, sinks.len()).await;
         let dead_lines = letters.len() as u64;
         for (sink, parcel) in parcels {
             sinks[sink].send(parcel).await?;
@@ -43,14 +45,29 @@ pub(crate) async fn worker(
 }
 
 /// Applies the rules to every line of a batch.
-fn sort(rules: &Rules, batch: &Arc<Batch>, sinks: usize) -> (Vec<(usize, Parcel)>, Vec<Letter>) {
+async fn sort(
+    rules: &Rules,
+    room: &Room,
+    batch: &Arc<Batch>,
+    sinks: usize,
+) -> (Vec<(usize, Parcel)>, Vec<Letter>) {
     let mut fields = rules.fields();
     let mut forms = Forms::default();
     let mut outboxes = Outboxes::new(sinks);
     let mut letters = Vec::new();
     for index in 0..batch.len() {
         let line = batch.line(index);
-        if let Err(reason) = rules.route(line, index, &mut fields, &mut forms, &mut outboxes) {
+        let routed = match room.take(rules, line).await {
+            Ok(taken) => {
+                let routed = rules.route(line, index, &mut fields, &mut forms, &mut outboxes);
+                if taken.is_some() {
+                    fields.clear();
+                }
+                routed
+            }
+            Err(reason) => Err(reason),
+        };
+        if let Err(reason) = routed {
             letters.push(Letter {
                 source: Arc::clone(&batch.source),
                 line: batch.number(index),

@@ -6,8 +6,11 @@ use cel::{Context, Env, Program};
 use serde_json::Value;
 
 use super::EventView;
-use super::names::Names;
-use crate::fields::Projection;
+use super::names::{Names, is_simple};
+use crate::fields::{Projection, Uses};
+
+/// What is made of a value until it is JSON.
+const RESULT: Uses = Uses { read: 1, copies: 1 };
 
 /// Compiles expressions and holds what they share.
 pub(crate) struct Language {
@@ -33,15 +36,37 @@ impl Language {
         }
     }
 
-    /// Compiles `source` and asks `projection` for the fields it uses.
+    /// Compiles a condition and asks `projection` for the fields it uses.
     ///
     /// # Errors
     ///
     /// Says what is wrong: the syntax, or a name that nothing has.
-    pub(crate) fn compile(
+    pub(crate) fn condition(
         &self,
         source: &str,
         projection: &mut Projection,
+    ) -> Result<Expression, String> {
+        self.compile(source, projection, Uses::default())
+    }
+
+    /// Compiles an expression whose value is written, and asks `projection` for the fields it uses.
+    ///
+    /// # Errors
+    ///
+    /// As for a condition.
+    pub(crate) fn formula(
+        &self,
+        source: &str,
+        projection: &mut Projection,
+    ) -> Result<Expression, String> {
+        self.compile(source, projection, RESULT)
+    }
+
+    fn compile(
+        &self,
+        source: &str,
+        projection: &mut Projection,
+        result: Uses,
     ) -> Result<Expression, String> {
         let program = self.env.compile(source).map_err(|errors| {
             let first = errors.errors.first();
@@ -52,6 +77,8 @@ impl Language {
         let mut names = Names {
             projection,
             bound: Vec::new(),
+            mentions: Vec::new(),
+            copies: 0,
             unknown: None,
         };
         names.visit(program.expression());
@@ -67,6 +94,13 @@ impl Language {
                 return Err(format!("there is no function `{function}`"));
             }
         }
+        let mut more = if is_simple(program.expression()) {
+            Uses::default()
+        } else {
+            result
+        };
+        more.copies += names.copies;
+        names.projection.mentioned(&names.mentions, more);
         Ok(Expression { program })
     }
 

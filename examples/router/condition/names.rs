@@ -24,6 +24,10 @@ pub(super) struct Names<'p> {
     pub(super) projection: &'p mut Projection,
     /// Variables of the comprehensions around: the `x` of `event.list.exists(x, x > 1)`.
     pub(super) bound: Vec<String>,
+    /// The nodes of the fields, once for each time that one is named: that makes a copy.
+    pub(super) mentions: Vec<usize>,
+    /// How many more copies of each field there may be at once, because of what the expression makes of them.
+    pub(super) copies: usize,
     /// The first name that nothing has.
     pub(super) unknown: Option<String>,
 }
@@ -36,7 +40,7 @@ impl Names<'_> {
             if tested {
                 self.projection.want_presence(&path);
             } else {
-                self.projection.want_value(&path);
+                self.mentions.push(self.projection.want_value(&path));
             }
             return;
         }
@@ -45,6 +49,8 @@ impl Names<'_> {
             Expr::Ident(name) => self.ident(name),
             Expr::Select(select) => self.visit(&select.operand),
             Expr::Call(call) => {
+                // Lists and texts that are added up are as large as both together.
+                self.copies += usize::from(call.func_name == "_+_");
                 call.target.iter().for_each(|target| self.visit(target));
                 call.args.iter().for_each(|arg| self.visit(arg));
             }
@@ -55,6 +61,8 @@ impl Names<'_> {
                 .iter()
                 .for_each(|entry| self.entry(&entry.expr)),
             Expr::Comprehension(comprehension) => {
+                // The element at hand is a copy, and so is what `map` and `filter` collect.
+                self.copies += 2;
                 self.visit(&comprehension.iter_range);
                 let before = self.bound.len();
                 self.bound.push(comprehension.iter_var.clone());
@@ -87,6 +95,15 @@ impl Names<'_> {
             }
         }
     }
+}
+
+/// Whether an expression has the value of a function, all of which give numbers, texts, times and the like: not lists or objects.
+pub(super) fn is_simple(expression: &IdedExpr) -> bool {
+    let function = match &expression.expr {
+        Expr::Call(call) => call.func_name.as_str(),
+        _ => return false,
+    };
+    function.starts_with(|c: char| c.is_ascii_alphabetic()) && function != "dyn"
 }
 
 /// The path that an expression spells from the event: `event.a.b`, `event["a"].b` and `has(event.a.b)` are `a`, `b`.

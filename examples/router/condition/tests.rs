@@ -9,7 +9,7 @@ const QUAKE: &[u8] = br#"{"type":"Feature","properties":{"mag":5,"net":"us","fel
 fn evaluate(source: &str) -> Result<bool, String> {
     let language = Language::new();
     let mut projection = Projection::default();
-    let condition = language.compile(source, &mut projection)?;
+    let condition = language.condition(source, &mut projection)?;
     let mut fields = projection.fields();
     projection.read(QUAKE, &mut fields).unwrap();
     let event = EventView {

@@ -15,6 +15,7 @@
 //! | `input.http`, `input.tcp` | none | `host:port` or `port` (then on loopback) to listen on |
 //! | `limits.line_bytes` | 1048576 | longest line |
 //! | `limits.body_bytes` | 67108864 | longest body of a request |
+//! | `limits.rule_bytes` | 67108864 | memory for what the rules read of lines over 4096 bytes, all workers together; 1048576 to 2147483647 |
 //! | `limits.connections` | 64 | clients that are served at the same time: TCP connections, and requests over HTTP; 1 to 4096. Over HTTP, 64 more connections may be open |
 //! | `limits.client_timeout` | `10s` | how long a client may let the router wait: with the head of a request, with lines, with reading answers |
 //! | `sinks.NAME.type` | | `file`, `webhook`, `stdout` or `null` |
@@ -32,8 +33,13 @@
 //! places; within a batch lines keep their order. With `workers = 1` a file has the lines of each input in the order in which they
 //! were sent. A webhook keeps it only if `parallel = 1` as well.
 //!
-//! Paths of files are relative to the working directory. What clients send takes at most a few times `line_bytes` of memory for each of
-//! the `connections`, whatever it is.
+//! Paths of files are relative to the working directory.
+//!
+//! Memory: what clients send takes at most a few times `line_bytes` for each of the `connections`, whatever it is. A field that a rule
+//! names is also held as values, which may take 200 times as much as its text: `{"":0},` is about a kilobyte. These take at most
+//! `rule_bytes`, and about a megabyte for each worker. Long lines wait for that room in turn, while short ones pass. A line that needs
+//! more than there is becomes a dead letter, which tells how much it needs. Only an expression that multiplies what it reads, such as a
+//! `map` that names the event itself, may go beyond that; and the allocator may keep what was freed for the next.
 
 mod model;
 mod outlets;

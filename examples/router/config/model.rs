@@ -35,6 +35,8 @@ pub(crate) struct Limits {
     pub(crate) line_bytes: usize,
     /// Longest body of a request.
     pub(crate) body_bytes: usize,
+    /// Memory for what rules read of long lines.
+    pub(crate) rule_bytes: usize,
     /// Open connections of each input.
     pub(crate) connections: usize,
     /// How long a client may let the router wait.
@@ -46,6 +48,7 @@ impl Default for Limits {
         Self {
             line_bytes: 1 << 20,
             body_bytes: 64 << 20,
+            rule_bytes: 64 << 20,
             connections: 64,
             client_timeout: Duration::from_secs(10),
         }

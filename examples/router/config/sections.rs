@@ -13,6 +13,7 @@ use super::syntax::field_at;
 use super::{Config, Limits, SinkConfig};
 use crate::condition::Language;
 use crate::fields::{Projection, split_path};
+use crate::room::{LEAST_ROOM, MOST_ROOM};
 use crate::rules::{Route, Rule, Rules};
 use crate::transform::{Added, Transform};
 
@@ -118,17 +119,23 @@ fn address(table: &Table<'_>, field: &str, mistakes: &mut Mistakes<'_>) -> Optio
 }
 
 fn limits(table: &Table<'_>, mistakes: &mut Mistakes<'_>) -> Limits {
-    table.only(
-        &["line_bytes", "body_bytes", "connections", "client_timeout"],
-        mistakes,
-    );
+    let known = [
+        "line_bytes",
+        "body_bytes",
+        "rule_bytes",
+        "connections",
+        "client_timeout",
+    ];
+    table.only(&known, mistakes);
     let usual = Limits::default();
     let line_bytes = table.number("line_bytes", 1..(1 << 30) + 1, mistakes);
     let body_bytes = table.number("body_bytes", 1..usize::MAX, mistakes);
+    let rule_bytes = table.number("rule_bytes", LEAST_ROOM..MOST_ROOM + 1, mistakes);
     let connections = table.number("connections", 1..4097, mistakes);
     Limits {
         line_bytes: line_bytes.unwrap_or(usual.line_bytes),
         body_bytes: body_bytes.unwrap_or(usual.body_bytes),
+        rule_bytes: rule_bytes.unwrap_or(usual.rule_bytes),
         connections: connections.unwrap_or(usual.connections),
         client_timeout: table
             .patience("client_timeout", mistakes)
@@ -149,7 +156,7 @@ fn rules(document: &Table<'_>, sinks: &[SinkConfig], mistakes: &mut Mistakes<'_>
         let Some(when) = table.required("when", hint, mistakes) else {
             continue;
         };
-        match language.compile(when.value, &mut projection) {
+        match language.condition(when.value, &mut projection) {
             Ok(when) => rules.push(Rule { name, when, route }),
             Err(why) => mistakes.refuse(
                 &when,
@@ -274,7 +281,7 @@ fn computed(
     let Some(source) = source.filter(|_| formula.len() == 1) else {
         return Err("is computed by the text of `cel` alone; write { cel = \"…\" }".to_owned());
     };
-    let compiled = language.compile(source, projection);
+    let compiled = language.formula(source, projection);
     compiled
         .map(Added::Computed)
         .map_err(|why| format!("\"{source}\" is not an expression: {why}"))

@@ -27,6 +27,7 @@ fn every_default_is_the_documented_one() {
     assert_eq!((config.http, config.tcp), (None, None));
     assert_eq!(config.limits.line_bytes, 1_048_576);
     assert_eq!(config.limits.body_bytes, 67_108_864);
+    assert_eq!(config.limits.rule_bytes, 67_108_864);
     let SinkKind::Webhook(webhook) = &config.sinks[0].kind else {
         panic!()
     };
@@ -99,6 +100,14 @@ fn a_mistake_names_file_line_and_field() {
     ] {
         assert_eq!(mistakes(source), want, "{source}");
     }
+}
+
+#[test]
+fn room_for_what_rules_read_has_a_range() {
+    assert_eq!(
+        mistakes("[limits]\nrule_bytes = 1000"),
+        "r.toml:2: limits.rule_bytes: is 1000; write a whole number from 1048576 to 2147483647"
+    );
 }
 
 /// A rule that names it is no second one.

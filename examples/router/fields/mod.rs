@@ -10,8 +10,11 @@
 //!
 //! - `projection` is the tree, and reads a line.
 //! - `reader` walks the JSON of a line along the tree.
+//! - `weight` tells before how much memory that takes.
 
 mod projection;
 mod reader;
+mod weight;
 
 pub(crate) use projection::{Fields, Projection, Seen, split_path};
+pub(crate) use weight::Uses;

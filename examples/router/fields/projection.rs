@@ -1,5 +1,6 @@
 //! The fields that rules ask for, as a tree of names, and what was read of a line along it.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use serde::de::DeserializeSeed;
@@ -7,6 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::reader::Reader;
+use super::weight::{Scales, Uses};
 
 /// The fields that are read, as a tree of names.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub(super) struct Node {
     pub(super) whole: bool,
     /// The text of the value is wanted.
     pub(super) text: bool,
+    /// How often one expression may need the value at once, beside what was read.
+    uses: Uses,
     pub(super) children: Vec<usize>,
 }
 
@@ -59,6 +63,7 @@ impl Node {
             name,
             whole: false,
             text: false,
+            uses: Uses::default(),
             children: Vec::new(),
         }
     }
@@ -82,6 +87,45 @@ impl Projection {
         let node = self.node(path);
         self.nodes[node].text = true;
         node
+    }
+
+    /// Says that one expression needs a copy of the value at each of `nodes`, and `more` of each beside these.
+    pub(crate) fn mentioned(&mut self, nodes: &[usize], more: Uses) {
+        for &node in nodes {
+            let mentions = nodes.iter().filter(|other| **other == node).count();
+            let uses = &mut self.nodes[node].uses;
+            uses.read = uses.read.max(more.read);
+            uses.copies = uses.copies.max(mentions + more.copies);
+        }
+    }
+
+    /// How often the value at `node` is held while rules are applied, itself or as a part of another one.
+    pub(super) fn uses(&self, node: usize) -> Uses {
+        let node = &self.nodes[node];
+        let own = Uses {
+            read: node.uses.read + usize::from(node.whole),
+            copies: node.uses.copies,
+        };
+        node.children.iter().fold(own, |sum, &child| {
+            let below = self.uses(child);
+            Uses {
+                read: sum.read + below.read,
+                copies: sum.copies + below.copies,
+            }
+        })
+    }
+
+    /// How much memory it takes to read `line` and to apply the rules to it, at most; of a line that is no event, to find that out.
+    pub(crate) fn weight(&self, line: &[u8]) -> usize {
+        let weight = Cell::new(0);
+        let scales = Scales {
+            projection: self,
+            node: 0,
+            weight: &weight,
+        };
+        // What is wrong with a line is told when it is read.
+        let _ = scales.deserialize(&mut serde_json::Deserializer::from_slice(line));
+        weight.get()
     }
 
     /// The node that the dotted name of an expression means.
@@ -109,8 +153,7 @@ impl Projection {
     ///
     /// When the line is not one JSON object in UTF-8.
     pub(crate) fn read<'l>(&self, line: &'l [u8], fields: &mut Fields<'l>) -> Result<(), String> {
-        fields.seen.fill(Seen::Missing);
-        fields.texts.fill(None);
+        fields.clear();
         if line.trim_ascii().is_empty() {
             return Err("empty line".to_owned());
         }
@@ -169,6 +212,12 @@ impl Projection {
 }
 
 impl<'l> Fields<'l> {
+    /// Forgets what was read.
+    pub(crate) fn clear(&mut self) {
+        self.seen.fill(Seen::Missing);
+        self.texts.fill(None);
+    }
+
     /// What `node` turned out to be.
     pub(crate) fn seen(&self, node: usize) -> &Seen {
         &self.seen[node]
@@ -199,7 +248,7 @@ pub(crate) fn split_path(path: &str) -> Result<Vec<String>, String> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Projection, Seen};
+    use super::{Projection, Seen, Uses};
 
     fn value(json: Value) -> Seen {
         Seen::Value(json)
@@ -238,6 +287,22 @@ mod tests {
         assert_eq!(fields.seen(mag), &value(json!(1)));
         assert_eq!(fields.seen(p), &value(json!({"mag": 1})));
         assert_eq!(fields.text(p), Some(r#"{"mag":1}"#));
+    }
+
+    #[test]
+    fn only_what_is_held_as_values_has_a_weight() {
+        let line = br#"{"b":[{"":{}},{"":{}},{"":{}},{"":{}}],"c":1}"#;
+        let mut wanted = Projection::default();
+        wanted.want_text(&["b"]);
+        wanted.want_presence(&["c"]);
+        assert_eq!(wanted.weight(line), 0);
+        let b = wanted.want_value(&["b"]);
+        let read = wanted.weight(line);
+        assert!((2700..4000).contains(&read), "{read}");
+        wanted.mentioned(&[b, b], Uses::default());
+        let copied = wanted.weight(line);
+        assert!((2 * 1200..2 * 2400).contains(&(copied - read)), "{copied}");
+        assert_eq!(wanted.weight(b"{\"b\": oops"), 0);
     }
 
     #[test]

@@ -132,7 +132,7 @@ impl<'l> Visitor<'l> for Reader<'_, '_, 'l> {
 }
 
 /// Reads the name of a field and finds the child that it means.
-struct Name<'p>(&'p Projection, usize);
+pub(super) struct Name<'p>(pub(super) &'p Projection, pub(super) usize);
 
 impl<'l> DeserializeSeed<'l> for Name<'_> {
     type Value = Option<usize>;

@@ -388,6 +388,38 @@ fn a_crowd_of_half_open_clients_passes() {
     assert_eq!(letters.len(), 100 + 100);
 }
 
+/// Events that are small as text and large as values: what the rules cannot hold is refused, and what they can takes turns.
+#[test]
+fn memory_is_bounded_whatever_the_rules_read() {
+    let config = "workers = 8\n[input]\nhttp = '0'\ntcp = '0'\n[sinks.none]\ntype = 'null'\n[[rules]]\nwhen = 'size(event.b) > 10'\nsinks = ['none']\n[default]\nsinks = ['none']\n";
+    let wide = format!("{{\"b\":[{}1]}}", "{\"\":{}},".repeat(120_000));
+    let long = format!("{{\"b\":[{}1]}}", "1,".repeat(400_000));
+    let (books, letters) = serve("values", config, |http, _| {
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let (status, answer) = Http::connect(http).post(format!("{wide}\n{long}\n"));
+                    let counts = (&answer["accepted"], &answer["dead"]);
+                    assert_eq!((status, counts), (200, (&1.into(), &1.into())), "{answer}");
+                });
+            }
+        });
+    });
+    assert_eq!((&books["events_out"], letters.len()), (&8.into(), 8));
+    for letter in letters {
+        let why = reason(&letter);
+        assert_eq!(letter["line"], 1);
+        assert!(
+            why.starts_with("the fields that the rules read would take 1")
+                && why
+                    .ends_with(" bytes of memory, over the limit of 67108864 (limits.rule_bytes)"),
+            "{why}"
+        );
+    }
+    let peak = books["peak_rss_bytes"].as_u64().unwrap() >> 20;
+    assert!(peak < 256, "the router needed {peak} MiB");
+}
+
 /// 200 MiB in one line, and as much in short lines that no sink keeps: neither shows in the router's memory.
 #[test]
 fn memory_stays_flat_whatever_is_sent() {
