@@ -11,7 +11,7 @@
 //! |---|---|---|
 //! | `workers` | one for each CPU | processes that apply the rules, 1 to 256; with more than one, lines come out in another order |
 //! | `dead_letters` | `dead.ndjson` | file for what could not be delivered, with the reason |
-//! | `drain` | `10s` | time for what is under way when the router is stopped; the rest becomes dead letters |
+//! | `drain` | `10s` | time for what is under way when the router is stopped; the rest becomes dead letters, also behind a file that takes nothing |
 //! | `input.http`, `input.tcp` | none | `host:port` or `port` (then on loopback) to listen on |
 //! | `limits.line_bytes` | 1048576 | longest line |
 //! | `limits.body_bytes` | 67108864 | longest body of a request |

@@ -1,8 +1,12 @@
 //! Sinks that take lines: a file, standard output, or nothing at all.
 
+use std::sync::Arc;
+
+use roundrock::channel::OneshotSender;
 use roundrock::prelude::*;
 
 use super::Desk;
+use super::hand::Hand;
 use crate::append::{Appender, Failed};
 use crate::config::SinkKind;
 use crate::dead::Letter;
@@ -24,15 +28,17 @@ pub(super) fn open(kind: &SinkKind) -> Result<Option<Appender>, String> {
     }
 }
 
-/// Writes parcels until there are no more.
+/// Writes parcels until there are no more, or until a write was given up. `_ended` tells its end.
 ///
 /// Parcels that wait are gathered, written in one piece and then settled: so an event counts as delivered when the system has it, and
 /// nothing is left to flush when the process stops.
 #[process(blocking)]
 pub(super) fn lines(
     parcels: &Receiver<Parcel>,
+    hand: &Arc<Hand>,
     desk: &Desk,
     mut output: Option<Appender>,
+    _ended: OneshotSender<()>,
 ) -> Result<()> {
     let mut buffer = Vec::new();
     while let Some(first) = parcels.blocking_recv() {
@@ -45,10 +51,14 @@ pub(super) fn lines(
             buffer.extend_from_slice(next.text());
             gathered.push(next);
         }
+        hand.put(gathered);
         let written = output
             .as_mut()
             .map_or(Ok(()), |output| output.append(&buffer));
         buffer.shrink_to(2 * BUFFER_BYTES);
+        let Some(gathered) = hand.take() else {
+            return Ok(());
+        };
         let letters = settle(desk, &gathered, &written);
         if !letters.is_empty() {
             desk.dead.blocking_send(letters)?;

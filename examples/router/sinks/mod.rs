@@ -1,14 +1,16 @@
 //! The sinks: each a process, or a few, behind a small bounded channel of parcels.
 //!
 //! - `lines` writes to a file or to standard output, or drops: a blocking process, because writing may block.
+//! - `hand` is what `lines` is writing, and who settles it if a write is stuck when the router stops.
 //! - `webhook` posts each event, several at a time, and tries again; `post` is its connection.
-//! - `drain` is the time that the webhooks have at a stop.
+//! - `drain` is the time that the sinks have at a stop.
 //! - `start` gives each its channel.
 //!
 //! All settle what they did at their `desk`, which keeps the books.
 
 mod desk;
 mod drain;
+mod hand;
 mod lines;
 mod post;
 mod start;

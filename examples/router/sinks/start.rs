@@ -5,6 +5,7 @@ use std::sync::Arc;
 use roundrock::prelude::*;
 
 use super::drain::Drain;
+use super::hand::{Hand, stand_in};
 use super::{Desk, lines, webhook};
 use crate::config::{SinkConfig, SinkKind};
 use crate::parcel::Parcel;
@@ -33,7 +34,18 @@ pub(crate) fn start(
         }
         kind => {
             let output = lines::open(kind)?;
-            scope.spawn(lines::lines(parcels, desk, output));
+            let hand = Arc::new(Hand::default());
+            let (ending, ended) = oneshot();
+            if output.is_some() {
+                scope.spawn(stand_in(
+                    parcels.clone(),
+                    Arc::clone(&hand),
+                    desk.clone(),
+                    Arc::clone(drain),
+                    ended,
+                ));
+            }
+            scope.spawn(lines::lines(parcels, hand, desk, output, ending));
         }
     }
     Ok(sender)
