@@ -125,6 +125,23 @@ fn is_http(url: &str) -> bool {
         })
 }
 
+/// The first pause and the longest, which is not shorter.
+fn pauses(table: &Table<'_>, mistakes: &mut Mistakes<'_>) -> (Duration, Duration) {
+    let first = table.time("backoff", mistakes);
+    let longest = table.time("max_backoff", mistakes);
+    let longest = longest.unwrap_or(Duration::from_secs(5));
+    if first.is_some_and(|first| first > longest) {
+        let text = format!(
+            "is longer than max_backoff, which is {longest:?}; write at most that, or a longer max_backoff"
+        );
+        table.refuse("backoff", text, mistakes);
+    }
+    (
+        first.unwrap_or(Duration::from_millis(100)).min(longest),
+        longest,
+    )
+}
+
 fn webhook(table: &Table<'_>, mistakes: &mut Mistakes<'_>) -> Option<WebhookConfig> {
     let known = [
         "type",
@@ -137,8 +154,7 @@ fn webhook(table: &Table<'_>, mistakes: &mut Mistakes<'_>) -> Option<WebhookConf
     ];
     table.only(&known, mistakes);
     let attempts = table.number("attempts", 1..101, mistakes);
-    let backoff = table.time("backoff", mistakes);
-    let max_backoff = table.time("max_backoff", mistakes);
+    let (backoff, max_backoff) = pauses(table, mistakes);
     let timeout = table.patience("timeout", mistakes);
     let parallel = table.number("parallel", 1..65, mistakes);
     let url = table.required(
@@ -159,8 +175,8 @@ fn webhook(table: &Table<'_>, mistakes: &mut Mistakes<'_>) -> Option<WebhookConf
     Some(WebhookConfig {
         url: url.value.to_owned(),
         attempts: attempts.unwrap_or(5),
-        backoff: backoff.unwrap_or(Duration::from_millis(100)),
-        max_backoff: max_backoff.unwrap_or(Duration::from_secs(5)),
+        backoff,
+        max_backoff,
         timeout: timeout.unwrap_or(Duration::from_secs(5)),
         parallel: parallel.unwrap_or(4),
     })

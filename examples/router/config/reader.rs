@@ -118,6 +118,12 @@ impl<'t> Table<'t> {
         mistakes.add(self.at, &self.name_of(field), format!("missing; {hint}"));
     }
 
+    /// Records what is wrong with the value of `field`.
+    pub(super) fn refuse(&self, field: &str, text: impl fmt::Display, mistakes: &mut Mistakes<'_>) {
+        let at = self.entries.get(field).map_or(self.at, |v| v.span().start);
+        mistakes.add(at, &self.name_of(field), text);
+    }
+
     /// Whether `field` is written at all, right or wrong.
     pub(super) fn has(&self, field: &str) -> bool {
         self.entries.contains_key(field)
@@ -178,9 +184,8 @@ impl<'t> Table<'t> {
     pub(super) fn patience(&self, field: &str, mistakes: &mut Mistakes<'_>) -> Option<Duration> {
         let time = self.time(field, mistakes)?;
         if time.is_zero() {
-            let at = self.entries.get(field).map_or(self.at, |v| v.span().start);
             let text = "is zero, which nobody could meet; write at least \"1ms\"";
-            mistakes.add(at, &self.name_of(field), text);
+            self.refuse(field, text, mistakes);
         }
         Some(time)
     }

@@ -35,6 +35,16 @@ fn every_default_is_the_documented_one() {
 }
 
 #[test]
+fn the_first_pause_is_not_longer_than_the_longest() {
+    let source = "[sinks.a]\ntype = 'webhook'\nurl = 'http://h/'\nmax_backoff = '50ms'\n[default]\nsinks = ['a']";
+    let config = Config::parse("r.toml", source).unwrap();
+    let SinkKind::Webhook(webhook) = &config.sinks[0].kind else {
+        panic!()
+    };
+    assert_eq!(webhook.backoff, Duration::from_millis(50));
+}
+
+#[test]
 fn a_mistake_names_file_line_and_field() {
     for (source, want) in [
         (
@@ -142,6 +152,14 @@ fn a_value_that_cannot_be_meant_is_a_mistake() {
         (
             "[sinks.x]\ntype = 'webhook'\nurl = 'http://h:99999/'",
             "r.toml:3: sinks.x.url: \"http://h:99999/\" is not a URL of this kind; write \"http://host:port/path\"",
+        ),
+        (
+            "[sinks.x]\ntype = 'webhook'\nurl = 'http://h/'\nbackoff = '10s'\nmax_backoff = '1s'",
+            "r.toml:4: sinks.x.backoff: is longer than max_backoff, which is 1s; write at most that, or a longer max_backoff",
+        ),
+        (
+            "[sinks.x]\ntype = 'webhook'\nurl = 'http://h/'\nbackoff = '6s'",
+            "r.toml:4: sinks.x.backoff: is longer than max_backoff, which is 5s; write at most that, or a longer max_backoff",
         ),
         (
             "[sinks.x]\ntype = 'webhook'\nurl = 'http://me:secret@h/'",
