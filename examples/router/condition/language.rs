@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cel::common::types::CelString;
 use cel::{Context, Env, Program};
 use serde_json::Value;
 
@@ -79,6 +80,7 @@ impl Language {
             bound: Vec::new(),
             mentions: Vec::new(),
             copies: 0,
+            patterns: Vec::new(),
             unknown: None,
         };
         names.visit(program.expression());
@@ -94,6 +96,10 @@ impl Language {
                 return Err(format!("there is no function `{function}`"));
             }
         }
+        names
+            .patterns
+            .iter()
+            .try_for_each(|pattern| self.check_pattern(pattern))?;
         let mut more = if is_simple(program.expression()) {
             Uses::default()
         } else {
@@ -109,6 +115,23 @@ impl Language {
         let mut context = Context::with_env(Arc::clone(&self.env));
         context.set_variable_resolver(event);
         Evaluator { context }
+    }
+
+    /// Checks a constant regular expression, which would otherwise fail for each event anew.
+    fn check_pattern(&self, pattern: &str) -> Result<(), String> {
+        let Ok(probe) = self.env.compile("''.matches(pattern)") else {
+            return Ok(());
+        };
+        let mut context = Context::with_env(Arc::clone(&self.env));
+        context.add_variable_as_val("pattern", Box::new(CelString::from(pattern)));
+        let Err(e) = probe.execute(&context) else {
+            return Ok(());
+        };
+        // The lines before draw the expression with a mark below.
+        let told = e.to_string();
+        let why = told.lines().last().unwrap_or_default().trim();
+        let why = why.trim_start_matches("error: ");
+        Err(format!("\"{pattern}\" is not a regular expression: {why}"))
     }
 
     /// Whether the standard library has `function`: adding one of the same name is refused exactly then.

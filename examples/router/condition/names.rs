@@ -28,6 +28,8 @@ pub(super) struct Names<'p> {
     pub(super) mentions: Vec<usize>,
     /// How many more copies of each field there may be at once, because of what the expression makes of them.
     pub(super) copies: usize,
+    /// The constant regular expressions.
+    pub(super) patterns: Vec<String>,
     /// The first name that nothing has.
     pub(super) unknown: Option<String>,
 }
@@ -51,6 +53,12 @@ impl Names<'_> {
             Expr::Call(call) => {
                 // Lists and texts that are added up are as large as both together.
                 self.copies += usize::from(call.func_name == "_+_");
+                if call.func_name == "matches"
+                    && let Some(Expr::Literal(LiteralValue::String(pattern))) =
+                        call.args.last().map(|arg| &arg.expr)
+                {
+                    self.patterns.push(pattern.inner().to_owned());
+                }
                 call.target.iter().for_each(|target| self.visit(target));
                 call.args.iter().for_each(|arg| self.visit(arg));
             }

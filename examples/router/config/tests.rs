@@ -120,6 +120,22 @@ fn room_for_what_rules_read_has_a_range() {
     );
 }
 
+#[test]
+fn a_constant_regular_expression_that_is_wrong_is_a_mistake() {
+    for (source, want) in [
+        (
+            "[[rules]]\nwhen = 'event.type.matches(\"(\")'\nsinks = ['all']",
+            "r.toml:2: rules[0].when: \"event.type.matches(\"(\")\" is not a condition: \"(\" is not a regular expression: unclosed group",
+        ),
+        (
+            "[[rules]]\nwhen = 'true'\nsinks = ['all']\nadd = { x = { cel = 'matches(event.a, \"[a\")' } }",
+            "r.toml:4: rules[0].add.x: \"matches(event.a, \"[a\")\" is not an expression: \"[a\" is not a regular expression: unclosed character class",
+        ),
+    ] {
+        assert_eq!(mistakes(source), want, "{source}");
+    }
+}
+
 /// A rule that names it is no second one.
 #[test]
 fn a_sink_with_a_mistake_is_one_mistake() {
