@@ -170,10 +170,8 @@ fn spawn_exit_panic_and_late_stop_are_events() {
     }
     let dropped = find("process.drop", "bomb");
     assert_eq!(dropped["level"], "ERROR", "{dropped:?}");
-    assert!(
-        dropped["cause"].contains("thrown by a destructor"),
-        "{dropped:?}"
-    );
+    let cause = &dropped["cause"];
+    assert!(cause.contains("thrown by a destructor"), "{dropped:?}");
     let mut cycles = events.iter().filter(|event| {
         let text = event.get("message");
         text.is_some_and(|text| text.starts_with("call.cycle: "))

@@ -488,7 +488,7 @@ fn why_a_process_failed_is_told_once_however_often_it_is_passed_on() {
             assert_eq!(text.matches("no disk").count(), 1, "{text}");
         }
         let failed = apart.join().await.expect_err("the first of them");
-        let text = format!("{:?}", Error::from(failed));
+        let text = format!("{failed:?}");
         assert!(text.matches("no disk").count() <= 2, "{text}");
         Ok(())
     });

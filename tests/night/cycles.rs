@@ -254,7 +254,8 @@ fn a_hundred_calls_in_a_cycle() {
             Ok(())
         },
         r#"proven leaked: 100 processes wait for each other, and nobody else can wake them
-  hop#_ (spawned at tests/night/cycles.rs:_) wait for a reply of hop#_ to `pass` (called at tests/night/cycles.rs:_)"#,
+  hop#_ (spawned at tests/night/cycles.rs:_) wait for a reply of hop#_ to `pass` (called at tests/night/cycles.rs:_)
+  each waits for the next: hop#_ -> hop#_ -> hop#_ -> hop#_ -> hop#_ -> hop#_ -> hop#_ -> hop#_ -> hop#_ -> hop#_ -> hop#_ -> hop#_ -> 88 more -> hop#_"#,
     );
 }
 

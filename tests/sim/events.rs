@@ -219,7 +219,7 @@ async fn takes_both(locks: std::sync::Arc<[Mutex<u32>]>, first: usize) {
 }
 
 /// Locks are told apart as channels are: by where they were made, also two that were made at one place, and not by where they were
-/// asked for, which is one place for two locks here, and two places for one semaphore.
+/// asked for, which is one place for two locks here.
 #[test]
 fn locks_and_semaphores_are_named_by_where_they_were_made() {
     let failure = Simulation::new("crosswise")
@@ -253,8 +253,11 @@ fn locks_and_semaphores_are_named_by_where_they_were_made() {
         (named[1].0, "1", "2"),
         "{failure}"
     );
+}
 
-    // What the standard library has made is named by where it was first asked for.
+/// What the standard library has made is named by where it was first asked for.
+#[test]
+fn a_lock_that_the_standard_library_has_made_is_named_by_where_it_was_asked_for() {
     let failure = Simulation::new("twice")
         .seeds(1)
         .run(|_sim: Sim| async move {
@@ -275,7 +278,11 @@ fn locks_and_semaphores_are_named_by_where_they_were_made() {
     for (made, _) in &locks {
         assert!(locks[0].1.starts_with(made), "{failure}");
     }
+}
 
+/// One name for one semaphore, which is asked for at two places.
+#[test]
+fn a_semaphore_has_one_name_wherever_it_is_asked_for() {
     let failure = Simulation::new("permits")
         .seeds(1)
         .run(|_sim: Sim| async move {

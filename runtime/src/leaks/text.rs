@@ -119,13 +119,13 @@ impl Leak {
         Ok(())
     }
 
-    /// Who waits for whom, if each waits for the next one, and the last one for the first.
+    /// Who waits for whom, if each waits for the next one and for nobody else, and the last one for the first.
     fn round(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all = &self.processes;
         let next = all.iter().cycle().skip(1);
         let waits_for = |(one, next): (&Stuck, &Stuck)| {
-            let mut holders = one.waits.iter().flat_map(|wait| &wait.holders);
-            holders.any(|holder| holder.process == Some(next.id))
+            let mut holders = one.waits.iter().flat_map(|wait| &wait.holders).peekable();
+            holders.peek().is_some() && holders.all(|holder| holder.process == Some(next.id))
         };
         if all.len() < 3 || all.len() < self.count || !all.iter().zip(next).all(waits_for) {
             return Ok(());
