@@ -212,6 +212,7 @@ fn a_cycle_of_everything_is_refused() {
         let errand = Join(scope.clone(), Box::new(tell(&d, Fill(c.clone()))));
         let first = give(&scope, &a, tell(&b, errand));
         until_waiting(&scope, 1, "Clerk", WaitKind::Send).await;
+        until_waiting(&scope, 1, "Clerk", WaitKind::Join).await;
         go.send(()).await?;
         let refused = third.await?;
         let path = path(&refused);

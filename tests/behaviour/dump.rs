@@ -190,10 +190,12 @@ fn scopes_are_a_tree_and_say_when_they_stop() {
         let outer = scope.child("outer");
         let inner = outer.child("inner");
         let empty = outer.child("empty");
-        let (go, wait) = bounded::<()>(1);
+        let goes = Arc::new(AtomicBool::new(false));
+        let may_go = Arc::clone(&goes);
         inner.task("slow", async move {
-            sleep(millis(1)).await;
-            wait.recv().await;
+            while !may_go.load(Ordering::SeqCst) {
+                sleep(millis(1)).await;
+            }
         });
         let seen = snapshot(&scope);
         let of = |name: &str| seen.scopes.iter().find(|scope| scope.name == name);
@@ -216,8 +218,14 @@ fn scopes_are_a_tree_and_say_when_they_stop() {
             ],
         )
         .await;
-        drop(go);
+        goes.store(true, Ordering::SeqCst);
         assert!(stop.await?);
+        // That is over, and nobody waits for the grace any more.
+        dump_with(
+            &scope,
+            &["scope `inner` (number 3), 0 alive, was told to stop "],
+        )
+        .await;
         drop(empty);
         Ok(())
     });
