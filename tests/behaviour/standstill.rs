@@ -3,6 +3,7 @@
 //!
 //! Threads only: whoever is outside on a plain thread and could let the program go on, and what is told by the clock.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -256,15 +257,26 @@ fn a_server_waits_for_its_stop() {
         while requests.recv().await.is_some() {}
     }
 
+    // Somebody else looks at the same processes meanwhile: a body that is looked at is there all the same.
+    let ended = Arc::new(AtomicBool::new(false));
+    let over = Arc::clone(&ended);
     never(
-        async |scope: Scope, key: mpsc::Sender<Sender<u32>>| {
+        async move |scope: Scope, key: mpsc::Sender<Sender<u32>>| {
             let (requests, inbox) = bounded(1);
             scope.spawn(serves(inbox));
+            let system = scope.system();
+            let looks = thread::spawn(move || {
+                while !ended.load(Ordering::SeqCst) {
+                    drop(system.snapshot());
+                }
+            });
             key.send(requests).expect("somebody looks");
             scope.stopping().await;
+            looks.join().expect("it looks until then");
             Ok(())
         },
-        |_requests, system| {
+        move |_requests, system| {
+            over.store(true, Ordering::SeqCst);
             let _report = system.shutdown(secs(0));
         },
     );

@@ -58,11 +58,12 @@ pub(super) fn standstill(found: &Found, system: &SystemInner, after: Duration) -
     Some(leak)
 }
 
-/// The process that runs the body, until it has returned: it is kept for its value then, and waits for nobody.
+/// The process that runs the body, until it has returned: it is kept for its value then, and waits for nobody. Whoever is at its slot is
+/// waited for: a body that is passed over is one that seems to have returned.
 fn body(system: &SystemInner) -> Option<ProcessId> {
     let runs = |entry: &ProcessId| {
         let slot = system.scheduler.registry.slot(entry.index());
-        slot.and_then(|slot| slot.peek(|_, _, task| !task.state.is_done())) == Some(true)
+        slot.and_then(|slot| slot.look(|_, _, task| !task.state.is_done())) == Some(true)
     };
     system.entry().filter(runs)
 }
