@@ -164,6 +164,12 @@ impl Sleep {
 
     /// Polls it without a line of its own in the record of a simulation: as a part of another operation.
     pub(crate) fn poll_sleep(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_or(cx, State::Yielding)
+    }
+
+    /// Goes to the state `due` if the moment has come at the first poll.
+    #[inline]
+    fn poll_or(self: Pin<&mut Self>, cx: &mut Context<'_>, due: State) -> Poll<()> {
         // SAFETY: nothing is moved out; `entry` keeps its place.
         let this = unsafe { self.get_unchecked_mut() };
         match this.state {
@@ -172,7 +178,12 @@ impl Sleep {
                 this.state = State::Done;
                 return Poll::Ready(());
             }
-            State::New => this.register(cx),
+            State::New => {
+                this.register(cx, due);
+                if this.state == State::Done {
+                    return Poll::Ready(());
+                }
+            }
             State::Waiting => {
                 let waiting = |anchor: &Anchor| {
                     anchor
@@ -192,12 +203,8 @@ impl Sleep {
 
     /// The same as a branch of a `select!`: a moment that has come is there at once, as a message is. A `select!` in a loop makes it
     /// anew each time, so that beside others that are ready it would never be asked a second time.
-    pub(crate) fn poll_as_arm(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.state == State::New && self.pause().is_zero() {
-            // SAFETY: nothing is moved out; it was not registered yet.
-            unsafe { self.as_mut().get_unchecked_mut() }.state = State::Done;
-        }
-        self.poll_sleep(cx)
+    pub(crate) fn poll_as_arm(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_or(cx, State::Done)
     }
 
     /// The moment that is waited for, if it is known yet.
@@ -216,7 +223,7 @@ impl Sleep {
         }
     }
 
-    fn register(&mut self, cx: &Context<'_>) {
+    fn register(&mut self, cx: &Context<'_>, due: State) {
         worker::with(|worker| {
             let Some(worker) = worker else { no_system() };
             let scheduler = worker.scheduler();
@@ -227,8 +234,10 @@ impl Sleep {
             };
             self.when = When::At(deadline);
             if deadline <= now {
-                self.state = State::Yielding;
-                cx.waker().wake_by_ref();
+                self.state = due;
+                if due == State::Yielding {
+                    cx.waker().wake_by_ref();
+                }
                 return;
             }
             self.state = State::Waiting;
