@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::report::{Awaited, Holding, Leak, Proof, Stuck, Verdict};
 use crate::observe::Site;
-use crate::observe::words::{Which, place};
+use crate::observe::words::{Which, place, to_be_given};
 use crate::order::sort_by_key;
 use crate::task::{ProcessId, WaitKind};
 
@@ -329,10 +329,7 @@ fn write_wait(
             }
         }
         WaitKind::Stopping => f.write_str("for a stop"),
-        WaitKind::Name => match &wait.name {
-            Some(name) => write!(f, "for the name `{name}` to be given"),
-            None => f.write_str("for a name to be given"),
-        },
+        WaitKind::Name => write!(f, "for {}", to_be_given(wait.name.as_deref())),
         _ => f.write_str("for something unknown"),
     }
 }
@@ -438,19 +435,13 @@ impl<'a> Channels<'a> {
         let kind = wait.channel_kind.in_words();
         let place = place(site);
         let (which, all) = self.which(waits, (wait.name.as_deref(), site));
-        let place = match which {
-            Which::Only => place,
-            Which::Column(column) => format!("{place}:{column}"),
-            Which::Number(number) => {
-                return match &wait.name {
-                    Some(name) => format!("\"{name}\" ({number} of {all} made at {place})"),
-                    None => format!("{kind} {number} of {all} made at {place}"),
-                };
-            }
+        let Some(name) = &wait.name else {
+            return which.in_words(&kind, &place, all);
         };
-        match &wait.name {
-            Some(name) => format!("\"{name}\" ({place})"),
-            None => format!("the {kind} made at {place}"),
+        match which {
+            Which::Only => format!("\"{name}\" ({place})"),
+            Which::Column(column) => format!("\"{name}\" ({place}:{column})"),
+            Which::Number(number) => format!("\"{name}\" ({number} of {all} made at {place})"),
         }
     }
 
@@ -468,11 +459,8 @@ impl<'a> Channels<'a> {
         if waits.iter().any(|other| other.channel != wait.channel) {
             return format!("a {kind} made at {place}");
         }
-        match self.which(waits, (None, site)) {
-            (Which::Only, _) => format!("the {kind} made at {place}"),
-            (Which::Column(column), _) => format!("the {kind} made at {place}:{column}"),
-            (Which::Number(number), all) => format!("{kind} {number} of {all} made at {place}"),
-        }
+        let (which, all) = self.which(waits, (None, site));
+        which.in_words(kind, &place, all)
     }
 
     /// Which one these wait for of those that were made there, and how many these are, if they wait for the same one.

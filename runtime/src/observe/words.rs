@@ -94,8 +94,16 @@ fn kind_words(kind: WaitKind) -> &'static str {
 /// The same, of one of the kinds of such a wait, with the name if it is for one.
 pub(super) fn kind_words_of(wait: &GroupWait, kind: WaitKind) -> String {
     match (kind, &wait.name) {
-        (WaitKind::Name, Some(name)) => format!("for the name `{name}` to be given"),
+        (WaitKind::Name, Some(name)) => format!("for {}", to_be_given(Some(name))),
         _ => kind_words(kind).to_owned(),
+    }
+}
+
+/// What a wait for a name is for, after "for".
+pub(crate) fn to_be_given(name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!("the name `{name}` to be given"),
+        None => "a name to be given".to_owned(),
     }
 }
 
@@ -130,6 +138,15 @@ impl Which {
             (_, 1, _) => Self::Column(channel.1),
             (_, _, Some(at)) => Self::Number(at + 1),
             (_, _, None) => Self::Only,
+        }
+    }
+
+    /// Something without a name, of so many that were made at this place.
+    pub(crate) fn in_words(&self, kind: &str, place: &str, all: usize) -> String {
+        match self {
+            Self::Only => format!("the {kind} made at {place}"),
+            Self::Column(column) => format!("the {kind} made at {place}:{column}"),
+            Self::Number(number) => format!("{kind} {number} of {all} made at {place}"),
         }
     }
 }
@@ -192,14 +209,9 @@ impl<'a> Alike<'a> {
         let Some(site) = &lock.site else {
             return format!("a {kind}");
         };
-        let place = place(site);
         let alike = self.channels.get(&(None, site));
         let alike = alike.map_or(&[][..], Vec::as_slice);
-        match Which::of(alike, (lock.id, lock.column)) {
-            Which::Only => format!("the {kind} made at {place}"),
-            Which::Column(column) => format!("the {kind} made at {place}:{column}"),
-            Which::Number(number) => format!("{kind} {number} of {} made at {place}", alike.len()),
-        }
+        Which::of(alike, (lock.id, lock.column)).in_words(kind, &place(site), alike.len())
     }
 
     fn name(&self, made: Made<'_>, kind: ChannelKind, channel: (u64, u32)) -> String {

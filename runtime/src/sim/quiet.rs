@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::leaks::{self, Leak};
+use crate::observe::words::to_be_given;
 use crate::scheduler::{Scheduler, worker};
 use crate::sim::events::{channel, name_of, short};
 use crate::sim::machine::Machine;
@@ -194,10 +195,7 @@ fn awaited(machine: &Machine, task: &TaskRef, wait: Noted) -> String {
         WaitKind::Name => {
             let scope = task.scope();
             let name = scope.and_then(|scope| scope.system.names.watched(object));
-            name.map_or_else(
-                || "a name to be given".to_owned(),
-                |name| format!("the name `{name}` to be given"),
-            )
+            to_be_given(name.as_deref())
         }
         WaitKind::Caller => match object {
             0 => "its caller to go".to_owned(),
