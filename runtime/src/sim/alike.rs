@@ -155,7 +155,7 @@ impl Search<'_> {
 
     /// Adds the first operation in which two more runs differ, if they do.
     fn with_first_event(&mut self, text: String, seed: u64) -> String {
-        let mut lists = [(); 2].map(|()| {
+        let [first, second] = [(); 2].map(|()| {
             let keep = Keep {
                 events: true,
                 ..Keep::default()
@@ -163,8 +163,7 @@ impl Search<'_> {
             let plan = self.plan(seed);
             self.one(plan, Some(seed), keep).events
         });
-        let [first, second] = &mut lists;
-        match other_event(first, second) {
+        match other_event(&first, &second) {
             Some(other) => format!("{other}; {text}"),
             None => format!("{text}; made twice more, the runs were alike: {OUTLIVES}"),
         }
@@ -173,18 +172,12 @@ impl Search<'_> {
     /// That a thread which is not of the simulation wakes a process, if it did so in one of these runs, or does so in another one that
     /// waits for it a while.
     fn is_woken_from_outside(&mut self, runs: &[&Outcome], seed: u64) -> Option<Reason> {
-        let is_outside = |reason: &&Reason| matches!(reason, Reason::Outside(_));
         let mut reasons = runs.iter().filter_map(|run| run.reason.as_ref());
-        if let Some(reason) = reasons.find(is_outside) {
+        if let Some(reason) = reasons.find(|reason| reason.is_outside()) {
             return Some(reason.clone());
         }
         let plan = self.plan(seed);
-        let keep = Keep {
-            patient: true,
-            ..Keep::default()
-        };
-        let waited = self.one(plan, Some(seed), keep);
-        waited.reason.filter(|reason| is_outside(&reason))
+        self.woken_in_time(plan, Some(seed))?.reason
     }
 
     /// Whether somebody who seems to wait for ever is woken by a thread that is not of the simulation, as the failure that this is.
@@ -197,15 +190,21 @@ impl Search<'_> {
         if !matches!(reason, Reason::Deadlock | Reason::Leak(_)) {
             return None;
         }
+        let waited = self.woken_in_time(Choices::of_tape(tape), seed)?;
+        let outside = waited.reason.clone()?;
+        let mut failure = self.failure(outside, seed, waited);
+        failure.found_as = Some(reason.to_string());
+        Some(failure)
+    }
+
+    /// A run that gives threads a while to wake somebody, if one does.
+    fn woken_in_time(&mut self, choices: Choices, seed: Option<u64>) -> Option<Outcome> {
         let keep = Keep {
             patient: true,
             ..Keep::default()
         };
-        let waited = self.one(Choices::of_tape(tape), seed, keep);
-        let outside = waited.reason.clone();
-        let outside = outside.filter(|reason| matches!(reason, Reason::Outside(_)))?;
-        let mut failure = self.failure(outside, seed, waited);
-        failure.found_as = Some(reason.to_string());
-        Some(failure)
+        let run = self.one(choices, seed, keep);
+        let is_outside = run.reason.as_ref().is_some_and(Reason::is_outside);
+        is_outside.then_some(run)
     }
 }

@@ -163,6 +163,11 @@ impl Reason {
         matches!(self, Self::Blocked { call: Some(_), .. })
     }
 
+    /// Whether a thread that is not of the simulation woke a process.
+    pub(crate) fn is_outside(&self) -> bool {
+        matches!(self, Self::Outside(_))
+    }
+
     /// Whether the texts differ in numbers only.
     pub(crate) fn reads_like(&self, other: &Self) -> bool {
         same_words(&self.to_string(), &other.to_string())

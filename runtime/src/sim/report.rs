@@ -222,7 +222,7 @@ impl Failure {
             Reason::Blocked { call, .. } => call.as_ref().is_none_or(|call| call.contains("futex")),
             _ => false,
         };
-        !waits_for_lock && !matches!(other, Reason::Outside(_))
+        !waits_for_lock && !other.is_outside()
     }
 
     /// What happened, line by line; of a long run its beginning and its end, unless this is the replay of one run.
