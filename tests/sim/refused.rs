@@ -4,7 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roundrock::prelude::*;
-use roundrock::sim::{Reason, Simulation};
+use roundrock::sim::{Failure, Reason, Simulation, Summary};
+
+#[track_caller]
+fn woken_by_a_thread(found: Result<Summary, Box<Failure>>) {
+    let failure = found.expect_err("a thread is not part of the simulation");
+    assert!(
+        matches!(&failure.reason, Reason::Outside(process) if process.starts_with("receiver#")),
+        "{failure}"
+    );
+}
 
 #[test]
 fn a_thread_that_wakes_a_process_ends_the_run() {
@@ -19,11 +28,7 @@ fn a_thread_that_wakes_a_process_ends_the_run() {
             receiver.await?;
             roundrock::Ok(())
         });
-    let failure = failure.expect_err("a thread is not part of the simulation");
-    assert!(
-        matches!(&failure.reason, Reason::Outside(process) if process.starts_with("receiver#")),
-        "{failure}"
-    );
+    woken_by_a_thread(failure);
 }
 
 /// The thread takes its time: the processes that it feeds wait for ever, as far as the simulation sees.
@@ -46,11 +51,7 @@ fn a_thread_that_feeds_a_process_late_is_told_and_no_deadlock_or_leak() {
                 }
                 roundrock::Ok(())
             });
-        let failure = failure.expect_err("a thread is not part of the simulation");
-        assert!(
-            matches!(&failure.reason, Reason::Outside(process) if process.starts_with("receiver#")),
-            "{failure}"
-        );
+        woken_by_a_thread(failure);
     }
 }
 

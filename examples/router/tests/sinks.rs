@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 
 use crate::support::{Http, Router, folder, letters, named_pipe, until};
 
@@ -113,16 +114,17 @@ fn a_lost_event_shows_in_the_exit_code() {
     );
 }
 
+/// Opens a pipe for both, so that neither side waits for the other, and reads nothing.
+fn hold(pipe: &Path) -> fs::File {
+    let mut options = fs::OpenOptions::new();
+    options.read(true).write(true).open(pipe).unwrap()
+}
+
 /// A router whose sink is a pipe that nobody reads any more, with events that cannot get through.
 fn stuck(test: &str, drain: &str) -> (Router, std::net::SocketAddr, fs::File) {
     let folder = folder(test);
     let pipe = named_pipe(&folder, "pipe");
-    // Open for both, so that neither side waits for the other.
-    let held = fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(pipe)
-        .unwrap();
+    let held = hold(&pipe);
     let config = format!(
         "drain = '{drain}'\n[input]\nhttp = '0'\n[sinks.pipe]\ntype = 'file'\npath = 'pipe'\n[default]\nsinks = ['pipe']\n"
     );
@@ -156,11 +158,7 @@ fn a_stuck_sink_does_not_hold_up_a_stop_for_ever() {
 fn a_stuck_sink_takes_nothing_from_the_others() {
     let folder = folder("stuck-beside");
     let pipe = named_pipe(&folder, "pipe");
-    let held = fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(pipe)
-        .unwrap();
+    let held = hold(&pipe);
     let config = "workers = 4\ndrain = '200ms'\n[input]\nhttp = '0'\n[sinks.pipe]\ntype = 'file'\npath = 'pipe'\n[sinks.all]\ntype = 'file'\npath = 'all.ndjson'\n[[rules]]\nwhen = 'event.n % 10 == 0'\nsinks = ['pipe']\n[default]\nsinks = ['all']\n";
     let (router, address) = Router::serve(&folder, config);
     let text = "x".repeat(1000);
