@@ -27,7 +27,7 @@ use crate::error::Error;
 use crate::observe::{BOOKS, Event, EventKind, Site};
 use crate::process::exit::{Exit, Fault};
 use crate::scheduler::Scheduler;
-use crate::sync::{self, Ordering};
+use crate::sync::{self, Guard, Ordering};
 use crate::system::{SystemInner, print_error};
 use crate::task::{ProcessId, TaskRef};
 use crate::time::sleep::later;
@@ -467,6 +467,19 @@ fn act(system: &SystemInner, leak: &Leak) -> bool {
     }
 }
 
+/// Waits until no other search goes on.
+pub(super) fn turn<'a>(system: &'a SystemInner, breathe: &mut dyn FnMut()) -> Guard<'a, ()> {
+    let mut round = 0;
+    loop {
+        if let Some(turn) = system.searches.try_lock() {
+            return turn;
+        }
+        breathe();
+        sync::wait_a_moment(round);
+        round += 1;
+    }
+}
+
 /// Makes a pass, and says what was found.
 pub(super) fn search(
     system: &SystemInner,
@@ -474,6 +487,7 @@ pub(super) fn search(
     breathe: &mut dyn FnMut(),
 ) -> (Found, Vec<Leak>) {
     let (scheduler, entry) = (&*system.scheduler, system.entry());
+    let _turn = turn(system, breathe);
     let pins = facts::Pins::new(scheduler);
     let mut found = pass::run(&pins, scheduler, entry, breathe);
     if with_suspects || found.stuck.contains(&true) {

@@ -107,6 +107,8 @@ pub(crate) struct SystemInner {
     /// When a panic may be described; `None` if none may.
     panics: Lock<Option<Instant>>,
     pub(crate) policy: Policy,
+    /// One search for leaks at a time: a search takes a process for live at which it comes while another one reads it.
+    pub(crate) searches: Lock<()>,
     /// Somebody waits for its end, who is told if that can never come.
     awaited: AtomicU32,
     deadlock: Lock<Option<Deadlock>>,
@@ -144,6 +146,7 @@ impl SystemInner {
     ) -> Arc<Self> {
         Arc::new(Self {
             policy,
+            searches: Lock::new(()),
             awaited: AtomicU32::new(0),
             deadlock: Lock::new(None),
             panics: Lock::new(None),
