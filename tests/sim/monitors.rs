@@ -47,6 +47,11 @@ fn what_must_always_hold_is_looked_at_after_every_step() {
         Reason::Always("the stock is not negative".into())
     );
     assert_eq!(failure.shrunk.deviations(), 1, "{failure}");
+    // Whose step it was stands in the list, after what it did.
+    let text = failure.to_string();
+    let line = |line: &&str| line.ends_with("breaks `the stock is not negative`");
+    let line = text.lines().find(line).expect("the list says it");
+    assert!(line.contains(" taker#"), "{text}");
 }
 
 #[test]

@@ -28,12 +28,16 @@ struct Monitor {
 
 /// The conditions of a run.
 #[derive(Default)]
-pub(crate) struct Monitors(Vec<Monitor>);
+pub(crate) struct Monitors {
+    list: Vec<Monitor>,
+    /// The step after which they were looked at last.
+    looked_at: u64,
+}
 
 impl Machine {
     /// Watches a condition from now on.
     pub(crate) fn watch(&self, when: When, name: String, holds: Box<dyn FnMut() -> bool>) {
-        self.monitors.borrow_mut().0.push(Monitor {
+        self.monitors.borrow_mut().list.push(Monitor {
             when,
             name,
             holds,
@@ -45,7 +49,7 @@ impl Machine {
     /// Looks at the conditions after a step.
     #[inline]
     pub(crate) fn look(&self) {
-        if !self.monitors.borrow().0.is_empty() {
+        if !self.monitors.borrow().list.is_empty() {
             self.look_at(&[When::Always, When::Sometimes]);
         }
     }
@@ -61,7 +65,7 @@ impl Machine {
         let mut monitors = std::mem::take(&mut *self.monitors.borrow_mut());
         let now = Some(self.steps.get());
         let mut all = true;
-        for monitor in &mut monitors.0 {
+        for monitor in &mut monitors.list {
             if monitor.when != When::Eventually || monitor.held_at == now {
                 continue;
             }
@@ -71,7 +75,7 @@ impl Machine {
             all &= holds;
         }
         let added = std::mem::replace(&mut *self.monitors.borrow_mut(), monitors);
-        self.monitors.borrow_mut().0.extend(added.0);
+        self.monitors.borrow_mut().list.extend(added.list);
         all
     }
 
@@ -79,7 +83,8 @@ impl Machine {
     fn look_at(&self, which: &[When]) {
         // The conditions are code of the user's, which may add others.
         let mut monitors = std::mem::take(&mut *self.monitors.borrow_mut());
-        for monitor in &mut monitors.0 {
+        let looked_at = std::mem::replace(&mut monitors.looked_at, self.steps.get());
+        for monitor in &mut monitors.list {
             if !which.contains(&monitor.when) || monitor.when == When::Sometimes && monitor.held {
                 continue;
             }
@@ -98,18 +103,21 @@ impl Machine {
             if holds {
                 monitor.held = true;
             } else if monitor.when == When::Always {
+                if self.steps.get() > looked_at {
+                    self.happens(self.process.get(), || format!("breaks `{}`", monitor.name));
+                }
                 self.break_off(|| Reason::Always(monitor.name.clone()));
             } else if monitor.when == When::Eventually {
                 self.break_off(|| Reason::Eventually(monitor.name.clone()));
             }
         }
         let added = std::mem::replace(&mut *self.monitors.borrow_mut(), monitors);
-        self.monitors.borrow_mut().0.extend(added.0);
+        self.monitors.borrow_mut().list.extend(added.list);
     }
 
     /// Drops the conditions of a run that has failed, with what they hold. False if there were none.
     pub(crate) fn drop_conditions(&self) -> bool {
-        let conditions = std::mem::take(&mut *self.monitors.borrow_mut()).0;
+        let conditions = std::mem::take(&mut *self.monitors.borrow_mut()).list;
         let any = !conditions.is_empty();
         for condition in conditions {
             contain("a destructor", || drop(condition));
@@ -120,7 +128,7 @@ impl Machine {
     /// The conditions that must hold in some run, and whether they did in this one.
     pub(crate) fn sometimes(&self) -> Vec<(String, bool)> {
         let monitors = self.monitors.borrow();
-        let sometimes = monitors.0.iter();
+        let sometimes = monitors.list.iter();
         sometimes
             .filter(|monitor| monitor.when == When::Sometimes)
             .map(|monitor| (monitor.name.clone(), monitor.held))
