@@ -41,26 +41,34 @@ impl Language {
     ///
     /// # Errors
     ///
-    /// Says what is wrong: the syntax, or a name that nothing has.
+    /// Says what is wrong: the syntax, a name that nothing has, or a constant that is neither true nor false.
     pub(crate) fn condition(
         &self,
         source: &str,
         projection: &mut Projection,
     ) -> Result<Expression, String> {
-        self.compile(source, projection, Uses::default())
+        let condition = self.compile(source, projection, Uses::default())?;
+        if condition.is_constant() {
+            self.alone().holds(&condition).map_err(short)?;
+        }
+        Ok(condition)
     }
 
     /// Compiles an expression whose value is written, and asks `projection` for the fields it uses.
     ///
     /// # Errors
     ///
-    /// As for a condition.
+    /// Says what is wrong: the syntax, a name that nothing has, or a constant that has no value.
     pub(crate) fn formula(
         &self,
         source: &str,
         projection: &mut Projection,
     ) -> Result<Expression, String> {
-        self.compile(source, projection, RESULT)
+        let formula = self.compile(source, projection, RESULT)?;
+        if formula.is_constant() {
+            self.alone().value(&formula).map_err(short)?;
+        }
+        Ok(formula)
     }
 
     fn compile(
@@ -110,6 +118,12 @@ impl Language {
         Ok(Expression { program })
     }
 
+    /// Evaluates what needs no event.
+    fn alone(&self) -> Evaluator<'static> {
+        let context = Context::with_env(Arc::clone(&self.env));
+        Evaluator { context }
+    }
+
     /// Evaluates expressions on what `projection` read into `fields`.
     pub(crate) fn evaluator<'a>(&self, event: &'a EventView<'a>) -> Evaluator<'a> {
         let mut context = Context::with_env(Arc::clone(&self.env));
@@ -127,10 +141,7 @@ impl Language {
         let Err(e) = probe.execute(&context) else {
             return Ok(());
         };
-        // The lines before draw the expression with a mark below.
-        let told = e.to_string();
-        let why = told.lines().last().unwrap_or_default().trim();
-        let why = why.trim_start_matches("error: ");
+        let why = short(e.to_string());
         Err(format!("\"{pattern}\" is not a regular expression: {why}"))
     }
 
@@ -138,6 +149,13 @@ impl Language {
     fn has_function(&self, function: &str) -> bool {
         let mut context = Context::with_env(Arc::clone(&self.env));
         context.add_function(function, || true).is_err()
+    }
+}
+
+impl Expression {
+    /// Whether it says the same of every event: what fails once would fail for each.
+    fn is_constant(&self) -> bool {
+        self.program.references().variables().is_empty()
     }
 }
 
@@ -167,6 +185,12 @@ impl Evaluator<'_> {
             .map_err(|e| e.to_string())?;
         value.json().map_err(|e| e.to_string())
     }
+}
+
+/// What went wrong in an evaluation, without the lines before, which draw the expression with a mark below.
+fn short(told: String) -> String {
+    let last = told.lines().last().unwrap_or_default().trim();
+    last.trim_start_matches("error: ").to_owned()
 }
 
 /// The part of a parser message that helps: the tokens it would have liked instead are many and of no use.

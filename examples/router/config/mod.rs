@@ -20,7 +20,7 @@
 //! | `limits.client_timeout` | `10s` | how long a client may let the router wait: with the head of a request, with lines, with reading answers |
 //! | `sinks.NAME.type` | | `file`, `webhook`, `stdout` or `null` |
 //! | `sinks.NAME.path`, `.truncate` | , `false` | of a file: lines are added to what is there unless `truncate` |
-//! | `sinks.NAME.url` | | of a webhook: `http://…`, gets each event in a `POST` of its own |
+//! | `sinks.NAME.url` | | of a webhook: `http://…`, gets each event in a `POST` of its own; an answer of 2xx is a delivery, 408, 425, 429 and 5xx are tried again |
 //! | `sinks.NAME.attempts`, `.backoff`, `.max_backoff` | 5, `100ms`, `5s` | of a webhook: tries, and the growing pause between them; `backoff` is at most `max_backoff` |
 //! | `sinks.NAME.timeout`, `.parallel` | `5s`, 4 | of a webhook: time for an answer, requests at a time |
 //! | `rules[].when` | | a condition in CEL over `event`, such as `event.properties.mag >= 5.0` |

@@ -136,6 +136,22 @@ fn a_constant_regular_expression_that_is_wrong_is_a_mistake() {
     }
 }
 
+#[test]
+fn a_constant_that_fails_for_each_event_is_a_mistake() {
+    for (source, want) in [
+        (
+            "[[rules]]\nwhen = '1'\nsinks = ['all']",
+            "r.toml:2: rules[0].when: \"1\" is not a condition: gives int, not true or false",
+        ),
+        (
+            "[[rules]]\nwhen = 'true'\nsinks = ['all']\nadd = { x = { cel = '1 / 0' } }",
+            "r.toml:4: rules[0].add.x: \"1 / 0\" is not an expression: Division by zero",
+        ),
+    ] {
+        assert_eq!(mistakes(source), want, "{source}");
+    }
+}
+
 /// A rule that names it is no second one.
 #[test]
 fn a_sink_with_a_mistake_is_one_mistake() {

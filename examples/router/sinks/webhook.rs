@@ -135,13 +135,14 @@ struct Failure {
     is_final: bool,
 }
 
+/// A redirection is not followed: it would lead to where nobody configured a sink.
 fn is_final(status: StatusCode) -> bool {
     let passing = [
         StatusCode::REQUEST_TIMEOUT,
         StatusCode::TOO_EARLY,
         StatusCode::TOO_MANY_REQUESTS,
     ];
-    status.is_client_error() && !passing.contains(&status)
+    status.is_redirection() || status.is_client_error() && !passing.contains(&status)
 }
 
 /// The innermost cause of an error, which names what happened.
@@ -161,10 +162,10 @@ mod tests {
 
     #[test]
     fn only_refusals_that_would_repeat_themselves_are_final() {
-        for status in [400, 401, 404, 410, 413, 422] {
+        for status in [301, 302, 308, 400, 401, 404, 410, 413, 422] {
             assert!(is_final(StatusCode::from_u16(status).unwrap()), "{status}");
         }
-        for status in [301, 408, 425, 429, 500, 502, 503, 504] {
+        for status in [408, 425, 429, 500, 502, 503, 504] {
             assert!(!is_final(StatusCode::from_u16(status).unwrap()), "{status}");
         }
     }
