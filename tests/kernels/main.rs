@@ -11,6 +11,7 @@ mod closing;
 mod context;
 mod control;
 mod forced;
+mod foreign;
 mod global;
 mod kept;
 mod kit;

@@ -562,7 +562,7 @@ impl<P: Handlers, R, E> CallFuture<'_, P, R, E, P::Message> {
             }
             (None, None) => return Poll::Pending,
         };
-        current::last_is_over(cx);
+        current::last_is_over();
         Poll::Ready(Err(error))
     }
 

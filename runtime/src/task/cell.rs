@@ -42,13 +42,13 @@ use crate::scope::{Own, ScopeInner, panicked_in_drop};
 use crate::supervise::Lineage;
 use crate::sync::{AtomicU32, Guard, Ordering, UnsafeCell, prefetch};
 use crate::system::SystemInner;
-use crate::task::current;
 use crate::task::ending::{Ending, Watch};
 use crate::task::memory::{self, Room};
 use crate::task::registry::{About, Slot};
 use crate::task::state::{Parked, State};
 use crate::task::waker;
 use crate::task::{Task, TaskRef, Watchers};
+use crate::task::{again, current};
 
 /// What owns a task: its scope.
 pub(crate) trait Home: Send + Sync + 'static {
@@ -558,7 +558,10 @@ fn step_with<const BUDGET: u32>(header: NonNull<Header>, scheduler: &Scheduler) 
     let frame = current::Frame::enter::<BUDGET>(task);
     let waker = waker::borrowed(header);
     // SAFETY: the task came from a queue, so this thread is the only one that may poll.
-    let polled = unsafe { (task.vtable.poll)(header, &mut Context::from_waker(&waker)) };
+    let mut polled = unsafe { (task.vtable.poll)(header, &mut Context::from_waker(&waker)) };
+    if polled.is_pending() && again::is_due() {
+        polled = poll_again(task, &mut Context::from_waker(&waker));
+    }
     let current::Left {
         registered,
         has_edge,
@@ -584,6 +587,20 @@ fn step_with<const BUDGET: u32>(header: NonNull<Header>, scheduler: &Scheduler) 
             Step::Ended
         }
     }
+}
+
+/// Polls a task a second time in its step, unless that will happen in any case.
+#[cold]
+#[inline(never)]
+fn poll_again(task: &Header, cx: &mut Context<'_>) -> Poll<Ended> {
+    if task.state.is_asked_again() {
+        return Poll::Pending;
+    }
+    again::begin_anew();
+    // SAFETY: as for the first poll, in the same step.
+    let polled = unsafe { (task.vtable.poll)(NonNull::from(task), cx) };
+    again::end_anew();
+    polled
 }
 
 /// Drops the future of a task that this worker took from a queue.

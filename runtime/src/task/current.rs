@@ -25,6 +25,7 @@ use crate::sim::values::About;
 use crate::supervise::Lineage;
 use crate::sync::{Ordering, thread_local};
 use crate::task::TaskRef;
+use crate::task::again;
 use crate::task::cell::Header;
 use crate::task::ports;
 use crate::task::registry::{FreeCache, WaitKind};
@@ -40,8 +41,8 @@ pub(crate) use crate::task::flags::{
 pub(crate) use crate::task::interlude::{lags, run_others};
 
 pub(crate) use crate::task::noting::{
-    Waits, is_refused, keeps_timers, last_is_over, monitoring, monitors, noted, placed, refusal,
-    wait_in_words, wait_no_more, waits_as, waits_between, waits_for_any, waits_for_more,
+    Waits, in_handler, is_refused, keeps_timers, last_is_over, monitoring, monitors, noted, placed,
+    refusal, wait_in_words, wait_no_more, waits_as, waits_between, waits_for_any, waits_for_more,
     waits_for_one_of, waits_for_process, waits_here, waits_here_for, waits_in, waits_in_call,
     waits_so_far, watched,
 };
@@ -63,6 +64,12 @@ pub(super) struct Current {
     pub(super) said: Cell<Said>,
     pub(super) waits: [Cell<Noted>; waits::MOST],
     pub(super) object: Cell<u64>,
+    /// How many waits were said before the part of the poll that runs now: those are of other futures.
+    pub(super) others: Cell<usize>,
+    /// The waits that were registered when the last one was said, see `again.rs`.
+    pub(super) counted: Cell<i32>,
+    /// What this poll has said is not what it leaves behind, see `again.rs`.
+    pub(super) stale: Cell<bool>,
     /// The id of the one process that a wait is for, if the poll has said that there is one.
     pub(super) edge: Cell<u64>,
     pub(super) flags: Cell<u32>,
@@ -118,6 +125,9 @@ impl Current {
                 })
             }; waits::MOST],
             object: Cell::new(0),
+            others: Cell::new(0),
+            counted: Cell::new(0),
+            stale: Cell::new(false),
             edge: Cell::new(0),
             flags: Cell::new(0),
             monitors: Cell::new(0),
@@ -161,8 +171,7 @@ impl<'a> Frame<'a> {
             let outer = current.task.replace(task);
             current.registered.set(0);
             current.budget.set(BUDGET);
-            current.said.set(Said::NOTHING);
-            current.object.set(0);
+            again::begin(current);
             // ORDERING: Acquire: pairs with the coordinator of the stop that set the flag, or whoever refuses a call.
             let flags = line.flags.load(Ordering::Acquire);
             current.flags.set(flags);
@@ -376,30 +385,12 @@ pub(super) fn note(
 ) {
     let said = current.said.get();
     current.object.set(object);
+    let wait = Noted { kind, object };
     if let Some(place) = current.waits.get(said.noted()) {
-        place.set(Noted { kind, object });
+        place.set(wait);
     }
+    again::counts(current, said.noted(), wait);
     current.said.set(more(said.and(kind)));
-}
-
-/// Notes the number of the handler that the current process is in, whenever that waits. One that does not wait pays nothing.
-pub(crate) async fn in_handler<F: Future>(handler: u8, future: F) -> F::Output {
-    let mut future = pin!(future);
-    let mut noted = false;
-    poll_fn(move |cx| {
-        let polled = future.as_mut().poll(cx);
-        if polled.is_pending() != noted {
-            noted = !noted;
-            let handler = if noted { handler.saturating_add(1) } else { 0 };
-            with_task(|task| {
-                if let Some(task) = task {
-                    task.slot().set_handler(handler);
-                }
-            });
-        }
-        polled
-    })
-    .await
 }
 
 /// Spends one unit of the process's budget, if there is one: then nobody wants to know anything of the operation.

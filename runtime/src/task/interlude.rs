@@ -40,6 +40,9 @@ fn swap(one: &Current, other: &Current) {
         said,
         waits,
         object,
+        others,
+        counted,
+        stale,
         edge,
         flags,
         monitors,
@@ -55,6 +58,9 @@ fn swap(one: &Current, other: &Current) {
         one.swap(other);
     }
     object.swap(&other.object);
+    others.swap(&other.others);
+    counted.swap(&other.counted);
+    stale.swap(&other.stale);
     edge.swap(&other.edge);
     flags.swap(&other.flags);
     monitors.swap(&other.monitors);

@@ -4,6 +4,7 @@
 //! [`memory`] (where cells come from), [`waker`] (who wakes whom), [`watch`] (who waits for an end), [`ending`] (the word that says so), [`current`] (the running step), [`asked`] (where it waits), [`registry`] (all processes of a system),
 //! [`origin`] (what those have in common that were spawned at one place).
 
+mod again;
 pub(crate) mod asked;
 pub(crate) mod cell;
 pub(crate) mod current;

@@ -1,12 +1,13 @@
 //! What a poll says that its process waits for: one wait, several, or something that cannot be said.
 
+use std::future::{Future, poll_fn};
 use std::panic::Location;
+use std::pin::pin;
 use std::ptr;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use crate::observe::BOOKS;
 use crate::scheduler::Scheduler;
-use crate::task::asked;
 use crate::task::cell::Header;
 use crate::task::current::{
     BETWEEN, CALLS, CURRENT, CYCLE, KINDS, PLACED, SET, UNKNOWN, note, waits_at, waits_for,
@@ -14,6 +15,7 @@ use crate::task::current::{
 };
 use crate::task::registry::WaitKind;
 use crate::task::waits::{self, Said};
+use crate::task::{again, asked};
 
 /// What a poll said that it waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,10 +28,8 @@ pub(crate) struct Waits {
 /// Calls `poll` on a thread that polls no process, and says what it waits for then.
 pub(crate) fn watched<T>(poll: impl FnOnce() -> T) -> (T, Waits) {
     CURRENT.with(|current| {
-        current
-            .said
-            .set(current.said.get().last(WaitKind::Other).only_kinds(0));
-        current.object.set(0);
+        again::begin(current);
+        current.said.set(Said::NOTHING.last(WaitKind::Other));
     });
     let polled = poll();
     let waits = CURRENT.with(|current| Waits {
@@ -150,6 +150,26 @@ pub(crate) fn keeps_timers(timers: usize) {
     CURRENT.with(|current| current.said.set(current.said.get().keeps(timers)));
 }
 
+/// Notes the number of the handler that the current process is in, whenever that waits. One that does not wait pays nothing.
+pub(crate) async fn in_handler<F: Future>(handler: u8, future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut noted = false;
+    poll_fn(move |cx| {
+        let polled = future.as_mut().poll(cx);
+        if polled.is_pending() != noted {
+            noted = !noted;
+            let handler = if noted { handler.saturating_add(1) } else { 0 };
+            with_task(|task| {
+                if let Some(task) = task {
+                    task.slot().set_handler(handler);
+                }
+            });
+        }
+        polled
+    })
+    .await
+}
+
 fn mark(bit: u16) {
     CURRENT.with(|current| current.said.set(current.said.get().and_kinds(bit)));
 }
@@ -157,12 +177,14 @@ fn mark(bit: u16) {
 /// Polls one of several futures that the process waits for. One that does not say what it waits for, waits for something unknown.
 pub(crate) fn noted<T>(poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
     let before = waits_so_far();
-    let others = CURRENT.with(|current| {
+    let (others, around) = CURRENT.with(|current| {
         let said = current.said.get();
         current.said.set(said.only_kinds(0));
-        said.kinds()
+        (said.kinds(), current.others.replace(said.noted()))
     });
+    // UNWIND: a step begins with none.
     let polled = poll();
+    CURRENT.with(|current| current.others.set(around));
     if polled.is_ready() {
         wait_no_more(before);
         return polled;
@@ -225,11 +247,11 @@ pub(crate) fn waits_so_far() -> SoFar {
 
 /// The wait that was noted last is over, before anything came of it. If there are others, another poll says which.
 #[cold]
-pub(crate) fn last_is_over(cx: &Context<'_>) {
+pub(crate) fn last_is_over() {
     CURRENT.with(|current| {
         let said = current.said.get();
         if said.noted() > 1 {
-            return cx.waker().wake_by_ref();
+            return current.stale.set(true);
         }
         // One that noted nothing, because its budget was used up, is polled again in any case.
         current.said.set(said.without_waits());

@@ -191,6 +191,12 @@ impl State {
         }
     }
 
+    /// Whether the task, which is being polled, was woken or killed meanwhile.
+    pub(crate) fn is_asked_again(&self) -> bool {
+        // ORDERING: Relaxed: whoever parks the task looks again.
+        self.0.load(Ordering::Relaxed) & (AGAIN | KILLED) != 0
+    }
+
     /// Whether a kill was asked for.
     pub(crate) fn is_killed(&self) -> bool {
         // ORDERING: Relaxed: the flag carries no data.

@@ -19,9 +19,9 @@ use std::task::{Context, RawWaker, RawWakerVTable, Waker};
 use crate::scheduler::Scheduler;
 use crate::sync::{prefetch, thread_local};
 use crate::task::cell::{self, Header};
-use crate::task::current;
 use crate::task::registry::ProcessId;
-use crate::task::state::{Notify, WAIT};
+use crate::task::state::Notify;
+use crate::task::{again, current};
 
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
 
@@ -261,7 +261,7 @@ impl Deref for WaitRef {
 impl Drop for WaitRef {
     #[inline]
     fn drop(&mut self) {
-        if !current::count_for(self.0, -WAIT) && self.state.release_wait() {
+        if !again::gives_up(self.0) && self.state.release_wait() {
             // SAFETY: that was the last reference.
             unsafe { cell::free(self.0) };
         }
