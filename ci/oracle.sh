@@ -4,4 +4,4 @@
 # And the ten programs of tests/hashes.rs, whose traces must be those that `cargo test` compares in a debug build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-ROUNDROCK_SEEDS="${1:-100000}" cargo test --release --quiet -p roundrock-tests --test oracle --test hashes
+ROUNDROCK_SEEDS="${1:-100000}" cargo test --release --quiet -p roundrock-oracle
