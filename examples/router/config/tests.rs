@@ -145,7 +145,7 @@ fn a_constant_that_fails_for_each_event_is_a_mistake() {
         ),
         (
             "[[rules]]\nwhen = 'true'\nsinks = ['all']\nadd = { x = { cel = '1 / 0' } }",
-            "r.toml:4: rules[0].add.x: \"1 / 0\" is not an expression: Division by zero",
+            "r.toml:4: rules[0].add.x: \"1 / 0\" is not an expression: Division by zero of Int(1)",
         ),
     ] {
         assert_eq!(mistakes(source), want, "{source}");
