@@ -19,6 +19,55 @@ Routes events, one JSON object a line, to sinks by rules.
 Without --config, files go to standard output unchanged; lines that are no JSON objects go to dead.ndjson.
 Lines may come out in another order than they went in; a configuration with `workers = 1` keeps the order of each input.
 The exit code is 0 if every event was delivered or is a dead letter, 4 if one was lost, 1 after any other failure.
+
+A configuration is TOML. With this one, `router serve --config FILE` takes events at http://127.0.0.1:8080/events:
+
+    [input]
+    http = \"8080\"
+
+    [sinks.strong]
+    type = \"file\"
+    path = \"strong.ndjson\"
+
+    [sinks.rest]
+    type = \"stdout\"
+
+    [[rules]]
+    when = \"event.properties.mag >= 5.0\"
+    sinks = [\"strong\"]
+
+    [default]
+    sinks = [\"rest\"]
+
+An event goes to the sinks of every rule whose condition, in CEL, holds; if none does, to those of `default`.
+A rule may also `keep` some fields of the event, and `add` others: add = { depth = { cel = \"event.geometry.coordinates[2]\" } }
+`input.tcp` takes lines over TCP. What may be left out, with its default (`workers`: one for each CPU):
+
+    dead_letters = \"dead.ndjson\"   # what could not be delivered, with the reason
+    drain = \"10s\"                  # time for what is under way at a stop
+
+    [limits]
+    line_bytes = 1048576           # longest line
+    body_bytes = 67108864          # longest body of a request
+    rule_bytes = 67108864          # memory for what rules read of long lines
+    connections = 64               # clients at the same time
+    client_timeout = \"10s\"         # how long a client may let the router wait
+
+    [sinks.a]
+    type = \"file\"                  # or \"stdout\", or \"null\"
+    path = \"a.ndjson\"
+    truncate = false               # lines are added to what is there
+
+    [sinks.b]
+    type = \"webhook\"               # each event in a POST of its own
+    url = \"http://localhost:9100/\"
+    attempts = 5
+    backoff = \"100ms\"              # the first pause between them; it doubles
+    max_backoff = \"5s\"
+    timeout = \"5s\"                 # time for an answer
+    parallel = 4                   # requests at a time
+
+All fields are explained in examples/router/config/mod.rs; examples/router/data/demo.toml is a longer example.
 ";
 
 /// What to do.

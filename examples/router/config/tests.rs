@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{Config, SinkKind};
+use crate::cli::HELP;
 
 /// Parses `source` between the least that a configuration needs.
 fn mistakes(source: &str) -> String {
@@ -97,6 +98,31 @@ fn every_default_is_the_documented_one() {
     assert_eq!(documented.len(), 19, "{documented:?}");
     for (field, default) in documented {
         assert_eq!(in_words(&config, &field), default, "{field}");
+    }
+}
+
+/// A user may write what the help shows, and it is all that may be left out but rules and inputs.
+#[test]
+fn the_help_shows_each_default() {
+    let (_, rest) = HELP.split_once("What may be left out").unwrap();
+    let block: String = rest
+        .lines()
+        .skip(1)
+        .take_while(|line| line.is_empty() || line.starts_with("    "))
+        .map(|line| format!("{}\n", line.trim_start()))
+        .collect();
+    let source = format!("{block}[default]\nsinks = ['a', 'b']");
+    let config = Config::parse("help", &source).unwrap();
+    for (field, default) in documented() {
+        assert_eq!(in_words(&config, &field), default, "{field}");
+        let (table, name) = field.rsplit_once('.').unwrap_or(("", &field));
+        let is_shown = block
+            .lines()
+            .any(|line| line.starts_with(&format!("{name} = ")));
+        assert!(
+            is_shown || ["input", "rules[]"].contains(&table) || name == "workers",
+            "{field}"
+        );
     }
 }
 

@@ -221,6 +221,31 @@ fn several_inputs_at_once_reach_the_sinks_line_by_line() {
     assert_routed(&folder, &books, &inputs);
 }
 
+/// Whoever has nothing but the help gets a router that works.
+#[test]
+fn the_configuration_in_the_help_works() {
+    let folder = folder("help");
+    let help = Router::start(&folder, &["--help"]).wait().stdout;
+    let (_, rest) = help.split_once("A configuration is TOML").expect(&help);
+    let config: String = rest
+        .lines()
+        .skip(1)
+        .take_while(|line| line.is_empty() || line.starts_with("    "))
+        .map(|line| format!("{}\n", line.trim_start()))
+        .collect();
+    assert!(config.contains("http = \"8080\""), "{config}");
+    let (router, address) = Router::serve(&folder, &config.replace("8080", "0"));
+    let strong = "{\"properties\":{\"mag\":5.5}}";
+    let weak = "{\"properties\":{\"mag\":1.5}}";
+    let (status, answer) = Http::connect(address).post(format!("{strong}\n{weak}\n"));
+    assert_eq!((status, &answer["accepted"]), (200, &2.into()));
+    router.terminate();
+    let ended = router.wait();
+    ended.books();
+    assert_eq!(sorted_lines(&folder.join("strong.ndjson")), [strong]);
+    assert_eq!(ended.stdout.lines().next(), Some(weak));
+}
+
 #[test]
 fn the_live_numbers_have_the_keys_of_the_closing_object() {
     let folder = folder("stats");
