@@ -112,6 +112,12 @@ fn run(command: Command) -> Result<ExitCode, String> {
                 Some(config) => Config::load(config)?,
                 None => Config::pass_through()?,
             };
+            if let (Some(config), true) = (&config, read.http.is_some() || read.tcp.is_some()) {
+                let config = config.display();
+                eprintln!(
+                    "router: {config}: input is not used, because files are routed; `router serve --config {config}` listens"
+                );
+            }
             (read.http, read.tcp) = (None, None);
             let written = read.files();
             let inputs = files

@@ -116,6 +116,26 @@ fn the_closing_object_has_exactly_the_documented_keys() {
     assert!(books["peak_rss_bytes"].as_u64().unwrap() > 0);
 }
 
+/// One configuration may serve both, and whoever waits for its port to open learns why it does not.
+#[test]
+fn inputs_that_are_not_listened_on_are_told() {
+    let folder = folder("unused-input");
+    fs::write(folder.join("a.ndjson"), "{}\n").unwrap();
+    let rest = "[sinks.all]\ntype = 'file'\npath = 'all.ndjson'\n[default]\nsinks = ['all']\n";
+    let unused = "router: router.toml: input is not used, because files are routed; `router serve --config router.toml` listens\n";
+    for (input, told) in [("http = '0'", unused), ("tcp = '0'", unused), ("", "")] {
+        fs::write(
+            folder.join("router.toml"),
+            format!("[input]\n{input}\n{rest}"),
+        )
+        .unwrap();
+        let ended =
+            Router::start(&folder, &["a.ndjson", "--config", "router.toml", "--json"]).wait();
+        assert_eq!(ended.books()["events_out"], 1);
+        assert_eq!(ended.stderr, told, "{input}");
+    }
+}
+
 #[test]
 fn added_values_are_what_the_configuration_says() {
     let folder = folder("added");
