@@ -9,6 +9,8 @@ use std::path::Path;
 
 use memchr::memrchr;
 
+use crate::pipe::open_pipe;
+
 /// What lines are added to.
 #[derive(Debug)]
 pub(crate) struct Appender {
@@ -37,9 +39,12 @@ impl Appender {
     ///
     /// # Errors
     ///
-    /// When that is not possible; says which file.
+    /// When that is not possible, as for a pipe that nobody reads; says which file.
     pub(crate) fn open(path: &Path, truncate: bool) -> Result<Self, String> {
         let open = || {
+            if let Some(pipe) = open_pipe(path)? {
+                return Ok(pipe);
+            }
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder)?;
             }
@@ -48,7 +53,7 @@ impl Appender {
             }
             OpenOptions::new().append(true).create(true).open(path)
         };
-        let file = open().map_err(|e| format!("{}: {e}", path.display()))?;
+        let file = open().map_err(|e: io::Error| format!("{}: {e}", path.display()))?;
         Ok(Self::new(Target::File(file)))
     }
 

@@ -25,7 +25,7 @@
 //! | `cli`, `config/` | what to do |
 //! | `sources/`, `cutter`, `event` | bytes to batches of lines |
 //! | `worker`, `room`, `rules`, `condition/`, `fields/`, `transform` | batches to parcels |
-//! | `parcel`, `sinks/`, `append`, `dead` | parcels to files, webhooks and dead letters |
+//! | `parcel`, `sinks/`, `append`, `pipe`, `dead` | parcels to files, webhooks and dead letters |
 //! | `stats`, `report`, `usage` | what is counted and shown |
 //! | `demo`, `client` | the demonstration |
 
@@ -58,6 +58,8 @@ mod demo;
 mod event;
 mod fields;
 mod parcel;
+#[cfg_attr(not(unix), path = "pipe_elsewhere.rs")]
+mod pipe;
 mod report;
 mod room;
 mod rules;

@@ -18,6 +18,8 @@ mod demo;
 mod event;
 mod fields;
 mod parcel;
+#[cfg_attr(not(unix), path = "pipe_elsewhere.rs")]
+mod pipe;
 mod report;
 mod room;
 mod rules;

@@ -33,7 +33,8 @@
 //! places; within a batch lines keep their order. With `workers = 1` a file has the lines of each input in the order in which they
 //! were sent. A webhook keeps it only if `parallel = 1` as well.
 //!
-//! Paths of files are relative to the working directory.
+//! Paths of files are relative to the working directory. A file may be a named pipe that somebody reads; one without a reader is refused
+//! at the start.
 //!
 //! Memory: what clients send takes at most a few times `line_bytes` for each of the `connections`, whatever it is. A field that a rule
 //! names is also held as values, which may take 200 times as much as its text: `{"":0},` is about a kilobyte. These take at most

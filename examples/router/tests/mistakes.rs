@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Http, Router, folder, sorted_lines};
+use crate::support::{Http, Router, folder, named_pipe, sorted_lines};
 
 fn refused(test: &str, config: &str, arguments: &[&str]) -> String {
     let folder = folder(test);
@@ -132,6 +132,29 @@ fn a_file_that_cannot_be_opened_is_named() {
     let config = "dead_letters = '.'\n[input]\nhttp = '0'\n[sinks.all]\ntype = 'null'\n[default]\nsinks = ['all']\n";
     let told = refused("no-letters", config, &["serve", "--config", "router.toml"]);
     assert_eq!(told, "router: .: Is a directory (os error 21)\n");
+}
+
+/// To wait for a reader would hold up the start, and a stop before it.
+#[test]
+fn a_pipe_that_nobody_reads_is_named() {
+    let folder = folder("no-reader");
+    named_pipe(&folder, "pipe");
+    for (letters, sink) in [
+        ("pipe", "type = 'null'"),
+        ("dead.ndjson", "type = 'file'\npath = 'pipe'"),
+        (
+            "dead.ndjson",
+            "type = 'file'\npath = 'pipe'\ntruncate = true",
+        ),
+    ] {
+        let config = format!(
+            "dead_letters = '{letters}'\n[input]\nhttp = '0'\n[sinks.all]\n{sink}\n[default]\nsinks = ['all']\n"
+        );
+        fs::write(folder.join("router.toml"), config).unwrap();
+        let ended = Router::start(&folder, &["serve", "--config", "router.toml"]).wait();
+        let want = "router: pipe: nobody reads this pipe; start its reader first\n";
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(1), want));
+    }
 }
 
 #[test]
