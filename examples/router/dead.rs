@@ -6,10 +6,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use roundrock::channel::{OneshotReceiver, OneshotSender};
 use roundrock::prelude::*;
 use serde_json::json;
 
 use crate::append::Appender;
+use crate::sinks::{Drain, GIVEN_UP, Hand};
 use crate::stats::Books;
 use crate::transform::write_json;
 
@@ -48,45 +50,86 @@ impl Letter {
     }
 }
 
-/// The process that writes dead letters: one for the whole router.
-#[process]
-pub(crate) struct DeadLetters {
-    file: Appender,
-    books: Arc<Books>,
+/// Batches of letters that may wait.
+const WAITING_BATCHES: usize = 4;
+
+/// Starts to add letters to `file`, which is created if need be, and to count them in `books`.
+///
+/// # Errors
+///
+/// When the file cannot be opened.
+pub(crate) fn start(
+    scope: &Scope,
+    file: &Path,
+    books: &Arc<Books>,
+    drain: &Arc<Drain>,
+) -> Result<Sender<Vec<Letter>>, String> {
+    let file = Appender::open(file, false)?;
+    let (sender, letters) = bounded(WAITING_BATCHES).named("letters");
+    let hand = Arc::new(Hand::empty());
+    let (ending, ended) = oneshot();
+    let drain = Arc::clone(drain);
+    scope.spawn(dead_stand_in(
+        letters.clone(),
+        Arc::clone(&hand),
+        drain,
+        ended,
+    ));
+    scope.spawn(dead_letters(letters, hand, Arc::clone(books), file, ending));
+    Ok(sender)
 }
 
-impl DeadLetters {
-    /// Adds letters to `file`, which is created if need be, and counts them in `books`.
-    ///
-    /// # Errors
-    ///
-    /// When the file cannot be opened.
-    pub(crate) fn create(file: &Path, books: Arc<Books>) -> Result<Self, String> {
-        let file = Appender::open(file, false)?;
-        Ok(Self { file, books })
-    }
-}
-
-#[handlers]
-impl DeadLetters {
-    /// Writes letters, in one piece, and counts them once the system has them.
-    ///
-    /// If that fails they are not counted: the books then show them as lost, and the router does not end well.
-    pub(crate) fn write(&mut self, letters: Vec<Letter>) {
+/// Writes letters, each batch in one piece, and counts them once the system has them. `_ended` tells its end.
+///
+/// If that fails they are not counted: the books then show them as lost, and the router does not end well.
+#[process(blocking)]
+fn dead_letters(
+    letters: &Receiver<Vec<Letter>>,
+    hand: &Arc<Hand<Letter>>,
+    books: &Arc<Books>,
+    mut file: Appender,
+    _ended: OneshotSender<()>,
+) {
+    while let Some(batch) = letters.blocking_recv() {
         let mut text = Vec::new();
         let mut ends = Vec::new();
-        for letter in &letters {
+        for letter in &batch {
             letter.write(&mut text);
             ends.push(text.len());
         }
-        let Err(failed) = self.file.append(&text) else {
-            return self.books.died(letters.len());
+        hand.put(batch);
+        let result = file.append(&text);
+        if hand.take().is_none() {
+            return;
+        }
+        let Err(failed) = result else {
+            books.died(ends.len());
+            continue;
         };
         let written = ends.iter().filter(|end| **end <= failed.written).count();
-        self.books.died(written);
-        let lost = letters.len() - written;
-        eprintln!("router: {lost} dead letters were lost: {}", failed.why);
+        books.died(written);
+        tell_lost(ends.len() - written, &failed.why);
     }
+}
+
+/// Takes the letters that a stuck file leaves, so that nobody waits for it, until their writer has `ended`. They are lost.
+#[process]
+async fn dead_stand_in(
+    letters: &Receiver<Vec<Letter>>,
+    hand: &Arc<Hand<Letter>>,
+    drain: &Arc<Drain>,
+    ended: &OneshotReceiver<()>,
+    scope: &Scope,
+) {
+    let mut stuck = hand.take_stuck(drain, ended, scope).await;
+    while let Some(lost) = stuck {
+        tell_lost(lost.len(), GIVEN_UP);
+        stuck = letters.recv().await;
+    }
+}
+
+fn tell_lost(letters: usize, why: &str) {
+    eprintln!("router: {letters} dead letters were lost: {why}");
 }
 
 #[cfg(test)]

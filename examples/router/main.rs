@@ -41,7 +41,6 @@ use tokio::net::TcpListener;
 
 use crate::cli::Command;
 use crate::config::{Config, SinkKind};
-use crate::dead::DeadLetters;
 use crate::room::Room;
 use crate::sinks::{Desk, Drain};
 use crate::sources::{Port, files, http, tcp};
@@ -208,11 +207,9 @@ async fn compose(
     let tcp = listen(config.tcp).await?;
     let http = listen(config.http).await?;
 
-    let letters =
-        DeadLetters::create(&config.dead_letters, Arc::clone(books)).map_err(Error::new)?;
-    let dead = scope.spawn(letters).write_port();
-
     let drain = Arc::new(Drain::new(config.drain));
+    let dead = dead::start(scope, &config.dead_letters, books, &drain).map_err(Error::new)?;
+
     let mut sinks = Vec::new();
     for (place, sink) in config.sinks.iter().enumerate() {
         let desk = Desk {

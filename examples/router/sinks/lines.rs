@@ -35,7 +35,7 @@ pub(super) fn open(kind: &SinkKind) -> Result<Option<Appender>, String> {
 #[process(blocking)]
 pub(super) fn lines(
     parcels: &Receiver<Parcel>,
-    hand: &Arc<Hand>,
+    hand: &Arc<Hand<Parcel>>,
     desk: &Desk,
     mut output: Option<Appender>,
     _ended: OneshotSender<()>,

@@ -1,7 +1,7 @@
 //! The sinks: each a process, or a few, behind a small bounded channel of parcels.
 //!
 //! - `lines` writes to a file or to standard output, or drops: a blocking process, because writing may block.
-//! - `hand` is what `lines` is writing, and who settles it if a write is stuck when the router stops.
+//! - `hand` is what `lines` is writing, and who settles it if a write is stuck when the router stops. Dead letters have one too.
 //! - `webhook` posts each event, several at a time, and tries again; `post` is its connection.
 //! - `drain` is the time that the sinks have at a stop.
 //! - `start` gives each its channel.
@@ -18,4 +18,5 @@ mod webhook;
 
 pub(crate) use desk::Desk;
 pub(crate) use drain::Drain;
+pub(crate) use hand::{GIVEN_UP, Hand};
 pub(crate) use start::start;

@@ -34,7 +34,7 @@ pub(crate) fn start(
         }
         kind => {
             let output = lines::open(kind)?;
-            let hand = Arc::new(Hand::default());
+            let hand = Arc::new(Hand::empty());
             let (ending, ended) = oneshot();
             if output.is_some() {
                 scope.spawn(stand_in(

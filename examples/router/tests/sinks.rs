@@ -1,10 +1,13 @@
 //! Sinks that fail: full, closed, or stuck. What they do not take becomes dead letters, or shows in the exit code.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use crate::support::{Http, Router, folder, letters, named_pipe, until};
+use serde_json::Value;
+
+use crate::support::{Http, Router, folder, letters, named_pipe, sorted_lines, until};
 
 #[test]
 fn a_sink_that_cannot_be_written_makes_dead_letters() {
@@ -168,7 +171,7 @@ fn a_stuck_sink_takes_nothing_from_the_others() {
     // The pipe, its channel and the workers before it are full.
     until("nothing moves", || {
         let before = Http::stats(address)["events_out"].clone();
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(100));
         let now = Http::stats(address);
         (now["in_flight"].as_u64() > Some(256) && now["events_out"] == before).then_some(())
     });
@@ -191,6 +194,48 @@ fn a_stuck_sink_takes_nothing_from_the_others() {
             .is_some_and(|n: u64| !n.is_multiple_of(10));
         assert!(!was_for_all || !why.starts_with("sink"), "{letter}");
     }
+}
+
+/// Dead letters that nobody takes are lost, which is told, and they hold up neither a stop nor the events that are none.
+#[test]
+fn stuck_dead_letters_are_lost_and_nothing_else() {
+    let folder = folder("stuck-letters");
+    let held = hold(&named_pipe(&folder, "pipe"));
+    let config = "dead_letters = 'pipe'\ndrain = '200ms'\n[input]\nhttp = '0'\n[sinks.all]\ntype = 'file'\npath = 'all.ndjson'\n[default]\nsinks = ['all']\n";
+    let (router, address) = Router::serve(&folder, config);
+    let text = "x".repeat(1000);
+    let body = format!("{{\"broken\":\"{text}\"\n{{\"sound\":\"{text}\"}}\n").repeat(3000);
+    std::thread::spawn(move || Http::connect(address).try_post(body));
+    until("the pipe is full", || {
+        (Http::stats(address)["in_flight"].as_u64() > Some(200)).then_some(())
+    });
+    let begun = Instant::now();
+    router.terminate();
+    let ended = router.wait();
+    // The drain, the second after it, and a busy machine.
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    let told = "dead letters were lost: the router stopped while a write was stuck\n";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    let books = ended.closing();
+    let count = |key: &str| books[key].as_u64().unwrap();
+    let sound = sorted_lines(&folder.join("all.ndjson"));
+    assert_eq!(count("events_out"), sound.len() as u64);
+    assert!(sound.iter().all(|line| line.starts_with("{\"sound\"")));
+    // Every other line was sound, but for one at the end that may have been cut off.
+    assert!(2 * count("events_out") + 2 >= count("events_in"), "{books}");
+    assert_eq!(
+        count("events_in"),
+        count("events_out") + count("dead") + count("lost"),
+        "{books}"
+    );
+    // The pipe is full, so the end waits until it is read.
+    let mut end = held.try_clone().unwrap();
+    std::thread::spawn(move || end.write_all(b"\nend\n"));
+    let letters = BufReader::new(held).lines().map(Result::unwrap);
+    let letters = letters.take_while(|line| line != "end");
+    let whole = letters.filter(|line| serde_json::from_str::<Value>(line).is_ok());
+    assert!(whole.count() as u64 >= count("dead"), "{books}");
 }
 
 #[test]
