@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use axum::Extension;
 use axum::Router;
 use axum::body::Bytes;
+use axum::http::StatusCode;
 use axum::routing::{get, post};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
@@ -547,16 +548,23 @@ fn client_that_has_read_its_answer_may_ask_again_later() {
 fn head_that_is_too_large_is_told() {
     on(2, |scope| async move {
         let web = scope.child("web");
-        let app = Router::new().route("/", get(async || "fine"));
+        let app = Router::new().route(
+            "/",
+            get(async || StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
+        );
         let (listener, address) = listen().await?;
         let refused = Refusals::default();
         let _server = refused
             .kept_by(ServeOptions::new())
             .serve(listener, app, &web);
         let mut stream = TcpStream::connect(address).await?;
+        // An answer of the service is what it is.
+        assert_eq!(ask(&mut stream, "/").await?, "");
         let head = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(1 << 20));
         let _ = stream.write_all(head.as_bytes()).await;
-        assert!(answer(&mut stream).await?.0.starts_with("HTTP/1.1 431 "));
+        let (status, text) = answer(&mut stream).await?;
+        assert!(status.starts_with("HTTP/1.1 431 "), "{status}");
+        assert_eq!(text, "the head of the request is too large\n");
         assert!(web.stop(secs(5)).await.is_clean());
         let told = refused.taken();
         assert_eq!(told.len(), 1);

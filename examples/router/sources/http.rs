@@ -12,7 +12,7 @@
 //! | 400 | the connection broke off in the body |
 //! | 411 | the body of an HTTP/1.0 request has no length; nothing of it was read |
 //! | 415 | the body is compressed; nothing of it was taken in |
-//! | 431, 414 | the head of the request was too large; the answer has no body |
+//! | 431, 414 | the head of the request was too large; the answer is plain text |
 //! | 503 | too many requests at a time, or the router is stopping; `accepted` and `dead` tell how many lines it still took |
 //! | 503 | too many connections; the answer is plain text |
 //!

@@ -292,3 +292,40 @@ fn requests_of_every_kind_are_answered_as_http_says() {
         (&54.into(), &54.into())
     );
 }
+
+/// The library that reads requests refuses them by itself, and would say nothing but the status.
+#[test]
+fn a_head_that_is_too_large_is_answered_with_a_text() {
+    let folder = folder("large-heads");
+    let (router, address) = Router::serve(&folder, CONFIG);
+    let fields = "X: y\r\n".repeat(100);
+    let path = "x".repeat(70_000);
+    let sound = "POST /events HTTP/1.1\r\nHost: r\r\nContent-Length: 7\r\n\r\n{\"n\":2}";
+    let text = "the head of the request is too large\n";
+    for (head, status) in [
+        (
+            format!("POST /events HTTP/1.1\r\nHost: r\r\n{fields}\r\n"),
+            "HTTP/1.1 431 Request Header Fields Too Large\r\n",
+        ),
+        (
+            format!("POST /{path} HTTP/1.1\r\nHost: r\r\n\r\n"),
+            "HTTP/1.1 414 URI Too Long\r\n",
+        ),
+    ] {
+        // The answer to a request before it has nothing of it.
+        let answers = exchange(address, &format!("{sound}{head}"));
+        let (first, last) = answers.split_once(status).expect(&answers);
+        assert!(first.starts_with("HTTP/1.1 200 OK\r\n"), "{answers}");
+        assert!(first.contains("\"accepted\":1,"), "{answers}");
+        let length = format!("content-length: {}\r\n", text.len());
+        assert!(last.contains(&length), "{answers}");
+        assert!(last.ends_with(&format!("\r\n\r\n{text}")), "{answers}");
+        assert_eq!(exchange(address, &head).split_once(status).unwrap().0, "");
+    }
+    router.terminate();
+    let books = router.wait().books();
+    assert_eq!(
+        (&books["events_out"], &books["dead"]),
+        (&2.into(), &4.into())
+    );
+}

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,8 @@ use crate::time::sleep::later;
 #[derive(Debug)]
 pub(super) struct Deadlines {
     pub(super) begun: Instant,
+    /// Whether hyper waits for a head, or has refused one.
+    reads_head: AtomicBool,
     /// Nanoseconds from `begun` until the head is late; [`NEVER`] while none is waited for.
     head: AtomicU64,
     /// Nanoseconds from `begun` until the write is late; [`NEVER`] while none waits.
@@ -45,6 +47,7 @@ impl Deadlines {
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
             begun: Instant::now(),
+            reads_head: AtomicBool::new(false),
             head: AtomicU64::new(NEVER),
             write: AtomicU64::new(NEVER),
             alarm: AtomicU64::new(NEVER),
@@ -86,6 +89,12 @@ impl Deadlines {
         None
     }
 
+    /// Whether no request is with the service. What hyper writes then are words of its own, or what is left of an earlier answer.
+    pub(super) fn reads_head(&self) -> bool {
+        // ORDERING: Relaxed: see the type.
+        self.reads_head.load(Ordering::Relaxed)
+    }
+
     /// A write begins to wait: the client must read a part of it within `limit`.
     pub(super) fn write_waits(&self, limit: Duration) {
         let late_at = self.nanos(later(Instant::now(), limit));
@@ -116,6 +125,8 @@ impl hyper::rt::Timer for HeadTimer {
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        // ORDERING: Relaxed: see `Deadlines`.
+        self.0.reads_head.store(true, Ordering::Relaxed);
         Box::pin(HeadSleep {
             deadline: self.0.nanos(deadline),
             deadlines: Arc::clone(&self.0),
@@ -146,8 +157,9 @@ impl Future for HeadSleep {
 
 impl Drop for HeadSleep {
     fn drop(&mut self) {
-        // ORDERING: Relaxed: see `Deadlines`.
+        // ORDERING: Relaxed (both): see `Deadlines`.
         self.deadlines.head.store(NEVER, Ordering::Relaxed);
+        self.deadlines.reads_head.store(false, Ordering::Relaxed);
     }
 }
 

@@ -104,20 +104,39 @@ impl fmt::Display for Refusal {
 }
 
 impl Refusal {
-    /// What the client is answered before its connection is closed. hyper itself answers a head that is too large, and there is no
-    /// telling one that does not read.
+    /// What the client is answered before its connection is closed. hyper itself answers a head that is too large, see
+    /// [`with_text`], and there is no telling one that does not read.
     pub(super) fn answer(&self) -> Option<String> {
         let (status, retry) = match self {
             Self::TooManyConnections { .. } => ("503 Service Unavailable", "retry-after: 1\r\n"),
             Self::SlowHead { .. } => ("408 Request Timeout", ""),
             Self::LargeHead | Self::Unread { .. } => return None,
         };
-        let body = format!("{self}\n");
+        let (about, text) = self.text();
         Some(format!(
-            "HTTP/1.1 {status}\r\nconnection: close\r\n{retry}content-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
+            "HTTP/1.1 {status}\r\nconnection: close\r\n{retry}{about}\r\n{text}"
         ))
     }
+
+    /// The text of the answer, and the fields of its head that are about it.
+    fn text(&self) -> (String, String) {
+        let text = format!("{self}\n");
+        let length = text.len();
+        let about =
+            format!("content-type: text/plain; charset=utf-8\r\ncontent-length: {length}\r\n");
+        (about, text)
+    }
+}
+
+/// The answer `own` of hyper to a head that is too large, with a text: hyper sends none, and asks nobody for one. `None` if it is no
+/// such answer.
+pub(super) fn with_text(own: &[u8]) -> Option<String> {
+    let own = str::from_utf8(own).ok()?;
+    let is_large = ["HTTP/1.1 431 ", "HTTP/1.1 414 "].map(|status| own.starts_with(status));
+    let (before, after) = own.split_once("content-length: 0\r\n")?;
+    let (about, text) = Refusal::LargeHead.text();
+    (is_large.contains(&true) && after.ends_with("\r\n\r\n"))
+        .then(|| format!("{before}{about}{after}{text}"))
 }
 
 /// Whom a server tells of clients that it refused.

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::deadlines::Deadlines;
-use super::refusal::Refusal;
+use super::refusal::{Refusal, with_text};
 #[cfg(all(target_os = "linux", not(loom)))]
 use crate::sync::kernel::backlog;
 
@@ -62,6 +62,12 @@ impl Io {
             deadlines: Arc::clone(deadlines),
             end: Arc::clone(end),
         }
+    }
+
+    /// What is sent for `bytes`, if with these hyper answers a head that is too large.
+    fn own_answer(&self, bytes: &[u8]) -> Option<String> {
+        let is_own = self.deadlines.reads_head();
+        is_own.then(|| with_text(bytes)).flatten()
     }
 
     /// Notes whether a write waits, and for whom: for a client that has taken something since, the time begins anew. The system
@@ -135,7 +141,11 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        let own = self.own_answer(bytes);
+        let said = own.as_ref().map_or(bytes, String::as_bytes);
+        let written = Pin::new(&mut self.stream).poll_write(cx, said);
+        // There is room for all of it, as there is for last words.
+        let written = written.map_ok(|length| own.map_or(length, |_| bytes.len()));
         self.wrote(written)
     }
 
@@ -152,6 +162,9 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let [bytes] = bytes {
+            return self.poll_write(cx, bytes);
+        }
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
         self.wrote(written)
     }
