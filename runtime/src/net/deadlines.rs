@@ -74,11 +74,12 @@ impl Deadlines {
         if next <= now {
             // ORDERING: Relaxed: see the type.
             self.now.store(now, Ordering::Relaxed);
-            return Some(if write <= now {
-                Late::Write
-            } else {
-                Late::Head
-            });
+            if write <= now {
+                return Some(Late::Write);
+            }
+            // Told once: hyper does not ask again for a head that it has refused, and a write of the refusal may wait.
+            self.head.store(NEVER, Ordering::Relaxed);
+            return Some(Late::Head);
         }
         // ORDERING: Relaxed: see the type.
         self.alarm.store(next, Ordering::Relaxed);
