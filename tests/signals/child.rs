@@ -57,6 +57,27 @@ async fn breaks_when_told(go: &Receiver<u64>) {
     assert_eq!(told, None, "as it was told");
 }
 
+/// Fails when it is told to.
+#[process]
+async fn fails_when_told(go: &Receiver<u64>) -> Result<()> {
+    go.recv().await;
+    bail!("as it was told");
+}
+
+/// Says that it has begun, and never comes to an await again.
+#[process]
+async fn never_yields(begun: &Sender<u64>) -> Result<()> {
+    begun.send(1).await?;
+    never()
+}
+
+/// Keeps its thread for ever.
+fn never() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
 /// Waits until a process of this name waits.
 async fn until_waiting(scope: &Scope, name: &str) {
     let waits = || {
@@ -123,6 +144,32 @@ async fn main(scope: &Scope) -> Result<()> {
             drop(numbers);
             say(if failed.is_err() { "failed" } else { "well" });
             return Ok(());
+        }
+        Some("fails") => {
+            say("ready");
+            bail!("as it was told");
+        }
+        Some("a process fails") => {
+            let (tell, told) = bounded(1);
+            scope.spawn(fails_when_told(told));
+            say("ready");
+            tell.send(1).await?;
+            scope.stopping().await;
+            return Ok(());
+        }
+        Some("stuck") => {
+            let (begun, begins) = bounded(1);
+            scope.spawn(never_yields(begun));
+            begins.recv().await;
+            say("ready");
+            scope.stop(millis(10)).await;
+            return Ok(());
+        }
+        Some("stuck body") => {
+            let inner = scope.clone();
+            scope.task("stops", async move { drop(inner.stop(millis(10)).await) });
+            say("ready");
+            never();
         }
         Some("deadlock") => {
             let ring = spawn_ring(scope);

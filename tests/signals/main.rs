@@ -1,4 +1,5 @@
-//! Ctrl-C and SIGTERM stop the root scope of `#[roundrock::main]`, which drains; a second signal ends the program at once.
+//! A program with `#[roundrock::main]`, seen from outside. Ctrl-C and SIGTERM stop its root scope, which drains; a second signal ends
+//! it at once. How it ended is its exit code.
 #![cfg(unix)]
 
 use std::io::{BufRead, BufReader, Lines};
@@ -85,6 +86,37 @@ fn a_deadlock_ends_the_program_with_its_report() {
             assert!(text.contains(word), "no {word} in:\n{text}");
         }
     });
+}
+
+/// Exit code 1: the body failed, or a process of the root scope did, and it is said which error it was, and where it came from.
+#[test]
+fn a_failure_is_an_exit_code() {
+    for mode in ["fails", "a process fails"] {
+        within_the_limit(move || {
+            let program = Program::start(mode);
+            let output = program.child.wait_with_output().unwrap();
+            let text = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{mode}: {text}");
+            for words in ["Error: ", "as it was told", "child.rs:"] {
+                assert!(text.contains(words), "{mode}: no {words} in:\n{text}");
+            }
+        });
+    }
+}
+
+/// Exit code 3: a process that never comes to an await cannot be stopped, nor a body. The program ends all the same, and says who it was.
+#[test]
+fn a_process_that_never_yields_is_an_exit_code() {
+    for (mode, who) in [("stuck", "never_yields#"), ("stuck body", "main#")] {
+        within_the_limit(move || {
+            let program = Program::start(mode);
+            let output = program.child.wait_with_output().unwrap();
+            let text = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(3), "{mode}: {text}");
+            let said = format!("stuck: {who}");
+            assert!(text.contains(&said), "{mode}: no {said} in:\n{text}");
+        });
+    }
 }
 
 /// A program in which nobody listens says on standard error that processes of its are leaked, once.
