@@ -171,6 +171,17 @@ async fn main(scope: &Scope) -> Result<()> {
             say("ready");
             never();
         }
+        Some("idle") => {
+            let (numbers, receives) = bounded(8);
+            for _ in 0..20 {
+                scope.spawn(sink(receives.clone()));
+            }
+            until_waiting(scope, "sink").await;
+            say("ready");
+            scope.stopping().await;
+            drop(numbers);
+            return Ok(());
+        }
         Some("deadlock") => {
             let ring = spawn_ring(scope);
             say("ready");

@@ -1,5 +1,5 @@
 //! A program with `#[roundrock::main]`, seen from outside. Ctrl-C and SIGTERM stop its root scope, which drains; a second signal ends
-//! it at once. How it ended is its exit code.
+//! it at once. How it ended is its exit code. While nothing happens it uses no processor.
 #![cfg(unix)]
 
 use std::io::{BufRead, BufReader, Lines};
@@ -279,6 +279,71 @@ fn a_second_signal_ends_the_program_at_once() {
             assert_eq!(program.end().signal(), Some(number));
         });
     }
+}
+
+/// What a program has used: switches of its threads, and time on processors, in hundredths of a second.
+#[cfg(target_os = "linux")]
+#[derive(Debug, Clone, Copy)]
+struct Used {
+    switches: u64,
+    time: u64,
+}
+
+#[cfg(target_os = "linux")]
+impl Used {
+    /// By those of its threads that live, as the kernel counts.
+    fn by(program: u32) -> Self {
+        let tasks = std::fs::read_dir(format!("/proc/{program}/task")).unwrap();
+        let statuses =
+            tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("status")).ok());
+        let switches = statuses.map(|status| {
+            let lines = status.lines().filter_map(|line| line.split_once(':'));
+            let counts = lines.filter(|(name, _)| name.ends_with("voluntary_ctxt_switches"));
+            counts
+                .map(|(_, count)| count.trim().parse::<u64>().unwrap())
+                .sum::<u64>()
+        });
+        let stat = std::fs::read_to_string(format!("/proc/{program}/stat")).unwrap();
+        // Its name is in parentheses, and may hold anything; then the third field comes. The 14th and 15th are the times.
+        let (_, fields) = stat.rsplit_once(')').unwrap();
+        let times = fields.split_whitespace().skip(11).take(2);
+        Self {
+            switches: switches.sum(),
+            time: times.map(|time| time.parse::<u64>().unwrap()).sum(),
+        }
+    }
+}
+
+/// P20: a program in which nothing happens uses no processor: no worker spins, and the monitor sleeps, but for a search each second.
+///
+/// What else the machine does makes neither number larger: who sleeps is not switched away from, and uses nothing. A monitor that never
+/// sleeps is switched to two hundred times a second.
+#[cfg(target_os = "linux")]
+#[test]
+fn p20_an_idle_program_uses_no_processor() {
+    const SWITCHES: f64 = 50.0;
+    const TIME: f64 = 10.0;
+    within_the_limit(|| {
+        let program = Program::start("idle");
+        let mut used = Vec::new();
+        // It may take its time to go to sleep, and then nothing moves.
+        let sleeps = (0..4).any(|_| {
+            let (before, begun) = (Used::by(program.child.id()), Instant::now());
+            thread::sleep(secs(1));
+            let passed = begun.elapsed().as_secs_f64();
+            let after = Used::by(program.child.id());
+            let switches = after.switches.saturating_sub(before.switches) as f64 / passed;
+            let time = (after.time - before.time) as f64 / passed;
+            used.push((switches, time));
+            switches < SWITCHES && time < TIME
+        });
+        program.signal("TERM");
+        assert_eq!(program.end().code(), Some(0));
+        assert!(
+            sleeps,
+            "switches, and hundredths on processors, in a second: {used:?}"
+        );
+    });
 }
 
 /// A test that waits for a process which waits for it, if it is told to.
