@@ -78,6 +78,7 @@ mod scope;
 mod select;
 #[cfg(feature = "serde")]
 mod serialised;
+mod served;
 mod shutdown;
 #[cfg(feature = "rest")]
 mod siblings;

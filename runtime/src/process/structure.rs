@@ -1,9 +1,10 @@
 //! The life of a struct process: its mailbox, its loop, its timers and inputs.
 //!
 //! The loop serves timers first, the one that is due longest before the others, then the mailbox and the `#[recv]` inputs in
-//! turn. Whatever is the user's code (handlers, ticks, hooks, the closures of `spawn_then`, the destructor at a normal end) runs
-//! where the kind of the process says: on its worker, or on a thread where it may block. It ends when the mailbox is closed
-//! and drained (no strong handle is left, or it was stopped) and all inputs are closed, or when a handler asked for it.
+//! turn, and the inputs among themselves. Whatever is the user's code (handlers, ticks, hooks, the closures of `spawn_then`, the
+//! destructor at a normal end) runs where the kind of the process says: on its worker, or on a thread where it may block. It ends when
+//! the mailbox is closed and drained (no strong handle is left, or it was stopped) and all inputs are closed, or when a handler asked
+//! for it.
 
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
@@ -366,9 +367,11 @@ async fn full<P: Handlers + StructProcess + Send>(
         mailbox_open: true,
         inputs_open: P::INPUTS,
         turn: 0,
+        inputs_first: true,
+        from_inputs: 0,
     };
     while !cx.is_stopped() {
-        let turn = sources.turn();
+        sources.turn = sources.turn.wrapping_add(1);
         let rests = cx.has_jobs() || cx.is_traced() && P::EVERY.is_empty();
         if rests && cx.is_traced() {
             // The wait borrows the inputs, so this is done before it. One that has timers is woken by them in any case, but not
@@ -377,7 +380,7 @@ async fn full<P: Handlers + StructProcess + Send>(
         }
         let step = match sources
             .next(
-                state.next_input(turn),
+                state.next_input(sources.from_inputs),
                 &mailbox,
                 cx.stopping(),
                 rests,
@@ -480,16 +483,16 @@ struct Sources {
     ticks: Vec<(u8, Interval)>,
     mailbox_open: bool,
     inputs_open: bool,
-    /// Alternates between mailbox and inputs.
-    turn: usize,
+    /// What was done so far, of whatever kind: now and then it is a look at the timers that comes first.
+    turn: u32,
+    /// Whose turn it is, of mailbox and inputs: not theirs who had the last one. (The number of the turn does not say so: a timer or
+    /// work beside may take every second one.)
+    inputs_first: bool,
+    /// What came from inputs so far, which says whose turn it is among them.
+    from_inputs: usize,
 }
 
 impl Sources {
-    fn turn(&mut self) -> usize {
-        self.turn = self.turn.wrapping_add(1);
-        self.turn
-    }
-
     /// A handler waits. The timers wake its process too, but nobody looks at them before it has ended.
     fn stay(&self) {
         let ticks = self.ticks.iter();
@@ -536,7 +539,7 @@ impl Sources {
     ) -> Poll<Next<M, P>> {
         // Timers come first, but only now and then while messages keep coming.
         if !stopping
-            && (self.turn as u32).is_multiple_of(LOOK)
+            && self.turn.is_multiple_of(LOOK)
             && let Poll::Ready(tick) = self.poll_tick(task)
         {
             return Poll::Ready(tick);
@@ -546,11 +549,11 @@ impl Sources {
         {
             return Poll::Ready(Next::Do(Step::Job(ended)));
         }
-        for side in [self.turn, self.turn + 1] {
-            let polled = if side % 2 == 0 {
-                self.poll_mailbox(message.as_mut(), task)
-            } else {
+        for inputs in [self.inputs_first, !self.inputs_first] {
+            let polled = if inputs {
                 self.poll_input(input.as_mut(), task)
+            } else {
+                self.poll_mailbox(message.as_mut(), task)
             };
             if polled.is_ready() {
                 return polled;
@@ -591,7 +594,10 @@ impl Sources {
             && let Poll::Ready(received) = message.poll(task)
         {
             match received {
-                Some(envelope) => return Poll::Ready(Next::Do(Step::Message(envelope))),
+                Some(envelope) => {
+                    self.inputs_first = true;
+                    return Poll::Ready(Next::Do(Step::Message(envelope)));
+                }
                 None => self.mailbox_open = false,
             }
         }
@@ -607,7 +613,11 @@ impl Sources {
             && let Poll::Ready(received) = input.poll(task)
         {
             match received {
-                Some(message) => return Poll::Ready(Next::Do(Step::Input(message))),
+                Some(message) => {
+                    self.inputs_first = false;
+                    self.from_inputs = self.from_inputs.wrapping_add(1);
+                    return Poll::Ready(Next::Do(Step::Input(message)));
+                }
                 None => self.inputs_open = false,
             }
         }
