@@ -306,8 +306,9 @@ pub fn select(tokens: TokenStream) -> TokenStream {
 /// In a [`#[handlers]`](macro@handlers) block: calls the method at an interval.
 ///
 /// `#[every("250ms")]`, with `us`, `ms`, `s`, `m` or `h`. The method takes `&self` or `&mut self`, and
-/// perhaps `cx: &mut Cx`; if it returns an `Err`, the process fails. Ticks that fall into a long handler are
-/// skipped. A process with one does not end when its last handle goes: stop it, or its scope.
+/// perhaps `cx: &mut Cx`; if it returns an `Err`, the process fails. A tick that is due comes after at most
+/// 32 messages, however many there are; ticks that fall into a long handler are skipped. A process
+/// with one does not end when its last handle goes: stop it, or its scope.
 ///
 /// # Examples
 ///

@@ -1,4 +1,4 @@
-//! What a struct serves next: its mailbox and its inputs in turn, and work beside it.
+//! What a struct serves next: its mailbox and its inputs in turn, its timers before more than a few messages, and work beside it.
 
 use roundrock::prelude::*;
 use roundrock_tests::{on_both, on_workers, times, yield_now};
@@ -10,8 +10,9 @@ enum What {
     First,
     Second,
     Beside,
+    Tick,
 }
-use What::{Beside, First, Message, Second};
+use What::{Beside, First, Message, Second, Tick};
 
 /// Notes what it was given, in order.
 #[process(mailbox = 256)]
@@ -154,4 +155,71 @@ fn work_beside_takes_no_turn_of_an_input() {
         assert!(wait <= 1, "an input waits for {wait} messages: {handled:?}");
         Ok(())
     });
+}
+
+/// Counts its messages, and notes after how many of them its timer came.
+#[process(mailbox = 256)]
+struct Clock {
+    order: Vec<What>,
+}
+
+#[handlers]
+impl Clock {
+    /// Keeps it busy until its timer is due.
+    async fn hold(&mut self, until: Receiver<u32>) {
+        until.recv().await;
+        sleep(millis(5)).await;
+        self.order.clear();
+    }
+    fn message(&mut self) {
+        self.order.push(Message);
+    }
+    #[every("1ms")]
+    fn tick(&mut self) {
+        self.order.push(Tick);
+    }
+    fn order(&self) -> Vec<What> {
+        self.order.clone()
+    }
+}
+
+/// The order in which a process with a full mailbox serves that, and a timer that is due. `looks`: it has looked at its timer before,
+/// and found it not due.
+async fn ticked(scope: &Scope, looks: bool) -> Result<Vec<What>> {
+    let clock = scope.spawn(Clock { order: Vec::new() });
+    if looks {
+        // It is answered and then there is nothing else to do.
+        while !clock.order().await?.contains(&Tick) {
+            sleep(millis(1)).await;
+        }
+    }
+    let (open, until) = bounded(1);
+    clock.hold(until).send().await?;
+    for _ in 0..200 {
+        clock.message().send().await?;
+    }
+    open.send(1).await?;
+    let order = clock.order().await?;
+    clock.stop();
+    Ok(order)
+}
+
+/// A timer that is due comes after at most 32 messages, however many there are, and no less when the process had no time yet to look
+/// at it.
+#[test]
+fn a_timer_that_is_due_comes_before_more_than_a_few_messages() {
+    let body = |looks| {
+        move |scope: Scope| async move {
+            let order = ticked(&scope, looks).await?;
+            let before = order.iter().position(|&what| what == Tick);
+            assert!(
+                before.is_some_and(|before| before <= 32),
+                "looked: {looks}, after {before:?} messages"
+            );
+            Ok(())
+        }
+    };
+    for looks in [true, false] {
+        on_workers(body(looks));
+    }
 }

@@ -1,7 +1,9 @@
 //! The life of a struct process: its mailbox, its loop, its timers and inputs.
 //!
-//! The loop serves timers first, the one that is due longest before the others, then the mailbox and the `#[recv]` inputs in
-//! turn, and the inputs among themselves. Whatever is the user's code (handlers, ticks, hooks, the closures of `spawn_then`, the
+//! The loop serves the mailbox and the `#[recv]` inputs in turn, and the inputs among themselves. A timer that is due comes after at most
+//! [`LOOK`] turns of theirs, the one that is due longest before the others: the loop looks at them once in so many turns, and whenever
+//! there is nothing else to do. (Rejected: a look before each message, which would lock the queue of timers each time.) Work beside the
+//! handlers that has ended comes first. Whatever is the user's code (handlers, ticks, hooks, the closures of `spawn_then`, the
 //! destructor at a normal end) runs where the kind of the process says: on its worker, or on a thread where it may block. It ends when
 //! the mailbox is closed and drained (no strong handle is left, or it was stopped) and all inputs are closed, or when a handler asked
 //! for it.
@@ -12,6 +14,7 @@ use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use crate::blocking::{self, Lane};
 use crate::channel::account::Item;
@@ -42,7 +45,7 @@ use crate::task::{Task, current};
 use crate::time::clock::now;
 use crate::time::interval::{Interval, interval};
 
-/// Messages that a loop handles between two looks at its timers.
+/// Turns of a loop between two looks at its timers.
 const LOOK: u32 = 32;
 
 /// Starts a struct process; what the generated `Spawn` calls.
@@ -537,10 +540,11 @@ impl Sources {
         rests: bool,
         beside: &mut Option<Beside<'_, P>>,
     ) -> Poll<Next<M, P>> {
-        // Timers come first, but only now and then while messages keep coming.
+        // Timers come first, but only now and then while messages keep coming. One that is due does not let others go before it here:
+        // it would come one look later.
         if !stopping
             && self.turn.is_multiple_of(LOOK)
-            && let Poll::Ready(tick) = self.poll_tick(task)
+            && let Poll::Ready(tick) = self.poll_tick(task, Interval::poll_at_once)
         {
             return Poll::Ready(tick);
         }
@@ -560,7 +564,7 @@ impl Sources {
             }
         }
         if !stopping && !self.ticks.is_empty() {
-            return self.poll_tick(task);
+            return self.poll_tick(task, Interval::poll_next);
         }
         let open = self.mailbox_open || self.inputs_open;
         let waits = |beside: &Beside<'_, P>| open || beside.poll_over(task).is_pending();
@@ -574,11 +578,15 @@ impl Sources {
         }
     }
 
-    fn poll_tick<M, P>(&mut self, task: &mut Context<'_>) -> Poll<Next<M, P>> {
+    fn poll_tick<M, P>(
+        &mut self,
+        task: &mut Context<'_>,
+        poll: fn(&mut Interval, &mut Context<'_>) -> Poll<Instant>,
+    ) -> Poll<Next<M, P>> {
         // One whose handler takes longer than its period is due again at once: it must not starve the others.
         self.ticks.sort_by_key(|(_, ticks)| ticks.due());
         for (index, ticks) in &mut self.ticks {
-            if Pin::new(&mut ticks.next()).poll(task).is_ready() {
+            if poll(ticks, task).is_ready() {
                 return Poll::Ready(Next::Do(Step::Tick(*index)));
             }
         }

@@ -143,15 +143,20 @@ impl Interval {
         self.due
     }
 
-    fn poll_tick(&mut self, cx: &mut Context<'_>, token: Option<&Token>) -> Poll<Instant> {
-        ready!(match token {
-            None => self.sleep.as_mut().poll_sleep(cx),
-            Some(_) => self.sleep.as_mut().poll_as_arm(cx),
-        });
-        // A tick that loses a `select!` stays due.
-        if !token.is_none_or(Token::claim) {
-            return Poll::Pending;
-        }
+    /// Polls for the next tick. One that is due lets others go before it.
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
+        ready!(self.sleep.as_mut().poll_sleep(cx));
+        Poll::Ready(self.ticks())
+    }
+
+    /// The same, for those who have done something else before. One that is due is there at once.
+    pub(crate) fn poll_at_once(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
+        ready!(self.sleep.as_mut().poll_as_arm(cx));
+        Poll::Ready(self.ticks())
+    }
+
+    /// When the tick was due that comes now; the next one is set.
+    fn ticks(&mut self) -> Instant {
         let tick = self.due;
         let now = now();
         self.due = match self.missed {
@@ -169,7 +174,7 @@ impl Interval {
         };
         self.sleep.as_mut().reset(self.due);
         told::does(|| "its interval ticks".to_owned());
-        Poll::Ready(tick)
+        tick
     }
 }
 
@@ -196,7 +201,7 @@ impl Future for Tick<'_> {
     type Output = Instant;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Instant> {
-        self.interval.poll_tick(cx, None)
+        self.interval.poll_next(cx)
     }
 }
 
@@ -204,7 +209,11 @@ impl Event for Tick<'_> {
     type Output = Instant;
 
     fn poll_arm(mut self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<Instant> {
-        ArmPoll::from(self.interval.poll_tick(cx, Some(token)))
+        if self.interval.sleep.as_mut().poll_as_arm(cx).is_pending() || !token.claim() {
+            // A tick that loses stays due.
+            return ArmPoll::Pending;
+        }
+        ArmPoll::Ready(self.interval.ticks())
     }
 
     fn is_timer(&self) -> bool {
