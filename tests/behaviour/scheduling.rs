@@ -98,7 +98,8 @@ fn p17_wakes_during_a_poll_lead_to_another_one() {
     });
 }
 
-/// P18: processes that always have a message do not keep others from running, whatever they loop over.
+/// P18: processes that always have a message do not keep others from running, whatever they loop over: until another one runs, they
+/// take a bounded number of turns.
 #[test]
 fn p18_busy_message_loops_starve_nobody() {
     for kind in [
@@ -108,73 +109,212 @@ fn p18_busy_message_loops_starve_nobody() {
         "permits",
         "yields",
         "joins",
+        "broadcast",
+        "latest",
+        "handlers",
+        "handlers with timers",
+        "calls",
     ] {
         for workers in [1, 2] {
-            on(workers, move |scope| async move {
-                let over = Arc::new(AtomicBool::new(false));
+            let waited = on(workers, move |scope| async move {
+                let busy = Arc::new(Busy::default());
                 // Enough of them to keep every worker busy.
                 for _ in 0..workers {
-                    busy(&scope, kind, &over);
+                    start(&scope, kind, &busy);
                 }
-                for _ in 0..20 {
+                while busy.turns() < 100 {
                     yield_now().await;
                 }
                 sleep(millis(1)).await;
-                let other = scope.task("other", async {
-                    yield_now().await;
-                    5.to_string();
-                });
-                other.await?;
-                over.store(true, Ordering::SeqCst);
-                Ok(())
+                let mut waited = Vec::new();
+                for _ in 0..ROUNDS {
+                    waited.push(turns_before_another(&scope, &busy).await?);
+                }
+                assert_gives_way(&scope, kind, &busy);
+                busy.over.store(true, Ordering::SeqCst);
+                Ok(waited)
             });
+            // While one worker has another process at hand and is kept from running by the machine, a second one does what it likes.
+            if workers == 1 {
+                assert_bounded(kind, waited);
+            }
         }
     }
 }
 
+/// How often it is counted what another process waits for.
+const ROUNDS: usize = 20;
+
+/// The operations of one step.
+const STEP: usize = 128;
+
+/// What may come before another process runs, with one worker: two steps, and a part of one, of a process that is busy with itself; or
+/// sixteen steps of those that wake each other, each of at most as many messages as their channel holds.
+const TURNS: usize = 3 * STEP;
+
+/// Fails unless others ran in time. Most of the rounds count: in some the machine may keep the worker from running in the middle of a
+/// step for so long that a second one steps in.
+#[track_caller]
+fn assert_bounded(kind: &str, mut waited: Vec<usize>) {
+    waited.sort_unstable();
+    let most = waited[ROUNDS * 3 / 4];
+    assert!(most <= TURNS, "{kind}: others wait for {waited:?} turns");
+}
+
+/// Fails unless the busy ones give way after each step, by how often they were polled: where they do not, a second worker that steps in
+/// keeps others from waiting.
+#[track_caller]
+fn assert_gives_way(scope: &Scope, kind: &str, busy: &Busy) {
+    let turns = busy.turns();
+    let processes = scope.system().snapshot().processes;
+    let busy = processes.iter().filter(|process| process.name != "main");
+    let polls: u64 = busy.map(|process| process.polls).sum();
+    assert!(
+        turns as u64 <= STEP as u64 * (polls + 1),
+        "{kind}: {turns} turns in {polls} polls"
+    );
+}
+
+/// What others do until a new process runs, and until it runs again.
+async fn turns_before_another(scope: &Scope, busy: &Arc<Busy>) -> Result<usize> {
+    let (made, seen) = (busy.turns(), Arc::clone(busy));
+    let other = scope.task("other", async move {
+        let first = seen.turns();
+        yield_now().await;
+        roundrock::Ok((first, seen.turns()))
+    });
+    let (first, second) = other.await?;
+    Ok((first - made).max(second - first))
+}
+
+/// What busy processes share with the test.
+#[derive(Debug, Default)]
+struct Busy {
+    over: AtomicBool,
+    turns: AtomicUsize,
+}
+
+impl Busy {
+    /// Counts a turn; false when it is to end.
+    fn goes_on(&self) -> bool {
+        self.turns.fetch_add(1, Ordering::SeqCst);
+        !self.over.load(Ordering::SeqCst)
+    }
+
+    fn turns(&self) -> usize {
+        self.turns.load(Ordering::SeqCst)
+    }
+}
+
+/// Always has one more message: from itself.
+#[process]
+struct Feeds(Arc<Busy>);
+
+#[handlers]
+impl Feeds {
+    async fn feed(&mut self, me: FeedsHandle) {
+        if self.0.goes_on() {
+            let _ = me.feed(me.clone()).send().await;
+        }
+    }
+    fn answer(&self) {}
+}
+
+/// The same, with a timer, which no test lives to see.
+#[process]
+struct FeedsAndTicks(Arc<Busy>);
+
+#[handlers]
+impl FeedsAndTicks {
+    async fn feed(&mut self, me: FeedsAndTicksHandle, cx: &mut Cx<Self>) {
+        if self.0.goes_on() {
+            let _ = me.feed(me.clone()).send().await;
+        } else {
+            cx.stop();
+        }
+    }
+    #[every("1h")]
+    fn tick(&mut self) {}
+}
+
 /// Starts processes that are busy until `over`.
-fn busy(scope: &Scope, kind: &'static str, over: &Arc<AtomicBool>) {
-    let over = Arc::clone(over);
-    let go_on = move || !over.load(Ordering::SeqCst);
-    let (sender, receiver) = match kind {
-        "rendezvous" => rendezvous(),
-        _ => bounded(16),
-    };
+fn start(scope: &Scope, kind: &'static str, busy: &Arc<Busy>) {
+    let own = Arc::clone(busy);
     match kind {
         "buffered" | "rendezvous" => {
-            let consumer = receiver.clone();
+            let (sender, receiver) = match kind {
+                "rendezvous" => rendezvous(),
+                _ => bounded(16),
+            };
             let _ = scope.task("producer", async move {
-                while go_on() {
+                while own.goes_on() {
                     sender.send(1).await?;
                 }
                 roundrock::Ok(())
             });
             let _ = scope.task("consumer", async move {
-                while consumer.recv().await.is_some() {}
+                while receiver.recv().await.is_some() {}
             });
         }
-        _ => {
-            let scope = scope.clone();
-            let _ = scope.clone().task("alone", async move {
-                let ended = scope.task("ended", async {});
-                while go_on() {
-                    match kind {
-                        "to itself" => {
-                            sender.send(1).await?;
-                            receiver.recv().await;
-                        }
-                        "permits" => {
-                            sender.ready().await?.send(1)?;
-                            receiver.recv_many(4).await;
-                        }
-                        "joins" => drop(ended.done().await),
-                        _ => yield_now().await,
-                    }
+        "handlers" => {
+            let feeds = scope.spawn(Feeds(own));
+            let _ = scope.task(
+                "begins",
+                async move { feeds.feed(feeds.clone()).send().await },
+            );
+        }
+        "handlers with timers" => {
+            let feeds = scope.spawn(FeedsAndTicks(own));
+            let _ = scope.task(
+                "begins",
+                async move { feeds.feed(feeds.clone()).send().await },
+            );
+        }
+        "calls" => {
+            let called = scope.spawn(Feeds(Arc::clone(&own)));
+            let _ = scope.task("calls", async move {
+                while own.goes_on() {
+                    called.answer().await?;
                 }
                 roundrock::Ok(())
             });
         }
+        _ => {
+            let scope = scope.clone();
+            let _ = scope.clone().task("alone", alone(scope, kind, own));
+        }
     }
+}
+
+/// Busy with itself.
+async fn alone(scope: Scope, kind: &'static str, busy: Arc<Busy>) -> Result<()> {
+    let (sender, receiver) = bounded(16);
+    let (news, subscriber) = broadcast(16);
+    let (value, watch) = latest(0);
+    let ended = scope.task("ended", async {});
+    while busy.goes_on() {
+        match kind {
+            "to itself" => {
+                sender.send(1).await?;
+                receiver.recv().await;
+            }
+            "permits" => {
+                sender.ready().await?.send(1)?;
+                receiver.recv_many(4).await;
+            }
+            "joins" => drop(ended.done().await),
+            "broadcast" => {
+                news.send(1).await?;
+                subscriber.recv().await;
+            }
+            "latest" => {
+                value.set(1);
+                watch.recv().await;
+            }
+            _ => yield_now().await,
+        }
+    }
+    Ok(())
 }
 
 /// P18: two processes that wake each other without end leave room for a third, although each is run next.
@@ -269,7 +409,8 @@ fn thread_ring_ends_at_the_right_node() {
     });
 }
 
-/// P20: workers that have nothing to do take no step, take nothing from others and do not wake, however many processes wait.
+/// P20: workers that have nothing to do take no step, take nothing from others and do not wake, however many processes wait. That they
+/// do not spin instead, and that the monitor sleeps too, is seen from outside of a program: `tests/signals/main.rs`.
 #[test]
 fn p20_idle_workers_do_nothing() {
     for workers in [1, 2, 4] {
