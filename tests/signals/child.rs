@@ -118,6 +118,55 @@ fn aborts() {
     say(&format!("ended: {ended:?}"));
 }
 
+/// A process panics beside another one, in a scope of theirs.
+async fn siblings(scope: &Scope) -> Result<()> {
+    let parts = scope.child("parts");
+    let (numbers, receives) = bounded(8).named("numbers");
+    let (tell, told) = bounded(1);
+    parts.spawn(sink(receives));
+    parts.spawn(breaks_when_told(told));
+    until_waiting(scope, "sink").await;
+    say("ready");
+    tell.send(1).await?;
+    let failed = parts.join().await;
+    drop(numbers);
+    say(if failed.is_err() { "failed" } else { "well" });
+    Ok(())
+}
+
+/// The body waits for the stop that the failure of a process begins.
+async fn a_process_fails(scope: &Scope) -> Result<()> {
+    let (tell, told) = bounded(1);
+    scope.spawn(fails_when_told(told));
+    say("ready");
+    tell.send(1).await?;
+    scope.stopping().await;
+    Ok(())
+}
+
+/// A process is in the way of the stop that the body begins.
+async fn stuck(scope: &Scope) -> Result<()> {
+    let (begun, begins) = bounded(1);
+    scope.spawn(never_yields(begun));
+    begins.recv().await;
+    say("ready");
+    scope.stop(millis(10)).await;
+    Ok(())
+}
+
+/// All wait, for ever.
+async fn idle(scope: &Scope) -> Result<()> {
+    let (numbers, receives) = bounded(8);
+    for _ in 0..20 {
+        scope.spawn(sink(receives.clone()));
+    }
+    until_waiting(scope, "sink").await;
+    say("ready");
+    scope.stopping().await;
+    drop(numbers);
+    Ok(())
+}
+
 #[roundrock::main(grace = "60s")]
 async fn main(scope: &Scope) -> Result<()> {
     let mode = std::env::args().nth(1);
@@ -131,57 +180,20 @@ async fn main(scope: &Scope) -> Result<()> {
             say(broken.done().await.kind());
             return Ok(());
         }
-        Some("siblings") => {
-            let parts = scope.child("parts");
-            let (numbers, receives) = bounded(8).named("numbers");
-            let (tell, told) = bounded(1);
-            parts.spawn(sink(receives));
-            parts.spawn(breaks_when_told(told));
-            until_waiting(scope, "sink").await;
-            say("ready");
-            tell.send(1).await?;
-            let failed = parts.join().await;
-            drop(numbers);
-            say(if failed.is_err() { "failed" } else { "well" });
-            return Ok(());
-        }
+        Some("siblings") => return siblings(scope).await,
         Some("fails") => {
             say("ready");
             bail!("as it was told");
         }
-        Some("a process fails") => {
-            let (tell, told) = bounded(1);
-            scope.spawn(fails_when_told(told));
-            say("ready");
-            tell.send(1).await?;
-            scope.stopping().await;
-            return Ok(());
-        }
-        Some("stuck") => {
-            let (begun, begins) = bounded(1);
-            scope.spawn(never_yields(begun));
-            begins.recv().await;
-            say("ready");
-            scope.stop(millis(10)).await;
-            return Ok(());
-        }
+        Some("a process fails") => return a_process_fails(scope).await,
+        Some("stuck") => return stuck(scope).await,
         Some("stuck body") => {
             let inner = scope.clone();
             scope.task("stops", async move { drop(inner.stop(millis(10)).await) });
             say("ready");
             never();
         }
-        Some("idle") => {
-            let (numbers, receives) = bounded(8);
-            for _ in 0..20 {
-                scope.spawn(sink(receives.clone()));
-            }
-            until_waiting(scope, "sink").await;
-            say("ready");
-            scope.stopping().await;
-            drop(numbers);
-            return Ok(());
-        }
+        Some("idle") => return idle(scope).await,
         Some("deadlock") => {
             let ring = spawn_ring(scope);
             say("ready");
