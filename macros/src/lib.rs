@@ -117,9 +117,9 @@ pub fn process(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// and returns nothing, a port: `counter.add_port()` is a `Sender<i64>`.
 ///
 /// An `async` handler with `&self` may wait while the state is borrowed, so the state must be `Sync`;
-/// with `&mut self` it need not be. Names that every handle has already cannot be handlers: `clone`,
-/// `stop`, `kill`, `done`, `closed`, `task`, `id`, `name`, `downgrade`, `link`, `owned`, and those that
-/// end in `_port`; [`#[handler(name = halt)]`](macro@handler) calls such a method by another name.
+/// with `&mut self` it need not be. Names that every handle or every call has already cannot be handlers:
+/// `clone`, `stop`, `kill`, `done`, `closed`, `exit`, `task`, `id`, `name`, `downgrade`, `link`, `owned`,
+/// and those that end in `_port`; [`#[handler(name = halt)]`](macro@handler) calls such a method by another name.
 ///
 /// Parameters known by their type, in any place, that are no part of the message:
 /// - `cx: &mut Cx` or `cx: &mut Cx<Self>`: the context;

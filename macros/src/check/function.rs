@@ -15,7 +15,7 @@ use crate::parse::item::Function;
 /// Messages that an inbox holds if nothing is said.
 const INBOX_DEFAULT: u32 = 8;
 
-/// Names that the handle of an `#[inbox]` function has already.
+/// Names that every handle has already, and `owned`, which every call has.
 pub(crate) const BUILT_IN: [&str; 12] = [
     "clone",
     "stop",
@@ -30,6 +30,12 @@ pub(crate) const BUILT_IN: [&str; 12] = [
     "link",
     "owned",
 ];
+
+/// Who has a name of [`BUILT_IN`] already.
+pub(crate) fn already(name: &Ident) -> String {
+    let who = if name == "owned" { "call" } else { "handle" };
+    format!("every {who} has `{name}()` already")
+}
 
 /// Checks a process function. `None`: it is a method, and no stub can stand in for it.
 pub(crate) fn check(
@@ -293,7 +299,7 @@ fn inbox(
     if BUILT_IN.contains(&spelled.as_str()) {
         errors.help(
             name,
-            format!("an inbox cannot be called `{name}`: every handle has `{name}()` already"),
+            format!("an inbox cannot be called `{name}`: {}", already(name)),
             "rename it",
         );
     }

@@ -7,7 +7,7 @@ use syn::{
     ReceiverKind, ReturnType, Safety, Type, TypeParamBound, parse_quote,
 };
 
-use super::function::{BUILT_IN, always};
+use super::function::{BUILT_IN, already, always};
 use super::{options, types};
 use crate::errors::{Errors, with_help};
 use crate::model::{Answer, Hook, Parameter};
@@ -136,7 +136,7 @@ fn no_arguments(attribute: &Attribute) -> syn::Result<()> {
     }
 }
 
-/// Whether every handle has a method of this name.
+/// Whether a handle or a call has a method of this name already.
 pub(crate) fn is_taken(name: &Ident) -> bool {
     let name = name.to_string();
     BUILT_IN.contains(&name.as_str()) || name.ends_with("_port")
@@ -147,14 +147,14 @@ pub(crate) fn name(name: &Ident, errors: &mut Errors) {
     if !is_taken(name) {
         return;
     }
-    let already = if name.to_string().ends_with("_port") {
+    let reason = if name.to_string().ends_with("_port") {
         "names that end in `_port` are senders on the handle".to_owned()
     } else {
-        format!("every handle has `{name}()` already")
+        already(name)
     };
     errors.help(
         name,
-        format!("a handler cannot be called `{name}`: {already}"),
+        format!("a handler cannot be called `{name}`: {reason}"),
         "rename it, or give the message another name: `#[handler(name = halt)]`",
     );
 }
