@@ -9,12 +9,80 @@ use proc_macro2::{Delimiter, Group, Ident, Literal, Punct, Spacing, Span, TokenS
 use super::{inputs, run, tokens};
 
 const CASES: usize = 24_000;
-const MACROS: [&str; 5] = ["process", "handlers", "main", "select", "every"];
-const WORDS: [&str; 40] = [
-    "async", "await", "biased", "blocking", "budget", "const", "cpu", "cx", "Cx", "default", "dyn",
-    "else", "enum", "every", "fn", "for", "handler", "if", "impl", "inbox", "key", "mailbox",
-    "mut", "name", "pub", "Receiver", "recv", "Reply", "Result", "Scope", "self", "Self", "send",
-    "static", "struct", "T", "trait", "unsafe", "where", "x",
+/// All that users may write; those behind `select` mean something in `#[handlers]` only.
+const MACROS: [&str; 12] = [
+    "process", "handlers", "main", "test", "select", "every", "recv", "on_start", "on_stop",
+    "handler", "key", "inbox",
+];
+const WORDS: [&str; 68] = [
+    "allow",
+    "async",
+    "await",
+    "baseline",
+    "biased",
+    "blocking",
+    "budget",
+    "cfg",
+    "const",
+    "cpu",
+    "cx",
+    "Cx",
+    "default",
+    "delay",
+    "deny",
+    "dyn",
+    "else",
+    "enum",
+    "every",
+    "false",
+    "faults",
+    "fn",
+    "for",
+    "grace",
+    "handler",
+    "holds",
+    "if",
+    "impl",
+    "inbox",
+    "key",
+    "leaks",
+    "lost",
+    "mailbox",
+    "max_steps",
+    "mix",
+    "mut",
+    "name",
+    "panic",
+    "pct",
+    "pub",
+    "real",
+    "Receiver",
+    "recv",
+    "Reply",
+    "Result",
+    "scope",
+    "Scope",
+    "seeds",
+    "self",
+    "Self",
+    "send",
+    "sim",
+    "Sim",
+    "slow",
+    "stall",
+    "static",
+    "strategy",
+    "struct",
+    "T",
+    "tape",
+    "test",
+    "tokio",
+    "trait",
+    "true",
+    "unsafe",
+    "where",
+    "workers",
+    "x",
 ];
 
 /// xorshift64*
@@ -43,9 +111,23 @@ impl Random {
                 };
                 Punct::new(symbols[self.below(symbols.len())], spacing).into()
             }
-            7 => match self.below(3) {
+            7 => match self.below(4) {
                 0 => Literal::u64_unsuffixed(u64::MAX >> self.below(64)).into(),
-                1 => Literal::string(["", "0s", "1s", "99999999999h", "x"][self.below(5)]).into(),
+                1 => {
+                    let texts = [
+                        "",
+                        "0s",
+                        "1s",
+                        "99999999999h",
+                        "allow",
+                        "pct",
+                        "3.1,7.2",
+                        "h1,.",
+                        "x",
+                    ];
+                    Literal::string(texts[self.below(texts.len())]).into()
+                }
+                2 => Literal::f64_unsuffixed([0.0, 0.05, 1.0, 1e300][self.below(4)]).into(),
                 _ => Literal::character('x').into(),
             },
             _ => {
