@@ -1,4 +1,4 @@
-//! The error of processes: [`Error`] takes any error by `?`, and [`Context`] says what was being done.
+//! The error of processes: [`Error`] takes any standard error by `?`, and [`Context`] says what was being done.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::panic::Location;
 
 use crate::channel::error::{ClosedMark, GoneMark};
 
-/// The result of a process; `?` turns any error into [`Error`].
+/// The result of a process; `?` turns any standard error into [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 type Boxed = Box<dyn StdError + Send + Sync + 'static>;
