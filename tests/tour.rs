@@ -98,7 +98,7 @@ fn structs_and_calls() -> Result<()> {
 #[test]
 fn channels() -> Result<()> {
     run(async |_scope: Scope| {
-        let (jobs, inbox) = bounded(64).overflow(Overflow::DropOldest).named("jobs");
+        let (jobs, inbox) = bounded(64).overflow(DropOldest).named("jobs");
         jobs.send(1).await?;
         let room = jobs.ready().await?;     // room first, then the message
         room.send(2)?;

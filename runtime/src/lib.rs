@@ -210,6 +210,7 @@ pub mod prelude {
     pub use crate::{bail, ensure, join};
 
     pub use crate::blocking::blocking;
+    pub use crate::channel::Overflow::{DropNewest, DropOldest};
     pub use crate::channel::{
         BroadcastReceiver, BroadcastSender, ChannelOptions, Lagged, LatestReceiver, LatestSender,
         OneshotReceiver, OneshotSender, Overflow, Receiver, Sender, WeakSender, bounded, broadcast,

@@ -4,6 +4,9 @@ use crate::channel::{BroadcastReceiver, BroadcastSender, Message, Receiver, Send
 
 /// What a full channel does with a new message.
 ///
+/// The prelude has `DropOldest` and `DropNewest` by their own names too: `bounded(64).overflow(DropOldest)`. `Wait` is what a
+/// bounded channel does anyway.
+///
 /// # Examples
 /// ```
 /// # use roundrock::prelude::*;
@@ -41,7 +44,7 @@ mod sealed {
 /// ```
 /// # use roundrock::prelude::*;
 /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
-/// let (prices, latest) = bounded(2).overflow(Overflow::DropOldest).named("prices");
+/// let (prices, latest) = bounded(2).overflow(DropOldest).named("prices");
 /// for price in [10, 11, 12] {
 ///     prices.send(price).await?;      // never waits: the oldest goes
 /// }
