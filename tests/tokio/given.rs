@@ -1,5 +1,7 @@
 //! `System::builder().tokio(handle)`: a runtime that exists already brings the I/O.
 
+use std::sync::mpsc;
+
 use roundrock::prelude::*;
 use roundrock_tests::watched;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -95,6 +97,32 @@ async fn system_under_the_main_macro_of_tokio() {
     tokio::task::spawn_blocking(move || run.join().unwrap().unwrap())
         .await
         .unwrap();
+}
+
+/// `block_in_place` in a task of such a runtime makes room for its other tasks; in a process it blocks a worker of ours.
+#[test]
+fn block_in_place_works_in_tasks_of_a_multi_thread_runtime() {
+    watched(|_| {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let handle = runtime.handle().clone();
+        let body = async |_: Scope| {
+            let (release, blocked) = mpsc::channel();
+            let task = tokio::spawn(async move { tokio::task::block_in_place(|| blocked.recv()) });
+            tokio::spawn(async move { release.send(7) }).await??;
+            assert_eq!(task.await??, 7);
+            assert_eq!(tokio::task::block_in_place(|| 8), 8);
+            Ok(())
+        };
+        System::builder()
+            .workers(1)
+            .tokio(handle)
+            .run(body)
+            .unwrap();
+    });
 }
 
 /// The end of a system leaves the runtime, and its tasks, alone.

@@ -1,10 +1,10 @@
 //! Code that calls `tokio::spawn` itself: its tasks run on the one shared driver, and are aborted at shutdown.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 
 use roundrock::prelude::*;
-use roundrock_tests::{Tally, on_threads, watched, yield_now};
+use roundrock_tests::{Tally, on, on_threads, watched, yield_now};
 
 #[test]
 fn spawned_tasks_run_while_workers_idle() {
@@ -89,6 +89,28 @@ fn spawn_blocking_works() {
         assert_eq!(tokio::task::spawn_blocking(|| 7).await?, 7);
         Ok(())
     });
+}
+
+/// `block_in_place` in a process is code that blocks a worker: another one takes over. A task that was given to tokio panics.
+#[test]
+fn block_in_place_blocks_the_worker_of_a_process_and_nobody_else() {
+    for workers in [1, 2] {
+        on(workers, |scope| async move {
+            let (release, blocked) = mpsc::channel();
+            let blocking = scope.task("blocking", async move {
+                tokio::task::block_in_place(|| blocked.recv())
+            });
+            let free = scope.task("free", async move {
+                tokio::time::sleep(millis(1)).await;
+                release.send(7)
+            });
+            assert_eq!(blocking.await?, 7);
+            free.await?;
+            let refused = tokio::spawn(async { tokio::task::block_in_place(|| 7) });
+            assert!(refused.await.unwrap_err().is_panic());
+            Ok(())
+        });
+    }
 }
 
 /// Shutdown does not wait for tasks that tokio was given: it drops them.
