@@ -113,6 +113,35 @@ fn block_in_place_blocks_the_worker_of_a_process_and_nobody_else() {
     }
 }
 
+/// What was given to tokio and had not ended is counted in the report of the system, and in no other.
+#[test]
+fn aborted_tasks_are_in_the_exit_report() {
+    watched(|_| {
+        for (tasks, text) in [
+            (0, "1 drained"),
+            (1, "1 drained\n1 task given to tokio was aborted"),
+            (2, "1 drained\n2 tasks given to tokio were aborted"),
+        ] {
+            let system = System::builder().workers(2).start().unwrap();
+            let (told, done) = bounded(1);
+            let scope = system.scope();
+            system.scope().task("spawner", async move {
+                tokio::spawn(async {}).await?;
+                for _ in 0..tasks {
+                    tokio::spawn(std::future::pending::<()>());
+                }
+                told.send(()).await?;
+                scope.stopping().await;
+                roundrock::Ok(())
+            });
+            assert_eq!(done.blocking_recv(), Some(()));
+            let report = system.shutdown(secs(5)).unwrap();
+            assert_eq!((report.tokio_tasks, report.is_clean()), (tasks, true));
+            assert_eq!(report.to_string(), text);
+        }
+    });
+}
+
 /// Shutdown does not wait for tasks that tokio was given: it drops them.
 #[test]
 fn spawned_tasks_are_aborted_at_shutdown() {

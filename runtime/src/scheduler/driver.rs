@@ -185,7 +185,10 @@ mod without_tokio {
             false
         }
 
-        pub(crate) fn shutdown(&self) {}
+        /// How many tasks were given to it that had not ended.
+        pub(crate) fn shutdown(&self) -> usize {
+            0
+        }
     }
 }
 
@@ -322,15 +325,18 @@ mod with_tokio {
             }
         }
 
-        pub(crate) fn shutdown(&self) {
-            if let Some(Own { alarm, runtime }) = self.own.lock().take() {
-                drop(alarm);
-                let tasks = runtime.metrics().num_alive_tasks();
-                if tasks > 0 {
-                    tracing::info!(target: "roundrock::scheduler", tasks, "tasks given to tokio are dropped");
-                }
-                runtime.shutdown_background();
+        /// Drops the tasks that were given to our own runtime and have not ended, and says how many they were.
+        pub(crate) fn shutdown(&self) -> usize {
+            let Some(Own { alarm, runtime }) = self.own.lock().take() else {
+                return 0;
+            };
+            drop(alarm);
+            let tasks = runtime.metrics().num_alive_tasks();
+            if tasks > 0 {
+                tracing::info!(target: "roundrock::scheduler", tasks, "tasks given to tokio are dropped");
             }
+            runtime.shutdown_background();
+            tasks
         }
     }
 

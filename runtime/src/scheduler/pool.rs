@@ -337,8 +337,8 @@ impl Scheduler {
     }
 
     /// Ends all threads and waits for them; for those that are `stuck` only if they have ended. Every other task must have
-    /// ended before.
-    pub(crate) fn shutdown(&self, stuck: bool) {
+    /// ended before. Returns how many tasks of tokio's were dropped.
+    pub(crate) fn shutdown(&self, stuck: bool) -> usize {
         // ORDERING: Release: see `is_shut_down`; the unparks below make every worker look.
         self.shut_down.store(1, Ordering::Release);
         for remote in &self.remotes {
@@ -353,7 +353,8 @@ impl Scheduler {
                 let _ = join.join();
             }
         }
-        self.driver.shutdown();
+        let tasks = self.driver.shutdown();
         self.board.close();
+        tasks
     }
 }

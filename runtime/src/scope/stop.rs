@@ -77,12 +77,16 @@ pub struct ExitReport {
     pub late: Vec<Late>,
     /// Processes that could not be dropped, because their poll does not return. Their threads are left behind.
     pub stuck: Vec<Late>,
+    /// Tasks that were given to tokio itself, with `tokio::spawn`, and were aborted when the system ended. They belong to no scope, and
+    /// are counted when every process has ended: in the report of [`System::shutdown`](crate::System::shutdown) and of `main`, and
+    /// 0 in that of a [`Scope::stop`](crate::Scope::stop).
+    pub tokio_tasks: usize,
     /// How long the stop took.
     pub took: Duration,
 }
 
 impl ExitReport {
-    /// Whether every process ended by itself.
+    /// Whether every process ended by itself. Tasks that were given to tokio are no processes.
     ///
     /// # Examples
     /// ```
@@ -106,7 +110,11 @@ impl fmt::Display for ExitReport {
                 write!(f, "\n{what}: {process}")?;
             }
         }
-        Ok(())
+        match self.tokio_tasks {
+            0 => Ok(()),
+            1 => f.write_str("\n1 task given to tokio was aborted"),
+            tasks => write!(f, "\n{tasks} tasks given to tokio were aborted"),
+        }
     }
 }
 
@@ -275,6 +283,7 @@ async fn run(scope: &Arc<ScopeInner>, at_start: usize) {
             drained,
             late,
             stuck,
+            tokio_tasks: 0,
             took: clock.now() - begun,
         },
     );

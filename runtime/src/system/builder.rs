@@ -418,13 +418,16 @@ impl Builder {
         system.is_to_be_awaited();
         let whole = system.run_internally("root", oversee(Arc::clone(root), main));
         let value = blocking::block_on_apart(whole.into_future());
-        let report = root.state.lock().report.clone();
+        let mut report = root.state.lock().report.clone();
         let result = match system.take_deadlock() {
             Some(deadlock) => Err(Error::without_site(deadlock)),
             None => settle(value, root.result()),
         };
-        let scheduler = Arc::clone(&system.scheduler);
+        let (scheduler, root) = (Arc::clone(&system.scheduler), Arc::clone(root));
         drop(running);
+        // Counted when no process was left to give it another one.
+        report.tokio_tasks = root.state.lock().report.tokio_tasks;
+        drop(root);
         let ledger = snapshot::ledger(&scheduler);
         if !ledger.is_balanced() {
             tracing::error!(target: "roundrock::channel", %ledger, "ledger");
@@ -484,12 +487,16 @@ impl Drop for Running {
         let Self(system, root) = self;
         // From now on nothing that is spawned through a forgotten handle of the scope runs.
         root.begin_stop(Duration::ZERO);
-        let report = root.state.lock().report.clone();
-        let stuck = !report.stuck.is_empty();
+        let stuck = !root.state.lock().report.stuck.is_empty();
         system.blocking.shutdown();
         system.cpu.shutdown();
-        system.scheduler.shutdown(stuck);
+        let tokio_tasks = system.scheduler.shutdown(stuck);
         system.scheduler.desk.close();
+        let report = {
+            let mut state = root.state.lock();
+            state.report.tokio_tasks = tokio_tasks;
+            state.report.clone()
+        };
         system.over.set(report);
     }
 }

@@ -6,7 +6,8 @@
 //! tokio work in every process. What calls `tokio::spawn` itself, as clients of hyper and reqwest do, works too, with three
 //! differences to a process: its tasks belong to no scope; they all share the worker that drives, so one that blocks its thread
 //! stops the I/O and the timers of the system, and no other worker can take over; and a shutdown does not wait for them. When
-//! every process has ended they are dropped at their current await, and counted in a `tracing` event.
+//! every process has ended they are dropped at their current await, and counted in the [exit report](ExitReport::tokio_tasks) of the
+//! system and in a `tracing` event.
 //!
 //! `tokio::task::block_in_place` in a process only runs its closure: it blocks the worker, and a spare one takes over, as for any code
 //! that blocks. In a task that was given to tokio it panics, because the runtime that all of them share has one thread. Write
