@@ -112,7 +112,15 @@ fn p35_a_system_within_a_process_is_refused() {
             System::builder().workers(1).run(async |_| Ok(()))
         });
         let exit = nested.done().await;
+        let text = exit.to_string();
         assert_eq!(exit.kind(), "panicked");
+        for part in [
+            "`System::builder().run(..)` on a worker",
+            "`scope.child(\"name\")`, or `scope.group(..)`",
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
+        assert!(!text.contains(".await"), "{text}");
         Ok(())
     });
 }

@@ -393,14 +393,14 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     if here::is_in_job() {
         return poll_in_job(future);
     }
-    refuse_on_worker("a blocking operation");
+    refuse_on_worker("a blocking operation", AWAIT);
     wait_as(JOB.with(|job| job.borrow().clone()), future)
 }
 
 /// As [`block_on`], for something that is not the business of the process whose job this thread may run.
 #[track_caller]
 pub(crate) fn block_on_apart<F: Future>(future: F) -> F::Output {
-    refuse_on_worker("a blocking operation");
+    refuse_on_worker("a blocking operation", AWAIT);
     wait_as(None, future)
 }
 
@@ -444,12 +444,15 @@ fn poll_in_job<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Panics on a worker, which must not be blocked.
+/// What to write instead of an operation that blocks.
+pub(crate) const AWAIT: &str = "use the `.await` form, or `blocking(..)`";
+
+/// Panics on a worker, which must not be blocked, and says what to write `instead`.
 #[track_caller]
-pub(crate) fn refuse_on_worker(what: &str) {
+pub(crate) fn refuse_on_worker(what: &str, instead: &str) {
     let on_worker = worker::with(|worker| worker.is_some());
     assert!(
         !on_worker,
-        "{what} on a worker would block every process behind it; use the `.await` form, or `blocking(..)`"
+        "{what} on a worker would block every process behind it; {instead}"
     );
 }

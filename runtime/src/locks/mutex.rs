@@ -120,7 +120,7 @@ impl<T> Mutex<T> {
     where
         T: Send,
     {
-        crate::blocking::refuse_on_worker("Mutex::blocking_lock");
+        crate::blocking::refuse_on_worker("`Mutex::blocking_lock`", crate::blocking::AWAIT);
         block_on(self.lock())
     }
 

@@ -273,7 +273,7 @@ impl Simulation {
     where
         F: Future<Output: IntoOutcome> + Send + 'static,
     {
-        crate::blocking::refuse_on_worker("a simulation");
+        crate::blocking::refuse_on_worker("a simulation", "run it on a plain thread");
         install_panic_hook();
         let body = |sim: Sim| -> std::pin::Pin<Box<dyn Future<Output = crate::Result<()>> + Send>> {
             let body = body(sim);

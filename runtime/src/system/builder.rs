@@ -327,7 +327,8 @@ impl Builder {
     /// error of the operating system when no thread can be started.
     ///
     /// # Panics
-    /// On a worker of a Roundrock system: it would block that worker. Use a child scope there.
+    /// On a worker of a Roundrock system: it would block that worker. Use a child scope there ([`Scope::child`], [`Scope::group`]), or
+    /// [`blocking`](crate::blocking::blocking).
     ///
     /// # Examples
     /// ```
@@ -400,7 +401,11 @@ impl Builder {
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        blocking::refuse_on_worker("System::run");
+        blocking::refuse_on_worker(
+            "`System::builder().run(..)`",
+            "a process has a scope for others: `scope.child(\"name\")`, or `scope.group(..)` to wait for them; a system of its own runs \
+             on a plain thread, or in `blocking(..)`",
+        );
         let signals = self.signals;
         let running = match self.threads() {
             Ok(running) => running,
