@@ -70,7 +70,8 @@ pub(super) type FindSlot<M, R, E> = fn(&mut M) -> Option<&mut ReplySlot<R, E>>;
 
 /// A call that was not made yet: what a handle method returns.
 ///
-/// `P` is the process, `R` the reply, `E` the error of the handler, `M` the message.
+/// `P` is the process, `R` the reply and `E` the error of the handler: `Infallible` if it has none. `M` is the message, which only
+/// the process can name, so nobody else writes it.
 ///
 /// - `.await`: waits until the message is handled, and gives the reply, as `Result<T, CallError<E>>`.
 /// - [`.send().await`](Self::send): waits for room in the mailbox only.
@@ -105,8 +106,27 @@ pub(super) type FindSlot<M, R, E> = fn(&mut M) -> Option<&mut ReplySlot<R, E>>;
 /// assert_eq!(failed, Err(CallError::Failed("division by zero".to_owned())));
 /// # Ok(()) }) }
 /// ```
+///
+/// A function of your own may return one, and leave to its caller how long to wait:
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// # #[process] struct Counter { n: i64 }
+/// # #[handlers] impl Counter { fn add(&mut self, by: i64) { self.n += by; } fn get(&self) -> i64 { self.n } }
+/// use std::convert::Infallible;
+///
+/// fn double(counter: &CounterHandle, n: i64) -> Call<'_, Counter, (), Infallible> {
+///     counter.add(2 * n)
+/// }
+///
+/// let counter = scope.spawn(Counter { n: 0 });
+/// double(&counter, 1).send().await?;
+/// double(&counter, 2).await?;
+/// assert_eq!(counter.get().await?, 6);
+/// # Ok(()) }) }
+/// ```
 #[must_use = "a call does nothing until it is awaited: `.await` waits for the reply, `.send().await` only for room in the mailbox"]
-pub struct Call<'h, P, R, E, M> {
+pub struct Call<'h, P, R, E, M = <P as Handlers>::Message> {
     pub(super) handle: HandleRef<'h, P>,
     pub(super) message: M,
     pub(super) slot: FindSlot<M, R, E>,
