@@ -7,7 +7,9 @@ use std::task::Context;
 
 use crate::channel::Message;
 use crate::channel::receiver::{Receiver, Recv};
-use crate::channel::select::{ArmPoll, Event, Token};
+use crate::channel::select::{ArmPoll, CancelSafe, Event, Token};
+use crate::process::call::{Call, CallFuture};
+use crate::process::handle::Handlers;
 use crate::process::meta::{Direct, Never, NeverEver, NoType};
 use crate::time::Sleep;
 
@@ -53,6 +55,33 @@ pub struct List;
 )]
 pub trait One {}
 impl One for Direct {}
+#[diagnostic::do_not_recommend]
+impl One for Asking {}
+
+/// The way of a call, which is there for the error.
+#[derive(Debug)]
+pub struct Asking;
+
+/// The ways to a branch that is no call.
+#[diagnostic::on_unimplemented(
+    message = "a call cannot be a branch of `select!`",
+    label = "if another branch wins, its handler may have run already, and the reply would be lost",
+    note = "make it in a task, and select on the end of that: `let asked = scope.task(\"ask\", async move {{ handle.get().await }});`, `_ = asked.done() => ..`, then `asked.await`",
+    note = "a limit of time needs no `select!`: `handle.get().within(secs(1)).await`"
+)]
+pub trait NoCall {}
+impl NoCall for Direct {}
+#[diagnostic::do_not_recommend]
+impl NoCall for List {}
+
+/// Gives what the call would, so that nothing else is wrong.
+#[diagnostic::do_not_recommend]
+impl<'h, P: Handlers, R, E> IntoEvent<Asking> for Call<'h, P, R, E> {
+    type Event = CancelSafe<CallFuture<'h, P, R, E, P::Message>>;
+    fn into_event(self) -> Self::Event {
+        unreachable!("a call is no branch")
+    }
+}
 
 /// What a list would give is what one of its events does, so that nothing else is wrong.
 macro_rules! lists {
@@ -74,7 +103,7 @@ lists! {
 }
 
 /// Checks that a branch of `select!` is an [`Event`], where the error is best shown.
-pub fn event<E: IntoEvent<Via>, Via: One>(event: E) -> E::Event {
+pub fn event<E: IntoEvent<Via>, Via: One + NoCall>(event: E) -> E::Event {
     event.into_event()
 }
 

@@ -125,6 +125,23 @@ pub(super) type FindSlot<M, R, E> = fn(&mut M) -> Option<&mut ReplySlot<R, E>>;
 /// assert_eq!(counter.get().await?, 6);
 /// # Ok(()) }) }
 /// ```
+///
+/// A call is no branch of `select!`: if another branch won, the handler might have run already. It is made in a task, whose end is
+/// one:
+/// ```
+/// # use roundrock::prelude::*;
+/// # fn main() -> Result<()> { System::builder().workers(2).run(async |scope| {
+/// # #[process] struct Counter { n: i64 }
+/// # #[handlers] impl Counter { fn get(&self) -> i64 { self.n } }
+/// let counter = scope.spawn(Counter { n: 6 });
+/// let (_stop, stopped) = bounded::<()>(1);
+/// let asked = scope.task("ask", async move { counter.get().await });
+/// select! {
+///     _ = asked.done() => assert_eq!(asked.await?, 6),
+///     _ = stopped.recv() => {}
+/// }
+/// # Ok(()) }) }
+/// ```
 #[must_use = "a call does nothing until it is awaited: `.await` waits for the reply, `.send().await` only for room in the mailbox"]
 pub struct Call<'h, P, R, E, M = <P as Handlers>::Message> {
     pub(super) handle: HandleRef<'h, P>,
