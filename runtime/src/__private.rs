@@ -15,8 +15,8 @@ pub use crate::process::cause::{Cause, ViaError, ViaInner, ViaText};
 pub use crate::process::context::Cx;
 pub use crate::process::exit::{Fault, IntoOutcome as ProcessOutput};
 pub use crate::process::function::{
-    Arguments, Body, Env, Give, Inbox, InboxHandle, Lend, Lent, Once, Process, Shared, arguments,
-    inbox,
+    Arguments, Body, Env, Give, Inbox, InboxHandle, Lend, Lent, Once, Process, SameType, Shared,
+    arguments, inbox,
 };
 pub use crate::process::handle::{Handle, Handled, Handlers, No, StructProcess, Yes};
 pub use crate::process::inbox::{FnHandle, ports};

@@ -23,7 +23,7 @@ pub fn route<T: Event>(
     out: Sender<T>,
 ) -> ::roundrock::__private::Process<
     impl ::roundrock::__private::Body<Output = Result<()>>,
-    ::roundrock::__private::Once<__route::route, __route::out>,
+    ::roundrock::__private::Once<__route::route, __route::out, Sender<T>>,
 >
 where
     T: Clone,

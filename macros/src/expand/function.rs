@@ -5,7 +5,7 @@
 //!          pub async fn route(raw: &Receiver<Event>, out: Sender<Routed>) -> Result<()> { body }
 //!
 //! Output:  pub fn route(raw: Receiver<Event>, out: Sender<Routed>)
-//!              -> Process<impl Body<Output = Result<()>>, Once<__route::route, __route::out>>
+//!              -> Process<impl Body<Output = Result<()>>, Once<__route::route, __route::out, Sender<Routed>>>
 //!          {
 //!              struct __Body;
 //!              impl __Body {
@@ -293,15 +293,25 @@ fn owned(process: &FunctionProcess) -> impl Iterator<Item = &Ident> {
         })
 }
 
-/// `Once<__route::route, __route::out>` and the module it needs: the names of the function and of
-/// its first argument by value, for the error of a pool or a supervisor.
+/// `Once<__route::route, __route::out, Sender<Routed>>` and the module it needs: the names of the function and of
+/// its first argument by value, and the type of that, for the error of a pool or a supervisor.
 fn once_markers(process: &FunctionProcess) -> Option<(TokenStream, TokenStream)> {
     let private = private();
     let function = &process.function.sig.ident;
-    let argument = owned(process).next()?;
+    let (argument, ty) = process
+        .arguments
+        .iter()
+        .find_map(|argument| match argument {
+            Argument::Owned { name, ty } => Some((name, ty)),
+            _ => None,
+        })?;
+    let ty = match types::impl_trait(ty) {
+        None => ty.to_token_stream(),
+        Some(_) => generated!(#private::SameType),
+    };
     let module = format_ident!("__{}", function);
     let cfgs = types::only(&process.function.attrs, &["cfg"]);
-    let types = generated!(#private::Once<#module::#function, #module::#argument>);
+    let types = generated!(#private::Once<#module::#function, #module::#argument, #ty>);
     let lints = attributes::lints();
     let module = generated! {
         #(#cfgs)*

@@ -161,9 +161,13 @@ impl<B: Body<Output: IntoOutcome> + Spawned, M, H: PortsOf> Future for Process<B
 #[derive(Debug)]
 pub struct Shared;
 
-/// Argument `A` of function `P` goes in by value: can be started once. Both are types that carry a name.
+/// Argument `A` of function `P`, a `T`, goes in by value: can be started once. The first two are types that carry a name.
 #[derive(Debug)]
-pub struct Once<P, A>(PhantomData<fn() -> (P, A)>);
+pub struct Once<P, A, T: ?Sized>(PhantomData<fn() -> (P, A)>, PhantomData<fn(&T)>);
+
+/// Stands for the type of an argument that has no name: `impl Trait`.
+#[derive(Debug)]
+pub struct SameType;
 
 /// The senders that a process with inputs of its own gives to its handle.
 pub trait PortsOf {
@@ -391,12 +395,12 @@ impl<L: Send + Sync + 'static> Arguments<L, ()> {
 
 impl<L: Send + Sync + 'static, O: Send + 'static> Arguments<L, O> {
     /// A function process with arguments by value.
-    pub fn once<P, A, F, Fut>(
+    pub fn once<P, A, T: ?Sized, F, Fut>(
         self,
         meta: &'static FnMeta,
         visit: fn(&L, &mut Visitor<'_>),
         run: F,
-    ) -> Process<OnceBody<L, O, F>, Once<P, A>>
+    ) -> Process<OnceBody<L, O, F>, Once<P, A, T>>
     where
         F: FnOnce(Lent<L>, O, Env) -> Fut + Copy + Send + Sync + 'static,
         Fut: Future + Send + 'static,

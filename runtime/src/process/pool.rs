@@ -169,6 +169,7 @@ impl<P: Handlers + StructProcess + Send + Clone> Pool for P {
     type Pooled = P::Handle;
     type Function = ();
     type Argument = ();
+    type Taken = ();
     type Inputs = ();
 
     fn pool_in(self, scope: &Scope, workers: usize, options: SpawnOptions) -> P::Handle {
@@ -180,6 +181,7 @@ impl<P: Handlers + StructProcess + Send + Clone> Pool for Routed<P> {
     type Pooled = P::Handle;
     type Function = ();
     type Argument = ();
+    type Taken = ();
     type Inputs = ();
 
     fn pool_in(self, scope: &Scope, workers: usize, options: SpawnOptions) -> P::Handle {
@@ -323,6 +325,7 @@ impl<B: Body<Output: IntoOutcome>> Pool for Process<B, Shared, ()> {
     type Pooled = Task<()>;
     type Function = ();
     type Argument = ();
+    type Taken = ();
     type Inputs = ();
 
     fn pool_in(self, scope: &Scope, workers: usize, options: SpawnOptions) -> Task<()> {
@@ -340,16 +343,15 @@ impl<B: Body<Output: IntoOutcome>> Pool for Process<B, Shared, ()> {
     }
 }
 
-impl<B, P, A, H: PortsOf> Pool for Process<B, Once<P, A>, H> {
+impl<B, P, A, T: ?Sized, H: PortsOf> Pool for Process<B, Once<P, A, T>, H> {
     type Pooled = Task<()>;
     type Function = P;
     type Argument = A;
+    type Taken = T;
     type Inputs = ();
 
     fn pool_in(self, _scope: &Scope, _workers: usize, _options: SpawnOptions) -> Task<()> {
-        unreachable!(
-            "`pool` asks for `StartTwice`, which no function with an argument by value has"
-        )
+        unreachable!("`pool` asks for `StartMany`, which no function with an argument by value has")
     }
 }
 
@@ -358,6 +360,7 @@ impl<B: Body<Output: IntoOutcome>, H: InboxHandle> Pool for Process<B, Shared, I
     type Pooled = Task<()>;
     type Function = ();
     type Argument = ();
+    type Taken = ();
     type Inputs = OwnInput;
 
     fn pool_in(self, _scope: &Scope, _workers: usize, _options: SpawnOptions) -> Task<()> {

@@ -77,6 +77,8 @@ pub trait Pool: Sized {
     type Function;
     /// See [`Function`](Self::Function).
     type Argument;
+    /// Its type.
+    type Taken: ?Sized;
     /// Where its inputs come from.
     type Inputs;
 
@@ -84,14 +86,24 @@ pub trait Pool: Sized {
     fn pool_in(self, scope: &Scope, workers: usize, options: SpawnOptions) -> Self::Pooled;
 }
 
-/// Holds for what can be started more than once.
+/// Holds for what can be started more than once: again after a failure.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be started twice: it takes `{A}` by value",
     label = "can be started once only",
-    note = "take it by reference (`{A}: &…`) so that the process keeps it, or pass a factory: `supervise(move || {Self}({A}.clone()))`"
+    note = "take it by reference (`{A}: &{T}`) so that the process keeps it, or pass a factory: `supervise(move || {Self}({A}.clone()))`"
 )]
-pub trait StartTwice<A> {}
-impl StartTwice<()> for () {}
+pub trait StartTwice<A, T: ?Sized> {}
+impl StartTwice<(), ()> for () {}
+
+/// Holds for what can be started several times at once.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a pool: it takes `{A}` by value",
+    label = "can be started once only",
+    note = "take it by reference (`{A}: &{T}`): the pool keeps it, and lends it to each worker",
+    note = "where each of them is to own one, spawn them in a loop: `for {A} in .. {{ scope.spawn({Self}({A}, ..)); }}`"
+)]
+pub trait StartMany<A, T: ?Sized> {}
+impl StartMany<(), ()> for () {}
 
 /// Holds for what has no input of its own, so that several workers can share it.
 #[diagnostic::on_unimplemented(

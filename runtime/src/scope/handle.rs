@@ -11,7 +11,7 @@ use super::tree::ScopeInner;
 use super::{Stopping, group};
 use crate::error::Result;
 use crate::process::exit::IntoOutcome;
-use crate::process::spawn::{Pool, SharedInputs, Spawn, SpawnOptions, StartTwice};
+use crate::process::spawn::{Pool, SharedInputs, Spawn, SpawnOptions, StartMany};
 use crate::sim::told;
 use crate::supervise::Lineage;
 use crate::system::System;
@@ -173,7 +173,7 @@ impl Scope {
     #[track_caller]
     pub fn pool<P: Pool>(&self, workers: usize, process: P) -> P::Pooled
     where
-        P::Function: StartTwice<P::Argument>,
+        P::Function: StartMany<P::Argument, P::Taken>,
         P::Inputs: SharedInputs,
     {
         assert!(

@@ -219,6 +219,8 @@ pub trait Supervise: Sized {
     type Function;
     /// See [`Function`](Self::Function).
     type Argument;
+    /// Its type.
+    type Taken: ?Sized;
 
     #[doc(hidden)]
     fn spawn_supervised(self, plan: Plan) -> Self::Spawned;
@@ -228,6 +230,7 @@ impl<B: Body<Output: IntoOutcome>> Supervise for Process<B, Shared, ()> {
     type Spawned = Task<<B::Output as IntoOutcome>::Value>;
     type Function = ();
     type Argument = ();
+    type Taken = ();
 
     fn spawn_supervised(self, plan: Plan) -> Self::Spawned {
         spawn_shared(self, plan).1
@@ -242,6 +245,7 @@ where
     type Spawned = H;
     type Function = ();
     type Argument = ();
+    type Taken = ();
 
     fn spawn_supervised(self, plan: Plan) -> H {
         let (ports, task) = spawn_shared(self, plan);
@@ -284,13 +288,15 @@ where
     (ports, task)
 }
 
-impl<B, P, A, H> Supervise for Process<B, function::Once<P, A>, H>
+impl<B, P, A, T, H> Supervise for Process<B, function::Once<P, A, T>, H>
 where
+    T: ?Sized,
     H: function::PortsOf,
 {
     type Spawned = Task<()>;
     type Function = P;
     type Argument = A;
+    type Taken = T;
 
     fn spawn_supervised(self, _plan: Plan) -> Task<()> {
         unreachable!(
@@ -308,6 +314,7 @@ where
     type Spawned = P::Spawned;
     type Function = ();
     type Argument = ();
+    type Taken = ();
 
     fn spawn_supervised(self, plan: Plan) -> P::Spawned {
         P::spawn_remade(self, plan)
@@ -491,7 +498,7 @@ impl Scope {
     #[track_caller]
     pub fn supervise<S: Supervise>(&self, process: S) -> Supervised<S, S::Spawned>
     where
-        S::Function: StartTwice<S::Argument>,
+        S::Function: StartTwice<S::Argument, S::Taken>,
     {
         Supervised::new(self, process, SpawnOptions::here(), S::spawn_supervised)
     }
