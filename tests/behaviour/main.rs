@@ -44,6 +44,7 @@ mod dump;
 #[cfg(feature = "rest")]
 mod envelope;
 mod foreign;
+mod incarnations;
 mod latest;
 #[cfg(feature = "rest")]
 mod leaks;

@@ -1,10 +1,10 @@
 //! What survives a restart, and what goes wrong on the way: crashes everywhere, senders that wait, stops in between. Case R17; P21 to
-//! P24, P30, P34.
+//! P24, P30.
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use roundrock::prelude::*;
@@ -575,94 +575,6 @@ fn without_a_handle_there_is_no_restart() {
         drop(worker);
         assert!(closed.await.is_normal());
         assert_eq!(log.take(), ["4"]);
-        Ok(())
-    });
-}
-
-/// Panics at random: when it starts, when it stops, when it works, and when it is dropped.
-#[process]
-struct Fragile {
-    alone: Option<Alone>,
-    dice: Arc<Mutex<Random>>,
-}
-
-impl Fragile {
-    fn risk(&self, one_in: usize) {
-        assert!(self.dice.lock().unwrap().below(one_in) > 0, "bad luck");
-    }
-}
-
-impl Drop for Fragile {
-    fn drop(&mut self) {
-        drop(self.alone.take());
-        if !std::thread::panicking() && self.dice.lock().unwrap().below(10) == 0 {
-            panic!("bad luck at the end");
-        }
-    }
-}
-
-#[handlers]
-impl Fragile {
-    #[on_start]
-    async fn start(&mut self) {
-        yield_now().await;
-        self.risk(5);
-    }
-    #[on_stop]
-    async fn stop(&mut self) {
-        yield_now().await;
-        self.risk(3);
-    }
-    async fn work(&mut self) {
-        yield_now().await;
-        self.risk(6);
-    }
-}
-
-/// Every strategy, with children that break everywhere, are killed, removed and added meanwhile, and a stop in the middle: every call
-/// completes, no two incarnations overlap, and nothing is left.
-#[test]
-fn p34_nothing_is_left_of_a_storm() {
-    on_workers(|scope| async move {
-        for seed in 0..12 {
-            let parts = scope.child("parts").intensity(usize::MAX, secs(60));
-            let parts = match seed % 3 {
-                0 => parts,
-                1 => parts.one_for_all(),
-                _ => parts.rest_for_one(),
-            };
-            let dice = Arc::new(Mutex::new(Random::new(seed)));
-            let add = || {
-                let (dice, count) = (Arc::clone(&dice), Arc::new(AtomicUsize::new(0)));
-                parts
-                    .supervise(move || Fragile {
-                        alone: Some(Alone::new(&count)),
-                        dice: Arc::clone(&dice),
-                    })
-                    .backoff(AT_ONCE)
-                    .spawn()
-            };
-            let mut children: Vec<_> = (0..5).map(|_| add()).collect();
-            for _ in 0..60 {
-                let n = dice.lock().unwrap().below(children.len());
-                let what = dice.lock().unwrap().below(8);
-                match what {
-                    0 => children[n].kill(),
-                    1 => drop(children[n].task().remove()),
-                    2 => children[n].stop(),
-                    3 => children[n] = add(),
-                    4 => yield_now().await,
-                    _ => drop(children[n].work().send_and_forget().await),
-                }
-            }
-            let report = parts.stop(secs(5)).await;
-            assert!(report.is_clean(), "{seed}: {report}");
-            for child in children {
-                assert_eq!(child.work().await, Err(CallError::Gone));
-                child.closed().await;
-            }
-            assert_eq!(parts.alive(), 0);
-        }
         Ok(())
     });
 }

@@ -6,7 +6,7 @@
 //! **Invariants**
 //! - `current` is the incarnation that was made last, also when it has ended already.
 //! - The exit of an incarnation is told to the supervisor once, when nothing of it is left: its own scope is over, and its
-//!   blocking jobs have returned.
+//!   blocking jobs have returned. That scope has stopped then, so nothing can begin in it any more.
 
 use std::fmt;
 use std::sync::Arc;
@@ -311,9 +311,6 @@ impl Lineage {
         drop(state);
         let held = Held(Arc::clone(lineage));
         let Some(own) = own else { return };
-        if own.alive() == 0 {
-            return held.blame(&own);
-        }
         lineage.state.lock().leaving = Some(Arc::clone(&own));
         // Nobody who holds up a restart has longer than the child itself. If they used that up the last time, the child would fail again
         // and again and never too often in any window.
@@ -325,7 +322,14 @@ impl Lineage {
             false => grace.min(lineage.shutdown),
         };
         let begun = now(scope);
+        // Also if nothing is in it: a clone of it may be with somebody else, or with a job of the incarnation, and what is spawned
+        // there from now on would be beside the next one.
         own.begin_stop(grace);
+        if own.alive() == 0 {
+            let leaving = lineage.state.lock().leaving.take();
+            drop(leaving);
+            return held.blame(&own);
+        }
         let scope_of = Arc::clone(scope);
         // The children of an incarnation end before the next one begins.
         let _ = scope.system.run_internally("clear", async move {
