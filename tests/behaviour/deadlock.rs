@@ -357,3 +357,43 @@ fn a_child_that_waits_for_its_own_end_is_dropped_by_a_supervisor_that_waits() {
         |result| assert_eq!(result.expect("no deadlock"), (true, 0)),
     );
 }
+
+/// Hears of nobody but its neighbour, and takes its time when its input ends.
+#[process]
+async fn slow(input: &Receiver<()>, output: &Sender<()>, begun: &Sender<()>) {
+    let _ = begun.send(()).await;
+    while input.recv().await.is_some() {}
+    sleep(millis(150)).await;
+    let _ = output;
+}
+
+/// The time that a child has for its stop means nothing when it has stopped: whoever waits for ever after that is told of at once.
+#[test]
+fn the_time_for_a_stop_that_is_over_hides_no_deadlock() {
+    ends(
+        async |scope: Scope| {
+            let ring = scope.child("ring").one_for_all();
+            let ((left, to_right), (right, to_left)) = (rendezvous(), rendezvous());
+            let (tell, begun) = bounded(2);
+            let one = slow(to_right, right, tell.clone());
+            let other = slow(to_left, left, tell);
+            let [one, _other] = [one, other].map(|child| {
+                let child = ring.supervise(child).shutdown(secs(3600));
+                child.backoff(millis(0)..millis(0)).spawn()
+            });
+            for _ in 0..2 {
+                begun.recv().await;
+            }
+            one.kill();
+            // Both were started again: one at once, and the other one when it had stopped.
+            for _ in 0..2 {
+                begun.recv().await;
+            }
+            Ok(())
+        },
+        |result| {
+            let deadlock = report(result);
+            assert_eq!(deadlock.leaks[0].names(), ["slow", "slow"]);
+        },
+    );
+}

@@ -132,6 +132,15 @@ impl Child {
         self.lineage.note(state);
     }
 
+    /// Whether it is still to be looked at then. What was to be at another time, or when it was in another state, means nothing.
+    pub(super) fn awaits(&self, due: Instant) -> bool {
+        match self.state {
+            State::Paused(until) => until == due,
+            State::Ending(_) => [self.stop_by, self.deaf_at].contains(&Some(due)),
+            State::Queued | State::Starting | State::Up => false,
+        }
+    }
+
     /// Whether an incarnation runs.
     pub(super) fn is_alive(&self) -> bool {
         matches!(self.state, State::Starting | State::Up | State::Ending(_))

@@ -93,9 +93,20 @@ impl Table {
         self.stopping
     }
 
-    /// When the next timer is due.
-    pub(super) fn due(&self) -> Option<Instant> {
-        self.timers.peek().map(|&Reverse((due, _))| due)
+    /// When the next timer is due that means something. Those that came first and mean nothing any more are forgotten: whoever waits
+    /// for them would be taken for somebody who may still wake others.
+    pub(super) fn due(&mut self) -> Option<Instant> {
+        while let Some(&Reverse((due, key))) = self.timers.peek() {
+            if self
+                .children
+                .get(key)
+                .is_some_and(|child| child.awaits(due))
+            {
+                return Some(due);
+            }
+            self.timers.pop();
+        }
+        None
     }
 
     pub(super) fn handle(&mut self, event: Event) {
