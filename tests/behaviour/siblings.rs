@@ -102,6 +102,66 @@ fn p29_a_sibling_that_cannot_notice_is_dropped_soon() {
     });
 }
 
+/// Is busy with its end for ten seconds.
+#[process]
+async fn drains(input: &Receiver<u32>, begun: &Sender<()>, log: &Log) -> Result<()> {
+    begun.send(()).await?;
+    while input.recv().await.is_some() {}
+    sleep(secs(10)).await;
+    log.note("drained");
+    Ok(())
+}
+
+/// Adds one that drains, with the time for a stop that there is if nothing else is said: five seconds.
+async fn add_drain(parts: &Scope, log: &Log) -> (Sender<u32>, Task<()>) {
+    let ((kept, input), (tell, begun)) = (bounded(8), bounded(8));
+    let child = parts.supervise(drains(input, tell, log.clone())).spawn();
+    begun.recv().await;
+    (kept, child)
+}
+
+/// P33: who was told to stop because another one failed, and is still at it when the scope is stopped, has the grace of that.
+#[test]
+fn p33_the_grace_of_a_stop_takes_the_place_of_a_shorter_time() {
+    simulated(|scope| async move {
+        let parts = scope.child("parts").one_for_all();
+        let log = Log::default();
+        let first = add(&parts, "1", &log, Restart::Transient);
+        let (kept, _child) = add_drain(&parts, &log).await;
+        end(&first, "killed").await;
+        sleep(secs(1)).await;
+        let report = parts.stop(secs(60)).await;
+        assert!(report.is_clean(), "{report}");
+        assert_eq!(log.take(), ["+1", "drained"]);
+        assert!(report.took >= secs(8), "{report:?}");
+        drop(kept);
+        Ok(())
+    });
+}
+
+/// P33: who was removed is waited for, so it keeps its time; if that is over during a stop, the report names it.
+#[test]
+fn p33_who_is_removed_and_dropped_in_a_stop_is_named() {
+    simulated(|scope| async move {
+        let parts = scope.child("parts");
+        let log = Log::default();
+        let (kept, child) = add_drain(&parts, &log).await;
+        let removed = child.remove();
+        sleep(secs(1)).await;
+        let report = parts.stop(secs(60)).await;
+        let late: Vec<_> = report.late.iter().map(|late| late.name).collect();
+        assert_eq!(
+            (&late[..], report.drained),
+            (&["drains"][..], 0),
+            "{report}"
+        );
+        assert_eq!(removed.await.kind(), "killed");
+        assert_eq!(log.take(), [""; 0]);
+        drop(kept);
+        Ok(())
+    });
+}
+
 /// A pause holds up its own child, and not those before it.
 #[test]
 fn p31_a_long_pause_does_not_delay_earlier_siblings() {

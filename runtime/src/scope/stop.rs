@@ -35,6 +35,7 @@ use crate::scope::ended::Ended;
 use crate::scope::look::{Look, REST, Seen, look};
 use crate::supervise::Event;
 use crate::sync::Ordering;
+use crate::task::TaskRef;
 use crate::task::cell::Header;
 use crate::task::current;
 use crate::task::registry::{ProcessId, WaitKind};
@@ -266,7 +267,8 @@ async fn run(scope: &Arc<ScopeInner>, at_start: usize) {
         stop.kill(|_| true);
         ended = stop.step(LAST_LOOK).await;
         if !ended && clock.now() - killed_at >= PATIENCE {
-            stuck = stop.seen().iter().map(|process| process.late()).collect();
+            let late = |process: &Arc<Seen>| Late::waiting(&process.task, process.kind);
+            stuck = stop.seen().iter().map(late).collect();
             stuck.extend(scope.system.jobs.of(scope.id));
             break;
         }
@@ -388,11 +390,8 @@ impl Stop<'_> {
     /// Asks for the futures of those that were seen and are `chosen` to be dropped, once.
     fn kill(&mut self, chosen: impl Fn(&Seen) -> bool) {
         for process in self.seen() {
-            if chosen(process) && !process.task.state.is_killed() && !process.task.state.is_done() {
-                process.note_late();
-                self.scope
-                    .tell(Some(process.task.clone()), || EventKind::Late);
-                process.task.kill();
+            if chosen(process) {
+                self.scope.drop_late(&process.task, process.kind);
             }
         }
     }
@@ -409,37 +408,44 @@ fn finish(scope: &ScopeInner, report: ExitReport) {
     waiters.wake();
 }
 
-impl Seen {
-    /// Enters it into the reports of all scopes around it that stop, whichever of them found it first.
-    fn note_late(&self) {
-        // ORDERING: Relaxed: of several coordinators one enters it; what they enter has a lock of its own.
-        let before = self
-            .task
-            .slot()
-            .line
-            .flags
-            .fetch_or(current::LATE, Ordering::Relaxed);
+impl ScopeInner {
+    /// Asks for the future of a process to be dropped that did not end in time, once, and names it; it was seen to wait so.
+    pub(crate) fn drop_late(&self, task: &TaskRef, waiting_for: WaitKind) {
+        if task.state.is_killed() || task.state.is_done() {
+            return;
+        }
+        Late::note(task, waiting_for);
+        self.tell(Some(task.clone()), || EventKind::Late);
+        task.kill();
+    }
+}
+
+impl Late {
+    /// Enters a process into the reports of all scopes around it that stop, whoever found it first.
+    fn note(task: &TaskRef, waiting_for: WaitKind) {
+        let flags = &task.slot().line.flags;
+        // ORDERING: Relaxed: of several coordinators and a supervisor one enters it; what they enter has a lock of its own.
+        let before = flags.fetch_or(current::LATE, Ordering::Relaxed);
         if before & current::LATE != 0 {
             return;
         }
-        let mut scope = self.task.scope().map(|scope| &**scope);
+        let mut scope = task.scope().map(|scope| &**scope);
         while let Some(at) = scope {
             if at.is_stopping() {
-                at.state.lock().late.push(self.late());
+                at.state.lock().late.push(Self::waiting(task, waiting_for));
             }
             scope = at.parent();
         }
     }
 
-    fn late(&self) -> Late {
-        Late {
-            waiting_for: self.kind,
-            ..Late::of(&self.task)
+    /// A process that was seen to wait so.
+    fn waiting(task: &TaskRef, waiting_for: WaitKind) -> Self {
+        Self {
+            waiting_for,
+            ..Self::of(task)
         }
     }
-}
 
-impl Late {
     /// A process that is gone, and whose blocking job runs on.
     pub(crate) fn on_thread(process: &Header) -> Self {
         Self {

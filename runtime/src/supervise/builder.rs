@@ -161,7 +161,8 @@ impl<S, H> Supervised<S, H> {
     }
 
     /// Sets how long the child may take to end when it is stopped because another one failed, or because it is removed;
-    /// then it is dropped at its current await. The same holds for what an incarnation started in its own scope, from when it is
+    /// then it is dropped at its current await. If its scope is stopped after another one failed, it has the grace of that stop
+    /// instead. The same holds for what an incarnation started in its own scope, from when it is
     /// told or its process has ended: the next one begins after that. The default is 5 s, zero drops it soon. A function that waits for a timer
     /// or for something that is not Roundrock's, and has neither asked for a message since nor seen that its scope stops, is
     /// dropped after 0.1 s, because it could not notice.

@@ -240,26 +240,26 @@ impl Lineage {
         }
     }
 
-    /// Drops the present incarnation if it has not noticed its stop, and waits for something that no stop can end: a timer, a name, its
+    /// Takes back that the present incarnation is to end within its time. What it started keeps that: a stop is never lengthened.
+    pub(super) fn end_hurry(&self) {
+        self.state.lock().hurried = false;
+    }
+
+    /// The present incarnation, if it has not noticed its stop, and waits for something that no stop can end: a timer, a name, its
     /// caller, or a future that is not ours. One that has noticed is on its way to its end, and has its time for that.
-    pub(super) fn kill_if_deaf(&self) -> bool {
+    pub(super) fn deaf(&self) -> Option<TaskRef> {
         let state = self.state.lock();
         let task = state.current.clone().filter(|_| !state.noticed);
         drop(state);
-        let Some(task) = task else {
-            return false;
-        };
-        // A poll meanwhile only makes the kill take effect an await later.
+        let task = task?;
+        // A poll meanwhile only makes a kill take effect an await later.
         let kind = task.slot().wait();
         let no_stop_ends = matches!(
             kind,
             WaitKind::Timer | WaitKind::Name | WaitKind::Caller | WaitKind::Other
         );
         let is_deaf = task.state.is_parked() && no_stop_ends;
-        if is_deaf {
-            task.kill();
-        }
-        is_deaf
+        is_deaf.then_some(task)
     }
 
     /// Whether the child is started again after a normal end.

@@ -366,6 +366,7 @@ impl Table {
             return;
         }
         self.to_stop = Numbers::default();
+        self.end_hurry();
         let started = |&key: &u64| {
             let child = self.children.get(key);
             child.is_some_and(|child| child.is_alive() || child.last.is_none())
@@ -377,6 +378,23 @@ impl Table {
         }
         self.drop_waiting();
         self.go_on();
+    }
+
+    /// Who was hurried because another one failed has the grace of the scope from now on: nobody waits for the next incarnation any
+    /// more. Who is removed keeps its time, for somebody waits for its end.
+    fn end_hurry(&mut self) {
+        let hurried = self.children.iter().filter(|(_, child)| {
+            let is_removed = child.state == State::Ending(Then::Over) && !child.draining;
+            child.stop_by.is_some() && !is_removed
+        });
+        let hurried: Vec<u64> = hurried.map(|(key, _)| key).collect();
+        for key in hurried {
+            if let Some(child) = self.children.get_mut(key) {
+                child.stop_by = None;
+                child.deaf_at = None;
+                child.lineage.end_hurry();
+            }
+        }
     }
 
     /// Forgets the children that do not run, and are not to be started.
@@ -410,28 +428,38 @@ impl Table {
                         self.start(key);
                     }
                 }
-                // An incarnation that was told to stop, and has not come to its end.
-                State::Ending(_) => match child.stop_by {
-                    Some(end) if end <= now => {
-                        if let Some(task) = child.lineage.current() {
-                            task.kill();
-                        }
-                    }
-                    // That of an earlier stop says nothing of this one.
-                    Some(_) if child.deaf_at != Some(due) => {}
-                    Some(end) => {
-                        if child.starter.is_function() {
-                            child.lineage.kill_if_deaf();
-                        }
-                        self.timers.push(Reverse((end, key)));
-                    }
-                    // Its time is the grace of the scope.
-                    None => {}
-                },
+                State::Ending(_) => self.look_at_ending(key, due, now),
                 _ => {}
             }
         }
         self.go_on();
+    }
+
+    /// An incarnation was told to stop, and has not come to its end.
+    fn look_at_ending(&mut self, key: u64, due: Instant, now: Instant) {
+        let Some(child) = self.children.get(key) else {
+            return;
+        };
+        let late = match child.stop_by {
+            Some(end) if end <= now => child.lineage.current(),
+            // That of an earlier stop says nothing of this one.
+            Some(_) if child.deaf_at != Some(due) => None,
+            Some(end) => {
+                self.timers.push(Reverse((end, key)));
+                match child.starter.is_function() {
+                    true => child.lineage.deaf(),
+                    false => None,
+                }
+            }
+            // Its time is the grace of the scope.
+            None => None,
+        };
+        match late {
+            // It counts for the report of that stop, as who outlasts the grace.
+            Some(task) if self.stopping => self.scope.drop_late(&task, task.slot().wait()),
+            Some(task) => task.kill(),
+            None => {}
+        }
     }
 
     /// Does what can be done now, and notes for whom the others wait.
