@@ -422,6 +422,39 @@ fn p33_the_report_counts_everybody() {
     });
 }
 
+/// Has as many in its own scope that hear of no stop.
+#[process]
+async fn leads(deaf: &usize, begun: &Sender<()>, scope: &Scope) -> Result<()> {
+    for _ in 0..*deaf {
+        let _ = scope.task("deaf", std::future::pending::<()>());
+    }
+    begun.send(()).await?;
+    scope.stopping().await;
+    Ok(())
+}
+
+/// P33: so does what supervised children have started; who was dropped there has not drained.
+#[test]
+fn p33_the_report_counts_what_supervised_children_started() {
+    on_workers(|scope| async move {
+        let child = scope.child("child");
+        let (tell, begun) = bounded(2);
+        for deaf in [10, 0] {
+            let _ = child.supervise(leads(deaf, tell.clone())).spawn();
+            begun.recv().await;
+        }
+        for _ in 0..5 {
+            child.task("drains", child.stopping());
+        }
+        let report = child.stop(millis(30)).await;
+        assert_eq!(report.late.len(), 10, "{report}");
+        assert!(report.late.iter().all(|late| late.name == "deaf"));
+        // The two children, and the five.
+        assert_eq!(report.drained, 7, "{report}");
+        Ok(())
+    });
+}
+
 /// P9: a second stop cannot lengthen the grace of the first one, but it can end it.
 #[test]
 fn p09_the_grace_that_ends_first_holds() {

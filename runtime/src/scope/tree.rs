@@ -43,6 +43,8 @@ pub(crate) struct ScopeInner {
     pub(crate) system: Arc<SystemInner>,
     pub(super) parent: Option<Arc<ScopeInner>>,
     deadline: Option<Instant>,
+    /// It does not stop with its parent; see [`held`](Self::held).
+    held: bool,
     /// [`STOPPING`], [`WATCHED`], and the number of processes and child scopes that have not ended.
     life: Arc<Life>,
     /// Who starts, restarts and stops the children that are supervised.
@@ -56,6 +58,7 @@ pub(crate) struct State {
     pub(super) ended: Waiters,
     /// Those who wait for the scope to stop.
     pub(super) stopping: Waiters,
+    /// The scopes inside, also those that are held.
     pub(super) children: Vec<Weak<ScopeInner>>,
     /// The first failure, and the exits after it.
     pub(super) exits: Vec<failure::Ended>,
@@ -93,13 +96,13 @@ impl ScopeInner {
         parent: Option<Arc<Self>>,
         deadline: Option<Instant>,
     ) -> Arc<Self> {
-        Self::create_scope(system, name, parent, deadline, true)
+        Self::create_scope(system, name, parent, deadline, false)
     }
 
     /// The scope of an incarnation of a supervised child: it does not stop with its parent, but with its process.
     pub(crate) fn held(parent: &Arc<Self>, name: &str) -> Arc<Self> {
         let system = Arc::clone(&parent.system);
-        Self::create_scope(system, name, Some(Arc::clone(parent)), None, false)
+        Self::create_scope(system, name, Some(Arc::clone(parent)), None, true)
     }
 
     fn create_scope(
@@ -107,7 +110,7 @@ impl ScopeInner {
         name: &str,
         parent: Option<Arc<Self>>,
         deadline: Option<Instant>,
-        listed: bool,
+        held: bool,
     ) -> Arc<Self> {
         let deadline = match (deadline, parent.as_ref().and_then(|parent| parent.deadline)) {
             (Some(own), Some(inherited)) => Some(own.min(inherited)),
@@ -121,11 +124,12 @@ impl ScopeInner {
             system,
             parent,
             deadline,
+            held,
             life: Life::new(id, around),
             supervisor: OnceLock::new(),
             state: Lock::new(State::default()),
         });
-        if listed && let Some(parent) = &scope.parent {
+        if let Some(parent) = &scope.parent {
             let mut state = parent.state.lock();
             if state.children.len() == state.children.capacity() {
                 // Those that are gone are cleared away before the list would grow.
@@ -133,7 +137,7 @@ impl ScopeInner {
             }
             state.children.push(Arc::downgrade(&scope));
             drop(state);
-            if let Some((_, grace)) = parent.stop_asked() {
+            if !held && let Some((_, grace)) = parent.stop_asked() {
                 scope.begin_stop(grace);
             }
         }
@@ -181,7 +185,7 @@ impl ScopeInner {
         &self.life
     }
 
-    /// How many processes have not ended, here and in the scopes inside.
+    /// How many processes have not ended, here and in the scopes inside. A supervised child is one, and what it started are others.
     fn processes(&self) -> usize {
         let children: Vec<_> = {
             let state = self.state.lock();
@@ -230,7 +234,8 @@ impl ScopeInner {
             let state = self.state.lock();
             state.children.iter().filter_map(Weak::upgrade).collect()
         };
-        inside.into_iter().chain(self.parent.clone()).collect()
+        let known = inside.into_iter().filter(|child| !child.held);
+        known.chain(self.parent.clone()).collect()
     }
 
     /// Tells observers what happened to a process of this scope.
@@ -301,7 +306,8 @@ impl ScopeInner {
         }
         tracing::info!(target: "roundrock::scope", scope = self.name(), grace_ms = grace.as_millis() as u64, "scope.stop");
         waiters.wake();
-        for child in children.iter().filter_map(Weak::upgrade) {
+        let children = children.iter().filter_map(Weak::upgrade);
+        for child in children.filter(|child| !child.held) {
             child.begin_stop(grace);
         }
         stop::coordinate(self, at_start);
