@@ -269,6 +269,48 @@ fn a_failure_ends_its_group_only() {
     });
 }
 
+/// Of many that end after a failure, those are named that fail as well, and the others are counted.
+#[test]
+fn failures_are_remembered_before_who_ended_well() {
+    on_workers(|scope| async move {
+        for (siblings, failing, more) in [(30, 1, 0), (30, 18, 3)] {
+            let parts = scope.child("parts");
+            let ended: Vec<_> = (0..siblings)
+                .map(|_| parts.task("sibling", parts.stopping()))
+                .collect();
+            let stopping = parts.stopping();
+            parts.task("late", async move {
+                stopping.await;
+                for sibling in ended {
+                    sibling.done().await;
+                }
+                panic!("too late");
+            });
+            for _ in 1..failing {
+                let stopping = parts.stopping();
+                parts.task("fails too", async move {
+                    stopping.await;
+                    Err::<(), _>(Error::msg("no disk"))
+                });
+            }
+            parts.task("first", async { Err::<(), _>(Error::msg("no disk")) });
+            let error = parts.join().await.expect_err("it failed");
+            let failed = error.downcast_ref::<ScopeError>().context("of a scope")?;
+            assert!(failed.process().starts_with("first#"), "{failed}");
+            assert_eq!(failed.exits().len(), 15);
+            let kept = failed.exits().filter(|(_, exit)| exit.is_failure()).count();
+            assert_eq!(kept + more, failing, "{failed}");
+            let text = failed.to_string();
+            let told = match more {
+                0 => "then `late#",
+                _ => "; and 3 more failed)",
+            };
+            assert!(text.contains(told), "{text}");
+        }
+        Ok(())
+    });
+}
+
 /// P12: a group that is dropped half way stops its children; the scope around it still waits for them.
 #[test]
 fn p12_a_dropped_group_stops_its_children() {

@@ -26,6 +26,35 @@ impl Drop for Ended {
     }
 }
 
+/// The first failure of a scope, and how others ended after it.
+#[derive(Debug, Default)]
+pub(crate) struct Exits {
+    /// In their order. There is no room for all, so a failure takes the place of who ended well.
+    kept: Vec<Ended>,
+    /// Failures beside these.
+    more: usize,
+}
+
+impl Exits {
+    fn add(&mut self, process: &str, exit: &Exit) {
+        if self.kept.len() == REMEMBERED {
+            let well = self.kept.iter().rposition(|kept| !kept.exit.is_failure());
+            match (exit.is_failure(), well) {
+                (false, _) => return,
+                (true, None) => {
+                    self.more += 1;
+                    return;
+                }
+                (true, Some(at)) => drop(self.kept.remove(at)),
+            }
+        }
+        self.kept.push(Ended {
+            process: process.to_owned(),
+            exit: exit.clone(),
+        });
+    }
+}
+
 impl ScopeInner {
     /// Records the failure of a child and stops the others.
     pub(crate) fn fail(self: &Arc<Self>, process: &str, exit: &Exit) {
@@ -50,13 +79,13 @@ impl ScopeInner {
 
     /// Records how a child ended, if another one has failed before.
     pub(crate) fn note_exit(&self, process: impl Fn() -> String, exit: &Exit) {
-        if self.is_stopping() && !self.state.lock().exits.is_empty() {
+        if self.is_stopping() && self.has_failed() {
             self.record(&process(), exit);
         }
     }
 
     pub(crate) fn has_failed(&self) -> bool {
-        !self.state.lock().exits.is_empty()
+        !self.state.lock().exits.kept.is_empty()
     }
 
     /// Whether a failure here would be the first one of the root scope, and not that of somebody who may see it before.
@@ -73,7 +102,7 @@ impl ScopeInner {
     /// What failed first, as text, until somebody takes it.
     pub(crate) fn first_failure(&self) -> Option<String> {
         // The text of an error is the user's code, so it is asked for without the lock.
-        let first = self.state.lock().exits.first().cloned()?;
+        let first = self.state.lock().exits.kept.first().cloned()?;
         let reason = crate::observe::words::reason(&first.exit.reason());
         Some(format!("`{}`: {reason}", first.process))
     }
@@ -85,20 +114,15 @@ impl ScopeInner {
             (Some(before), Some(fault)) => Arc::ptr_eq(before, fault),
             _ => false,
         };
-        if state.exits.iter().any(is_same) {
-            return;
-        }
-        if state.exits.len() < REMEMBERED {
-            state.exits.push(Ended {
-                process: process.to_owned(),
-                exit: exit.clone(),
-            });
+        if !state.exits.kept.iter().any(is_same) {
+            state.exits.add(process, exit);
         }
     }
 
     /// The first failure as the scope's own error, with the others below it.
     pub(crate) fn result(&self) -> Result<()> {
-        let mut exits = std::mem::take(&mut self.state.lock().exits).into_iter();
+        let Exits { kept, more } = std::mem::take(&mut self.state.lock().exits);
+        let mut exits = kept.into_iter();
         let unseen = &self.system.unseen;
         // Nobody is above the root who could still ask. They are taken out in any case: they may hold what holds the system.
         let first_unseen = self.parent.is_none().then(|| unseen.first()).flatten();
@@ -106,7 +130,7 @@ impl ScopeInner {
             None => first_unseen.map_or(Ok(()), Err),
             Some(first) => {
                 unseen.was_seen(self.id);
-                let error = ScopeError::new(&self.name, first, exits.collect());
+                let error = ScopeError::new(&self.name, first, exits.collect(), more);
                 Err(Error::without_site(error))
             }
         }
@@ -160,6 +184,7 @@ impl Unseen {
             &scopes,
             first,
             Vec::new(),
+            0,
         )))
     }
 }
@@ -191,11 +216,13 @@ pub struct ScopeError {
     /// The scopes around the process, from the outside.
     scopes: String,
     others: Vec<Ended>,
+    /// Failures beside these.
+    more: usize,
     first: Exit,
 }
 
 impl ScopeError {
-    fn new(scope: &str, mut first: Ended, mut others: Vec<Ended>) -> Self {
+    fn new(scope: &str, mut first: Ended, mut others: Vec<Ended>, more: usize) -> Self {
         let inner = match first.exit.fault().map(|fault| &**fault) {
             Some(Fault::Error(error)) => error.outermost::<Self>(),
             _ => None,
@@ -209,6 +236,7 @@ impl ScopeError {
                 Self {
                     scopes,
                     others: all,
+                    more: inner.more + more,
                     ..inner.clone()
                 }
             }
@@ -216,6 +244,7 @@ impl ScopeError {
                 process: std::mem::take(&mut first.process),
                 scopes: scope.to_owned(),
                 others,
+                more,
                 first: std::mem::replace(&mut first.exit, Exit::Ok),
             },
         }
@@ -272,7 +301,8 @@ impl ScopeError {
         &self.first
     }
 
-    /// Returns how the other processes ended after it, in that order: name and exit of up to 15.
+    /// Returns how the other processes ended after it, in that order: name and exit of up to 15, rather of those that failed too.
+    /// The text of this error says how many failures there were beside.
     pub fn exits(&self) -> impl ExactSizeIterator<Item = (&str, &Exit)> {
         self.others
             .iter()
@@ -292,7 +322,12 @@ impl fmt::Display for ScopeError {
             .exits()
             .filter_map(|(process, exit)| Some(format!("then `{process}`: {}", exit.fault()?)));
         // In brackets: what follows where this is printed with its causes is why the first one failed.
-        let more: Vec<_> = site.iter().map(ToString::to_string).chain(others).collect();
+        let rest = match self.more {
+            0 => None,
+            more => Some(format!("and {more} more failed")),
+        };
+        let site = site.iter().map(ToString::to_string);
+        let more: Vec<_> = site.chain(others).chain(rest).collect();
         match &more[..] {
             [] => Ok(()),
             more => write!(f, " ({})", more.join("; ")),

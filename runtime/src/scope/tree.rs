@@ -61,7 +61,7 @@ pub(crate) struct State {
     /// The scopes inside, also those that are held.
     pub(super) children: Vec<Weak<ScopeInner>>,
     /// The first failure, and the exits after it.
-    pub(super) exits: Vec<failure::Ended>,
+    pub(super) exits: failure::Exits,
     /// Failures are handed on to the scope around: the process whose own scope this is has ended.
     pub(super) hands_on: bool,
     /// The directory of names has heard of this scope.
