@@ -1,4 +1,4 @@
-//! The `tracing` events: of processes spawn, exit, panic and late stop, and of channels dead letters, with level and fields. A binary of its own, because the
+//! The `tracing` events: of processes spawn, exit, panic and late stop, of channels dead letters, and of systems their end, with level and fields. A binary of its own, because the
 //! subscriber belongs to the whole program.
 
 use std::collections::BTreeMap;
@@ -205,7 +205,7 @@ fn spawn_exit_panic_and_late_stop_are_events() {
 #[test]
 fn dead_letters_are_an_event_for_each_channel_and_reason_once_a_second() {
     let events = events();
-    let system = System::builder().workers(1);
+    let system = System::builder().workers(1).name("letters");
     let ended = system.run(async |_scope| {
         let (jobs, inbox) = bounded::<u8>(8).named("jobs");
         let prices = bounded::<u8>(2).overflow(Overflow::DropOldest);
@@ -247,4 +247,13 @@ fn dead_letters_are_an_event_for_each_channel_and_reason_once_a_second() {
         // A slow machine may come to the next second.
         assert!(told.len() <= 2, "{told:?}");
     }
+    // In the end all of them are told.
+    let is = |event: &Fields, name, text: &str| event.get(name).is_some_and(|field| field == text);
+    let mut ends = events.iter().filter(|event| is(event, "message", "ended"));
+    let end = ends.find(|event| is(event, "system", "\"letters\""));
+    let end = end.expect("the system has ended");
+    assert_eq!((&*end["level"], &*end["late"]), ("INFO", "0"));
+    let sums =
+        "107 sent = 0 handled + 0 handed back + 107 dead (105 closed, 2 discarded) + 0 queued";
+    assert_eq!(end["messages"], sums);
 }

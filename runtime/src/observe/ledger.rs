@@ -45,6 +45,11 @@
 //! with all that was sent before; until then it is in no ledger. A `broadcast` or a `oneshot` that a plain thread made, and a subscription
 //! to dead letters, stay in none. The numbers of a channel that is freed are added to the sums of its system.
 //!
+//! **Who reads it.** [`System::ledger`](crate::System::ledger) and snapshots, at any time. A system that ends tells its sums in an event of
+//! [`tracing`] (`ended`, target `roundrock::system`, level info), and at level error if they do not balance. A program with
+//! `#[roundrock::main]` writes them to standard error too if a message died that was not `Discarded`, if the stop was not clean, or if
+//! they do not balance; otherwise it says nothing there.
+//!
 //! Nothing is counted twice for this: what is sent and received is counted anyway, under the lock of the channel, and the rest
 //! is counted only where something was lost. So a channel where nothing goes wrong pays nothing.
 //!

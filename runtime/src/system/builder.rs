@@ -423,21 +423,11 @@ impl Builder {
         system.is_to_be_awaited();
         let whole = system.run_internally("root", oversee(Arc::clone(root), main));
         let value = blocking::block_on_apart(whole.into_future());
-        let mut report = root.state.lock().report.clone();
         let result = match system.take_deadlock() {
             Some(deadlock) => Err(Error::without_site(deadlock)),
             None => settle(value, root.result()),
         };
-        let (scheduler, root) = (Arc::clone(&system.scheduler), Arc::clone(root));
-        drop(running);
-        // Counted when no process was left to give it another one.
-        report.tokio_tasks = root.state.lock().report.tokio_tasks;
-        drop(root);
-        let ledger = snapshot::ledger(&scheduler);
-        if !ledger.is_balanced() {
-            tracing::error!(target: "roundrock::channel", %ledger, "ledger");
-        }
-        (result, Books { report, ledger })
+        (result, running.close())
     }
 }
 
@@ -486,6 +476,29 @@ const UNBALANCED: u8 = 4;
 
 /// A system that is shut down in any case, also when the caller's closure panics.
 pub(super) struct Running(pub(super) Arc<SystemInner>, pub(super) Arc<ScopeInner>);
+
+impl Running {
+    /// Shuts the system down, and says what it leaves behind. A clean end is told as an event only: standard error is for what went
+    /// wrong.
+    pub(super) fn close(self) -> Books {
+        let Self(system, root) = &self;
+        let (name, scheduler) = (system.name().to_owned(), Arc::clone(&system.scheduler));
+        let mut report = root.state.lock().report.clone();
+        let root = Arc::clone(root);
+        drop(self);
+        // Counted when no process was left to give it another one.
+        report.tokio_tasks = root.state.lock().report.tokio_tasks;
+        let ledger = snapshot::ledger(&scheduler);
+        if !ledger.is_balanced() {
+            tracing::error!(target: "roundrock::channel", %ledger, "ledger");
+        }
+        tracing::info!(
+            target: "roundrock::system", system = name, drained = report.drained, late = report.late.len(),
+            stuck = report.stuck.len(), messages = %ledger, "ended"
+        );
+        Books { report, ledger }
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
