@@ -1,10 +1,12 @@
 //! Conditions, probes and models.
 
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use std::task::{Context, Poll, Waker};
 
 use roundrock::prelude::*;
-use roundrock::sim::{Failure, Reason, Simulation, Summary};
+use roundrock::sim::{Failure, Faults, Reason, Simulation, Summary};
 use roundrock_tests::yield_now;
 
 fn search<F: Future<Output = Result<()>> + Send + 'static>(
@@ -75,6 +77,129 @@ fn what_must_hold_in_some_run_is_judged_over_all_of_them() {
         failure.to_string().contains("ROUNDROCK_SEEDS="),
         "{failure}"
     );
+}
+
+/// Two processes each say that they are in, one of them after a message of the other, who then goes out in the same step. Both are in
+/// only while the first one is held back after its message: in the middle of its step.
+async fn go_in_and_out(sim: Sim, watch: impl FnOnce(&Sim, [Arc<AtomicBool>; 2])) -> Result<()> {
+    let inside = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+    let [mine, theirs] = inside.clone();
+    watch(&sim, inside);
+    let (come, comes) = bounded(1);
+    let (go, goes) = bounded(1);
+    sim.task("second", async move {
+        comes.recv().await;
+        theirs.store(true, Ordering::Relaxed);
+        goes.recv().await;
+        theirs.store(false, Ordering::Relaxed);
+    });
+    sim.task("first", async move {
+        mine.store(true, Ordering::Relaxed);
+        come.send(1).await?;
+        mine.store(false, Ordering::Relaxed);
+        go.send(2).await
+    });
+    sim.settle().await;
+    Ok(())
+}
+
+#[test]
+fn conditions_are_looked_at_in_the_middle_of_a_step_too() {
+    fn both([one, other]: [Arc<AtomicBool>; 2]) -> impl Fn() -> bool {
+        move || one.load(Ordering::Relaxed) && other.load(Ordering::Relaxed)
+    }
+    let failure = search(|sim| {
+        go_in_and_out(sim, |sim, inside| {
+            let both = both(inside);
+            sim.always("not both", move || !both());
+        })
+    });
+    let failure = failure.expect_err("the second comes in before the first one goes out");
+    assert_eq!(failure.reason, Reason::Always("not both".into()));
+    let text = failure.to_string();
+    let broken = text
+        .lines()
+        .find(|line| line.ends_with("breaks `not both`"));
+    let broken = broken.expect("the list says it");
+    assert!(broken.contains(" second#"), "{text}");
+    search(|sim| go_in_and_out(sim, |sim, inside| sim.sometimes("both", both(inside))))
+        .expect("in some run both are in");
+}
+
+/// What a process breaks before it is held back, and after it, is its own, also where its step goes on after those of others; so is
+/// what a job of it breaks.
+#[test]
+fn who_breaks_a_condition_around_the_steps_of_others_is_told() {
+    for (before, job) in [(true, false), (false, false), (false, true)] {
+        let failure = search(move |sim| async move {
+            let fine = Arc::new(AtomicBool::new(true));
+            let seen = Arc::clone(&fine);
+            sim.always("it is fine", move || seen.load(Ordering::Relaxed));
+            let (out, inbox) = bounded(1);
+            let (notes, read) = bounded(4);
+            sim.task("other", async move {
+                inbox.recv().await;
+                notes.send(()).await
+            });
+            sim.task("culprit", async move {
+                if before {
+                    fine.store(false, Ordering::Relaxed);
+                    out.send(1).await?;
+                    fine.store(true, Ordering::Relaxed);
+                } else {
+                    out.send(1).await?;
+                    let others_ran = !read.is_empty();
+                    let spoils = move || fine.store(!others_ran, Ordering::Relaxed);
+                    match job {
+                        true => blocking(spoils).await,
+                        false => spoils(),
+                    }
+                }
+                roundrock::Ok(())
+            });
+            sim.settle().await;
+            Ok(())
+        });
+        let failure = failure.expect_err("in some run others run in between");
+        let text = failure.to_string();
+        let broken = text
+            .lines()
+            .find(|line| line.ends_with("breaks `it is fine`"));
+        let broken = broken.unwrap_or_else(|| panic!("the list says it: {text}"));
+        assert!(broken.contains(" culprit#"), "{before} {job}: {text}");
+    }
+}
+
+#[process]
+async fn sends_four(out: &Sender<u32>) -> Result<()> {
+    for n in 0..4 {
+        out.send(n).await?;
+    }
+    Ok(())
+}
+
+/// A condition that tries to receive does so as nobody, also in the middle of a step: no fault of the process strikes there.
+#[test]
+fn a_condition_that_polls_is_no_part_of_the_step() {
+    let faults = Faults::none().panic(0.2);
+    let search = Simulation::new("polls").seeds(300).faults(faults);
+    let found = search.run(|sim: Sim| async move {
+        let (_kept, never) = bounded::<u32>(1);
+        sim.always("nothing comes", move || {
+            let mut next = pin!(never.recv());
+            let mut context = Context::from_waker(Waker::noop());
+            !matches!(next.as_mut().poll(&mut context), Poll::Ready(Some(_)))
+        });
+        let (out, inbox) = bounded(8);
+        sim.task(
+            "reader",
+            async move { while inbox.recv().await.is_some() {} },
+        );
+        let child = sim.supervise(sends_four(out)).transient().spawn();
+        child.done().await;
+        roundrock::Ok(())
+    });
+    found.expect("the condition is no process");
 }
 
 #[test]

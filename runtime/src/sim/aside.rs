@@ -13,7 +13,7 @@ use crate::sim::machine::Machine;
 use crate::sim::ready::{Ready, Turn};
 use crate::sim::reason::Reason;
 use crate::task::cell::{self, Header};
-use crate::task::current;
+use crate::task::current::{by_nobody, run_others};
 
 /// After so many steps of others a process is not held back any more.
 const LONGEST_HOLD: u64 = 500;
@@ -86,19 +86,24 @@ impl Machine {
         let (streak, vain, poll) = (self.streak.get(), self.vain.get(), self.poll.get());
         let put_aside = self.put_aside.take();
         self.others_run.set(true);
-        current::run_others(|| self.let_others_run());
+        run_others(|| self.let_others_run());
         self.others_run.set(false);
         self.process.set(process);
         self.streak.set(streak);
         self.vain.set(vain);
         self.poll.set(poll);
         self.put_aside.set(put_aside);
+        self.step_goes_on();
         self.progress.step_begins(process);
     }
 
     fn let_others_run(&self) {
         let until = self.steps.get() + LONGEST_LAG;
-        while !self.is_broken() && self.steps.get() < until && self.take_turn() {}
+        // What they find was left so by the process that is held back.
+        by_nobody(|| self.look());
+        while !self.is_broken() && self.steps.get() < until && self.take_turn() {
+            by_nobody(|| self.look());
+        }
         // Who was chosen to be next is so no more: the process that goes on may choose again.
         match self.next.take() {
             Some(Turn::Process(next)) => self.ready.borrow_mut().push_front(next),

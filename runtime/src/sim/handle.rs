@@ -120,8 +120,8 @@ impl Sim {
         }
     }
 
-    /// Watches a condition that must hold from now on, whenever a process has waited, was interrupted, or has ended; also during
-    /// the stop at the end. The run fails when it does not.
+    /// Watches a condition that must hold from now on, whenever a process has waited, was interrupted or held back, or has ended; also
+    /// during the stop at the end. The run fails when it does not.
     ///
     /// It must not wait. What it reads is best shared in atomics, or in a lock of the standard library. It lives until the run is
     /// over, so an endpoint or a handle in it keeps a channel open: let it hold a weak one.
@@ -150,8 +150,8 @@ impl Sim {
         here(|machine| machine.watch(When::Always, name.into(), Box::new(holds)));
     }
 
-    /// Watches a condition that must hold in some run, when a process has waited, was interrupted, or has ended. The test fails if it held in no run: then the search did
-    /// not reach what the test is about. Not judged when a single run is replayed.
+    /// Watches a condition that must hold in some run, when a process has waited, was interrupted or held back, or has ended. The test
+    /// fails if it held in no run: then the search did not reach what the test is about. Not judged when a single run is replayed.
     pub fn sometimes(&self, name: impl Into<String>, holds: impl FnMut() -> bool + 'static) {
         here(|machine| machine.watch(When::Sometimes, name.into(), Box::new(holds)));
     }

@@ -598,3 +598,4 @@ impl Machine {
         self.in_job.set(false);
     }
 }
+        self.look_after_job(process);

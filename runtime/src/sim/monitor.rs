@@ -9,7 +9,7 @@ use crate::sim::reason::Reason;
 /// When a condition must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum When {
-    /// After every step.
+    /// After every step, and before others run in the middle of one.
     Always,
     /// After some step of some run.
     Sometimes,
@@ -52,6 +52,20 @@ impl Machine {
         if !self.monitors.borrow().list.is_empty() {
             self.look_at(&[When::Always, When::Sometimes]);
         }
+    }
+
+    /// Looks at them after a job of this process.
+    pub(super) fn look_after_job(&self, process: u32) {
+        let ran = self.process.replace(process);
+        self.look();
+        self.process.set(ran);
+    }
+
+    /// A step goes on in whose middle others have run: what it breaks from here on is its own.
+    pub(super) fn step_goes_on(&self) {
+        let before = self.steps.get().saturating_sub(1);
+        let mut monitors = self.monitors.borrow_mut();
+        monitors.looked_at = monitors.looked_at.min(before);
     }
 
     /// Looks at the conditions when everything has settled in the end.
@@ -104,7 +118,7 @@ impl Machine {
                 monitor.held = true;
             } else if monitor.when == When::Always {
                 if self.steps.get() > looked_at {
-                    self.happens(self.process.get(), || format!("breaks `{}`", monitor.name));
+                    self.has_happened(self.process.get(), || format!("breaks `{}`", monitor.name));
                 }
                 self.break_off(|| Reason::Always(monitor.name.clone()));
             } else if monitor.when == When::Eventually {

@@ -44,6 +44,13 @@ impl Machine {
         }
     }
 
+    /// As [`happens`](Self::happens), of a process that may have ended in this step.
+    pub(super) fn has_happened(&self, process: u32, what: impl FnOnce() -> String) {
+        if self.is_recording() && !self.ending.get() && !self.is_broken() {
+            self.note_what(process, what);
+        }
+    }
+
     #[cold]
     fn note_what(&self, process: u32, what: impl FnOnce() -> String) {
         if let Some(events) = &mut *self.events.borrow_mut() {

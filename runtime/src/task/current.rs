@@ -38,7 +38,7 @@ pub(crate) use crate::task::flags::{
     told_of,
 };
 
-pub(crate) use crate::task::interlude::{lags, run_others};
+pub(crate) use crate::task::interlude::{by_nobody, lags, run_others};
 
 pub(crate) use crate::task::noting::{
     Waits, in_handler, is_refused, keeps_timers, last_is_over, monitoring, monitors, noted, placed,

@@ -27,6 +27,13 @@ pub(crate) fn run_others(others: impl FnOnce()) {
     DEFERRED.with(|list| list.borrow_mut().extend(deferred));
 }
 
+/// Calls `f` between two steps of those others: what it does is done by no process, also not by the one in whose step they run.
+pub(crate) fn by_nobody(f: impl FnOnce()) {
+    let task = CURRENT.with(|current| current.task.replace(std::ptr::null()));
+    f();
+    CURRENT.with(|current| current.task.set(task));
+}
+
 /// Exchanges what a step leaves on its thread.
 fn swap(one: &Current, other: &Current) {
     // By name, all of them: who adds one must say here whether it is kept.
