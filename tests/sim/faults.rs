@@ -1,7 +1,10 @@
 //! Faults.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Waker};
 
 use roundrock::prelude::*;
 use roundrock::sim::{Faults, Simulation};
@@ -52,6 +55,99 @@ fn restarts(faults: Faults) -> u32 {
 fn supervised_processes_panic_only_if_the_test_asks_for_it() {
     assert_eq!(restarts(Faults::none()), 0);
     assert!(restarts(Faults::none().panic(0.05)) > 20);
+}
+
+/// Fewer than a supervisor forgives, however likely they are.
+#[test]
+fn supervised_processes_panic_at_most_three_times_in_a_run() {
+    let most = Arc::new(AtomicU32::new(0));
+    let seen = Arc::clone(&most);
+    let search = Simulation::new("three")
+        .seeds(20)
+        .faults(Faults::none().panic(1.0));
+    let found = search.run(move |sim: Sim| {
+        let starts = Arc::new(AtomicU32::new(0));
+        let (started, seen) = (Arc::clone(&starts), Arc::clone(&seen));
+        async move {
+            let (requests, inbox) = bounded(8);
+            let (replies, answers) = bounded(8);
+            let child = move || {
+                started.fetch_add(1, Ordering::Relaxed);
+                echo(inbox.clone(), replies.clone())
+            };
+            let _echo = sim.supervise(child).permanent().spawn();
+            for n in 0..8 {
+                requests.send(n).await?;
+            }
+            while let Ok(Some(_)) = answers.recv().within(secs(30)).await {}
+            let panics = starts.load(Ordering::Relaxed) - 1;
+            seen.fetch_max(panics, Ordering::Relaxed);
+            roundrock::Ok(())
+        }
+    });
+    found.expect("they are forgiven");
+    assert_eq!(most.load(Ordering::Relaxed), 3);
+}
+
+/// Uses operations of Roundrock when it is dropped, each as far as it goes at once.
+struct Farewell {
+    notes: Sender<u32>,
+    /// How many of them a fault struck.
+    struck: Arc<AtomicU32>,
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        let poll_once = |operation: &mut dyn FnMut(&mut Context<'_>)| {
+            let mut context = Context::from_waker(Waker::noop());
+            let polled = catch_unwind(AssertUnwindSafe(|| operation(&mut context)));
+            self.struck
+                .fetch_add(u32::from(polled.is_err()), Ordering::Relaxed);
+        };
+        poll_once(&mut |cx| {
+            let _ = pin!(self.notes.send(1)).poll(cx);
+        });
+        poll_once(&mut |cx| {
+            let _ = pin!(sleep(secs(1))).poll(cx);
+        });
+        poll_once(&mut |cx| {
+            let _ = pin!(blocking(|| ())).poll(cx);
+        });
+    }
+}
+
+#[process]
+async fn guarded(inbox: &Receiver<u32>, notes: &Sender<u32>, struck: &Arc<AtomicU32>) {
+    while inbox.recv().await.is_some() {
+        let _farewell = Farewell {
+            notes: notes.clone(),
+            struck: Arc::clone(struck),
+        };
+    }
+}
+
+/// A destructor that panics while something unwinds ends the program, and nobody knows when it is called.
+#[test]
+fn no_fault_strikes_in_a_destructor() {
+    let struck = Arc::new(AtomicU32::new(0));
+    let seen = Arc::clone(&struck);
+    let search = Simulation::new("farewell")
+        .seeds(100)
+        .faults(Faults::none().panic(0.2));
+    let found = search.run(move |sim: Sim| {
+        let struck = Arc::clone(&struck);
+        async move {
+            let (requests, inbox) = bounded(4);
+            let (notes, _read) = roundrock::unbounded::channel();
+            let _guarded = sim.supervise(guarded(inbox, notes, struck)).spawn();
+            for n in 0..4 {
+                requests.send(n).await?;
+            }
+            roundrock::Ok(())
+        }
+    });
+    found.expect("panics are forgiven");
+    assert_eq!(seen.load(Ordering::Relaxed), 0);
 }
 
 #[test]

@@ -17,7 +17,7 @@ mod threads;
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -165,7 +165,7 @@ thread_local! {
 /// # let _ = text; Ok(()) }).unwrap();
 /// ```
 pub async fn blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
-    here::before_pause("a job that blocks");
+    poll_fn(|cx| Poll::Ready(here::before_pause(cx, "a job that blocks"))).await;
     let waiting = submit(Lane::Blocking, |_| job());
     match waiting.await {
         Ok(value) => value,

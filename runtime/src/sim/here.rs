@@ -9,6 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt::Debug;
 use std::panic::Location;
 use std::rc::Rc;
+use std::task::Context;
 
 use crate::blocking::Job;
 use crate::channel::head::Side;
@@ -22,6 +23,7 @@ use crate::sim::values::About;
 use crate::task::cell::Header;
 use crate::task::current;
 use crate::task::registry::{ProcessId, WaitKind};
+use crate::task::waker;
 
 /// A name of a scope, and the channels of which it keeps senders.
 #[derive(Debug)]
@@ -76,10 +78,16 @@ pub(crate) fn with<R>(f: impl FnOnce(Option<&Rc<Machine>>) -> R) -> R {
 }
 
 /// Before an operation of a process: whether it goes on. `None` outside of a simulation.
-pub(crate) fn point(task: &Header, kind: WaitKind, object: u64, about: &About) -> Option<bool> {
+pub(crate) fn point(
+    task: &Header,
+    cx: &Context<'_>,
+    kind: WaitKind,
+    object: u64,
+    about: &About,
+) -> Option<bool> {
     let (goes_on, throws) = with(|machine| {
         let machine = machine?;
-        Some(machine.point(task, kind, object, about))
+        Some(machine.point(task, waker::is_ours(cx), kind, object, about))
     })?;
     if throws {
         throw();
@@ -98,8 +106,8 @@ pub(crate) fn lags(task: &Header) {
 
 /// Before a wait that is no operation on anything, a pause or a job that blocks: a supervised process may panic there too.
 #[inline]
-pub(crate) fn before_pause(what: &str) {
-    if is_here() {
+pub(crate) fn before_pause(cx: &Context<'_>, what: &str) {
+    if is_here() && waker::is_ours(cx) {
         may_throw(what);
     }
 }

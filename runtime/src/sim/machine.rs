@@ -265,10 +265,12 @@ impl Machine {
         }
     }
 
-    /// See [`point`]: whether the process goes on, and whether it panics instead.
+    /// See [`point`]: whether the process goes on, and whether it panics instead; that only if it is polled for itself, and not by a
+    /// destructor of its, where a panic may be the second one.
     pub(super) fn point(
         &self,
         task: &Header,
+        for_itself: bool,
         kind: WaitKind,
         object: u64,
         about: &About,
@@ -283,7 +285,7 @@ impl Machine {
         let what = || operation(&self.scheduler, process, kind, object, about);
         self.step_begins();
         if self.faulty.get() {
-            if self.panics(task, what) {
+            if for_itself && self.panics(task, what) {
                 return (false, true);
             }
             let receives = matches!(kind, WaitKind::Recv | WaitKind::Select);

@@ -445,7 +445,7 @@ fn spent(
     let Some(task) = (unsafe { current.task.get().as_ref() }) else {
         return Poll::Ready(());
     };
-    if here::point(task, kind, object, about) == Some(true) {
+    if here::point(task, cx, kind, object, about) == Some(true) {
         return Poll::Ready(());
     }
     cx.waker().wake_by_ref();

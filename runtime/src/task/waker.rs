@@ -42,6 +42,11 @@ fn task_of(waker: &Waker) -> Option<NonNull<Header>> {
     }
 }
 
+/// Whether the waker is one of ours: who polls with another one, in a destructor say, does not do so for the process itself.
+pub(crate) fn is_ours(cx: &Context<'_>) -> bool {
+    task_of(cx.waker()).is_some()
+}
+
 thread_local! {
     /// See [`prepare`].
     static SPARE: Cell<Option<Waker>> = const { Cell::new(None) };

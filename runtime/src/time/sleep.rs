@@ -288,7 +288,7 @@ impl Future for Sleep {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if matches!(self.state, State::New) {
-            here::before_pause("sleep");
+            here::before_pause(cx, "sleep");
             if here::records() {
                 told::sleeps(self.pause());
             }
