@@ -1,12 +1,12 @@
 //! What cannot be simulated is said, and not passed over. Cases C23, F05, F06, G02, L34 on the deterministic scheduler.
 
-use std::sync::Mutex;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use roundrock::prelude::*;
-use roundrock::sim::{Failure, Reason, Sim, Simulation};
+use roundrock::sim::{Failure, Reason, Sim, Simulation, Strategy};
 
 /// A message that is there when it is looked for is received as any other, whoever sent it: nobody was woken.
 #[test]
@@ -139,6 +139,83 @@ fn assert_named(failure: &Failure, call: &str) {
     let says = std::fs::read_to_string("/proc/thread-self/syscall").is_ok();
     let text = failure.to_string();
     assert!(!says || text.contains(call), "`{call}` is not in {text}");
+}
+
+/// A run in which a step blocks only in some orders is made simpler, as one that fails in another way.
+#[test]
+fn f05_a_step_that_blocks_is_shown_with_few_choices() {
+    let search = Simulation::new("order").seeds(200);
+    let failure = search
+        .strategy(Strategy::Random)
+        .run(|sim: Sim| async move {
+            let ready = Arc::new(AtomicBool::new(false));
+            let sets = Arc::clone(&ready);
+            sim.task("sets", async move { sets.store(true, Ordering::Relaxed) });
+            sim.task("reads", async move {
+                if ready.load(Ordering::Relaxed) {
+                    thread::sleep(Duration::from_millis(3));
+                }
+            });
+            let (out, inbox) = bounded(1);
+            sim.task("others", async move {
+                for n in 0..8 {
+                    out.send(n).await?;
+                }
+                roundrock::Ok(())
+            });
+            while inbox.recv().await.is_some() {}
+        });
+    let failure = failure.expect_err("somebody slept");
+    assert!(
+        matches!(&failure.reason, Reason::Blocked { process, .. } if process.starts_with("reads#")),
+        "{failure}"
+    );
+    assert_eq!(failure.shrunk.deviations(), 1, "{failure}");
+    assert!(
+        failure.tape.deviations() == 1 || failure.shrink_runs > 0,
+        "{failure}"
+    );
+}
+
+/// Runs that take long because of their jobs do not use up what is spent on looking for steps that block.
+#[test]
+fn f05_a_step_that_blocks_is_found_after_many_jobs_that_do() {
+    let search = Simulation::new("jobs").seeds(120);
+    let failure = search.run(|sim: Sim| async move {
+        blocking(|| thread::sleep(Duration::from_millis(2))).await;
+        if sim.seed().is_some_and(|seed| seed >= 80) {
+            thread::sleep(Duration::from_millis(2));
+        }
+    });
+    let failure = failure.expect_err("the thread slept");
+    assert!(
+        matches!(&failure.reason, Reason::Blocked { process, .. } if process.starts_with("test#")),
+        "{failure}"
+    );
+}
+
+/// A job may run in the middle of somebody's step, who is held back after an operation: that step does not block.
+#[test]
+fn f05_a_job_may_block_in_the_middle_of_a_step() {
+    let searched = Simulation::new("between")
+        .seeds(60)
+        .run(|sim: Sim| async move {
+            let (out, inbox) = bounded(8);
+            sim.task("sender", async move {
+                for n in 0..4 {
+                    out.send(n).await?;
+                }
+                roundrock::Ok(())
+            });
+            let job = sim.task("job", async {
+                blocking(|| thread::sleep(Duration::from_millis(2))).await;
+            });
+            while inbox.recv().await.is_some() {}
+            job.await
+        });
+    if let Err(failure) = searched {
+        panic!("{failure}");
+    }
 }
 
 /// A step that computes for long does not block, and a job is there to block.

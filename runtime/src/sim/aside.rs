@@ -85,9 +85,11 @@ impl Machine {
         });
         let (streak, vain, poll) = (self.streak.get(), self.vain.get(), self.poll.get());
         let put_aside = self.put_aside.take();
+        self.watch_ends(|| name_of(&self.scheduler, process));
         self.others_run.set(true);
         run_others(|| self.let_others_run());
         self.others_run.set(false);
+        self.watch_begins();
         self.process.set(process);
         self.streak.set(streak);
         self.vain.set(vain);

@@ -9,7 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::scheduler::Scheduler;
 use crate::sim::aside::{Aside, Resting};
@@ -79,6 +79,8 @@ pub(crate) struct Machine {
     /// In the middle of a step others run.
     pub(super) others_run: Cell<bool>,
     pub(super) in_job: Cell<bool>,
+    /// How long jobs took, by the clock on the wall.
+    pub(super) in_jobs: Cell<Duration>,
     /// Where the running process goes when it is queued again, if not among those that can run.
     pub(super) put_aside: Cell<Option<Aside>>,
     /// Processes that run when all others wait, one after the other.
@@ -159,6 +161,7 @@ impl Machine {
             interrupted: RefCell::default(),
             others_run: Cell::new(false),
             in_job: Cell::new(false),
+            in_jobs: Cell::default(),
             put_aside: Cell::new(None),
             held: RefCell::default(),
             ending: Cell::new(false),
@@ -493,18 +496,30 @@ impl Machine {
         }
         // Before the step, after which the process may be gone.
         let process = name_of(&self.scheduler, next.process);
-        let mut stopwatch = self.stopwatch.take();
-        stopwatch.as_mut().map(Stopwatch::step_begins);
+        self.watch_begins();
         let outcome = cell::step_simulated(next.task.0);
+        self.watch_ends(|| process);
+        outcome
+    }
+
+    /// A step begins, or goes on, in a run that looks for steps that block.
+    pub(super) fn watch_begins(&self) {
+        self.stopwatch
+            .borrow_mut()
+            .as_mut()
+            .map(Stopwatch::step_begins);
+    }
+
+    /// A step of a process ends, or others run in the middle of it.
+    pub(super) fn watch_ends(&self, process: impl FnOnce() -> String) {
+        let mut stopwatch = self.stopwatch.borrow_mut();
         if let Some((took, call)) = stopwatch.as_mut().and_then(Stopwatch::step_ends) {
             self.break_off(|| Reason::Blocked {
-                process,
+                process: process(),
                 took,
                 call,
             });
         }
-        *self.stopwatch.borrow_mut() = stopwatch;
-        outcome
     }
 
     /// Lets somebody have a turn; false if nobody can.
@@ -596,7 +611,9 @@ impl Machine {
         self.happens(process, || "its job that blocks runs".to_owned());
         self.progress.job_begins();
         self.in_job.set(true);
+        let begun = Instant::now();
         job();
+        self.in_jobs.set(self.in_jobs.get() + begun.elapsed());
         self.in_job.set(false);
     }
 }

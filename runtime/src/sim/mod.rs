@@ -34,9 +34,10 @@
 //! # Reading order
 //!
 //! `tape` (choices), `strategy` (how they are made), `machine` (one step), `ready` (who can run), `aside` (who could run and does not), `here` (what the runtime asks), `record` (what is noted
-//! of it; `told` for what does not wait; `labels` and `rounds` make it shorter), `values` (messages in words), `run` (one run), `quiet` (what is known when nothing can run), `search` (many runs; `alike` compares two),
+//! of it; `told` for what does not wait; `labels` and `rounds` make it shorter), `values` (messages in words), `run` (one run), `quiet` (what is known when nothing can run), `search` (many runs; `alike` compares two, `again` makes one once more),
 //! `blocked` and `calls` (code that blocks; `beside` is their thread), `shrink`, `report`; and for users `handle`, `probe`, `model`, `monitor`, `faults`.
 
+mod again;
 mod alike;
 mod aside;
 mod beside;

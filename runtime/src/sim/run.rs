@@ -126,6 +126,8 @@ pub(crate) struct Outcome {
     pub(crate) plan: Option<Plan>,
     pub(crate) steps: u64,
     pub(crate) nanos: u64,
+    /// How long its jobs took, by the clock on the wall.
+    pub(crate) in_jobs: Duration,
     pub(crate) events: Vec<String>,
     pub(crate) waits: Vec<String>,
     pub(crate) sometimes: Vec<(String, bool)>,
@@ -619,6 +621,7 @@ fn finish(machine: Rc<Machine>, waits: Vec<String>) -> Outcome {
         plan,
         steps,
         nanos,
+        in_jobs: machine.in_jobs.get(),
         events: events.map_or_else(Vec::new, |events| events.into_lines(&labels)),
         waits,
         sometimes,

@@ -13,7 +13,7 @@ use crate::channel::Closed;
 use crate::process::exit::{Fault, IntoOutcome};
 use crate::sim::Sim;
 use crate::sim::alike::{ends_alike, only_at_first, other_end, who_waited};
-use crate::sim::blocked::{self, Progress, Switches, Timing, Watchdog};
+use crate::sim::blocked::{Progress, Switches, Watchdog};
 use crate::sim::faults::Faults;
 use crate::sim::handle::Body;
 use crate::sim::here;
@@ -55,7 +55,7 @@ pub struct Simulation {
     tapes: Vec<Tape>,
     strategy: Strategy,
     options: Options,
-    shrink: Duration,
+    pub(super) shrink: Duration,
     events: bool,
     /// The test from its parameters on, as it was written.
     source: Option<&'static str>,
@@ -295,7 +295,7 @@ impl Simulation {
             progress: Arc::default(),
             looked: Instant::now(),
             switches: Switches::new(),
-            doubts: [50, 3],
+            doubts: [0, 0],
         }
         .run()
     }
@@ -358,13 +358,6 @@ fn variable<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str) -> Option<
     }
 }
 
-/// How often a run with a step that blocks is made for the name of the call: on a busy machine the thread that looks for it may not
-/// come to look within the step.
-const LOOKS: u32 = 10;
-
-/// Nor is it made again after this time: who looks has had its chance.
-const LONG_ENOUGH: Duration = Duration::from_secs(1);
-
 /// A search under way.
 pub(super) struct Search<'a> {
     pub(super) simulation: &'a Simulation,
@@ -373,18 +366,17 @@ pub(super) struct Search<'a> {
     /// Of the baseline run, once it was made.
     shape: Rc<Shape>,
     begun: Instant,
-    summary: Summary,
+    pub(super) summary: Summary,
     schedules: HashSet<u64>,
     sometimes: Vec<(String, bool)>,
     /// The memory of the last run's tape.
     spare: Vec<u32>,
-    progress: Arc<Progress>,
+    pub(super) progress: Arc<Progress>,
     /// When the last run had ended, and what the kernel said then.
-    looked: Instant,
-    switches: Switches,
-    /// How many more runs that took long are made again, to find out whether a step may have blocked, and which one did. On a busy
-    /// machine many runs take long, and jobs that block may.
-    doubts: [u32; 2],
+    pub(super) looked: Instant,
+    pub(super) switches: Switches,
+    /// How many runs that took long were made again, to find out whether a step may have blocked, and which one did.
+    pub(super) doubts: [u64; 2],
 }
 
 /// Tells of a panic that came out of a run: during runs panics are kept quiet, because those of processes are told with the failure.
@@ -532,56 +524,6 @@ impl Search<'_> {
             }
             Some(reason) => Err(Box::new(self.explain(reason, seed, outcome))),
         }
-    }
-
-    /// Whether a step of a run has blocked the thread, as the failure that this is: it must do so in three more runs with the same
-    /// choices, because the thread may also have waited for something else for once.
-    fn look_for_blocks(&mut self, run: &Outcome, seed: Option<u64>) -> Option<Failure> {
-        let before = std::mem::replace(&mut self.looked, Instant::now());
-        let long = self.looked - before >= blocked::SHORTEST;
-        if !long || self.doubts.contains(&0) || !self.switches.have_grown() {
-            return None;
-        }
-        self.doubts[0] -= 1;
-        let since = self.looked;
-        let tape = run.tape();
-        let is_blocked = |run: &Outcome| matches!(run.reason, Some(Reason::Blocked { .. }));
-        if is_blocked(&self.timed(&tape, seed, Timing::Rough)) {
-            self.doubts[1] -= 1;
-            let first = self.timed(&tape, seed, Timing::Exact);
-            for chance in 1..=LOOKS {
-                let second = self.timed(&tape, seed, Timing::Exact);
-                let alike = is_blocked(&first)
-                    && first.steps == second.steps
-                    && ends_alike(first.reason.as_ref(), second.reason.as_ref());
-                let Some(reason) = second.reason.clone().filter(|_| alike) else {
-                    break;
-                };
-                // Where the kernel says what a thread does, one that was in no call was kept waiting by the machine: for a page of
-                // memory, say.
-                let is_last =
-                    chance == LOOKS || chance > LOOKS / 2 && since.elapsed() >= LONG_ENOUGH;
-                if reason.names_a_call() || is_last && !self.progress.tells_calls() {
-                    return Some(self.failure(reason, seed, second));
-                }
-                if is_last {
-                    break;
-                }
-            }
-        }
-        self.switches.look();
-        self.looked = Instant::now();
-        None
-    }
-
-    /// The same run, with a clock at each step.
-    fn timed(&mut self, tape: &Tape, seed: Option<u64>, timing: Timing) -> Outcome {
-        let keep = Keep {
-            times: Some(timing),
-            events: timing == Timing::Exact,
-            ..Keep::default()
-        };
-        self.one(Choices::of_tape(tape), seed, keep)
     }
 
     /// Replays a run that failed, makes it simpler, and says what happened.
