@@ -1,6 +1,8 @@
 //! Schedules: races are found, made simple, and replayed by their seed and by their tape.
 
 use std::collections::{BTreeSet, HashSet};
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -564,6 +566,36 @@ fn a_tape_that_is_too_long_is_not_shown() {
     let text = failure.expect_err("so many are drawn").to_string();
     assert!(!text.contains("ROUNDROCK_TAPE"), "{text}");
     assert!(text.contains("which is too long to show"), "{text}");
+}
+
+/// The regression test with such a tape is in a file, from which it can be copied; the run that it makes fails in the same way.
+#[test]
+fn a_regression_test_with_a_long_tape_is_in_a_file() {
+    let draws = |_sim: Sim| async move {
+        let mut rng = roundrock::rng();
+        let drawn = (0..3000).filter(|_| rng.below(10) > 0);
+        assert!(drawn.count() < 100, "so many");
+    };
+    let search = Simulation::new("kept").seeds(1).shrink(Duration::ZERO);
+    let search = search.tape(Tape::new(vec![1; 3000]));
+    let search = search.source("(sim: &Sim) { draws(sim) }");
+    let report = catch_unwind(AssertUnwindSafe(|| roundrock::sim::run_test(search, draws)));
+    let report = report.expect_err("so many are drawn");
+    let report = report.downcast_ref::<String>().expect("a report");
+    let line = report.lines().last().unwrap_or_default();
+    let file = line.strip_prefix("  a regression test with that tape is in ");
+    let file = file.unwrap_or_else(|| panic!("{report}"));
+    assert!(file.contains("/roundrock/kept_again.rs"), "{file}");
+    let text = fs::read_to_string(file).expect("it was written");
+    let (tape, rest) = text
+        .strip_prefix("#[roundrock::test(tape = \"")
+        .and_then(|text| text.split_once('"'))
+        .expect("the attribute");
+    assert_eq!(rest, ")]\nasync fn kept_again(sim: &Sim) { draws(sim) }\n");
+    let tape: Tape = tape.parse().expect("a tape");
+    let failure = Simulation::new("kept").replay(&tape, draws);
+    let text = failure.expect_err("the same run").reason.to_string();
+    assert!(text.ends_with("so many"), "{text}");
 }
 
 /// Who waits in a loop that lets others go first does not keep them from what it waits for, whatever the priorities are.

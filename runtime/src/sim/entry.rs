@@ -21,7 +21,8 @@ where
     match simulation.with_environment().run(body) {
         // Not by `println!`, which the test harness keeps to itself when a test passes.
         Ok(summary) => drop(writeln!(std::io::stderr(), "{summary}")),
-        Err(failure) => {
+        Err(mut failure) => {
+            failure.keep_what_is_too_long();
             let report = failure.to_string();
             eprintln!("\n{report}");
             // The report was printed; the panic hook need not repeat it in one line.

@@ -1,6 +1,8 @@
 //! What a search says: one line if it found nothing, and what somebody needs at night if it did.
 
 use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::sim::reason::Reason;
@@ -128,6 +130,8 @@ pub struct Failure {
     pub(crate) environment: bool,
     /// All lines are shown, however many.
     pub(crate) whole: bool,
+    /// Where the regression test stands, if its tape is too long to show.
+    pub(crate) kept_in: Option<PathBuf>,
 }
 
 impl Failure {
@@ -151,6 +155,7 @@ impl Failure {
             source: None,
             environment: false,
             whole: false,
+            kept_in: None,
         }
     }
 }
@@ -284,11 +289,19 @@ impl Failure {
                 Some(_) => "the seed",
                 None => "the tape that it was given",
             };
-            return writeln!(
+            writeln!(
                 f,
                 "    (what is shown above has a tape of {} choices, which is too long to show; {by} makes the run as it was found)",
                 shrunk.values().len()
-            );
+            )?;
+            return match &self.kept_in {
+                Some(file) => writeln!(
+                    f,
+                    "\n  a regression test with that tape is in {}",
+                    file.display()
+                ),
+                None => Ok(()),
+            };
         }
         writeln!(
             f,
@@ -309,16 +322,47 @@ impl Failure {
                 )?;
             }
         }
+        writeln!(f, "\n  as a regression test:\n    {}", self.test())
+    }
+
+    /// The regression test, as it stands in the report.
+    fn test(&self) -> String {
         let test = match self.source {
             Some(source) => pasted(source),
-            None => format!("(sim: &Sim) -> Result<()> {{ /* the body of {name} */ }}"),
+            None => format!(
+                "(sim: &Sim) -> Result<()> {{ /* the body of {} */ }}",
+                self.name
+            ),
         };
-        writeln!(
-            f,
-            "\n  as a regression test:\n    #[roundrock::test(tape = \"{short}\"{})]\n    async fn {}{test}",
+        format!(
+            "#[roundrock::test(tape = \"{}\"{})]\n    async fn {}{test}",
+            self.shrunk,
             self.options,
-            identifier(name, self.seed),
+            identifier(&self.name, self.seed),
         )
+    }
+
+    /// Writes the regression test to a file, if its tape is too long to show: below the directory of what cargo builds, where the test
+    /// program is.
+    pub(super) fn keep_what_is_too_long(&mut self) {
+        let differs = matches!(
+            self.reason,
+            Reason::Nondeterministic(_) | Reason::Sometimes(_)
+        );
+        if differs || self.shrunk.to_string().len() <= LONGEST_SHRUNK {
+            return;
+        }
+        let program = std::env::current_exe().unwrap_or_default();
+        let builds = program.ancestors().find(|path| path.ends_with("deps"));
+        let built = builds.and_then(Path::parent).and_then(Path::parent);
+        let directory = built.map_or_else(std::env::temp_dir, Path::to_owned);
+        let directory = directory.join("roundrock");
+        let name = self.path.as_ref().unwrap_or(&self.name);
+        let file = directory.join(identifier(&name.replace("::", "_"), self.seed) + ".rs");
+        // Without it the report is worth as much as it was.
+        let text = self.test().replace("\n    ", "\n") + "\n";
+        let written = fs::create_dir_all(&directory).and_then(|()| fs::write(&file, text));
+        self.kept_in = written.ok().map(|()| file);
     }
 }
 

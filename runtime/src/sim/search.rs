@@ -612,6 +612,7 @@ impl Search<'_> {
             source: self.simulation.source,
             environment: self.simulation.environment,
             whole: self.simulation.again || self.simulation.seeds == 0,
+            kept_in: None,
         }
     }
 }
