@@ -1,5 +1,8 @@
 //! What the environment asks of a test, and what a test that passes says.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use roundrock::prelude::*;
 use roundrock::sim::{Failure, Reason, Simulation};
 
@@ -22,6 +25,72 @@ fn says_that_it_runs() {
     };
     println!("{failure}");
     assert!(matches!(failure.reason, Reason::Failed { .. }), "{failure}");
+}
+
+/// Two processes each read, and then add one to what they have read: an update is lost in some orders. Listens to the environment, and
+/// prints the failure, if there is one.
+#[test]
+fn says_whether_an_update_is_lost() {
+    let search = Simulation::new("lost update").seeds(200).with_environment();
+    let found = search.run(|sim: Sim| async move {
+        let sum = Arc::new(AtomicU32::new(0));
+        let (notes, _read) = bounded(8);
+        let add = |sum: Arc<AtomicU32>, notes: Sender<u32>| async move {
+            let seen = sum.load(Ordering::SeqCst);
+            notes.send(seen).await?;
+            sum.store(seen + 1, Ordering::SeqCst);
+            roundrock::Ok(())
+        };
+        let adders = [(); 3].map(|()| sim.task("adder", add(Arc::clone(&sum), notes.clone())));
+        for adder in adders {
+            adder.await?;
+        }
+        let sum = sum.load(Ordering::SeqCst);
+        ensure!(sum == 3, "an update is lost: {sum}");
+        roundrock::Ok(())
+    });
+    match found {
+        Ok(summary) => println!("{summary}"),
+        Err(failure) => println!(
+            "seed {}; tape {}; {} steps; {}",
+            failure.seed.expect("no tape was given"),
+            failure.tape,
+            failure.steps,
+            failure.reason
+        ),
+    }
+}
+
+/// The seed of a failure that only some orders show makes that run again, in another process, and other seeds do not.
+#[test]
+fn p44_a_seed_replays_a_failure_that_depends_on_the_order() {
+    let said = |seed: Option<&str>| {
+        let mut program = std::process::Command::new(std::env::current_exe().expect("this is one"));
+        program.args([
+            "--exact",
+            "environment::says_whether_an_update_is_lost",
+            "--nocapture",
+        ]);
+        program.env_remove("ROUNDROCK_SEEDS");
+        if let Some(seed) = seed {
+            program.env("ROUNDROCK_SEED", seed);
+        }
+        let output = program.output().expect("it starts");
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut lines = text.lines();
+        let line = lines.find_map(|line| Some(line.split_at(line.find("seed ")?).1.to_owned()));
+        line.unwrap_or_default()
+    };
+    let found = said(None);
+    let words: Vec<_> = found.split([' ', ';']).collect();
+    let seed = words.get(1).expect("it is found");
+    assert!(found.contains("an update is lost: "), "{found}");
+    // Without the reason: if no seed is given, it is that of the run that was made simpler.
+    let run = |text: &str| text.rsplit_once("; ").map(|(run, _)| run.to_owned());
+    assert_eq!(run(&said(Some(seed))), run(&found));
+    assert_ne!(*seed, "0", "the plain run loses nothing");
+    assert_eq!(said(Some("0")), "", "it passes");
 }
 
 /// Passes, and says what it did; listens to the environment.
