@@ -350,6 +350,21 @@ impl Shard {
         });
     }
 
+    /// The channels where the task at this address sent last, and how many messages were sent there until then.
+    pub(crate) fn sent_by(&self, sender: usize) -> Vec<(u64, u64)> {
+        let mut found = Vec::new();
+        self.for_each(|head| {
+            // SAFETY: the list is locked, and its channels are alive.
+            let stats = unsafe { head.as_ref() }.vtable.stats;
+            // SAFETY: as above.
+            let stats = unsafe { stats(head) };
+            if stats.sent_by == sender {
+                found.push((head.as_ptr().addr() as u64, stats.sent));
+            }
+        });
+        found
+    }
+
     /// Calls `found` with the number of each wanted channel, and how many receivers it has.
     pub(crate) fn receivers(&self, wanted: &HashSet<u64>, mut found: impl FnMut(u64, u64)) {
         self.for_each(|head| {

@@ -516,7 +516,10 @@ impl<'a> View<'a> {
             && let Some(sender) = channel.last_sender
             && held.iter().all(|edge| edge.process != Some(sender))
         {
-            texts.push(format!("{}, which sent last", self.process(sender)));
+            texts.push(format!(
+                "{}, which seems to have sent last",
+                self.process(sender)
+            ));
             known += 1;
         }
         let elsewhere = holders.saturating_sub(known);

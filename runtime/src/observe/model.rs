@@ -431,7 +431,7 @@ pub struct ChannelInfo {
     pub site: Site,
     /// The process whose mailbox it is.
     pub owner: Option<ProcessId>,
-    /// The process that sent there last, if it lives.
+    /// The process that sent there last, if it lives. If it has ended, one may be named that has got its place in memory since.
     pub last_sender: Option<ProcessId>,
     /// How much it holds; `None` if there is no bound, 0 for a rendezvous.
     pub capacity: Option<u32>,

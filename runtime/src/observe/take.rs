@@ -126,7 +126,10 @@ impl<'a> Pass<'a> {
         origin.alive += 1;
         origin.oldest = origin.oldest.max(age);
         origin.youngest = origin.youngest.min(age);
-        self.senders.insert(task.header().addr().get(), id);
+        // Who has not run has sent nothing: who did had the same place in memory.
+        if process.polls > 0 {
+            self.senders.insert(task.header().addr().get(), id);
+        }
         for port in about.ports.iter() {
             self.edge(about, scope_id, port, id);
         }

@@ -6,7 +6,7 @@
 //! - No user code runs while a cell of the machine is borrowed.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -103,6 +103,8 @@ pub(crate) struct Machine {
     pub(super) values: RefCell<Values>,
     /// The names that keep senders.
     pub(super) names: RefCell<Vec<Named>>,
+    /// See `takes_over`.
+    pub(super) sent_before: RefCell<HashMap<u64, u64>>,
     /// What happens is noted: not all that is of interest was. Apart, because it is asked at each point.
     pub(super) recording: Cell<bool>,
     pub(crate) seed: Option<u64>,
@@ -176,6 +178,7 @@ impl Machine {
             labels: RefCell::default(),
             values: RefCell::new(values),
             names: RefCell::default(),
+            sent_before: RefCell::default(),
             recording: Cell::new(keep.events),
             seed,
             progress,
@@ -550,6 +553,7 @@ impl Machine {
             let slot = cell::slot_of_queued(next.task.0);
             let read = slot.read().map(|(_, about, task)| (about.name, task));
             if !slot.has_run() {
+                read.iter().for_each(|(_, task)| self.takes_over(task));
                 let lineage = read.as_ref().and_then(|(_, task)| task.lineage());
                 let again = lineage.map_or(0, |lineage| lineage.incarnation());
                 self.happens(next.process, || match again {

@@ -232,9 +232,16 @@ fn ends(machine: &Machine, object: u64, receives: bool) -> String {
         [name] => write!(text, ", one of them that of the name {name}"),
         names => write!(text, ", of them those of the names {}", names.join(" and ")),
     };
-    if receives && channel.stats.sent > 0 {
-        each(scheduler, |process, _, _, task| {
-            if task.header().addr().get() == channel.stats.sent_by {
+    let (sent, sent_by) = (channel.stats.sent, channel.stats.sent_by);
+    // Not in a run that is not recorded: nobody has noted there whose place in memory a process has.
+    if receives
+        && sent > 0
+        && machine.events.borrow().is_some()
+        && machine.was_another(object) != Some(sent)
+    {
+        each(scheduler, |process, about, _, task| {
+            let is_shown = task.scope().is_some() || about.name == "test";
+            if is_shown && task.header().addr().get() == sent_by {
                 let _ = write!(text, ", last sent to by {}", name_of(scheduler, process));
             }
         });
@@ -242,7 +249,24 @@ fn ends(machine: &Machine, object: u64, receives: bool) -> String {
     text
 }
 
-fn count(n: u64, what: &str) -> String {
+impl Machine {
+    /// A process begins, in a run that is recorded. It may have the place in memory of one that has ended, by which channels know who
+    /// sent last; until now that was the other one.
+    pub(super) fn takes_over(&self, task: &TaskRef) {
+        let address = task.header().addr().get();
+        let sent = worker::with(|worker| Some(worker?.channels().sent_by(address)));
+        self.sent_before
+            .borrow_mut()
+            .extend(sent.into_iter().flatten());
+    }
+
+    /// How many messages a channel had got when somebody had sent last whose place another process has now.
+    fn was_another(&self, object: u64) -> Option<u64> {
+        self.sent_before.borrow().get(&object).copied()
+    }
+}
+
+pub(super) fn count(n: u64, what: &str) -> String {
     match n {
         0 => format!("no {what} left"),
         1 => format!("one {what}"),
