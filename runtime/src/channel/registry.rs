@@ -476,6 +476,15 @@ impl Shard {
     }
 }
 
+impl Shard {
+    /// Describes all channels that this worker made and that are still there.
+    pub(crate) fn described(&self) -> Vec<Described> {
+        let mut found = Vec::new();
+        self.for_each(|head| found.push(describe(head)));
+        found
+    }
+}
+
 /// Must be called with a head of a list that is locked.
 fn describe(head: NonNull<Head>) -> Described {
     // SAFETY: the list is locked, and its channels are alive.

@@ -18,7 +18,7 @@ pub fn run_test<F>(simulation: Simulation, body: impl Fn(Sim) -> F)
 where
     F: Future<Output: IntoOutcome> + Send + 'static,
 {
-    match simulation.with_environment().run(body) {
+    match simulation.captures_nothing().with_environment().run(body) {
         // Not by `println!`, which the test harness keeps to itself when a test passes.
         Ok(summary) => drop(writeln!(std::io::stderr(), "{summary}")),
         Err(mut failure) => {

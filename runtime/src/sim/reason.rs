@@ -56,6 +56,9 @@ pub enum Reason {
     /// The body has returned, and these processes wait for ever: a line for each one, or what the detector of
     /// [leaks](crate::leaks) proves, a text for each finding.
     Leak(Vec<String>),
+    /// The run is over, nobody is left, and these channels still have endpoints, a line for each: forgotten, held by an `Arc` that
+    /// holds itself, or kept in a static. Only in a `#[roundrock::test]`: what a closure captures may keep some for good reason.
+    Forgotten(Vec<String>),
     /// These processes had not ended when the grace of the stop at the end was over.
     Late(Vec<String>),
     /// A process is parked although what it waits for is there: a mistake of the runtime's.
@@ -152,6 +155,7 @@ impl Reason {
             }
             (Self::Leak(_), Self::Leak(_))
             | (Self::Stuck(_), Self::Stuck(_))
+            | (Self::Forgotten(_), Self::Forgotten(_))
             | (Self::Late(_), Self::Late(_))
             | (Self::MaxSteps { .. }, Self::MaxSteps { .. }) => true,
             _ => same_words(&self.to_string(), &other.to_string()),
@@ -314,6 +318,7 @@ impl fmt::Display for Reason {
             Self::Deadlock => f.write_str(DEADLOCK),
             Self::Stuck(proofs) => list(f, STUCK, proofs),
             Self::Leak(processes) => list(f, LEAK, processes),
+            Self::Forgotten(channels) => list(f, FORGOTTEN, channels),
             Self::Late(processes) => list(f, LATE, processes),
             Self::LostWakeup(text) => write!(f, "lost wakeup: {text}"),
             Self::ProofViolated(processes) => list(f, PROOF_VIOLATED, processes),
@@ -364,6 +369,8 @@ const DEADLOCK: &str = "deadlock: the test waits, nothing can run, and no timer 
 const STUCK: &str = "deadlock: the test can never go on, though others do, driven by timers:";
 
 const LEAK: &str = "leak: the test has returned, and these wait for ever, because nobody is left who could wake them:";
+
+const FORGOTTEN: &str = "leak: nobody is left, and these channels still have endpoints, which were forgotten, are held by an `Arc` that holds itself, or are kept in a static:";
 
 const LATE: &str = "the test has returned, and these had not ended when the grace was over:";
 

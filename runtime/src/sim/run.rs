@@ -61,6 +61,8 @@ pub(crate) struct Options {
     /// Messages that nobody received are a failure.
     pub(crate) deny_lost: bool,
     pub(crate) grace: Duration,
+    /// Nobody outside of a run can have endpoints of its channels: the test captures nothing.
+    pub(crate) closed: bool,
     /// Where the test stands.
     pub(crate) site: &'static Location<'static>,
 }
@@ -75,6 +77,7 @@ impl Default for Options {
             leaks: true,
             deny_lost: false,
             grace: Duration::from_secs(10),
+            closed: false,
         }
     }
 }
@@ -119,6 +122,8 @@ pub(crate) struct Keep {
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) reason: Option<Reason>,
+    /// Channels are left: the arena must not be used again.
+    pub(crate) has_left: bool,
     /// The choices of the run, with zeros at the end.
     pub(crate) written: Vec<u32>,
     pub(crate) hash: u64,
@@ -239,7 +244,36 @@ impl Arena {
         let waits = run.complete();
         drop(root);
         drop(here);
-        finish(machine, waits)
+        let mut outcome = finish(machine, waits);
+        if outcome.reason.is_none() && options.leaks && options.closed {
+            let forgotten = self.forgotten();
+            outcome.has_left = !forgotten.is_empty();
+            outcome.reason = outcome.has_left.then_some(Reason::Forgotten(forgotten));
+        }
+        outcome
+    }
+
+    /// The channels that still have endpoints when nobody is left, one line for each.
+    fn forgotten(&self) -> Vec<String> {
+        let channels = self.scheduler.remotes.iter();
+        let channels = channels.flat_map(|remote| remote.channels.described());
+        let lines = channels.map(|channel| {
+            let site = format!(
+                "{}:{}",
+                events::short(channel.site.file()),
+                channel.site.line()
+            );
+            let name = channel
+                .name
+                .map_or_else(String::new, |name| format!("{name} "));
+            format!(
+                "{name}[{site}]: {}, with {} and {}",
+                channel.message,
+                quiet::count(channel.senders, "sender"),
+                quiet::count(channel.receivers, "receiver")
+            )
+        });
+        lines.collect()
     }
 }
 
@@ -615,6 +649,7 @@ fn finish(machine: Rc<Machine>, waits: Vec<String>) -> Outcome {
     let (written, log, plan) = choices.into_parts();
     Outcome {
         reason,
+        has_left: false,
         written,
         hash,
         log: log.unwrap_or_default(),

@@ -133,6 +133,12 @@ impl Simulation {
         }
     }
 
+    /// Says that the body captures nothing, as the function of a test: see [`Reason::Forgotten`].
+    pub(super) fn captures_nothing(mut self) -> Self {
+        self.options.closed = true;
+        self
+    }
+
     #[doc(hidden)]
     pub fn source(mut self, text: &'static str) -> Self {
         self.source = Some(text);
@@ -481,7 +487,7 @@ impl Search<'_> {
         // UNWIND: the arena of a run that did not come to its end is not used again.
         let outcome = catch_unwind(AssertUnwindSafe(run))
             .unwrap_or_else(|payload| panicked(&simulation.name, seed, payload));
-        self.arena = Some(arena);
+        self.arena = Some(arena).filter(|_| !outcome.has_left);
         outcome
     }
 
