@@ -8,6 +8,7 @@ mod events;
 mod faults;
 mod holds;
 mod lags;
+mod left;
 mod lines;
 mod monitors;
 mod reads;

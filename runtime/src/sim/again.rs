@@ -1,4 +1,9 @@
-//! Runs that are made again because the first one could not tell everything: whether a step has blocked, and which one did.
+//! Runs that are made again because the first one could not tell everything: whether a step has blocked, and which one did; and who
+//! waits for ever beside supervised children.
+//!
+//! Of a process that waits when the body has returned, and of whose channel somebody holds an endpoint where it is not followed, it is
+//! not known whether it is a supervised child who does, and then it ends when the stop ends that. So the run is made again, and the
+//! children are taken away before the stop: whoever waits even then is leaked. Not in the same run, because a stop ends them last.
 
 use std::time::{Duration, Instant};
 
@@ -99,6 +104,33 @@ impl Search<'_> {
     fn may_doubt(&self) -> bool {
         let runs = self.summary.seeds;
         (0..2).all(|kind| self.doubts[kind] < FIRST[kind] + runs / SHARES[kind])
+    }
+
+    /// Whether somebody leaks in a run that passed, as the failure that this is: he waits for ever, also without the supervised children.
+    /// Looked for in the first runs that have such, because a leak is seldom a matter of the order.
+    pub(super) fn leaks_without_children(
+        &mut self,
+        passed: &Outcome,
+        seed: Option<u64>,
+    ) -> Option<Failure> {
+        /// So many.
+        const FIRST: u64 = 4;
+        if !passed.unjudged || self.unjudged == FIRST {
+            return None;
+        }
+        self.unjudged += 1;
+        let keep = Keep {
+            without: true,
+            ..Keep::default()
+        };
+        let mut run = self.one(Choices::of_tape(&passed.tape()), seed, keep);
+        let reason = run.reason.take();
+        // Whatever else goes wrong may come of it.
+        let reason = reason.filter(|reason| matches!(reason, Reason::Leak(_)))?;
+        Some(match self.simulation.again {
+            true => self.failure(reason, seed, run),
+            false => self.explain(reason, seed, run, keep),
+        })
     }
 
     /// The same run, with a clock at each step.

@@ -85,6 +85,8 @@ pub(crate) struct Machine {
     pub(super) put_aside: Cell<Option<Aside>>,
     /// Processes that run when all others wait, one after the other.
     pub(super) held: RefCell<VecDeque<Ready>>,
+    /// See `Outcome::unjudged`.
+    pub(super) unjudged: Cell<bool>,
     /// The run is being taken down: nothing is chosen any more.
     pub(crate) ending: Cell<bool>,
     /// Those who wait for everything to settle, and those who wait for time to move.
@@ -166,6 +168,7 @@ impl Machine {
             in_jobs: Cell::default(),
             put_aside: Cell::new(None),
             held: RefCell::default(),
+            unjudged: Cell::new(false),
             ending: Cell::new(false),
             settling: RefCell::default(),
             timed: RefCell::default(),
@@ -619,6 +622,6 @@ impl Machine {
         job();
         self.in_jobs.set(self.in_jobs.get() + begun.elapsed());
         self.in_job.set(false);
+        self.look_after_job(process);
     }
 }
-        self.look_after_job(process);

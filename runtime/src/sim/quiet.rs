@@ -27,9 +27,18 @@ pub(crate) fn waits(machine: &Machine, test: &TaskRef) -> Vec<String> {
     lines
 }
 
+/// Who waits for ever although the body of the test has returned.
+#[derive(Default)]
+pub(crate) struct Waiting {
+    /// A line for each process that nobody can wake any more but the stop, or supervised children when that ends them.
+    pub(crate) lines: Vec<String>,
+    /// The supervised children, who wait as well: they go on until they are stopped.
+    pub(crate) children: Vec<TaskRef>,
+}
+
 /// The processes that wait for ever although the body of the test has returned. None if anything could still happen by itself,
 /// or somebody waits to be stopped.
-pub(crate) fn leaked(machine: &Machine) -> Vec<String> {
+pub(crate) fn leaked(machine: &Machine) -> Waiting {
     use WaitKind as K;
     const INSIDE: u16 = K::Recv.bit()
         | K::Send.bit()
@@ -42,9 +51,9 @@ pub(crate) fn leaked(machine: &Machine) -> Vec<String> {
         | SET
         | PLACED;
     if machine.scheduler.timers.next_deadline().is_some() {
-        return Vec::new();
+        return Waiting::default();
     }
-    let mut lines = Vec::new();
+    let mut waiting = Waiting::default();
     let mut certain = true;
     each(&machine.scheduler, |process, about, slot, task| {
         if task.scope().is_none() {
@@ -52,14 +61,30 @@ pub(crate) fn leaked(machine: &Machine) -> Vec<String> {
         }
         // ORDERING: Relaxed: written by this thread.
         let kinds = (slot.line.wait.load(Ordering::Relaxed) >> 16) as u16;
-        certain &= task.lineage().is_none()
-            && task.state.is_parked()
+        certain &= task.state.is_parked()
             && task.state.outside() == 0
             && kinds != 0
             && kinds & !INSIDE == 0;
-        lines.push(line(machine, process, about, slot, task));
+        match task.lineage() {
+            Some(_) => waiting.children.push(task.clone()),
+            None => waiting
+                .lines
+                .push(line(machine, process, about, slot, task)),
+        }
     });
-    if certain { lines } else { Vec::new() }
+    if certain { waiting } else { Waiting::default() }
+}
+
+/// Takes a supervised child out of the program, as if it had never been needed: what it holds, and what its supervisor keeps for it,
+/// goes with it.
+pub(crate) fn remove(machine: &Machine, child: &TaskRef) {
+    if let Some(lineage) = child.lineage() {
+        machine.happens(child.slot().id().index(), || {
+            "is taken away, to see who waits for ever without it".to_owned()
+        });
+        lineage.remove();
+        child.kill();
+    }
 }
 
 /// Whether a process of a scope does nothing but sleep.

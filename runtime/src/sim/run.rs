@@ -116,6 +116,8 @@ pub(crate) struct Keep {
     pub(crate) times: Option<Timing>,
     /// Before a process is said to wait for ever, a thread that is not of the simulation has a while to wake it.
     pub(crate) patient: bool,
+    /// In the end supervised children that wait are taken away, to see who waits for ever without them.
+    pub(crate) without: bool,
 }
 
 /// What came of a run.
@@ -124,6 +126,8 @@ pub(crate) struct Outcome {
     pub(crate) reason: Option<Reason>,
     /// Channels are left: the arena must not be used again.
     pub(crate) has_left: bool,
+    /// In the end some waited of whom it cannot be told whether they end with the supervised children: see [`Keep::without`].
+    pub(crate) unjudged: bool,
     /// The choices of the run, with zeros at the end.
     pub(crate) written: Vec<u32>,
     pub(crate) hash: u64,
@@ -240,6 +244,7 @@ impl Arena {
             aftermath: Cell::new(None),
             options,
             patient: keep.patient,
+            without: keep.without,
         };
         let waits = run.complete();
         drop(root);
@@ -300,6 +305,8 @@ struct Run<'a> {
     options: &'a Options,
     /// See [`Keep::patient`].
     patient: bool,
+    /// See [`Keep::without`].
+    without: bool,
 }
 
 impl Run<'_> {
@@ -533,13 +540,25 @@ impl Run<'_> {
             return;
         }
         self.checked.set(true);
-        machine.look_at_end();
+        // What held before the children were taken away need not hold without them.
+        if !machine.unjudged.get() {
+            machine.look_at_end();
+        }
         if let Some(lost) = quiet::lost_wakeup(&self.root.system) {
             machine.break_off(|| lost);
         } else if self.options.leaks {
             let mut leaked = quiet::proven(&self.root.system);
             if leaked.is_empty() {
-                leaked = quiet::leaked(machine);
+                let waiting = quiet::leaked(machine);
+                if waiting.children.is_empty() {
+                    leaked = waiting.lines;
+                } else if !waiting.lines.is_empty() {
+                    machine.unjudged.set(true);
+                    if self.without {
+                        let children = waiting.children.iter();
+                        return children.for_each(|child| quiet::remove(machine, child));
+                    }
+                }
             }
             if !leaked.is_empty() && !self.is_woken_in_time() {
                 machine.break_off(|| Reason::Leak(leaked));
@@ -649,6 +668,7 @@ fn finish(machine: Rc<Machine>, waits: Vec<String>) -> Outcome {
     let (written, log, plan) = choices.into_parts();
     Outcome {
         reason,
+        unjudged: machine.unjudged.get(),
         has_left: false,
         written,
         hash,

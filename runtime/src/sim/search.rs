@@ -302,6 +302,7 @@ impl Simulation {
             looked: Instant::now(),
             switches: Switches::new(),
             doubts: [0, 0],
+            unjudged: 0,
         }
         .run()
     }
@@ -383,6 +384,8 @@ pub(super) struct Search<'a> {
     pub(super) switches: Switches,
     /// How many runs that took long were made again, to find out whether a step may have blocked, and which one did.
     pub(super) doubts: [u64; 2],
+    /// How many runs were made again without their supervised children.
+    pub(super) unjudged: u64,
 }
 
 /// Tells of a panic that came out of a run: during runs panics are kept quiet, because those of processes are told with the failure.
@@ -524,20 +527,29 @@ impl Search<'_> {
             return Err(Box::new(blocks));
         }
         match reason {
-            None => {
-                self.spare = outcome.written;
-                Ok(())
+            None => match self.leaks_without_children(&outcome, seed) {
+                Some(failure) => Err(Box::new(failure)),
+                None => {
+                    self.spare = outcome.written;
+                    Ok(())
+                }
+            },
+            Some(reason) => {
+                let failure = self.explain(reason, seed, outcome, Keep::default());
+                Err(Box::new(failure))
             }
-            Some(reason) => Err(Box::new(self.explain(reason, seed, outcome))),
         }
     }
 
     /// Replays a run that failed, makes it simpler, and says what happened.
-    fn explain(&mut self, reason: Reason, seed: Option<u64>, found: Outcome) -> Failure {
-        let keep = Keep {
-            log: true,
-            ..Keep::default()
-        };
+    pub(super) fn explain(
+        &mut self,
+        reason: Reason,
+        seed: Option<u64>,
+        found: Outcome,
+        kept: Keep,
+    ) -> Failure {
+        let keep = Keep { log: true, ..kept };
         let tape = found.tape();
         if let Some(outside) = self.waits_for_thread(&reason, &tape, seed) {
             return outside;
@@ -559,7 +571,7 @@ impl Search<'_> {
         }
         let limit = self.simulation.shrink;
         let mut fails = |tape: &Tape| {
-            let outcome = self.one(Choices::of_tape(tape), seed, Keep::default());
+            let outcome = self.one(Choices::of_tape(tape), seed, kept);
             let same = outcome
                 .reason
                 .as_ref()
@@ -571,7 +583,7 @@ impl Search<'_> {
         let keep = Keep {
             events: true,
             panics: true,
-            ..Keep::default()
+            ..kept
         };
         let shown = self.one(Choices::of_tape(&shrunk), seed, keep);
         let found_as = reason;
