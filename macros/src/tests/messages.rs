@@ -3,7 +3,6 @@
 //! The numbers are those of the design's table of mistakes.
 
 use super::{errors, run, tokens};
-use crate::check::function::BUILT_IN;
 
 /// The message, and the help below it.
 #[track_caller]
@@ -254,20 +253,6 @@ fn handler_named_like_a_built_in_23() {
         "a handler cannot be called `add_port`: names that end in `_port` are senders on the handle",
         help,
     );
-}
-
-/// What the documentation of `#[handlers]` says of taken names is what the macro refuses.
-#[test]
-fn taken_names_are_documented_23() {
-    let text = include_str!("../lib.rs").replace("\n///", "");
-    let (_, list) = text
-        .split_once("cannot be handlers: ")
-        .expect("the list begins so");
-    let (list, _) = list
-        .split_once(", and those that end in `_port`")
-        .expect("the list ends so");
-    let names: Vec<&str> = list.split('`').skip(1).step_by(2).collect();
-    assert_eq!(names, BUILT_IN);
 }
 
 #[test]

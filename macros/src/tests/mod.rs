@@ -11,6 +11,7 @@ mod snapshots;
 
 use proc_macro2::{TokenStream, TokenTree};
 
+use crate::check::function::BUILT_IN;
 use crate::pipeline;
 
 /// One macro, its arguments and what it is put on.
@@ -56,4 +57,18 @@ pub(super) fn errors(expansion: TokenStream) -> Vec<String> {
         }
     }
     found
+}
+
+/// What the documentation of `#[handlers]` says of taken names is what the macro refuses.
+#[test]
+fn taken_names_are_documented() {
+    let text = include_str!("../lib.rs").replace("\n///", "");
+    let (_, list) = text
+        .split_once("cannot be handlers: ")
+        .expect("the list begins so");
+    let (list, _) = list
+        .split_once(", and those that end in `_port`")
+        .expect("the list ends so");
+    let names: Vec<&str> = list.split('`').skip(1).step_by(2).collect();
+    assert_eq!(names, BUILT_IN);
 }
