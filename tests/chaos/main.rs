@@ -13,6 +13,8 @@
 //! - nobody is proven leaked, nor was meanwhile, and every lock and permit was given back;
 //! - the processes, channels and timers are those that there were before, and the memory is flat.
 //!
+//! A generation of its own, a short one, is stopped with somebody in it who does not come back to his worker at all.
+//!
 //! Takes 20 s; `ROUNDROCK_CHAOS_SECS=300` is the long form. The seed is printed; `ROUNDROCK_SEED=…` takes that one. Threads make
 //! their own order, so a seed gives the same choices and not the same run.
 
@@ -26,7 +28,7 @@ use roundrock::prelude::*;
 use roundrock::scope::Late;
 use roundrock_tests::{Random, assert_balanced, assert_no_threads_of, unique_name};
 
-use crate::router::Router;
+use crate::router::{Router, Tally};
 
 /// How long a generation is broken for.
 const GENERATION: Duration = Duration::from_millis(1500);
@@ -78,6 +80,17 @@ async fn returns_to(system: &System, before: (usize, usize, usize)) {
     }
 }
 
+/// What must hold when a generation has ended.
+async fn leaves_nothing(system: &System, before: (usize, usize, usize), tally: &Tally) {
+    returns_to(system, before).await;
+    assert_balanced(system);
+    monkey::nobody_is_accused(system);
+    assert_eq!(system.lost_wakeups(), 0, "wakeups that were lost");
+    let now = system.ledger();
+    assert_eq!(now.queued, 0, "{now}");
+    assert_eq!(tally.alive(), 0, "events that were made and not dropped");
+}
+
 async fn generation(scope: Scope, seed: u64, number: usize) -> Result<()> {
     let system = scope.system();
     let (before, ledger) = (census(&system), system.ledger());
@@ -108,14 +121,8 @@ async fn generation(scope: Scope, seed: u64, number: usize) -> Result<()> {
     assert!(vault.is_free(), "{vault:?}");
     assert_eq!(parts.alive(), 0);
     drop(parts);
-    returns_to(&system, before).await;
-
-    assert_balanced(&system);
-    monkey::nobody_is_accused(&system);
-    assert_eq!(system.lost_wakeups(), 0, "wakeups that were lost");
+    leaves_nothing(&system, before, &tally).await;
     let now = system.ledger();
-    assert_eq!(now.queued, 0, "{now}");
-    assert_eq!(tally.alive(), 0, "events that were made and not dropped");
     assert!(tally.handled() > 100, "next to nothing was handled: {now}");
     println!(
         "generation {number}: {} events, {} handled, {} messages, {} dead, {} KiB",
@@ -128,14 +135,58 @@ async fn generation(scope: Scope, seed: u64, number: usize) -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn chaos_leaves_nothing_behind() {
+fn seed() -> u64 {
     let seed = number("ROUNDROCK_SEED").unwrap_or_else(|| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         now.map_or(1, |now| now.as_nanos() as u64)
     });
-    let limit = Duration::from_secs(number("ROUNDROCK_CHAOS_SECS").unwrap_or(20));
     println!("ROUNDROCK_SEED={seed}");
+    seed
+}
+
+/// A process outlasts the grace, and the time for a kill, because it does not return from its poll: the stop names it, everybody else
+/// is gone by then, and when it is let go nothing of it is left.
+#[test]
+fn a_worker_that_never_comes_back_is_named_and_holds_up_nobody() {
+    let seed = seed();
+    monkey::hush();
+    let name = unique_name();
+    let run = System::builder().workers(4).name(&name);
+    let run = run.run(async move |scope| {
+        let system = scope.system();
+        let (before, mut random) = (census(&system), Random::new(seed));
+        let parts = scope.child("generation");
+        let router = Arc::new(Router::build(&parts, seed));
+        let (release, held) = std::sync::mpsc::channel();
+        let stuck = router.stuck(held).await?;
+        monkey::breaks(&parts, &router, &mut random, Duration::from_millis(300)).await;
+        let (tally, vault) = (Arc::clone(&router.tally), Arc::clone(&router.vault));
+        drop(router);
+        let report = parts.stop(millis(200)).await;
+        let named: Vec<_> = report.stuck.iter().map(|stuck| stuck.id).collect();
+        assert_eq!(named, [stuck.id()], "{report}");
+        assert!(report.took >= millis(200), "{report}");
+        assert!(vault.is_free(), "{vault:?}");
+        // Its own, and the one that it has.
+        assert_eq!((parts.alive(), tally.alive()), (1, 1));
+        drop(release);
+        stuck.done().await;
+        // What failed in the stop is no matter here.
+        let _ = parts.join().await;
+        drop((parts, stuck));
+        leaves_nothing(&system, before, &tally).await;
+        Ok(())
+    });
+    if let Err(error) = run {
+        panic!("{error:?}; ROUNDROCK_SEED={seed}");
+    }
+    assert_no_threads_of(&name);
+}
+
+#[test]
+fn chaos_leaves_nothing_behind() {
+    let seed = seed();
+    let limit = Duration::from_secs(number("ROUNDROCK_CHAOS_SECS").unwrap_or(20));
     monkey::hush();
     let name = unique_name();
     let (keep, kept) = std::sync::mpsc::channel();

@@ -1,7 +1,7 @@
 //! The parts of the router, each of which fails now and then.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, mpsc};
 
 use roundrock::prelude::*;
 use roundrock::sync::{Mutex, RwLock, Semaphore};
@@ -169,6 +169,15 @@ async fn stubborn(scope: &Scope, event: Event) {
     drop(event);
 }
 
+/// Does not come back to its worker until it is let go, whatever it is told.
+#[process]
+async fn stuck(event: Event, begun: Sender<()>, held: mpsc::Receiver<()>) -> Result<()> {
+    begun.send(()).await?;
+    let _ = held.recv();
+    drop(event);
+    Ok(())
+}
+
 /// What clients lock, in this order.
 #[derive(Debug)]
 pub(crate) struct Vault {
@@ -300,6 +309,14 @@ impl Router {
     /// Starts somebody who outlasts every grace.
     pub(crate) fn stubborn(&self) -> Task<()> {
         self.parts.spawn(stubborn(Event::new(&self.tally)))
+    }
+
+    /// Starts somebody who blocks his worker until he is let go.
+    pub(crate) async fn stuck(&self, held: mpsc::Receiver<()>) -> Result<Task<()>> {
+        let (tell, begun) = rendezvous();
+        let task = self.parts.spawn(stuck(Event::new(&self.tally), tell, held));
+        begun.recv().await.context("it has begun")?;
+        Ok(task)
     }
 
     /// From now on nothing goes wrong any more.
