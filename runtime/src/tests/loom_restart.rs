@@ -4,11 +4,9 @@
 //! Scope, supervisor, lineage and task cells are the production ones; the worker is a thread of the model, and a second thread
 //! does what users do. An incarnation that outlives its exit is played by a hold, as a blocking job has one.
 //!
-//! An incarnation may give its scope away: what others spawn there is gone before the next one begins, or never runs.
-//!
 //! Tried: an event that is put into the inbox without waking (a restart that never comes); a supervisor that looks for events and
 //! registers its waker in two steps (a removal that is not heard); an exit that is told before the last hold is dropped (two
-//! incarnations); an own scope that is not stopped when nothing is in it at the exit (two incarnations).
+//! incarnations).
 
 use loom::thread;
 use std::future::poll_fn;
@@ -43,8 +41,6 @@ struct World {
     race: Race,
     /// What outlives the incarnation that made it.
     jobs: Lock<Vec<Job>>,
-    /// The scope of the first incarnation, if that gives it away.
-    given: Lock<Option<Scope>>,
 }
 
 impl World {
@@ -55,7 +51,6 @@ impl World {
             drops: Drops::default(),
             race: Race::default(),
             jobs: Lock::new(Vec::new()),
-            given: Lock::new(None),
         })
     }
 
@@ -100,24 +95,13 @@ enum First {
     HasJob,
     /// Waits to be told to stop.
     Waits,
-    /// Gives its scope away, and fails.
-    Gives,
-}
-
-/// Waits until the current process is told to stop.
-async fn told_to_stop() {
-    poll_fn(|_| match current::flags() & current::STOPPING {
-        0 => Poll::Pending,
-        _ => Poll::Ready(()),
-    })
-    .await;
 }
 
 fn child(scope: &Scope, world: &Arc<World>, first: First) -> Task<()> {
     let process = arguments().lend(Arc::clone(world)).shared(
         &META,
         |_, _| {},
-        move |lent, env| async move {
+        move |lent, _env| async move {
             let world: &Arc<World> = &lent.1;
             world.race.step();
             let alone = Alone::new(world);
@@ -125,7 +109,11 @@ fn child(scope: &Scope, world: &Arc<World>, first: First) -> Task<()> {
                 return Ok(());
             }
             if first == First::Waits {
-                told_to_stop().await;
+                poll_fn(|_| match current::flags() & current::STOPPING {
+                    0 => Poll::Pending,
+                    _ => Poll::Ready(()),
+                })
+                .await;
                 return Ok(());
             }
             if first == First::HasJob {
@@ -136,9 +124,6 @@ fn child(scope: &Scope, world: &Arc<World>, first: First) -> Task<()> {
                 return std::future::pending().await;
             }
             drop(alone);
-            if first == First::Gives {
-                *world.given.lock() = Some(env.scope());
-            }
             Err(Error::msg("the first one fails"))
         },
     );
@@ -149,7 +134,7 @@ fn child(scope: &Scope, world: &Arc<World>, first: First) -> Task<()> {
 }
 
 /// Runs a child on a worker, while `user` acts on it from another thread. Returns how many incarnations there were.
-fn run(first: First, user: impl FnOnce(&Scope, &Task<()>, &Arc<World>) + Send + 'static) -> usize {
+fn run(first: First, user: impl FnOnce(&Scope, &Task<()>, &World) + Send + 'static) -> usize {
     let inner = ScopeInner::new(system(1), "model", None, None);
     let worker = inner.system.scheduler.worker();
     let _here = worker.enter();
@@ -178,7 +163,6 @@ fn run(first: First, user: impl FnOnce(&Scope, &Task<()>, &Arc<World>) + Send + 
         task.exit().is_some(),
         "the child is over, and its task is not"
     );
-    world.given.lock().take();
     assert_eq!(world.alive.load(Ordering::SeqCst), 0);
     let starts = world.starts.load(Ordering::SeqCst);
     assert_eq!(world.drops.count(), starts);
@@ -237,22 +221,5 @@ fn a_child_that_is_stopped_and_killed_is_over() {
             task.kill();
         });
         assert!(starts <= 1);
-    });
-}
-
-#[test]
-fn nothing_runs_in_a_scope_whose_incarnation_has_ended() {
-    model("failure, spawn into its scope", 2, || {
-        run(First::Gives, |_, _, world| {
-            let Some(own) = world.given.lock().take() else {
-                return;
-            };
-            let world = Arc::clone(world);
-            own.task("inside", async move {
-                // Beside the incarnation that gave its scope away, and has let go of its place, and beside no other one.
-                let _alone = Alone::new(&world);
-                told_to_stop().await;
-            });
-        });
     });
 }
