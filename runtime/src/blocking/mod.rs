@@ -165,7 +165,11 @@ thread_local! {
 /// # let _ = text; Ok(()) }).unwrap();
 /// ```
 pub async fn blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
-    poll_fn(|cx| Poll::Ready(here::before_pause(cx, "a job that blocks"))).await;
+    poll_fn(|cx| {
+        here::before_pause(cx, "a job that blocks");
+        Poll::Ready(())
+    })
+    .await;
     let waiting = submit(Lane::Blocking, |_| job());
     match waiting.await {
         Ok(value) => value,
