@@ -498,7 +498,55 @@ fn no_child_of_an_incarnation_is_left_when_the_next_one_begins() {
     });
 }
 
-/// 10,000 children of one kind, added and removed while some of them crash.
+/// Asks the children that it is given to crash, to answer, or to stop, in turn, until there are no more.
+async fn asks(children: Receiver<WorkerHandle>, asked: Arc<AtomicUsize>) -> Result<()> {
+    while let Some(child) = children.recv().await {
+        let n = asked.fetch_add(1, Ordering::SeqCst) as u32;
+        match n % 4 {
+            0 => assert_eq!(child.work(3).await, Err(CallError::Crashed)),
+            1 => child.stop(),
+            _ => assert_eq!(child.work(10 * n).await, Ok(10 * n)),
+        }
+        if n.is_multiple_of(2) {
+            assert_eq!(
+                child.incarnation().await,
+                Ok(u32::from(n.is_multiple_of(4)))
+            );
+        }
+        child.task().remove().await;
+    }
+    Ok(())
+}
+
+/// Thousands of children of one kind that come and go: each is added while those before it answer, crash, stop and are removed.
+#[test]
+fn thousands_of_children_come_and_go() {
+    on_both(2, |scope| async move {
+        let all = times(4_000, 20);
+        let parts = scope.child("parts").intensity(usize::MAX, secs(60));
+        let (children, theirs) = bounded(16);
+        let asked = Arc::new(AtomicUsize::new(0));
+        let askers: Vec<_> = (0..8)
+            .map(|_| scope.task("asks", asks(theirs.clone(), Arc::clone(&asked))))
+            .collect();
+        drop(theirs);
+        let (log, mut most) = (Log::default(), 0);
+        for _ in 0..all {
+            children.send(worker(&parts, &log)).await?;
+            most = most.max(parts.alive());
+        }
+        drop(children);
+        for asker in askers {
+            asker.await?;
+        }
+        assert_eq!((asked.load(Ordering::SeqCst), parts.alive()), (all, 0));
+        assert!((2..=16 + 8 + 2).contains(&most), "{most} at a time");
+        assert!(!parts.is_stopping());
+        parts.join().await
+    });
+}
+
+/// 10,000 children of one kind at a time, some of which crash, are stopped and removed.
 #[test]
 fn ten_thousand_children() {
     on_both(2, |scope| async move {
