@@ -482,7 +482,7 @@ impl Run<'_> {
     /// Whether a thread that is not of the simulation wakes somebody within a while, which ends the run; only in a run that is patient.
     fn is_woken_in_time(&self) -> bool {
         /// For how long, in milliseconds.
-        const WHILE: u32 = 30;
+        const WHILE: u32 = 100;
         let machine = self.machine;
         let woken = (0..WHILE).find_map(|_| {
             if !self.patient || machine.is_broken() {
