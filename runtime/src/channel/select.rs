@@ -507,7 +507,8 @@ impl<A: Arms> Future for Selecting<A> {
                     start + step - A::COUNT
                 };
                 // SAFETY: as above.
-                match unsafe { Pin::new_unchecked(&mut this.arms) }.poll_at(at, cx, &this.token) {
+                let arms = unsafe { Pin::new_unchecked(&mut this.arms) };
+                match current::part(|| arms.poll_at(at, cx, &this.token)) {
                     ArmPoll::Ready(output) => {
                         current::wait_no_more(before);
                         this.shape.tell(|arms| arms.get(at).copied());

@@ -11,7 +11,7 @@
 //!
 //! Told by two signs:
 //! - A wait was given up after another one was said, so that fewer are left than there were then.
-//! - The same was said twice. A process that waits twice for the same, in two branches of a `select!`, is taken for such a one.
+//! - The same was said twice, and not by two parts of a `select!` or `join!`.
 
 use std::ptr::{self, NonNull};
 
@@ -54,6 +54,16 @@ fn look_for(current: &Current, before: usize, wait: Noted) {
     if wait.object != 0 && said.into_iter().any(|said| said.get() == wait) {
         current.stale.set(true);
     }
+}
+
+/// Polls one of several futures of a combinator of ours, which polls each once: what the others have said is no sign.
+#[inline]
+pub(crate) fn part<T>(poll: impl FnOnce() -> T) -> T {
+    let around = CURRENT.with(|current| current.others.replace(current.said.get().noted()));
+    // UNWIND: a step begins with none.
+    let polled = poll();
+    CURRENT.with(|current| current.others.set(around));
+    polled
 }
 
 /// A wait of ours is given up. Free of charge if its task is the one that this thread polls.

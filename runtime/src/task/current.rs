@@ -38,6 +38,8 @@ pub(crate) use crate::task::flags::{
     told_of,
 };
 
+pub(crate) use crate::task::again::part;
+
 pub(crate) use crate::task::interlude::{by_nobody, lags, run_others};
 
 pub(crate) use crate::task::noting::{

@@ -177,14 +177,12 @@ fn mark(bit: u16) {
 /// Polls one of several futures that the process waits for. One that does not say what it waits for, waits for something unknown.
 pub(crate) fn noted<T>(poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
     let before = waits_so_far();
-    let (others, around) = CURRENT.with(|current| {
+    let others = CURRENT.with(|current| {
         let said = current.said.get();
         current.said.set(said.only_kinds(0));
-        (said.kinds(), current.others.replace(said.noted()))
+        said.kinds()
     });
-    // UNWIND: a step begins with none.
-    let polled = poll();
-    CURRENT.with(|current| current.others.set(around));
+    let polled = again::part(poll);
     if polled.is_ready() {
         wait_no_more(before);
         return polled;
