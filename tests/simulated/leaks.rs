@@ -1,10 +1,12 @@
 //! Kernels of leaks: those that are none, and those that a simulation must show. Cases L01 to L35.
 
 use std::future::{pending, poll_fn};
+use std::sync::Arc;
 use std::task::Poll;
 
 use roundrock::prelude::*;
 use roundrock::sim::Sim;
+use roundrock::sync::{Mutex, Semaphore};
 
 use crate::failing;
 use crate::proven::Kernel;
@@ -348,6 +350,106 @@ async fn l35_registered_name(sim: &Sim) -> Result<()> {
     assert_eq!(kernel.found().await, ["cycle of 2 Holder (Recv)"]);
     kernel.end().await;
     Ok(())
+}
+
+/// A lock that a process is lent.
+type Lock = Arc<Mutex<u32>>;
+
+/// Ends with its guard, which nobody will ever drop.
+#[process]
+#[expect(clippy::mem_forget, reason = "what the tests are about")]
+async fn forgets_a_guard(lock: Lock) {
+    let own: &'static Lock = Box::leak(Box::new(lock));
+    std::mem::forget(own.lock().await);
+}
+
+#[process]
+#[expect(clippy::mem_forget, reason = "what the tests are about")]
+async fn forgets_a_permit(limit: &Semaphore) {
+    std::mem::forget(limit.acquire().await);
+}
+
+#[process]
+async fn wants_the_lock(lock: &Lock) {
+    *lock.lock().await += 1;
+}
+
+#[process]
+async fn wants_a_permit(limit: &Semaphore) {
+    drop(limit.acquire().await);
+}
+
+/// What these wait for had an owner that has ended. Nothing is proven of them, and somebody else waits for the stop, so that the test is
+/// not over by itself: but it says whose fault it is, and not only that they are late.
+#[test]
+fn who_waits_for_what_was_forgotten_fails_a_test() {
+    let of_a_lock = |sim: Sim| async move {
+        let lock = Lock::default();
+        sim.spawn(forgets_a_guard(Arc::clone(&lock))).await?;
+        sim.spawn(wants_the_lock(lock));
+        sim.task("listens", sim.stopping());
+        sleep(secs(100)).await;
+        Ok(())
+    };
+    let of_a_permit = |sim: Sim| async move {
+        let limit = Semaphore::new(1);
+        sim.spawn(forgets_a_permit(limit.clone())).await?;
+        sim.spawn(wants_a_permit(limit));
+        sim.task("listens", sim.stopping());
+        sleep(secs(100)).await;
+        Ok(())
+    };
+    const ORPHAN: &str = "orphaned: a process has waited for 1";
+    failing::leaking(
+        of_a_lock,
+        &[(ORPHAN, &["wants_the_lock", "forgets_a_guard"])],
+    );
+    failing::leaking(
+        of_a_permit,
+        &[(ORPHAN, &["wants_a_permit", "forgets_a_permit"])],
+    );
+}
+
+/// Puts its answers aside, and ends.
+#[process]
+struct Broker {
+    table: Arc<std::sync::Mutex<Vec<Reply<u32>>>>,
+}
+
+#[handlers]
+impl Broker {
+    fn ask(&mut self, answer: Reply<u32>, cx: &mut Cx) {
+        self.table
+            .lock()
+            .expect("no test panics in it")
+            .push(answer);
+        cx.stop();
+    }
+}
+
+#[process]
+async fn asks(broker: &BrokerHandle) -> Result<u32> {
+    Ok(broker.ask().await?)
+}
+
+/// The same of a reply, which the caller waits for while somebody else waits for the stop.
+#[test]
+fn who_waits_for_a_reply_that_was_forgotten_fails_a_test() {
+    let body = |sim: Sim| async move {
+        let table = Arc::default();
+        let broker = sim.spawn(Broker {
+            table: Arc::clone(&table),
+        });
+        sim.spawn(asks(broker));
+        let stopping = sim.stopping();
+        sim.task("keeps", async move {
+            stopping.await;
+            drop(table);
+        });
+        sleep(secs(100)).await;
+        Ok(())
+    };
+    failing::leaking(body, &[("orphaned: a process", &["asks", "Broker"])]);
 }
 
 /// A future of the user's own that is woken by somebody is no leak.

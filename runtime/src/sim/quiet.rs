@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::leaks::{self, Leak};
+use crate::leaks::{self, Leak, Verdict};
 use crate::observe::words::to_be_given;
 use crate::scheduler::{Scheduler, worker};
 use crate::sim::events::{channel, name_of, short};
@@ -98,23 +98,24 @@ pub(crate) fn somebody_only_sleeps(scheduler: &Scheduler) -> bool {
     sleeps
 }
 
-/// What the detector of leaks proves: processes that can never run again, though others may go on. One text for each finding.
+/// What the detector of leaks proves: processes that can never run again, though others may go on. One text for each finding; also for
+/// those who have waited for long for what had an owner that is gone, which nobody gives back when everything has settled.
 pub(crate) fn proven(system: &SystemInner) -> Vec<String> {
-    proofs(system, |_| true)
+    let is_orphaned = |leak: &Leak| matches!(leak.verdict, Verdict::Orphaned { .. });
+    findings(system, |leak| leak.is_proven() || is_orphaned(leak))
 }
 
 /// The same, of the body of the test: that it can never go on.
 pub(crate) fn stuck(system: &SystemInner, test: &TaskRef) -> Vec<String> {
     let test = test.id();
-    proofs(system, |leak| {
-        leak.processes.iter().any(|process| process.id == test)
+    findings(system, |leak| {
+        leak.is_proven() && leak.processes.iter().any(|process| process.id == test)
     })
 }
 
-fn proofs(system: &SystemInner, wanted: impl Fn(&Leak) -> bool) -> Vec<String> {
+fn findings(system: &SystemInner, wanted: impl Fn(&Leak) -> bool) -> Vec<String> {
     let found = leaks::search(system).into_iter();
-    let wanted = found.filter(|leak| leak.is_proven() && wanted(leak));
-    wanted.map(|leak| leak.to_string()).collect()
+    found.filter(wanted).map(|leak| leak.to_string()).collect()
 }
 
 /// Processes that are parked on a channel although what they wait for is there.
