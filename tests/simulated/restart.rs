@@ -428,31 +428,15 @@ async fn p31_pauses_grow_and_begin_anew(sim: &Sim) -> Result<()> {
     Ok(())
 }
 
-/// An error type that is no `std::error::Error` and becomes one, as those of anyhow and eyre.
-#[derive(Debug)]
-struct Report(Box<dyn std::error::Error + Send + Sync>);
-
-impl<E: std::error::Error + Send + Sync + 'static> From<E> for Report {
-    fn from(error: E) -> Self {
-        Self(Box::new(error))
-    }
-}
-
-impl From<Report> for Box<dyn std::error::Error + Send + Sync> {
-    fn from(report: Report) -> Self {
-        report.0
-    }
-}
-
-/// What a process returns may be any error, and `?` converts to it: of a type of its own, one that holds any other as those of
-/// anyhow and eyre do, or ours, into which such a one comes by `map_err(Error::new)`.
+/// What a process returns may be any error, and `?` converts to it: of a type of its own, one that holds any other and is none itself,
+/// as anyhow's does, or ours, into which such a one comes by `map_err(Error::new)`.
 #[roundrock::test]
 async fn errors_of_every_kind_end_a_process(sim: &Sim) -> Result<()> {
     fn parsed(text: &str) -> Result<u32, std::num::ParseIntError> {
         text.parse()
     }
 
-    fn reported(text: &str) -> Result<u32, Report> {
+    fn reported(text: &str) -> anyhow::Result<u32> {
         Ok(parsed(text)?)
     }
 
@@ -463,7 +447,7 @@ async fn errors_of_every_kind_end_a_process(sim: &Sim) -> Result<()> {
     }
 
     #[process]
-    async fn report(text: &String) -> std::result::Result<u32, Report> {
+    async fn report(text: &String) -> std::result::Result<u32, anyhow::Error> {
         let number = reported(text)?;
         Ok(number)
     }
@@ -480,6 +464,11 @@ async fn errors_of_every_kind_end_a_process(sim: &Sim) -> Result<()> {
     }
 
     #[process]
+    async fn with_context(text: &String) -> anyhow::Result<u32> {
+        anyhow::Context::context(parsed(text), "no number of anyhow's")
+    }
+
+    #[process]
     async fn ours_of_a_report(text: &String) -> Result<u32> {
         let number = reported(text).map_err(Error::new)?;
         Ok(number)
@@ -490,6 +479,10 @@ async fn errors_of_every_kind_end_a_process(sim: &Sim) -> Result<()> {
             (sim.spawn_isolated(standard(text.to_owned())), &[][..]),
             (sim.spawn_isolated(report(text.to_owned())), &[][..]),
             (sim.spawn_isolated(ours(text.to_owned())), &[][..]),
+            (
+                sim.spawn_isolated(with_context(text.to_owned())),
+                &["no number of anyhow's"],
+            ),
             (sim.spawn_isolated(told(text.to_owned())), &["no number"]),
             (
                 sim.spawn_isolated(ours_of_a_report(text.to_owned())),
