@@ -19,9 +19,9 @@ use roundrock::channel::Message;
 use roundrock::leaks::Verdict;
 use roundrock::prelude::*;
 use roundrock::sim::{Failure, Reason, Simulation, Summary};
-use roundrock_tests::{assert_no_threads_of, unique_name};
+use roundrock_tests::{assert_balanced, assert_no_threads_of, unique_name};
 
-/// Instances of each control, over one worker and two.
+/// Instances of each control, over one, two and four workers.
 const INSTANCES: usize = 10_000;
 /// Schedules of each control on the deterministic scheduler.
 const SEEDS: u64 = 1000;
@@ -141,6 +141,7 @@ fn simulate(
                 for process in two {
                     process.done().await;
                 }
+                assert_balanced(&sim.system());
                 assert_eq!(sim.system().proof_violations(), 0);
                 assert_eq!(sim.system().lost_wakeups(), 0);
                 roundrock::Ok(())
@@ -156,8 +157,8 @@ pub(crate) fn control_of(
     start: impl Fn(&Scope, usize) -> Instance + Send + Sync + 'static,
 ) {
     let start = Arc::new(start);
-    for workers in [1, 2] {
-        let proven = run(workers, instances / 2, together, Arc::clone(&start));
+    for workers in [1, 2, 4] {
+        let proven = run(workers, instances / 3, together, Arc::clone(&start));
         assert!(
             proven.is_empty(),
             "with {workers} workers, {} false proofs, such as\n{}",
@@ -214,6 +215,7 @@ fn run(
             releaser.join().expect("the releaser ends");
             watched.over.store(true, Ordering::SeqCst);
             looker.join().expect("the thread that looks ends");
+            assert_balanced(&scope.system());
             roundrock::Ok(scope.system().proof_violations())
         });
         let _ = done.send(result);

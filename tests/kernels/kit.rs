@@ -1,6 +1,7 @@
 //! What the kernels share: a system to leak in, a way to wait until all is parked, and verdicts that are compared whole.
 //!
-//! - [`lab`] runs a kernel on one and on two workers; it must leave no proof behind that was wrong.
+//! - [`lab`] runs a kernel on one, two and four workers; it must leave no proof behind that was wrong, and no message that is not
+//!   accounted for.
 //! - [`Lab::stuck`] waits until exactly the named processes are parked as said, and asks. No test sleeps.
 //! - [`Found::cycle`] and its siblings compare the verdict, the names, the lines, what is waited for, who holds it, and `behind`.
 
@@ -18,7 +19,9 @@ use roundrock::observe::{ProcessInfo, State};
 use roundrock::prelude::*;
 use roundrock::sync::Mutex;
 use roundrock::system::Builder;
-use roundrock_tests::{LIMIT, assert_no_threads_of, unique_name, watched, yield_now};
+use roundrock_tests::{
+    LIMIT, assert_balanced, assert_no_threads_of, unique_name, watched, yield_now,
+};
 
 /// A lock that several processes are lent.
 pub(crate) type Lock = Arc<Mutex<u32>>;
@@ -74,7 +77,7 @@ impl Deref for Lab {
     }
 }
 
-/// Runs a kernel in systems with one and with two workers. What it leaves behind is stopped; no proof may have been wrong.
+/// Runs a kernel in systems with one, two and four workers. What it leaves behind is stopped; no proof may have been wrong.
 #[track_caller]
 pub(crate) fn lab<F>(body: impl Fn(Lab) -> F + Send + Sync + 'static)
 where
@@ -98,7 +101,7 @@ where
     F: Future<Output = Result<()>> + Send + 'static,
 {
     let body = Arc::new(body);
-    for workers in [1, 2] {
+    for workers in [1, 2, 4] {
         let body = Arc::clone(&body);
         watched(move |stage| {
             stage.set(format!("{workers} workers"));
@@ -109,8 +112,10 @@ where
                 let lab = Lab { kernel };
                 let result = body(lab.clone()).await;
                 let _report = lab.stop(Duration::ZERO).await;
-                assert_eq!(scope.system().proof_violations(), 0, "a proof was wrong");
-                assert_eq!(scope.system().lost_wakeups(), 0, "a wakeup was lost");
+                let system = scope.system();
+                assert_balanced(&system);
+                assert_eq!(system.proof_violations(), 0, "a proof was wrong");
+                assert_eq!(system.lost_wakeups(), 0, "a wakeup was lost");
                 result
             });
             assert_no_threads_of(&name);
