@@ -93,7 +93,7 @@ pub trait Pool: Sized {
     note = "take it by reference (`{A}: &{T}`) so that the process keeps it, or pass a factory: `supervise(move || {Self}({A}.clone()))`"
 )]
 pub trait StartTwice<A, T: ?Sized> {}
-impl StartTwice<(), ()> for () {}
+impl<T: ?Sized> StartTwice<(), T> for () {}
 
 /// Holds for what can be started several times at once.
 #[diagnostic::on_unimplemented(
@@ -103,7 +103,7 @@ impl StartTwice<(), ()> for () {}
     note = "where each of them is to own one, spawn them in a loop: `for {A} in .. {{ scope.spawn({Self}({A}, ..)); }}`"
 )]
 pub trait StartMany<A, T: ?Sized> {}
-impl StartMany<(), ()> for () {}
+impl<T: ?Sized> StartMany<(), T> for () {}
 
 /// Holds for what has no input of its own, so that several workers can share it.
 #[diagnostic::on_unimplemented(
