@@ -110,7 +110,7 @@ fn p12_losing_arms_lose_no_message() {
                             let limit = Duration::from_micros(random.below(100) as u64);
                             select! {
                                 n = left.recv() => seen.push((0, n)),
-                                n = right.recv() => seen.push((1, n)),
+                                some = right.recv_many(3) => seen.extend(some.into_iter().map(|n| (1, n))),
                                 _ = sleep(limit), if random.below(2) == 0 => {}
                                 else => break,
                             }
@@ -144,6 +144,28 @@ fn p12_losing_arms_lose_no_message() {
             Ok(())
         });
     }
+}
+
+/// A branch that takes many gets what is there, up to its limit, and is disabled when nothing comes any more.
+#[test]
+fn a_branch_takes_many() {
+    on_workers(|_scope| async move {
+        let ((jobs, inbox), (_other, others)) = (bounded(4), bounded::<u32>(1));
+        for job in 0..4 {
+            jobs.send(job).await?;
+        }
+        jobs.finish();
+        let mut batches = Vec::new();
+        loop {
+            select! {
+                batch = inbox.recv_many(3) => batches.push(batch),
+                other = others.recv(), if batches.len() < 2 => panic!("nobody sent {other}"),
+                else => break,
+            }
+        }
+        assert_eq!(batches, [vec![0, 1, 2], vec![3]]);
+        Ok(())
+    });
 }
 
 /// P4, P14: a branch that sends is disabled when the other side is gone, for it could not give its value back; one that binds the

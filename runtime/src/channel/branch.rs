@@ -17,7 +17,7 @@ use crate::time::Sleep;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a branch of `select!`",
     label = "not known to be cancel-safe: if another branch wins, this work would be lost half way",
-    note = "branches are events: `recv()`, `ready()`, `send(..)`, `next()`, `sleep(..)`, `done()`, `stopping()`",
+    note = "branches are events: `recv()`, `recv_many(n)`, `ready()`, `send(..)`, `next()`, `sleep(..)`, `done()`, `stopping()`",
     note = "run other work as its own process and select on its `done()`, or vouch for it with `cancel_safe(...)`"
 )]
 pub trait IntoEvent<Via> {

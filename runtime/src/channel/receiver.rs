@@ -253,8 +253,8 @@ impl<T: Message> Receiver<T> {
 
     /// Waits for a message, and takes up to `limit` of them at once. Empty: no sender is left and everything was received.
     ///
-    /// Cancellation: as for [`recv`](Self::recv). One turn at the lock for all of them makes this the fastest way to
-    /// receive from a buffer.
+    /// Cancellation: as for [`recv`](Self::recv), also as a branch of `select!`, which gets at least one. One turn at the lock for all of
+    /// them makes this the fastest way to receive from a buffer.
     ///
     /// # Panics
     /// If `limit` is zero.
@@ -273,20 +273,17 @@ impl<T: Message> Receiver<T> {
     /// assert!(inbox.recv_many(3).await.is_empty());       // no sender is left
     /// # Ok(()) }) }
     /// ```
-    pub async fn recv_many(&self, limit: usize) -> Vec<T> {
+    #[track_caller]
+    pub fn recv_many(
+        &self,
+        limit: usize,
+    ) -> impl Future<Output = Vec<T>> + Event<Output = Vec<T>> + Send + fmt::Debug {
         assert!(
             limit > 0,
             "`recv_many(0)` would never receive anything: give at least 1"
         );
-        match self.recv().await {
-            None => Vec::new(),
-            Some(first) => {
-                let mut messages = Vec::with_capacity(limit.min(self.len() + 1));
-                messages.push(first);
-                self.core().drain(limit, &mut messages);
-                messages
-            }
-        }
+        let recv = self.receive();
+        RecvMany { recv, limit }
     }
 
     /// Counts a message that was received here, and died.
@@ -512,6 +509,53 @@ impl<T: Message> Future for OwnRecv<'_, T> {
     }
 }
 
+/// A receive of several messages: of the first, and of those that are there then.
+#[must_use = "messages are received only when this is awaited"]
+pub(crate) struct RecvMany<'a, T> {
+    recv: Recv<'a, T>,
+    limit: usize,
+}
+
+impl<'a, T: Message> RecvMany<'a, T> {
+    fn recv(self: Pin<&mut Self>) -> Pin<&mut Recv<'a, T>> {
+        // SAFETY: the receive is pinned with this and never moved.
+        unsafe { self.map_unchecked_mut(|this| &mut this.recv) }
+    }
+
+    /// The first one with the others.
+    fn with_rest(&self, first: T) -> Vec<T> {
+        let receiver = self.recv.receiver;
+        let mut messages = Vec::with_capacity(self.limit.min(receiver.len() + 1));
+        messages.push(first);
+        receiver.core().drain(self.limit, &mut messages);
+        messages
+    }
+}
+
+impl<T: Message> Future for RecvMany<'_, T> {
+    type Output = Vec<T>;
+
+    // As for `recv`.
+    #[track_caller]
+    #[inline(always)]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Vec<T>> {
+        let first = current::placed(self.as_mut().recv().poll_recv(cx, None, false));
+        first.map(|first| first.map_or_else(Vec::new, |first| self.with_rest(first)))
+    }
+}
+
+impl<T: Message> Event for RecvMany<'_, T> {
+    type Output = Vec<T>;
+
+    fn poll_arm(mut self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<Vec<T>> {
+        match self.as_mut().recv().poll_recv(cx, Some(token), false) {
+            Poll::Ready(Some(first)) => ArmPoll::Ready(self.with_rest(first)),
+            Poll::Ready(None) => ArmPoll::Disabled,
+            Poll::Pending => ArmPoll::Pending,
+        }
+    }
+}
+
 impl<T: Message> Event for Recv<'_, T> {
     type Output = T;
 
@@ -530,6 +574,15 @@ impl<T> Drop for Recv<'_, T> {
         if matches!(self.node.mark(), wait::WAITING | wait::DONE) {
             self.withdraw();
         }
+    }
+}
+
+impl<T> fmt::Debug for RecvMany<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecvMany")
+            .field("receiver", self.recv.receiver)
+            .field("limit", &self.limit)
+            .finish()
     }
 }
 

@@ -108,7 +108,7 @@ impl<T> ArmPoll<T> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a branch of `select!`",
     label = "not known to be cancel-safe: if another branch wins, this work would be lost half way",
-    note = "branches are `recv()`, `ready()`, `send(v)`, `next()` of an interval, `sleep(..)`, `done()`, `closed()`, `stopping()`, `caller_gone()`, `wait_for_name(..)`",
+    note = "branches are `recv()`, `recv_many(n)`, `ready()`, `send(v)`, `next()` of an interval, `sleep(..)`, `done()`, `closed()`, `stopping()`, `caller_gone()`, `wait_for_name(..)`",
     note = "run other work as its own process and select on its `done()`, or vouch for it with `cancel_safe(...)`"
 )]
 pub trait Event: sealed::Sealed {
@@ -132,6 +132,7 @@ mod sealed {
     pub trait Sealed {}
     use std::future::Future;
     impl<T> Sealed for crate::channel::receiver::Recv<'_, T> {}
+    impl<T> Sealed for crate::channel::receiver::RecvMany<'_, T> {}
     impl<T> Sealed for crate::channel::permit::Ready<'_, T> {}
     impl<T> Sealed for crate::channel::permit::Room<'_, T> {}
     impl<T> Sealed for crate::channel::credit::More<'_, T> {}
