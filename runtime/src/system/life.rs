@@ -143,13 +143,15 @@ impl Parts {
     /// Stops the root scope if nobody did, and ends the threads when it is over.
     fn end(self) {
         let Self { running, signals } = self;
-        running.1.begin_stop(running.0.grace);
-        blocking::block_on(stop::over(&running.1));
-        if let Err(error) = running.1.result() {
-            tracing::error!(target: "roundrock::system", system = running.0.name(), cause = %format!("{error:#}"), "failed");
+        {
+            // Nobody listens for signals any more when the threads end.
+            let _signals = signals;
+            running.1.begin_stop(running.0.grace);
+            blocking::block_on(stop::over(&running.1));
+            if let Err(error) = running.1.result() {
+                tracing::error!(target: "roundrock::system", system = running.0.name(), cause = %format!("{error:#}"), "failed");
+            }
         }
-        // Nobody listens for signals any more when the threads end.
-        drop(signals);
         let _ = running.close();
     }
 }
