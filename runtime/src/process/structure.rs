@@ -513,20 +513,16 @@ impl Sources {
         let mut message = pin!(mailbox.recv());
         let mut input = pin!(input);
         poll_fn(|task| {
-            let before = current::waits_so_far();
-            let polled = self.poll_next(
-                task,
-                message.as_mut(),
-                input.as_mut(),
-                is_stopping(),
-                rests,
-                &mut beside,
-            );
-            if polled.is_ready() {
-                // Of what came second, nothing is awaited while that is done which came first.
-                current::wait_no_more(before);
-            }
-            polled
+            current::race(|| {
+                self.poll_next(
+                    task,
+                    message.as_mut(),
+                    input.as_mut(),
+                    is_stopping(),
+                    rests,
+                    &mut beside,
+                )
+            })
         })
         .await
     }

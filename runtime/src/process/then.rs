@@ -263,20 +263,17 @@ pub(crate) async fn next_message<P: Handlers + StructProcess + Send>(
         // Moves the exclusive reference: a shared one would ask for a state that is `Sync`.
         let (job, message, resting) = (&mut job, &mut message, &mut *state);
         let turn = poll_fn(move |task| {
-            let before = current::waits_so_far();
-            let first = if let Poll::Ready(ended) = job.poll_job(task) {
-                Some(Turn::Job(ended))
-            } else if !closed && let Poll::Ready(received) = message.as_mut().poll(task) {
-                Some(Turn::Message(received))
-            } else if closed && job.poll_over(task).is_ready() {
-                Some(Turn::Over)
-            } else {
-                None
-            };
-            if let Some(first) = first {
-                // Of what came second, nothing is awaited while that is done which came first.
-                current::wait_no_more(before);
-                return Poll::Ready(first);
+            let first = current::race(|| {
+                if let Poll::Ready(ended) = job.poll_job(task) {
+                    Poll::Ready(Turn::Job(ended))
+                } else if closed {
+                    job.poll_over(task).map(|()| Turn::Over)
+                } else {
+                    message.as_mut().poll(task).map(Turn::Message)
+                }
+            });
+            if first.is_ready() {
+                return first;
             }
             if traced {
                 rest_between(resting);

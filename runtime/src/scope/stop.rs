@@ -329,9 +329,11 @@ impl Stop<'_> {
         let now = {
             let mut look = pin!(look(&self.scope.system));
             let mut ended = pin!(self.scope.ended());
-            poll_fn(|cx| match ended.as_mut().poll(cx) {
-                Poll::Ready(()) => Poll::Ready(None),
-                Poll::Pending => look.as_mut().poll(cx).map(Some),
+            poll_fn(|cx| {
+                current::race(|| match ended.as_mut().poll(cx) {
+                    Poll::Ready(()) => Poll::Ready(None),
+                    Poll::Pending => look.as_mut().poll(cx).map(Some),
+                })
             })
             .await
         };

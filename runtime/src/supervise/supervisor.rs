@@ -26,6 +26,7 @@ use super::table::{Past, Table, drop_quietly};
 use crate::process::exit::{Exit, Outcome};
 use crate::scope::{Scope, ScopeInner, Stopping};
 use crate::sync::Lock;
+use crate::task::current;
 use crate::task::waker::TaskWaker;
 use crate::time::sleep::sleep_until;
 
@@ -251,17 +252,19 @@ async fn next(
     let mut timer = pin!(due.map(sleep_until));
     let mut stopping = pin!(stopping);
     poll_fn(|cx| {
-        // A stop comes first: nothing is started that would have to be ended at once.
-        if !is_stopping && stopping.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Woken::Stopping);
-        }
-        if let Poll::Ready(events) = supervisor.poll_events(cx) {
-            return Poll::Ready(Woken::Events(events));
-        }
-        match timer.as_mut().as_pin_mut() {
-            Some(timer) => timer.poll_sleep(cx).map(|()| Woken::Timer),
-            None => Poll::Pending,
-        }
+        current::race(|| {
+            // A stop comes first: nothing is started that would have to be ended at once.
+            if !is_stopping && stopping.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Woken::Stopping);
+            }
+            if let Poll::Ready(events) = supervisor.poll_events(cx) {
+                return Poll::Ready(Woken::Events(events));
+            }
+            match timer.as_mut().as_pin_mut() {
+                Some(timer) => timer.poll_sleep(cx).map(|()| Woken::Timer),
+                None => Poll::Pending,
+            }
+        })
     })
     .await
 }

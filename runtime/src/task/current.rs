@@ -44,9 +44,9 @@ pub(crate) use crate::task::interlude::{by_nobody, lags, run_others};
 
 pub(crate) use crate::task::noting::{
     Waits, in_handler, is_refused, keeps_timers, last_is_over, monitoring, monitors, noted, placed,
-    refusal, wait_in_words, wait_no_more, waits_as, waits_between, waits_for_any, waits_for_more,
-    waits_for_one_of, waits_for_process, waits_here, waits_here_for, waits_in, waits_in_call,
-    waits_so_far, watched,
+    race, refusal, wait_in_words, wait_no_more, waits_as, waits_between, waits_for_any,
+    waits_for_more, waits_for_one_of, waits_for_process, waits_here, waits_here_for, waits_in,
+    waits_in_call, waits_so_far, watched,
 };
 
 /// Operations that a process may complete in one poll before it yields.

@@ -268,6 +268,17 @@ pub(crate) fn wait_no_more(before: SoFar) {
     });
 }
 
+/// Polls several futures, of which the first one that is ready wins: nothing is awaited any more of what the others have said.
+#[inline]
+pub(crate) fn race<T>(poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
+    let before = waits_so_far();
+    let polled = poll();
+    if polled.is_ready() {
+        wait_no_more(before);
+    }
+    polled
+}
+
 /// Notes a wait of several arms.
 pub(crate) fn waits_for_any() {
     CURRENT.with(|current| {
