@@ -6,7 +6,7 @@ use roundrock::prelude::*;
 use roundrock_tests::watched;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 /// Sockets and timers in processes, and `tokio::spawn` on the runtime's own threads.
 async fn use_everything(scope: Scope) -> Result<()> {
@@ -99,15 +99,20 @@ async fn system_under_the_main_macro_of_tokio() {
         .unwrap();
 }
 
+/// A runtime of the kind that has several threads, with one.
+fn of_one_thread() -> Runtime {
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
 /// `block_in_place` in a task of such a runtime makes room for its other tasks; in a process it blocks a worker of ours.
 #[test]
 fn block_in_place_works_in_tasks_of_a_multi_thread_runtime() {
     watched(|_| {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = of_one_thread();
         let handle = runtime.handle().clone();
         let body = async |_: Scope| {
             let (release, blocked) = mpsc::channel();
@@ -129,11 +134,7 @@ fn block_in_place_works_in_tasks_of_a_multi_thread_runtime() {
 #[test]
 fn given_runtime_outlives_the_system() {
     watched(|_| {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = of_one_thread();
         let handle = runtime.handle().clone();
         let task = System::builder()
             .workers(2)
