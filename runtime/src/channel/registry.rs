@@ -342,10 +342,7 @@ impl Shard {
         self.for_each(|head| {
             let object = head.as_ptr().addr() as u64;
             if wanted.contains(&object) {
-                // SAFETY: the list is locked, and its channels are alive.
-                let stats = unsafe { head.as_ref() }.vtable.stats;
-                // SAFETY: as above.
-                found(object, unsafe { stats(head) }.sent_by);
+                found(object, stats(head).sent_by);
             }
         });
     }
@@ -354,10 +351,7 @@ impl Shard {
     pub(crate) fn sent_by(&self, sender: usize) -> Vec<(u64, u64)> {
         let mut found = Vec::new();
         self.for_each(|head| {
-            // SAFETY: the list is locked, and its channels are alive.
-            let stats = unsafe { head.as_ref() }.vtable.stats;
-            // SAFETY: as above.
-            let stats = unsafe { stats(head) };
+            let stats = stats(head);
             if stats.sent_by == sender {
                 found.push((head.as_ptr().addr() as u64, stats.sent));
             }
@@ -380,13 +374,8 @@ impl Shard {
     pub(crate) fn granted(&self, wanted: &HashSet<u64>, mut found: impl FnMut(u64)) {
         self.for_each(|head| {
             let object = head.as_ptr().addr() as u64;
-            if wanted.contains(&object) {
-                // SAFETY: the list is locked, and its channels are alive.
-                let stats = unsafe { head.as_ref() }.vtable.stats;
-                // SAFETY: as above; the table fits the core that this is the head of.
-                if unsafe { stats(head) }.permits > 0 {
-                    found(object);
-                }
+            if wanted.contains(&object) && stats(head).permits > 0 {
+                found(object);
             }
         });
     }
@@ -474,9 +463,7 @@ impl Shard {
         });
         found
     }
-}
 
-impl Shard {
     /// Describes all channels that this worker made and that are still there.
     pub(crate) fn described(&self) -> Vec<Described> {
         let mut found = Vec::new();
@@ -486,12 +473,19 @@ impl Shard {
 }
 
 /// Must be called with a head of a list that is locked.
+fn stats(head: NonNull<Head>) -> Stats {
+    // SAFETY: the list is locked, and its channels are alive.
+    let stats = unsafe { head.as_ref() }.vtable.stats;
+    // SAFETY: as above; the table fits the core that this is the head of.
+    unsafe { stats(head) }
+}
+
+/// Must be called with a head of a list that is locked.
 fn describe(head: NonNull<Head>) -> Described {
     // SAFETY: the list is locked, and its channels are alive.
     let shared = unsafe { head.as_ref() };
     Described {
-        // SAFETY: as above.
-        stats: unsafe { (shared.vtable.stats)(head) },
+        stats: stats(head),
         name: None,
         site: shared.site,
         message: (shared.vtable.message)(),

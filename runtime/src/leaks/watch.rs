@@ -468,7 +468,7 @@ fn act(system: &SystemInner, leak: &Leak) -> bool {
 }
 
 /// Waits until no other search goes on.
-pub(super) fn turn<'a>(system: &'a SystemInner, breathe: &mut dyn FnMut()) -> Guard<'a, ()> {
+fn turn<'a>(system: &'a SystemInner, breathe: &mut dyn FnMut()) -> Guard<'a, ()> {
     let mut round = 0;
     loop {
         if let Some(turn) = system.searches.try_lock() {

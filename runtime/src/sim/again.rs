@@ -114,8 +114,8 @@ impl Search<'_> {
         seed: Option<u64>,
     ) -> Option<Failure> {
         /// So many.
-        const FIRST: u64 = 4;
-        if !passed.unjudged || self.unjudged == FIRST {
+        const MOST: u64 = 4;
+        if !passed.unjudged || self.unjudged == MOST {
             return None;
         }
         self.unjudged += 1;

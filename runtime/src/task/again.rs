@@ -13,10 +13,10 @@
 //! - A wait was given up after another one was said, so that fewer are left than there were then.
 //! - The same was said twice, and not by two parts of a `select!` or `join!`.
 
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
 use crate::task::cell::Header;
-use crate::task::current::{CURRENT, CYCLE, Current, UNKNOWN};
+use crate::task::current::{self, CURRENT, CYCLE, Current, UNKNOWN};
 use crate::task::state::WAIT;
 use crate::task::waits::{Noted, Said};
 
@@ -69,18 +69,16 @@ pub(crate) fn part<T>(poll: impl FnOnce() -> T) -> T {
 /// A wait of ours is given up. Free of charge if its task is the one that this thread polls.
 #[inline]
 pub(crate) fn gives_up(header: NonNull<Header>) -> bool {
-    CURRENT.with(|current| {
-        let own = ptr::eq(current.task.get(), header.as_ptr());
-        if own {
-            let left = current.registered.get() - WAIT;
-            current.registered.set(left);
-            let fewer = count_of_waits(left) < current.counted.get();
+    let own = current::count_for(header, -WAIT);
+    if own {
+        CURRENT.with(|current| {
+            let fewer = count_of_waits(current.registered.get()) < current.counted.get();
             if fewer && current.said.get().noted() > current.others.get() {
                 current.stale.set(true);
             }
-        }
-        own
-    })
+        });
+    }
+    own
 }
 
 /// Whether the poll that has just ended is to be made again.
