@@ -261,17 +261,19 @@ async fn run(scope: &Arc<ScopeInner>, at_start: usize) {
         }
     }
     let mut stuck = Vec::new();
-    let killed_at = clock.now();
+    let mut killed_at = clock.now();
     while !ended {
-        // Again and again: a process that was counted before the stop may enter the registry only now.
-        stop.kill(|_| true);
-        ended = stop.step(LAST_LOOK).await;
-        if !ended && clock.now() - killed_at >= PATIENCE {
+        // Again and again: a process that was counted before the stop may enter the registry only now. It has its time as well, however
+        // long a thread was away meanwhile.
+        if stop.kill(|_| true) {
+            killed_at = clock.now();
+        } else if clock.now() - killed_at >= PATIENCE {
             let late = |process: &Arc<Seen>| Late::waiting(&process.task, process.kind);
             stuck = stop.seen().iter().map(late).collect();
             stuck.extend(scope.system.jobs.of(scope.id));
             break;
         }
+        ended = stop.step(LAST_LOOK).await;
     }
     let late = std::mem::take(&mut scope.state.lock().late);
     if !late.is_empty() {
@@ -389,13 +391,13 @@ impl Stop<'_> {
         }
     }
 
-    /// Asks for the futures of those that were seen and are `chosen` to be dropped, once.
-    fn kill(&mut self, chosen: impl Fn(&Seen) -> bool) {
-        for process in self.seen() {
-            if chosen(process) {
-                self.scope.drop_late(&process.task, process.kind);
-            }
+    /// Asks for the futures of those that were seen and are `chosen` to be dropped, once. True if somebody was not asked before.
+    fn kill(&self, chosen: impl Fn(&Seen) -> bool) -> bool {
+        let mut some = false;
+        for process in self.seen().iter().filter(|process| chosen(process)) {
+            some |= self.scope.drop_late(&process.task, process.kind);
         }
+        some
     }
 }
 
@@ -411,14 +413,16 @@ fn finish(scope: &ScopeInner, report: ExitReport) {
 }
 
 impl ScopeInner {
-    /// Asks for the future of a process to be dropped that did not end in time, once, and names it; it was seen to wait so.
-    pub(crate) fn drop_late(&self, task: &TaskRef, waiting_for: WaitKind) {
+    /// Asks for the future of a process to be dropped that did not end in time, once, and names it; it was seen to wait so. False if
+    /// it was asked before, or has ended.
+    pub(crate) fn drop_late(&self, task: &TaskRef, waiting_for: WaitKind) -> bool {
         if task.state.is_killed() || task.state.is_done() {
-            return;
+            return false;
         }
         Late::note(task, waiting_for);
         self.tell(Some(task.clone()), || EventKind::Late);
         task.kill();
+        true
     }
 }
 

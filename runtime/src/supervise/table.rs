@@ -456,7 +456,9 @@ impl Table {
         };
         match late {
             // It counts for the report of that stop, as who outlasts the grace.
-            Some(task) if self.stopping => self.scope.drop_late(&task, task.slot().wait()),
+            Some(task) if self.stopping => {
+                self.scope.drop_late(&task, task.slot().wait());
+            }
             Some(task) => task.kill(),
             None => {}
         }

@@ -9,6 +9,7 @@
 //!
 //! **Invariants**
 //! - Between `take` and `release` exactly one cell owns the slot; its generation is odd from `publish` to `release`.
+//! - A bucket is made after all those below it, so whoever visits slots in order has seen all when the next bucket is not there.
 //! - `handle` points to a task with a reference of its own to give away, or is null; it is read under the slot's lock only.
 
 #![expect(
@@ -34,8 +35,9 @@ use crate::task::waits::{MOST, Noted, Waits};
 /// Slots in the first bucket.
 #[cfg(not(loom))]
 const FIRST: u32 = 1024;
+/// A model has no more: what makes the others is none of loom's cells.
 #[cfg(loom)]
-const FIRST: u32 = 4;
+const FIRST: u32 = 16;
 const BUCKETS: usize = 23;
 
 /// The counters of one process. Written only by the worker that polls it; all relaxed.
@@ -356,13 +358,14 @@ pub(crate) struct FreeCache {
     spent: u32,
 }
 
-const BATCH: usize = 64;
+/// How many a worker takes at a time.
+const BATCH: usize = if cfg!(loom) { 2 } else { 64 };
 /// How many slots are used once only, where slots are: as many as take 8 MiB.
 const ONCE: u32 = 1 << 16;
 
 impl Registry {
     pub(crate) fn new() -> Self {
-        Self {
+        let new = Self {
             buckets: [const { OnceLock::new() }; BUCKETS],
             #[cfg(not(loom))]
             first_slots: [const { AtomicPtr::new(ptr::null_mut()) }; BUCKETS],
@@ -371,7 +374,11 @@ impl Registry {
                 indices: Vec::new(),
                 next: 0,
             }),
+        };
+        if cfg!(loom) {
+            new.bucket_or_grow(0);
         }
+        new
     }
 
     /// Takes a slot for a new process. `cache` is the worker's own list, if the caller is a worker.
@@ -583,12 +590,7 @@ impl Registry {
 
     fn slot_or_grow(&self, index: u32) -> &Slot {
         let (bucket, offset) = place(index);
-        let slots = self.buckets[bucket].get_or_init(|| {
-            let first = (FIRST << bucket) - FIRST;
-            (0..FIRST << bucket)
-                .map(|offset| Slot::new(first + offset))
-                .collect()
-        });
+        let slots = self.bucket_or_grow(bucket);
         // ORDERING: Relaxed: others store the same; Release: see `slot_at_once`. Whoever has the index of a process from elsewhere has
         // it from a thread that came by here.
         #[cfg(not(loom))]
@@ -596,6 +598,19 @@ impl Registry {
             self.first_slots[bucket].store(slots.as_ptr().cast_mut(), Ordering::Release);
         }
         &slots[offset]
+    }
+
+    fn bucket_or_grow(&self, bucket: usize) -> &[Slot] {
+        self.buckets[bucket].get_or_init(|| {
+            // Somebody else has taken the numbers in those below, and may use none of them for long.
+            if let Some(below) = bucket.checked_sub(1) {
+                self.bucket_or_grow(below);
+            }
+            let first = (FIRST << bucket) - FIRST;
+            (0..FIRST << bucket)
+                .map(|offset| Slot::new(first + offset))
+                .collect()
+        })
     }
 }
 
@@ -641,6 +656,13 @@ mod tests {
             registry.release(slot, None);
             assert_eq!(registry.take(None).line.index == index, again);
         }
+    }
+
+    #[test]
+    fn a_slot_is_visited_though_nobody_used_those_before_it() {
+        let registry = Registry::new();
+        let _ = registry.slot_or_grow(3072);
+        assert_eq!(registry.slots().count(), 1024 + 2048 + 4096);
     }
 
     #[test]

@@ -2,11 +2,12 @@
 //! a second incarnation while anything of the first one is left, and no exit is lost: the child comes back, or its task ends.
 //!
 //! Scope, supervisor, lineage and task cells are the production ones; the worker is a thread of the model, and a second thread
-//! does what users do. An incarnation that outlives its exit is played by a hold, as a blocking job has one.
+//! does what users do. An incarnation that outlives its exit is played by a hold, as a blocking job has one, and by a process in its
+//! own scope, which another thread spawns there.
 //!
 //! Tried: an event that is put into the inbox without waking (a restart that never comes); a supervisor that looks for events and
 //! registers its waker in two steps (a removal that is not heard); an exit that is told before the last hold is dropped (two
-//! incarnations).
+//! incarnations); an own scope that is left as it is because nobody is in it yet (two incarnations).
 
 use loom::thread;
 use std::future::poll_fn;
@@ -221,5 +222,98 @@ fn a_child_that_is_stopped_and_killed_is_over() {
             task.kill();
         });
         assert!(starts <= 1);
+    });
+}
+
+/// What a process sees that was spawned in the own scope of the first incarnation, through a clone of that scope elsewhere.
+struct Inside(Arc<Clones>);
+
+#[derive(Default)]
+struct Clones {
+    own: Lock<Option<Scope>>,
+    race: Race,
+    starts: AtomicUsize,
+    inside: AtomicUsize,
+    polled: AtomicUsize,
+}
+
+impl Inside {
+    fn new(clones: &Arc<Clones>) -> Self {
+        clones.polled.fetch_add(1, Ordering::SeqCst);
+        clones.inside.fetch_add(1, Ordering::SeqCst);
+        let starts = clones.starts.load(Ordering::SeqCst);
+        assert_eq!(starts, 1, "it runs beside the second incarnation");
+        Self(Arc::clone(clones))
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        self.0.inside.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// The first incarnation shows its own scope around, and fails; the second one looks who is still there.
+fn shows_its_scope(scope: &Scope, clones: &Arc<Clones>) -> Task<()> {
+    let process = arguments().lend(Arc::clone(clones)).shared(
+        &META,
+        |_, _| {},
+        move |lent, env| async move {
+            let clones: &Arc<Clones> = &lent.1;
+            let starts = clones.starts.fetch_add(1, Ordering::SeqCst) + 1;
+            assert_eq!(clones.inside.load(Ordering::SeqCst), 0, "two incarnations");
+            if starts > 1 {
+                return Ok(());
+            }
+            *clones.own.lock() = Some(env.scope());
+            clones.race.step();
+            Err(Error::msg("the first one fails"))
+        },
+    );
+    scope
+        .supervise(process)
+        .backoff(Duration::ZERO..Duration::ZERO)
+        .spawn()
+}
+
+#[test]
+fn nothing_runs_in_the_own_scope_of_an_incarnation_beside_the_next_one() {
+    model("failure, spawn in the own scope", 2, || {
+        let inner = ScopeInner::new(system(1), "model", None, None);
+        let worker = inner.system.scheduler.worker();
+        let _here = worker.enter();
+        let scope = Scope::from_inner(Arc::clone(&inner));
+        let clones = Arc::new(Clones::default());
+        let task = shows_its_scope(&scope, &clones);
+        let other = thread::spawn({
+            let clones = Arc::clone(&clones);
+            move || {
+                clones.race.step();
+                let own = clones.own.lock().take();
+                let own = own?;
+                clones.race.step();
+                let inside = Arc::clone(&clones);
+                let future = async move {
+                    let _inside = Inside::new(&inside);
+                    std::future::pending::<()>().await;
+                };
+                Some(own.task("inside", future))
+            }
+        });
+        worker.run_ready();
+        let inside = other.join().unwrap();
+        while inner.alive() > 0 {
+            advance(Duration::from_secs(1));
+            worker.run_ready();
+        }
+        drop(clones.own.lock().take());
+        assert!(
+            task.exit().is_some(),
+            "the child is over, and its task is not"
+        );
+        assert_eq!(clones.starts.load(Ordering::SeqCst), 2);
+        assert_eq!(clones.inside.load(Ordering::SeqCst), 0);
+        let ended = inside.is_none_or(|inside| inside.exit().is_some());
+        assert!(ended, "what was spawned inside is over");
     });
 }
