@@ -2,10 +2,17 @@
 //!
 //! Threads only: how often each arm is taken, which is a choice of the simulation.
 
+use std::pin::Pin;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use roundrock::prelude::*;
-use roundrock_tests::{Random, on, on_both, on_workers, times, yield_now};
+use roundrock_tests::{
+    Random, Step, Tally, channel_of, now, on, on_both, on_workers, times, yield_now,
+};
 
 /// Cases S01, S02: the ready arm is taken, the other keeps its message; with none ready, the default is taken at once.
 #[test]
@@ -328,4 +335,117 @@ fn p13_a_loop_over_a_full_channel_ends_at_its_deadline() {
         feeds.await?;
         Ok(())
     });
+}
+
+/// Takes one of what is there, as the receiver of another crate would.
+struct Take(Arc<AtomicUsize>, Option<Box<dyn FnOnce() + Send>>);
+
+impl Future for Take {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if let Some(first) = self.1.take() {
+            first();
+        }
+        let taken = self
+            .0
+            .fetch_update(SeqCst, SeqCst, |there| there.checked_sub(1));
+        taken.map_or(Poll::Pending, |_| Poll::Ready(()))
+    }
+}
+
+/// P14: a future that is vouched for takes nothing when somebody has completed another branch before.
+#[test]
+fn p14_what_a_foreign_future_takes_is_not_lost() {
+    for foreign_first in [true, false] {
+        let (sender, receiver) = rendezvous();
+        let there = Arc::new(AtomicUsize::new(0));
+        let taken = Arc::clone(&there);
+        let mut select = Step::new(async move {
+            if foreign_first {
+                select! {
+                    biased;
+                    _ = cancel_safe(Take(taken, None)) => None,
+                    n = receiver.recv() => Some(n),
+                }
+            } else {
+                select! {
+                    biased;
+                    n = receiver.recv() => Some(n),
+                    _ = cancel_safe(Take(taken, None)) => None,
+                }
+            }
+        });
+        select.pending();
+        sender.try_send(7).unwrap();
+        there.store(1, SeqCst);
+        assert_eq!(select.ready(), Some(7), "the one that was completed");
+        assert_eq!(there.load(SeqCst), 1, "nobody has taken it");
+    }
+}
+
+/// P14, P5, P12: what comes to another branch while a future that is vouched for completes is given back.
+#[test]
+fn p14_a_foreign_future_that_has_completed_wins() {
+    for capacity in [0, 2] {
+        let (sender, receiver) = channel_of(Some(capacity));
+        let tally = Tally::new();
+        let token = tally.token(1);
+        let there = Arc::new(AtomicUsize::new(1));
+        let first = Box::new({
+            let sender = sender.clone();
+            move || sender.try_send(token).unwrap()
+        });
+        let mut select = Step::new({
+            let (receiver, there) = (receiver.clone(), Arc::clone(&there));
+            async move {
+                select! {
+                    biased;
+                    _ = receiver.recv() => 1,
+                    _ = cancel_safe(Take(there, Some(first))) => 2,
+                }
+            }
+        });
+        assert_eq!(select.ready(), 2);
+        assert_eq!(there.load(SeqCst), 0);
+        drop(select);
+        assert_eq!(now(receiver.recv()).unwrap().number(), 1, "it came back");
+        drop((sender, receiver));
+        tally.assert_balanced();
+    }
+    // Room is given back as well.
+    let (sender, receiver) = rendezvous::<u32>();
+    let there = Arc::new(AtomicUsize::new(1));
+    let mut recv = Step::new({
+        let receiver = receiver.clone();
+        async move { receiver.recv().await }
+    });
+    let taker = Arc::new(Mutex::new(None));
+    let first = Box::new({
+        let receiver = receiver.clone();
+        let taker = Arc::clone(&taker);
+        move || {
+            let mut other = Step::new(async move { receiver.recv().await });
+            other.pending();
+            *taker.lock().unwrap() = Some(other);
+        }
+    });
+    let mut select = Step::new(async {
+        select! {
+            biased;
+            sender.send(1) => 1,
+            _ = cancel_safe(Take(there, Some(first))) => 2,
+        }
+    });
+    assert_eq!(select.ready(), 2);
+    drop(select);
+    recv.pending();
+    sender.try_send(5).unwrap();
+    let mut other = taker.lock().unwrap().take().unwrap();
+    assert_eq!(
+        other.ready(),
+        Some(5),
+        "the first one who waits gets the next message"
+    );
+    drop(recv);
 }

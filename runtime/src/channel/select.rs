@@ -4,7 +4,8 @@
 //! process itself, must claim the token first. So a loser never exchanged anything, and nothing has to be undone.
 //!
 //! **Invariants**
-//! - An arm that returned [`ArmPoll::Ready`] has claimed the token.
+//! - An arm that returned [`ArmPoll::Ready`] has claimed the token, but for [`CancelSafe`]: if a peer was faster, what it has completed is
+//!   undone when that arm is dropped.
 //! - The token outlives the arms: they are fields of one future, the arms first, and leave their lists when dropped.
 //!
 //! Model: `tests/loom_select.rs`.
@@ -160,41 +161,36 @@ mod sealed {
 ///
 /// If another branch wins, the future is dropped at its current await: whatever it had read or taken by then is gone.
 pub fn cancel_safe<F: Future>(future: F) -> CancelSafe<F> {
-    CancelSafe {
-        future,
-        output: None,
-    }
+    CancelSafe(future)
 }
 
 /// A future that its user vouches for; see [`cancel_safe`].
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
-pub struct CancelSafe<F: Future> {
-    future: F,
-    output: Option<F::Output>,
-}
+pub struct CancelSafe<F>(F);
 
 impl<F: Future> Event for CancelSafe<F> {
     type Output = F::Output;
 
     fn poll_arm(self: Pin<&mut Self>, cx: &mut Context<'_>, token: &Token) -> ArmPoll<F::Output> {
-        // SAFETY: `future` is pinned with this and never moved; `output` is not pinned.
-        let this = unsafe { self.get_unchecked_mut() };
-        if this.output.is_none() {
-            // SAFETY: as above.
-            let future = unsafe { Pin::new_unchecked(&mut this.future) };
-            match future.poll(cx) {
-                Poll::Ready(output) => this.output = Some(output),
-                Poll::Pending => {
-                    current::waits_for(WaitKind::Other, 0);
-                    return ArmPoll::Pending;
-                }
-            }
-        }
-        if !token.claim() {
+        // What it takes in a poll it cannot give back: once another arm has won, it is not polled.
+        if token.is_claimed() {
             return ArmPoll::Pending;
         }
-        this.output.take().map_or(ArmPoll::Pending, ArmPoll::Ready)
+        // SAFETY: the future is pinned with this and never moved.
+        let future = unsafe { self.map_unchecked_mut(|this| &mut this.0) };
+        match future.poll(cx) {
+            Poll::Ready(output) => {
+                // A peer may have completed another arm during the poll. That arm gives back what it got when it is dropped, as every
+                // operation of ours does, and this one could not: so it wins all the same.
+                token.claim();
+                ArmPoll::Ready(output)
+            }
+            Poll::Pending => {
+                current::waits_for(WaitKind::Other, 0);
+                ArmPoll::Pending
+            }
+        }
     }
 }
 
