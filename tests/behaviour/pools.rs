@@ -327,3 +327,51 @@ fn a_pool_of_functions_is_stopped_and_killed() {
         Ok(())
     });
 }
+
+/// Ends, or says who it is.
+#[process]
+#[derive(Clone)]
+struct Mortal;
+
+#[handlers]
+impl Mortal {
+    fn end(&mut self, cx: &mut Cx, #[key] _key: u64) {
+        cx.stop();
+    }
+    fn of_key(&mut self, #[key] key: u64) -> u64 {
+        key
+    }
+    fn of_any(&mut self) {}
+}
+
+/// A worker that ends takes the messages of its keys along, and nothing else.
+#[test]
+fn a_worker_that_has_ended_does_not_end_its_pool() {
+    on_workers(|scope| async move {
+        for by_key in [true, false] {
+            let pool = match by_key {
+                true => scope.pool(4, Mortal.by_key()),
+                false => scope.pool(4, Mortal.round_robin()),
+            };
+            let _ = pool.end(1).await;
+            let mut answered = 0;
+            for key in 0..64 {
+                answered += u32::from(pool.of_key(key).await == Ok(key));
+                assert!(pool.of_any().await.is_ok(), "any worker will do: {by_key}");
+            }
+            match by_key {
+                true => assert!((1..64).contains(&answered), "{answered}"),
+                false => assert_eq!(answered, 64),
+            }
+            for _ in 0..64 {
+                let _ = pool.end(1).await;
+            }
+            if !by_key {
+                assert!(pool.of_any().await.is_err(), "all have ended");
+                assert_eq!(pool.closed().await.kind(), "ok");
+            }
+            pool.stop();
+        }
+        Ok(())
+    });
+}

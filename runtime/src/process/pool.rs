@@ -252,24 +252,26 @@ async fn route<P: Handlers>(
     mailbox: Receiver<Envelope<P::Message>>,
     workers: Vec<Sender<Envelope<P::Message>>>,
 ) -> Result<(), Fault> {
+    let count = workers.len();
     let mut turn = 0;
-    while let Some(envelope) = mailbox.recv().await {
-        let key = if policy == Policy::ByKey {
-            P::key(&envelope.message)
-        } else {
-            None
+    'messages: while let Some(mut envelope) = mailbox.recv().await {
+        let key = match policy {
+            Policy::ByKey => P::key(&envelope.message),
+            _ => None,
         };
-        let worker = match key {
-            Some(key) => (key % workers.len() as u64) as usize,
-            None => {
-                turn = (turn + 1) % workers.len();
-                turn
+        if let Some(key) = key {
+            // The keys of a worker that has ended are nobody else's: their callers learn that it is gone.
+            drop(workers[(key % count as u64) as usize].send(envelope).await);
+            continue;
+        }
+        turn = (turn + 1) % count;
+        for worker in turn..turn + count {
+            match workers[worker % count].send(envelope).await {
+                Ok(()) => continue 'messages,
+                Err(gone) => envelope = gone.into_inner(),
             }
-        };
-        workers[worker]
-            .send(envelope)
-            .await
-            .map_err(|_| Fault::Closed)?;
+        }
+        return Err(Fault::Closed);
     }
     Ok(())
 }
