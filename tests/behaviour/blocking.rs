@@ -226,9 +226,14 @@ fn p33_a_thread_that_runs_on_is_stuck() {
         let (release, held) = mpsc::channel();
         let task = child.spawn(held_up(Release(held)));
         sleep(millis(5)).await;
-        let report = child.stop(millis(5)).await;
+        let report = child.stop(millis(50)).await;
         assert_eq!(report.stuck.len(), 1, "{report}");
-        assert_eq!(report.stuck[0].name, "held_up");
+        let stuck = &report.stuck[0];
+        assert_eq!((stuck.name, stuck.worker), ("held_up", None), "{report}");
+        assert!(
+            stuck.since >= millis(40),
+            "it has run for as long as it was waited for: {report}"
+        );
         assert_eq!(task.done().await.kind(), "killed");
         assert_eq!(child.alive(), 1, "its thread is still there");
         release.send(()).unwrap();

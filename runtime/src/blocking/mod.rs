@@ -22,6 +22,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Instant;
 
 pub use crate::blocking::threads::MAX_THREADS;
 
@@ -75,6 +76,8 @@ struct PostState {
     waker: Option<TaskWaker>,
     /// The thread that runs the job, from its first moment to its last.
     thread: Option<Thread>,
+    /// When that began.
+    begun: Option<Instant>,
     /// What that thread waits for.
     parked: Option<Parked>,
     /// It was woken since it looked last.
@@ -236,6 +239,7 @@ fn submit<T: Send + 'static>(
                 return;
             }
             state.thread = Some(thread::current());
+            state.begun = Some(crate::sync::now());
         }
         let since = crew.begins(process, origin);
         let _channels = registry::OfJob::enter(channels);
@@ -311,8 +315,11 @@ impl<T> Drop for Waiting<T> {
         if let Some(thread) = state.thread.clone() {
             // One that was only given up, by a limit of time, runs on by itself.
             let killed = |task: &&Header| task.state.is_killed();
-            state.abandoned =
-                current::with_task(|task| task.filter(killed).and_then(Abandoned::of));
+            let begun = state.begun;
+            state.abandoned = current::with_task(|task| {
+                let task = task.filter(killed)?;
+                Abandoned::of(task, begun?)
+            });
             drop(state);
             thread.unpark();
         }
@@ -329,10 +336,11 @@ struct Abandoned {
 }
 
 impl Abandoned {
-    fn of(process: &Header) -> Option<Self> {
+    fn of(process: &Header, begun: Instant) -> Option<Self> {
         let scope = Arc::clone(process.scope()?);
         scope.enter();
-        let id = scope.system.jobs.enter(Arc::clone(&scope), process);
+        let late = Late::on_thread(process, crate::sync::now().saturating_duration_since(begun));
+        let id = scope.system.jobs.enter(Arc::clone(&scope), late);
         Some(Self {
             scope,
             id,
@@ -357,8 +365,7 @@ impl Jobs {
         Self(Lock::new(Vec::new()))
     }
 
-    fn enter(&self, scope: Arc<ScopeInner>, process: &Header) -> u64 {
-        let late = Late::on_thread(process);
+    fn enter(&self, scope: Arc<ScopeInner>, late: Late) -> u64 {
         let mut jobs = self.0.lock();
         let id = jobs.last().map_or(0, |(id, ..)| id + 1);
         jobs.push((id, scope, late));

@@ -339,7 +339,9 @@ impl std::error::Error for Elapsed {}
 ///
 /// # Errors
 /// [`Elapsed`] when the time is up. What a dropped future did half way is lost, unless it is cancel-safe, as all operations
-/// of Roundrock are except a started call.
+/// of Roundrock are except a started call. One thing it cannot say: a receiver on another thread may take the message of a `send` in the very
+/// moment in which that is given up, so that it was sent although this is the answer. `send(..).within(limit)` asks once more, and says
+/// which it was.
 ///
 /// # Examples
 /// ```
