@@ -103,3 +103,131 @@ async fn d02_grace_expires(sim: &Sim) -> Result<()> {
     assert_eq!(deaf.done().await.kind(), "killed");
     Ok(())
 }
+
+/// Takes its time to finish.
+#[process]
+async fn logs(lines: &Receiver<u32>, finishes: Duration) {
+    while lines.recv().await.is_some() {}
+    sleep(finishes).await;
+}
+
+#[process]
+async fn heartbeat() {
+    loop {
+        sleep(millis(100)).await;
+    }
+}
+
+/// P33: who does not hear of the stop holds up the others, whom it may still feed, until the grace is over; then they have time to finish.
+#[roundrock::test]
+async fn p33_a_timer_beside_them_does_not_take_the_time_of_others(sim: &Sim) -> Result<()> {
+    let stage = sim.child("stage");
+    let (lines, input) = bounded(1);
+    let log = stage.spawn(logs(input, millis(1500)));
+    let heart = stage.spawn(heartbeat());
+    sleep(millis(30)).await;
+    let begun = sim.now();
+    let report = stage.stop(secs(4)).await;
+    let late: Vec<_> = report.late.iter().map(|late| late.name).collect();
+    assert_eq!((report.drained, late), (1, vec!["heartbeat"]), "{report}");
+    log.await?;
+    assert!(sim.now() - begun < millis(5600), "{:?}", sim.now() - begun);
+    assert_eq!(heart.done().await.kind(), "killed");
+    drop(lines);
+    Ok(())
+}
+
+/// P33: a receive with a limit of time sees the end of its input as any other does, however short the limit.
+#[roundrock::test]
+async fn p33_a_receive_with_a_limit_sees_the_end(sim: &Sim) -> Result<()> {
+    for limit in [millis(2), millis(100), secs(86_400)] {
+        for selects in [false, true] {
+            let stage = sim.child("stage");
+            let (lines, input) = bounded::<u32>(1);
+            let batches = stage.task("batches", async move {
+                loop {
+                    let end = if selects {
+                        select! {
+                            line = input.recv() => { let _: u32 = line; false },
+                            _ = passive(sleep(limit)) => false,
+                            else => true,
+                        }
+                    } else {
+                        matches!(input.recv().within(limit).await, Ok(None))
+                    };
+                    if end {
+                        break;
+                    }
+                }
+            });
+            let (other, more) = bounded(1);
+            let log = stage.spawn(logs(more, Duration::ZERO));
+            let begun = sim.now();
+            let report = stage.stop(secs(10)).await;
+            assert!(report.is_clean(), "{limit:?} {selects}: {report}");
+            assert!(
+                sim.now() - begun < secs(1),
+                "{limit:?} {selects}: {:?}",
+                sim.now() - begun
+            );
+            batches.await?;
+            log.await?;
+            drop((lines, other));
+        }
+    }
+    Ok(())
+}
+
+/// P33: one that waits for its input for a while only may still have something for another one, of which that is not known: it is told
+/// first, and the other one waits.
+#[roundrock::test]
+async fn p33_what_a_batch_holds_reaches_the_next_stage(sim: &Sim) -> Result<()> {
+    let stage = sim.child("stage");
+    let (lines, input) = bounded::<u32>(8);
+    let (out, written) = bounded::<Vec<u32>>(1);
+    let batches = stage.task("batches", async move {
+        let mut batch = Vec::new();
+        while let Ok(Some(line)) | Err(line) = input.recv().within(millis(20)).await.map_err(|_| 0)
+        {
+            if line > 0 {
+                batch.push(line);
+            }
+        }
+        sleep(millis(300)).await;
+        out.send(batch).await
+    });
+    let sink = stage.task("sink", async move {
+        let mut all = Vec::new();
+        while let Some(batch) = written.recv().await {
+            all.extend(batch);
+        }
+        roundrock::Ok(all)
+    });
+    for n in 1..=5 {
+        lines.send(n).await?;
+    }
+    let report = stage.stop(secs(10)).await;
+    assert!(report.is_clean(), "{report}");
+    batches.await?;
+    assert_eq!(sink.await?, [1, 2, 3, 4, 5]);
+    drop(lines);
+    Ok(())
+}
+
+/// P15: what is spawned in a scope that has stopped is dropped before somebody who waits for the scope goes on.
+#[roundrock::test]
+async fn p15_a_late_spawn_is_gone_when_its_scope_is_over(sim: &Sim) -> Result<()> {
+    let stage = sim.child("stage");
+    assert!(stage.stop(secs(1)).await.is_clean());
+    let tally = Tally::new();
+    for n in 0..3 {
+        let token = tally.token(n);
+        stage.task("late", async move {
+            let _token = token;
+            std::future::pending::<()>().await;
+        });
+    }
+    let _ = stage.join().await;
+    assert_eq!(tally.live(), 0);
+    Ok(())
+}

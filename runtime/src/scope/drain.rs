@@ -17,6 +17,9 @@
 //! Supervised children are told by their supervisor. One that was not told to stop yet waits for its turn, so that what it
 //! waits for beside (a timer, say) is no reason to wait longer for the others.
 //!
+//! Who waits for an input for a while only (`recv().within(..)`, a timer beside it) looks up from time to time, and may then feed others
+//! of whom that is not known: so as long as there are such, and otherwise nothing moves, only they are told.
+//!
 //! Who feeds whom: a port that was lent to a process is known; for any other sender, who sent last is what is known. Among those
 //! that seem to be fed by nobody, or if all seem to be fed by somebody, the rules of [`next_to_end`] choose.
 
@@ -50,14 +53,19 @@ pub(super) fn end_inputs(
     keeps_room: bool,
 ) -> Shown {
     let inside = Inside::of(scope, now);
-    if !inside.is_quiet(before) {
-        return Shown::Moving;
-    }
+    let parked = Parked::of(before);
+    let is_still = inside.is_quiet(&parked);
     let granted = match keeps_room {
         true => granted(scope, now),
         false => HashSet::new(),
     };
-    let told = next_to_end(&inside, &granted);
+    let told = if is_still {
+        next_to_end(&inside, &granted)
+    } else if inside.only_looks_up(&parked) {
+        looking_up(&inside, &granted)
+    } else {
+        Vec::new()
+    };
     let mut children: BTreeMap<u64, (&ScopeInner, Vec<_>)> = BTreeMap::new();
     for process in &told {
         match (process.place(), process.input()) {
@@ -74,15 +82,36 @@ pub(super) fn end_inputs(
             supervisor.tell(Event::End(children));
         }
     }
-    match told.is_empty() {
-        true => Shown::Halted,
-        false => Shown::Told,
+    match (told.is_empty(), is_still) {
+        (false, _) => Shown::Told,
+        (true, true) => Shown::Halted,
+        (true, false) => Shown::Moving,
     }
 }
 
 /// Whether nothing moved between two looks, and nothing will, unless somebody outside of the scope does something.
 pub(super) fn is_quiet(scope: &ScopeInner, before: &[Arc<Seen>], now: &[Arc<Seen>]) -> bool {
-    Inside::of(scope, now).is_quiet(before)
+    Inside::of(scope, now).is_quiet(&Parked::of(before))
+}
+
+/// Who was parked at the look before, with which `seq`, and how many there were in all.
+struct Parked(HashMap<ProcessId, u64>, usize);
+
+impl Parked {
+    fn of(before: &[Arc<Seen>]) -> Self {
+        let parked = |process: &Arc<Seen>| Some((process.id, process.parked_at?));
+        Self(before.iter().filter_map(parked).collect(), before.len())
+    }
+
+    /// Whether a process is parked, and was not polled between the looks.
+    fn still(&self, process: &Seen) -> bool {
+        process.parked_at.is_some() && self.0.get(&process.id).copied() == process.parked_at
+    }
+
+    /// Whether a process is parked, and was at the look before.
+    fn knows(&self, process: &Seen) -> bool {
+        process.parked_at.is_some() && self.0.contains_key(&process.id)
+    }
 }
 
 /// What is known to belong to the scope.
@@ -118,19 +147,19 @@ impl<'a> Inside<'a> {
     }
 
     /// Whether nothing moved since the look before, and nothing will by itself.
-    fn is_quiet(&self, before: &[Arc<Seen>]) -> bool {
-        let now = self.processes;
-        if now.is_empty() || before.len() != now.len() {
-            return false;
-        }
-        let parked: HashMap<ProcessId, Option<u64>> = before
-            .iter()
-            .map(|process| (process.id, process.parked_at))
-            .collect();
-        now.iter().all(|process| {
-            process.parked_at.is_some()
-                && parked.get(&process.id) == Some(&process.parked_at)
-                && (self.awaits(process) || process.waits_for_its_turn())
+    fn is_quiet(&self, parked: &Parked) -> bool {
+        !self.processes.is_empty()
+            && self.processes.len() == parked.1
+            && self.processes.iter().all(|process| {
+                parked.still(process) && (self.awaits(process) || process.waits_for_its_turn())
+            })
+    }
+
+    /// The same, but for those who look up from their input from time to time.
+    fn only_looks_up(&self, parked: &Parked) -> bool {
+        self.processes.iter().all(|process| {
+            let waits = || self.awaits(process) || process.waits_for_its_turn();
+            process.looks_up() && parked.knows(process) || parked.still(process) && waits()
         })
     }
 
@@ -222,11 +251,12 @@ fn kept(scope: &ScopeInner, processes: &[Arc<Seen>]) -> HashSet<u64> {
 
 /// The channels that processes wait to receive from, and in which room was granted and not used.
 fn granted(scope: &ScopeInner, processes: &[Arc<Seen>]) -> HashSet<u64> {
-    let wanted: HashSet<u64> = processes
+    let receiving = processes
         .iter()
         .filter(|process| process.kind == WaitKind::Recv)
-        .map(|process| process.object)
-        .collect();
+        .map(|process| process.object);
+    let others = processes.iter().flat_map(|process| &process.inputs);
+    let wanted: HashSet<u64> = receiving.chain(others.copied()).collect();
     let mut granted = HashSet::new();
     for remote in scope.system.scheduler.active_remotes() {
         remote.channels.granted(&wanted, |object| {
@@ -247,15 +277,10 @@ fn granted(scope: &ScopeInner, processes: &[Arc<Seen>]) -> HashSet<u64> {
 /// None of them waits for a channel in which room was `granted`.
 fn next_to_end<'a>(inside: &Inside<'a>, granted: &HashSet<u64>) -> Vec<&'a Arc<Seen>> {
     let now = inside.processes;
-    // What is held without being a child of a scope that stops ends with the child that it belongs to.
     let open = || {
         now.iter().filter(|process| {
-            let may_end = match process.task.lineage() {
-                None => !process.is_held(),
-                Some(_) => process.place().is_some(),
-            };
             let has_room = process.kind == WaitKind::Recv && granted.contains(&process.object);
-            may_end && process.receives() && !process.was_told() && !has_room
+            process.may_end() && process.receives() && !process.was_told() && !has_room
         })
     };
     let feeders = Feeders::of(inside.scope, now);
@@ -298,12 +323,40 @@ fn next_to_end<'a>(inside: &Inside<'a>, granted: &HashSet<u64>) -> Vec<&'a Arc<S
     open().filter(same_site).collect()
 }
 
+/// Those that look up from their input from time to time, and that no other process is known to feed.
+fn looking_up<'a>(inside: &Inside<'a>, granted: &HashSet<u64>) -> Vec<&'a Arc<Seen>> {
+    let feeders = Feeders::of(inside.scope, inside.processes);
+    let open = inside.processes.iter();
+    open.filter(|process| {
+        let is_open = process.may_end() && process.looks_up() && !process.was_told();
+        let mut inputs = process.inputs.iter();
+        is_open && !inputs.any(|input| granted.contains(input) || feeders.feeds(*input, process))
+    })
+    .collect()
+}
+
 impl Seen {
+    /// What is held without being a child of a scope that stops ends with the child that it belongs to.
+    fn may_end(&self) -> bool {
+        match self.task.lineage() {
+            None => !self.is_held(),
+            Some(_) => self.place().is_some(),
+        }
+    }
+
+    /// Whether it waits for an input, and for that not longer than a while: what it does when the time is over is not known.
+    fn looks_up(&self) -> bool {
+        use WaitKind as K;
+        let others = self.kinds & !(K::Recv.bit() | K::Stopping.bit() | K::Select.bit());
+        others == K::Timer.bit() && self.kinds & K::Recv.bit() != 0
+    }
+
     /// The input whose end it is shown, zero for all of them; `None` if it waits for none.
     fn input(&self) -> Option<u64> {
         match self.kind {
             WaitKind::Recv => Some(self.object),
             WaitKind::Select | WaitKind::Blocking => Some(0),
+            _ if self.looks_up() => Some(0),
             _ => None,
         }
     }
@@ -338,7 +391,9 @@ impl Feeders {
             .iter()
             .map(|process| (process.task.header().addr().get(), process.id))
             .collect();
-        let awaited: HashSet<u64> = now.iter().map(|process| process.object).collect();
+        let inputs = now.iter().flat_map(|process| &process.inputs).copied();
+        let objects = now.iter().map(|process| process.object);
+        let awaited: HashSet<u64> = objects.chain(inputs).collect();
         for remote in scope.system.scheduler.active_remotes() {
             remote.channels.last_senders(&awaited, |object, sender| {
                 if let Some(&process) = tasks.get(&sender) {
@@ -362,7 +417,11 @@ impl Feeders {
 
     /// Whether a process other than itself feeds what this one waits for.
     fn feed(&self, process: &Seen) -> bool {
-        match self.0.get(&process.object) {
+        self.feeds(process.object, process)
+    }
+
+    fn feeds(&self, input: u64, process: &Seen) -> bool {
+        match self.0.get(&input) {
             None => false,
             Some(Feeder::One(feeder)) => *feeder != process.id,
             Some(Feeder::Several) => true,

@@ -61,11 +61,9 @@ impl Future for Ended<'_> {
             ticket,
         } = &mut *self;
         let mut state = scope.state.lock();
-        let over = if *reported && state.stop.is_some() {
-            state.stopped
-        } else {
-            scope.alive() == 0
-        };
+        let is_written = !*reported || state.stop.is_none() || state.stopped;
+        // What is spawned after the report is dropped by a worker, and counts until then.
+        let over = is_written && (scope.alive() == 0 || *reported && state.left_behind);
         if over {
             return Poll::Ready(());
         }

@@ -45,6 +45,8 @@ pub(super) struct Seen {
     pub(super) object: u64,
     /// A struct that waits between two messages: if it waits for ends too, these are of work beside its handlers, in its own scope.
     pub(super) is_between: bool,
+    /// What it waits to receive from, if it waits for a timer as well.
+    pub(super) inputs: Vec<u64>,
     /// For whose ends it waits; `None` if that is not known.
     pub(super) joined: Option<Vec<u64>>,
     pub(super) site: Option<&'static Location<'static>>,
@@ -211,6 +213,7 @@ impl Seen {
             object: slot.line.object.load(Ordering::Relaxed),
             is_between: word >> 16 & u64::from(current::BETWEEN) != 0
                 && about.ports.mailbox().is_some(),
+            inputs: inputs(task.scheduler(), slot, word),
             joined: joined(task.scheduler(), slot, word),
             site: about.site,
             born_ms: slot.born_ms(),
@@ -256,6 +259,20 @@ impl Seen {
         let told = self.flags & current::TOLD;
         self.flags & current::ENDED != 0 && (told == 0 || told == current::told_of(self.object))
     }
+}
+
+/// What a process waits to receive from, if it waits for a timer as well.
+fn inputs(scheduler: &Scheduler, slot: &Slot, word: u64) -> Vec<u64> {
+    const BOTH: u16 = WaitKind::Recv.bit() | WaitKind::Timer.bit();
+    let mut inputs = Vec::new();
+    if kinds_of(word) & BOTH == BOTH {
+        scheduler.registry.waits(slot, |wait| {
+            if wait.kind == WaitKind::Recv {
+                inputs.push(wait.object);
+            }
+        });
+    }
+    inputs
 }
 
 /// For whose ends a process waits, if it waits for any; `None` if that is not known.

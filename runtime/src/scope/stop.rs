@@ -14,8 +14,8 @@
 //! When half of the grace is over, nobody waits for his turn any more.
 //!
 //! After the grace, those that do not wait for their input are dropped at their current await and named in the
-//! [`ExitReport`]. What waited for them now sees the end of its input, and has a moment to finish its own work; then the rest is
-//! dropped.
+//! [`ExitReport`]. What waited for them now sees the end of its input, and has half of the grace, or a second if that is more and not
+//! more than the grace, to finish its own work; then the rest is dropped.
 //!
 //! The coordinator is one future per stop, which looks at the processes (see `look`) more and more rarely.
 
@@ -183,7 +183,7 @@ pub(super) fn coordinate(scope: &Arc<ScopeInner>, at_start: usize) {
             drained: at_start,
             ..ExitReport::default()
         };
-        return finish(scope, report);
+        return finish(scope, report, false);
     }
     let shared = Arc::clone(scope);
     let _coordinator = scope
@@ -252,7 +252,8 @@ async fn run(scope: &Arc<ScopeInner>, at_start: usize) {
         // Those that others wait for, and then, when these had time to finish, everybody.
         stop.kill(|process| !process.receives() || process.was_told());
         let killed_at = clock.now();
-        let more = scope.stop_grace().min(PATIENCE);
+        let grace = scope.stop_grace();
+        let more = grace.min(PATIENCE).max(grace / 2);
         stop.pause = FIRST_LOOK;
         while !ended && clock.now() - killed_at < more {
             ended = stop
@@ -290,6 +291,7 @@ async fn run(scope: &Arc<ScopeInner>, at_start: usize) {
             tokio_tasks: 0,
             took: clock.now() - begun,
         },
+        !ended,
     );
 }
 
@@ -401,12 +403,13 @@ impl Stop<'_> {
     }
 }
 
-fn finish(scope: &ScopeInner, report: ExitReport) {
+fn finish(scope: &ScopeInner, report: ExitReport, left_behind: bool) {
     let waiters;
     {
         let mut state = scope.state.lock();
         state.report = report;
         state.stopped = true;
+        state.left_behind = left_behind;
         waiters = state.ended.take_all();
     }
     waiters.wake();
@@ -452,10 +455,12 @@ impl Late {
         }
     }
 
-    /// A process that is gone, and whose blocking job runs on.
-    pub(crate) fn on_thread(process: &Header) -> Self {
+    /// A process that is being dropped, and whose blocking job has run on a thread of its own for that long.
+    pub(crate) fn on_thread(process: &Header, since: Duration) -> Self {
         Self {
             waiting_for: WaitKind::Blocking,
+            since,
+            worker: None,
             ..Self::of(process)
         }
     }

@@ -71,6 +71,8 @@ pub(crate) struct State {
     pub(super) late: Vec<Late>,
     /// The report is written.
     pub(super) stopped: bool,
+    /// And it was not waited for all that is alive: what is stuck may never end.
+    pub(super) left_behind: bool,
     /// When a stop was asked for, and how long it may take.
     pub(crate) stop: Option<(Instant, Duration)>,
 }
