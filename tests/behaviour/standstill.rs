@@ -180,8 +180,15 @@ struct Worker {
 
 #[handlers]
 impl Worker {
-    fn know(&mut self, front: FrontHandle) {
+    async fn know(
+        &mut self,
+        front: FrontHandle,
+        known: Sender<()>,
+        go: Receiver<()>,
+    ) -> Result<()> {
         self.front = Some(front);
+        known.send(()).await?;
+        go.recv().await.context("the other one knows as well")
     }
 
     async fn work(&mut self) -> Result<()> {
@@ -210,8 +217,23 @@ fn a_cycle_leaves_one_of_a_pool() {
     let body = async |scope: Scope, key: mpsc::Sender<FrontHandle>| {
         let pool = scope.pool(2, Worker { front: None });
         let front = scope.spawn(Front { pool: pool.clone() });
-        for _ in 0..2 {
-            pool.know(front.clone()).await?;
+        // Each of the two, and not one of them twice.
+        {
+            let ((known, knows), (go, goes)) = (bounded(2), bounded(2));
+            let know = || pool.know(front.clone(), known.clone(), goes.clone());
+            let both = async {
+                for _ in 0..2 {
+                    knows.recv().await.context("it knows")?;
+                }
+                for _ in 0..2 {
+                    go.send(()).await?;
+                }
+                roundrock::Ok(())
+            };
+            let (first, second, both) = join!(know(), know(), both);
+            first?;
+            second?;
+            both?;
         }
         key.send(front.clone()).expect("somebody has it");
         assert!(front.go().await.is_err(), "it was killed");
