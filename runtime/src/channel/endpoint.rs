@@ -107,8 +107,8 @@ impl Endpoint {
     }
 
     /// Shows this endpoint to those who ask what a process holds.
-    pub(crate) fn show(&self, name: &str, tie: Tie, visitor: &mut Visitor<'_>) {
-        visitor.add(name, tie, self.head, self.head().desk());
+    pub(crate) fn show(&self, name: &'static str, tie: Tie, visitor: &mut Visitor<'_>) {
+        visitor.add(name, tie, self.head, || self.head().desk());
     }
 
     pub(crate) fn object(&self) -> u64 {

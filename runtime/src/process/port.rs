@@ -28,6 +28,11 @@ pub struct Visitor<'a> {
     scheduler: &'a Scheduler,
     /// The names of all arguments or fields, in order.
     names: &'static [&'static str],
+    /// The name that was asked for last, and its position.
+    last: Option<(&'static str, u8)>,
+    /// What was found the last time, while this time it is the same so far: then nothing else is read, for most tables of endpoints never
+    /// change, and each message would touch all of their channels.
+    known: Option<&'a Ports>,
     inline: [Option<Port>; INLINE],
     count: usize,
     more: Vec<Port>,
@@ -44,6 +49,8 @@ impl<'a> Visitor<'a> {
         Self {
             scheduler,
             names,
+            last: None,
+            known: None,
             inline: [None; INLINE],
             count: 0,
             more: Vec::new(),
@@ -53,7 +60,57 @@ impl<'a> Visitor<'a> {
         }
     }
 
+    /// For a struct, whose fields held this the last time.
+    pub(crate) fn comparing(
+        scheduler: &'a Scheduler,
+        names: &'static [&'static str],
+        known: &'a Ports,
+    ) -> Self {
+        let known = Some(known);
+        Self {
+            known,
+            ..Self::new(scheduler, names)
+        }
+    }
+
+    /// Whether the fields hold what they held the last time.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        // The mailbox is in the first place.
+        self.known
+            .is_some_and(|known| known.at(self.count + 1).is_none())
+    }
+
+    /// Whether the next endpoint is the same as the last time.
+    fn is_next(&mut self, name: &'static str, tie: Tie, object: usize) -> bool {
+        let Some(known) = self.known else {
+            return false;
+        };
+        let position = usize::from(self.position(name));
+        let same = known.at(self.count + 1).is_some_and(|port| {
+            let tied = port.tie() == tie || port.tie() == tie.by_address();
+            tied && port.object() == object as u64 && port.name() == position
+        });
+        if same {
+            self.count += 1;
+        }
+        same
+    }
+
     fn push(&mut self, port: Port) {
+        if let Some(known) = self.known {
+            if known.at(self.count + 1) == Some(port) {
+                self.count += 1;
+                return;
+            }
+            // From here on it is another list, which begins as the last one did.
+            self.known = None;
+            for place in 0..std::mem::take(&mut self.count) {
+                known
+                    .at(place + 1)
+                    .into_iter()
+                    .for_each(|port| self.push(port));
+            }
+        }
         match self.inline.get_mut(self.count) {
             Some(place) => *place = Some(port),
             None => self.more.push(port),
@@ -62,10 +119,19 @@ impl<'a> Visitor<'a> {
     }
 
     /// Adds an endpoint of a channel.
-    pub(crate) fn add(&mut self, name: &str, tie: Tie, head: NonNull<Head>, desk: Option<&Desk>) {
+    pub(crate) fn add<'d>(
+        &mut self,
+        name: &'static str,
+        tie: Tie,
+        head: NonNull<Head>,
+        desk: impl FnOnce() -> Option<&'d Desk>,
+    ) {
+        if self.is_next(name, tie, head.addr().get()) {
+            return;
+        }
         let position = self.position(name);
         // A channel that another system could free at any time is not followed.
-        let own = match desk {
+        let own = match desk() {
             Some(desk) => ptr::eq(desk, &*self.scheduler.desk),
             // One that was made before the system, or beside it, belongs to the first that is lent an endpoint.
             None => self.scheduler.remotes[0].channels.adopt(head),
@@ -76,7 +142,10 @@ impl<'a> Visitor<'a> {
 
     /// Adds an endpoint of which only the address is known: a sender of a channel that is not a core. One that was made before the system,
     /// or beside it, belongs to the first that is lent a sender.
-    pub(crate) fn feed(&mut self, name: &str, object: u64, listing: &Listing) {
+    pub(crate) fn feed(&mut self, name: &'static str, object: u64, listing: &Listing) {
+        if self.is_next(name, Tie::Feeds, object as usize) {
+            return;
+        }
         listing.adopt(&self.scheduler.remotes[0].channels);
         let position = self.position(name);
         if let Some(address) = NonZeroUsize::new(object as usize) {
@@ -88,7 +157,7 @@ impl<'a> Visitor<'a> {
     /// Adds a way to a lock: an `Arc` whose value has this address and size.
     pub(crate) fn add_lock(
         &mut self,
-        name: &str,
+        name: &'static str,
         gate: &Arc<Gate>,
         (address, size): (usize, usize),
         shared: impl FnOnce() -> Weak<dyn Send + Sync>,
@@ -102,7 +171,7 @@ impl<'a> Visitor<'a> {
     }
 
     /// Adds a lent way to what lies in an `Arc`, with its locks.
-    fn add_shared<T: Send + Sync + 'static>(&mut self, name: &str, shared: &Arc<T>) {
+    fn add_shared<T: Send + Sync + 'static>(&mut self, name: &'static str, shared: &Arc<T>) {
         let position = self.position(name);
         let shape: &'static Shape = const { &Shape::of::<T>() };
         if let Some(value) = NonNull::new(Arc::as_ptr(shared).cast_mut().cast::<()>()) {
@@ -112,12 +181,18 @@ impl<'a> Visitor<'a> {
     }
 
     /// The position of a name among those of all arguments or fields; one that does not fit has no name.
-    fn position(&self, name: &str) -> u8 {
+    fn position(&mut self, name: &'static str) -> u8 {
+        if let Some((last, position)) = self.last
+            && ptr::eq(last, name)
+        {
+            return position;
+        }
         let mut names = self.names.iter();
         let position = names.position(|known| ptr::eq(*known, name) || *known == name);
+        let position = position.and_then(|position| u8::try_from(position).ok());
+        let position = position.unwrap_or(u8::MAX);
+        self.last = Some((name, position));
         position
-            .and_then(|position| u8::try_from(position).ok())
-            .unwrap_or(u8::MAX)
     }
 
     /// What was found, in order.
@@ -139,7 +214,7 @@ pub trait Trace {
 
 impl<T> Trace for Sender<T> {
     fn trace(&self, name: &'static str, visitor: &mut Visitor<'_>) {
-        visitor.add(name, Tie::Sender, self.raw(), self.head().desk());
+        visitor.add(name, Tie::Sender, self.raw(), || self.head().desk());
     }
 }
 
@@ -154,7 +229,7 @@ impl<T> Trace for Receiver<T> {
         if let Some(queued) = &mut visitor.queued {
             *queued |= !self.is_empty();
         }
-        visitor.add(name, Tie::Receiver, self.raw(), self.head().desk());
+        visitor.add(name, Tie::Receiver, self.raw(), || self.head().desk());
     }
 }
 

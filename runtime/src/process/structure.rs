@@ -196,12 +196,13 @@ fn ports<P: StructProcess>(
 fn rest<P: StructProcess>(state: &P) {
     let old = current::with_task(|task| {
         let task = task?;
-        let mut visitor = Visitor::new(task.scheduler(), P::META.ports);
+        // Only the process itself changes them.
+        let known = task.slot().change_ports(|ports| ports.clone());
+        let mut visitor = Visitor::comparing(task.scheduler(), P::META.ports, &known);
         state.trace(&mut visitor);
-        task.slot().change_ports(|ports| {
-            let same = visitor.found().eq(ports.iter().skip(1));
-            (!same).then(|| ports.replace_rest(visitor.found()))
-        })
+        let slot = task.slot();
+        let changed = !visitor.is_unchanged();
+        changed.then(|| slot.change_ports(|ports| ports.replace_rest(visitor.found())))
     });
     drop(old);
 }

@@ -271,6 +271,14 @@ impl Ports {
         self.first.into_iter().flatten().chain(more)
     }
 
+    /// The port at this place.
+    pub(crate) fn at(&self, place: usize) -> Option<Port> {
+        match self.first.get(place) {
+            Some(port) => *port,
+            None => self.more.as_ref()?.get(place - self.first.len()).copied(),
+        }
+    }
+
     /// The same ports, of which only the addresses are known.
     pub(crate) fn by_address(&self) -> Self {
         Self::new(self.iter().map(Port::by_address))
