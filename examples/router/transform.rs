@@ -40,7 +40,7 @@ struct Kept {
 }
 
 impl Transform {
-    /// Keeps the fields at `paths` and adds `add`, which replaces kept fields of the same name.
+    /// Keeps the fields at `paths` and adds `add`. An added field replaces the one of the same name whole, whatever is kept of it.
     pub(crate) fn new(
         keep: Option<&[Vec<String>]>,
         add: Vec<(String, Added)>,
@@ -49,7 +49,7 @@ impl Transform {
         let keep = keep.map(|paths| {
             let mut tree = Vec::new();
             for path in paths {
-                let replaced = path.len() == 1 && add.iter().any(|(name, _)| *name == path[0]);
+                let replaced = add.iter().any(|(name, _)| path.first() == Some(name));
                 if !replaced {
                     let node = projection.want_text(path);
                     insert(&mut tree, path, node);
@@ -261,6 +261,10 @@ mod tests {
         assert_eq!(
             apply(Some(&["id", "level"]), &added).unwrap(),
             r#"{"id":"a","level":3,"sum":42}"#
+        );
+        assert_eq!(
+            apply(Some(&["p.mag", "id", "p.x.y"]), &[("p", Ok(3))]).unwrap(),
+            r#"{"id":"a","p":3}"#
         );
         assert_eq!(
             apply(None, &added).unwrap(),
