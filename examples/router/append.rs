@@ -39,21 +39,31 @@ impl Appender {
     ///
     /// # Errors
     ///
-    /// When that is not possible, as for a pipe that nobody reads; says which file.
+    /// When that is not possible, as for a pipe that nobody reads; says which file, and where it can what to do.
     pub(crate) fn open(path: &Path, truncate: bool) -> Result<Self, String> {
+        let name = path.display();
+        let pipe = open_pipe(path).map_err(|e| format!("{name}: {e}"))?;
+        if let Some(pipe) = pipe {
+            return Ok(Self::new(Target::File(pipe)));
+        }
+        if path.is_dir() {
+            return Err(format!(
+                "{name} is a folder; write the path of a file in it"
+            ));
+        }
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|e| {
+                let folder = folder.display();
+                format!("{name}: the folder {folder} cannot be made: {e}; write a path in one that exists")
+            })?;
+        }
         let open = || {
-            if let Some(pipe) = open_pipe(path)? {
-                return Ok(pipe);
-            }
-            if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder)?;
-            }
             if truncate {
                 File::create(path)?;
             }
             OpenOptions::new().append(true).create(true).open(path)
         };
-        let file = open().map_err(|e: io::Error| format!("{}: {e}", path.display()))?;
+        let file = open().map_err(|e| format!("{name}: {e}; write a path where a file can be"))?;
         Ok(Self::new(Target::File(file)))
     }
 

@@ -3,7 +3,7 @@
 //! One letter is one event, so the file has as many lines as the table says. A letter holds the original in full, or the first bytes
 //! of what was over a limit; `original_hex` is there as well if the original was not UTF-8.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use roundrock::channel::{OneshotReceiver, OneshotSender};
@@ -11,6 +11,7 @@ use roundrock::prelude::*;
 use serde_json::json;
 
 use crate::append::Appender;
+use crate::config::Written;
 use crate::sinks::{Drain, GIVEN_UP, Hand};
 use crate::stats::Books;
 use crate::transform::write_json;
@@ -57,14 +58,14 @@ const WAITING_BATCHES: usize = 4;
 ///
 /// # Errors
 ///
-/// When the file cannot be opened.
+/// When the file cannot be opened; says where it is written.
 pub(crate) fn start(
     scope: &Scope,
-    file: &Path,
+    file: &Written<PathBuf>,
     books: &Arc<Books>,
     drain: &Arc<Drain>,
 ) -> Result<Sender<Vec<Letter>>, String> {
-    let file = Appender::open(file, false)?;
+    let file = Appender::open(&file.value, false).map_err(|why| file.refuse(why))?;
     let (sender, letters) = bounded(WAITING_BATCHES).named("letters");
     let hand = Arc::new(Hand::empty());
     let (ending, ended) = oneshot();

@@ -9,7 +9,7 @@ use std::time::Instant;
 use roundrock::prelude::*;
 
 use crate::cli::CLIENT;
-use crate::config::Config;
+use crate::config::{Config, Written};
 use crate::report::grouped;
 use crate::stats::Books;
 
@@ -29,11 +29,13 @@ const CLIENTS: u64 = 8;
 /// When the dead letters of an earlier run cannot be removed.
 pub(crate) fn config() -> Result<Config, String> {
     let mut config = Config::parse("demo.toml", RULES)?;
-    config.http = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    config.http = Some(Written::unwritten("input.http", any));
     config.tcp = None;
-    match std::fs::remove_file(&config.dead_letters) {
+    let dead_letters = &config.dead_letters.value;
+    match std::fs::remove_file(dead_letters) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => {
-            Err(format!("{}: {e}", config.dead_letters.display()))
+            Err(format!("{}: {e}", dead_letters.display()))
         }
         _ => Ok(config),
     }

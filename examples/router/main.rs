@@ -40,7 +40,7 @@ use roundrock::prelude::*;
 use tokio::net::TcpListener;
 
 use crate::cli::Command;
-use crate::config::{Config, SinkKind};
+use crate::config::{Config, SinkKind, Written};
 use crate::room::Room;
 use crate::sinks::{Desk, Drain};
 use crate::sources::{Port, files, http, tcp};
@@ -256,11 +256,21 @@ async fn compose(
 }
 
 /// Listens on `address`, if there is one.
-async fn listen(address: Option<SocketAddr>) -> Result<Option<TcpListener>> {
+async fn listen(address: Option<Written<SocketAddr>>) -> Result<Option<TcpListener>> {
     let Some(address) = address else {
         return Ok(None);
     };
-    let listener = TcpListener::bind(address).await;
-    let listener = listener.with_context(|| format!("cannot listen on {address}"))?;
+    let listener = TcpListener::bind(address.value).await.map_err(|e| {
+        let hint = match e.kind() {
+            io::ErrorKind::AddrInUse => "; write another port, or end the program that has it",
+            io::ErrorKind::AddrNotAvailable => {
+                "; write an address of this machine, or only the port for loopback"
+            }
+            io::ErrorKind::PermissionDenied => "; write a port from 1024 on",
+            _ => "",
+        };
+        let address_is = address.value;
+        Error::new(address.refuse(format_args!("cannot listen on {address_is}: {e}{hint}")))
+    })?;
     Ok(Some(listener))
 }

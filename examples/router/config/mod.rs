@@ -5,7 +5,8 @@
 //! - `reader` knows TOML and places; `syntax` finds the place in what is no TOML.
 //!
 //! Everything is checked before anything starts: the syntax of every condition, that each sink exists, that no two sinks write to
-//! one file. `data/demo.toml` is an example; the fields are:
+//! one file. What only the start shows, such as a folder in place of a file, is told with its line and field as well. `data/demo.toml`
+//! is an example; the fields are:
 //!
 //! | field | default | meaning |
 //! |---|---|---|
@@ -48,7 +49,7 @@ mod reader;
 mod sections;
 mod syntax;
 
-pub(crate) use model::{Config, Limits, SinkConfig, SinkKind, WebhookConfig};
+pub(crate) use model::{Config, Limits, SinkConfig, SinkKind, WebhookConfig, Written};
 pub(crate) use reader::nearest;
 
 #[cfg(test)]

@@ -1,11 +1,38 @@
 //! What a configuration says, once it is checked.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::sections;
+use super::{outlets, sections};
 use crate::rules::Rules;
+
+/// A value that may prove wrong when it is used, with the place where it is written.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Written<T> {
+    /// The value.
+    pub(crate) value: T,
+    /// The file, the line and the field; the field alone, if the value is its default.
+    place: String,
+}
+
+impl<T> Written<T> {
+    /// A value that is written at `place`.
+    pub(super) fn new(place: String, value: T) -> Self {
+        Self { value, place }
+    }
+
+    /// A value of `field` that no file has.
+    pub(crate) fn unwritten(field: &str, value: T) -> Self {
+        Self::new(field.to_owned(), value)
+    }
+
+    /// What is said of the value.
+    pub(crate) fn refuse(&self, why: impl Display) -> String {
+        format!("{}: {why}", self.place)
+    }
+}
 
 /// The whole configuration, checked.
 #[derive(Debug)]
@@ -13,13 +40,13 @@ pub(crate) struct Config {
     /// Processes that apply the rules.
     pub(crate) workers: usize,
     /// File for what could not be delivered.
-    pub(crate) dead_letters: PathBuf,
+    pub(crate) dead_letters: Written<PathBuf>,
     /// Time for what is under way when the router is stopped.
     pub(crate) drain: Duration,
     /// Where to listen for HTTP.
-    pub(crate) http: Option<SocketAddr>,
+    pub(crate) http: Option<Written<SocketAddr>>,
     /// Where to listen for lines over TCP.
-    pub(crate) tcp: Option<SocketAddr>,
+    pub(crate) tcp: Option<Written<SocketAddr>>,
     /// What clients may send.
     pub(crate) limits: Limits,
     /// The sinks; rules name them by their place here.
@@ -70,7 +97,7 @@ pub(crate) enum SinkKind {
     /// Writes lines to a file.
     File {
         /// The file.
-        path: PathBuf,
+        path: Written<PathBuf>,
         /// Whether to empty it first.
         truncate: bool,
     },
@@ -110,23 +137,20 @@ impl Config {
         Self::parse("pass-through", source)
     }
 
-    /// All files that are written.
-    pub(crate) fn files(&self) -> Vec<&Path> {
+    /// All files that are written to.
+    pub(crate) fn files(&self) -> Vec<&Written<PathBuf>> {
         let sinks = self.sinks.iter().filter_map(|sink| match &sink.kind {
             SinkKind::File { path, .. } => Some(path),
             _ => None,
         });
-        std::iter::once(&self.dead_letters)
-            .chain(sinks)
-            .map(PathBuf::as_path)
-            .collect()
+        std::iter::once(&self.dead_letters).chain(sinks).collect()
     }
 
     /// Reads the configuration in `file`.
     ///
     /// # Errors
     ///
-    /// When it cannot be read, or with all its mistakes, one on a line.
+    /// When it cannot be read, or with all its mistakes, one on a line. One is to name the file itself as one to write to.
     pub(crate) fn load(file: &Path) -> Result<Self, String> {
         let name = file.display().to_string();
         let bytes = std::fs::read(file).map_err(|e| format!("{name}: {e}"))?;
@@ -135,7 +159,17 @@ impl Config {
             let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
             format!("{name}:{line}: not UTF-8; save the file in that encoding")
         })?;
-        Self::parse(&name, source)
+        let config = Self::parse(&name, source)?;
+        let itself = outlets::real(file);
+        for written in config.files() {
+            if outlets::real(&written.value) == itself {
+                return Err(written.refuse(format_args!(
+                    "{} is this configuration; write the path of another file",
+                    written.value.display()
+                )));
+            }
+        }
+        Ok(config)
     }
 
     /// Reads the configuration in `source`, the text of `file`.

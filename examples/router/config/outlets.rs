@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use axum::http::Uri;
 
-use super::reader::{Mistakes, Table, nearest};
-use super::{SinkConfig, SinkKind, WebhookConfig};
+use super::reader::{Mistakes, Placed, Table, nearest};
+use super::{SinkConfig, SinkKind, WebhookConfig, Written};
 
 /// Reads the tables of the sinks.
 pub(super) fn sinks(
@@ -23,8 +23,9 @@ pub(super) fn sinks(
             .and_then(|sink| sink_kind(&sink, mistakes))
             .unwrap_or(SinkKind::Null);
         if let SinkKind::File { path, .. } = &kind {
+            let path = &path.value;
             let file = real(path);
-            let writes_it = |other: &&SinkConfig| matches!(&other.kind, SinkKind::File { path: taken, .. } if real(taken) == file);
+            let writes_it = |other: &&SinkConfig| matches!(&other.kind, SinkKind::File { path: taken, .. } if real(&taken.value) == file);
             if let Some(other) = sinks.iter().find(writes_it) {
                 mistakes.refuse(
                     &placed,
@@ -53,7 +54,7 @@ pub(super) fn sinks(
 }
 
 /// The file that `path` leads to, which may not exist yet, however it is written.
-fn real(path: &Path) -> PathBuf {
+pub(super) fn real(path: &Path) -> PathBuf {
     if let Ok(real) = std::fs::canonicalize(path) {
         return real;
     }
@@ -64,6 +65,19 @@ fn real(path: &Path) -> PathBuf {
         (Some(folder), Some(name)) => real(folder).join(name),
         _ => path.to_owned(),
     }
+}
+
+/// The file to write to at `path`, if there can be one.
+pub(super) fn file(path: &Placed<&str>, mistakes: &mut Mistakes<'_>) -> Option<Written<PathBuf>> {
+    let why = if path.value.is_empty() {
+        "is empty; write the path of the file"
+    } else if path.value.contains('\0') {
+        "has a character NUL, which no path may; remove it"
+    } else {
+        return Some(Written::new(mistakes.place(path), path.value.into()));
+    };
+    mistakes.refuse(path, why);
+    None
 }
 
 fn sink_kind(table: &Table<'_>, mistakes: &mut Mistakes<'_>) -> Option<SinkKind> {
@@ -83,7 +97,7 @@ fn sink_kind(table: &Table<'_>, mistakes: &mut Mistakes<'_>) -> Option<SinkKind>
             let truncate = table.flag("truncate", mistakes).unwrap_or(false);
             let path = table.required("path", "write the path of the file", mistakes)?;
             Some(SinkKind::File {
-                path: PathBuf::from(path.value),
+                path: file(&path, mistakes)?,
                 truncate,
             })
         }

@@ -65,6 +65,16 @@ impl<'s> Mistakes<'s> {
         self.add(placed.at, &placed.path, text);
     }
 
+    /// The file, the line and the field of a value that was read.
+    pub(super) fn place<T>(&self, placed: &Placed<T>) -> String {
+        format!("{}:{}: {}", self.file, self.line(placed.at), placed.path)
+    }
+
+    fn line(&self, at: usize) -> usize {
+        let before = &self.source[..at.min(self.source.len())];
+        before.bytes().filter(|byte| *byte == b'\n').count() + 1
+    }
+
     /// Whether there are none.
     pub(super) fn is_empty(&self) -> bool {
         self.found.is_empty()
@@ -76,8 +86,7 @@ impl fmt::Display for Mistakes<'_> {
         let mut found: Vec<_> = self.found.iter().collect();
         found.sort_by_key(|(at, _)| *at);
         for (i, (at, text)) in found.into_iter().enumerate() {
-            let before = &self.source[..(*at).min(self.source.len())];
-            let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
+            let line = self.line(*at);
             let end = if i == 0 { "" } else { "\n" };
             write!(f, "{end}{}:{line}: {text}", self.file)?;
         }

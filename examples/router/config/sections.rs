@@ -1,16 +1,15 @@
 //! The fields of the configuration, table by table. The module above lists them with their meanings.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Number, Value};
 use toml::de::{DeTable, DeValue};
 
-use super::outlets::sinks;
+use super::outlets::{file, sinks};
 use super::reader::{Mistakes, Placed, Table, integer, nearest};
 use super::syntax::field_at;
-use super::{Config, Limits, SinkConfig};
+use super::{Config, Limits, SinkConfig, Written};
 use crate::condition::Language;
 use crate::fields::{Projection, split_path};
 use crate::room::{LEAST_ROOM, MOST_ROOM};
@@ -51,7 +50,9 @@ fn read_document(document: &Table<'_>, mistakes: &mut Mistakes<'_>) -> Config {
     document.only(&known, mistakes);
     let workers = document.number("workers", 1..257, mistakes);
     let dead_letters = document.text("dead_letters", mistakes);
-    let dead_letters = PathBuf::from(dead_letters.map_or("dead.ndjson", |path| path.value));
+    let dead_letters = dead_letters
+        .and_then(|path| file(&path, mistakes))
+        .unwrap_or_else(|| Written::unwritten("dead_letters", "dead.ndjson".into()));
     let (http, tcp) = document
         .table("input", mistakes)
         .map_or((None, None), |input| {
@@ -65,7 +66,7 @@ fn read_document(document: &Table<'_>, mistakes: &mut Mistakes<'_>) -> Config {
         .table("limits", mistakes)
         .map_or_else(Limits::default, |table| limits(&table, mistakes));
     let sinks = match document.table("sinks", mistakes) {
-        Some(table) => sinks(&table, &dead_letters, mistakes),
+        Some(table) => sinks(&table, &dead_letters.value, mistakes),
         None => {
             if !document.has("sinks") {
                 document.missing(
@@ -93,7 +94,11 @@ fn read_document(document: &Table<'_>, mistakes: &mut Mistakes<'_>) -> Config {
 }
 
 /// An address to listen on: `host:port`, or a port on loopback.
-fn address(table: &Table<'_>, field: &str, mistakes: &mut Mistakes<'_>) -> Option<SocketAddr> {
+fn address(
+    table: &Table<'_>,
+    field: &str,
+    mistakes: &mut Mistakes<'_>,
+) -> Option<Written<SocketAddr>> {
     let text = table.text(field, mistakes)?;
     let on_loopback = text
         .value
@@ -115,7 +120,7 @@ fn address(table: &Table<'_>, field: &str, mistakes: &mut Mistakes<'_>) -> Optio
             format!("\"{}\" is not an address; {hint}", text.value),
         );
     }
-    address
+    address.map(|address| Written::new(mistakes.place(&text), address))
 }
 
 fn limits(table: &Table<'_>, mistakes: &mut Mistakes<'_>) -> Limits {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Config, SinkKind};
+use super::{Config, SinkKind, Written};
 use crate::cli::HELP;
 
 /// Parses `source` between the least that a configuration needs.
@@ -15,8 +15,8 @@ fn mistakes(source: &str) -> String {
 #[test]
 fn the_demo_is_a_valid_configuration() {
     let config = Config::parse("demo.toml", include_str!("../data/demo.toml")).unwrap();
-    assert_eq!(config.http.unwrap().port(), 8080);
-    assert!(config.tcp.unwrap().ip().is_loopback());
+    assert_eq!(config.http.unwrap().value.port(), 8080);
+    assert!(config.tcp.unwrap().value.ip().is_loopback());
     assert_eq!(config.sinks.len(), 5);
 }
 
@@ -61,17 +61,20 @@ fn in_words(config: &Config, field: &str) -> String {
     let SinkKind::Webhook(webhook) = &config.sinks[1].kind else {
         panic!("{:?}", config.sinks)
     };
-    let address = |address: Option<SocketAddr>| address.map_or("none".into(), |a| a.to_string());
+    let address = |address: &Option<Written<SocketAddr>>| {
+        let address = address.as_ref();
+        address.map_or("none".to_owned(), |address| address.value.to_string())
+    };
     let limits = config.limits;
     match field {
         "workers" if config.workers == std::thread::available_parallelism().unwrap().get() => {
             "one for each CPU".to_owned()
         }
         "workers" => config.workers.to_string(),
-        "dead_letters" => config.dead_letters.display().to_string(),
+        "dead_letters" => config.dead_letters.value.display().to_string(),
         "drain" => format!("{:?}", config.drain),
-        "input.http" => address(config.http),
-        "input.tcp" => address(config.tcp),
+        "input.http" => address(&config.http),
+        "input.tcp" => address(&config.tcp),
         "limits.line_bytes" => limits.line_bytes.to_string(),
         "limits.body_bytes" => limits.body_bytes.to_string(),
         "limits.rule_bytes" => limits.rule_bytes.to_string(),
@@ -312,6 +315,31 @@ fn a_value_that_cannot_be_meant_is_a_mistake() {
         (
             "[[rules]]\nwhen = 'true'\nsinks = ['all']\nadd = { x = 18446744073709551616 }",
             "r.toml:4: rules[0].add.x: 18446744073709551616 does not fit into 64 bits; write it as a text",
+        ),
+    ] {
+        assert_eq!(mistakes(source), want, "{source}");
+    }
+}
+
+#[test]
+fn a_path_that_no_file_can_have_is_a_mistake() {
+    for (source, want) in [
+        (
+            "dead_letters = ''",
+            "r.toml:1: dead_letters: is empty; write the path of the file",
+        ),
+        (
+            "[sinks.x]\ntype = 'file'\npath = ''",
+            "r.toml:3: sinks.x.path: is empty; write the path of the file",
+        ),
+        (
+            "dead_letters = ''\n[sinks.x]\ntype = 'file'\npath = ''",
+            "r.toml:1: dead_letters: is empty; write the path of the file\n\
+            r.toml:4: sinks.x.path: is empty; write the path of the file",
+        ),
+        (
+            "[sinks.x]\ntype = 'file'\npath = \"a\\u0000b\"",
+            "r.toml:3: sinks.x.path: has a character NUL, which no path may; remove it",
         ),
     ] {
         assert_eq!(mistakes(source), want, "{source}");

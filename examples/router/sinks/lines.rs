@@ -19,10 +19,13 @@ const BUFFER_BYTES: usize = 256 << 10;
 ///
 /// # Errors
 ///
-/// When its file cannot be opened.
+/// When its file cannot be opened; says where that is written.
 pub(super) fn open(kind: &SinkKind) -> Result<Option<Appender>, String> {
     match kind {
-        SinkKind::File { path, truncate } => Appender::open(path, *truncate).map(Some),
+        SinkKind::File { path, truncate } => {
+            let opened = Appender::open(&path.value, *truncate);
+            opened.map(Some).map_err(|why| path.refuse(why))
+        }
         SinkKind::Stdout => Ok(Some(Appender::stdout())),
         SinkKind::Null | SinkKind::Webhook(_) => Ok(None),
     }

@@ -17,7 +17,7 @@ const WAITING_PARCELS: usize = 4;
 ///
 /// # Errors
 ///
-/// When its file cannot be opened.
+/// When its file cannot be opened; says where that is written.
 pub(crate) fn start(
     scope: &Scope,
     sink: &SinkConfig,

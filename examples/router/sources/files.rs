@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use roundrock::prelude::*;
@@ -13,6 +13,7 @@ use roundrock::prelude::*;
 use super::Port;
 use super::intake::Intake;
 use super::readable::Readable;
+use crate::config::Written;
 
 /// How much is read at once.
 const READ_BYTES: usize = 128 << 10;
@@ -36,7 +37,7 @@ impl Input {
     /// # Errors
     ///
     /// When that is not possible, or when it is one of the files that are `written`: it would never end. Says which file.
-    pub(crate) fn open(path: &Path, written: &[&Path]) -> Result<Self, String> {
+    pub(crate) fn open(path: &Path, written: &[&Written<PathBuf>]) -> Result<Self, String> {
         if path.as_os_str() == "-" {
             return Ok(Self {
                 name: "stdin".to_owned(),
@@ -46,9 +47,9 @@ impl Input {
         }
         let name = path.display().to_string();
         let real = std::fs::canonicalize(path).map_err(|e| format!("{name}: {e}"))?;
-        let is_real =
-            |other: &&&Path| std::fs::canonicalize(other).is_ok_and(|other| other == real);
-        if let Some(other) = written.iter().find(is_real) {
+        let mut written = written.iter().map(|written| &written.value);
+        let is_real = |other: &&PathBuf| std::fs::canonicalize(other).is_ok_and(|o| o == real);
+        if let Some(other) = written.find(is_real) {
             let other = other.display();
             return Err(format!(
                 "{name}: the router writes to {other}; read and write different files"

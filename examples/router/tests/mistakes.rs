@@ -73,7 +73,22 @@ fn an_address_in_use_is_named() {
     let told = refused("in-use", &config, &["serve", "--config", "router.toml"]);
     assert_eq!(
         told,
-        format!("router: cannot listen on {address}: Address already in use (os error 98)\n")
+        format!(
+            "router: router.toml:2: input.http: cannot listen on {address}: Address already in use (os error 98); \
+            write another port, or end the program that has it\n"
+        )
+    );
+}
+
+#[test]
+fn an_address_of_elsewhere_is_named() {
+    let config =
+        "[input]\ntcp = '192.0.2.1:80'\n[sinks.all]\ntype = 'null'\n[default]\nsinks = ['all']\n";
+    let told = refused("elsewhere", config, &["serve", "--config", "router.toml"]);
+    assert_eq!(
+        told,
+        "router: router.toml:2: input.tcp: cannot listen on 192.0.2.1:80: Cannot assign requested address (os error 99); \
+        write an address of this machine, or only the port for loopback\n"
     );
 }
 
@@ -123,15 +138,42 @@ fn an_unknown_option_is_named() {
 
 #[test]
 fn a_file_that_cannot_be_opened_is_named() {
-    let config = "[input]\nhttp = '0'\n[sinks.all]\ntype = 'file'\npath = 'router.toml/all.ndjson'\n[default]\nsinks = ['all']\n";
-    let told = refused("no-folder", config, &["serve", "--config", "router.toml"]);
-    assert!(
-        told.starts_with("router: router.toml/all.ndjson: "),
-        "{told}"
-    );
-    let config = "dead_letters = '.'\n[input]\nhttp = '0'\n[sinks.all]\ntype = 'null'\n[default]\nsinks = ['all']\n";
-    let told = refused("no-letters", config, &["serve", "--config", "router.toml"]);
-    assert_eq!(told, "router: .: Is a directory (os error 21)\n");
+    let rest = "[input]\nhttp = '0'\n[default]\nsinks = ['all']\n";
+    let sink = |path| format!("[sinks.all]\ntype = 'file'\npath = '{path}'\n{rest}");
+    let letters = format!("dead_letters = '.'\n[sinks.all]\ntype = 'null'\n{rest}");
+    for (config, want) in [
+        (
+            sink("router.toml/a/all.ndjson"),
+            "3: sinks.all.path: router.toml/a/all.ndjson: the folder router.toml/a cannot be made: Not a directory (os error 20); \
+            write a path in one that exists",
+        ),
+        (
+            sink("."),
+            "3: sinks.all.path: . is a folder; write the path of a file in it",
+        ),
+        (
+            sink("all/"),
+            "3: sinks.all.path: all/: Is a directory (os error 21); write a path where a file can be",
+        ),
+        (
+            letters,
+            "1: dead_letters: . is a folder; write the path of a file in it",
+        ),
+    ] {
+        let told = refused("no-file", &config, &["serve", "--config", "router.toml"]);
+        assert_eq!(told, format!("router: router.toml:{want}\n"));
+    }
+}
+
+/// A default is in no line of the file, and there may be no file.
+#[test]
+fn a_default_that_cannot_be_opened_is_named() {
+    let folder = folder("no-default");
+    fs::create_dir(folder.join("dead.ndjson")).unwrap();
+    fs::write(folder.join("in.ndjson"), "{}\n").unwrap();
+    let ended = Router::start(&folder, &["in.ndjson"]).wait();
+    let want = "router: dead_letters: dead.ndjson is a folder; write the path of a file in it\n";
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(1), want));
 }
 
 /// To wait for a reader would hold up the start, and a stop before it.
@@ -139,12 +181,17 @@ fn a_file_that_cannot_be_opened_is_named() {
 fn a_pipe_that_nobody_reads_is_named() {
     let folder = folder("no-reader");
     named_pipe(&folder, "pipe");
-    for (letters, sink) in [
-        ("pipe", "type = 'null'"),
-        ("dead.ndjson", "type = 'file'\npath = 'pipe'"),
+    for (letters, sink, place) in [
+        ("pipe", "type = 'null'", "1: dead_letters"),
+        (
+            "dead.ndjson",
+            "type = 'file'\npath = 'pipe'",
+            "6: sinks.all.path",
+        ),
         (
             "dead.ndjson",
             "type = 'file'\npath = 'pipe'\ntruncate = true",
+            "6: sinks.all.path",
         ),
     ] {
         let config = format!(
@@ -152,17 +199,45 @@ fn a_pipe_that_nobody_reads_is_named() {
         );
         fs::write(folder.join("router.toml"), config).unwrap();
         let ended = Router::start(&folder, &["serve", "--config", "router.toml"]).wait();
-        let want = "router: pipe: nobody reads this pipe; start its reader first\n";
-        assert_eq!((ended.code, ended.stderr.as_str()), (Some(1), want));
+        let want = format!(
+            "router: router.toml:{place}: pipe: nobody reads this pipe; start its reader first\n"
+        );
+        assert_eq!((ended.code, ended.stderr), (Some(1), want));
     }
 }
 
 #[test]
 fn a_file_is_not_read_and_written() {
-    let config = "[sinks.all]\ntype = 'file'\npath = './router.toml'\ntruncate = true\n[default]\nsinks = ['all']\n";
-    let told = refused("same", config, &["router.toml", "--config", "router.toml"]);
-    assert_eq!(
-        told,
-        "router: router.toml: the router writes to ./router.toml; read and write different files\n"
-    );
+    let folder = folder("same");
+    fs::write(folder.join("all.ndjson"), "{}\n").unwrap();
+    let config = "[sinks.all]\ntype = 'file'\npath = './all.ndjson'\ntruncate = true\n[default]\nsinks = ['all']\n";
+    fs::write(folder.join("router.toml"), config).unwrap();
+    let ended = Router::start(&folder, &["all.ndjson", "--config", "router.toml"]).wait();
+    let want =
+        "router: all.ndjson: the router writes to ./all.ndjson; read and write different files\n";
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(1), want));
+}
+
+/// It would add lines to it that are no TOML, or empty it.
+#[test]
+fn the_configuration_is_not_written_to() {
+    let sink = "[sinks.all]\ntype = 'file'\npath = './router.toml'\ntruncate = true\n[default]\nsinks = ['all']\n";
+    let letters =
+        "dead_letters = 'router.toml'\n[sinks.all]\ntype = 'null'\n[default]\nsinks = ['all']\n";
+    for (config, want) in [
+        (sink, "3: sinks.all.path: ./router.toml"),
+        (letters, "1: dead_letters: router.toml"),
+    ] {
+        let folder = folder("itself");
+        fs::write(folder.join("router.toml"), config).unwrap();
+        let ended = Router::start(&folder, &["-", "--config", "router.toml"]).wait();
+        let want = format!(
+            "router: router.toml:{want} is this configuration; write the path of another file\n"
+        );
+        assert_eq!((ended.code, ended.stderr), (Some(1), want));
+        assert_eq!(
+            fs::read_to_string(folder.join("router.toml")).unwrap(),
+            config
+        );
+    }
 }
