@@ -11,6 +11,8 @@ use syn::{
     Attribute, Generics, Ident, ItemStruct, Result, Signature, Token, Type, Visibility, token,
 };
 
+use super::fragment::visible;
+
 /// What an attribute macro was put on.
 pub(crate) enum Item {
     Struct(Box<ItemStruct>),
@@ -131,20 +133,24 @@ impl Parse for Function {
         let attrs = input.call(Attribute::parse_outer)?;
         let vis = input.parse()?;
         let sig = input.parse()?;
+        let mut body = None;
         if input.peek(token::Brace) {
-            return Ok(Self {
-                attrs,
-                vis,
-                sig,
-                body: TokenTree::Group(input.parse::<Group>()?),
-            });
+            // It is in a group of its own if it was a `$body:block`.
+            let group: TokenTree = input.parse()?;
+            body = visible(group.into()).into_iter().next();
         }
-        input.parse::<Token![;]>()?;
+        let body = match body {
+            Some(body) => body,
+            None => {
+                input.parse::<Token![;]>()?;
+                Punct::new(';', Spacing::Alone).into()
+            }
+        };
         Ok(Self {
             attrs,
             vis,
             sig,
-            body: Punct::new(';', Spacing::Alone).into(),
+            body,
         })
     }
 }
@@ -203,9 +209,12 @@ fn member(input: ParseStream<'_>) -> Result<Member> {
     let mut tokens = TokenStream::new();
     while !input.is_empty() {
         let token: TokenTree = input.parse()?;
-        let last = match &token {
-            TokenTree::Punct(punct) => punct.as_char() == ';',
-            TokenTree::Group(group) => ends_at_braces && group.delimiter() == Delimiter::Brace,
+        // A `$member:item` is one group, and has its end in it.
+        let last = match visible(token.clone().into()).into_iter().last() {
+            Some(TokenTree::Punct(punct)) => punct.as_char() == ';',
+            Some(TokenTree::Group(group)) => {
+                ends_at_braces && group.delimiter() == Delimiter::Brace
+            }
             _ => false,
         };
         tokens.extend([token]);

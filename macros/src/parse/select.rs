@@ -19,6 +19,8 @@ use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{Expr, Ident, Result, Token};
 
+use super::fragment::visible;
+
 /// All arms in their order.
 pub(crate) struct Arms {
     pub(crate) biased: bool,
@@ -138,8 +140,8 @@ fn event(input: ParseStream<'_>) -> Result<Head> {
         operator(input, into)?;
     }
     Ok(Head::Event {
-        pattern,
-        event,
+        pattern: pattern.map(visible),
+        event: visible(event),
         guard,
     })
 }
