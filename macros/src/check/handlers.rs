@@ -313,6 +313,7 @@ fn once(hooks: &mut Vec<Hook>, hook: Hook, name: &Ident, attribute: &str, errors
             format!("`{attribute}` is on another method already"),
             "call one from the other",
         );
+        return;
     }
     hooks.push(hook);
 }
