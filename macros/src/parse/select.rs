@@ -15,7 +15,7 @@
 
 use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::parse::{Parse, ParseStream};
+use syn::parse::{Parse, ParseBuffer, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{Expr, Ident, Result, Token};
 
@@ -56,9 +56,25 @@ impl Parse for Arms {
         }
         let mut arms = Vec::new();
         while !input.is_empty() {
+            not_biased(input, arms.is_empty())?;
             arms.push(input.call(arm)?);
         }
         Ok(Self { biased, arms })
+    }
+}
+
+/// `biased` that was probably meant to be the order of the branches, but is not written as that.
+fn not_biased(input: ParseStream<'_>, is_first: bool) -> Result<()> {
+    let ahead = input.fork();
+    if !input.peek(Ident) || ahead.parse::<Ident>()? != "biased" {
+        return Ok(());
+    }
+    if ahead.peek(Token![;]) {
+        Err(input.error("`biased;` stands before all branches"))
+    } else if is_first && (ahead.peek(Token![,]) || ahead.peek(Ident) || ahead.peek(Token![_])) {
+        Err(input.error("`biased` ends with a semicolon; write `biased;`"))
+    } else {
+        Ok(())
     }
 }
 
@@ -195,13 +211,19 @@ fn operator(input: ParseStream<'_>, into: &mut TokenStream) -> Result<()> {
 
 fn body(input: ParseStream<'_>) -> Result<TokenStream> {
     let ahead = input.fork();
-    let parsed = Expr::parse_with_earlier_boundary_rule(&ahead).is_ok()
-        && (ahead.is_empty() || ahead.peek(Token![,]) || is_block(input));
+    let is_whole = Expr::parse_with_earlier_boundary_rule(&ahead).is_ok();
+    let is_ended = ahead.is_empty() || ahead.peek(Token![,]) || is_block(input);
     let mut body = TokenStream::new();
-    if parsed {
+    if is_whole {
         let end = ahead.cursor();
         while input.cursor() < end {
             body.extend([input.parse::<TokenTree>()?]);
+        }
+        if !is_ended {
+            comma_missing(&ahead, &body)?;
+            while !input.is_empty() && !input.peek(Token![,]) {
+                body.extend([input.parse::<TokenTree>()?]);
+            }
         }
     } else {
         while !input.is_empty() && !input.peek(Token![,]) {
@@ -213,6 +235,26 @@ fn body(input: ParseStream<'_>) -> Result<TokenStream> {
         return Err(input.error("this branch has no body: write `pattern = event => body`"));
     }
     Ok(body)
+}
+
+/// What follows a body without a comma, if that is another branch.
+fn comma_missing(rest: ParseStream<'_>, body: &TokenStream) -> Result<()> {
+    let rest = rest.fork();
+    // What begins the next branch may have been taken for the end of this one, as in `return default => ..`.
+    let is_swallowed = rest.peek(Token![=>]);
+    let is_guard = |rest: &ParseBuffer<'_>| rest.peek(Token![,]) && rest.peek2(Token![if]);
+    while !rest.is_empty() && (!rest.peek(Token![,]) || is_guard(&rest)) {
+        if rest.peek(Token![=>]) {
+            let message = if is_swallowed {
+                "a comma is missing between this body and the next branch; write `pattern = event => body,`"
+            } else {
+                "a comma is missing behind this body; write `pattern = event => body,`"
+            };
+            return Err(syn::Error::new_spanned(body, message));
+        }
+        rest.parse::<TokenTree>()?;
+    }
+    Ok(())
 }
 
 fn is_block(input: ParseStream<'_>) -> bool {
