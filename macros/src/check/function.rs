@@ -77,7 +77,12 @@ pub(crate) fn check(
     for (position, parameter) in function.sig.inputs.iter_mut().enumerate() {
         if let FnArg::Typed(parameter) = parameter {
             let name = name(&parameter.pat, position, &function.sig.ident, &arguments);
-            arguments.push(argument(parameter, name, errors));
+            let argument = argument(parameter, name, errors);
+            let is_context = |argument: &Argument| matches!(argument, Argument::Context(_));
+            if is_context(&argument) && arguments.iter().any(is_context) {
+                second_context(&parameter.ty, errors);
+            }
+            arguments.push(argument);
         }
     }
     if errors.none_since(before)
@@ -268,6 +273,15 @@ fn from_runtime(ty: &Type, name: &Ident, errors: &mut Errors) -> Option<Argument
         lent_for_life(reference.and_token, &instead, errors);
     }
     Some(Argument::Scope(ty.span()))
+}
+
+/// Two would be the same one, borrowed twice.
+pub(crate) fn second_context(ty: &Type, errors: &mut Errors) {
+    errors.help(
+        ty,
+        "a process has one context, and lends it once",
+        "remove this argument: one `&mut Cx` is enough",
+    );
 }
 
 fn lent_for_life(tokens: impl ToTokens, instead: &str, errors: &mut Errors) {

@@ -7,7 +7,7 @@ use syn::{
     ReceiverKind, ReturnType, Safety, Type, TypeParamBound, parse_quote,
 };
 
-use super::function::{BUILT_IN, already, always};
+use super::function::{BUILT_IN, already, always, second_context};
 use super::{options, types};
 use crate::errors::{Errors, with_help};
 use crate::model::{Answer, Hook, Parameter};
@@ -239,7 +239,11 @@ pub(crate) fn parameters(
         let FnArg::Typed(typed) = input else { continue };
         always(typed, errors);
         let key = key(typed, errors);
+        let before = errors.count();
         if let Some(context) = context(typed, errors) {
+            if errors.none_since(before) && parameters.iter().any(is_context) {
+                second_context(&typed.ty, errors);
+            }
             knows_its_process(typed, &context, body.clone(), errors);
             parameters.push(context);
         } else if let Some(types) = reply_types(typed, errors) {
@@ -277,6 +281,10 @@ fn key(typed: &mut PatType, errors: &mut Errors) -> bool {
         }
     }
     !keys.is_empty()
+}
+
+fn is_context(parameter: &Parameter) -> bool {
+    matches!(parameter, Parameter::Context | Parameter::TypedContext)
 }
 
 /// The context. However it is taken, no caller passes it.
