@@ -45,6 +45,14 @@ pub(crate) fn purpose(method: &mut Function, errors: &mut Errors) -> Option<Purp
     let is_ours =
         |attribute: &mut Attribute| HELPERS.iter().any(|name| types::is_helper(attribute, name));
     let ours: Vec<Attribute> = method.attrs.extract_if(.., is_ours).collect();
+    let is_key = |attribute: &mut Attribute| types::is_helper(attribute, "key");
+    for attribute in method.attrs.extract_if(.., is_key) {
+        errors.help(
+            attribute,
+            "`#[key]` goes on an argument of a handler",
+            &format!("write `fn {}(.., #[key] name: T)`", method.sig.ident),
+        );
+    }
     if let [first, second, ..] = ours.as_slice() {
         errors.help(
             second,
