@@ -27,7 +27,7 @@ pub use crate::process::meta::{
     StructMeta, async_handler, never, outcome, returns, settle, stub,
 };
 pub use crate::process::parcel::{Parcel, parcel, received};
-pub use crate::process::pool::keys;
+pub use crate::process::pool::{Keyed, keys};
 pub use crate::process::port::{Probe, Trace, ViaNothing, ViaTrace, Visitor};
 pub use crate::process::reply::{ReplySlot, slot};
 pub use crate::process::spawn::{Pool, Spawn, SpawnOptions};

@@ -67,7 +67,16 @@ pub(crate) fn process(message: &Message<'_>) -> TokenStream {
     let hooks = hooks(block);
     let span = at(self_ty.span());
     let process = quote_spanned!(span=> impl #params #private::Handlers for #self_ty #where_clause);
+    // The key may be that of a handler with a mistake.
+    let is_keyed = message.has_key() || block.is_stub || !block.stubs.is_empty();
+    let keyed = is_keyed.then(|| {
+        generated! {
+            #[automatically_derived]
+            impl #params #private::Keyed for #self_ty #where_clause {}
+        }
+    });
     generated! {
+        #keyed
         #[automatically_derived]
         #process {
             type Message = #sent;

@@ -101,6 +101,12 @@ impl<'a> Message<'a> {
         Some(generated!((#(fn() -> *const #types,)*)))
     }
 
+    /// Whether a handler has a `#[key]`.
+    pub(crate) fn has_key(&self) -> bool {
+        self.messages()
+            .any(|(_, handler)| handler.values().any(|(.., key)| key))
+    }
+
     /// `fn index`, `fn abandoned`, `fn show`, `fn key`.
     pub(crate) fn questions(&self) -> TokenStream {
         let private = private();
@@ -113,10 +119,7 @@ impl<'a> Message<'a> {
             None => (generated!(..), generated!(false)),
         });
         let show = self.show();
-        let has_key = self
-            .messages()
-            .any(|(_, handler)| handler.values().any(|(.., key)| key));
-        let key = has_key.then(|| {
+        let key = self.has_key().then(|| {
             let key = self.by_variant(|number, handler| {
                 let keys = handler.values().enumerate().filter(|(_, (.., key))| *key);
                 let keys: Vec<_> = keys

@@ -36,6 +36,6 @@ pub use function::Process;
 pub use handle::{Handle, Handlers, StructProcess, WeakHandle};
 pub use inbox::{FnHandle, WeakFnHandle};
 pub use later::Reply;
-pub use pool::{Policy, PoolPolicy, Routed};
+pub use pool::{Keyed, Policy, PoolPolicy, Routed};
 pub use refusal::CallError;
 pub use spawn::{Pool, Spawn, SpawnOptions};

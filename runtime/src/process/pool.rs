@@ -120,7 +120,10 @@ pub trait PoolPolicy: Handlers + StructProcess + Clone {
     }
 
     /// The same worker for the same `#[key]` argument.
-    fn by_key(self) -> Routed<Self> {
+    fn by_key(self) -> Routed<Self>
+    where
+        Self: Keyed,
+    {
         Routed {
             process: self,
             policy: Policy::ByKey,
@@ -129,6 +132,16 @@ pub trait PoolPolicy: Handlers + StructProcess + Clone {
 }
 
 impl<P: Handlers + StructProcess + Send + Clone> PoolPolicy for P {}
+
+/// A process with a handler that has a `#[key]`; `#[handlers]` implements it. Without one, a pool that is served by key would send each
+/// message to the next worker, whatever is in it.
+#[diagnostic::on_unimplemented(
+    message = "no handler of `{Self}` has a `#[key]`",
+    label = "its pool cannot be served by key",
+    note = "mark the argument by which the worker is chosen: `fn get(&self, #[key] name: String)`",
+    note = "or write `.round_robin()`, which takes each worker in turn"
+)]
+pub trait Keyed: Handlers {}
 
 /// Never holds: it is there for the error of a pool that is asked for its policy when it has one.
 #[diagnostic::on_unimplemented(
