@@ -223,3 +223,77 @@ fn an_idle_system_has_grown_older() {
     assert!(first >= between && waited >= between, "{told:?}");
     assert!(second >= first + between, "{told:?}");
 }
+
+/// Whose fields are changed from outside.
+#[process]
+struct Table {
+    last: Option<Sender<u32>>,
+    rows: Vec<Sender<u32>>,
+}
+
+#[handlers]
+impl Table {
+    fn put(&mut self, last: Option<Sender<u32>>, rows: Vec<Sender<u32>>) {
+        (self.last, self.rows) = (last, rows);
+    }
+}
+
+/// What a struct holds while it waits is what its last message has left, whatever it held before: also where the new list is the
+/// beginning of the old one, or the other way round, or the same under another name.
+#[test]
+fn the_ports_of_a_struct_are_those_of_now() {
+    on_both(2, |scope| async move {
+        let (rows, _ends): (Vec<_>, Vec<_>) = (0..7)
+            .map(|n| bounded::<u32>(1).named(["a", "b", "c", "d", "e", "f", "g"][n]))
+            .unzip();
+        let table = scope.spawn(Table {
+            last: None,
+            rows: Vec::new(),
+        });
+        let lists: [(Option<usize>, &[usize]); 14] = [
+            (None, &[0, 1, 2, 3, 4, 5, 6]),
+            (None, &[0, 1, 2, 3, 4, 5]),
+            (None, &[0, 1]),
+            (None, &[0]),
+            (Some(0), &[]),
+            (None, &[0]),
+            (Some(0), &[1, 2]),
+            (Some(0), &[1, 2, 3]),
+            (Some(1), &[1, 2, 3]),
+            (None, &[]),
+            (None, &[6, 5, 4, 3, 2, 1, 0]),
+            (None, &[6, 5, 4, 3, 2, 0, 1]),
+            (None, &[6, 5, 4, 3, 2, 0, 1]),
+            (Some(6), &[]),
+        ];
+        for (last, list) in lists {
+            let of = |n: &usize| rows[*n].clone();
+            table
+                .put(last.as_ref().map(of), list.iter().map(of).collect())
+                .await?;
+            let name = |n: usize| ["a", "b", "c", "d", "e", "f", "g"][n];
+            let last = last.map(|n| ("last", name(n)));
+            let expected: Vec<_> = last
+                .into_iter()
+                .chain(list.iter().map(|n| ("rows", name(*n))))
+                .collect();
+            when(&scope, |snapshot| {
+                let process = snapshot.processes.iter().find(|it| &*it.name == "Table")?;
+                let channel = |id| snapshot.channels.iter().find(|channel| channel.id == id);
+                let ports: Option<Vec<_>> = process
+                    .ports
+                    .iter()
+                    .map(|port| {
+                        Some((
+                            port.name.as_deref()?,
+                            channel(port.channel)?.name.as_deref()?,
+                        ))
+                    })
+                    .collect();
+                (ports? == expected).then_some(())
+            })
+            .await;
+        }
+        Ok(())
+    });
+}

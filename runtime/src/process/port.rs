@@ -73,11 +73,25 @@ impl<'a> Visitor<'a> {
         }
     }
 
-    /// Whether the fields hold what they held the last time.
-    pub(crate) fn is_unchanged(&self) -> bool {
+    /// The visitor, unless the fields hold what they held the last time.
+    pub(crate) fn changed(mut self) -> Option<Self> {
         // The mailbox is in the first place.
-        self.known
-            .is_some_and(|known| known.at(self.count + 1).is_none())
+        let next = self.count + 1;
+        if self.known.is_some_and(|known| known.at(next).is_none()) {
+            return None;
+        }
+        self.differ();
+        Some(self)
+    }
+
+    /// It is another list than the last time, which begins as that one did.
+    fn differ(&mut self) {
+        if let Some(known) = self.known.take() {
+            for place in 0..std::mem::take(&mut self.count) {
+                let port = known.at(place + 1);
+                port.into_iter().for_each(|port| self.push(port));
+            }
+        }
     }
 
     /// Whether the next endpoint is the same as the last time.
@@ -97,20 +111,13 @@ impl<'a> Visitor<'a> {
     }
 
     fn push(&mut self, port: Port) {
-        if let Some(known) = self.known {
-            if known.at(self.count + 1) == Some(port) {
-                self.count += 1;
-                return;
-            }
-            // From here on it is another list, which begins as the last one did.
-            self.known = None;
-            for place in 0..std::mem::take(&mut self.count) {
-                known
-                    .at(place + 1)
-                    .into_iter()
-                    .for_each(|port| self.push(port));
-            }
+        if let Some(known) = self.known
+            && known.at(self.count + 1) == Some(port)
+        {
+            self.count += 1;
+            return;
         }
+        self.differ();
         match self.inline.get_mut(self.count) {
             Some(place) => *place = Some(port),
             None => self.more.push(port),

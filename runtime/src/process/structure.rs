@@ -200,9 +200,9 @@ fn rest<P: StructProcess>(state: &P) {
         let known = task.slot().change_ports(|ports| ports.clone());
         let mut visitor = Visitor::comparing(task.scheduler(), P::META.ports, &known);
         state.trace(&mut visitor);
+        let changed = visitor.changed()?;
         let slot = task.slot();
-        let changed = !visitor.is_unchanged();
-        changed.then(|| slot.change_ports(|ports| ports.replace_rest(visitor.found())))
+        Some(slot.change_ports(|ports| ports.replace_rest(changed.found())))
     });
     drop(old);
 }
