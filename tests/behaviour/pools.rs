@@ -375,3 +375,55 @@ fn a_worker_that_has_ended_does_not_end_its_pool() {
         Ok(())
     });
 }
+
+/// P4: what a routed pool has accepted, and no worker gets, is dead, and not forgotten: when the last worker has ended, and when the pool
+/// is killed while the next one has no room.
+#[test]
+fn p04_what_a_routed_pool_cannot_pass_on_is_dead() {
+    on_workers(|scope| async move {
+        let dead = || scope.system().snapshot().ledger.dead.total();
+        let pool = scope.pool(1, Mortal.round_robin());
+        let _ = pool.end(1).await;
+        let mut accepted = 0;
+        while pool.of_any().send().await.is_ok() {
+            accepted += 1;
+        }
+        assert_eq!(pool.closed().await.kind(), "ok");
+        assert!(accepted > 0);
+        // And the one that was refused, which nobody has taken back.
+        accepted += 1;
+        assert_eq!(dead(), accepted);
+        let (_free, release) = rendezvous();
+        let pool = scope.pool(1, Slow { release }.by_key());
+        let (mut refused, mut held) = (0, 0);
+        while refused < 100 {
+            match pool.busy(1).try_send() {
+                Ok(_) => held += 1,
+                Err(_) => {
+                    refused += 1;
+                    yield_now().await;
+                }
+            }
+        }
+        pool.kill();
+        assert_eq!(pool.closed().await.kind(), "killed");
+        // The one that was being handled is dead as well. Hangs if one is forgotten.
+        while dead() != accepted + held {
+            yield_now().await;
+        }
+        Ok(())
+    });
+}
+
+#[process]
+#[derive(Clone)]
+struct Slow {
+    release: Receiver<()>,
+}
+
+#[handlers]
+impl Slow {
+    async fn busy(&mut self, #[key] _key: u64) {
+        let _ = self.release.recv().await;
+    }
+}

@@ -9,6 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::pin;
 use std::time::Duration;
 
+use crate::channel::Dead;
 use crate::channel::endpoint::Endpoint;
 use crate::channel::head::Side;
 use crate::channel::{Receiver, Sender};
@@ -267,26 +268,57 @@ async fn route<P: Handlers>(
 ) -> Result<(), Fault> {
     let count = workers.len();
     let mut turn = 0;
-    'messages: while let Some(mut envelope) = mailbox.recv().await {
+    'messages: while let Some(envelope) = mailbox.recv().await {
         let key = match policy {
             Policy::ByKey => P::key(&envelope.message),
             _ => None,
         };
+        let mut hand = InHand(&mailbox, Some(envelope));
         if let Some(key) = key {
             // The keys of a worker that has ended are nobody else's: their callers learn that it is gone.
-            drop(workers[(key % count as u64) as usize].send(envelope).await);
+            hand.pass_to(&workers[(key % count as u64) as usize]).await;
             continue;
         }
         turn = (turn + 1) % count;
         for worker in turn..turn + count {
-            match workers[worker % count].send(envelope).await {
-                Ok(()) => continue 'messages,
-                Err(gone) => envelope = gone.into_inner(),
+            if hand.pass_to(&workers[worker % count]).await {
+                continue 'messages;
             }
         }
         return Err(Fault::Closed);
     }
     Ok(())
+}
+
+/// A message that the pool has accepted, and that no worker has: if none gets it, it is dead.
+struct InHand<'a, M: Send + 'static>(&'a Receiver<Envelope<M>>, Option<Envelope<M>>);
+
+impl<M: Send + 'static> InHand<'_, M> {
+    /// Gives it to a worker when that has room. False if the worker has ended.
+    async fn pass_to(&mut self, worker: &Sender<Envelope<M>>) -> bool {
+        let Ok(room) = worker.ready().await else {
+            return false;
+        };
+        let Some(envelope) = self.1.take() else {
+            return true;
+        };
+        match room.send(envelope) {
+            Ok(()) => true,
+            Err(gone) => {
+                self.1 = Some(gone.into_inner());
+                false
+            }
+        }
+    }
+}
+
+impl<M: Send + 'static> Drop for InHand<'_, M> {
+    fn drop(&mut self) {
+        if let Some(envelope) = self.1.take() {
+            self.0.lose(Dead::Closed, &envelope);
+            current::drop_undelivered(envelope);
+        }
+    }
 }
 
 /// The hash of the `#[key]` arguments of a message. It is the same in every run: routing by key can be replayed.
