@@ -108,7 +108,7 @@ impl Endpoint {
 
     /// Shows this endpoint to those who ask what a process holds.
     pub(crate) fn show(&self, name: &'static str, tie: Tie, visitor: &mut Visitor<'_>) {
-        visitor.add(name, tie, self.head, || self.head().desk());
+        visitor.add(name, tie, self.head, self.head().desk());
     }
 
     pub(crate) fn object(&self) -> u64 {

@@ -40,7 +40,7 @@ impl<T> WeakSender<T> {
     /// Shows this endpoint to those who ask what a process holds.
     pub(crate) fn show(&self, name: &'static str, visitor: &mut Visitor<'_>) {
         // SAFETY: the weak endpoint keeps the core alive.
-        let desk = || unsafe { self.head.as_ref() }.desk();
+        let desk = unsafe { self.head.as_ref() }.desk();
         visitor.add(name, Tie::Weak, self.head, desk);
     }
 

@@ -30,8 +30,8 @@ pub struct Visitor<'a> {
     names: &'static [&'static str],
     /// The name that was asked for last, and its position.
     last: Option<(&'static str, u8)>,
-    /// What was found the last time, while this time it is the same so far: then nothing else is read, for most tables of endpoints never
-    /// change, and each message would touch all of their channels.
+    /// What was found the last time, while this time it is the same so far: then nothing is written, for most tables of endpoints never
+    /// change. Each channel is asked all the same whose it is: another one may be where one of them was.
     known: Option<&'a Ports>,
     inline: [Option<Port>; INLINE],
     count: usize,
@@ -94,22 +94,6 @@ impl<'a> Visitor<'a> {
         }
     }
 
-    /// Whether the next endpoint is the same as the last time.
-    fn is_next(&mut self, name: &'static str, tie: Tie, object: usize) -> bool {
-        let Some(known) = self.known else {
-            return false;
-        };
-        let position = usize::from(self.position(name));
-        let same = known.at(self.count + 1).is_some_and(|port| {
-            let tied = port.tie() == tie || port.tie() == tie.by_address();
-            tied && port.object() == object as u64 && port.name() == position
-        });
-        if same {
-            self.count += 1;
-        }
-        same
-    }
-
     fn push(&mut self, port: Port) {
         if let Some(known) = self.known
             && known.at(self.count + 1) == Some(port)
@@ -126,19 +110,16 @@ impl<'a> Visitor<'a> {
     }
 
     /// Adds an endpoint of a channel.
-    pub(crate) fn add<'d>(
+    pub(crate) fn add(
         &mut self,
         name: &'static str,
         tie: Tie,
         head: NonNull<Head>,
-        desk: impl FnOnce() -> Option<&'d Desk>,
+        desk: Option<&Desk>,
     ) {
-        if self.is_next(name, tie, head.addr().get()) {
-            return;
-        }
         let position = self.position(name);
         // A channel that another system could free at any time is not followed.
-        let own = match desk() {
+        let own = match desk {
             Some(desk) => ptr::eq(desk, &*self.scheduler.desk),
             // One that was made before the system, or beside it, belongs to the first that is lent an endpoint.
             None => self.scheduler.remotes[0].channels.adopt(head),
@@ -150,9 +131,6 @@ impl<'a> Visitor<'a> {
     /// Adds an endpoint of which only the address is known: a sender of a channel that is not a core. One that was made before the system,
     /// or beside it, belongs to the first that is lent a sender.
     pub(crate) fn feed(&mut self, name: &'static str, object: u64, listing: &Listing) {
-        if self.is_next(name, Tie::Feeds, object as usize) {
-            return;
-        }
         listing.adopt(&self.scheduler.remotes[0].channels);
         let position = self.position(name);
         if let Some(address) = NonZeroUsize::new(object as usize) {
@@ -197,6 +175,8 @@ impl<'a> Visitor<'a> {
         let mut names = self.names.iter();
         let position = names.position(|known| ptr::eq(*known, name) || *known == name);
         let position = position.and_then(|position| u8::try_from(position).ok());
+        // That number is the name of no port.
+        let position = position.filter(|position| *position < SHAPE);
         let position = position.unwrap_or(u8::MAX);
         self.last = Some((name, position));
         position
@@ -221,7 +201,7 @@ pub trait Trace {
 
 impl<T> Trace for Sender<T> {
     fn trace(&self, name: &'static str, visitor: &mut Visitor<'_>) {
-        visitor.add(name, Tie::Sender, self.raw(), || self.head().desk());
+        visitor.add(name, Tie::Sender, self.raw(), self.head().desk());
     }
 }
 
@@ -236,7 +216,7 @@ impl<T> Trace for Receiver<T> {
         if let Some(queued) = &mut visitor.queued {
             *queued |= !self.is_empty();
         }
-        visitor.add(name, Tie::Receiver, self.raw(), || self.head().desk());
+        visitor.add(name, Tie::Receiver, self.raw(), self.head().desk());
     }
 }
 

@@ -183,12 +183,9 @@ fn ports<P: StructProcess>(
     state.trace(&mut visitor);
     let traced = visitor.traced && has_mailbox;
     let ports = visitor.into_ports();
-    // The mailbox in the first place says that the others are fields, which may change.
-    let ports = if has_mailbox {
-        ports
-    } else {
-        ports.by_address()
-    };
+    // The mailbox in the first place says that the others are fields, which may change. One that is of another system, whose process has
+    // spawned this one, says nothing, and they would be taken for what is lent.
+    let ports = if has_mailbox { ports } else { Ports::default() };
     (ports, traced)
 }
 

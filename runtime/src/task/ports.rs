@@ -220,17 +220,6 @@ impl Port {
         let address = NonZeroUsize::new(self.0.addr().get() & ADDRESS)?;
         Some(self.0.with_addr(address))
     }
-
-    fn by_address(self) -> Self {
-        let address = |address: NonZeroUsize| {
-            NonZeroUsize::new(address.get() & ADDRESS).unwrap_or(NonZeroUsize::MIN)
-        };
-        Self::new(
-            self.0.map_addr(address),
-            self.name() as u8,
-            self.tie().by_address(),
-        )
-    }
 }
 
 /// The ports of a process, in the order of its arguments or fields. Those of a struct begin with its mailbox.
@@ -277,11 +266,6 @@ impl Ports {
             Some(port) => *port,
             None => self.more.as_ref()?.get(place - self.first.len()).copied(),
         }
-    }
-
-    /// The same ports, of which only the addresses are known.
-    pub(crate) fn by_address(&self) -> Self {
-        Self::new(self.iter().map(Port::by_address))
     }
 
     /// The mailbox, if it is a struct.
