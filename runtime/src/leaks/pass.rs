@@ -54,6 +54,8 @@ pub(super) struct Found {
     pub(super) late: Vec<Late>,
     /// What would be so if every guard of a lock were still with who took it.
     pub(super) likely: Option<Likely>,
+    /// The forced stops that had begun before, if none was under way.
+    pub(super) stops: Option<u64>,
 }
 
 /// Who can never run again if every guard of a lock is still with who took it. Where locks lie in a struct that several share, that
@@ -84,7 +86,8 @@ pub(super) fn run(
     breathe: &mut dyn FnMut(),
 ) -> Found {
     let stops = scheduler.proofs.stops();
-    let found = search(pins, scheduler, Whom::LeftAlone { entry }, breathe);
+    let mut found = search(pins, scheduler, Whom::LeftAlone { entry }, breathe);
+    found.stops = stops;
     scheduler
         .proofs
         .enter(scheduler, &found.facts, &found.stuck, stops);
@@ -117,6 +120,7 @@ pub(super) fn search(
         stranded,
         late: Vec::new(),
         likely: None,
+        stops: None,
     }
 }
 

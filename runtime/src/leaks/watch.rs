@@ -220,7 +220,7 @@ impl Watching {
         if with_suspects {
             self.forget_places(&leaks);
         }
-        let acted = self.tell(system, &leaks);
+        let acted = self.tell(system, &leaks, found.stops);
         let is_over = !acted
             && system.is_awaited()
             && steps.is_some()
@@ -260,7 +260,8 @@ impl Watching {
     }
 
     /// Tells of what is new, and does what is to be done about it; whether anything was done.
-    fn tell(&mut self, system: &Arc<SystemInner>, leaks: &[Leak]) -> bool {
+    /// `stops` are the forced stops before the pass.
+    fn tell(&mut self, system: &Arc<SystemInner>, leaks: &[Leak], stops: Option<u64>) -> bool {
         let registry = &system.scheduler.registry;
         self.told.retain(|&(id, _)| registry.name_of(id).is_some());
         let mut acted = false;
@@ -269,6 +270,11 @@ impl Watching {
                 if self.is_news(system, leak) {
                     self.report_or_keep(system, leak);
                 }
+                continue;
+            }
+            // A forced stop may have let them go on since: the next pass knows.
+            let overtaken = || stops.is_none() || system.scheduler.proofs.stops() != stops;
+            if leak.is_proven() && system.policy.on_leak != OnLeak::Report && overtaken() {
                 continue;
             }
             let ids = leak.processes.iter();

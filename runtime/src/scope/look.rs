@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use crate::numbered::Numbered;
 use crate::scheduler::Scheduler;
 use crate::scope::ScopeInner;
-use crate::sync::{Lock, Ordering};
+use crate::sync::{Lock, Ordering, fence};
 use crate::system::SystemInner;
 use crate::task::TaskRef;
 use crate::task::current;
@@ -204,17 +204,23 @@ impl Seen {
         let parked = task.state.is_parked() && task.state.outside() == 0;
         // ORDERING: Relaxed: see `registry::Line`; a change shows in `seq`.
         let word = slot.line.wait.load(Ordering::Relaxed);
+        // ORDERING: as above.
+        let object = slot.line.object.load(Ordering::Relaxed);
+        let inputs = inputs(task.scheduler(), slot, word);
+        let joined = joined(task.scheduler(), slot, word);
+        // ORDERING: Acquire fence, and Acquire: what was read above was read before what is read below, so it is of one wait.
+        fence(Ordering::Acquire);
+        let same = task.state.is_parked() && slot.line.seq.load(Ordering::Acquire) == seq;
         Self {
             id,
-            parked_at: parked.then_some(seq),
+            parked_at: (parked && same).then_some(seq),
             kind: WaitKind::from_u8((word >> 8) as u8),
             kinds: kinds_of(word),
-            // ORDERING: as above.
-            object: slot.line.object.load(Ordering::Relaxed),
+            object,
             is_between: word >> 16 & u64::from(current::BETWEEN) != 0
                 && about.ports.mailbox().is_some(),
-            inputs: inputs(task.scheduler(), slot, word),
-            joined: joined(task.scheduler(), slot, word),
+            inputs,
+            joined,
             site: about.site,
             born_ms: slot.born_ms(),
             ports: about.ports.clone(),

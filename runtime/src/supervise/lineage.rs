@@ -308,10 +308,11 @@ impl Lineage {
         let mut state = lineage.state.lock();
         state.exit = Some(exit.clone());
         state.held += 1;
+        // In one step with the exit: a kill that finds the process gone finds this.
+        state.leaving.clone_from(&own);
         drop(state);
         let held = Held(Arc::clone(lineage));
         let Some(own) = own else { return };
-        lineage.state.lock().leaving = Some(Arc::clone(&own));
         // Nobody who holds up a restart has longer than the child itself. If they used that up the last time, the child would fail again
         // and again and never too often in any window.
         let fails = !exit.is_normal() && !scope.is_stopping();
