@@ -9,8 +9,8 @@ use roundrock::WaitKind;
 use roundrock::prelude::*;
 use roundrock::time::Duration;
 use roundrock_tests::{
-    Tally, Token, assert_no_threads_of, isolated, on, on_both, on_workers, simulated, unique_name,
-    until_asleep, watched, yield_now,
+    Tally, Token, assert_no_threads_of, block_on, isolated, on, on_both, on_workers, simulated,
+    unique_name, until_asleep, watched, yield_now,
 };
 
 /// P33: what does not end is dropped after the grace, and named with its site and what it waited for. Case D02.
@@ -318,4 +318,24 @@ fn the_first_failure_is_returned_though_the_body_does_not_end() {
             );
         });
     }
+}
+
+/// P33: of two who shut a system down, the one whose grace ends first is heard.
+#[test]
+fn p33_a_second_shutdown_ends_the_grace_of_the_first() {
+    watched(|stage| {
+        for first in [secs(3600), Duration::MAX] {
+            stage.set(format!("first {first:?}"));
+            let system = System::builder().workers(1).start().unwrap();
+            system.scope().task("sleeps", sleep(secs(86_400)));
+            let patient = std::thread::spawn({
+                let system = system.clone();
+                move || system.shutdown(first).unwrap()
+            });
+            block_on(system.scope().stopping());
+            let report = system.shutdown(millis(1)).unwrap();
+            assert_eq!(report.late.len(), 1, "{report}");
+            assert_eq!(patient.join().unwrap().late.len(), 1);
+        }
+    });
 }

@@ -195,6 +195,7 @@ pub(super) fn shutdown(
     }
     if let Some(root) = system.root() {
         root.begin_stop(grace);
+        root.hasten_stop(grace);
     }
     if let Some(life) = life {
         life.end();
