@@ -242,9 +242,11 @@ impl Table {
 /// beginning of the old one, or the other way round, or the same under another name.
 #[test]
 fn the_ports_of_a_struct_are_those_of_now() {
+    const NAMES: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];
     on_both(2, |scope| async move {
-        let (rows, _ends): (Vec<_>, Vec<_>) = (0..7)
-            .map(|n| bounded::<u32>(1).named(["a", "b", "c", "d", "e", "f", "g"][n]))
+        let (rows, _ends): (Vec<_>, Vec<_>) = NAMES
+            .map(|name| bounded::<u32>(1).named(name))
+            .into_iter()
             .unzip();
         let table = scope.spawn(Table {
             last: None,
@@ -271,11 +273,10 @@ fn the_ports_of_a_struct_are_those_of_now() {
             table
                 .put(last.as_ref().map(of), list.iter().map(of).collect())
                 .await?;
-            let name = |n: usize| ["a", "b", "c", "d", "e", "f", "g"][n];
-            let last = last.map(|n| ("last", name(n)));
+            let last = last.map(|n| ("last", NAMES[n]));
             let expected: Vec<_> = last
                 .into_iter()
-                .chain(list.iter().map(|n| ("rows", name(*n))))
+                .chain(list.iter().map(|n| ("rows", NAMES[*n])))
                 .collect();
             when(&scope, |snapshot| {
                 let process = snapshot.processes.iter().find(|it| &*it.name == "Table")?;

@@ -55,16 +55,16 @@ pub(super) fn end_inputs(
     let inside = Inside::of(scope, now);
     let parked = Parked::of(before);
     let is_still = inside.is_quiet(&parked);
+    if !is_still && !inside.only_looks_up(&parked) {
+        return Shown::Moving;
+    }
     let granted = match keeps_room {
         true => granted(scope, now),
         false => HashSet::new(),
     };
-    let told = if is_still {
-        next_to_end(&inside, &granted)
-    } else if inside.only_looks_up(&parked) {
-        looking_up(&inside, &granted)
-    } else {
-        Vec::new()
+    let told = match is_still {
+        true => next_to_end(&inside, &granted),
+        false => looking_up(&inside, &granted),
     };
     let mut children: BTreeMap<u64, (&ScopeInner, Vec<_>)> = BTreeMap::new();
     for process in &told {
@@ -94,23 +94,31 @@ pub(super) fn is_quiet(scope: &ScopeInner, before: &[Arc<Seen>], now: &[Arc<Seen
     Inside::of(scope, now).is_quiet(&Parked::of(before))
 }
 
-/// Who was parked at the look before, with which `seq`, and how many there were in all.
-struct Parked(HashMap<ProcessId, u64>, usize);
+/// What the look before showed.
+struct Parked {
+    /// Who was parked, with which `seq`.
+    seq: HashMap<ProcessId, u64>,
+    /// How many there were, parked or not.
+    count: usize,
+}
 
 impl Parked {
     fn of(before: &[Arc<Seen>]) -> Self {
         let parked = |process: &Arc<Seen>| Some((process.id, process.parked_at?));
-        Self(before.iter().filter_map(parked).collect(), before.len())
+        Self {
+            seq: before.iter().filter_map(parked).collect(),
+            count: before.len(),
+        }
     }
 
     /// Whether a process is parked, and was not polled between the looks.
     fn still(&self, process: &Seen) -> bool {
-        process.parked_at.is_some() && self.0.get(&process.id).copied() == process.parked_at
+        process.parked_at.is_some() && self.seq.get(&process.id).copied() == process.parked_at
     }
 
     /// Whether a process is parked, and was at the look before.
     fn knows(&self, process: &Seen) -> bool {
-        process.parked_at.is_some() && self.0.contains_key(&process.id)
+        process.parked_at.is_some() && self.seq.contains_key(&process.id)
     }
 }
 
@@ -148,19 +156,22 @@ impl<'a> Inside<'a> {
 
     /// Whether nothing moved since the look before, and nothing will by itself.
     fn is_quiet(&self, parked: &Parked) -> bool {
-        !self.processes.is_empty()
-            && self.processes.len() == parked.1
-            && self.processes.iter().all(|process| {
-                parked.still(process) && (self.awaits(process) || process.waits_for_its_turn())
-            })
+        let now = self.processes;
+        !now.is_empty()
+            && now.len() == parked.count
+            && now.iter().all(|process| self.rests(process, parked))
     }
 
     /// The same, but for those who look up from their input from time to time.
     fn only_looks_up(&self, parked: &Parked) -> bool {
         self.processes.iter().all(|process| {
-            let waits = || self.awaits(process) || process.waits_for_its_turn();
-            process.looks_up() && parked.knows(process) || parked.still(process) && waits()
+            process.looks_up() && parked.knows(process) || self.rests(process, parked)
         })
+    }
+
+    /// Whether a process did not move since the look before, and does not by itself.
+    fn rests(&self, process: &Seen, parked: &Parked) -> bool {
+        parked.still(process) && (self.awaits(process) || process.waits_for_its_turn())
     }
 
     /// Whether a process waits for nothing but what a process of the scope could do: what is not known to lie inside counts
