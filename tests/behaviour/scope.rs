@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use roundrock::prelude::*;
 use roundrock::scope::ScopeError;
 use roundrock::time::now;
-use roundrock_tests::{Step, Tally, fails_on_workers, isolated, on_both, on_workers, yield_now};
+use roundrock_tests::{
+    Step, Tally, Token, fails_on_workers, isolated, on_both, on_workers, yield_now,
+};
 
 /// P15: a scope does not end before its children, nor before theirs, also when nobody waits for them. Case J05.
 #[test]
@@ -310,6 +312,80 @@ fn failures_are_remembered_before_who_ended_well() {
         Ok(())
     });
 }
+
+/// P21: everybody who joins a scope is told of its failure, however many there are, and so is its owner: the cause as the error that it
+/// was for all who wait together, and in words for whoever comes later, for an error may hold what holds the scope.
+#[test]
+fn p21_every_joiner_is_told_and_so_is_the_owner() {
+    on_workers(|scope| async move {
+        let tally = Tally::new();
+        let parts = scope.child("parts");
+        let (go, wait) = bounded::<()>(1);
+        let sibling = parts.task("sibling", parts.stopping());
+        let token = tally.token(1);
+        parts.task("fails", async move {
+            wait.recv().await;
+            Err::<(), _>(Holds(sibling, token))
+        });
+        let mut joiners = vec![];
+        for _ in 0..3 {
+            let parts = parts.clone();
+            joiners.push(scope.task(
+                "joins",
+                async move { roundrock::Ok(parts.join().await.err()) },
+            ));
+        }
+        // One that does not wait any more takes nothing from the others.
+        assert!(parts.join().within(millis(1)).await.is_err());
+        drop(go);
+        let mut whole = 0;
+        for joiner in joiners {
+            let error = joiner.await?.expect("the scope has failed");
+            assert!(format!("{error:#}").ends_with("held"), "{error:#}");
+            whole += usize::from(error.downcast_ref::<Holds>().is_some());
+        }
+        assert!(whole >= 1);
+        tally.assert_balanced();
+        let error = parts.join().await.expect_err("it has failed");
+        assert!(error.downcast_ref::<ScopeError>().is_some());
+        assert!(format!("{error:#}").ends_with("held"), "{error:#}");
+        Ok(())
+    });
+}
+
+/// P21: whoever joins the scope of a group, or that of a system, takes nothing from its owner.
+#[test]
+fn p21_the_owner_is_told_whoever_has_joined() {
+    let fails = |scope: Scope| async move {
+        scope.task("fails", async {
+            Err::<(), _>(std::io::Error::other("no disk"))
+        });
+        let told = scope.join().await;
+        assert!(told.is_err(), "who joins is told as well");
+        roundrock::Ok(())
+    };
+    fails_on_workers(fails, |error| {
+        assert!(
+            error.chain().any(|cause| cause.is::<std::io::Error>()),
+            "{error:#}"
+        );
+    });
+}
+
+/// An error that holds what holds the scope that it was recorded in.
+#[derive(Debug)]
+struct Holds(
+    #[expect(dead_code, reason = "held")] Task<()>,
+    #[expect(dead_code, reason = "held")] Token,
+);
+
+impl std::fmt::Display for Holds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("held")
+    }
+}
+
+impl std::error::Error for Holds {}
 
 /// P12: a group that is dropped half way stops its children; the scope around it still waits for them.
 #[test]

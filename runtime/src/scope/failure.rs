@@ -26,16 +26,82 @@ impl Drop for Ended {
     }
 }
 
+impl Ended {
+    /// The same, without the error or panic itself.
+    fn in_words(&self) -> Self {
+        let words = |fault: &Arc<Fault>| match &**fault {
+            Fault::Error(error) => {
+                let mut text = String::new();
+                contain("the text of an error", || text = format!("{error:#}"));
+                Arc::new(Fault::Error(Error::without_site(text)))
+            }
+            // A panic is words and a place already.
+            _ => Arc::clone(fault),
+        };
+        let exit = match &self.exit {
+            Exit::Failed(fault) => Exit::Failed(words(fault)),
+            exit => exit.clone(),
+        };
+        Self {
+            process: self.process.clone(),
+            exit,
+        }
+    }
+}
+
 /// The first failure of a scope, and how others ended after it.
-#[derive(Debug, Default)]
+///
+/// Everybody who joins the scope is told, and so is its owner, each once: whoever is first takes nothing from the others. Errors may hold
+/// handles, and these the scope; so what is left when all who asked have been told is words.
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Exits {
     /// In their order. There is no room for all, so a failure takes the place of who ended well.
     kept: Vec<Ended>,
     /// Failures beside these.
     more: usize,
+    /// How many of those that are kept somebody has been told of.
+    seen: usize,
+    /// Who has asked or will, and was not told yet.
+    askers: usize,
+}
+
+/// Somebody who is to be told how a scope has failed, even if others are told before.
+#[derive(Debug)]
+pub(crate) struct Asker<'a>(&'a ScopeInner);
+
+impl Asker<'_> {
+    /// The first failure of the scope.
+    pub(crate) fn told(self) -> Result<()> {
+        self.0.failure(Exits::all)
+    }
+}
+
+impl Drop for Asker<'_> {
+    fn drop(&mut self) {
+        self.0.are_told(1);
+    }
 }
 
 impl Exits {
+    /// Nobody is to be told any more of what somebody was told of.
+    fn are_told(&self) -> bool {
+        self.askers == 0 && !self.kept.is_empty() && self.seen == self.kept.len()
+    }
+
+    fn all(&mut self) -> Self {
+        let all = self.clone();
+        self.seen = self.kept.len();
+        all
+    }
+
+    /// Those of which nobody was told.
+    fn unseen(&mut self) -> Self {
+        let seen = self.seen;
+        let mut unseen = self.all();
+        drop(unseen.kept.drain(..seen));
+        unseen
+    }
+
     fn add(&mut self, process: &str, exit: &Exit) {
         if self.kept.len() == REMEMBERED {
             let well = self.kept.iter().rposition(|kept| !kept.exit.is_failure());
@@ -72,7 +138,7 @@ impl ScopeInner {
     }
 
     fn hand_on(&self) {
-        if let (Some(parent), Err(error)) = (&self.parent, self.result()) {
+        if let (Some(parent), Err(error)) = (&self.parent, self.unseen_failure()) {
             parent.fail(&self.name, &Exit::Failed(Arc::new(Fault::Error(error))));
         }
     }
@@ -99,7 +165,7 @@ impl ScopeInner {
             }
     }
 
-    /// What failed first, as text, until somebody takes it.
+    /// What failed first, as text.
     pub(crate) fn first_failure(&self) -> Option<String> {
         // The text of an error is the user's code, so it is asked for without the lock.
         let first = self.state.lock().exits.kept.first().cloned()?;
@@ -119,21 +185,69 @@ impl ScopeInner {
         }
     }
 
-    /// The first failure as the scope's own error, with the others below it.
+    /// Somebody asks for the first failure of the scope, and waits for its end.
+    pub(crate) fn ask(&self) -> Asker<'_> {
+        self.state.lock().exits.askers += 1;
+        Asker(self)
+    }
+
+    /// From now on the owner of the scope, who will ask for its [`result`](Self::result), is one of those to be told.
+    pub(crate) fn is_owned(&self) {
+        self.state.lock().exits.askers += 1;
+    }
+
+    /// The first failure, for the owner of the scope.
     pub(crate) fn result(&self) -> Result<()> {
-        let Exits { kept, more } = std::mem::take(&mut self.state.lock().exits);
+        let failure = self.failure(Exits::all);
+        self.are_told(1);
+        let given_up = self.parent.is_none().then(|| self.system.unseen.take());
+        // What it holds may hold the system.
+        drop(given_up);
+        failure
+    }
+
+    /// The first failure that nobody was told of.
+    pub(crate) fn unseen_failure(&self) -> Result<()> {
+        let failure = self.failure(Exits::unseen);
+        self.are_told(0);
+        failure
+    }
+
+    /// The first failure as the scope's own error, with the others below it.
+    fn failure(&self, of: impl FnOnce(&mut Exits) -> Exits) -> Result<()> {
+        let Exits { kept, more, .. } = of(&mut self.state.lock().exits);
         let mut exits = kept.into_iter();
         let unseen = &self.system.unseen;
-        // Nobody is above the root who could still ask. They are taken out in any case: they may hold what holds the system.
-        let first_unseen = self.parent.is_none().then(|| unseen.first()).flatten();
         match exits.next() {
-            None => first_unseen.map_or(Ok(()), Err),
+            // Nobody is above the root who could still ask.
+            None if self.parent.is_none() => unseen.first().map_or(Ok(()), Err),
+            None => Ok(()),
             Some(first) => {
                 unseen.was_seen(self.id);
                 let error = ScopeError::new(&self.name, first, exits.collect(), more);
                 Err(Error::without_site(error))
             }
         }
+    }
+
+    /// So many of those who were to be told have been, or do not wait any more.
+    fn are_told(&self, askers: usize) {
+        let kept = {
+            let exits = &mut self.state.lock().exits;
+            exits.askers = exits.askers.saturating_sub(askers);
+            if !exits.are_told() {
+                return;
+            }
+            exits.kept.clone()
+        };
+        // The text of an error is the user's code.
+        let mut words: Vec<_> = kept.iter().map(Ended::in_words).collect();
+        let mut state = self.state.lock();
+        if state.exits.are_told() && state.exits.kept.len() == words.len() {
+            std::mem::swap(&mut state.exits.kept, &mut words);
+        }
+        drop(state);
+        drop(words);
     }
 
     /// Records that this scope gave up restarting a child, and stops the others. If nobody asks for its failure, the root scope
@@ -176,16 +290,15 @@ impl Unseen {
         drop(seen);
     }
 
-    /// Takes the first of them.
+    /// The first of them.
     fn first(&self) -> Option<Error> {
-        let all = std::mem::take(&mut *self.0.lock());
-        let (_, scopes, first) = all.into_iter().next()?;
-        Some(Error::without_site(ScopeError::new(
-            &scopes,
-            first,
-            Vec::new(),
-            0,
-        )))
+        let (_, scopes, first) = self.0.lock().first()?.clone();
+        let error = ScopeError::new(&scopes, first, Vec::new(), 0);
+        Some(Error::without_site(error))
+    }
+
+    fn take(&self) -> Vec<(u64, String, Ended)> {
+        std::mem::take(&mut self.0.lock())
     }
 }
 

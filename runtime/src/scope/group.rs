@@ -23,6 +23,7 @@ where
     F: Future<Output = Result<T>>,
 {
     let child = scope.child("group");
+    child.inner.is_owned();
     let guard = Guard(Arc::clone(&child.inner));
     let deadline = child.deadline();
     let body = body(child);

@@ -388,7 +388,8 @@ impl Scope {
     /// Waiting may be given up at any moment: the processes run on.
     ///
     /// # Errors
-    /// The first failure of a process in it. Reported once.
+    /// The first failure of a process in it. Everybody who joins the scope is told, and so is who owns it: [`run`](crate::system::Builder::run), or a
+    /// [`group`](Self::group). Whoever joins after all others were told gets the error as text, without its type.
     ///
     /// # Examples
     /// ```
@@ -405,9 +406,10 @@ impl Scope {
     pub fn join(&self) -> impl Future<Output = Result<()>> + Send {
         let asked = asked::at(Location::caller(), 0);
         async move {
+            let asker = self.inner.ask();
             self.inner.forget_names();
             stop::over_at(&self.inner, asked).await;
-            self.inner.result()
+            asker.told()
         }
     }
 

@@ -69,7 +69,7 @@ impl Own {
     /// The failure that nobody has seen.
     #[inline]
     pub(crate) fn failure(&self) -> Option<Error> {
-        self.get()?.result().err()
+        self.get()?.unseen_failure().err()
     }
 
     /// The pointer, which is nobody else's until something is stored.

@@ -131,6 +131,10 @@ impl ScopeInner {
             supervisor: OnceLock::new(),
             state: Lock::new(State::default()),
         });
+        if scope.parent.is_none() {
+            // Whoever runs the system is told how it ended.
+            scope.is_owned();
+        }
         if let Some(parent) = &scope.parent {
             let mut state = parent.state.lock();
             if state.children.len() == state.children.capacity() {
