@@ -155,7 +155,8 @@ thread_local! {
 
 /// Runs code that blocks on a thread of its own, and waits for its result.
 ///
-/// Cancellation: a job that has begun runs to its end even if the future is dropped; its result is then lost.
+/// Cancellation: a job that has begun runs to its end even if the future is dropped, as by a limit of time. Its result is then lost, and
+/// the scope of the process does not end before it: a stop names one that does not return as stuck. A job that has not begun never does.
 ///
 /// # Panics
 /// With the job's own panic. When awaited outside of a Roundrock system, or after it has shut down.
@@ -313,21 +314,16 @@ impl<T> Drop for Waiting<T> {
         let mut state = self.slot.post.state.lock();
         state.left = true;
         if let Some(thread) = state.thread.clone() {
-            // One that was only given up, by a limit of time, runs on by itself.
-            let killed = |task: &&Header| task.state.is_killed();
             let begun = state.begun;
-            state.abandoned = current::with_task(|task| {
-                let task = task.filter(killed)?;
-                Abandoned::of(task, begun?)
-            });
+            state.abandoned = current::with_task(|task| Abandoned::of(task?, begun?));
             drop(state);
             thread.unpark();
         }
     }
 }
 
-/// A job whose process has gone. It cannot be ended, so the scope of the process waits for it, and the next incarnation of a supervised
-/// child.
+/// A job whose process has gone, or has given it up. It cannot be ended, so the scope of the process waits for it, and the next
+/// incarnation of a supervised child.
 #[derive(Debug)]
 struct Abandoned {
     scope: Arc<ScopeInner>,
@@ -337,7 +333,11 @@ struct Abandoned {
 
 impl Abandoned {
     fn of(process: &Header, begun: Instant) -> Option<Self> {
-        let scope = Arc::clone(process.scope()?);
+        // The body of `main` is in no scope, and the root scope ends after it.
+        let scope = match process.scope() {
+            Some(scope) => Arc::clone(scope),
+            None => process.system().root()?,
+        };
         scope.enter();
         let late = Late::on_thread(process, crate::sync::now().saturating_duration_since(begun));
         let id = scope.system.jobs.enter(Arc::clone(&scope), late);
@@ -356,7 +356,7 @@ impl Drop for Abandoned {
     }
 }
 
-/// The jobs of a system whose processes have gone.
+/// The jobs of a system that nobody waits for.
 #[derive(Debug)]
 pub(crate) struct Jobs(Lock<Vec<(u64, Arc<ScopeInner>, Late)>>);
 
@@ -380,13 +380,21 @@ impl Jobs {
         drop(job);
     }
 
-    /// Those of processes of this scope, or of one inside it.
+    /// Those of processes of this scope, or of one inside it, as they were when they were left.
     pub(crate) fn of(&self, scope: u64) -> Vec<Late> {
         let jobs = self.0.lock();
         jobs.iter()
             .filter(|(_, own, _)| own.is_within(scope))
             .map(|(.., late)| late.clone())
             .collect()
+    }
+
+    /// How many these are.
+    pub(crate) fn count(&self, scope: u64) -> usize {
+        let jobs = self.0.lock();
+        jobs.iter()
+            .filter(|(_, own, _)| own.is_within(scope))
+            .count()
     }
 }
 

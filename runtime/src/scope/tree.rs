@@ -293,7 +293,8 @@ impl ScopeInner {
         let scheduler = &self.system.scheduler;
         let _stop = scheduler.proofs.stop_begins(scheduler);
         // Before anybody learns of the stop, for who ends by it is one of them.
-        let at_start = self.processes();
+        let jobs = self.system.jobs.count(self.id);
+        let at_start = self.processes().saturating_sub(jobs);
         {
             let mut state = self.state.lock();
             if state.stop.is_some() {
