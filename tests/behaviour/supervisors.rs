@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use roundrock::channel::Dead;
+use roundrock::observe::{ChildInfo, ChildStage};
 use roundrock::prelude::*;
 use roundrock::scope::ScopeError;
 use roundrock::supervise::{GaveUp, Restart};
@@ -124,6 +125,78 @@ fn a_stop_in_a_pause_is_an_end() {
         assert!(now() - begun < secs(1));
         Ok(())
     });
+}
+
+/// P33: what a child has accepted before it failed is handled when its scope stops in its pause, without waiting for that; if that fails
+/// as well, the scope fails.
+#[test]
+fn p33_a_scope_that_stops_in_a_pause_handles_what_was_accepted() {
+    on_workers(|scope| async move {
+        for (jobs, starts_at_end, fails) in [(&[0, 1, 2][..], 2, true), (&[0], 1, false)] {
+            let parts = scope.child("parts");
+            let starts = Arc::new(AtomicUsize::new(0));
+            let tries = Arc::new(AtomicUsize::new(0));
+            let (begun, handled) = (now(), Arc::new(AtomicUsize::new(0)));
+            let stays = parts.supervise(Stays::factory(&starts, &handled));
+            let stays = stays.backoff(secs(60)..secs(60)).spawn();
+            let reader = parts.supervise(reads(Arc::clone(&tries)));
+            let reader = reader.backoff(secs(60)..secs(60)).spawn();
+            for &job in jobs {
+                stays.add(job).send().await?;
+                reader.jobs().send(job).await?;
+            }
+            let paused = |child: &ChildInfo| matches!(child.stage, ChildStage::Paused { .. });
+            while scope
+                .system()
+                .snapshot()
+                .children
+                .iter()
+                .filter(|child| paused(child))
+                .count()
+                < 2
+            {
+                yield_now().await;
+            }
+            let report = parts.stop(secs(600)).await;
+            assert!(report.is_clean(), "{report}");
+            assert!(now() - begun < secs(30));
+            assert_eq!(starts.load(Ordering::SeqCst), starts_at_end);
+            assert_eq!(tries.load(Ordering::SeqCst), starts_at_end);
+            assert_eq!(handled.load(Ordering::SeqCst), jobs.len() - 1);
+            // The reader cannot end well.
+            assert_eq!(parts.join().await.is_err(), fails);
+        }
+        Ok(())
+    });
+}
+
+/// Fails at a job of 0.
+#[process]
+struct Stays {
+    handled: Arc<AtomicUsize>,
+}
+
+#[handlers]
+impl Stays {
+    fn add(&mut self, job: u32) {
+        assert!(job > 0, "a bad job");
+        self.handled.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Stays {
+    fn factory(
+        starts: &Arc<AtomicUsize>,
+        handled: &Arc<AtomicUsize>,
+    ) -> impl FnMut() -> Self + Send + use<> {
+        let (starts, handled) = (Arc::clone(starts), Arc::clone(handled));
+        move || {
+            starts.fetch_add(1, Ordering::SeqCst);
+            Self {
+                handled: Arc::clone(&handled),
+            }
+        }
+    }
 }
 
 /// Between two incarnations there is nothing to kill: the next one comes as planned, and once. P28, P30.

@@ -7,8 +7,9 @@
 //!
 //! **Invariants**
 //! - Nothing is started from `to_start` while `to_stop` is not empty.
-//! - Nothing is started again after the scope began to stop. What was added before, and waits for its first start, is still
-//!   started, because its inputs may have messages already; unless the scope failed, or half of the grace is over.
+//! - What fails after the scope began to stop is not started again. What was added before, and waits for its first start, is still
+//!   started, because its inputs may have messages already; and so is, without its pause, what failed before and has messages; unless
+//!   the scope failed, or half of the grace is over.
 
 use std::any::Any;
 use std::cmp::Reverse;
@@ -367,9 +368,13 @@ impl Table {
         }
         self.to_stop = Numbers::default();
         self.end_hurry();
+        for key in self.between_two() {
+            self.queue(key);
+        }
         let started = |&key: &u64| {
             let child = self.children.get(key);
-            child.is_some_and(|child| child.is_alive() || child.last.is_none())
+            let starts = |child: &Child| child.last.is_none() || child.starter.has_messages();
+            child.is_some_and(|child| child.is_alive() || starts(child))
         };
         self.to_start = self.to_start.iter().filter(started).collect();
         if self.scope.has_failed() {
@@ -378,6 +383,14 @@ impl Table {
         }
         self.drop_waiting();
         self.go_on();
+    }
+
+    /// The children that have failed, wait to be started again, and have messages, which were accepted.
+    fn between_two(&self) -> Vec<u64> {
+        let waits = |child: &Child| !child.is_alive() && child.last.is_some();
+        let have = |&(_, child): &(u64, &Child)| waits(child) && child.starter.has_messages();
+        let found = self.children.iter().filter(have);
+        found.map(|(key, _)| key).collect()
     }
 
     /// Who was hurried because another one failed has the grace of the scope from now on: nobody waits for the next incarnation any
