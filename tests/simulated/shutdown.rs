@@ -178,6 +178,95 @@ async fn p33_a_receive_with_a_limit_sees_the_end(sim: &Sim) -> Result<()> {
     Ok(())
 }
 
+/// P33: a queue for another try looks up from its input from time to time, and feeds those who feed it. What it holds is tried until
+/// that succeeds; then the stop is over long before the grace, and nothing is lost.
+#[roundrock::test]
+async fn p33_a_loop_through_a_queue_for_another_try_ends(sim: &Sim) -> Result<()> {
+    for limit in [millis(2), millis(100), secs(1)] {
+        let stage = sim.child("stage");
+        let (jobs, input) = bounded::<u32>(4);
+        let (again, failed) = bounded::<u32>(4);
+        let back = jobs.clone();
+        let worker = stage.task("works", async move {
+            let mut tries = 0;
+            let mut done = Vec::new();
+            while let Some(job) = input.recv().await {
+                tries += 1;
+                if job == 7 && tries < 5 {
+                    again.send(job).await?;
+                } else {
+                    done.push(job);
+                }
+            }
+            roundrock::Ok(done)
+        });
+        let queue = stage.task("tries again", async move {
+            let mut waits = Vec::new();
+            loop {
+                match failed.recv().within(limit).await {
+                    Ok(Some(job)) => waits.push(job),
+                    Ok(None) => break,
+                    Err(_) => {
+                        for job in waits.drain(..) {
+                            back.send(job).await?;
+                        }
+                    }
+                }
+            }
+            for job in waits {
+                back.send(job).await?;
+            }
+            roundrock::Ok(())
+        });
+        for job in [1, 7, 2] {
+            jobs.send(job).await?;
+        }
+        let report = stage.stop(secs(60)).await;
+        assert!(report.is_clean(), "{limit:?}: {report}");
+        assert!(
+            report.took < limit * 10 + secs(1),
+            "{limit:?}: {:?}",
+            report.took
+        );
+        queue.await?;
+        assert_eq!(worker.await?, [1, 2, 7], "{limit:?}");
+    }
+    Ok(())
+}
+
+/// P33: one whose limit is longer than the grace is told when half of that is over.
+#[roundrock::test]
+async fn p33_a_loop_with_a_long_limit_ends_in_half_of_the_grace(sim: &Sim) -> Result<()> {
+    let stage = sim.child("stage");
+    let (jobs, input) = bounded::<u32>(4);
+    let (again, failed) = bounded::<u32>(4);
+    let back = jobs.clone();
+    stage.task("works", async move {
+        while let Some(job) = input.recv().await {
+            if job > 0 {
+                again.send(job - 1).await?;
+            }
+        }
+        roundrock::Ok(())
+    });
+    let queue = stage.task("tries again", async move {
+        while let Ok(Some(job)) = failed.recv().within(secs(3600)).await {
+            back.send(job).await?;
+        }
+        roundrock::Ok(())
+    });
+    jobs.send(3).await?;
+    let report = stage.stop(secs(60)).await;
+    assert!(report.is_clean(), "{report}");
+    assert!(
+        report.took >= secs(30) && report.took < secs(31),
+        "{:?}",
+        report.took
+    );
+    queue.await?;
+    Ok(())
+}
+
 /// P33: one that waits for its input for a while only may still have something for another one, of which that is not known: it is told
 /// first, and the other one waits.
 #[roundrock::test]

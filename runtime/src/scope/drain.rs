@@ -18,7 +18,9 @@
 //! waits for beside (a timer, say) is no reason to wait longer for the others.
 //!
 //! Who waits for an input for a while only (`recv().within(..)`, a timer beside it) looks up from time to time, and may then feed others
-//! of whom that is not known: so as long as there are such, and otherwise nothing moves, only they are told.
+//! of whom that is not known: so as long as there are such, and otherwise nothing moves, only they are told. If they feed each other,
+//! through whomever, one kind of them is told when all have looked up once and fed nobody, or half of the grace is over: what it keeps
+//! for later it can still pass on then.
 //!
 //! Who feeds whom: a port that was lent to a process is known; for any other sender, who sent last is what is known. Among those
 //! that seem to be fed by nobody, or if all seem to be fed by somebody, the rules of [`next_to_end`] choose.
@@ -43,29 +45,51 @@ pub(super) enum Shown {
     Halted,
 }
 
+/// What a stop still waits for.
+#[derive(Debug)]
+pub(super) struct Patience {
+    /// Room that was granted.
+    pub(super) for_room: bool,
+    /// Those who look up from their input, and may feed others then.
+    pub(super) for_lookers: bool,
+}
+
+/// Where the processes were parked when the others began to rest, while some look up from time to time.
+#[derive(Debug, Default)]
+pub(super) struct Rest(Option<Parked>);
+
 /// Tells those processes that their input is over who can be told, as two looks show.
 ///
-/// `scope` is the outermost one that stops. `keeps_room`: room that was granted is still waited for.
+/// `scope` is the outermost one that stops.
 pub(super) fn end_inputs(
     scope: &ScopeInner,
     before: &[Arc<Seen>],
     now: &[Arc<Seen>],
-    keeps_room: bool,
+    patience: &Patience,
+    rest: &mut Rest,
 ) -> Shown {
+    let since = rest.0.take();
     let inside = Inside::of(scope, now);
     let parked = Parked::of(before);
     let is_still = inside.is_quiet(&parked);
     if !is_still && !inside.only_looks_up(&parked) {
         return Shown::Moving;
     }
-    let granted = match keeps_room {
+    let granted = match patience.for_room {
         true => granted(scope, now),
         false => HashSet::new(),
     };
     let told = match is_still {
         true => next_to_end(&inside, &granted),
-        false => looking_up(&inside, &granted),
+        false => {
+            let since = rest.0.insert(since.unwrap_or(parked));
+            let fed = !patience.for_lookers || inside.have_looked_up(since);
+            looking_up(&inside, &granted, fed)
+        }
     };
+    if !told.is_empty() {
+        rest.0 = None;
+    }
     let mut children: BTreeMap<u64, (&ScopeInner, Vec<_>)> = BTreeMap::new();
     for process in &told {
         match (process.place(), process.input()) {
@@ -94,7 +118,8 @@ pub(super) fn is_quiet(scope: &ScopeInner, before: &[Arc<Seen>], now: &[Arc<Seen
     Inside::of(scope, now).is_quiet(&Parked::of(before))
 }
 
-/// What the look before showed.
+/// What a look before showed.
+#[derive(Debug)]
 struct Parked {
     /// Who was parked, with which `seq`.
     seq: HashMap<ProcessId, u64>,
@@ -167,6 +192,12 @@ impl<'a> Inside<'a> {
         self.processes.iter().all(|process| {
             process.looks_up() && parked.knows(process) || self.rests(process, parked)
         })
+    }
+
+    /// Whether all who look up from time to time did so since then.
+    fn have_looked_up(&self, since: &Parked) -> bool {
+        let mut lookers = self.processes.iter().filter(|process| process.looks_up());
+        lookers.all(|process| !since.still(process))
     }
 
     /// Whether a process did not move since the look before, and does not by itself.
@@ -321,6 +352,12 @@ fn next_to_end<'a>(inside: &Inside<'a>, granted: &HashSet<u64>) -> Vec<&'a Arc<S
             return held;
         }
     }
+    last_kind(&open().collect::<Vec<_>>())
+}
+
+/// Of processes that feed each other, the kind that was spawned last.
+fn last_kind<'a>(open: &[&'a Arc<Seen>]) -> Vec<&'a Arc<Seen>> {
+    let open = || open.iter().copied();
     let plain = open().filter(|process| process.task.lineage().is_none());
     let Some(last) = plain.max_by_key(|process| (process.born_ms, process.id)) else {
         return Vec::from_iter(
@@ -334,16 +371,22 @@ fn next_to_end<'a>(inside: &Inside<'a>, granted: &HashSet<u64>) -> Vec<&'a Arc<S
     open().filter(same_site).collect()
 }
 
-/// Those that look up from their input from time to time, and that no other process is known to feed.
-fn looking_up<'a>(inside: &Inside<'a>, granted: &HashSet<u64>) -> Vec<&'a Arc<Seen>> {
+/// Those that look up from their input from time to time, and that no other process is known to feed. If there are none, the last kind
+/// of those that are `fed`, if these are to end too.
+fn looking_up<'a>(inside: &Inside<'a>, granted: &HashSet<u64>, fed: bool) -> Vec<&'a Arc<Seen>> {
     let feeders = Feeders::of(inside.scope, inside.processes);
-    let open = inside.processes.iter();
-    open.filter(|process| {
+    let open = inside.processes.iter().filter(|process| {
         let is_open = process.may_end() && process.looks_up() && !process.was_told();
+        is_open && !process.inputs.iter().any(|input| granted.contains(input))
+    });
+    let (those_fed, unfed): (Vec<_>, Vec<_>) = open.partition(|process| {
         let mut inputs = process.inputs.iter();
-        is_open && !inputs.any(|input| granted.contains(input) || feeders.feeds(*input, process))
-    })
-    .collect()
+        inputs.any(|input| feeders.feeds(*input, process))
+    });
+    match unfed.is_empty() && fed {
+        true => last_kind(&those_fed),
+        false => unfed,
+    }
 }
 
 impl Seen {

@@ -422,8 +422,9 @@ impl Scope {
     /// A process whose sender somebody outside keeps sees the end of its input when no process of the scope can feed it any more. One that
     /// waits for a timer, a socket or another future may do anything, so it holds that back until the grace is over, and then the others have
     /// half of the grace to finish, or a second if that is more, but not more than the grace. Let it end: with a branch `scope.stopping()`
-    /// beside its wait. A receive with a limit of time (`recv().within(..)`, or a timer beside it) holds nothing back,
-    /// unless it feeds its own input through others, as a queue for another try does.
+    /// beside its wait. A receive with a limit of time (`recv().within(..)`, or a timer beside it) holds nothing back:
+    /// it sees the end of its input as others do, and if it feeds its own input through others, as a queue for another try does, when its
+    /// limit was over once and nobody was fed, or half of the grace is over.
     ///
     /// May be called again, and by several: all get the report of the one stop, and the grace that ends first holds for all.
     /// Called by a process of this scope, it begins the stop and returns at once, since that process cannot wait for its own end. Cancellation: dropping the future

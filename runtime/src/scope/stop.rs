@@ -30,7 +30,7 @@ use crate::leaks::knot;
 use crate::observe::EventKind;
 use crate::scope::ScopeInner;
 
-use crate::scope::drain::{self, Shown};
+use crate::scope::drain::{self, Patience, Rest, Shown};
 use crate::scope::ended::Ended;
 use crate::scope::look::{Look, REST, Seen, look};
 use crate::supervise::Event;
@@ -234,6 +234,7 @@ async fn run(scope: &Arc<ScopeInner>, at_start: usize) {
         last: None,
         pause: FIRST_LOOK,
         released: false,
+        rest: Rest::default(),
         room_until: begun + (scope.stop_grace() / 2).min(ROOM),
         search_at: begun,
     };
@@ -302,6 +303,8 @@ struct Stop<'a> {
     pause: Duration,
     /// No supervised child waits for another one any more.
     released: bool,
+    /// How long nobody moves but those who look up from their input from time to time.
+    rest: Rest,
     /// Until when room that was granted is waited for.
     room_until: Instant,
     /// When it is worth another search who waits in a circle.
@@ -345,13 +348,12 @@ impl Stop<'_> {
         now.of(self.scope).iter().for_each(|process| process.mark());
         let shown = match before.filter(|before| !Arc::ptr_eq(before, &now)) {
             Some(before) if self.is_outermost() => {
-                let keeps_room = self.scope.system.scheduler.clock.now() < self.room_until;
-                drain::end_inputs(
-                    self.scope,
-                    before.of(self.scope),
-                    now.of(self.scope),
-                    keeps_room,
-                )
+                let patience = Patience {
+                    for_room: self.scope.system.scheduler.clock.now() < self.room_until,
+                    for_lookers: !self.released,
+                };
+                let (before, now) = (before.of(self.scope), now.of(self.scope));
+                drain::end_inputs(self.scope, before, now, &patience, &mut self.rest)
             }
             _ => Shown::Moving,
         };
