@@ -2,7 +2,7 @@
 //!
 //! Clients put events into a rendezvous channel, supervised workers take them to supervised sinks, and somebody (`monkey`) breaks
 //! them: panics, errors, kills, stops, slow sinks, clients that go in the middle of a call, threads that do not come back, dead
-//! letters that nobody reads. Clients also lock what they share, ask a pool, and look for a name that comes and goes. The parts are in `router`.
+//! letters that nobody reads. Clients also lock what they share, ask pools, and look for a name that comes and goes. The parts are in `router`.
 //!
 //! The program lives in generations. At the end of each one the breaking stops, the sources run dry, and everything must end by
 //! itself: who waits for a wakeup that was lost does not, and the test fails with what it waits for. Every second generation is

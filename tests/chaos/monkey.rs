@@ -34,12 +34,14 @@ pub(crate) async fn breaks(parts: &Scope, router: &Router, random: &mut Random, 
     let mut letters = None;
     let mut progress = (Instant::now(), router.tally.handled());
     while begun.elapsed() < limit {
-        match random.below(23) {
+        match random.below(25) {
             0..=2 => router.sinks[random.below(router.sinks.len())].kill(),
             3..=5 => router.workers[random.below(router.workers.len())].kill(),
             6 | 7 => router.clerk.kill(),
             20 => router.sinks[random.below(router.sinks.len())].stop(),
             21 => router.clerk.stop(),
+            22 => router.tills.get(random.below(2) == 0).kill(),
+            23 => router.tills.get(random.below(2) == 0).stop(),
             8..=13 => {
                 let at = random.below(clients.len());
                 clients[at].kill();
@@ -64,6 +66,9 @@ pub(crate) async fn breaks(parts: &Scope, router: &Router, random: &mut Random, 
             while let Ok(letter) = letters.try_recv() {
                 assert!(Dead::ALL.contains(&letter.reason));
             }
+        }
+        for by_key in [true, false] {
+            router.tills.renew(by_key);
         }
         for client in &mut clients {
             if client.exit().is_some() {

@@ -161,6 +161,72 @@ impl Teller {
     }
 }
 
+/// Pools of these are routed, by key or in turn. One ends now and then, and its pool goes on without it; one that fails ends its pool.
+#[process(mailbox = 4)]
+#[derive(Debug, Clone)]
+pub(crate) struct Till {
+    tally: Arc<Tally>,
+    fate: Arc<Fate>,
+}
+
+#[handlers]
+impl Till {
+    pub(crate) async fn pay(&mut self, cx: &mut Cx, #[key] _account: u64, event: Event) {
+        if self.fate.strikes(20) {
+            sleep(micros(self.fate.below(2000) as u64)).await;
+        }
+        if self.fate.strikes(30) {
+            cx.stop();
+        }
+        assert!(!self.fate.strikes(200), "chaos: a till");
+        drop(event);
+        self.tally.handled.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// The routed pools, each of which is replaced when it has ended.
+#[derive(Debug)]
+pub(crate) struct Tills {
+    /// By key, and in turn.
+    pools: [std::sync::Mutex<TillHandle>; 2],
+    parts: Scope,
+    till: Till,
+}
+
+impl Tills {
+    fn new(parts: &Scope, till: Till) -> Self {
+        let pools = [true, false].map(|by_key| Self::pool(parts, &till, by_key).into());
+        Self {
+            pools,
+            parts: parts.clone(),
+            till,
+        }
+    }
+
+    /// In a scope of its own: its failure is nobody else's.
+    fn pool(parts: &Scope, till: &Till, by_key: bool) -> TillHandle {
+        let scope = parts.child("tills");
+        match by_key {
+            true => scope.pool(3, till.clone().by_key()),
+            false => scope.pool(3, till.clone().round_robin()),
+        }
+    }
+
+    pub(crate) fn get(&self, by_key: bool) -> TillHandle {
+        let pool = self.pools[usize::from(!by_key)].lock();
+        pool.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Another pool in its place, if it has ended.
+    pub(crate) fn renew(&self, by_key: bool) {
+        if self.get(by_key).exit().is_some() {
+            let new = Self::pool(&self.parts, &self.till, by_key);
+            let pool = self.pools[usize::from(!by_key)].lock();
+            *pool.unwrap_or_else(PoisonError::into_inner) = new;
+        }
+    }
+}
+
 /// Looks away when it is told to stop: it has seen that, and waits for nothing that will ever come.
 #[process]
 async fn stubborn(scope: &Scope, event: Event) {
@@ -220,6 +286,7 @@ pub(crate) struct Router {
     pub(crate) sinks: Vec<SinkHandle>,
     pub(crate) clerk: ClerkHandle,
     pub(crate) tellers: TellerHandle,
+    pub(crate) tills: Arc<Tills>,
     pub(crate) vault: Arc<Vault>,
     pub(crate) clients: Scope,
     parts: Scope,
@@ -277,6 +344,10 @@ impl Router {
             fate: Arc::clone(&fate),
         };
         let tellers = parts.child("tellers").pool(3, teller);
+        let till = Till {
+            tally: Arc::clone(&tally),
+            fate: Arc::clone(&fate),
+        };
         let vault = Vault {
             accounts: Mutex::new(0),
             rates: RwLock::new(0),
@@ -290,6 +361,7 @@ impl Router {
             sinks,
             clerk,
             tellers,
+            tills: Arc::new(Tills::new(parts, till)),
             vault: Arc::new(vault),
             clients: parts.child("clients"),
             parts: parts.clone(),
@@ -331,11 +403,12 @@ impl Router {
         let (tally, fate) = (Arc::clone(&self.tally), Arc::clone(&self.fate));
         let (events, clerk) = (self.events.clone(), self.clerk.clone());
         let (tellers, vault) = (self.tellers.clone(), Arc::clone(&self.vault));
+        let tills = Arc::clone(&self.tills);
         let names = self.parts.clone();
         // Alone in its scope: its failure is nobody else's.
         self.clients.child("client").task("client", async move {
             while !fate.is_calm() {
-                match fate.below(16) {
+                match fate.below(19) {
                     0 => drop(events.try_send(Event::new(&tally))),
                     1 => drop(events.send(Event::new(&tally)).within(micros(200)).await),
                     2 => {
@@ -358,6 +431,15 @@ impl Router {
                     10 => {
                         if let Some(clerk) = names.lookup::<ClerkHandle>(CLERK) {
                             drop(clerk.ask(3).within(millis(1)).await);
+                        }
+                    }
+                    chosen @ 11..=13 => {
+                        let till = tills.get(fate.below(2) == 0);
+                        let payment = till.pay(fate.below(16) as u64, Event::new(&tally));
+                        match chosen {
+                            11 => drop(payment.within(millis(2)).await),
+                            12 => drop(payment.try_send()),
+                            _ => drop(payment.send().await),
                         }
                     }
                     _ => {
