@@ -52,6 +52,7 @@ pub(crate) struct Scheduler {
     workers: usize,
     /// Queues of workers that do not run, by index.
     unused: Lock<Vec<(usize, Local)>>,
+    /// The threads, less those spares that were joined because they had ended.
     joins: Lock<Vec<JoinHandle<()>>>,
     shut_down: AtomicU32,
     seed: u64,
@@ -191,8 +192,22 @@ impl Scheduler {
             worker.run(spare);
             scheduler.unused.lock().push((index, worker.into_local()));
         };
-        let thread = start_thread(format!("{}-{kind}-{index}", self.name), Box::new(body))?;
-        self.joins.lock().push(thread);
+        let thread = match start_thread(format!("{}-{kind}-{index}", self.name), Box::new(body)) {
+            Ok(thread) => thread,
+            Err(error) => {
+                // ORDERING: Relaxed: a count. The queue is gone with the body.
+                self.threads.fetch_sub(1, Ordering::Relaxed);
+                return Err(error);
+            }
+        };
+        let mut joins = self.joins.lock();
+        // One that has ended keeps its stack until it is joined.
+        let ended: Vec<_> = joins.extract_if(.., |join| join.is_finished()).collect();
+        joins.push(thread);
+        drop(joins);
+        for join in ended {
+            let _ = join.join();
+        }
         Ok(true)
     }
 
@@ -356,5 +371,37 @@ impl Scheduler {
         let tasks = self.driver.shutdown();
         self.board.close();
         tasks
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::Ordering;
+    use crate::prelude::*;
+
+    /// The memory of a thread that has ended is kept until it is joined.
+    #[test]
+    fn spares_that_have_ended_are_joined() -> Result<()> {
+        System::builder().workers(1).run(async |scope| {
+            let scheduler = &scope.inner.system.scheduler;
+            for _ in 0..10 {
+                // Waits behind this step until a spare is there.
+                let behind = scope.task("behind", async {});
+                while behind.exit().is_none() {
+                    std::thread::yield_now();
+                }
+                while scheduler.threads() > 1 {
+                    sleep(millis(1)).await;
+                }
+            }
+            // The worker, the last spare, and one that was about to end when that was started.
+            assert!(scheduler.joins.lock().len() <= 3);
+            // ORDERING: Relaxed: one thread.
+            assert!(
+                scheduler.active.load(Ordering::Relaxed) >= 2,
+                "there were spares"
+            );
+            Ok(())
+        })
     }
 }
