@@ -37,7 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Generations after which the memory has its size: pools of threads, buffers and slots are warm.
 const WARM: usize = 4;
 /// What the memory may grow by from then on, in bytes.
-const SLACK: usize = 24 << 20;
+const SLACK: usize = 6 << 20;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()

@@ -376,18 +376,27 @@ impl Scheduler {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::Ordering;
+    use super::{Arc, AtomicU32, Ordering};
     use crate::prelude::*;
 
-    /// The memory of a thread that has ended is kept until it is joined.
+    /// The memory of a thread that has ended is kept until it is joined, and what it kept of processes that are gone is for others.
     #[test]
-    fn spares_that_have_ended_are_joined() -> Result<()> {
+    fn spares_that_have_ended_leave_nothing() -> Result<()> {
         System::builder().workers(1).run(async |scope| {
             let scheduler = &scope.inner.system.scheduler;
-            for _ in 0..10 {
-                // Waits behind this step until a spare is there.
-                let behind = scope.task("behind", async {});
-                while behind.exit().is_none() {
+            const MANY: u32 = 100;
+            let ended = Arc::new(AtomicU32::new(0));
+            for round in 1..=10 {
+                for _ in 0..MANY {
+                    // They wait behind this step until a spare is there, which frees them.
+                    let ended = Arc::clone(&ended);
+                    drop(scope.task("behind", async move {
+                        // ORDERING: Relaxed: a count.
+                        ended.fetch_add(1, Ordering::Relaxed);
+                    }));
+                }
+                // ORDERING: Relaxed: a count.
+                while ended.load(Ordering::Relaxed) < round * MANY {
                     std::thread::yield_now();
                 }
                 while scheduler.threads() > 1 {
@@ -396,6 +405,11 @@ mod tests {
             }
             // The worker, the last spare, and one that was about to end when that was started.
             assert!(scheduler.joins.lock().len() <= 3);
+            assert!(
+                scheduler.registry.used() < 4 * MANY,
+                "{}",
+                scheduler.registry.used()
+            );
             // ORDERING: Relaxed: one thread.
             assert!(
                 scheduler.active.load(Ordering::Relaxed) >= 2,

@@ -319,8 +319,11 @@ impl Worker {
         self.index
     }
 
-    /// Gives back the owner's side of the queue when the thread ends.
+    /// Gives back the owner's side of the queue when the thread ends, and the slots that it kept for itself.
     pub(crate) fn into_local(self) -> Local {
+        let mut free = self.free.borrow_mut();
+        self.scheduler.registry.take_back(&mut free);
+        drop(free);
         self.local
     }
 

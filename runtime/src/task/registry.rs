@@ -421,6 +421,11 @@ impl Registry {
         }
     }
 
+    /// Takes over the free slots of a worker that ends.
+    pub(crate) fn take_back(&self, cache: &mut FreeCache) {
+        self.free.lock().indices.append(&mut cache.slots);
+    }
+
     /// The slot at `index`, if it was ever used.
     pub(crate) fn slot(&self, index: u32) -> Option<&Slot> {
         let (bucket, offset) = place(index);
