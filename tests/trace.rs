@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, LazyLock, Mutex};
 
+use roundrock::blocking::MAX_THREADS;
 use roundrock::prelude::*;
 
 type Fields = BTreeMap<&'static str, String>;
@@ -199,6 +200,39 @@ fn spawn_exit_panic_and_late_stop_are_events() {
         .expect("the stop tells who was late");
     assert_eq!((&*late["level"], &*late["scope"]), ("WARN", "\"group\""));
     assert!(late["late"].contains("sleeper"), "{late:?}");
+}
+
+/// The first job that waits because there are as many threads as there may be is told of, in the dump as well; the others are not.
+#[test]
+fn jobs_that_wait_for_a_thread_are_told_of_once() {
+    const BESIDE: usize = 10;
+    let events = events();
+    let system = System::builder().workers(1).name("crowd");
+    let ended = system.run(async |scope| {
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let held = Arc::new(Mutex::new(held));
+        for _ in 0..MAX_THREADS + BESIDE {
+            let held = Arc::clone(&held);
+            scope.task("held", async move {
+                blocking(move || held.lock().unwrap().recv().is_err()).await;
+            });
+        }
+        let dump = || scope.system().dump().to_string();
+        while !dump().contains(&format!("{MAX_THREADS} running, {BESIDE} queued")) {
+            sleep(millis(1)).await;
+        }
+        let dump = dump();
+        assert!(dump.contains("there are no more threads"), "{dump}");
+        drop(release);
+        Ok(())
+    });
+    ended.unwrap();
+    let events = events.0.lock().unwrap();
+    let text = "every thread for blocking jobs is taken";
+    let told = |event: &&Fields| event["message"].starts_with(text);
+    let told: Vec<_> = events.iter().filter(told).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((&*told[0]["level"], &*told[0]["threads"]), ("WARN", "512"));
 }
 
 /// One event a second for each channel and reason, however many letters: also when nobody subscribes.

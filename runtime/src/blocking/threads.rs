@@ -28,7 +28,8 @@ use crate::system::life;
 use crate::task::ProcessId;
 use crate::task::origin::Origin;
 
-/// The most threads for blocking jobs that a system starts. Further jobs wait in line.
+/// The most threads for blocking jobs that a system starts. Further jobs wait in line, which is told as an event of `tracing` and in a dump:
+/// if they are what the others wait for, they wait for ever.
 pub const MAX_THREADS: usize = 512;
 
 /// How long a thread waits for its next job. Time stands still in a model.
@@ -76,6 +77,8 @@ struct Roll {
     spare: isize,
     /// Threads whose jobs wait, and that do not count as busy.
     aside: usize,
+    /// It was told that jobs wait for threads, and they still do.
+    is_crowded: bool,
     /// Threads that hold a core.
     cores: usize,
     /// Those that wait for one, the first one first.
@@ -117,6 +120,13 @@ impl Roll {
     /// A thread has no job, and will take one.
     fn offer(&mut self) {
         self.spare += 1;
+        self.is_crowded &= self.spare < 0;
+    }
+
+    /// Whether jobs have begun to wait because there are as many threads as there may be.
+    fn gets_crowded(&mut self) -> bool {
+        let waits = self.spare < 0 && self.threads == MAX_THREADS;
+        waits && !std::mem::replace(&mut self.is_crowded, true)
     }
 
     /// A thread wants to end. False if a job counts on it.
@@ -322,8 +332,17 @@ impl Threads {
         let Some(jobs) = self.jobs.lock().clone() else {
             return false;
         };
-        let start = self.crew.roll.lock().claim(self.crew.limit);
+        let mut roll = self.crew.roll.lock();
+        let start = roll.claim(self.crew.limit);
+        let crowded = roll.gets_crowded();
+        drop(roll);
         let queued = jobs.send(job).is_ok();
+        if crowded {
+            tracing::warn!(
+                target: "roundrock::blocking", threads = MAX_THREADS, name = self.crew.name,
+                "every thread for blocking jobs is taken: what comes now waits until one returns"
+            );
+        }
         if start {
             self.crew.start_thread();
         }

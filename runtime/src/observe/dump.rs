@@ -19,6 +19,7 @@ use super::words::{
     Alike, count, digits, duration, fill, first_of, kind_words_of, list, not_running, place, span,
     unstarted, words,
 };
+use crate::blocking::MAX_THREADS;
 use crate::numbered::Numbered;
 use crate::order::sort_by_key;
 use crate::task::ProcessId;
@@ -619,13 +620,18 @@ impl<'a> View<'a> {
                     count(lane.threads as u64, "thread", "threads"),
                 ),
             )?;
-            if name == "cpu" && lane.queued > 0 && lane.running.len() >= lane.threads {
-                lines.line(
-                    1,
-                    format_args!(
-                        "every core has one: what is queued waits until one of these returns or waits for a channel; one that waits for anything else is better `blocking`"
-                    ),
-                )?;
+            let is_full = lane.queued > 0 && lane.running.len() >= lane.threads;
+            let why = match name {
+                "cpu" if is_full => Some(
+                    "every core has one: what is queued waits until one of these returns or waits for a channel; one that waits for anything else is better `blocking`",
+                ),
+                "blocking" if is_full && lane.threads == MAX_THREADS => Some(
+                    "there are no more threads: what is queued waits until one of these returns",
+                ),
+                _ => None,
+            };
+            if let Some(why) = why {
+                lines.line(1, format_args!("{why}"))?;
             }
             for job in lane.running.iter().take(LISTED) {
                 lines.line(
