@@ -62,6 +62,10 @@ fn try_recv_says_empty_value_or_closed() {
         drop(sender);
         assert_eq!(receiver.try_recv(), Ok(2));
         assert_eq!(receiver.try_recv(), Err(TryRecvError::Closed));
+        // As every operation whose other side is gone, it ends a process normally.
+        let closed = Error::from(TryRecvError::Closed);
+        assert!(closed.is_closed() && TryRecvError::Closed.is_closed());
+        assert!(!Error::from(TryRecvError::Empty).is_closed());
     }
     let (sender, receiver) = rendezvous();
     assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));

@@ -514,6 +514,9 @@ impl<'a, T> BroadcastSending<'a, T> {
     /// # Errors
     /// [`SendTimeoutError`](crate::channel::SendTimeoutError) with the message: the time was up, or no receiver is left.
     ///
+    /// # Panics
+    /// When awaited outside of a Roundrock system, where no timer runs, as [`sleep`](crate::time::sleep).
+    ///
     /// # Examples
     /// ```
     /// # use roundrock::prelude::*;

@@ -368,7 +368,7 @@ impl<T> Error for SendTimeoutError<T> {
     }
 }
 
-/// No message could be received at once.
+/// No message could be received at once. `?` on [`Closed`](Self::Closed) ends a process normally, as on the error of a send.
 ///
 /// # Examples
 /// ```
@@ -394,6 +394,35 @@ pub enum TryRecvError {
 }
 
 impl TryRecvError {
+    /// Whether there is no message now, and there may be one later.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (_jobs, inbox) = bounded::<u32>(1);
+    /// assert!(inbox.try_recv().is_err_and(|error| error.is_empty()));
+    /// # Ok(()) }) }
+    /// ```
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Empty)
+    }
+
+    /// Whether there is no message, and no sender is left.
+    ///
+    /// # Examples
+    /// ```
+    /// # use roundrock::prelude::*;
+    /// # fn main() -> Result<()> { System::builder().workers(2).run(async |_scope| {
+    /// let (jobs, inbox) = bounded::<u32>(1);
+    /// drop(jobs);
+    /// assert!(inbox.try_recv().is_err_and(|error| error.is_closed()));
+    /// # Ok(()) }) }
+    /// ```
+    pub fn is_closed(&self) -> bool {
+        matches!(self, Self::Closed)
+    }
+
     /// In one word.
     pub(crate) fn word(&self) -> &'static str {
         match self {
@@ -412,7 +441,11 @@ impl fmt::Display for TryRecvError {
     }
 }
 
-impl Error for TryRecvError {}
+impl Error for TryRecvError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.is_closed().then_some(&ClosedMark)
+    }
+}
 
 /// The other side of the channel is gone.
 ///

@@ -631,6 +631,9 @@ impl<'a, T: Message> Sending<'a, T> {
 
     /// Gives the send at most `limit`; the message comes back if the time is up.
     ///
+    /// # Panics
+    /// When awaited outside of a Roundrock system, where no timer runs, as [`sleep`](crate::time::sleep).
+    ///
     /// # Examples
     /// ```
     /// # use roundrock::prelude::*;

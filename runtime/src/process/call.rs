@@ -226,6 +226,9 @@ impl<'h, P: Handlers, R, E> Call<'h, P, R, E, P::Message> {
     /// With `send` it limits for how long the message is worth handling. The wait for room is another matter:
     /// `counter.add(1).send().within(d)` limits that.
     ///
+    /// # Panics
+    /// When awaited outside of a Roundrock system, where no timer runs, as [`sleep`](crate::time::sleep).
+    ///
     /// # Examples
     /// ```
     /// # use roundrock::prelude::*;

@@ -72,6 +72,9 @@ impl<'h, P: Handlers, R, E> CallSend<'h, P, R, E, P::Message> {
     /// # Errors
     /// [`SendTimeoutError`] with the call, which can be made again: the time was up, or the process has ended.
     ///
+    /// # Panics
+    /// When awaited outside of a Roundrock system, where no timer runs, as [`sleep`](crate::time::sleep).
+    ///
     /// # Examples
     /// ```
     /// # use roundrock::prelude::*;

@@ -343,6 +343,9 @@ impl std::error::Error for Elapsed {}
 /// moment in which that is given up, so that it was sent although this is the answer. `send(..).within(limit)` asks once more, and says
 /// which it was.
 ///
+/// # Panics
+/// When awaited outside of a Roundrock system, as [`sleep`].
+///
 /// # Examples
 /// ```
 /// # use roundrock::prelude::*;
@@ -361,6 +364,9 @@ pub async fn timeout<F: IntoFuture>(limit: Duration, future: F) -> Result<F::Out
 }
 
 /// Gives an operation a limit of time: `jobs.recv().within(secs(1))`.
+///
+/// # Panics
+/// When awaited outside of a Roundrock system, as [`sleep`].
 ///
 /// # Examples
 /// ```
