@@ -232,6 +232,7 @@ impl fmt::Display for Event {
 pub struct Events {
     receiver: Receiver<Event>,
     missed: Arc<AtomicU64>,
+    board: Arc<Board>,
 }
 
 impl Events {
@@ -247,6 +248,13 @@ impl Deref for Events {
 
     fn deref(&self) -> &Receiver<Event> {
         &self.receiver
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        // It would keep room for 1,024 events until the next one.
+        self.board.unsubscribe(&self.missed);
     }
 }
 
@@ -280,14 +288,14 @@ struct Subscription {
 }
 
 impl Board {
-    pub(crate) fn new() -> Self {
-        Self {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
             count: AtomicUsize::new(0),
             state: Lock::new(State::default()),
-        }
+        })
     }
 
-    pub(crate) fn subscribe(&self) -> Events {
+    pub(crate) fn subscribe(self: &Arc<Self>) -> Events {
         let (sender, receiver) = crossbeam_channel::bounded(ROOM);
         let missed = Arc::new(AtomicU64::new(0));
         let mut state = self.state.lock();
@@ -300,7 +308,25 @@ impl Board {
             self.count
                 .store(state.subscriptions.len(), Ordering::Relaxed);
         }
-        Events { receiver, missed }
+        drop(state);
+        Events {
+            receiver,
+            missed,
+            board: Arc::clone(self),
+        }
+    }
+
+    /// Ends the subscription with this count.
+    fn unsubscribe(&self, missed: &Arc<AtomicU64>) {
+        let mut state = self.state.lock();
+        let is_it = |one: &Subscription| Arc::ptr_eq(&one.missed, missed);
+        let at = state.subscriptions.iter().position(is_it);
+        let gone = at.map(|at| state.subscriptions.swap_remove(at));
+        // ORDERING: Relaxed: see `subscribe`.
+        self.count
+            .store(state.subscriptions.len(), Ordering::Relaxed);
+        drop(state);
+        drop(gone);
     }
 
     /// Whether somebody has a subscription.

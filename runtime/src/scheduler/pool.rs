@@ -61,7 +61,7 @@ pub(crate) struct Scheduler {
     /// Where its dead letters go.
     pub(crate) desk: Arc<Desk>,
     /// Where it is told what happens to processes.
-    pub(crate) board: Board,
+    pub(crate) board: Arc<Board>,
     /// When the number of processes is worth an alarm.
     pub(crate) growth: Lock<Growth>,
     /// The locks that its processes were lent.
