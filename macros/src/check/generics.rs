@@ -84,6 +84,22 @@ pub(crate) fn borrow(generics: &Generics, self_ty: &Type, errors: &mut Errors) -
     own || generics.lifetimes().next().is_some()
 }
 
+/// The same with the type in place of `Self`, which means another one in the types that are generated.
+pub(crate) fn named(mut generics: Generics, self_ty: &impl ToTokens) -> Generics {
+    let self_ty = self_ty.to_token_stream();
+    for parameter in &mut generics.params {
+        if let Ok(named) = parse2(types::with_self(parameter.to_token_stream(), &self_ty)) {
+            *parameter = named;
+        }
+    }
+    if let Some(clause) = &mut generics.where_clause
+        && let Ok(named) = parse2(types::with_self(clause.to_token_stream(), &self_ty))
+    {
+        *clause = named;
+    }
+    generics
+}
+
 /// The same without lifetimes, for stubs.
 pub(crate) fn without_lifetimes(mut generics: Generics) -> Generics {
     generics.params = generics

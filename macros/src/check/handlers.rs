@@ -61,7 +61,7 @@ fn checked(block: Impl, is_stub: bool, errors: &mut Errors) -> Option<Block> {
     let mut checked = Block {
         item: TokenStream::new(),
         cfgs: types::only(&block.attrs, &["cfg"]),
-        generics: generics::outliving(generics),
+        generics: generics::outliving(generics::named(generics, &self_ty)),
         self_ty,
         impl_span: block.impl_token.span,
         is_stub,

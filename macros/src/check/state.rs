@@ -1,11 +1,11 @@
 //! `#[process]` on a struct, and on what it does not go on.
 
 use proc_macro2::TokenStream;
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 use syn::{Attribute, Fields, GenericParam, Generics, Index, Item, ItemStruct, Member};
 
-use super::{options, types};
+use super::{generics, options, types};
 use crate::errors::Errors;
 use crate::model::{Field, StateProcess};
 
@@ -37,10 +37,16 @@ pub(crate) fn check(options: TokenStream, item: &ItemStruct, errors: &mut Errors
         docs: types::only(&item.attrs, &["doc", "deprecated"]),
         vis: item.vis.clone(),
         name: item.ident.clone(),
-        generics: item.generics.clone(),
+        generics: own_generics(item),
         fields: fields.collect(),
         options,
     }
+}
+
+/// The generics of the struct for its handle, which is no `Self` of theirs.
+fn own_generics(item: &ItemStruct) -> Generics {
+    let (name, (_, types, _)) = (&item.ident, item.generics.split_for_impl());
+    generics::named(item.generics.clone(), &quote!(#name #types))
 }
 
 /// The struct that was probably meant: an enum or a union, beside the error that it is none, is a process for the rest of the

@@ -8,6 +8,7 @@ use syn::{
 };
 
 use crate::errors::Errors;
+use crate::expand::generated;
 
 /// The last segment of a path type.
 pub(crate) fn last_segment(ty: &Type) -> Option<&PathSegment> {
@@ -296,6 +297,38 @@ pub(crate) fn boxed(ty: &Type) -> Type {
         }
         _ => ty.clone(),
     }
+}
+
+/// The same tokens with this type in place of `Self`, for where that means another.
+pub(crate) fn with_self(tokens: TokenStream, self_ty: &TokenStream) -> TokenStream {
+    let mut tokens = tokens.into_iter();
+    let mut resolved = TokenStream::new();
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Ident(name) if name == "Self" => {
+                resolved.extend(if starts_path(tokens.clone()) {
+                    generated!(<#self_ty>)
+                } else {
+                    self_ty.clone()
+                });
+            }
+            TokenTree::Group(group) => {
+                let inner = with_self(group.stream(), self_ty);
+                let mut inner = proc_macro2::Group::new(group.delimiter(), inner);
+                inner.set_span(group.span());
+                resolved.extend([TokenTree::Group(inner)]);
+            }
+            other => resolved.extend([other]),
+        }
+    }
+    resolved
+}
+
+/// Whether a `::` is next. The `:` of a bound is not.
+fn starts_path(mut tokens: proc_macro2::token_stream::IntoIter) -> bool {
+    let mut is_colon =
+        || matches!(tokens.next(), Some(TokenTree::Punct(punct)) if punct.as_char() == ':');
+    is_colon() && is_colon()
 }
 
 /// The first `Self` in tokens.

@@ -10,7 +10,7 @@
 //!          }
 //! ```
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{GenericParam, Ident, Type};
@@ -367,29 +367,7 @@ impl<'a> Message<'a> {
 
     /// The user's type outside the user's `impl`: `Self` is spelled out.
     pub(crate) fn resolve(&self, tokens: TokenStream) -> TokenStream {
-        let self_ty = &self.block.self_ty;
-        let mut tokens = tokens.into_iter().peekable();
-        let mut resolved = TokenStream::new();
-        while let Some(token) = tokens.next() {
-            match token {
-                TokenTree::Ident(name) if name == "Self" => {
-                    let in_path = matches!(tokens.peek(), Some(TokenTree::Punct(next)) if next.as_char() == ':');
-                    resolved.extend(if in_path {
-                        generated!(<#self_ty>)
-                    } else {
-                        generated!(#self_ty)
-                    });
-                }
-                TokenTree::Group(group) => {
-                    let mut inner =
-                        proc_macro2::Group::new(group.delimiter(), self.resolve(group.stream()));
-                    inner.set_span(group.span());
-                    resolved.extend([TokenTree::Group(inner)]);
-                }
-                other => resolved.extend([other]),
-            }
-        }
-        resolved
+        types::with_self(tokens, &self.block.self_ty.to_token_stream())
     }
 }
 
