@@ -251,12 +251,14 @@ pub(crate) fn parameters(
         if let Some(context) = context(typed, errors) {
             if errors.none_since(before) && parameters.iter().any(is_context) {
                 second_context(&typed.ty, errors);
+            passed_by_nobody(key, &typed.ty, errors);
             }
             knows_its_process(typed, &context, body.clone(), errors);
             parameters.push(context);
         } else if let Some(types) = reply_types(typed, errors) {
             if reply.is_some() {
                 errors.at(&*typed, "a call is answered once: take one `Reply`");
+            passed_by_nobody(key, &typed.ty, errors);
             } else {
                 reply = Some(types);
                 parameters.push(Parameter::Reply);
@@ -273,22 +275,33 @@ pub(crate) fn parameters(
                 cfgs: types::only(&typed.attrs, &["cfg"]),
                 name,
                 ty: (*typed.ty).clone(),
-                key,
+                key: key.is_some(),
             });
         }
     }
     (parameters, reply)
 }
 
-fn key(typed: &mut PatType, errors: &mut Errors) -> bool {
+/// Takes `#[key]` off an argument.
+fn key(typed: &mut PatType, errors: &mut Errors) -> Option<Attribute> {
+    types::never_conditional(&mut typed.attrs, "key", errors);
     let is_key = |attribute: &mut Attribute| types::is_helper(attribute, "key");
     let keys: Vec<Attribute> = typed.attrs.extract_if(.., is_key).collect();
     for attribute in &keys {
-        if errors.keep(no_arguments(attribute)).is_none() {
-            return false;
-        }
+        errors.keep(no_arguments(attribute))?;
     }
-    !keys.is_empty()
+    keys.into_iter().next()
+}
+
+/// A key is part of the message, as what the runtime lends to the handler is not.
+fn passed_by_nobody(key: Option<Attribute>, ty: &Type, errors: &mut Errors) {
+    if let Some(attribute) = key {
+        errors.help(
+            attribute,
+            format!("no caller passes `{}`, so it is no key", types::source(ty)),
+            "remove the `#[key]`, or put it on an argument of the message: `#[key] name: T`",
+        );
+    }
 }
 
 fn is_context(parameter: &Parameter) -> bool {
