@@ -2,6 +2,7 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{
     Attribute, FnArg, Ident, Meta, Pat, PatType, ReturnType, Safety, Signature, Type, parse_quote,
@@ -309,11 +310,11 @@ fn inbox(
             guessed_item(&parameter.ty)
         }
     };
-    let spelled = name.to_string();
-    if BUILT_IN.contains(&spelled.as_str()) {
+    let plain = name.unraw();
+    if BUILT_IN.contains(&plain.to_string().as_str()) {
         errors.help(
             name,
-            format!("an inbox cannot be called `{name}`: {}", already(name)),
+            format!("an inbox cannot be called `{plain}`: {}", already(&plain)),
             "rename it",
         );
     }

@@ -2,6 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
+use syn::ext::IdentExt;
 use syn::{
     Attribute, FnArg, GenericParam, Generics, Ident, Member, Meta, Pat, PatType, PathArguments,
     ReceiverKind, ReturnType, Safety, Type, TypeParamBound, parse_quote,
@@ -146,7 +147,7 @@ fn no_arguments(attribute: &Attribute) -> syn::Result<()> {
 
 /// Whether a handle or a call has a method of this name already.
 pub(crate) fn is_taken(name: &Ident) -> bool {
-    let name = name.to_string();
+    let name = name.unraw().to_string();
     BUILT_IN.contains(&name.as_str()) || name.ends_with("_port")
 }
 
@@ -155,14 +156,15 @@ pub(crate) fn name(name: &Ident, errors: &mut Errors) {
     if !is_taken(name) {
         return;
     }
-    let reason = if name.to_string().ends_with("_port") {
+    let plain = name.unraw();
+    let reason = if plain.to_string().ends_with("_port") {
         "names that end in `_port` are senders on the handle".to_owned()
     } else {
-        already(name)
+        already(&plain)
     };
     errors.help(
         name,
-        format!("a handler cannot be called `{name}`: {reason}"),
+        format!("a handler cannot be called `{plain}`: {reason}"),
         "rename it, or give the message another name: `#[handler(name = halt)]`",
     );
 }
@@ -249,16 +251,16 @@ pub(crate) fn parameters(
         let key = key(typed, errors);
         let before = errors.count();
         if let Some(context) = context(typed, errors) {
+            passed_by_nobody(key, &typed.ty, errors);
             if errors.none_since(before) && parameters.iter().any(is_context) {
                 second_context(&typed.ty, errors);
-            passed_by_nobody(key, &typed.ty, errors);
             }
             knows_its_process(typed, &context, body.clone(), errors);
             parameters.push(context);
         } else if let Some(types) = reply_types(typed, errors) {
+            passed_by_nobody(key, &typed.ty, errors);
             if reply.is_some() {
                 errors.at(&*typed, "a call is answered once: take one `Reply`");
-            passed_by_nobody(key, &typed.ty, errors);
             } else {
                 reply = Some(types);
                 parameters.push(Parameter::Reply);

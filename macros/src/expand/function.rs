@@ -25,6 +25,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{GenericParam, Ident};
 
@@ -220,8 +221,10 @@ fn meta(process: &FunctionProcess) -> TokenStream {
         .options
         .name
         .clone()
-        .unwrap_or_else(|| name.to_string());
-    let ports = names(process).into_iter().map(Ident::to_string);
+        .unwrap_or_else(|| name.unraw().to_string());
+    let ports = names(process)
+        .into_iter()
+        .map(|name| name.unraw().to_string());
     let kind = kind(process.options.kind);
     let budget = option(process.options.budget);
     let line = quote_spanned!(name.span()=> ::core::line!());
@@ -260,7 +263,7 @@ fn visit(process: &FunctionProcess) -> TokenStream {
         return generated!(|_, _| ());
     }
     let visits = names.iter().enumerate().map(|(position, name)| {
-        let (place, name) = (place(position, names.len()), name.to_string());
+        let (place, name) = (place(position, names.len()), name.unraw().to_string());
         generated! {
             (&#private::Probe(&#place)).visit(#name, visitor);
             (&#private::LearnItem(&#place)).learn();

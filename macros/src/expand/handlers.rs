@@ -21,6 +21,7 @@
 
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
 use super::message::{self, Message};
@@ -196,8 +197,9 @@ fn handle_methods(message: &Message<'_>, number: usize, handler: &Handler) -> To
     };
     let port = format_ident!("{}_port", name);
     let cfgs = &handler.hook.cfgs;
+    let shown = name.unraw();
     let doc = format!(
-        " A sender whose messages call [`{name}`](Self::{name}): the same mailbox and order."
+        " A sender whose messages call [`{shown}`](Self::{shown}): the same mailbox and order."
     );
     generated! {
         #call
@@ -214,9 +216,8 @@ fn handle_methods(message: &Message<'_>, number: usize, handler: &Handler) -> To
 fn table(block: &Block) -> TokenStream {
     let private = private();
     let rows = block.handlers.iter().map(|handler| {
-        let name = handler.name.to_string();
-        let name = name.trim_start_matches("r#");
-        let wire = Literal::u64_unsuffixed(fnv1a(name));
+        let name = handler.name.unraw().to_string();
+        let wire = Literal::u64_unsuffixed(fnv1a(&name));
         let line = quote_spanned!(handler.hook.method.span()=> ::core::line!());
         generated! {
             #private::HandlerMeta { name: #name, wire: #wire, file: ::core::file!(), line: #line }

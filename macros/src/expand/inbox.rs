@@ -119,7 +119,7 @@ pub(crate) fn handle(process: &FunctionProcess) -> Option<TokenStream> {
         .enumerate()
         .map(|(position, (name, item, _))| {
             let position = syn::Index::from(position);
-            let doc = format!(" Sends into the input `{name}`.");
+            let doc = format!(" Sends into the input `{}`.", name.unraw());
             generated! {
                 #[doc = #doc]
                 #[must_use]
@@ -129,7 +129,8 @@ pub(crate) fn handle(process: &FunctionProcess) -> Option<TokenStream> {
             }
         });
     let cfgs = types::only(&process.function.attrs, &["cfg"]);
-    let doc = format!(" Handle to a `{}` process.", process.function.sig.ident);
+    let shown = process.function.sig.ident.unraw();
+    let doc = format!(" Handle to a `{shown}` process.");
     let lints = attributes::lints();
     Some(generated! {
         #(#cfgs)*

@@ -19,11 +19,12 @@
 //! The future holds the events and not `self`, so the state need not be `Sync`.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote_spanned};
+use quote::{format_ident, quote_spanned};
 use syn::Member;
 use syn::spanned::Spanned;
 
 use super::message::Message;
+use super::state::shown_as;
 use super::{at, private, private_at, select};
 use crate::model::{Handler, Role};
 
@@ -34,9 +35,7 @@ pub(crate) fn inputs(message: &Message<'_>) -> Option<TokenStream> {
     if inputs.is_empty() {
         return None;
     }
-    let names = inputs
-        .iter()
-        .map(|input| input.field.to_token_stream().to_string());
+    let names = inputs.iter().map(|input| shown_as(input.field));
     let events = inputs.iter().map(Input::event);
     let list = select::list(inputs.iter().map(|input| {
         let local = &input.local;

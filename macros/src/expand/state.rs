@@ -40,7 +40,7 @@ pub(crate) fn expand(process: &StateProcess) -> TokenStream {
     let lints = attributes::lints();
     let handle = format_ident!("{}Handle", name);
     let (_, types, where_clause) = generics.split_for_impl();
-    let first_line = format!(" Handle to a `{name}` process.");
+    let first_line = format!(" Handle to a `{}` process.", name.unraw());
     let blank = (!docs.is_empty()).then(|| generated!(#[doc = ""]));
     let traits = handle_traits(
         syn::token::Impl(Span::mixed_site()),
@@ -116,7 +116,7 @@ pub(crate) fn handle_traits(
 }
 
 /// The name of a field as people say it.
-fn shown_as(member: &Member) -> String {
+pub(super) fn shown_as(member: &Member) -> String {
     match member {
         Member::Named(name) => name.unraw().to_string(),
         Member::Unnamed(index) => index.index.to_string(),

@@ -114,6 +114,46 @@ fn bodies_pass_through_unparsed() {
     );
 }
 
+/// The texts in tokens, with their quotes.
+fn texts(tokens: TokenStream, found: &mut Vec<String>) {
+    for token in tokens {
+        match token {
+            TokenTree::Literal(text) => found.push(text.to_string()),
+            TokenTree::Group(group) => texts(group.stream(), found),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn names_are_shown_as_people_say_them() {
+    for (name, item, shown) in [
+        (
+            "process",
+            "async fn r#loop(r#in: &Receiver<u8>, #[inbox] r#box: &Receiver<u8>) {}",
+            ["loop", "in", "box"],
+        ),
+        (
+            "process",
+            "struct r#struct { r#in: Receiver<u8>, r#box: Sender<u8> }",
+            ["struct", "in", "box"],
+        ),
+        (
+            "handlers",
+            "impl Mover { fn r#move(&self, r#as: u8) {} #[recv(r#in)] fn r#do(&self, n: u8) {} }",
+            ["move", "in", "do"],
+        ),
+    ] {
+        let mut found = Vec::new();
+        texts(run(name, TokenStream::new(), tokens(item)), &mut found);
+        for shown in shown {
+            assert!(found.contains(&format!("{shown:?}")), "{shown}: {found:?}");
+        }
+        let is_raw = |text: &&String| text.contains("r#");
+        assert_eq!(found.iter().find(is_raw), None, "{item}");
+    }
+}
+
 #[test]
 fn wire_ids_are_fnv1a_of_the_name() {
     assert_eq!(crate::expand::handlers::fnv1a(""), 0xcbf2_9ce4_8422_2325);
