@@ -126,7 +126,7 @@ pub(crate) fn handle_method(name: &Ident, method: &Function, hook: &Hook, answer
         Answer::Value(None) => (unit, infallible),
         Answer::Value(Some(ty)) => (owned(types::boxed(ty).to_token_stream()), infallible),
         Answer::Fallible(ty) => {
-            let ty = owned(ty.to_token_stream());
+            let ty = owned(types::boxed(ty).to_token_stream());
             (
                 generated!(<#ty as #private::ResultLike>::Ok),
                 generated!(<#ty as #private::ResultLike>::Err),

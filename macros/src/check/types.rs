@@ -4,7 +4,7 @@ use proc_macro2::{Spacing, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{
     Attribute, GenericArgument, Generics, Ident, Meta, Pat, PathArguments, PathSegment, Type,
-    TypeParamBound, TypeReference, parse_quote,
+    TypeImplTrait, TypeParamBound, TypeReference, parse_quote,
 };
 
 use crate::errors::Errors;
@@ -288,16 +288,73 @@ pub(crate) fn impl_trait(ty: &Type) -> Option<&Type> {
     }
 }
 
-/// The same type, or a box of it if it is `impl Trait`: that can be named where the compiler has no value to infer it from.
+/// The same type with a box in place of each `impl Trait`: that can be named where the compiler has no value to infer it from.
+/// `()` stands for what no box can hold, as `impl Clone`.
 pub(crate) fn boxed(ty: &Type) -> Type {
-    match bare(ty) {
-        Type::ImplTrait(opaque) => {
-            let bounds = &opaque.bounds;
-            parse_quote!(::std::boxed::Box<dyn #bounds + ::core::marker::Send>)
+    let mut named = ty.clone();
+    match &mut named {
+        Type::ImplTrait(opaque) => return boxed_trait(opaque),
+        Type::Group(group) => *group.elem = boxed(&group.elem),
+        Type::Paren(paren) => *paren.elem = boxed(&paren.elem),
+        Type::Tuple(tuple) => tuple.elems.iter_mut().for_each(|elem| *elem = boxed(elem)),
+        Type::Path(path) => {
+            for segment in &mut path.path.segments {
+                if let PathArguments::AngleBracketed(arguments) = &mut segment.arguments {
+                    for argument in &mut arguments.args {
+                        if let GenericArgument::Type(ty) = argument {
+                            *ty = boxed(ty);
+                        }
+                    }
+                }
+            }
         }
-        _ => ty.clone(),
+        _ => {}
+    }
+    named
+}
+
+/// A box has one trait, and any number of those without methods.
+fn boxed_trait(opaque: &TypeImplTrait) -> Type {
+    let mut has_trait = false;
+    let bounds = opaque.bounds.iter().filter(|bound| match bound {
+        TypeParamBound::Trait(bound) => {
+            let last = bound.path.segments.last();
+            let name = last.map(|last| last.ident.to_string()).unwrap_or_default();
+            let is_auto = AUTO_TRAITS.contains(&name.as_str());
+            is_auto
+                || (!IN_NO_BOX.contains(&name.as_str()) && !std::mem::replace(&mut has_trait, true))
+        }
+        bound => matches!(bound, TypeParamBound::Lifetime(_)),
+    });
+    let bounds: Vec<_> = bounds.collect();
+    if has_trait {
+        parse_quote!(::std::boxed::Box<dyn #(#bounds +)* ::core::marker::Send>)
+    } else {
+        parse_quote!(())
     }
 }
+
+const AUTO_TRAITS: [&str; 5] = ["Send", "Sync", "Unpin", "UnwindSafe", "RefUnwindSafe"];
+
+/// Traits of Rust's that are not dyn compatible. Which of the user's are not, a macro does not see.
+const IN_NO_BOX: [&str; 16] = [
+    "Clone",
+    "Copy",
+    "Default",
+    "Eq",
+    "Extend",
+    "From",
+    "FromIterator",
+    "FromStr",
+    "Hash",
+    "Into",
+    "IntoIterator",
+    "Ord",
+    "PartialEq",
+    "PartialOrd",
+    "Sized",
+    "TryInto",
+];
 
 /// The same tokens with this type in place of `Self`, for where that means another.
 pub(crate) fn with_self(tokens: TokenStream, self_ty: &TokenStream) -> TokenStream {
