@@ -1,9 +1,9 @@
 //! `#[handlers]` on an `impl`.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, format_ident, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Attribute, Ident, ReturnType, Type};
+use syn::{Attribute, FnArg, Ident, ReturnType, Type};
 
 use super::method::{self, Purpose};
 use super::{generics, options, types};
@@ -11,6 +11,7 @@ use crate::errors::Errors;
 use crate::fallback;
 use crate::model::{Answer, Block, Handler, Hook, Parameter, Role};
 use crate::parse::item::{Function, Impl, Item, Member};
+use crate::parse::unfinished::Unfinished;
 
 /// Handlers are numbered in a byte, and 255 of them are enough.
 const HANDLERS_MAX: usize = 255;
@@ -80,6 +81,7 @@ fn checked(block: Impl, is_stub: bool, errors: &mut Errors) -> Option<Block> {
                 checked.method(&mut method, errors);
                 members.push(method.to_token_stream());
             }
+            Member::Unfinished(unfinished) => members.push(checked.unfinished(unfinished)),
             Member::Other(tokens) => members.push(tokens),
         }
     }
@@ -172,6 +174,31 @@ impl Block {
         if errors.none_since(before) && !self.is_stub {
             self.hook(purpose, hook, method, errors);
         }
+    }
+
+    /// Keeps a method whose signature is being written among the calls, and gives it as the user has it. Nothing is said of it:
+    /// rustc has done that.
+    fn unfinished(&mut self, unfinished: Unfinished) -> TokenStream {
+        let Unfinished {
+            signature,
+            mut method,
+        } = unfinished;
+        let is_keyed = |input: &FnArg| match input {
+            FnArg::Typed(typed) => typed.attrs.iter().any(|attr| types::is_helper(attr, "key")),
+            FnArg::Receiver(_) => false,
+        };
+        // Our attributes are taken off the parsed one only.
+        let is_parsed_given = method.sig.inputs.iter().any(is_keyed);
+        let is_stub = std::mem::replace(&mut self.is_stub, true);
+        self.method(&mut method, &mut Errors::default());
+        self.is_stub = is_stub;
+        if is_parsed_given {
+            return method.to_token_stream();
+        }
+        let Function {
+            attrs, vis, body, ..
+        } = &*method;
+        quote!(#(#attrs)* #vis #signature #body)
     }
 
     fn call(

@@ -12,6 +12,7 @@ use syn::{
 };
 
 use super::fragment::visible;
+use super::unfinished::{self, Unfinished};
 
 /// What an attribute macro was put on.
 pub(crate) enum Item {
@@ -57,6 +58,8 @@ pub(crate) struct Impl {
 /// A member of an `impl` block.
 pub(crate) enum Member {
     Method(Box<Function>),
+    /// A method that is being written. rustc has said what its signature lacks.
+    Unfinished(Unfinished),
     /// Constants, types, macro calls, inner attributes: passed through.
     Other(TokenStream),
 }
@@ -202,6 +205,9 @@ fn member(input: ParseStream<'_>) -> Result<Member> {
     ahead.call(Attribute::parse_outer)?;
     ahead.parse::<Visibility>()?;
     if is_function(&ahead) {
+        if let Some(unfinished) = unfinished::method(input)? {
+            return Ok(Member::Unfinished(unfinished));
+        }
         return Ok(Member::Method(input.parse()?));
     }
     // A constant or type ends with `;`, a macro call with `;` or its braces.

@@ -155,6 +155,41 @@ fn names_are_shown_as_people_say_them() {
 }
 
 #[test]
+fn unfinished_signatures_are_left_to_rustc() {
+    let put = "fn put(&mut self, n: u32) { self.n = n }";
+    for unfinished in [
+        "fn get(&self, key) -> u8 { 1 }",
+        "fn get(&self, key: ) {}",
+        "fn get(&self, mut key: &mut, more: HashMap<u8, u8>, ) {}",
+        "fn get(&self, f: fn(u8) -> u8, key: &'static) {}",
+        "fn get(self, a, b: , c: u8);",
+        "pub async fn get(&self) -> u8",
+        "#[cfg(unix)] fn get(&mut self, #[key] name: String, key: ::std::) -> Option<Self> {}",
+        "#[every(\"1s\")] fn get(&self, cx)",
+    ] {
+        let item = format!("impl Store {{ {put} {unfinished} pub fn last(&self) {{}} }}");
+        let expansion = run("handlers", TokenStream::new(), tokens(&item));
+        assert_eq!(errors(expansion.clone()), Vec::<String>::new(), "{item}");
+        let text = expansion.to_string();
+        assert!(text.contains("put_port") && text.contains("H1"), "{item}");
+        assert!(
+            !text.contains("# [every") && !text.contains("# [key"),
+            "{text}"
+        );
+    }
+    // What is missing here is not a type: rustc may know what it is.
+    for other in [
+        "fn get(&self, key: u8 as u8) {}",
+        "fn get(&self, ke y) {}",
+        "fn get {}",
+    ] {
+        let item = format!("impl Store {{ {put} {other} }}");
+        let expansion = run("handlers", TokenStream::new(), tokens(&item));
+        assert_eq!(errors(expansion).len(), 1, "{item}");
+    }
+}
+
+#[test]
 fn wire_ids_are_fnv1a_of_the_name() {
     assert_eq!(crate::expand::handlers::fnv1a(""), 0xcbf2_9ce4_8422_2325);
     assert_eq!(crate::expand::handlers::fnv1a("a"), 0xaf63_dc4c_8601_ec8c);
