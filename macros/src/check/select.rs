@@ -120,7 +120,13 @@ fn branch(
             "leave out the `.await`: `message = input.recv() => body`",
         );
     }
-    if several(&event) {
+    if let Some(condition) = condition(&event) {
+        errors.help(
+            condition,
+            "a guard begins with `if`",
+            "write `pattern = event, if condition => body`",
+        );
+    } else if several(&event) {
         errors.help(
             &event,
             "a branch waits for one event, and these are several",
@@ -172,6 +178,15 @@ fn several(event: &TokenStream) -> bool {
         };
         list.len() > 1 || list.iter().any(either)
     })
+}
+
+/// The guard that was probably meant: `a.recv(), is_open`. A call may be a second event.
+fn condition(event: &TokenStream) -> Option<Expr> {
+    let list = Punctuated::<Expr, Token![,]>::parse_terminated.parse2(event.clone());
+    let mut list = list.ok().filter(|list| list.len() == 2)?.into_iter();
+    let (event, condition) = (list.next()?, list.next()?);
+    let is_event = |expr: &Expr| matches!(expr, Expr::MethodCall(_) | Expr::Call(_));
+    (is_event(&event) && !is_event(&condition)).then_some(condition)
 }
 
 /// The word `await` at the end of an event.

@@ -20,8 +20,9 @@
 //! Bodies are in the outer match: all events are dropped before one runs, and `break`, `?` and
 //! `.await` in it mean what they mean outside.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::quote_spanned;
+use syn::Expr;
 use syn::spanned::Spanned;
 
 use super::{at, private, private_at};
@@ -136,6 +137,7 @@ fn arm(number: usize, branch: &Branch) -> TokenStream {
     } = branch;
     // `_ = sleep(..)` says that nobody looks at what comes of it, which is `()` for many events. Around the binding alone: the body
     // is the user's.
+    let body = quiet_braces(body);
     let lints = generated! {
         #[allow(clippy::ignored_unit_patterns, reason = "every branch has a pattern")]
     };
@@ -155,4 +157,19 @@ fn arm(number: usize, branch: &Branch) -> TokenStream {
     generated! {
         #private::Selected::Arm(#place) => { #bind #body }
     }
+}
+
+/// The body, with the braces of `{ n }` in our name: rustc would say that they are not needed, which they were not in the arm of a
+/// `match`. Around more than an expression it says nothing, and there they stay the user's, for messages that point at them.
+fn quiet_braces(body: &TokenStream) -> TokenStream {
+    let mut tokens = body.clone().into_iter();
+    let (Some(TokenTree::Group(group)), None) = (tokens.next(), tokens.next()) else {
+        return body.clone();
+    };
+    if group.delimiter() != Delimiter::Brace || syn::parse2::<Expr>(group.stream()).is_err() {
+        return body.clone();
+    }
+    let mut quiet = Group::new(Delimiter::Brace, group.stream());
+    quiet.set_span(at(group.span()));
+    TokenTree::Group(quiet).into()
 }

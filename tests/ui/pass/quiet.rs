@@ -85,6 +85,8 @@ pub async fn route(
             _ = raw.recv() => {}
             else => break,
         }
+        let next = select! { n = raw.recv() => { n } default => { 0 } else => { 1 } };
+        out.send(next).await?;
     }
     Ok(())
 }
