@@ -22,7 +22,7 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | `cli`, `config/` | what to do |
+//! | `cli`, `config/`, `clash`, `identity` | what to do, and with which files |
 //! | `sources/`, `cutter`, `event` | bytes to batches of lines |
 //! | `worker`, `room`, `rules`, `condition/`, `fields/`, `transform` | batches to parcels |
 //! | `parcel`, `sinks/`, `append`, `pipe`, `dead` | parcels to files, webhooks and dead letters |
@@ -47,6 +47,7 @@ use crate::sources::{Port, files, http, tcp};
 use crate::stats::Books;
 
 mod append;
+mod clash;
 mod cli;
 mod client;
 mod condition;
@@ -56,6 +57,8 @@ mod dead;
 mod demo;
 mod event;
 mod fields;
+#[cfg_attr(not(unix), path = "identity_elsewhere.rs")]
+mod identity;
 mod parcel;
 #[cfg_attr(not(unix), path = "pipe_elsewhere.rs")]
 mod pipe;
@@ -120,10 +123,9 @@ fn run(command: Command) -> Result<ExitCode, String> {
                 );
             }
             (read.http, read.tcp) = (None, None);
-            let written = read.files();
             let inputs = files
                 .iter()
-                .map(|file| files::Input::open(file, &written))
+                .map(|file| files::Input::find(file))
                 .collect::<Result<Vec<_>, _>>()?;
             route(read, inputs, None, json)
         }
@@ -137,6 +139,7 @@ fn route(
     demo: Option<u64>,
     json: bool,
 ) -> Result<ExitCode, String> {
+    clash::check(&config, &inputs)?;
     let books = Arc::new(Books::new(
         config.sinks.iter().map(|sink| sink.name.clone()).collect(),
     ));

@@ -8,6 +8,7 @@
 )]
 
 mod append;
+mod clash;
 mod cli;
 mod client;
 mod condition;
@@ -17,6 +18,8 @@ mod dead;
 mod demo;
 mod event;
 mod fields;
+#[cfg_attr(not(unix), path = "identity_elsewhere.rs")]
+mod identity;
 mod parcel;
 #[cfg_attr(not(unix), path = "pipe_elsewhere.rs")]
 mod pipe;

@@ -35,7 +35,8 @@
 //! were sent. A webhook keeps it only if `parallel = 1` as well.
 //!
 //! Paths of files are relative to the working directory. A file may be a named pipe that somebody reads; one without a reader is refused
-//! at the start. Dead letters that their file does not take in the time to drain are lost, and the exit code is 4.
+//! at the start. No file is written to that is an input, the configuration, another sink or where standard output goes, whatever path leads
+//! to it. Dead letters that their file does not take in the time to drain are lost, and the exit code is 4.
 //!
 //! Memory: what clients send takes at most a few times `line_bytes` for each of the `connections`, whatever it is. A field that a rule
 //! names is also held as values, which may take 200 times as much as its text: `{"":0},` is about a kilobyte. These take at most

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{outlets, sections};
+use super::sections;
+use crate::identity::Identity;
 use crate::rules::Rules;
 
 /// A value that may prove wrong when it is used, with the place where it is written.
@@ -160,9 +161,9 @@ impl Config {
             format!("{name}:{line}: not UTF-8; save the file in that encoding")
         })?;
         let config = Self::parse(&name, source)?;
-        let itself = outlets::real(file);
+        let itself = Identity::at(file).map_err(|e| format!("{name}: {e}"))?;
         for written in config.files() {
-            if outlets::real(&written.value) == itself {
+            if Identity::at(&written.value).is_ok_and(|is| is == itself) {
                 return Err(written.refuse(format_args!(
                     "{} is this configuration; write the path of another file",
                     written.value.display()

@@ -54,7 +54,7 @@ pub(super) fn sinks(
 }
 
 /// The file that `path` leads to, which may not exist yet, however it is written.
-pub(super) fn real(path: &Path) -> PathBuf {
+fn real(path: &Path) -> PathBuf {
     if let Ok(real) = std::fs::canonicalize(path) {
         return real;
     }

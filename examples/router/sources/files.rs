@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use roundrock::prelude::*;
@@ -13,7 +13,7 @@ use roundrock::prelude::*;
 use super::Port;
 use super::intake::Intake;
 use super::readable::Readable;
-use crate::config::Written;
+use crate::identity::Identity;
 
 /// How much is read at once.
 const READ_BYTES: usize = 128 << 10;
@@ -27,6 +27,7 @@ const STOPPED: &str = "the router stopped in the middle of the line";
 /// Something to read: a file, or standard input.
 pub(crate) struct Input {
     name: String,
+    identity: Option<Identity>,
     is_stdin: bool,
     bytes: Box<dyn Readable>,
 }
@@ -36,33 +37,45 @@ impl Input {
     ///
     /// # Errors
     ///
-    /// When that is not possible, or when it is one of the files that are `written`: it would never end. Says which file.
-    pub(crate) fn open(path: &Path, written: &[&Written<PathBuf>]) -> Result<Self, String> {
+    /// When that is not possible; says which file.
+    pub(crate) fn find(path: &Path) -> Result<Self, String> {
         if path.as_os_str() == "-" {
             return Ok(Self {
                 name: "stdin".to_owned(),
+                identity: Identity::stdin(),
                 is_stdin: true,
                 bytes: Box::new(io::stdin()),
             });
         }
         let name = path.display().to_string();
-        let real = std::fs::canonicalize(path).map_err(|e| format!("{name}: {e}"))?;
-        let mut written = written.iter().map(|written| &written.value);
-        let is_real = |other: &&PathBuf| std::fs::canonicalize(other).is_ok_and(|o| o == real);
-        if let Some(other) = written.find(is_real) {
-            let other = other.display();
-            return Err(format!(
-                "{name}: the router writes to {other}; read and write different files"
-            ));
+        let identity = Identity::at(path).map_err(|e| format!("{name}: {e}"))?;
+        if identity.is_folder() {
+            return Err(format!("{name} is a folder; name the files in it"));
         }
         match File::open(path) {
             Ok(file) => Ok(Self {
                 name,
+                identity: Some(identity),
                 is_stdin: false,
                 bytes: Box::new(file),
             }),
             Err(e) => Err(format!("{name}: {e}")),
         }
+    }
+
+    /// What it is called.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Which file it is, if that is known.
+    pub(crate) fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
+    }
+
+    /// Whether it is standard input.
+    pub(crate) fn is_stdin(&self) -> bool {
+        self.is_stdin
     }
 }
 

@@ -4,6 +4,7 @@
 
 #![cfg(unix)]
 
+mod clash;
 mod demo;
 mod files;
 mod hostile;

@@ -206,30 +206,21 @@ fn a_pipe_that_nobody_reads_is_named() {
     }
 }
 
-#[test]
-fn a_file_is_not_read_and_written() {
-    let folder = folder("same");
-    fs::write(folder.join("all.ndjson"), "{}\n").unwrap();
-    let config = "[sinks.all]\ntype = 'file'\npath = './all.ndjson'\ntruncate = true\n[default]\nsinks = ['all']\n";
-    fs::write(folder.join("router.toml"), config).unwrap();
-    let ended = Router::start(&folder, &["all.ndjson", "--config", "router.toml"]).wait();
-    let want =
-        "router: all.ndjson: the router writes to ./all.ndjson; read and write different files\n";
-    assert_eq!((ended.code, ended.stderr.as_str()), (Some(1), want));
-}
-
 /// It would add lines to it that are no TOML, or empty it.
 #[test]
 fn the_configuration_is_not_written_to() {
     let sink = "[sinks.all]\ntype = 'file'\npath = './router.toml'\ntruncate = true\n[default]\nsinks = ['all']\n";
+    let linked = "[sinks.all]\ntype = 'file'\npath = 'link.toml'\ntruncate = true\n[default]\nsinks = ['all']\n";
     let letters =
         "dead_letters = 'router.toml'\n[sinks.all]\ntype = 'null'\n[default]\nsinks = ['all']\n";
     for (config, want) in [
         (sink, "3: sinks.all.path: ./router.toml"),
+        (linked, "3: sinks.all.path: link.toml"),
         (letters, "1: dead_letters: router.toml"),
     ] {
         let folder = folder("itself");
         fs::write(folder.join("router.toml"), config).unwrap();
+        fs::hard_link(folder.join("router.toml"), folder.join("link.toml")).unwrap();
         let ended = Router::start(&folder, &["-", "--config", "router.toml"]).wait();
         let want = format!(
             "router: router.toml:{want} is this configuration; write the path of another file\n"
