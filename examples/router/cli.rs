@@ -18,7 +18,7 @@ Routes events, one JSON object a line, to sinks by rules.
 
 Without --config, files go to standard output unchanged; lines that are no JSON objects go to dead.ndjson.
 With FILE and --config, nothing is listened on, even if the configuration has `input`.
-A file that is named twice is read twice.
+A file that is named twice is read twice. Four files are read at the same time, pipes and `-` beside them.
 Lines may come out in another order than they went in; a configuration with `workers = 1` keeps the order of each input.
 The exit code is 0 if every event was delivered or is a dead letter, 4 if one was lost, 1 after any other failure.
 

@@ -242,9 +242,7 @@ async fn compose(
         books: Arc::clone(books),
         limits: config.limits,
     };
-    for input in inputs {
-        scope.spawn(files::file(port.clone(), input));
-    }
+    files::start(scope, &port, inputs);
     if let Some(listener) = tcp {
         eprintln!("router: lines to tcp://{}", listener.local_addr()?);
         scope.spawn(tcp::listen(listener, port.clone()));

@@ -3,9 +3,11 @@
 //! A process on a thread of its own reads, and another one takes in what it read. Both belong to the scope of the router, so a stop loses
 //! nothing between them: the first reads no more, the second goes on until it has all that was read.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use roundrock::prelude::*;
@@ -24,27 +26,37 @@ const LOOK_UP: Duration = Duration::from_millis(100);
 /// Why the last line of an input is incomplete.
 const STOPPED: &str = "the router stopped in the middle of the line";
 
+/// How many regular files are read at the same time. More would bring nothing but threads and open files, of which there may be too few.
+const FILES_AT_ONCE: usize = 4;
+
 /// Something to read: a file, or standard input.
 pub(crate) struct Input {
     name: String,
     identity: Option<Identity>,
-    is_stdin: bool,
-    bytes: Box<dyn Readable>,
+    from: Origin,
+}
+
+/// Where the bytes come from.
+enum Origin {
+    Stdin,
+    /// A regular file, which is opened when its turn comes.
+    File(PathBuf),
+    /// Anything else is open from the start: who writes to one pipe may wait until another one is read.
+    Stream(File),
 }
 
 impl Input {
-    /// Opens `path`; `-` is standard input.
+    /// Looks at `path`, and opens it if it is no regular file; `-` is standard input.
     ///
     /// # Errors
     ///
-    /// When that is not possible; says which file.
+    /// When it cannot be read; says which file.
     pub(crate) fn find(path: &Path) -> Result<Self, String> {
         if path.as_os_str() == "-" {
             return Ok(Self {
                 name: "stdin".to_owned(),
                 identity: Identity::stdin(),
-                is_stdin: true,
-                bytes: Box::new(io::stdin()),
+                from: Origin::Stdin,
             });
         }
         let name = path.display().to_string();
@@ -52,15 +64,18 @@ impl Input {
         if identity.is_folder() {
             return Err(format!("{name} is a folder; name the files in it"));
         }
-        match File::open(path) {
-            Ok(file) => Ok(Self {
-                name,
-                identity: Some(identity),
-                is_stdin: false,
-                bytes: Box::new(file),
-            }),
-            Err(e) => Err(format!("{name}: {e}")),
-        }
+        // Whether it may be read shows now, and not after hours.
+        let open = File::open(path).map_err(|e| format!("{name}: {e}"))?;
+        let from = if identity.is_file() {
+            Origin::File(path.to_owned())
+        } else {
+            Origin::Stream(open)
+        };
+        Ok(Self {
+            name,
+            identity: Some(identity),
+            from,
+        })
     }
 
     /// What it is called.
@@ -75,20 +90,50 @@ impl Input {
 
     /// Whether it is standard input.
     pub(crate) fn is_stdin(&self) -> bool {
-        self.is_stdin
+        matches!(self.from, Origin::Stdin)
+    }
+
+    fn open(self) -> io::Result<Box<dyn Readable>> {
+        Ok(match self.from {
+            Origin::Stdin => Box::new(io::stdin()),
+            Origin::File(path) => Box::new(File::open(path)?),
+            Origin::Stream(file) => Box::new(file),
+        })
+    }
+}
+
+/// Starts to take in all inputs: regular files a few at a time, everything else at once.
+pub(crate) fn start(scope: &Scope, port: &Port, inputs: Vec<Input>) {
+    let is_file = |input: &Input| matches!(input.from, Origin::File(_));
+    let (files, streams): (VecDeque<_>, VecDeque<_>) = inputs.into_iter().partition(is_file);
+    for stream in streams {
+        let alone = VecDeque::from([stream]);
+        scope.spawn(file(port.clone(), Arc::new(Mutex::new(alone))));
+    }
+    let readers = files.len().min(FILES_AT_ONCE);
+    let files = Arc::new(Mutex::new(files));
+    for _ in 0..readers {
+        scope.spawn(file(port.clone(), Arc::clone(&files)));
     }
 }
 
 /// Reads an input piece by piece; an empty piece is its end. Once the router stops, nothing more is read.
 #[process(blocking)]
-fn reader(mut input: Input, pieces: &Sender<io::Result<Vec<u8>>>, scope: &Scope) -> Result<()> {
+fn reader(input: Input, pieces: &Sender<io::Result<Vec<u8>>>, scope: &Scope) -> Result<()> {
+    let mut bytes = match input.open() {
+        Ok(bytes) => bytes,
+        Err(e) => {
+            pieces.blocking_send(Err(e))?;
+            return Ok(());
+        }
+    };
     while !scope.is_stopping() {
         // A read may wait for ever, and a process that does cannot be stopped.
-        if !input.bytes.has_bytes(LOOK_UP) {
+        if !bytes.has_bytes(LOOK_UP) {
             continue;
         }
         let mut piece = vec![0; READ_BYTES];
-        let got = input.bytes.read(&mut piece).map(|length| {
+        let got = bytes.read(&mut piece).map(|length| {
             piece.truncate(length);
             piece
         });
@@ -101,19 +146,55 @@ fn reader(mut input: Input, pieces: &Sender<io::Result<Vec<u8>>>, scope: &Scope)
     Ok(())
 }
 
-/// Takes in one file.
+/// Takes in inputs one after the other, as long as there are any.
 ///
 /// A file that is not read to its end because the router stops is a failure: who started it must know that something is left. Standard
 /// input has no end that one could expect.
 #[process]
-pub(crate) async fn file(port: &Port, input: Input, scope: &Scope) -> Result<()> {
-    let (name, is_stdin) = (input.name.clone(), input.is_stdin);
+async fn file(port: &Port, inputs: &Arc<Mutex<VecDeque<Input>>>, scope: &Scope) -> Result<()> {
+    loop {
+        let next = queue(inputs).pop_front();
+        let Some(input) = next else {
+            return Ok(());
+        };
+        let (name, is_stdin) = (input.name.clone(), input.is_stdin());
+        let Some(line) = take_in(port, input, scope).await? else {
+            continue;
+        };
+        if is_stdin {
+            return Ok(());
+        }
+        // Nobody takes them any more.
+        let unread = std::mem::take(&mut *queue(inputs)).len();
+        match unread {
+            0 => bail!("{name}: the router stopped before line {line}"),
+            _ => bail!(
+                "{name}: the router stopped before line {line}, and before {unread} more files"
+            ),
+        }
+    }
+}
+
+fn queue(inputs: &Mutex<VecDeque<Input>>) -> MutexGuard<'_, VecDeque<Input>> {
+    inputs.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes in one input; gives the line before which the router stopped, if it did.
+async fn take_in(port: &Port, input: Input, scope: &Scope) -> Result<Option<u64>> {
+    // What a scope that stops starts would be stopped.
+    if scope.is_stopping() {
+        return Ok(Some(1));
+    }
+    let name = input.name.clone();
     let mut intake = Intake::new(port, &name, None);
     let (sender, pieces) = rendezvous().named("pieces");
     scope.spawn(reader(input, sender));
     while let Some(piece) = pieces.recv().await {
         match piece {
-            Ok(piece) if piece.is_empty() => return intake.finish().await,
+            Ok(piece) if piece.is_empty() => {
+                intake.finish().await?;
+                return Ok(None);
+            }
             Ok(piece) => intake.push(&piece).await?,
             Err(e) => {
                 intake
@@ -125,8 +206,5 @@ pub(crate) async fn file(port: &Port, input: Input, scope: &Scope) -> Result<()>
     }
     let line = intake.line();
     intake.break_off(STOPPED).await?;
-    if is_stdin {
-        return Ok(());
-    }
-    bail!("{name}: the router stopped before line {line}");
+    Ok(Some(line))
 }

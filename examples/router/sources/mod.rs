@@ -1,7 +1,7 @@
 //! The sources: whatever brings lines in. All of them feed one rendezvous channel.
 //!
 //! - `intake` turns the bytes of one stream into counted batches, and what is over a limit into dead letters.
-//! - `files` reads files and standard input; `readable` tells whether a read would wait.
+//! - `files` reads files, a few at a time, and standard input; `readable` tells whether a read would wait.
 //! - `http` answers `POST /events` and `GET /stats`.
 //! - `tcp` takes lines over TCP.
 //! - `places` counts the clients that are served at the same time.

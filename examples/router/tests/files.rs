@@ -97,6 +97,60 @@ fn a_file_that_is_not_read_to_its_end_is_a_failure() {
     assert!(ended.stderr.contains(told), "{}", ended.stderr);
 }
 
+/// A system lets a process have some hundreds of open files, and each reader is a thread.
+#[test]
+fn there_may_be_more_files_than_can_be_open() {
+    let folder = folder("many");
+    let config = "[sinks.all]\ntype = 'file'\npath = 'all.ndjson'\n[default]\nsinks = ['all']\n";
+    fs::write(folder.join("router.toml"), config).unwrap();
+    let mut arguments: Vec<String> = (0..300).map(|n| format!("{n}.ndjson")).collect();
+    for (n, file) in arguments.iter().enumerate() {
+        fs::write(folder.join(file), format!("{{\"n\":{n}}}\n{{\"m\":{n}}}")).unwrap();
+    }
+    arguments.extend(["-", "--config", "router.toml", "--json"].map(str::to_owned));
+    let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut router = Router::start_after("ulimit -n 64", &folder, &arguments);
+    drop(router.type_in("{}\n"));
+    assert_eq!(router.wait().books()["events_out"], 601);
+    assert_eq!(sorted_lines(&folder.join("all.ndjson")).len(), 601);
+    fs::remove_file(folder.join("all.ndjson")).unwrap();
+    // One that is missing is told before anything is read.
+    arguments.insert(290, "none.ndjson");
+    let ended = Router::start(&folder, &arguments).wait();
+    let want = "router: none.ndjson: No such file or directory (os error 2)\n";
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(1), want));
+    assert!(!folder.join("all.ndjson").exists());
+}
+
+/// All of them are told: those that were begun with their lines, the others with their number.
+#[test]
+fn files_that_were_not_begun_at_a_stop_are_counted() {
+    let folder = folder("not-begun");
+    let config = "[sinks.all]\ntype = 'file'\npath = 'all.ndjson'\n[default]\nsinks = ['all']\n";
+    fs::write(folder.join("router.toml"), config).unwrap();
+    fs::write(folder.join("a.ndjson"), SAMPLE.repeat(200)).unwrap();
+    let files = ["a.ndjson"; 9];
+    let arguments = [&files[..], &["--config", "router.toml", "--json"]].concat();
+    let router = Router::start(&folder, &arguments);
+    let all = folder.join("all.ndjson");
+    until("lines are out", || {
+        fs::metadata(&all)
+            .is_ok_and(|all| all.len() > 0)
+            .then_some(())
+    });
+    router.terminate();
+    let ended = router.wait();
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert_eq!(ended.closing()["lost"], 0);
+    let begun = ended
+        .stderr
+        .matches("a.ndjson: the router stopped before line ");
+    let others = ended.stderr.split(", and before ").skip(1);
+    let others = others.map(|rest| rest.split_once(" more files").unwrap().0);
+    let others: usize = others.map(|number| number.parse::<usize>().unwrap()).sum();
+    assert_eq!(begun.count() + others, files.len(), "{}", ended.stderr);
+}
+
 #[test]
 fn the_closing_object_has_exactly_the_documented_keys() {
     let folder = folder("keys");
