@@ -43,6 +43,7 @@ mod draining;
 mod dump;
 #[cfg(feature = "rest")]
 mod envelope;
+mod flushing;
 mod foreign;
 mod incarnations;
 mod latest;

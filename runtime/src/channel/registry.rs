@@ -337,12 +337,20 @@ impl Shard {
         &self.desk
     }
 
-    /// Calls `found` with the number of each wanted channel, and the address of the task that sent there last.
-    pub(crate) fn last_senders(&self, wanted: &HashSet<u64>, mut found: impl FnMut(u64, usize)) {
+    /// Calls `found` with the number of each wanted channel, the address of the task that sent there last, if anybody did, and how many
+    /// senders it has.
+    pub(crate) fn last_senders(
+        &self,
+        wanted: &HashSet<u64>,
+        mut found: impl FnMut(u64, Option<usize>, u64),
+    ) {
         self.for_each(|head| {
             let object = head.as_ptr().addr() as u64;
             if wanted.contains(&object) {
-                found(object, stats(head).sent_by);
+                let Stats { sent_by, sent, .. } = stats(head);
+                // SAFETY: the list is locked, and its channels are alive.
+                let senders = unsafe { head.as_ref() }.senders();
+                found(object, (sent > 0).then_some(sent_by), senders);
             }
         });
     }

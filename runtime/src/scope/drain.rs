@@ -18,12 +18,15 @@
 //! waits for beside (a timer, say) is no reason to wait longer for the others.
 //!
 //! Who waits for an input for a while only (`recv().within(..)`, a timer beside it) looks up from time to time, and may then feed others
-//! of whom that is not known: so as long as there are such, and otherwise nothing moves, only they are told. If they feed each other,
-//! through whomever, one kind of them is told when all have looked up once and fed nobody, or half of the grace is over: what it keeps
-//! for later it can still pass on then.
+//! of whom that is not known: so as long as there are such, and otherwise nothing moves, they are told before those of whom nobody knows
+//! who feeds them. If they feed each other, through whomever, one may hold what is to be tried again later: they have half of the grace.
+//! Then one kind of them is told, and also, whoever moves, those that nobody is known to feed: what they still hold they can pass on.
 //!
-//! Who feeds whom: a port that was lent to a process is known; for any other sender, who sent last is what is known. Among those
-//! that seem to be fed by nobody, or if all seem to be fed by somebody, the rules of [`next_to_end`] choose.
+//! Who feeds whom: a port that was lent to a process is known; for any other sender, who sent last is what is known. One that a process
+//! owns and has not used yet is not: its owner may use it when its own input is over. So those that may be told see it one kind after
+//! another, those first whose input was used before, and by nobody who is left ([`Evidence`]): they are fed from outside, or their feeder
+//! has ended; those whose input was never used may be waiting for what the others pass on. If all seem to be fed by somebody, the rules
+//! of [`next_to_end`] choose.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -54,10 +57,6 @@ pub(super) struct Patience {
     pub(super) for_lookers: bool,
 }
 
-/// Where the processes were parked when the others began to rest, while some look up from time to time.
-#[derive(Debug, Default)]
-pub(super) struct Rest(Option<Parked>);
-
 /// Tells those processes that their input is over who can be told, as two looks show.
 ///
 /// `scope` is the outermost one that stops.
@@ -66,30 +65,23 @@ pub(super) fn end_inputs(
     before: &[Arc<Seen>],
     now: &[Arc<Seen>],
     patience: &Patience,
-    rest: &mut Rest,
 ) -> Shown {
-    let since = rest.0.take();
     let inside = Inside::of(scope, now);
     let parked = Parked::of(before);
     let is_still = inside.is_quiet(&parked);
-    if !is_still && !inside.only_looks_up(&parked) {
+    let only_looks_up = is_still || inside.only_looks_up(&parked);
+    if !only_looks_up && patience.for_lookers {
         return Shown::Moving;
     }
     let granted = match patience.for_room {
         true => granted(scope, now),
         false => HashSet::new(),
     };
-    let told = match is_still {
-        true => next_to_end(&inside, &granted),
-        false => {
-            let since = rest.0.insert(since.unwrap_or(parked));
-            let fed = !patience.for_lookers || inside.have_looked_up(since);
-            looking_up(&inside, &granted, fed)
-        }
+    let told = match (is_still, only_looks_up) {
+        (true, _) => next_to_end(&inside, &granted),
+        (false, true) => looking_up(&inside, &granted, patience),
+        (false, false) => beside_others(&inside, &granted, &parked),
     };
-    if !told.is_empty() {
-        rest.0 = None;
-    }
     let mut children: BTreeMap<u64, (&ScopeInner, Vec<_>)> = BTreeMap::new();
     for process in &told {
         match (process.place(), process.input()) {
@@ -118,8 +110,7 @@ pub(super) fn is_quiet(scope: &ScopeInner, before: &[Arc<Seen>], now: &[Arc<Seen
     Inside::of(scope, now).is_quiet(&Parked::of(before))
 }
 
-/// What a look before showed.
-#[derive(Debug)]
+/// What the look before showed.
 struct Parked {
     /// Who was parked, with which `seq`.
     seq: HashMap<ProcessId, u64>,
@@ -194,12 +185,6 @@ impl<'a> Inside<'a> {
         })
     }
 
-    /// Whether all who look up from time to time did so since then.
-    fn have_looked_up(&self, since: &Parked) -> bool {
-        let mut lookers = self.processes.iter().filter(|process| process.looks_up());
-        lookers.all(|process| !since.still(process))
-    }
-
     /// Whether a process did not move since the look before, and does not by itself.
     fn rests(&self, process: &Seen, parked: &Parked) -> bool {
         parked.still(process) && (self.awaits(process) || process.waits_for_its_turn())
@@ -230,6 +215,20 @@ impl<'a> Inside<'a> {
             }),
             _ => false,
         }
+    }
+
+    /// The processes whose input may end: they wait to receive, for a while or for as long as it takes, were not told yet, and wait for no
+    /// channel in which room was `granted`.
+    fn open(&self, granted: &HashSet<u64>) -> Vec<&'a Arc<Seen>> {
+        let open = self.processes.iter().filter(|process| {
+            let may = process.may_end() && !process.was_told();
+            let has_room = match process.looks_up() {
+                true => process.inputs.iter().any(|input| granted.contains(input)),
+                false => process.kind == WaitKind::Recv && granted.contains(&process.object),
+            };
+            may && (process.looks_up() || process.receives()) && !has_room
+        });
+        open.collect()
     }
 
     fn are_inside(&self, processes: Option<&[u64]>) -> bool {
@@ -309,34 +308,21 @@ fn granted(scope: &ScopeInner, processes: &[Arc<Seen>]) -> HashSet<u64> {
 }
 
 /// Of processes that are all parked, those whose input ends now:
-/// 1. those that wait to receive from a channel that no other one is known to feed; if others wait for some of them, to send or for
-///    a lock, these first, because what the others do then is not known;
-/// 2. if there are none, those that wait for several things at once, by the same rule;
-/// 3. if there are none, children that wait for their turn to stop, and not for an input;
-/// 4. if there are none, children on a thread of their own, of which nobody knows what they wait for;
-/// 5. if all feed each other, the kind that was spawned last: it was made with what leads to the others.
+/// 1. one kind of those that wait to receive, and that no other one is known to feed, by the [`Evidence`] for that; if others wait for
+///    some of them, to send or for a lock, these first, because what the others do then is not known; those that wait for several things
+///    at once last;
+/// 2. if there are none, children that wait for their turn to stop, and not for an input;
+/// 3. if there are none, children on a thread of their own, of which nobody knows what they wait for;
+/// 4. if all feed each other, the kind that was spawned last.
 ///
 /// None of them waits for a channel in which room was `granted`.
 fn next_to_end<'a>(inside: &Inside<'a>, granted: &HashSet<u64>) -> Vec<&'a Arc<Seen>> {
     let now = inside.processes;
-    let open = || {
-        now.iter().filter(|process| {
-            let has_room = process.kind == WaitKind::Recv && granted.contains(&process.object);
-            process.may_end() && process.receives() && !process.was_told() && !has_room
-        })
-    };
+    let open = inside.open(granted);
     let feeders = Feeders::of(inside.scope, now);
-    let awaited = inside.awaited();
-    for awaited_only in [true, false] {
-        for kind in [WaitKind::Recv, WaitKind::Select] {
-            let unfed: Vec<_> = open()
-                .filter(|process| process.kind == kind && !feeders.feed(process))
-                .filter(|process| !awaited_only || awaited.contains(&process.id))
-                .collect();
-            if !unfed.is_empty() {
-                return unfed;
-            }
-        }
+    let unfed = first_kind(inside, &feeders, &open);
+    if !unfed.is_empty() {
+        return unfed;
     }
     for on_thread in [false, true] {
         let held: Vec<_> = now
@@ -352,41 +338,100 @@ fn next_to_end<'a>(inside: &Inside<'a>, granted: &HashSet<u64>) -> Vec<&'a Arc<S
             return held;
         }
     }
-    last_kind(&open().collect::<Vec<_>>())
+    let (plain, children): (Vec<_>, Vec<_>) = open
+        .into_iter()
+        .partition(|process| process.task.lineage().is_none());
+    if plain.is_empty() {
+        let last = |process: &&Arc<Seen>| process.place().map(|(own, key)| (own.id, key));
+        return Vec::from_iter(children.into_iter().max_by_key(last));
+    }
+    last_kind(plain)
 }
 
-/// Of processes that feed each other, the kind that was spawned last.
-fn last_kind<'a>(open: &[&'a Arc<Seen>]) -> Vec<&'a Arc<Seen>> {
-    let open = || open.iter().copied();
-    let plain = open().filter(|process| process.task.lineage().is_none());
-    let Some(last) = plain.max_by_key(|process| (process.born_ms, process.id)) else {
-        return Vec::from_iter(
-            open().max_by_key(|process| process.place().map(|(own, key)| (own.id, key))),
-        );
+/// As long as some look up from their input from time to time, and may feed others then: one kind of those that no other process is known to
+/// feed, but of who rests only those with the best evidence, and later with some. If there are none, and it was waited long enough, the
+/// last kind of those that look up.
+fn looking_up<'a>(
+    inside: &Inside<'a>,
+    granted: &HashSet<u64>,
+    patience: &Patience,
+) -> Vec<&'a Arc<Seen>> {
+    let feeders = Feeders::of(inside.scope, inside.processes);
+    let mut open = inside.open(granted);
+    let least = match patience.for_lookers {
+        true => Evidence::Sole,
+        false => Evidence::Some,
     };
-    let same_site = |process: &&Arc<Seen>| match (process.site, last.site) {
+    let is_unfed = |evidence| evidence <= least;
+    open.retain(|process| process.looks_up() || feeders.evidence(process).is_some_and(is_unfed));
+    let unfed = first_kind(inside, &feeders, &open);
+    if !unfed.is_empty() || patience.for_lookers {
+        return unfed;
+    }
+    open.retain(|process| process.looks_up());
+    last_kind(open)
+}
+
+/// While others move, and it was waited long enough: one kind of those that look up from their input, that no other process is known to feed,
+/// and of whose input that is more than a guess.
+fn beside_others<'a>(
+    inside: &Inside<'a>,
+    granted: &HashSet<u64>,
+    parked: &Parked,
+) -> Vec<&'a Arc<Seen>> {
+    let feeders = Feeders::of(inside.scope, inside.processes);
+    let mut open = inside.open(granted);
+    open.retain(|process| {
+        let evidence = feeders.evidence(process);
+        process.looks_up()
+            && parked.knows(process)
+            && evidence.is_some_and(|evidence| evidence <= Evidence::All)
+    });
+    first_kind(inside, &feeders, &open)
+}
+
+/// Of those whose input may end, one kind that no other process is known to feed: that with the best evidence.
+fn first_kind<'a>(
+    inside: &Inside<'a>,
+    feeders: &Feeders,
+    open: &[&'a Arc<Seen>],
+) -> Vec<&'a Arc<Seen>> {
+    let awaited = inside.awaited();
+    let unfed = open.iter().filter_map(|process| {
+        let evidence = feeders.evidence(process)?;
+        let selects = process.kind == WaitKind::Select;
+        let rank = (
+            evidence,
+            !process.looks_up(),
+            !awaited.contains(&process.id),
+            selects,
+        );
+        Some((rank, *process))
+    });
+    let unfed: Vec<_> = unfed.collect();
+    let Some(first) = unfed.iter().map(|(rank, _)| *rank).min() else {
+        return Vec::new();
+    };
+    let of_first = unfed.into_iter().filter(|(rank, _)| *rank == first);
+    last_kind(of_first.map(|(_, process)| process).collect())
+}
+
+/// The kind that was spawned last: it was made with what leads to the others. Supervised children are of one kind, for their supervisor
+/// tells them one after another.
+fn last_kind(mut open: Vec<&Arc<Seen>>) -> Vec<&Arc<Seen>> {
+    let Some(&last) = open
+        .iter()
+        .max_by_key(|process| (process.born_ms, process.id))
+    else {
+        return open;
+    };
+    let is_child = |process: &Arc<Seen>| process.task.lineage().is_some();
+    open.retain(|process| match (process.site, last.site) {
+        _ if is_child(process) || is_child(last) => is_child(process) && is_child(last),
         (Some(one), Some(other)) => std::ptr::eq(one, other),
         _ => process.id == last.id,
-    };
-    open().filter(same_site).collect()
-}
-
-/// Those that look up from their input from time to time, and that no other process is known to feed. If there are none, the last kind
-/// of those that are `fed`, if these are to end too.
-fn looking_up<'a>(inside: &Inside<'a>, granted: &HashSet<u64>, fed: bool) -> Vec<&'a Arc<Seen>> {
-    let feeders = Feeders::of(inside.scope, inside.processes);
-    let open = inside.processes.iter().filter(|process| {
-        let is_open = process.may_end() && process.looks_up() && !process.was_told();
-        is_open && !process.inputs.iter().any(|input| granted.contains(input))
     });
-    let (those_fed, unfed): (Vec<_>, Vec<_>) = open.partition(|process| {
-        let mut inputs = process.inputs.iter();
-        inputs.any(|input| feeders.feeds(*input, process))
-    });
-    match unfed.is_empty() && fed {
-        true => last_kind(&those_fed),
-        false => unfed,
-    }
+    open
 }
 
 impl Seen {
@@ -403,6 +448,14 @@ impl Seen {
         use WaitKind as K;
         let others = self.kinds & !(K::Recv.bit() | K::Stopping.bit() | K::Select.bit());
         others == K::Timer.bit() && self.kinds & K::Recv.bit() != 0
+    }
+
+    /// All that it waits to receive from.
+    fn awaits(&self) -> Vec<u64> {
+        match self.inputs.is_empty() {
+            true => vec![self.object],
+            false => self.inputs.clone(),
+        }
     }
 
     /// The input whose end it is shown, zero for all of them; `None` if it waits for none.
@@ -425,7 +478,11 @@ impl Seen {
 }
 
 /// Which processes feed which channel.
-struct Feeders(HashMap<u64, Feeder>);
+struct Feeders {
+    by: HashMap<u64, Feeder>,
+    /// The channels that something was sent to, and how many senders each has.
+    used: HashMap<u64, u64>,
+}
 
 #[derive(Debug, Clone, Copy)]
 enum Feeder {
@@ -433,9 +490,22 @@ enum Feeder {
     Several,
 }
 
+/// What speaks for it that nobody in the scope feeds a process, if nobody is known to: all of its inputs, or some, were used before, and
+/// who sent there last is not in the scope, or has ended. If there is one sender only, it is the one that was used. The best comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Evidence {
+    Sole,
+    All,
+    Some,
+    Nothing,
+}
+
 impl Feeders {
     fn of(scope: &ScopeInner, now: &[Arc<Seen>]) -> Self {
-        let mut feeders = Self(HashMap::new());
+        let mut feeders = Self {
+            by: HashMap::new(),
+            used: HashMap::new(),
+        };
         for process in now {
             for object in process.ports.senders() {
                 feeders.add(object, process.id);
@@ -445,13 +515,15 @@ impl Feeders {
             .iter()
             .map(|process| (process.task.header().addr().get(), process.id))
             .collect();
-        let inputs = now.iter().flat_map(|process| &process.inputs).copied();
-        let objects = now.iter().map(|process| process.object);
-        let awaited: HashSet<u64> = objects.chain(inputs).collect();
+        let awaited: HashSet<u64> = now.iter().flat_map(|process| process.awaits()).collect();
         for remote in scope.system.scheduler.active_remotes() {
-            remote.channels.last_senders(&awaited, |object, sender| {
-                if let Some(&process) = tasks.get(&sender) {
+            let channels = &remote.channels;
+            channels.last_senders(&awaited, |object, sender, senders| {
+                if let Some(&process) = sender.and_then(|sender| tasks.get(&sender)) {
                     feeders.add(object, process);
+                }
+                if sender.is_some() {
+                    feeders.used.insert(object, senders);
                 }
             });
         }
@@ -459,7 +531,7 @@ impl Feeders {
     }
 
     fn add(&mut self, object: u64, process: ProcessId) {
-        self.0
+        self.by
             .entry(object)
             .and_modify(|feeder| {
                 if !matches!(feeder, Feeder::One(known) if *known == process) {
@@ -469,16 +541,26 @@ impl Feeders {
             .or_insert(Feeder::One(process));
     }
 
-    /// Whether a process other than itself feeds what this one waits for.
-    fn feed(&self, process: &Seen) -> bool {
-        self.feeds(process.object, process)
-    }
-
-    fn feeds(&self, input: u64, process: &Seen) -> bool {
-        match self.0.get(&input) {
+    /// `None` if a process other than itself is known to feed what this one waits for.
+    fn evidence(&self, process: &Seen) -> Option<Evidence> {
+        let is_fed = |input: &u64| match self.by.get(input) {
             None => false,
             Some(Feeder::One(feeder)) => *feeder != process.id,
             Some(Feeder::Several) => true,
+        };
+        let inputs = process.awaits();
+        if inputs.iter().any(is_fed) {
+            return None;
         }
+        let senders: Vec<_> = inputs
+            .iter()
+            .filter_map(|input| self.used.get(input))
+            .collect();
+        Some(match senders.len() {
+            0 => Evidence::Nothing,
+            some if some < inputs.len() => Evidence::Some,
+            _ if senders.iter().all(|senders| **senders < 2) => Evidence::Sole,
+            _ => Evidence::All,
+        })
     }
 }

@@ -423,8 +423,11 @@ impl Scope {
     /// waits for a timer, a socket or another future may do anything, so it holds that back until the grace is over, and then the others have
     /// half of the grace to finish, or a second if that is more, but not more than the grace. Let it end: with a branch `scope.stopping()`
     /// beside its wait. A receive with a limit of time (`recv().within(..)`, or a timer beside it) holds nothing back:
-    /// it sees the end of its input as others do, and if it feeds its own input through others, as a queue for another try does, when its
-    /// limit was over once and nobody was fed, or half of the grace is over.
+    /// it sees the end of its input as others do. If it feeds its own input through others, as a queue for another try does, or
+    /// feeds others whenever its limit is over, it sees that when half of the grace is over.
+    ///
+    /// Who feeds whom is known of what a process was lent (`&Sender`, `&XHandle`, fields of a struct), and of who sent into a channel last.
+    /// For all others it is a guess: those whose input was used from outside see its end first, and those whose input was never used last.
     ///
     /// May be called again, and by several: all get the report of the one stop, and the grace that ends first holds for all.
     /// Called by a process of this scope, it begins the stop and returns at once, since that process cannot wait for its own end. Cancellation: dropping the future

@@ -45,7 +45,7 @@ pub(super) struct Seen {
     pub(super) object: u64,
     /// A struct that waits between two messages: if it waits for ends too, these are of work beside its handlers, in its own scope.
     pub(super) is_between: bool,
-    /// What it waits to receive from, if it waits for a timer as well.
+    /// What it waits to receive from, if it waits for something else as well.
     pub(super) inputs: Vec<u64>,
     /// For whose ends it waits; `None` if that is not known.
     pub(super) joined: Option<Vec<u64>>,
@@ -267,11 +267,11 @@ impl Seen {
     }
 }
 
-/// What a process waits to receive from, if it waits for a timer as well.
+/// What a process waits to receive from, if it waits for something else as well.
 fn inputs(scheduler: &Scheduler, slot: &Slot, word: u64) -> Vec<u64> {
-    const BOTH: u16 = WaitKind::Recv.bit() | WaitKind::Timer.bit();
     let mut inputs = Vec::new();
-    if kinds_of(word) & BOTH == BOTH {
+    let is_one = word & Line::NOTED < 2 && WaitKind::from_u8((word >> 8) as u8) == WaitKind::Recv;
+    if kinds_of(word) & WaitKind::Recv.bit() != 0 && !is_one {
         scheduler.registry.waits(slot, |wait| {
             if wait.kind == WaitKind::Recv {
                 inputs.push(wait.object);

@@ -30,7 +30,7 @@ use crate::leaks::knot;
 use crate::observe::EventKind;
 use crate::scope::ScopeInner;
 
-use crate::scope::drain::{self, Patience, Rest, Shown};
+use crate::scope::drain::{self, Patience, Shown};
 use crate::scope::ended::Ended;
 use crate::scope::look::{Look, REST, Seen, look};
 use crate::supervise::Event;
@@ -234,7 +234,6 @@ async fn run(scope: &Arc<ScopeInner>, at_start: usize) {
         last: None,
         pause: FIRST_LOOK,
         released: false,
-        rest: Rest::default(),
         room_until: begun + (scope.stop_grace() / 2).min(ROOM),
         search_at: begun,
     };
@@ -303,8 +302,6 @@ struct Stop<'a> {
     pause: Duration,
     /// No supervised child waits for another one any more.
     released: bool,
-    /// How long nobody moves but those who look up from their input from time to time.
-    rest: Rest,
     /// Until when room that was granted is waited for.
     room_until: Instant,
     /// When it is worth another search who waits in a circle.
@@ -353,7 +350,7 @@ impl Stop<'_> {
                     for_lookers: !self.released,
                 };
                 let (before, now) = (before.of(self.scope), now.of(self.scope));
-                drain::end_inputs(self.scope, before, now, &patience, &mut self.rest)
+                drain::end_inputs(self.scope, before, now, &patience)
             }
             _ => Shown::Moving,
         };
