@@ -308,7 +308,8 @@ pub fn select(tokens: TokenStream) -> TokenStream {
 /// `#[every("250ms")]`, with `us`, `ms`, `s`, `m` or `h`. The method takes `&self` or `&mut self`, and
 /// perhaps `cx: &mut Cx`; if it returns an `Err`, the process fails. A tick that is due comes after at most
 /// 32 messages, however many there are; ticks that fall into a long handler are skipped. A process
-/// with one does not end when its last handle goes: stop it, or its scope.
+/// with one does not end when its last handle goes: stop it, or its scope. From the first moment of a stop there are no ticks: what is
+/// left for the next one, a `Reply` that it would answer for instance, is for [`#[on_stop]`](macro@on_stop).
 ///
 /// # Examples
 ///

@@ -372,6 +372,42 @@ fn p21_the_owner_is_told_whoever_has_joined() {
     });
 }
 
+#[process]
+async fn has_a_child_that_fails(scope: &Scope, out: Sender<Scope>, go: Receiver<()>) -> Result<()> {
+    let (told, wait) = bounded::<()>(1);
+    drop(scope.task("fails", async move {
+        wait.recv().await;
+        Err::<(), _>(std::io::Error::other("no disk"))
+    }));
+    out.send(scope.clone()).await?;
+    drop(told);
+    go.recv().await;
+    Ok(())
+}
+
+/// P21: a failure in the own scope of a process, which it has not seen itself, is its failure, whoever else has joined that scope.
+#[test]
+fn p21_a_process_fails_by_its_own_scope_whoever_joins_that() {
+    on_workers(|scope| async move {
+        let parts = scope.child("parts");
+        let (out, own) = bounded(1);
+        let (go, wait) = bounded(1);
+        let parent = parts.spawn(has_a_child_that_fails(out, wait));
+        let own = own.recv().await.expect("it has a scope");
+        let joined = own.join().await.expect_err("its child fails");
+        assert!(joined.chain().any(|cause| cause.is::<std::io::Error>()));
+        drop((own, go));
+        let exit = parent.done().await;
+        assert_eq!(exit.kind(), "failed");
+        let error = parts.join().await.expect_err("the parent fails");
+        assert!(
+            error.chain().any(|cause| cause.is::<std::io::Error>()),
+            "{error:#}"
+        );
+        Ok(())
+    });
+}
+
 /// An error that holds what holds the scope that it was recorded in.
 #[derive(Debug)]
 struct Holds(

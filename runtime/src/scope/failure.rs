@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::process::exit::{Exit, Fault, contain};
 use crate::scope::ScopeInner;
 use crate::sync::Lock;
+use crate::task::current;
 
 /// Exits that a scope remembers, the first failure included.
 const REMEMBERED: usize = 16;
@@ -59,7 +60,8 @@ pub(crate) struct Exits {
     kept: Vec<Ended>,
     /// Failures beside these.
     more: usize,
-    /// How many of those that are kept somebody has been told of.
+    /// How many of those that are kept somebody has been told of, and how many the process whose own scope this is.
+    told: usize,
     seen: usize,
     /// Who has asked or will, and was not told yet.
     askers: usize,
@@ -72,7 +74,15 @@ pub(crate) struct Asker<'a>(&'a ScopeInner);
 impl Asker<'_> {
     /// The first failure of the scope.
     pub(crate) fn told(self) -> Result<()> {
-        self.0.failure(Exits::all)
+        // What a process sees of its own scope is not its failure any more.
+        let is_own = current::with_task(|task| {
+            let own = task.and_then(|task| task.own()?.get());
+            own.is_some_and(|own| own.id == self.0.id)
+        });
+        self.0.failure(match is_own {
+            true => Exits::see,
+            false => Exits::all,
+        })
     }
 }
 
@@ -85,19 +95,24 @@ impl Drop for Asker<'_> {
 impl Exits {
     /// Nobody is to be told any more of what somebody was told of.
     fn are_told(&self) -> bool {
-        self.askers == 0 && !self.kept.is_empty() && self.seen == self.kept.len()
+        self.askers == 0 && !self.kept.is_empty() && self.told == self.kept.len()
     }
 
     fn all(&mut self) -> Self {
         let all = self.clone();
-        self.seen = self.kept.len();
+        self.told = self.kept.len();
         all
     }
 
-    /// Those of which nobody was told.
+    fn see(&mut self) -> Self {
+        self.seen = self.kept.len();
+        self.all()
+    }
+
+    /// Those that the process whose own scope this is has not seen.
     fn unseen(&mut self) -> Self {
         let seen = self.seen;
-        let mut unseen = self.all();
+        let mut unseen = self.see();
         drop(unseen.kept.drain(..seen));
         unseen
     }
@@ -135,6 +150,7 @@ impl ScopeInner {
     pub(crate) fn hand_on_failures(&self) {
         self.state.lock().hands_on = true;
         self.hand_on();
+        self.owner_is_gone();
     }
 
     fn hand_on(&self) {
@@ -206,7 +222,7 @@ impl ScopeInner {
         failure
     }
 
-    /// The first failure that nobody was told of.
+    /// The first failure that the process whose own scope this is has not seen.
     pub(crate) fn unseen_failure(&self) -> Result<()> {
         let failure = self.failure(Exits::unseen);
         self.are_told(0);
@@ -228,6 +244,11 @@ impl ScopeInner {
                 Err(Error::without_site(error))
             }
         }
+    }
+
+    /// The process whose own scope this is does not ask any more.
+    pub(crate) fn owner_is_gone(&self) {
+        self.are_told(1);
     }
 
     /// So many of those who were to be told have been, or do not wait any more.

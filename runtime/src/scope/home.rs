@@ -158,7 +158,11 @@ impl<H: Home, const COUNTS: bool> Home for Owner<H, COUNTS> {
     }
 
     fn exited(&self, task: &TaskRef, exit: &Exit) {
-        let own = self.own.take().filter(|_| COUNTS);
+        let own = self.own.take();
+        if !COUNTS && let Some(own) = &own {
+            own.owner_is_gone();
+        }
+        let own = own.filter(|_| COUNTS);
         let Some((own, scope)) = own.zip(self.scope()) else {
             return self.home.exited(task, exit);
         };

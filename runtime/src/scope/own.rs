@@ -38,6 +38,8 @@ impl Own {
     pub(crate) fn get_or_make(&self, make: impl FnOnce() -> Arc<ScopeInner>) -> Arc<ScopeInner> {
         self.get().unwrap_or_else(|| {
             let own = make();
+            // Its process is told how it has failed.
+            own.is_owned();
             let pointer = Arc::into_raw(Arc::clone(&own)).cast_mut();
             // ORDERING: AcqRel: the scope is visible to whoever sees the pointer; and what was there is seen here.
             let before = self.0.swap(pointer, Ordering::AcqRel);

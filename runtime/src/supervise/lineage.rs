@@ -349,9 +349,9 @@ impl Lineage {
 impl Held {
     /// What failed in the own scope of an incarnation that returned is the failure of that incarnation.
     fn blame(self, own: &ScopeInner) {
-        let Err(error) = own.unseen_failure() else {
-            return;
-        };
+        let failure = own.unseen_failure();
+        own.owner_is_gone();
+        let Err(error) = failure else { return };
         let mut state = self.0.state.lock();
         if let Some(exit) = state.exit.as_mut().filter(|exit| exit.is_normal()) {
             *exit = Exit::Failed(Arc::new(Fault::Error(error)));
