@@ -162,10 +162,6 @@ impl Numbers {
     pub(crate) fn last(&self) -> Option<u64> {
         self.0.last().map(|(number, ())| number)
     }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = u64> {
-        self.0.numbers()
-    }
 }
 
 impl FromIterator<u64> for Numbers {

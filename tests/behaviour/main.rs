@@ -70,6 +70,8 @@ mod outside;
 mod pair;
 mod panic;
 #[cfg(feature = "rest")]
+mod pauses;
+#[cfg(feature = "rest")]
 mod places;
 mod pools;
 #[cfg(feature = "rest")]

@@ -378,6 +378,22 @@ impl Shard {
         });
     }
 
+    /// Calls `found` with what is in each wanted channel.
+    pub(crate) fn inputs(&self, wanted: &HashSet<u64>, mut found: impl FnMut(Input)) {
+        self.for_each(|head| {
+            let object = head.as_ptr().addr() as u64;
+            if wanted.contains(&object) {
+                let stats = stats(head);
+                found(Input {
+                    len: stats.len,
+                    blocked_senders: stats.blocked_senders,
+                    // SAFETY: the list is locked, and its channels are alive.
+                    senders: unsafe { head.as_ref() }.senders(),
+                });
+            }
+        });
+    }
+
     /// Calls `found` with the number of each wanted channel in which room was granted and not used yet.
     pub(crate) fn granted(&self, wanted: &HashSet<u64>, mut found: impl FnMut(u64)) {
         self.for_each(|head| {
@@ -387,6 +403,14 @@ impl Shard {
             }
         });
     }
+}
+
+/// What a receiver would find.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Input {
+    pub(crate) len: u32,
+    pub(crate) blocked_senders: u32,
+    pub(crate) senders: u64,
 }
 
 thread_local! {

@@ -187,6 +187,14 @@ impl ScopeInner {
         self.life.alive()
     }
 
+    /// How many processes and child scopes have not ended in this scope, and beside it in those around it that stop as well.
+    pub(crate) fn alive_in_stop(&self) -> usize {
+        let around = std::iter::successors(self.parent(), |scope| scope.parent());
+        let around = around.take_while(|scope| scope.is_stopping());
+        let beside = around.map(|scope| scope.alive().saturating_sub(1));
+        self.alive() + beside.sum::<usize>()
+    }
+
     pub(crate) fn life(&self) -> &Arc<Life> {
         &self.life
     }

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::child::{Child, Restart, State};
+use super::inputs::Inputs;
 use super::lineage::Lineage;
 use super::restart::Backoff;
 use super::starter::{FunctionHome, FunctionStarter, Promise, Starter, StructStarter};
@@ -340,7 +341,7 @@ impl<B: Body<Output: IntoOutcome>, M: 'static> Remade for Process<B, M, ()> {
         let plan = plan.or_named("supervised");
         let (scope, options) = (plan.scope.clone(), plan.options.clone());
         plan.add(|promise| FunctionStarter {
-            // It has no handle, so nobody can ask it to handle what is queued and then to end.
+            // It is lent something else each time: see `inputs`.
             has_messages: Box::new(|| false),
             make: move |home: &FunctionHome<'_>| {
                 let (meta, body, ()) = factory().into_parts();
@@ -413,6 +414,8 @@ impl Plan {
             backoff: Backoff::new(self.backoff),
             state: State::Queued,
             made: false,
+            inputs: Inputs::default(),
+            for_others: false,
             draining: false,
             since: now(scope),
             stop_by: None,

@@ -20,10 +20,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::inputs::{Inputs, Waiting};
 use super::lineage::Lineage;
 use super::restart::Backoff;
 use super::starter::Starter;
 use crate::process::exit::{Exit, Fault};
+use crate::scheduler::Scheduler;
 
 /// When a child is started again, in Erlang's words.
 ///
@@ -102,6 +104,10 @@ pub(crate) struct Child {
     /// The next incarnation is made and does not run yet; only while the child is queued. The first one is made when the child
     /// is added, so that a handle leads to it from the start.
     pub(super) made: bool,
+    /// What the incarnation that was made last receives from, beside its mailbox.
+    pub(super) inputs: Inputs,
+    /// Its last start was for those only who might still have something for it when its scope stopped.
+    pub(super) for_others: bool,
     /// It ends for good when it has handled what is queued, also if that takes another incarnation.
     pub(super) draining: bool,
     /// When the present incarnation was started, and later when it was ready.
@@ -122,8 +128,31 @@ impl Child {
         } = self;
         // UNWIND: a factory is user code; when it panics, no incarnation was made.
         let made = catch_unwind(AssertUnwindSafe(|| starter.make(lineage)));
-        made.err()
-            .map(|payload| Exit::Panicked(Arc::new(Fault::panic(payload))))
+        if let Err(payload) = made {
+            return Some(Exit::Panicked(Arc::new(Fault::panic(payload))));
+        }
+        if let Some(incarnation) = lineage.current() {
+            self.inputs = Inputs::of(&incarnation);
+        }
+        None
+    }
+
+    /// Whether messages wait for the next incarnation, which were accepted.
+    pub(super) fn has_messages(&self, scheduler: &Scheduler) -> bool {
+        self.starter.has_messages() || self.inputs.look(scheduler).messages
+    }
+
+    /// What waits for the next incarnation, or may come.
+    pub(super) fn waiting(&self, scheduler: &Scheduler) -> Waiting {
+        let mut waiting = self.inputs.look(scheduler);
+        waiting.messages |= self.starter.has_messages();
+        waiting.open |= self.starter.has_handles();
+        waiting
+    }
+
+    /// Whether it has ended, and waits to be started again.
+    pub(super) fn is_between(&self) -> bool {
+        !self.is_alive() && self.last.is_some()
     }
 
     /// Enters another state, and lets observers see it.

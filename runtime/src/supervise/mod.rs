@@ -23,16 +23,22 @@
 //! [`intensity`](crate::Scope::intensity) allows, it gives up: it fails with [`GaveUp`], which has all the reasons, and stops what
 //! is left.
 //!
+//! A scope that stops does not wait for a pause: a child in one is started at once if messages wait for it, and also if it has an input
+//! (a receiver that it was lent by reference, or has in a field, or a mailbox with handles) and others are left who may still send there.
+//! Otherwise it is over. If it fails again, the scope fails, unless it was started for those others only and they have left nothing.
+//!
 //! How it works: one *supervisor* per scope, a task of the runtime's own, reads events and moves one state machine per child. An
 //! incarnation is made in two states only, and the one way there is the exit of the incarnation before it: two never overlap.
 //! Read in this order: `restart` (when, how often), `child` (one state machine), `strategy` (who with whom), `lineage` (what
 //! handles, incarnations and supervisor have in common), `supervisor` (the events), `table` (the decisions), `starter` (what makes incarnations),
+//! `inputs` (what they receive from),
 //! `builder` (what users write), `escalation`.
 
 mod book;
 mod builder;
 mod child;
 mod escalation;
+mod inputs;
 mod lineage;
 mod restart;
 mod starter;

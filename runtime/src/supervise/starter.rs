@@ -30,8 +30,13 @@ pub(super) trait Starter: Send {
         true
     }
 
-    /// Whether messages wait for the next incarnation.
+    /// Whether messages wait for the next incarnation in its mailbox, or in what it was lent once for all of them.
     fn has_messages(&self) -> bool;
+
+    /// Whether handles lead to its mailbox.
+    fn has_handles(&self) -> bool {
+        false
+    }
 
     /// Takes no new messages: the child is to end for good.
     fn refuse(&self) {}
@@ -226,6 +231,10 @@ where
 
     fn has_messages(&self) -> bool {
         !self.mailbox.is_empty()
+    }
+
+    fn has_handles(&self) -> bool {
+        !self.mailbox.is_closed()
     }
 
     fn refuse(&self) {

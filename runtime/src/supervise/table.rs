@@ -8,8 +8,8 @@
 //! **Invariants**
 //! - Nothing is started from `to_start` while `to_stop` is not empty.
 //! - What fails after the scope began to stop is not started again. What was added before, and waits for its first start, is still
-//!   started, because its inputs may have messages already; and so is, without its pause, what failed before and has messages; unless
-//!   the scope failed, or half of the grace is over.
+//!   started, because its inputs may have messages already; and so is, without its pause, what failed before and has messages, or an
+//!   input that somebody else may still feed; unless the scope failed, or half of the grace is over.
 
 use std::any::Any;
 use std::cmp::Reverse;
@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use super::child::{Child, State, Then};
 use super::escalation::{GaveUp, Reason};
+use super::inputs::Waiting;
 use super::lineage::DEAF;
 use super::restart::Intensity;
 use super::supervisor::{Event, Settings, Supervisor, now};
@@ -171,6 +172,7 @@ impl Table {
     fn exited(&mut self, key: u64, exit: Exit) {
         let was_to_stop = self.to_stop.remove(key);
         self.has_ended(key);
+        let scheduler = &self.scope.system.scheduler;
         let Some(child) = self.children.get_mut(key) else {
             return;
         };
@@ -181,24 +183,30 @@ impl Table {
             // However long that took, it was never up.
             child.since = now(&self.scope);
         }
-        let at_ms = self.scope.system.scheduler.clock.coarse_ms();
+        let at_ms = scheduler.clock.coarse_ms();
         self.supervisor.book().note(key, &exit, at_ms);
         let is_abandoned =
             exit.is_normal() && !child.starter.is_wanted() && !child.lineage.left_work();
         match child.state {
             _ if self.stopping => {
                 // Nobody will start it again to make up for it: the failure is its scope's, unless it would not have been started again
-                // in any case.
+                // in any case, or was started for what might have come, and nothing is left of that.
                 let was_wanted = child.state == State::Ending(Then::Over);
-                if exit.is_failure() && child.restart.wants(&exit) && !was_wanted {
+                let needless = child.for_others && !child.has_messages(scheduler);
+                if exit.is_failure() && child.restart.wants(&exit) && !was_wanted && !needless {
                     self.scope.fail(child.name, &exit);
+                } else if child.state == State::Ending(Then::Restart)
+                    && exit.is_normal()
+                    && child.restart != super::Restart::Temporary
+                {
+                    return self.between_in_stop(key, exit);
                 }
                 self.over(key, exit);
             }
             State::Ending(Then::Over) => {
                 // It was to end when it had handled what is queued. If it has, its end is as it says, and nobody wants another one.
                 let again =
-                    child.draining && child.restart.wants(&exit) && child.starter.has_messages();
+                    child.draining && child.restart.wants(&exit) && child.has_messages(scheduler);
                 match again {
                     true if was_to_stop => self.queue(key),
                     true => self.failed(key, exit),
@@ -304,6 +312,7 @@ impl Table {
 
     /// A child is to end for good when it has handled what is queued.
     fn drain(&mut self, key: u64) {
+        let scheduler = &self.scope.system.scheduler;
         let Some(child) = self.children.get_mut(key) else {
             return;
         };
@@ -311,7 +320,7 @@ impl Table {
         if matches!(child.state, State::Starting | State::Up) {
             child.go_to(State::Ending(Then::Over));
             child.lineage.tell_to_stop(&self.scope, Some(0));
-        } else if !child.is_alive() && child.last.is_some() && !child.starter.has_messages() {
+        } else if child.is_between() && !child.has_messages(scheduler) {
             // Between two incarnations, and there is nothing to handle for another one.
             self.forget(key);
         }
@@ -368,29 +377,52 @@ impl Table {
         }
         self.to_stop = Numbers::default();
         self.end_hurry();
-        for key in self.between_two() {
-            self.queue(key);
-        }
-        let started = |&key: &u64| {
-            let child = self.children.get(key);
-            let starts = |child: &Child| child.last.is_none() || child.starter.has_messages();
-            child.is_some_and(|child| child.is_alive() || starts(child))
-        };
-        self.to_start = self.to_start.iter().filter(started).collect();
         if self.scope.has_failed() {
             self.to_start = Numbers::default();
             self.dropping = true;
+        } else {
+            self.queue_those_between();
         }
         self.drop_waiting();
         self.go_on();
     }
 
-    /// The children that have failed, wait to be started again, and have messages, which were accepted.
-    fn between_two(&self) -> Vec<u64> {
-        let waits = |child: &Child| !child.is_alive() && child.last.is_some();
-        let have = |&(_, child): &(u64, &Child)| waits(child) && child.starter.has_messages();
-        let found = self.children.iter().filter(have);
-        found.map(|(key, _)| key).collect()
+    /// Of the children that wait to be started again, those that have messages, which were accepted, are started at once; and so are those
+    /// that have an input, as long as others are left who may still feed it.
+    fn queue_those_between(&mut self) {
+        let scheduler = &self.scope.system.scheduler;
+        let between = self.children.iter().filter(|(_, child)| child.is_between());
+        let between: Vec<(u64, Waiting)> = between
+            .map(|(key, child)| (key, child.waiting(scheduler)))
+            .collect();
+        let idle = between.iter().filter(|(_, has)| !has.messages).count();
+        let alive = self.scope.alive_in_stop();
+        for (key, has) in between {
+            self.to_start.remove(key);
+            if has.needs_a_start(alive > idle) {
+                self.queue_in_stop(key, has);
+            }
+        }
+    }
+
+    /// A child has ended so that it would be started again, because another one failed, and meanwhile the scope stops.
+    fn between_in_stop(&mut self, key: u64, exit: Exit) {
+        let has = self
+            .children
+            .get(key)
+            .map(|child| child.waiting(&self.scope.system.scheduler))
+            .unwrap_or_default();
+        match !self.dropping && has.needs_a_start(self.scope.alive_in_stop() > 1) {
+            true => self.queue_in_stop(key, has),
+            false => self.over(key, exit),
+        }
+    }
+
+    fn queue_in_stop(&mut self, key: u64, has: Waiting) {
+        if let Some(child) = self.children.get_mut(key) {
+            child.for_others = !has.messages;
+        }
+        self.queue(key);
     }
 
     /// Who was hurried because another one failed has the grace of the scope from now on: nobody waits for the next incarnation any

@@ -1,0 +1,58 @@
+//! What a child receives from beside its mailbox: the channels whose receivers its last incarnation was lent, or had in its fields.
+//!
+//! Only their numbers are kept, for a receiver that was kept would keep its channel open between two incarnations, and what a factory
+//! lends is its own affair. So the list of channels is asked by number. A channel that is gone is in no list; if another one was made
+//! at its place, the answer is about that, and a child is started once for nothing.
+
+use std::collections::HashSet;
+
+use crate::scheduler::Scheduler;
+use crate::task::TaskRef;
+use crate::task::ports::{Port, Tie};
+
+/// See the header.
+#[derive(Debug, Default)]
+pub(super) struct Inputs(HashSet<u64>);
+
+/// What there is in the inputs of a child that does not run.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Waiting {
+    /// Messages, which were accepted.
+    pub(super) messages: bool,
+    /// Senders that wait for room.
+    pub(super) senders: bool,
+    /// An input that somebody could still send to.
+    pub(super) open: bool,
+}
+
+impl Waiting {
+    /// Whether a child is to be started while its scope stops, in which others are left or not.
+    pub(super) fn needs_a_start(self, are_others: bool) -> bool {
+        self.messages || self.senders || self.open && are_others
+    }
+}
+
+impl Inputs {
+    /// Those of an incarnation that was just made.
+    pub(super) fn of(incarnation: &TaskRef) -> Self {
+        let ports = incarnation.slot().change_ports(|ports| ports.clone());
+        let receivers = ports.iter().filter(|port| port.tie() == Tie::Receiver);
+        Self(receivers.map(Port::object).collect())
+    }
+
+    /// What is in them now.
+    pub(super) fn look(&self, scheduler: &Scheduler) -> Waiting {
+        let mut waiting = Waiting::default();
+        if self.0.is_empty() {
+            return waiting;
+        }
+        for remote in scheduler.active_remotes() {
+            remote.channels.inputs(&self.0, |input| {
+                waiting.messages |= input.len > 0;
+                waiting.senders |= input.blocked_senders > 0;
+                waiting.open |= input.senders > 0;
+            });
+        }
+        waiting
+    }
+}
