@@ -7,6 +7,7 @@
 use std::future::{Future, poll_fn};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::pin;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::channel::Dead;
@@ -17,10 +18,10 @@ use crate::process::call::Envelope;
 use crate::process::exit::{Fault, IntoOutcome, Outcome};
 use crate::process::function::{Body, Inbox, InboxHandle, Once, PortsOf, Process, Shared};
 use crate::process::handle::{Handle, Handlers, StructProcess};
-use crate::process::spawn::{OwnInput, Pool, SpawnOptions};
+use crate::process::spawn::{Launcher, OwnInput, PlainLauncher, Pool, SpawnOptions};
 use crate::process::{function, structure};
 use crate::scope::{Scope, ScopeInner};
-use crate::task::{Task, current};
+use crate::task::{Task, TaskRef, current};
 
 /// Which worker of a pool gets a message.
 ///
@@ -209,20 +210,31 @@ impl<P: Handlers + StructProcess + Send + Clone> Pool for Routed<P> {
                 structure::start(process, &pool, options.clone(), &weak, mailbox.clone());
             }
         } else {
+            let one = OneOf(Arc::default());
             let senders: Vec<_> = processes
                 .map(|process| {
                     let (sender, own) = structure::mailbox::<P>(scope, options.site);
                     let own_endpoint = Endpoint::from_sender(sender.clone()).duplicate(Side::Weak);
-                    structure::start(process, &pool, options.clone(), &own_endpoint, own);
+                    let task = structure::create(
+                        process,
+                        &pool,
+                        options.clone(),
+                        &own_endpoint,
+                        own,
+                        &one,
+                    );
+                    ScopeInner::launch(&task);
                     sender
                 })
                 .collect();
             let policy = self.policy;
             let router = options.clone().named("router");
-            let _router = pool.inner.spawn(
+            let router = pool.inner.spawn(
                 async move { Outcome(route::<P>(policy, mailbox, senders).await) },
                 &router,
             );
+            // If all workers have ended by now, this was the last one.
+            let _ = one.0.router.set(router.task().clone());
         }
         let whole = scope
             .inner
@@ -261,6 +273,44 @@ fn whole(pool: Scope) -> impl Future<Output = crate::Result<()>> {
     }
 }
 
+/// The home of the workers behind a router, which sees the end of its input when the last of them has ended: it waits for messages, and
+/// none might come.
+struct OneOf(Arc<Workers>);
+
+#[derive(Default)]
+struct Workers {
+    router: OnceLock<TaskRef>,
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        if let Some(router) = self.router.get() {
+            router.end_input(0);
+        }
+    }
+}
+
+impl Launcher for OneOf {
+    fn create<F>(
+        &self,
+        scope: &Scope,
+        future: F,
+        options: &SpawnOptions,
+    ) -> Task<<F::Output as IntoOutcome>::Value>
+    where
+        F: Future + Send + 'static,
+        F::Output: IntoOutcome,
+    {
+        let one = Arc::clone(&self.0);
+        let counted = async move {
+            let output = future.await;
+            drop(one);
+            output
+        };
+        PlainLauncher.create(scope, counted, options)
+    }
+}
+
 async fn route<P: Handlers>(
     policy: Policy,
     mailbox: Receiver<Envelope<P::Message>>,
@@ -276,7 +326,10 @@ async fn route<P: Handlers>(
         let mut hand = InHand(&mailbox, Some(envelope));
         if let Some(key) = key {
             // The keys of a worker that has ended are nobody else's: their callers learn that it is gone.
-            hand.pass_to(&workers[(key % count as u64) as usize]).await;
+            let passed = hand.pass_to(&workers[(key % count as u64) as usize]).await;
+            if !passed && workers.iter().all(Sender::is_closed) {
+                return Err(Fault::Closed);
+            }
             continue;
         }
         turn = (turn + 1) % count;
