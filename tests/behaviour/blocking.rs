@@ -272,6 +272,39 @@ fn p15_a_scope_waits_for_the_thread_of_a_killed_process() {
     });
 }
 
+/// P15: whoever drops the future of a job, it is the scope of the process that began it which waits.
+#[test]
+fn p15_a_job_is_that_of_the_process_that_began_it() {
+    on(2, |scope| async move {
+        for by_thread in [true, false] {
+            let (child, other) = (scope.child("begins"), scope.child("drops"));
+            let (release, held) = mpsc::channel::<()>();
+            let (pass, passed) = bounded(1);
+            let (free, stays) = rendezvous::<()>();
+            child.task("begins", async move {
+                let mut job = Box::pin(blocking(move || held.recv().is_err()));
+                assert!(job.as_mut().within(millis(5)).await.is_err());
+                let _ = pass.send(job).await;
+                let _ = stays.recv().await;
+            });
+            let job = passed.recv().await.context("it is passed on")?;
+            if by_thread {
+                std::thread::spawn(move || drop(job))
+                    .join()
+                    .expect("it drops it");
+            } else {
+                other.task("drops", async move { drop(job) }).await?;
+            }
+            other.join().await?;
+            drop(free);
+            assert!(child.join().within(millis(20)).await.is_err());
+            drop(release);
+            child.join().await?;
+        }
+        Ok(())
+    });
+}
+
 /// P15: a stop waits for a job that was given up, in a process and in the body of `main`, and says of one that does not return that it is
 /// stuck; it is none of the processes that have drained.
 #[test]
@@ -305,9 +338,14 @@ fn p15_a_stop_waits_for_a_job_that_was_given_up() {
         child
             .task("gives up", gives_up(held, Arc::clone(&done)))
             .await?;
+        sleep(millis(40)).await;
         let report = child.stop(millis(5)).await;
         let stuck = &report.stuck[..];
         assert!(matches!(stuck, [one] if one.name == "gives up"), "{report}");
+        assert!(
+            stuck[0].since >= millis(45),
+            "not when it was left: {report}"
+        );
         drop(release);
         Ok(())
     });

@@ -22,7 +22,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use crate::blocking::threads::MAX_THREADS;
 
@@ -68,6 +68,37 @@ struct Post {
     state: Lock<PostState>,
     /// Whose thread it is.
     crew: Arc<Crew>,
+    /// Whose job it is; `None` in a system without a root.
+    of: Option<Submitter>,
+}
+
+/// The process that submitted a job, as far as it is needed when somebody gives the job up, who may be another process, or none. It owns
+/// nothing of the process, which owns this.
+#[derive(Debug)]
+struct Submitter {
+    scope: Arc<ScopeInner>,
+    /// With the number of its incarnation, if it is supervised.
+    lineage: Option<(Arc<Lineage>, u32)>,
+    late: Late,
+}
+
+impl Submitter {
+    fn of(process: &Header) -> Option<Self> {
+        // The body of `main` is in no scope, and the root scope ends after it.
+        let scope = match process.scope() {
+            Some(scope) => Arc::clone(scope),
+            None => process.system().root()?,
+        };
+        let lineage = process.lineage().map(Arc::clone);
+        Some(Self {
+            scope,
+            lineage: lineage.map(|lineage| {
+                let incarnation = lineage.incarnation();
+                (lineage, incarnation)
+            }),
+            late: Late::on_thread(process, Duration::ZERO),
+        })
+    }
 }
 
 #[derive(Debug, Default)]
@@ -216,9 +247,10 @@ fn submit<T: Send + 'static>(
         let first = task.scheduler().remotes.first();
         let channels = first.map(|remote| Arc::clone(&remote.channels));
         let slot = task.slot();
-        Some((crew, channels, slot.id(), slot.origin()))
+        let submitter = Submitter::of(task);
+        Some((crew, channels, slot.id(), slot.origin(), submitter))
     });
-    let Some((crew, channels, process, origin)) = of else {
+    let Some((crew, channels, process, origin, of)) = of else {
         panic!(
             "`blocking` needs a Roundrock system: await it in a process, or just call the function"
         )
@@ -228,6 +260,7 @@ fn submit<T: Send + 'static>(
         post: Arc::new(Post {
             state: Lock::default(),
             crew: Arc::clone(&crew),
+            of,
         }),
     });
     let shared = Arc::clone(&slot);
@@ -314,16 +347,16 @@ impl<T> Drop for Waiting<T> {
         let mut state = self.slot.post.state.lock();
         state.left = true;
         if let Some(thread) = state.thread.clone() {
-            let begun = state.begun;
-            state.abandoned = current::with_task(|task| Abandoned::of(task?, begun?));
+            let of = self.slot.post.of.as_ref().zip(state.begun);
+            state.abandoned = of.and_then(|(of, begun)| Abandoned::of(of, begun));
             drop(state);
             thread.unpark();
         }
     }
 }
 
-/// A job whose process has gone, or has given it up. It cannot be ended, so the scope of the process waits for it, and the next
-/// incarnation of a supervised child.
+/// A job whose process has gone, or that somebody has given up. It cannot be ended, so the scope of the process waits for it, and the
+/// next incarnation of a supervised child. If that scope was over before, the nearest one around it waits that is not.
 #[derive(Debug)]
 struct Abandoned {
     scope: Arc<ScopeInner>,
@@ -332,19 +365,21 @@ struct Abandoned {
 }
 
 impl Abandoned {
-    fn of(process: &Header, begun: Instant) -> Option<Self> {
-        // The body of `main` is in no scope, and the root scope ends after it.
-        let scope = match process.scope() {
-            Some(scope) => Arc::clone(scope),
-            None => process.system().root()?,
+    fn of(of: &Submitter, begun: Instant) -> Option<Self> {
+        let scope = of.scope.enter_what_lives()?;
+        let job = GivenUp {
+            scope: Arc::clone(&scope),
+            late: of.late.clone(),
+            begun,
         };
-        scope.enter();
-        let late = Late::on_thread(process, crate::sync::now().saturating_duration_since(begun));
-        let id = scope.system.jobs.enter(Arc::clone(&scope), late);
+        let id = scope.system.jobs.enter(job);
+        // Another incarnation has begun if this one was gone before.
+        let lineage = of.lineage.as_ref();
+        let lineage = lineage.filter(|(lineage, number)| lineage.incarnation() == *number);
         Some(Self {
             scope,
             id,
-            _held: process.lineage().map(Lineage::hold),
+            _held: lineage.map(|(lineage, _)| Lineage::hold(lineage)),
         })
     }
 }
@@ -358,34 +393,46 @@ impl Drop for Abandoned {
 
 /// The jobs of a system that nobody waits for.
 #[derive(Debug)]
-pub(crate) struct Jobs(Lock<Vec<(u64, Arc<ScopeInner>, Late)>>);
+pub(crate) struct Jobs(Lock<Vec<(u64, GivenUp)>>);
+
+/// One of them.
+#[derive(Debug)]
+struct GivenUp {
+    scope: Arc<ScopeInner>,
+    late: Late,
+    begun: Instant,
+}
 
 impl Jobs {
     pub(crate) fn new() -> Self {
         Self(Lock::new(Vec::new()))
     }
 
-    fn enter(&self, scope: Arc<ScopeInner>, late: Late) -> u64 {
+    fn enter(&self, job: GivenUp) -> u64 {
         let mut jobs = self.0.lock();
-        let id = jobs.last().map_or(0, |(id, ..)| id + 1);
-        jobs.push((id, scope, late));
+        let id = jobs.last().map_or(0, |(id, _)| id + 1);
+        jobs.push((id, job));
         id
     }
 
     fn leave(&self, id: u64) {
         let mut jobs = self.0.lock();
-        let at = jobs.iter().position(|(other, ..)| *other == id);
+        let at = jobs.iter().position(|(other, _)| *other == id);
         let job = at.map(|at| jobs.remove(at));
         drop(jobs);
         drop(job);
     }
 
-    /// Those of processes of this scope, or of one inside it, as they were when they were left.
+    /// Those of processes of this scope, or of one inside it, and how long each has run.
     pub(crate) fn of(&self, scope: u64) -> Vec<Late> {
+        let now = crate::sync::now();
         let jobs = self.0.lock();
         jobs.iter()
-            .filter(|(_, own, _)| own.is_within(scope))
-            .map(|(.., late)| late.clone())
+            .filter(|(_, job)| job.scope.is_within(scope))
+            .map(|(_, job)| Late {
+                since: now.saturating_duration_since(job.begun),
+                ..job.late.clone()
+            })
             .collect()
     }
 
@@ -393,7 +440,7 @@ impl Jobs {
     pub(crate) fn count(&self, scope: u64) -> usize {
         let jobs = self.0.lock();
         jobs.iter()
-            .filter(|(_, own, _)| own.is_within(scope))
+            .filter(|(_, job)| job.scope.is_within(scope))
             .count()
     }
 }

@@ -171,6 +171,26 @@ impl ScopeInner {
         before & STOPPING != 0
     }
 
+    /// One more child here, or if this scope has stopped and is over, in the nearest one around it that is not.
+    pub(crate) fn enter_what_lives(self: &Arc<Self>) -> Option<Arc<Self>> {
+        let mut scopes = std::iter::successors(Some(self), |scope| scope.parent.as_ref());
+        scopes.find(|scope| scope.enter_alive()).map(Arc::clone)
+    }
+
+    /// As [`enter`](Self::enter), unless this scope has begun to stop and nothing is left in it: then it is over for ever.
+    fn enter_alive(&self) -> bool {
+        let one_more = |word| (word & STOPPING == 0 || word & ALIVE != 0).then_some(word + 1);
+        let word = &self.life.word;
+        // ORDERING: as in `enter`. Relaxed: only a guess, or nothing was done.
+        let before = word.fetch_update(Ordering::AcqRel, Ordering::Relaxed, one_more);
+        if let (Ok(before), Some(parent)) = (before, &self.parent)
+            && before & ALIVE == 0
+        {
+            parent.enter();
+        }
+        before.is_ok()
+    }
+
     /// One child less.
     pub(crate) fn leave(&self) {
         // ORDERING: AcqRel: what the child did comes before what the one who waited for it does.
