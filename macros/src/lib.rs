@@ -277,14 +277,13 @@ pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// use roundrock::prelude::*;
 ///
 /// #[process]
-/// async fn collect(jobs: &Receiver<u32>, out: Sender<u32>, scope: &Scope) -> Result<()> {
+/// async fn collect(jobs: &Receiver<u32>, out: Sender<u32>) -> Result<()> {
 ///     let mut backlog = Vec::new();
 ///     loop {
 ///         select! {
 ///             job = jobs.recv() => backlog.push(job),
 ///             room = out.ready(), if !backlog.is_empty() => room?.send(backlog.remove(0))?,
-///             _ = scope.stopping() => break,
-///             else => break,
+///             else => break,      // no more jobs, also because of a stop, and no backlog
 ///         }
 ///     }
 ///     Ok(())
@@ -298,6 +297,9 @@ pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// assert_eq!(results.recv().await, Some(7));
 /// # drop(jobs); Ok(()) }).unwrap();
 /// ```
+///
+/// A branch `_ = scope.stopping() => break` there would throw the backlog away at a stop: it is for loops that no
+/// end of an input ends.
 #[proc_macro]
 pub fn select(tokens: TokenStream) -> TokenStream {
     pipeline::select(tokens.into()).into()

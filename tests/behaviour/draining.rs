@@ -304,3 +304,50 @@ fn p09_a_stop_waits_for_granted_room() {
         Ok(())
     });
 }
+
+/// Keeps what it cannot pass on yet, as the example of `select!` does.
+#[process]
+async fn collect(jobs: &Receiver<u32>, out: Sender<u32>) -> Result<()> {
+    let mut backlog = Vec::new();
+    loop {
+        select! {
+            job = jobs.recv() => backlog.push(job),
+            room = out.ready(), if !backlog.is_empty() => room?.send(backlog.remove(0))?,
+            else => break,
+        }
+    }
+    Ok(())
+}
+
+/// A stop closes the input of a stage that has a backlog, which is passed on before it ends.
+#[test]
+fn p33_a_stage_passes_its_backlog_on() {
+    #[process]
+    async fn slow(results: &Receiver<u32>, sum: &Arc<AtomicU32>) {
+        while let Some(n) = results.recv().await {
+            sleep(millis(2)).await;
+            sum.fetch_add(n, Ordering::SeqCst);
+        }
+    }
+    on_workers(|scope| async move {
+        for supervised in [false, true] {
+            let (parts, sum) = (scope.child("parts"), Arc::new(AtomicU32::new(0)));
+            let (jobs, inbox) = bounded(4);
+            let (out, results) = bounded(4);
+            let writer = slow(results, Arc::clone(&sum));
+            if supervised {
+                parts.supervise(writer).spawn();
+            } else {
+                parts.spawn(writer);
+            }
+            parts.spawn(collect(inbox, out));
+            for _ in 0..20 {
+                jobs.send(1).await?;
+            }
+            let report = parts.stop(LIMIT).await;
+            assert!(report.is_clean(), "{report}");
+            assert_eq!(sum.load(Ordering::SeqCst), 20, "{supervised}");
+        }
+        Ok(())
+    });
+}
