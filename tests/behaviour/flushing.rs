@@ -120,6 +120,8 @@ fn start(scope: &Scope, has: Has, how: How, input: Input, out: Sender<u64>) {
     }
 }
 
+type Start = Box<dyn FnOnce(&Scope) + Send>;
+
 /// Sends some numbers through two stages and counts how many arrive, while somebody outside keeps the first sender.
 async fn flows(scope: &Scope, has: Has, hows: [How; 2], turned: bool) -> Result<u64> {
     let parts = scope.child("parts");
@@ -130,7 +132,7 @@ async fn flows(scope: &Scope, has: Has, hows: [How; 2], turned: bool) -> Result<
     let [one, two, three] = unused.each_ref().map(|(_, input)| input.clone());
     let count = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&count);
-    let mut starts: Vec<Box<dyn FnOnce(&Scope) + Send>> = vec![
+    let mut starts: Vec<Start> = vec![
         Box::new(move |scope| start(scope, has, hows[0], (to_first, one), second)),
         Box::new(move |scope| start(scope, has, hows[1], (to_second, two), third)),
         Box::new(move |scope| {

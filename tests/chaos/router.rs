@@ -253,6 +253,14 @@ pub(crate) struct Vault {
 }
 
 impl Vault {
+    fn new() -> Self {
+        Self {
+            accounts: Mutex::new(0),
+            rates: RwLock::new(0),
+            places: Semaphore::new(2),
+        }
+    }
+
     /// With everything locked, waits for a moment.
     async fn change(&self, fate: &Fate) {
         let _place = self.places.acquire().await;
@@ -348,11 +356,6 @@ impl Router {
             tally: Arc::clone(&tally),
             fate: Arc::clone(&fate),
         };
-        let vault = Vault {
-            accounts: Mutex::new(0),
-            rates: RwLock::new(0),
-            places: Semaphore::new(2),
-        };
         let router = Self {
             tally,
             fate,
@@ -362,7 +365,7 @@ impl Router {
             clerk,
             tellers,
             tills: Arc::new(Tills::new(parts, till)),
-            vault: Arc::new(vault),
+            vault: Arc::new(Vault::new()),
             clients: parts.child("clients"),
             parts: parts.clone(),
         };
