@@ -218,7 +218,9 @@ fn jobs_that_wait_for_a_thread_are_told_of_once() {
             });
         }
         let dump = || scope.system().dump().to_string();
+        let begun = roundrock::time::now();
         while !dump().contains(&format!("{MAX_THREADS} running, {BESIDE} queued")) {
+            assert!(begun.elapsed() < secs(60), "{}", dump());
             sleep(millis(1)).await;
         }
         let dump = dump();

@@ -351,3 +351,36 @@ fn p33_a_stage_passes_its_backlog_on() {
         Ok(())
     });
 }
+
+/// P9: room that was granted is waited for however the receiver waits.
+#[test]
+fn p09_granted_room_is_waited_for_in_a_select() {
+    on_workers(|scope| async move {
+        let child = scope.child("child");
+        let (sender, receiver) = bounded::<u32>(2);
+        let (_other, more) = bounded::<u32>(2);
+        let reader = child.task("reader", async move {
+            let mut all = Vec::new();
+            loop {
+                select! {
+                    n = more.recv() => all.push(n),
+                    n = receiver.recv() => all.push(n),
+                    else => return roundrock::Ok(all),
+                }
+            }
+        });
+        let permit = sender.ready().await?;
+        let stopped = child.clone();
+        let stop = scope.task(
+            "stops",
+            async move { roundrock::Ok(stopped.stop(LIMIT).await) },
+        );
+        child.stopping().await;
+        // As long as it would be told in otherwise.
+        sleep(millis(20)).await;
+        permit.send(1)?;
+        assert_eq!(reader.await?, [1]);
+        assert!(stop.await?.is_clean());
+        Ok(())
+    });
+}

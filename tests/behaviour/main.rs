@@ -43,8 +43,11 @@ mod draining;
 mod dump;
 #[cfg(feature = "rest")]
 mod envelope;
+#[cfg(feature = "rest")]
 mod flushing;
 mod foreign;
+#[cfg(feature = "rest")]
+mod given_up;
 mod incarnations;
 mod latest;
 #[cfg(feature = "rest")]

@@ -348,10 +348,12 @@ fn who_fails_again_and_again_fails_no_stop() {
             }
             paused(&scope, 1).await;
             if others {
-                let inner = parts.clone();
+                let (inner, starts) = (parts.clone(), Arc::clone(&starts));
                 parts.task("other", async move {
                     inner.stopping().await;
-                    sleep(millis(5)).await;
+                    while kind > 0 && read(&starts) < 2 {
+                        sleep(millis(1)).await;
+                    }
                     drop(jobs);
                 });
             }

@@ -408,6 +408,24 @@ fn p21_a_process_fails_by_its_own_scope_whoever_joins_that() {
     });
 }
 
+/// P21: how others end in the own scope of a process after a failure there that it has seen is not its failure.
+#[test]
+fn p21_what_ends_after_a_failure_that_was_seen_is_none() {
+    #[process]
+    async fn goes_on(scope: &Scope) {
+        let fails = scope.task("fails", async { Err::<(), _>(Error::msg("no disk")) });
+        drop(fails);
+        assert!(scope.join().await.is_err());
+        // It is never run, for the scope stops.
+        let exit = scope.task("again", async {}).done().await;
+        assert_eq!(exit.kind(), "stopped");
+    }
+    on_workers(|scope| async move {
+        assert_eq!(scope.spawn(goes_on()).done().await, Exit::Ok);
+        Ok(())
+    });
+}
+
 /// An error that holds what holds the scope that it was recorded in.
 #[derive(Debug)]
 struct Holds(

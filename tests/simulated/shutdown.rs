@@ -179,6 +179,31 @@ async fn p33_a_receive_with_a_limit_sees_the_end(sim: &Sim) -> Result<()> {
     Ok(())
 }
 
+/// P33: who is fed from outside alone does not wait for the end of others that are.
+#[roundrock::test]
+async fn p33_independent_stages_end_together(sim: &Sim) -> Result<()> {
+    let stage = sim.child("stage");
+    let mut senders = Vec::new();
+    // A site each.
+    macro_rules! flushes {
+        ($($name:literal)*) => {$({
+            let (sender, input) = bounded::<u32>(4);
+            stage.task($name, async move {
+                while input.recv().await.is_some() {}
+                sleep(secs(2)).await;
+            });
+            sender.send(1).await?;
+            sender.flush().await;
+            senders.push(sender);
+        })*};
+    }
+    flushes!("one" "two" "three" "four" "five" "six");
+    let report = stage.stop(secs(10)).await;
+    assert!(report.is_clean(), "{report}");
+    assert!(report.took < secs(3), "{:?}", report.took);
+    Ok(())
+}
+
 /// P33: a queue for another try looks up from its input from time to time, and feeds those who feed it. What it holds is tried until
 /// that succeeds, however long that takes in half of the grace; then its input is over, and nothing is lost.
 #[roundrock::test]

@@ -403,8 +403,8 @@ mod tests {
                     sleep(millis(1)).await;
                 }
             }
-            // The worker, the last spare, and one that was about to end when that was started.
-            assert!(scheduler.joins.lock().len() <= 3);
+            // The worker, the last spares, and some that were about to end when these were started; but not one for each round.
+            assert!(scheduler.joins.lock().len() < 8);
             assert!(
                 scheduler.registry.used() < 4 * MANY,
                 "{}",

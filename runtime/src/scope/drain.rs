@@ -222,10 +222,7 @@ impl<'a> Inside<'a> {
     fn open(&self, granted: &HashSet<u64>) -> Vec<&'a Arc<Seen>> {
         let open = self.processes.iter().filter(|process| {
             let may = process.may_end() && !process.was_told();
-            let has_room = match process.looks_up() {
-                true => process.inputs.iter().any(|input| granted.contains(input)),
-                false => process.kind == WaitKind::Recv && granted.contains(&process.object),
-            };
+            let has_room = process.awaits().iter().any(|input| granted.contains(input));
             may && (process.looks_up() || process.receives()) && !has_room
         });
         open.collect()
@@ -412,8 +409,17 @@ fn first_kind<'a>(
     let Some(first) = unfed.iter().map(|(rank, _)| *rank).min() else {
         return Vec::new();
     };
-    let of_first = unfed.into_iter().filter(|(rank, _)| *rank == first);
-    last_kind(of_first.map(|(_, process)| process).collect())
+    let is_sole = first.0 == Evidence::Sole;
+    let of_first = unfed.into_iter().filter(|(rank, _)| match is_sole {
+        // They feed each other as little as others feed them, and what they do at their end may take long.
+        true => (rank.0, rank.2) == (first.0, first.2),
+        false => *rank == first,
+    });
+    let of_first = of_first.map(|(_, process)| process).collect();
+    match is_sole {
+        true => of_first,
+        false => last_kind(of_first),
+    }
 }
 
 /// The kind that was spawned last: it was made with what leads to the others. Supervised children are of one kind, for their supervisor
@@ -480,8 +486,8 @@ impl Seen {
 /// Which processes feed which channel.
 struct Feeders {
     by: HashMap<u64, Feeder>,
-    /// The channels that something was sent to, and how many senders each has.
-    used: HashMap<u64, u64>,
+    /// The channels that something was sent to, and whether it is known who has the one sender that there is: who has used it.
+    used: HashMap<u64, bool>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -491,7 +497,8 @@ enum Feeder {
 }
 
 /// What speaks for it that nobody in the scope feeds a process, if nobody is known to: all of its inputs, or some, were used before, and
-/// who sent there last is not in the scope, or has ended. If there is one sender only, it is the one that was used. The best comes first.
+/// who sent there last is not in the scope, or has ended. If that was somebody who lives, or a plain thread, and there is one sender
+/// only, it is theirs. The best comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Evidence {
     Sole,
@@ -515,19 +522,44 @@ impl Feeders {
             .iter()
             .map(|process| (process.task.header().addr().get(), process.id))
             .collect();
+        // The channels with one sender, by who used it: a task of which it is to be found out whether it lives.
+        let mut sole: HashMap<usize, Vec<u64>> = HashMap::new();
         let awaited: HashSet<u64> = now.iter().flat_map(|process| process.awaits()).collect();
         for remote in scope.system.scheduler.active_remotes() {
             let channels = &remote.channels;
             channels.last_senders(&awaited, |object, sender, senders| {
-                if let Some(&process) = sender.and_then(|sender| tasks.get(&sender)) {
+                let Some(sender) = sender else { return };
+                if let Some(&process) = tasks.get(&sender) {
                     feeders.add(object, process);
                 }
-                if sender.is_some() {
-                    feeders.used.insert(object, senders);
+                feeders.used.insert(object, senders < 2 && sender == 0);
+                if senders < 2 && sender != 0 && !tasks.contains_key(&sender) {
+                    sole.entry(sender).or_default().push(object);
                 }
             });
         }
+        feeders.know(scope, &sole);
         feeders
+    }
+
+    /// Notes which of these channels are used by somebody who lives, if that is found out in no time.
+    fn know(&mut self, scope: &ScopeInner, sole: &HashMap<usize, Vec<u64>>) {
+        const MOST: u32 = 1 << 16;
+        let registry = &scope.system.scheduler.registry;
+        let slots = registry.used();
+        if sole.is_empty() || slots > MOST {
+            return;
+        }
+        registry.visit(
+            0,
+            slots,
+            |_| true,
+            |_, _, _, task| {
+                for object in sole.get(&task.header().addr().get()).into_iter().flatten() {
+                    self.used.insert(*object, true);
+                }
+            },
+        );
     }
 
     fn add(&mut self, object: u64, process: ProcessId) {
@@ -559,7 +591,7 @@ impl Feeders {
         Some(match senders.len() {
             0 => Evidence::Nothing,
             some if some < inputs.len() => Evidence::Some,
-            _ if senders.iter().all(|senders| **senders < 2) => Evidence::Sole,
+            _ if senders.iter().all(|is_sole| **is_sole) => Evidence::Sole,
             _ => Evidence::All,
         })
     }

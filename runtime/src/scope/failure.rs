@@ -113,6 +113,10 @@ impl Exits {
     fn unseen(&mut self) -> Self {
         let seen = self.seen;
         let mut unseen = self.see();
+        // How others ended after what was seen is no failure.
+        let failed = |ended: &Ended| ended.exit.is_failure();
+        let new = unseen.kept.iter().skip(seen).position(failed);
+        let seen = new.map_or(unseen.kept.len(), |new| seen + new);
         drop(unseen.kept.drain(..seen));
         unseen
     }
@@ -126,7 +130,11 @@ impl Exits {
                     self.more += 1;
                     return;
                 }
-                (true, Some(at)) => drop(self.kept.remove(at)),
+                (true, Some(at)) => {
+                    drop(self.kept.remove(at));
+                    self.told -= usize::from(at < self.told);
+                    self.seen -= usize::from(at < self.seen);
+                }
             }
         }
         self.kept.push(Ended {

@@ -7,11 +7,14 @@ use crate::error::{Result, is_consequence};
 use crate::scope::{Scope, ScopeInner, stop};
 use crate::task::current;
 
-/// Stops the group's scope if the body's future is dropped half way.
-struct Guard(Arc<ScopeInner>);
+/// Stops the group's scope if the body's future is dropped half way: then nobody asks how it has failed.
+struct Guard(Arc<ScopeInner>, bool);
 
 impl Drop for Guard {
     fn drop(&mut self) {
+        if !self.1 {
+            self.0.owner_is_gone();
+        }
         if self.0.alive() > 0 {
             self.0.begin_stop(self.0.system.grace);
         }
@@ -24,7 +27,7 @@ where
 {
     let child = scope.child("group");
     child.inner.is_owned();
-    let guard = Guard(Arc::clone(&child.inner));
+    let mut guard = Guard(Arc::clone(&child.inner), false);
     let deadline = child.deadline();
     let body = body(child);
     // Calls of the body inherit it like those of the processes in the group.
@@ -37,6 +40,7 @@ where
         guard.0.begin_stop(guard.0.system.grace);
     }
     stop::over(&guard.0).await;
+    guard.1 = true;
     match (value, guard.0.result()) {
         // What failed first is the cause: a body often fails because its child did, by a closed channel or a join.
         (Err(error), Err(child)) => Err(if is_consequence(&error) { child } else { error }),

@@ -422,9 +422,9 @@ impl Scope {
     /// A process whose sender somebody outside keeps sees the end of its input when no process of the scope can feed it any more. One that
     /// waits for a timer, a socket or another future may do anything, so it holds that back until the grace is over, and then the others have
     /// half of the grace to finish, or a second if that is more, but not more than the grace. Let it end: with a branch `scope.stopping()`
-    /// beside its wait. A receive with a limit of time (`recv().within(..)`, or a timer beside it) holds nothing back:
-    /// it sees the end of its input as others do. If it feeds its own input through others, as a queue for another try does, or
-    /// feeds others whenever its limit is over, it sees that when half of the grace is over.
+    /// beside its wait. A receive with a limit of time (`recv().within(..)`, or a timer beside it)
+    /// sees the end of its input as others do. It does so when half of the grace is over if it feeds its own input through others, as a queue for
+    /// another try does, if it feeds others whenever its limit is over, or if those that feed it have inputs with several senders.
     ///
     /// Who feeds whom is known of what a process was lent (`&Sender`, `&XHandle`, fields of a struct), and of who sent into a channel last.
     /// For all others it is a guess: those whose input was used from outside see its end first, and those whose input was never used last.

@@ -196,7 +196,7 @@ impl Table {
                 if exit.is_failure() && child.restart.wants(&exit) && !was_wanted && !needless {
                     self.scope.fail(child.name, &exit);
                 } else if child.state == State::Ending(Then::Restart)
-                    && exit.is_normal()
+                    && !exit.is_failure()
                     && child.restart != super::Restart::Temporary
                 {
                     return self.between_in_stop(key, exit);
@@ -522,9 +522,7 @@ impl Table {
     fn do_next(&mut self) {
         if self.stopping {
             self.start_next();
-            if self.to_start.is_empty() {
-                self.go_on_stopping();
-            }
+            self.go_on_stopping();
         } else if self.to_stop.is_empty() {
             self.start_next();
         } else {
@@ -606,7 +604,7 @@ impl Table {
     }
 
     fn go_on_stopping(&mut self) {
-        // Who is to see the end of an input, one at a time.
+        // Who is to see the end of an input, one at a time: also while one that starts waits for another process, for nothing moves.
         while self.told.is_none()
             && let Some((key, input)) = self.ending.pop_last()
         {
@@ -618,6 +616,7 @@ impl Table {
             self.told = Some(key);
         }
         if self.released.is_empty()
+            && self.to_start.is_empty()
             && let Some((key, child)) = self.children.last()
         {
             self.released.insert(key);
