@@ -235,6 +235,16 @@ impl Shard {
         }
     }
 
+    /// Visits the channels with these numbers, as [`for_each`](Self::for_each) does all.
+    fn for_wanted(&self, wanted: &HashSet<u64>, mut visit: impl FnMut(u64, NonNull<Head>)) {
+        self.for_each(|head| {
+            let object = head.as_ptr().addr() as u64;
+            if wanted.contains(&object) {
+                visit(object, head);
+            }
+        });
+    }
+
     /// Visits every channel that is not a core: the number that waits for it have, what it is, and where it was made. The list is locked
     /// meanwhile. Nothing is kept alive, so the messages of one that goes are dropped by who gave it up, and not by who looks.
     pub(crate) fn for_each_account(
@@ -344,14 +354,11 @@ impl Shard {
         wanted: &HashSet<u64>,
         mut found: impl FnMut(u64, Option<usize>, u64),
     ) {
-        self.for_each(|head| {
-            let object = head.as_ptr().addr() as u64;
-            if wanted.contains(&object) {
-                let Stats { sent_by, sent, .. } = stats(head);
-                // SAFETY: the list is locked, and its channels are alive.
-                let senders = unsafe { head.as_ref() }.senders();
-                found(object, (sent > 0).then_some(sent_by), senders);
-            }
+        self.for_wanted(wanted, |object, head| {
+            let Stats { sent_by, sent, .. } = stats(head);
+            // SAFETY: the list is locked, and its channels are alive.
+            let senders = unsafe { head.as_ref() }.senders();
+            found(object, (sent > 0).then_some(sent_by), senders);
         });
     }
 
@@ -369,36 +376,29 @@ impl Shard {
 
     /// Calls `found` with the number of each wanted channel, and how many receivers it has.
     pub(crate) fn receivers(&self, wanted: &HashSet<u64>, mut found: impl FnMut(u64, u64)) {
-        self.for_each(|head| {
-            let object = head.as_ptr().addr() as u64;
-            if wanted.contains(&object) {
-                // SAFETY: the list is locked, and its channels are alive.
-                found(object, unsafe { head.as_ref() }.receivers());
-            }
+        self.for_wanted(wanted, |object, head| {
+            // SAFETY: the list is locked, and its channels are alive.
+            found(object, unsafe { head.as_ref() }.receivers());
         });
     }
 
     /// Calls `found` with what is in each wanted channel.
     pub(crate) fn inputs(&self, wanted: &HashSet<u64>, mut found: impl FnMut(Input)) {
-        self.for_each(|head| {
-            let object = head.as_ptr().addr() as u64;
-            if wanted.contains(&object) {
-                let stats = stats(head);
-                found(Input {
-                    len: stats.len,
-                    blocked_senders: stats.blocked_senders,
-                    // SAFETY: the list is locked, and its channels are alive.
-                    senders: unsafe { head.as_ref() }.senders(),
-                });
-            }
+        self.for_wanted(wanted, |_, head| {
+            let stats = stats(head);
+            found(Input {
+                len: stats.len,
+                blocked_senders: stats.blocked_senders,
+                // SAFETY: the list is locked, and its channels are alive.
+                senders: unsafe { head.as_ref() }.senders(),
+            });
         });
     }
 
     /// Calls `found` with the number of each wanted channel in which room was granted and not used yet.
     pub(crate) fn granted(&self, wanted: &HashSet<u64>, mut found: impl FnMut(u64)) {
-        self.for_each(|head| {
-            let object = head.as_ptr().addr() as u64;
-            if wanted.contains(&object) && stats(head).permits > 0 {
+        self.for_wanted(wanted, |object, head| {
+            if stats(head).permits > 0 {
                 found(object);
             }
         });

@@ -12,7 +12,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError};
+use crossbeam_channel::{Receiver, Sender};
 
 use super::model::{Name, Site};
 use crate::leaks::Leak;
@@ -304,9 +304,7 @@ impl Board {
                 sender,
                 missed: Arc::clone(&missed),
             });
-            // ORDERING: Relaxed: who tells of something that happens meanwhile may miss the new subscription.
-            self.count
-                .store(state.subscriptions.len(), Ordering::Relaxed);
+            self.note_count(&state);
         }
         drop(state);
         Events {
@@ -322,11 +320,15 @@ impl Board {
         let is_it = |one: &Subscription| Arc::ptr_eq(&one.missed, missed);
         let at = state.subscriptions.iter().position(is_it);
         let gone = at.map(|at| state.subscriptions.swap_remove(at));
-        // ORDERING: Relaxed: see `subscribe`.
-        self.count
-            .store(state.subscriptions.len(), Ordering::Relaxed);
+        self.note_count(&state);
         drop(state);
         drop(gone);
+    }
+
+    fn note_count(&self, state: &State) {
+        // ORDERING: Relaxed: who tells of something that happens meanwhile may miss a new subscription.
+        self.count
+            .store(state.subscriptions.len(), Ordering::Relaxed);
     }
 
     /// Whether somebody has a subscription.
@@ -344,21 +346,12 @@ impl Board {
 
     #[cold]
     fn tell_all(&self, event: &Event) {
-        let mut state = self.state.lock();
-        state.subscriptions.retain(|subscription| {
-            match subscription.sender.try_send(event.clone()) {
-                Ok(()) => true,
-                Err(TrySendError::Full(_)) => {
-                    // ORDERING: Relaxed: a count.
-                    subscription.missed.fetch_add(1, Ordering::Relaxed);
-                    true
-                }
-                Err(TrySendError::Disconnected(_)) => false,
+        for Subscription { sender, missed } in &self.state.lock().subscriptions {
+            if sender.try_send(event.clone()).is_err() {
+                // ORDERING: Relaxed: a count.
+                missed.fetch_add(1, Ordering::Relaxed);
             }
-        });
-        // ORDERING: Relaxed: see `subscribe`.
-        self.count
-            .store(state.subscriptions.len(), Ordering::Relaxed);
+        }
     }
 
     /// Ends all subscriptions: the system has ended.
@@ -366,8 +359,7 @@ impl Board {
         let mut state = self.state.lock();
         state.closed = true;
         state.subscriptions.clear();
-        // ORDERING: Relaxed: see `subscribe`.
-        self.count.store(0, Ordering::Relaxed);
+        self.note_count(&state);
     }
 }
 

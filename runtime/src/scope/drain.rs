@@ -23,9 +23,9 @@
 //! Then one kind of them is told, and also, whoever moves, those that nobody is known to feed: what they still hold they can pass on.
 //!
 //! Who feeds whom: a port that was lent to a process is known; for any other sender, who sent last is what is known. One that a process
-//! owns and has not used yet is not: its owner may use it when its own input is over. So those that may be told see it one kind after
-//! another, those first whose input was used before, and by nobody who is left ([`Evidence`]): they are fed from outside, or their feeder
-//! has ended; those whose input was never used may be waiting for what the others pass on. If all seem to be fed by somebody, the rules
+//! owns and has not used yet is not: its owner may use it when its own input is over. So those see it first, all together, whose one
+//! sender is somebody's outside, and the others one kind after another: those whose input was used before, and by nobody who is left
+//! ([`Evidence`]), and then those whose input was never used, which may be waiting for what the others pass on. If all seem to be fed by somebody, the rules
 //! of [`next_to_end`] choose.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -289,12 +289,10 @@ fn kept(scope: &ScopeInner, processes: &[Arc<Seen>]) -> HashSet<u64> {
 
 /// The channels that processes wait to receive from, and in which room was granted and not used.
 fn granted(scope: &ScopeInner, processes: &[Arc<Seen>]) -> HashSet<u64> {
-    let receiving = processes
+    let wanted: HashSet<u64> = processes
         .iter()
-        .filter(|process| process.kind == WaitKind::Recv)
-        .map(|process| process.object);
-    let others = processes.iter().flat_map(|process| &process.inputs);
-    let wanted: HashSet<u64> = receiving.chain(others.copied()).collect();
+        .flat_map(|process| process.awaits())
+        .collect();
     let mut granted = HashSet::new();
     for remote in scope.system.scheduler.active_remotes() {
         remote.channels.granted(&wanted, |object| {
@@ -305,7 +303,7 @@ fn granted(scope: &ScopeInner, processes: &[Arc<Seen>]) -> HashSet<u64> {
 }
 
 /// Of processes that are all parked, those whose input ends now:
-/// 1. one kind of those that wait to receive, and that no other one is known to feed, by the [`Evidence`] for that; if others wait for
+/// 1. one kind, or all whose one sender is somebody's outside, of those that wait to receive, and that no other one is known to feed, by the [`Evidence`] for that; if others wait for
 ///    some of them, to send or for a lock, these first, because what the others do then is not known; those that wait for several things
 ///    at once last;
 /// 2. if there are none, children that wait for their turn to stop, and not for an input;
@@ -387,7 +385,8 @@ fn beside_others<'a>(
     first_kind(inside, &feeders, &open)
 }
 
-/// Of those whose input may end, one kind that no other process is known to feed: that with the best evidence.
+/// Of those whose input may end, one kind that no other process is known to feed, that with the best evidence; or all with
+/// [`Evidence::Sole`].
 fn first_kind<'a>(
     inside: &Inside<'a>,
     feeders: &Feeders,

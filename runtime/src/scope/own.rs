@@ -68,7 +68,7 @@ impl Own {
         Some(unsafe { Arc::from_raw(pointer) })
     }
 
-    /// The failure that nobody has seen.
+    /// The failure that its process has not seen.
     #[inline]
     pub(crate) fn failure(&self) -> Option<Error> {
         self.get()?.unseen_failure().err()

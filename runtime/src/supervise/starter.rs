@@ -226,7 +226,7 @@ where
     }
 
     fn is_wanted(&self) -> bool {
-        !self.mailbox.is_closed() || !self.mailbox.is_empty()
+        self.has_handles() || self.has_messages()
     }
 
     fn has_messages(&self) -> bool {
