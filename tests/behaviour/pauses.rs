@@ -175,6 +175,84 @@ fn p33_an_input_of_a_struct() {
     });
 }
 
+/// A child that is removed handles what it was sent before, also between two incarnations and before the first one; what fails then is
+/// not started again.
+#[test]
+fn who_is_removed_handles_what_is_queued() {
+    on_workers(|scope| async move {
+        for (bad, expected) in [(false, 5), (true, 2)] {
+            let (parts, handled) = (scope.child("parts"), Count::default());
+            let (_others, inbox) = bounded(8);
+            let count = Arc::clone(&handled);
+            let make = move || Store {
+                handled: Arc::clone(&count),
+                jobs: inbox.clone(),
+            };
+            let store = parts.supervise(make).backoff(LONG).spawn();
+            store.put(1).await?;
+            let (jobs, inbox) = bounded(8);
+            let function = sink(inbox, Arc::clone(&handled));
+            let function = parts.supervise(function).backoff(LONG).spawn();
+            jobs.send(0).await?;
+            assert_eq!(store.put(0).await, Err(CallError::Crashed));
+            paused(&scope, 2).await;
+            for job in 1..6 {
+                let job = if bad && job == 3 { 0 } else { job };
+                jobs.send(job).await?;
+                store.put(job).send_and_forget().await?;
+            }
+            for task in [&function, &store.task()] {
+                let before = read(&handled);
+                let exit = task.remove().await;
+                assert_eq!(exit.is_failure(), bad, "{exit}");
+                assert_eq!(read(&handled) - before, expected);
+            }
+            assert!(store.put(1).await.is_err());
+            stop(&parts).await;
+            parts.join().await?;
+        }
+        Ok(())
+    });
+}
+
+/// The first incarnation waits for its turn behind one that takes long to start.
+#[test]
+fn who_is_removed_before_its_first_start_handles_what_is_queued() {
+    #[process]
+    struct Slow {
+        go: Receiver<()>,
+    }
+    #[handlers]
+    impl Slow {
+        #[on_start]
+        async fn start(&mut self) {
+            self.go.recv().await;
+        }
+
+        fn ping(&self) {}
+    }
+    on_workers(|scope| async move {
+        let (parts, handled) = (scope.child("parts"), Count::default());
+        let (go, gate) = bounded(1);
+        let make = move || Slow { go: gate.clone() };
+        let slow = parts.supervise(make).spawn();
+        let (jobs, inbox) = bounded(8);
+        let function = sink(inbox, Arc::clone(&handled));
+        let function = parts.supervise(function).spawn();
+        for job in 1..6 {
+            jobs.send(job).await?;
+        }
+        let removed = function.remove();
+        assert_eq!(read(&handled), 0);
+        go.send(()).await?;
+        assert!(removed.await.is_normal());
+        assert_eq!(read(&handled), 5);
+        slow.ping().await?;
+        stop(&parts).await;
+        parts.join().await
+    });
+}
+
 /// When the stop begins the input is empty, and what is for it is still with a stage before.
 #[test]
 fn p33_a_stage_still_feeds_it() {

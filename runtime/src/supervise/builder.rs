@@ -417,6 +417,7 @@ impl Plan {
             inputs: Inputs::default(),
             for_others: false,
             draining: false,
+            removed: false,
             since: now(scope),
             stop_by: None,
             deaf_at: None,
@@ -434,8 +435,8 @@ impl<T> Task<T> {
     /// its next start now. Awaiting the result waits for the end; dropping it changes nothing. For a process that is not
     /// supervised it is the same as showing it the end of its inputs.
     ///
-    /// Messages that are queued are handled first; a process that does not come to its end is dropped after its
-    /// [`shutdown`](Supervised::shutdown).
+    /// Messages that are queued are handled first, by one more incarnation if none runs; a process that does not come to its end is
+    /// dropped after its [`shutdown`](Supervised::shutdown).
     ///
     /// # Examples
     /// ```

@@ -110,6 +110,8 @@ pub(crate) struct Child {
     pub(super) for_others: bool,
     /// It ends for good when it has handled what is queued, also if that takes another incarnation.
     pub(super) draining: bool,
+    /// It was removed between two incarnations, and messages are queued: one more handles them, and has its time to stop for that.
+    pub(super) removed: bool,
     /// When the present incarnation was started, and later when it was ready.
     pub(super) since: Instant,
     /// When an incarnation that was told to stop is dropped, if that has a time of its own.

@@ -217,7 +217,9 @@ impl Table {
             // because another one fell is not counted twice.
             _ if was_to_stop && child.restart != super::Restart::Temporary => self.queue(key),
             _ if was_to_stop => self.over(key, exit),
-            _ if !child.restart.wants(&exit) || is_abandoned => self.over(key, exit),
+            _ if !child.restart.wants(&exit) || is_abandoned || child.removed => {
+                self.over(key, exit);
+            }
             _ => self.failed(key, exit),
         }
     }
@@ -331,7 +333,8 @@ impl Table {
         let Some(child) = self.children.get_mut(key) else {
             return;
         };
-        if std::mem::replace(&mut child.draining, false) && !child.is_alive() {
+        let was_to_end = std::mem::take(&mut child.draining) | std::mem::take(&mut child.removed);
+        if was_to_end && !child.is_alive() {
             self.forget(key);
         }
     }
@@ -344,11 +347,22 @@ impl Table {
         child.starter.refuse();
         child.draining = false;
         if child.is_alive() {
+            self.hurry_to_end(key);
+        } else if child.has_messages(&self.scope.system.scheduler) && !self.dropping {
+            // They were accepted: one more incarnation handles them, when its turn comes, but without a pause.
+            child.removed = true;
+            self.queue(key);
+        } else {
+            self.forget(key);
+        }
+    }
+
+    /// What runs is to end for good, within its time.
+    fn hurry_to_end(&mut self, key: u64) {
+        if let Some(child) = self.children.get_mut(key) {
             child.go_to(State::Ending(Then::Over));
             child.lineage.hurry(&self.scope);
             self.time_to_stop(key);
-        } else {
-            self.forget(key);
         }
     }
 
@@ -593,11 +607,14 @@ impl Table {
             self.exited(key, exit);
             return self.stopping || self.to_stop.is_empty();
         }
-        if child.draining {
+        let task = child.lineage.current();
+        if child.removed {
+            self.hurry_to_end(key);
+        } else if child.draining {
             child.go_to(State::Ending(Then::Over));
             child.lineage.tell_to_stop(&self.scope, Some(0));
         }
-        if let Some(task) = child.lineage.current() {
+        if let Some(task) = task {
             ScopeInner::launch_child(&task);
         }
         true
