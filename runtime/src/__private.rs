@@ -5,7 +5,7 @@
 pub use crate::channel::branch::{Input, IntoEvent, event, input, no_input};
 pub use crate::channel::permit::{Room, room};
 pub use crate::channel::select::{
-    Cons, Either, Event, Nil, Select, Selected, not_selected, send_ready, send_room,
+    Cons, Either, Event, Nil, Select, Selected, not_selected, send_ready, send_room, sent,
 };
 pub use crate::channel::{Closed, Message, Permit, Receiver, SendError, Sender};
 pub use crate::join::{join_2, join_3, join_4, join_5, join_6, join_7};

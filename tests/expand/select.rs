@@ -71,6 +71,7 @@ async fn waits() {
             ),
         ) => {
             ::roundrock::__private::send_room(value, next());
+            ::roundrock::__private::sent();
             continue;
         }
         ::roundrock::__private::Selected::Arm(

@@ -117,6 +117,42 @@ impl Drop for Farewell {
 }
 
 #[process]
+struct Ledger {
+    entries: u32,
+}
+
+#[handlers]
+impl Ledger {
+    fn enter(&mut self) -> u32 {
+        self.entries += 1;
+        self.entries
+    }
+}
+
+/// Also where no operation lies in the handler: then its caller learns of it.
+#[test]
+fn a_supervised_process_panics_with_a_message_in_its_hand() {
+    let crashed = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&crashed);
+    let faults = Faults::none().panic(0.1);
+    let search = Simulation::new("crashes").seeds(200).faults(faults);
+    let found = search.run(move |sim: Sim| {
+        let count = Arc::clone(&count);
+        async move {
+            let ledger = sim.supervise(|| Ledger { entries: 0 }).spawn();
+            for _ in 0..5 {
+                if ledger.enter().await == Err(CallError::Crashed) {
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            roundrock::Ok(())
+        }
+    });
+    found.expect("the caller takes it");
+    assert!(crashed.load(Ordering::Relaxed) > 20);
+}
+
+#[process]
 async fn guarded(inbox: &Receiver<u32>, notes: &Sender<u32>, struck: &Arc<AtomicU32>) {
     while inbox.recv().await.is_some() {
         let _farewell = Farewell {

@@ -9,7 +9,7 @@ use std::task::Poll;
 
 use roundrock::channel::Message;
 use roundrock::prelude::*;
-use roundrock::sim::{Failure, Simulation};
+use roundrock::sim::{Failure, Simulation, Strategy};
 use roundrock::sync::{Mutex, Semaphore};
 
 use crate::STRATEGIES;
@@ -125,6 +125,102 @@ fn memory_that_is_written_after_a_receive_is_found_unwritten() {
         }
         Ok(())
     });
+}
+
+/// A branch of `select!` that sends is followed by code as a send is.
+#[test]
+fn memory_that_is_written_after_a_branch_that_sends_is_found_unwritten() {
+    fails(|sim: Sim| async move {
+        let (jobs, inbox) = bounded(4);
+        let ready = Arc::new(AtomicU32::new(0));
+        let seen = Arc::clone(&ready);
+        let worker = sim.task("worker", async move {
+            while let Some(job) = inbox.recv().await {
+                assert!(seen.load(SeqCst) >= job, "job {job} is not ready");
+            }
+        });
+        for job in 1..=3 {
+            select! {
+                sent = jobs.send(job) => { sent?; ready.store(job, SeqCst); }
+                _ = sim.stopping() => break,
+            }
+        }
+        drop(jobs);
+        Ok(worker.await?)
+    });
+}
+
+/// Room that a branch, or a receiver of a broadcast, makes by receiving is there before the process says so.
+#[test]
+fn memory_that_is_written_after_any_receive_is_found_unwritten() {
+    fails(|sim: Sim| async move {
+        let (takes, frees) = bounded(1);
+        let holders = Arc::new(AtomicU32::new(0));
+        for _ in 0..2 {
+            let (takes, frees, holders) = (takes.clone(), frees.clone(), Arc::clone(&holders));
+            sim.task("holder", async move {
+                takes.send(()).await?;
+                assert_eq!(holders.fetch_add(1, SeqCst), 0, "two have it");
+                select! {
+                    _ = frees.recv() => {}
+                    _ = sleep(secs(60)) => {}
+                }
+                holders.fetch_sub(1, SeqCst);
+                roundrock::Ok(())
+            });
+        }
+        Ok(())
+    });
+    let search = Simulation::new("lags").seeds(300);
+    let found = search.run(|sim: Sim| async move {
+        let (news, reader) = broadcast(1).overflow(Overflow::Wait);
+        let read = Arc::new(AtomicU32::new(0));
+        let seen = Arc::clone(&read);
+        sim.task("writer", async move {
+            for edition in 1..=3 {
+                news.send(edition).await?;
+                assert!(seen.load(SeqCst) + 1 >= edition, "{edition} is too early");
+            }
+            roundrock::Ok(())
+        });
+        sim.task("reader", async move {
+            while let Some(Ok(edition)) = reader.recv().await {
+                read.store(edition, SeqCst);
+            }
+        });
+        roundrock::Ok(())
+    });
+    let failure = found.expect_err("it has been read, and not said so");
+    let text = failure.to_string();
+    let line = |line: &str| line.contains("reader#") && line.ends_with("after it");
+    assert!(text.lines().any(line), "{text}");
+}
+
+/// In runs that choose nothing nobody is held back either.
+#[test]
+fn nobody_lags_in_the_baseline() {
+    let search = Simulation::new("lags")
+        .seeds(300)
+        .strategy(Strategy::Baseline);
+    let found = search.run(|sim: Sim| async move {
+        let (jobs, inbox) = bounded(4);
+        let ready = Arc::new(AtomicU32::new(0));
+        let seen = Arc::clone(&ready);
+        let worker = sim.task("worker", async move {
+            while let Some(job) = inbox.recv().await {
+                ensure!(seen.load(SeqCst) >= job, "job {job} is not ready");
+            }
+            Ok(())
+        });
+        for job in 1..=3 {
+            jobs.send(job).await?;
+            ready.store(job, SeqCst);
+        }
+        drop(jobs);
+        roundrock::Ok(worker.await?)
+    });
+    let summary = found.expect("every run is the boring one");
+    assert_eq!(summary.schedules, 1);
 }
 
 /// Who has a lock says so too late.

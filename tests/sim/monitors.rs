@@ -231,6 +231,74 @@ fn what_must_hold_in_the_end_is_looked_at_when_everything_has_settled() {
     );
 }
 
+/// Time goes on for the whole grace, also beside somebody whose timer fires again and again.
+#[test]
+fn what_must_hold_in_the_end_has_the_grace_beside_a_clock() {
+    #[process]
+    struct Clock;
+    #[handlers]
+    impl Clock {
+        #[every("1ms")]
+        fn tick(&mut self) {}
+    }
+    for (pause, in_time) in [(secs(9), true), (secs(11), false)] {
+        let found = Simulation::new("late")
+            .seeds(8)
+            .run(move |sim: Sim| async move {
+                let done = Arc::new(AtomicBool::new(false));
+                let watched = Arc::clone(&done);
+                sim.eventually("it is done", move || watched.load(Ordering::Relaxed));
+                sim.spawn(Clock);
+                sim.task("retry", async move {
+                    sleep(pause).await;
+                    done.store(true, Ordering::Relaxed);
+                });
+                roundrock::Ok(())
+            });
+        let reason = found.err().map(|failure| failure.reason);
+        let expected = Reason::Eventually("it is done".into());
+        assert_eq!(reason, (!in_time).then_some(expected));
+    }
+}
+
+/// A condition that a process breaks and mends between two operations, while nobody else could run.
+#[test]
+fn what_must_always_hold_is_looked_at_where_nobody_else_runs() {
+    let failure = search(|sim| async move {
+        let stock = Arc::new(AtomicI64::new(1));
+        let watched = Arc::clone(&stock);
+        sim.always("the stock is not negative", move || {
+            watched.load(Ordering::Relaxed) >= 0
+        });
+        let (notes, _read) = bounded(4);
+        stock.store(-1, Ordering::Relaxed);
+        notes.send(()).await?;
+        stock.store(1, Ordering::Relaxed);
+        Ok(())
+    });
+    let failure = failure.expect_err("it is negative at the send");
+    assert_eq!(
+        failure.reason,
+        Reason::Always("the stock is not negative".into())
+    );
+    assert_eq!(failure.shrunk.deviations(), 0, "{failure}");
+}
+
+/// One run is a search, unless it is one that is seen again.
+#[test]
+fn what_must_hold_in_some_run_is_judged_also_of_one() {
+    let body = |sim: Sim| async move {
+        sim.sometimes("it rains", || false);
+        roundrock::Ok(())
+    };
+    let search = Simulation::new("weather").seeds(1);
+    let failure = search.run(body).expect_err("it never rains");
+    assert_eq!(failure.reason, Reason::Sometimes("it rains".into()));
+    search
+        .replay(&roundrock::sim::Tape::default(), body)
+        .expect("a replay does not judge");
+}
+
 #[test]
 fn a_probe_says_what_was_expected_what_came_and_where() {
     type Expect =

@@ -148,10 +148,11 @@ fn arm(number: usize, branch: &Branch) -> TokenStream {
         (Wait::Event(_), None) => generated!(::core::mem::drop(value);),
         (Wait::Send { value, .. }, Some(pattern)) => {
             let sent = quote_spanned!(at(value.span())=> #private::send_ready(value, #value));
-            generated!(#lints let #pattern = #sent;)
+            generated!(#lints let #pattern = #sent; #private::sent();)
         }
         (Wait::Send { value, .. }, None) => {
-            quote_spanned!(at(value.span())=> #private::send_room(value, #value);)
+            let sent = quote_spanned!(at(value.span())=> #private::send_room(value, #value));
+            generated!(#sent; #private::sent();)
         }
     };
     generated! {

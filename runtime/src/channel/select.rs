@@ -428,6 +428,7 @@ impl Select {
             arms,
             token: Token::new(),
             shape: self,
+            waited: false,
             _pinned: PhantomPinned,
         }
     }
@@ -458,6 +459,12 @@ pub fn send_ready<T: Message>(
     }
 }
 
+/// Ends every arm that sends, before its body runs: in a simulation others may come first, as after a send.
+#[inline]
+pub fn sent() {
+    current::lags();
+}
+
 /// Waits for the first of several arms; made by `select!`.
 #[must_use = "futures do nothing unless awaited"]
 pub struct Selecting<A> {
@@ -465,6 +472,8 @@ pub struct Selecting<A> {
     arms: A,
     token: Token,
     shape: Select,
+    /// No arm had won at the first look.
+    waited: bool,
     _pinned: PhantomPinned,
 }
 
@@ -509,6 +518,9 @@ impl<A: Arms> Future for Selecting<A> {
                     ArmPoll::Ready(output) => {
                         current::wait_no_more(before);
                         this.shape.tell(|arms| arms.get(at).copied());
+                        if !this.waited {
+                            current::lags();
+                        }
                         return Poll::Ready(Selected::Arm(output));
                     }
                     ArmPoll::Pending => open += 1,
@@ -546,6 +558,7 @@ impl<A: Arms> Future for Selecting<A> {
             }
             current::waits_for_any();
             current::waits_here(this.shape.site);
+            this.waited = true;
             return Poll::Pending;
         }
     }

@@ -283,7 +283,12 @@ impl<T: Clone + 'static> Future for BroadcastRecv<'_, T> {
     #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         ready!(self.receiver.shared.spend(cx, WaitKind::Recv));
-        current::placed(self.poll_recv(cx, None))
+        let had_to_wait = self.ticket.is_used();
+        let received = ready!(current::placed(self.poll_recv(cx, None)));
+        if received.is_some() && !had_to_wait {
+            current::lags();
+        }
+        Poll::Ready(received)
     }
 }
 

@@ -36,8 +36,8 @@ use crate::process::port::Visitor;
 use crate::process::spawn::{Launcher, PlainLauncher, SpawnOptions};
 use crate::process::then::{self, Beside, Jobs, Then};
 use crate::scope::{Scope, ScopeInner};
-use crate::sim::here;
 use crate::sim::values::Shown;
+use crate::sim::{here, told};
 use crate::supervise::Lineage;
 use crate::task::origin::Facts;
 use crate::task::ports::{Ports, Tie};
@@ -293,6 +293,13 @@ fn lose<P: Handlers>(envelope: Envelope<P::Message>, mailbox: &Mailbox<P>) {
     } else {
         Dead::Withdrawn
     };
+    told::does(|| {
+        let handler = name_of::<P>(P::index(&envelope.message));
+        match expired {
+            true => format!("drops {handler}(): its time is over"),
+            false => format!("drops {handler}(): its caller has given up"),
+        }
+    });
     mailbox.lose(reason, &envelope);
     // It was not begun, also if the process is being killed in this moment.
     current::drop_undelivered(envelope);
@@ -320,11 +327,13 @@ async fn handle<P: Handlers + Send>(
     match envelope.extra.open() {
         None => {
             cx.begin(None, envelope.sender, number);
+            here::before_handler(|| name_of::<P>(handler));
             current::in_handler(handler, state.dispatch(envelope.message, cx)).await;
         }
         Some((deadline, trace)) => {
             cx.begin(deadline, envelope.sender, number);
             cx.set_trace(trace);
+            here::before_handler(|| name_of::<P>(handler));
             let handled = current::under_deadline(deadline, state.dispatch(envelope.message, cx));
             current::in_handler(handler, handled).await;
             cx.set_trace(None);

@@ -120,8 +120,8 @@ impl Sim {
         }
     }
 
-    /// Watches a condition that must hold from now on, whenever a process has waited, was interrupted or held back, or has ended; also
-    /// during the stop at the end. The run fails when it does not.
+    /// Watches a condition that must hold from now on, whenever a process has waited, was interrupted or held back, or has ended, and before
+    /// its operations while nobody else can run; also during the stop at the end. The run fails when it does not.
     ///
     /// It must not wait. What it reads is best shared in atomics, or in a lock of the standard library. It lives until the run is
     /// over, so an endpoint or a handle in it keeps a channel open: let it hold a weak one.

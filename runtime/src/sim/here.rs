@@ -112,6 +112,14 @@ pub(crate) fn before_pause(cx: &Context<'_>, what: &str) {
     }
 }
 
+/// Before a handler begins: a supervised process may panic with the message in its hand.
+#[inline]
+pub(crate) fn before_handler(name: impl FnOnce() -> &'static str) {
+    if is_here() {
+        may_throw(name());
+    }
+}
+
 #[cold]
 fn may_throw(what: &str) {
     let throws = current::with_task(|task| {

@@ -19,7 +19,7 @@ use crate::sim::faults::Active;
 use crate::sim::here::Named;
 use crate::sim::labels::Labels;
 use crate::sim::monitor::Monitors;
-use crate::sim::ready::{Pending, Ready, Turn};
+use crate::sim::ready::{Pending, Ready, TIMER, Turn, number_of, who_is};
 use crate::sim::reason::Reason;
 use crate::sim::run::Keep;
 use crate::sim::tape::{Choices, HOLD, Label, Point};
@@ -79,6 +79,8 @@ pub(crate) struct Machine {
     /// In the middle of a step others run.
     pub(super) others_run: Cell<bool>,
     pub(super) in_job: Cell<bool>,
+    /// How many jobs there were.
+    pub(super) jobs_taken: Cell<u32>,
     /// How long jobs took, by the clock on the wall.
     pub(super) in_jobs: Cell<Duration>,
     /// Where the running process goes when it is queued again, if not among those that can run.
@@ -165,6 +167,7 @@ impl Machine {
             interrupted: RefCell::default(),
             others_run: Cell::new(false),
             in_job: Cell::new(false),
+            jobs_taken: Cell::new(0),
             in_jobs: Cell::default(),
             put_aside: Cell::new(None),
             held: RefCell::default(),
@@ -318,8 +321,8 @@ impl Machine {
             1
         } else {
             let who = |place: u32| match place.checked_sub(1) {
-                None => process,
-                Some(place) => ready.get(place as usize).map_or(0, |ready| ready.process),
+                None => number_of(process),
+                Some(place) => who_is(&ready, &jobs, place as usize),
             };
             let mut choices = self.choices.borrow_mut();
             let point = Some((Point::before(kind), object));
@@ -347,6 +350,9 @@ impl Machine {
         }
         self.streak.set(streak);
         drop((ready, jobs));
+        if others == 0 && self.breaks_a_condition() {
+            return (false, false);
+        }
         self.note(process, kind, object, about);
         (true, false)
     }
@@ -417,9 +423,11 @@ impl Machine {
             0
         };
         let process = |place: u32| Some(place.checked_sub(first)? as usize);
-        let who = |place| {
-            let ready = process(place).and_then(|place| ready.get(place));
-            ready.map_or(0, |ready| ready.process)
+        // Those that are no processes come first, or last.
+        let waiting = self.jobs.borrow();
+        let who = |place| match process(place) {
+            Some(place) => who_is(&ready, &waiting, place),
+            None => waiting.get(place as usize).map_or(TIMER, Pending::number),
         };
         let mut chosen = match all {
             1 => 0,
@@ -429,6 +437,7 @@ impl Machine {
                 choices.process(None, all, self.place(), who)
             }
         };
+        drop(waiting);
         if chosen == HOLD {
             if let Some(next) = process(0).and_then(|place| ready.remove(place)) {
                 drop(ready);
@@ -586,7 +595,7 @@ impl Machine {
                     None => {
                         if self.interruption(next.process).is_none() {
                             self.yielded.set(true);
-                            self.choices.borrow_mut().yields(next.process);
+                            self.choices.borrow_mut().yields(next.number());
                         }
                         let mut ready = self.ready.borrow_mut();
                         self.collect(&mut ready);
@@ -601,7 +610,7 @@ impl Machine {
                 if let Some(poll) = self.interrupted.borrow_mut().get_mut(next.process as usize) {
                     *poll = 0;
                 }
-                self.choices.borrow_mut().ends(next.process);
+                self.choices.borrow_mut().ends(next.number());
                 if let Some(Some((name, task))) = watched
                     && self.is_recording()
                     && let Some(exit) = task.exit()

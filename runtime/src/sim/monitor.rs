@@ -5,11 +5,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::process::exit::contain;
 use crate::sim::machine::Machine;
 use crate::sim::reason::Reason;
+use crate::task::current::by_nobody;
 
 /// When a condition must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum When {
-    /// After every step, and before others run in the middle of one.
+    /// After every step, before others run in the middle of one, and before an operation while nobody else can run.
     Always,
     /// After some step of some run.
     Sometimes,
@@ -52,6 +53,16 @@ impl Machine {
         if !self.monitors.borrow().list.is_empty() {
             self.look_at(&[When::Always, When::Sometimes]);
         }
+    }
+
+    /// Looks at them in the middle of a step, at a point where nobody else could run who would see it: whether one does not hold.
+    #[inline]
+    pub(super) fn breaks_a_condition(&self) -> bool {
+        if self.monitors.borrow().list.is_empty() {
+            return false;
+        }
+        by_nobody(|| self.look());
+        self.is_broken()
     }
 
     /// Looks at them after a job of this process.

@@ -9,6 +9,14 @@ use crate::scheduler::worker::{self, Worker};
 use crate::sim::machine::Machine;
 use crate::task::cell::{self, Header};
 
+/// The number by which a strategy knows a timer that is due. Processes have even numbers, and jobs odd ones: each has a priority of its own.
+pub(super) const TIMER: u32 = 0;
+
+/// The same of the process in this slot.
+pub(super) fn number_of(process: u32) -> u32 {
+    process.saturating_mul(2).saturating_add(2)
+}
+
 /// A process that can run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ready {
@@ -26,7 +34,29 @@ pub(crate) struct Pending {
     pub(super) job: Job,
     /// Whose it is.
     pub(super) process: u32,
+    /// See [`TIMER`].
+    number: u32,
     pub(super) rested: bool,
+}
+
+impl Ready {
+    pub(super) fn number(&self) -> u32 {
+        number_of(self.process)
+    }
+}
+
+impl Pending {
+    pub(super) fn number(&self) -> u32 {
+        self.number
+    }
+}
+
+/// Who stands at a place of those that can run: first the processes, then the jobs, then a timer.
+pub(super) fn who_is(ready: &VecDeque<Ready>, jobs: &VecDeque<Pending>, place: usize) -> u32 {
+    match ready.get(place) {
+        Some(ready) => ready.number(),
+        None => jobs.get(place - ready.len()).map_or(TIMER, Pending::number),
+    }
 }
 
 /// What can run next.
@@ -59,9 +89,12 @@ impl Machine {
     /// Takes in a job, to be run at some later step.
     pub(super) fn take_job(&self, job: Job) {
         let process = self.process.get();
+        let number = self.jobs_taken.get().wrapping_mul(2).wrapping_add(1);
+        self.jobs_taken.set(self.jobs_taken.get().wrapping_add(1));
         self.jobs.borrow_mut().push_back(Pending {
             job,
             process,
+            number,
             rested: false,
         });
     }

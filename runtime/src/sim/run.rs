@@ -49,9 +49,6 @@ const FIRST_LOOK: u64 = 64;
 /// How often time moves after the body has returned, for those who only sleep: whoever does so again and again is not waited for.
 const LAST_MOVES: u64 = 64;
 
-/// The same for what must hold eventually.
-const PATIENT_MOVES: u64 = 1_000;
-
 /// What a run needs to know.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Options {
@@ -584,7 +581,7 @@ impl Run<'_> {
             return false;
         };
         let waits = moves < LAST_MOVES && quiet::somebody_only_sleeps(&machine.scheduler)
-            || moves < PATIENT_MOVES && !machine.holds_eventually();
+            || !machine.holds_eventually();
         if waits && !machine.is_broken() {
             self.aftermath.set(Some((since, moves + 1)));
             self.move_time(next);

@@ -428,7 +428,7 @@ impl Search<'_> {
         }
         self.summary.took = self.begun.elapsed();
         self.summary.schedules = self.schedules.len() as u64;
-        let searched = self.simulation.seeds > 1;
+        let searched = self.simulation.seeds > 0 && !self.simulation.again;
         let never = self.sometimes.iter().find(|(_, held)| searched && !held);
         if let Some((name, _)) = never {
             let reason = Reason::Sometimes(name.clone());

@@ -41,7 +41,7 @@ pub enum Strategy {
     /// Of sixteen runs seven by POS, five by PCT with depth 2 to 4, two by holds, and one each by random walk and URW. The default.
     #[default]
     Mix,
-    /// Every run makes the boring choice of who runs; faults and random numbers differ. Only useful with these.
+    /// Every run makes the boring choice of who runs, and nobody is held back; faults and random numbers differ. Only useful with these.
     Baseline,
     /// A random walk that tends to go on with the running process.
     Random,
@@ -268,7 +268,10 @@ impl Plan {
             decisions: 0,
             of_process: Vec::new(),
             points: Points::default(),
-            lags: Lags::new(seed, shape.points.done),
+            lags: match strategy {
+                Strategy::Baseline => Lags::none(),
+                _ => Lags::new(seed, shape.points.done),
+            },
         }
     }
 
@@ -395,6 +398,13 @@ impl Plan {
 
 impl Lags {
     const ALL: u32 = 1 << 20;
+
+    fn none() -> Self {
+        Self {
+            random: Random::new(0),
+            rate: 0,
+        }
+    }
 
     /// `done`: how many operations that had not to wait the baseline had.
     fn new(seed: u64, done: u32) -> Self {

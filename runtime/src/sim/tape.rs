@@ -12,6 +12,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::sim::ready::number_of;
 use crate::sim::strategy::Plan;
 use crate::task::registry::WaitKind;
 
@@ -272,7 +273,7 @@ impl Choices {
         self.log = Some(Vec::new());
     }
 
-    /// One of `among` processes; `who` says which process stands at a place. Place 0 may also be held back; at a point it is the one
+    /// One of `among` that can run; `who` says who stands at a place, by the numbers of `ready`. Place 0 may also be held back; at a point it is the one
     /// that runs.
     #[inline]
     pub(crate) fn process(
@@ -298,7 +299,7 @@ impl Choices {
     #[inline]
     pub(crate) fn alone(&mut self, point: Point, (process, step): (u32, u64)) {
         if let Source::Plan(plan) = &mut self.source {
-            plan.alone(point, process);
+            plan.alone(point, number_of(process));
         }
         if let Some(log) = &mut self.log {
             log.push(Entry {
@@ -339,16 +340,16 @@ impl Choices {
     }
 
     /// The running process lets others go first, though it could go on.
-    pub(crate) fn yields(&mut self, process: u32) {
+    pub(crate) fn yields(&mut self, number: u32) {
         if let Source::Plan(plan) = &mut self.source {
-            plan.yields(process);
+            plan.yields(number);
         }
     }
 
     /// A process has ended.
-    pub(crate) fn ends(&mut self, process: u32) {
+    pub(crate) fn ends(&mut self, number: u32) {
         if let Source::Plan(plan) = &mut self.source {
-            plan.ends(process);
+            plan.ends(number);
         }
     }
 
