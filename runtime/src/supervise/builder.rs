@@ -464,9 +464,10 @@ impl Scope {
     /// Supervises a child: starts it when those before it are ready, and again when it ends as it should not.
     ///
     /// `process` is a `#[process]` function whose arguments are all by reference (what it was lent survives a restart), or a
-    /// closure that makes a process. It is called once by [`spawn`](Supervised::spawn), and for each restart by the supervisor of the
-    /// scope, so it must not block; a panic in it is a failed start. Children may be added and [removed](Task::remove) at any time. Handles stay valid over a restart; see
-    /// [`Supervised`] for the options of a child and [`supervise`](crate::supervise) for how children depend on each other.
+    /// closure that makes a process. It is called once by [`spawn`](Supervised::spawn), when the children before it need not have started
+    /// yet (what one needs of another is looked up in its `#[on_start]`), and for each restart by the supervisor of the scope, so it must not
+    /// block; a panic in it is a failed start. Children may be added and [removed](Task::remove) at any time. Handles stay valid over a
+    /// restart; see [`Supervised`] for the options of a child and [`supervise`](crate::supervise) for how children depend on each other.
     ///
     /// # Examples
     /// ```
