@@ -22,6 +22,7 @@ mod oneshots;
 mod order;
 mod pods;
 mod relock;
+mod routed;
 mod rust;
 mod second;
 mod shared;

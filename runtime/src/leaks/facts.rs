@@ -89,6 +89,8 @@ pub(super) struct Parked {
     pub(super) edge: bool,
     /// It is a struct in the middle of a handler, and its ports are as they were before.
     pub(super) handles: bool,
+    /// It passes on what it receives, to those whose senders it holds.
+    pub(super) routes: bool,
     /// Since when it is parked, on the coarse clock.
     pub(super) since_ms: u32,
     /// Where it waits: see `place_of_wait`.
@@ -263,6 +265,7 @@ impl Facts {
                 kinds: (word >> 16) as u16,
                 edge: word & Line::EDGE != 0,
                 handles: false,
+                routes: false,
                 since_ms: (word >> 32) as u32,
                 asked: place_of_wait(word, &self.waits[waits..], task.asked()),
                 waits: waits as u32..self.waits.len() as u32,
@@ -290,6 +293,7 @@ impl Facts {
         }
         let between = parked.kinds & BETWEEN != 0;
         parked.handles = !between && about.ports.mailbox().is_some();
+        parked.routes = about.facts.is_router();
         let handles = parked.handles;
         self.processes.push(parked);
         // The fields of a struct mean something only between two messages.
@@ -329,6 +333,7 @@ impl Facts {
                     kinds,
                     edge: false,
                     handles: false,
+                    routes: false,
                     since_ms: 0,
                     asked: 0,
                     waits: 0..0,
@@ -474,6 +479,17 @@ impl Facts {
         self.waits(process as usize).contains(&next)
     }
 
+    /// Of a channel whose messages a process passes on: that process, and the channels that it passes them to.
+    pub(super) fn route(&self, object: u64) -> Option<(u32, Vec<u64>)> {
+        let router = self.receivers(object).next()?.by;
+        if !self.processes[router as usize].routes {
+            return None;
+        }
+        let own = self.held.iter().filter(|held| held.by == router);
+        let own = own.filter(|held| held.port.tie() == Tie::Sender);
+        Some((router, own.map(|held| held.port.object()).collect()))
+    }
+
     /// The parked process with this id.
     pub(super) fn process(&self, id: u64) -> Option<u32> {
         self.of_id.get(&id).copied()
@@ -537,7 +553,8 @@ pub(super) fn may_be_left(kinds: u16, waits: &[Noted]) -> usize {
     waits.len() - joins + joined + replies
 }
 
-/// The channels of which some process holds a sender as a port.
+/// The channels of which some process holds a sender as a port; and those whose messages are passed on: who does that may be the only one
+/// who could have a call that another one waits for, whoever else can send there.
 fn fed(scheduler: &Scheduler, breathe: &mut dyn FnMut()) -> HashSet<u64, Fast> {
     let mut fed = HashSet::default();
     for (at, slot) in scheduler.registry.slots().enumerate() {
@@ -549,6 +566,10 @@ fn fed(scheduler: &Scheduler, breathe: &mut dyn FnMut()) -> HashSet<u64, Fast> {
         }
         let _ = slot.peek(|_, about, _| {
             fed.extend(about.ports.senders());
+            if about.facts.is_router() {
+                let inputs = about.ports.iter().filter(|port| port.tie().receives());
+                fed.extend(inputs.map(Port::object));
+            }
         });
     }
     fed

@@ -25,6 +25,9 @@
 //! does not wait for the next message. Those that do are read again in (3) with the accused: had one of them been given the call, by whoever
 //! called, or by one that gave it back, it would have been woken before that one parked, or gave up its endpoint.
 //!
+//! The same holds for the workers of a pool whose calls are passed on, with who passes them on: a call is in one of their mailboxes, or in the
+//! hands of one of them, and it moves on only by a step of who passes it on.
+//!
 //! Whoever is found to have moved is live for this pass, and the search is repeated without it.
 //!
 //! Model: `tests/loom_holders.rs`.
@@ -200,8 +203,7 @@ fn look_again(
         for wait in calls.filter(|wait| wait.kind == WaitKind::Reply) {
             let mailbox = wait.object;
             let rest = || {
-                let receivers = relation::receivers(facts, mailbox).into_iter();
-                let mut free = receivers.filter(|&at| facts.is_free_for(at, mailbox));
+                let mut free = relation::free_hands(facts, pins, mailbox).into_iter();
                 free.all(|at| rests(facts, scheduler, at as usize))
             };
             live[process] |= !*free.entry(mailbox).or_insert_with(rest);

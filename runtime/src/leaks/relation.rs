@@ -6,7 +6,7 @@
 //! | to receive | who holds a sender (a message, or the last one dropped) or a weak one; while a message is out that was handed to somebody and not seen, who else receives there too, for it may come back |
 //! | for the value of a `oneshot` | who has its sender, of which there is one |
 //! | to send, for room | who holds a receiver; nobody is known if room was granted and not used, or if somebody waits for more room than one place |
-//! | for a reply | who receives from the mailbox: the call is queued there, or handled there now. Of several who share a mailbox in which nothing is queued, those who wait for its next message have no call in hand; [`pass`](super::pass) looks at them again. A handler that answers with a `Reply` says [`waits_for_more`](crate::task::current::waits_for_more) |
+//! | for a reply | who receives from the mailbox: the call is queued there, or handled there now. Of several who share a mailbox in which nothing is queued, those who wait for its next message have no call in hand; [`pass`](super::pass) looks at them again. Where the calls are passed on to the mailboxes of workers (a pool by key, say), all of these count, with who passes them on. A handler that answers with a `Reply` says [`waits_for_more`](crate::task::current::waits_for_more) |
 //! | for the end of a process | that process; of a supervised child its present incarnation |
 //! | for the end of a scope | all processes in it together |
 //! | for its scope to stop | a forced stop |
@@ -100,7 +100,7 @@ pub(super) struct Queues {
     /// Whether a channel has no message: none in it, and none out that was not looked at.
     empty: HashMap<u64, bool, Fast>,
     /// `None` where nobody looks again at those who were taken to have no call in hand.
-    answering: Option<HashMap<u64, Vec<u32>, Fast>>,
+    answering: Option<HashMap<u64, Option<Vec<u32>>, Fast>>,
 }
 
 /// Who is at a lock, as numbers of parked processes; `None` for anybody else.
@@ -131,10 +131,13 @@ impl Queues {
         }
     }
 
-    /// Who could answer a call that was put into this mailbox.
-    fn answering(&mut self, facts: &Facts, pins: &Pins<'_>, object: u64) -> Vec<u32> {
+    /// Who could answer a call that was put into this mailbox, whose receivers are known; `None` if others could.
+    fn answering(&mut self, facts: &Facts, pins: &Pins<'_>, object: u64) -> Option<Vec<u32>> {
         match &mut self.answering {
-            None => receivers(facts, object),
+            None => {
+                let hands = hands(facts, pins, object)?;
+                Some(each_once(hands.into_iter().map(|(process, _)| process)))
+            }
             Some(known) => {
                 let known = known.entry(object);
                 known
@@ -230,24 +233,61 @@ pub(super) fn ways_rest(
     })
 }
 
-/// The processes that receive from a channel, each once.
-pub(super) fn receivers(facts: &Facts, object: u64) -> Vec<u32> {
-    let mut receivers: Vec<_> = facts.receivers(object).map(|held| held.by).collect();
-    receivers.sort_unstable();
-    receivers.dedup();
-    receivers
+fn each_once(processes: impl Iterator<Item = u32>) -> Vec<u32> {
+    let mut processes: Vec<_> = processes.collect();
+    processes.sort_unstable();
+    processes.dedup();
+    processes
+}
+
+/// In whose hands a call may be that was put into a mailbox, each with the mailbox from which it takes calls: those who receive there; if
+/// calls are passed on, also those who receive from where they are passed to, if these are known.
+fn hands(facts: &Facts, pins: &Pins<'_>, object: u64) -> Option<Vec<(u32, u64)>> {
+    let of = |object: u64| facts.receivers(object).map(move |held| (held.by, object));
+    let mut hands: Vec<_> = of(object).collect();
+    let (_, passed_to) = match facts.route(object) {
+        None => return Some(hands),
+        Some(route) => route,
+    };
+    for mailbox in passed_to {
+        let ends = ends(facts, pins, mailbox)?;
+        // Of a worker that has ended there is no receiver, and what was in it was answered.
+        if !ends.all_known(RECEIVERS) {
+            return None;
+        }
+        hands.extend(of(mailbox));
+    }
+    Some(hands)
 }
 
 /// Who could answer a call that was put into this mailbox, if all who receive there are known.
-fn answering(facts: &Facts, pins: &Pins<'_>, object: u64) -> Vec<u32> {
-    let all = receivers(facts, object);
-    let is_queued = || channel(facts, pins, object).is_none_or(|mailbox| mailbox.stats().len > 0);
-    if all.len() < 2 || is_queued() {
-        return all;
+fn answering(facts: &Facts, pins: &Pins<'_>, object: u64) -> Option<Vec<u32>> {
+    let hands = hands(facts, pins, object)?;
+    let all = each_once(hands.iter().map(|&(process, _)| process));
+    if all.len() < 2 {
+        return Some(all);
     }
-    let is_busy = |process: &&u32| !facts.is_free_for(**process, object);
-    let busy: Vec<_> = all.iter().filter(is_busy).copied().collect();
-    if busy.is_empty() { all } else { busy }
+    let mut queued: HashMap<u64, bool, Fast> = HashMap::default();
+    let mut is_queued = |mailbox: u64| {
+        let is_queued =
+            || channel(facts, pins, mailbox).is_none_or(|mailbox| mailbox.stats().len > 0);
+        *queued.entry(mailbox).or_insert_with(is_queued)
+    };
+    let busy = hands
+        .iter()
+        .filter(|&&(process, mailbox)| !facts.is_free_for(process, mailbox) || is_queued(mailbox));
+    let busy = each_once(busy.map(|&(process, _)| process));
+    Some(if busy.is_empty() { all } else { busy })
+}
+
+/// Of those in whose hands a call to this mailbox might be, those who have none, because they wait for the next one.
+pub(super) fn free_hands(facts: &Facts, pins: &Pins<'_>, object: u64) -> Vec<u32> {
+    let hands = hands(facts, pins, object).unwrap_or_default().into_iter();
+    each_once(
+        hands
+            .filter(|&(process, mailbox)| facts.is_free_for(process, mailbox))
+            .map(|(process, _)| process),
+    )
 }
 
 /// Who can end this wait of a process.
@@ -286,7 +326,10 @@ pub(super) fn wake(
         },
         WaitKind::Send if is_served(facts, pins, wait) => any(graph, facts.receivers(object)),
         WaitKind::Reply if is_served(facts, pins, wait) => {
-            Wake::Any(graph.group(queues.answering(facts, pins, object)))
+            match queues.answering(facts, pins, object) {
+                Some(answering) => Wake::Any(graph.group(answering)),
+                None => Wake::Outside,
+            }
         }
         WaitKind::Send | WaitKind::Reply => Wake::Outside,
         WaitKind::Join => match facts.process(object) {

@@ -18,9 +18,11 @@ use crate::process::call::Envelope;
 use crate::process::exit::{Fault, IntoOutcome, Outcome};
 use crate::process::function::{Body, Inbox, InboxHandle, Once, PortsOf, Process, Shared};
 use crate::process::handle::{Handle, Handlers, StructProcess};
+use crate::process::port::{Trace, Visitor};
 use crate::process::spawn::{Launcher, OwnInput, PlainLauncher, Pool, SpawnOptions};
 use crate::process::{function, structure};
 use crate::scope::{Scope, ScopeInner};
+use crate::task::origin::Facts;
 use crate::task::{Task, TaskRef, current};
 
 /// Which worker of a pool gets a message.
@@ -228,7 +230,14 @@ impl<P: Handlers + StructProcess + Send + Clone> Pool for Routed<P> {
                 })
                 .collect();
             let policy = self.policy;
-            let router = options.clone().named("router");
+            // They lie in its future as long as it lives.
+            let names = Facts::of_router().ports;
+            let mut visitor = Visitor::new(&scope.inner.system.scheduler, names);
+            mailbox.trace(names[0], &mut visitor);
+            for sender in &senders {
+                sender.trace(names[1], &mut visitor);
+            }
+            let router = options.clone().of_router(&visitor.into_ports());
             let router = pool.inner.spawn(
                 async move { Outcome(route::<P>(policy, mailbox, senders).await) },
                 &router,

@@ -237,6 +237,14 @@ impl SpawnOptions {
         Self { name, ..self }
     }
 
+    /// Of what passes the messages of a pool on, with what it receives from and sends to.
+    pub(crate) fn of_router(self, ports: &Ports) -> Self {
+        Self {
+            facts: Facts::of_router(),
+            ..self.named("router").holding(ports)
+        }
+    }
+
     /// Of what stands for a pool of processes with this name.
     pub(crate) fn of_pool(self, name: &'static str) -> Self {
         Self {

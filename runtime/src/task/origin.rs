@@ -65,12 +65,28 @@ impl Facts {
         beside: false,
     };
 
+    /// Of what passes the messages of a pool on to its workers.
+    pub(crate) fn of_router() -> Self {
+        Self {
+            ports: &ROUTER,
+            ..Self::NONE
+        }
+    }
+
+    /// Whether they are of what passes the messages of a pool on.
+    pub(crate) fn is_router(&self) -> bool {
+        ptr::eq(self.ports, &raw const ROUTER)
+    }
+
     /// Of the process that stands for a pool, and is none of its workers.
     pub(crate) const POOL: Self = Self {
         budget: u32::MAX,
         ..Self::NONE
     };
 }
+
+/// The ports of what passes the messages of a pool on to its workers, by which it is known.
+static ROUTER: [&str; 2] = ["mailbox", "worker"];
 
 /// The origin of what is no process.
 pub(crate) static NOBODY: Origin = Origin {
