@@ -133,6 +133,30 @@ fn receiver_that_leaves_makes_room() {
     assert_eq!(waiting.ready().unwrap_err().into_inner(), 2);
 }
 
+/// P7: one that subscribes later finds the senders in their order, and the room that it makes reaches the first of them.
+#[test]
+fn p07_senders_keep_their_places_when_all_receivers_leave_and_another_comes() {
+    let (sender, receiver) = broadcast(1).overflow(Overflow::Wait);
+    now(sender.send(0)).unwrap();
+    let mut first = Step::parked(sender.send(1));
+    let mut second = Step::parked(sender.send(2));
+    drop(receiver);
+    assert_eq!((first.wakes(), second.wakes()), (1, 1));
+    let late = sender.subscribe();
+    assert_eq!(sender.try_send(9), Err(TrySendError::Full(9)));
+    let mut third = Step::parked(sender.send(3));
+    second.pending();
+    first.ready().unwrap();
+    assert_eq!(second.wakes(), 1);
+    assert_eq!(now(late.recv()), Some(Ok(1)));
+    assert_eq!((second.wakes(), third.wakes()), (2, 0));
+    third.pending();
+    second.ready().unwrap();
+    assert_eq!(now(late.recv()), Some(Ok(2)));
+    third.ready().unwrap();
+    assert_eq!(take_all(&late), [3]);
+}
+
 /// P12: a `send` that waits and is dropped sent nothing, and gives its turn to the next.
 #[test]
 fn p12_send_dropped_half_way_sends_nothing() {

@@ -89,6 +89,13 @@ impl Line {
     pub(super) fn wake_first(&mut self) -> Option<TaskWaker> {
         self.waiting.first_mut()?.take()
     }
+
+    /// All who were not woken yet, in their order.
+    pub(super) fn wake_all(&mut self) -> Vec<TaskWaker> {
+        let tickets: Vec<_> = self.waiting.numbers().collect();
+        let wake = |ticket| self.waiting.get_mut(ticket)?.take();
+        tickets.into_iter().filter_map(wake).collect()
+    }
 }
 
 /// What came of the attempt to send.
@@ -270,9 +277,9 @@ impl<T> State<T> {
         let dropped = self.queue.drain(..taken).collect();
         self.first += taken as u64;
         let wakes = if self.receivers == 0 {
-            // Nobody will make room: those who wait learn that they are alone.
-            let waiting = std::mem::take(&mut self.sending.waiting);
-            waiting.into_values().flatten().collect()
+            // Nobody will make room: those who wait learn that they are alone. They keep their places, because somebody may subscribe
+            // before they look: one that waits then would be overtaken by who came later, and would take a turn that was given already.
+            self.sending.wake_all()
         } else {
             self.offer_room().into_iter().collect()
         };
