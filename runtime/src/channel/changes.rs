@@ -6,13 +6,30 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use crate::channel::error::Closed;
-use crate::channel::latest::{LatestReceiver, LatestSender};
+use crate::channel::latest::{LatestReceiver, LatestSender, State};
+use crate::channel::overdue::Overdue;
 use crate::channel::select::{ArmPoll, Event, Token};
 use crate::channel::waiters::{Ticket, give_up};
 use crate::sim::{here, told};
 use crate::task::current;
 use crate::task::registry::WaitKind;
 use crate::task::waker;
+
+impl<T> State<T> {
+    /// Who waits in vain: a value, and the end of either side, take everybody along.
+    pub(super) fn overdue(&self) -> Option<Overdue> {
+        let why = match (self.parked_at < self.version, self.senders) {
+            (true, _) => Some("the value has changed"),
+            (false, 0) => Some("no sender of it is left"),
+            (false, _) => None,
+        };
+        if let Some(why) = why.filter(|_| !self.receiving.is_empty()) {
+            return Overdue::of(true, self.receiving.wakers(), why);
+        }
+        let gone = (self.receivers == 0).then_some("no receiver of it is left")?;
+        Overdue::of(false, self.closing.wakers(), gone)
+    }
+}
 
 /// Waits for a change; see [`LatestReceiver::changed`](super::LatestReceiver::changed). May be a branch of `select!`.
 #[derive(Debug)]
@@ -158,5 +175,28 @@ impl<T> Drop for LatestClosed<'_, T> {
             |state| &mut state.closing,
             &mut self.ticket,
         );
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::Arc;
+    use crate::channel::{latest, registry};
+
+    /// Who looks at a channel keeps the channel meanwhile, and not what is in it.
+    #[test]
+    fn value_goes_with_the_last_endpoint_also_while_somebody_looks() {
+        let run = crate::System::builder().workers(1).run(async |_scope| {
+            let value = Arc::new(());
+            let (sender, receiver) = latest(Arc::clone(&value));
+            let channels = registry::current().expect("this is a worker");
+            let looks = channels.wanted_accounts(|_| true);
+            assert_eq!(looks.len(), 1);
+            drop((sender, receiver));
+            assert_eq!(Arc::strong_count(&value), 1);
+            drop(looks);
+            crate::Ok(())
+        });
+        assert!(run.is_ok());
     }
 }

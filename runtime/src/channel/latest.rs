@@ -55,7 +55,7 @@ pub fn latest<T: Message + Sync>(value: T) -> (LatestSender<T>, LatestReceiver<T
     let shared = Arc::new_cyclic(|shared: &Weak<Shared<T>>| Shared {
         listing: Listing::new(ChannelKind::Latest, shared, site),
         state: Lock::new(State {
-            value: Arc::new(value),
+            value: Some(Arc::new(value)),
             version: 1,
             senders: 1,
             receivers: 1,
@@ -78,15 +78,16 @@ pub(super) struct Shared<T> {
 }
 
 pub(super) struct State<T> {
-    value: Arc<T>,
+    /// `None` once no endpoint is left.
+    value: Option<Arc<T>>,
     /// The number of the value: 1 for the first.
-    version: u64,
-    senders: usize,
+    pub(super) version: u64,
+    pub(super) senders: usize,
     pub(super) receivers: usize,
     /// Those who wait for a value that they have not seen.
     pub(super) receiving: Waiters,
     /// The version that the last of them had seen when it parked: so have all.
-    parked_at: u64,
+    pub(super) parked_at: u64,
     /// Senders that wait until no receiver is left.
     pub(super) closing: Waiters,
 }
@@ -108,18 +109,16 @@ impl<T> Drop for Shared<T> {
 }
 
 impl<T> State<T> {
-    /// Who waits in vain: a value, and the end of either side, take everybody along.
-    fn overdue(&self) -> Option<Overdue> {
-        let why = match (self.parked_at < self.version, self.senders) {
-            (true, _) => Some("the value has changed"),
-            (false, 0) => Some("no sender of it is left"),
-            (false, _) => None,
-        };
-        if let Some(why) = why.filter(|_| !self.receiving.is_empty()) {
-            return Overdue::of(true, self.receiving.wakers(), why);
-        }
-        let gone = (self.receivers == 0).then_some("no receiver of it is left")?;
-        Overdue::of(false, self.closing.wakers(), gone)
+    /// For an endpoint, so there is one.
+    fn value(&self) -> Arc<T> {
+        let value = self.value.clone();
+        value.unwrap_or_else(|| unreachable!("an endpoint keeps the value"))
+    }
+
+    /// The value, if nobody can see it any more: it goes with the last endpoint, and not with who looks at the channel meanwhile.
+    fn abandoned(&mut self) -> Option<Arc<T>> {
+        let is_left = self.senders + self.receivers > 0;
+        self.value.take_if(|_| !is_left)
     }
 }
 
@@ -141,7 +140,7 @@ impl<T> Shared<T> {
             drop(state);
             return Err(value);
         }
-        let old = std::mem::replace(&mut state.value, value);
+        let old = state.value.replace(value);
         state.version += 1;
         let wakes = state.receiving.take_all();
         drop(state);
@@ -255,7 +254,7 @@ impl<T> LatestSender<T> {
         loop {
             let (value, version) = {
                 let state = self.shared.state.lock();
-                (Arc::clone(&state.value), state.version)
+                (state.value(), state.version)
             };
             let mut new = T::clone(&value);
             change(&mut new);
@@ -290,7 +289,7 @@ impl<T> LatestSender<T> {
     /// Returns the value, shared with those who read it at the same time. It stays as it is when a new value is set.
     pub fn snapshot(&self) -> Arc<T> {
         told::does(|| format!("get {}", made_at::<T>(self.shared.listing.site)));
-        Arc::clone(&self.shared.state.lock().value)
+        self.shared.state.lock().value()
     }
 
     /// Makes another receiver. It has seen nothing, so its first [`recv`](LatestReceiver::recv) gives the present value.
@@ -395,9 +394,10 @@ impl<T> Drop for LatestSender<T> {
         if state.senders > 0 {
             return;
         }
-        let wakes = state.receiving.take_all();
+        let (wakes, value) = (state.receiving.take_all(), state.abandoned());
         drop(state);
         wakes.wake();
+        drop(value);
     }
 }
 
@@ -635,7 +635,7 @@ impl<T> LatestReceiver<T> {
     fn take(&self, state: &State<T>) -> Arc<T> {
         // ORDERING: Relaxed: read and written under the channel's lock.
         self.seen.store(state.version, Ordering::Relaxed);
-        Arc::clone(&state.value)
+        state.value()
     }
 
     /// `Ready(None)`: no sender is left, and everything was seen.
@@ -686,9 +686,10 @@ impl<T> Drop for LatestReceiver<T> {
         if state.receivers > 0 {
             return;
         }
-        let wakes = state.closing.take_all();
+        let (wakes, value) = (state.closing.take_all(), state.abandoned());
         drop(state);
         wakes.wake();
+        drop(value);
     }
 }
 
