@@ -411,8 +411,8 @@ impl<T> fmt::Debug for LatestSender<T> {
 ///
 /// What was read by [`get`](Self::get), [`with`](Self::with), [`snapshot`](Self::snapshot) or [`recv`](Self::recv), or
 /// reported by [`changed`](Self::changed), counts as seen. A clone is a receiver of its own that has seen nothing yet.
-/// Processes that are lent the same receiver share what was seen: each value wakes one of them; clone it for each that is
-/// to see all.
+/// Processes that are lent the same receiver share what was seen: one of them sees each value; clone it for each that is to
+/// see all.
 ///
 /// # Examples
 /// ```

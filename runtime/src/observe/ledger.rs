@@ -30,8 +30,9 @@
 //! - A message that was handed over to a `recv` which was dropped before it saw it is queued again, at the head.
 //! - A permit is room, and no message. What is sent with it counts like any other message.
 //! - A [broadcast](crate::channel::broadcast) sends one copy for each receiver that there is at that moment. A copy is handled
-//!   when its receiver takes it, discarded when the receiver is told by [`Lagged`] that it missed it, and dead as closed when the
-//!   receiver goes before. Without any receiver the message is handed back.
+//!   when its receiver takes it, discarded when it has to give way, of which its receiver is told by [`Lagged`] when it asks for the next
+//!   one, and dead as closed when the receiver goes before. A new message that finds no place, as [`Overflow`] says, is discarded for
+//!   all. Without any receiver the message is handed back.
 //! - A [oneshot](fn@crate::channel::oneshot) sends one message.
 //! - A [latest](fn@crate::channel::latest) sends none: it is a state that is replaced, and nobody is owed a value that was
 //!   replaced before he looked.
