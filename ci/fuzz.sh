@@ -14,7 +14,7 @@ if ! cargo +nightly --version >/dev/null 2>&1; then
     exit 0
 fi
 seconds=${1:-120}
-targets=(channel macros)
+targets=(channel flavors macros)
 (($# < 2)) || targets=("$2")
 host=$(rustc +nightly -vV | sed -n 's/^host: //p')
 export RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing -Zsanitizer=address -Ccodegen-units=1 -Cdebug-assertions"

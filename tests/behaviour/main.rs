@@ -44,6 +44,8 @@ mod dump;
 #[cfg(feature = "rest")]
 mod envelope;
 #[cfg(feature = "rest")]
+mod flavors;
+#[cfg(feature = "rest")]
 mod flushing;
 mod foreign;
 #[cfg(feature = "rest")]
