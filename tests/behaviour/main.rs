@@ -105,6 +105,7 @@ mod supervisors;
 mod suspects;
 mod timers;
 mod traffic;
+mod unbegun;
 mod wakers;
 mod watching;
 mod workers;

@@ -8,8 +8,9 @@
 //! **Invariants**
 //! - What a post says the thread waits for is taken back by the wake, before the thread runs: who looks at the process while
 //!   it is parked can rely on it.
-//! - A job that has not begun when its process is gone never begins. One that has begun keeps the scope of its process from
-//!   ending until it returns.
+//! - A job that has not begun when its process goes never begins, and what it captured goes with the process, in that one's own step:
+//!   it is in the hands of the thread from the first moment of the job, and of the process before. One that has begun keeps the scope
+//!   of its process from ending until it returns.
 //!
 //! Model: `tests/loom_blocking.rs`.
 
@@ -37,13 +38,17 @@ use crate::sim::here;
 use crate::supervise::{Held, Lineage};
 use crate::sync::thread::{self, Thread};
 use crate::sync::{Guard, Lock, thread_local};
+use crate::task::ProcessId;
 use crate::task::cell::Header;
 use crate::task::current::{self, PanicSite, Waits};
+use crate::task::origin::Origin;
 use crate::task::registry::WaitKind;
 use crate::task::waker::{self, TaskWaker};
 
-/// The result of a job on its way back.
-struct Slot<T> {
+/// A job on its way to a thread, and its result on its way back.
+struct Slot<T, J> {
+    /// Whoever takes it, under the lock of the post, has it: the thread, to run it, or the process that goes, to drop it.
+    job: Lock<Option<J>>,
     result: Lock<Option<Result<T, Thrown>>>,
     post: Arc<Post>,
 }
@@ -187,7 +192,8 @@ thread_local! {
 /// Runs code that blocks on a thread of its own, and waits for its result.
 ///
 /// Cancellation: a job that has begun runs to its end even if the future is dropped, as by a limit of time. Its result is then lost, and
-/// the scope of the process does not end before it: a stop names one that does not return as stuck. A job that has not begun never does.
+/// the scope of the process does not end before it: a stop names one that does not return as stuck. A job that has not begun never does,
+/// and is dropped with the future.
 ///
 /// # Panics
 /// With the job's own panic. When awaited outside of a Roundrock system, or after it has shut down.
@@ -237,10 +243,11 @@ pub(crate) async fn process_job<T: Send + 'static>(
     }
 }
 
-fn submit<T: Send + 'static>(
-    lane: Lane,
-    job: impl FnOnce(&Arc<Post>) -> T + Send + 'static,
-) -> Waiting<T> {
+fn submit<T, J>(lane: Lane, job: J) -> Waiting<T, J>
+where
+    T: Send + 'static,
+    J: FnOnce(&Arc<Post>) -> T + Send + 'static,
+{
     let of = current::with_task(|task| {
         let task = task?;
         let crew = Arc::clone(task.system().threads(lane).crew());
@@ -256,51 +263,64 @@ fn submit<T: Send + 'static>(
         )
     };
     let slot = Arc::new(Slot {
+        job: Lock::new(Some(job)),
         result: Lock::new(None),
         post: Arc::new(Post {
             state: Lock::default(),
-            crew: Arc::clone(&crew),
+            crew,
             of,
         }),
     });
     let shared = Arc::clone(&slot);
-    let run: Job = Box::new(move || {
-        {
-            let mut state = shared.post.state.lock();
-            if state.left {
-                drop(state);
-                quietly(|| drop(job));
-                return;
-            }
-            state.thread = Some(thread::current());
-            state.begun = Some(crate::sync::now());
-        }
-        let since = crew.begins(process, origin);
-        let _channels = registry::OfJob::enter(channels);
-        // Of an earlier job, which caught its panic itself.
-        let _ = current::take_panic_site();
-        let result = catch_unwind(AssertUnwindSafe(|| job(&shared.post)));
-        let result = result.map_err(|payload| Thrown {
-            payload,
-            site: current::take_panic_site(),
-        });
-        crew.ended(process, since);
-        *shared.result.lock() = Some(result);
-        let mut state = shared.post.state.lock();
-        state.thread = None;
-        let abandoned = state.abandoned.take();
-        Post::wake_process(state);
-        // A result that nobody waits for is dropped here, before the scope that waits for the job may end.
-        quietly(|| drop(shared));
-        drop(abandoned);
-    });
+    let waiting = Waiting { slot };
+    let run: Job = Box::new(move || shared.run(channels, process, origin));
     let submitted =
         current::with_task(|task| task.is_some_and(|task| task.system().threads(lane).submit(run)));
     assert!(
         submitted,
         "`blocking` was awaited after the system has shut down"
     );
-    Waiting { slot }
+    waiting
+}
+
+impl<T, J: FnOnce(&Arc<Post>) -> T> Slot<T, J> {
+    /// What the thread does, unless the process has gone.
+    fn run(
+        self: Arc<Self>,
+        channels: Option<Arc<registry::Shard>>,
+        process: ProcessId,
+        origin: &'static Origin,
+    ) {
+        let job = {
+            let mut state = self.post.state.lock();
+            let Some(job) = self.job.lock().take() else {
+                return;
+            };
+            state.thread = Some(thread::current());
+            state.begun = Some(crate::sync::now());
+            job
+        };
+        let since = self.post.crew.begins(process, origin);
+        let _channels = registry::OfJob::enter(channels);
+        // Of an earlier job, which caught its panic itself.
+        let _ = current::take_panic_site();
+        let result = catch_unwind(AssertUnwindSafe(|| job(&self.post)));
+        let result = result.map_err(|payload| Thrown {
+            payload,
+            site: current::take_panic_site(),
+        });
+        self.post.crew.ended(process, since);
+        *self.result.lock() = Some(result);
+        let mut state = self.post.state.lock();
+        state.thread = None;
+        let abandoned = state.abandoned.take();
+        // A result that nobody waits for is dropped here, before the scope that waits for the job may end.
+        let unwanted = state.left.then(|| self.result.lock().take());
+        Post::wake_process(state);
+        quietly(|| drop(unwanted));
+        quietly(|| drop(self));
+        drop(abandoned);
+    }
 }
 
 /// Runs destructors of what nobody waits for; their thread serves others too.
@@ -310,11 +330,11 @@ fn quietly(drops: impl FnOnce()) {
     }
 }
 
-struct Waiting<T> {
-    slot: Arc<Slot<T>>,
+struct Waiting<T, J> {
+    slot: Arc<Slot<T, J>>,
 }
 
-impl<T> Future for Waiting<T> {
+impl<T, J> Future for Waiting<T, J> {
     type Output = Result<T, Thrown>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -342,16 +362,24 @@ impl<T> Future for Waiting<T> {
     }
 }
 
-impl<T> Drop for Waiting<T> {
+impl<T, J> Drop for Waiting<T, J> {
     fn drop(&mut self) {
         let mut state = self.slot.post.state.lock();
         state.left = true;
-        if let Some(thread) = state.thread.clone() {
+        let job = self.slot.job.lock().take();
+        let result = self.slot.result.lock().take();
+        let thread = state.thread.clone();
+        if thread.is_some() {
             let of = self.slot.post.of.as_ref().zip(state.begun);
             state.abandoned = of.and_then(|(of, begun)| Abandoned::of(of, begun));
-            drop(state);
+        }
+        drop(state);
+        if let Some(thread) = thread {
             thread.unpark();
         }
+        // Here, and not on the thread that comes to it later: what they hold is the process's, and ends with it.
+        quietly(|| drop(job));
+        quietly(|| drop(result));
     }
 }
 

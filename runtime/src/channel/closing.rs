@@ -1,4 +1,4 @@
-//! The two ends of a core: options before it is used, and what is left when one side is gone.
+//! The two ends of a core: options before it is used, what comes back, and what is left when one side is gone.
 //!
 //! The invariants are those of [`core`](super::core).
 
@@ -93,6 +93,17 @@ impl<T> Core<T> {
         }
         // Destructors of messages are user code, and run in queue order. Last, for they may panic.
         current::drop_undelivered(queued);
+    }
+
+    /// A receiver that stays takes back what it has received, and done nothing with: it is older than all that is here.
+    #[cold]
+    pub(super) fn take_back(&self, message: T) {
+        let mut wakes = Wakes::default();
+        let mut state = self.state.lock();
+        state.insert_oldest(message);
+        state.match_up(&mut wakes);
+        drop(state);
+        wakes.wake();
     }
 
     pub(super) fn owner(&self) -> Option<TaskRef> {

@@ -8,8 +8,8 @@
 //! - Messages in the buffer and a parked receiver that could take one exclude each other.
 //! - A parked sender and the room that it waits for exclude each other: room that appears is given to the oldest sender at
 //!   once. While one is parked no other one gets room, so nobody overtakes it.
-//! - `queue.len() + permits <= capacity`, except for hand-offs that their receiver never saw: those go back to the head,
-//!   outside the bound.
+//! - `queue.len() + permits <= capacity`, except for hand-offs that their receiver never saw, and what a receiver puts back: those go
+//!   back to the head, outside the bound.
 //! - On a rendezvous, `permits <=` parked receivers at the moment of the grant.
 //! - Who gets room because a permit was used or given back is marked as woken before the lock is released: the search for leaks asks
 //!   under the lock whether there are permits, and looks afterwards at who is parked.

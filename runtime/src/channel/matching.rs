@@ -237,6 +237,19 @@ impl<T> State<T> {
         self.set(RETURNED, true);
     }
 
+    /// Puts a message that was received back to the head, before those that came back from receivers which never saw them.
+    #[cold]
+    pub(super) fn insert_oldest(&mut self, message: T) {
+        self.stats.received -= u64::from(BOOKS);
+        if self.has(RETURNED)
+            && let Some(cold) = &mut self.cold
+            && let Some(&first) = cold.returned.front()
+        {
+            cold.returned.push_front(first.wrapping_sub(1));
+        }
+        self.queue.insert(0, message);
+    }
+
     /// The part of [`note_level`](Self::note_level) that is rarely needed.
     #[cold]
     #[inline(never)]

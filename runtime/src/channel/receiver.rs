@@ -293,6 +293,12 @@ impl<T: Message> Receiver<T> {
         self.core().lose(Loss::Late(reason), item, 0);
     }
 
+    /// Takes back the message that was received here last, with which nothing was done: it is the oldest one again.
+    #[cold]
+    pub(crate) fn put_back(&self, message: T) {
+        self.core().take_back(message);
+    }
+
     /// Receives the next message on a plain thread, which sleeps meanwhile.
     ///
     /// # Panics

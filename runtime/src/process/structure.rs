@@ -366,7 +366,7 @@ async fn full<P: Handlers + StructProcess + Send>(
     kind: Kind,
 ) -> Result<(), Fault> {
     if P::ON_START {
-        (state, cx) = run(state, cx, kind, Step::Start).await?;
+        (state, cx) = run(state, cx, kind, Step::Start, &mailbox).await?;
     }
     Lineage::ready();
     let mut sources = Sources {
@@ -405,7 +405,7 @@ async fn full<P: Handlers + StructProcess + Send>(
             },
             Next::Do(step) => step,
         };
-        let mut running = pin!(run(state, cx, kind, step));
+        let mut running = pin!(run(state, cx, kind, step, &mailbox));
         let beside = &mut sources;
         (state, cx) = poll_fn(move |task| {
             let polled = running.as_mut().poll(task);
@@ -446,19 +446,51 @@ enum Step<M, P> {
     Input(M),
 }
 
+/// A step on its way to a thread. If its process goes before that comes to it, nobody has begun to handle its message: it is the oldest
+/// one of the mailbox again, for the next incarnation, or to die with the others there.
+struct Underway<P: Handlers> {
+    step: Option<Step<P::Message, P>>,
+    mailbox: Mailbox<P>,
+}
+
+impl<P: Handlers> Underway<P> {
+    /// The thread has come. `None`: meanwhile its caller has gone, or its time was over.
+    fn arrive(mut self) -> Option<Step<P::Message, P>> {
+        match self.step.take()? {
+            Step::Message(envelope) => wanted::<P>(envelope, &self.mailbox).map(Step::Message),
+            step => Some(step),
+        }
+    }
+}
+
+impl<P: Handlers> Drop for Underway<P> {
+    fn drop(&mut self) {
+        if let Some(Step::Message(envelope)) = self.step.take() {
+            self.mailbox.put_back(envelope);
+        }
+    }
+}
+
 /// Takes a step where the process's kind says.
 async fn run<P: Handlers + Send>(
     mut state: P,
     mut cx: Cx<P>,
     kind: Kind,
     step: Step<P::Message, P>,
+    mailbox: &Mailbox<P>,
 ) -> Result<(P, Cx<P>), Fault> {
     let Some(lane) = lane(kind) else {
         take(&mut state, &mut cx, step).await?;
         return Ok((state, cx));
     };
+    let underway = Underway {
+        step: Some(step),
+        mailbox: mailbox.clone(),
+    };
     let job = async move {
-        take(&mut state, &mut cx, step).await?;
+        if let Some(step) = underway.arrive() {
+            take(&mut state, &mut cx, step).await?;
+        }
         Ok((state, cx))
     };
     blocking::process_job(lane, job)

@@ -1,5 +1,6 @@
 //! A process and the thread that runs its job, `blocking/`: the result is never lost; a job that has not begun when its process is
-//! gone never begins, and one that has begun keeps the scope from ending until it returns; what it captured is dropped once.
+//! gone never begins, and one that has begun keeps the scope from ending until it returns; what it captured is dropped once, and before
+//! the scope is over.
 //!
 //! And the threads among themselves (`Crew`): jobs that wait for each other all get one, whatever thread is about to end, and all
 //! threads end; one that waits gives its core to the one that it waits for, and nobody runs without a core.
@@ -8,7 +9,8 @@
 //! for one (`KEEP`) whenever there is none, because time stands still.
 //!
 //! Tried: a free thread that retires while a job counts on it (jobs that wait for each other never meet); a thread that steps aside
-//! and starts none in its place (the job that it waits for never runs); one that goes on without a core (two run at a time).
+//! and starts none in its place (the job that it waits for never runs); one that goes on without a core (two run at a time); a process
+//! that leaves its job to the thread to drop (what that captured outlives the scope).
 
 use loom::sync::Notify;
 use loom::thread;
@@ -85,6 +87,7 @@ fn a_job_runs_within_the_life_of_its_scope_or_not_at_all() {
         run(&scope, &worker);
         let [begun, ended] = [0, 1].map(|at| marks[at].load(Ordering::SeqCst));
         assert_eq!(begun, ended, "a scope ended before a job in it");
+        assert_eq!(drops.count(), 1, "what a job captured outlives its scope");
         marks[2].store(1, Ordering::SeqCst);
         let threads = scope.inner.system.threads(Lane::Blocking);
         while threads.info(now()).threads > 0 {
