@@ -3,6 +3,8 @@
 //!
 //! Without the refusal those of the first part hang, and the watchdog says so.
 
+use std::pin::Pin;
+
 use roundrock::WaitKind;
 use roundrock::leaks::Leak;
 use roundrock::prelude::*;
@@ -345,6 +347,82 @@ fn a_cycle_through_a_full_channel_is_proven() {
             proven(&scope, &inner).await,
             ["Clerk", "Clerk", "calls_first"]
         );
+        Ok(())
+    });
+}
+
+type Kept = Pin<Box<dyn Future<Output = Result<u32, CallError>> + std::marker::Send>>;
+
+/// Keeps the call that was refused.
+#[process]
+struct Keeper {
+    kept: Option<Kept>,
+}
+
+#[handlers]
+impl Keeper {
+    fn ping(&self) {}
+
+    /// Calls at a sign, and says how that was refused.
+    async fn keep(
+        &mut self,
+        teller: TellerHandle,
+        there: Sender<()>,
+        go: Receiver<()>,
+    ) -> Option<CallError> {
+        there.send(()).await.expect("the test waits for it");
+        go.recv().await;
+        let call = self
+            .kept
+            .insert(Box::pin(teller.count().owned().into_future()));
+        call.await.err()
+    }
+}
+
+/// While it asks, one message fills its mailbox.
+#[process(mailbox = 1)]
+struct Teller {
+    counted: u32,
+}
+
+#[handlers]
+impl Teller {
+    async fn ask(&self, keeper: KeeperHandle) {
+        keeper.ping().await.expect("it answers when it was refused");
+    }
+    fn count(&mut self) -> u32 {
+        self.counted += 1;
+        self.counted
+    }
+    fn counted(&self) -> u32 {
+        self.counted
+    }
+}
+
+/// Who was told that his call is refused need not fear that it is handled all the same: not when its message waited for room, and when
+/// there is room later, as long as he keeps the future.
+#[test]
+fn a_refused_call_that_is_kept_is_never_handled() {
+    on_both(2, |scope| async move {
+        let keeper = scope.spawn(Keeper { kept: None });
+        let teller = scope.spawn(Teller { counted: 0 });
+        let ((there, is_there), (go, wait)) = (bounded(1), bounded(1));
+        let (keeps, to) = (keeper.clone(), teller.clone());
+        let refused = scope.task("keeps", async move {
+            roundrock::Ok(keeps.keep(to, there, wait).await)
+        });
+        is_there.recv().await;
+        let (asks, of) = (teller.clone(), keeper.clone());
+        let asked = scope.task("asks", async move { roundrock::Ok(asks.ask(of).await) });
+        until_waiting(&scope, 1, "Teller", WaitKind::Reply).await;
+        teller.count().send_and_forget().await?;
+        go.send(()).await?;
+        let refused = refused.await??;
+        assert!(matches!(refused, Some(CallError::Cycle(_))), "{refused:?}");
+        asked.await??;
+        assert_eq!(teller.counted().await, Ok(1), "the one that was sent");
+        keeper.stop();
+        teller.stop();
         Ok(())
     });
 }

@@ -602,8 +602,15 @@ impl<P: Handlers, R, E> CallFuture<'_, P, R, E, P::Message> {
             }
             (None, None) => return Poll::Pending,
         };
+        self.give_up();
         current::last_is_over();
         Poll::Ready(Err(error))
+    }
+
+    /// The caller has its error: the message is not handled behind that, also if the future is kept.
+    fn give_up(&mut self) {
+        self.withdraw();
+        self.reply.leave();
     }
 
     /// Whether the time is up. The process may have seen that first, and passed the message over.
@@ -622,12 +629,19 @@ impl<P: Handlers, R, E> Future for CallFuture<'_, P, R, E, P::Message> {
     }
 }
 
-impl<P, R, E, M> Drop for CallFuture<'_, P, R, E, M> {
-    fn drop(&mut self) {
+impl<P, R, E, M> CallFuture<'_, P, R, E, M> {
+    /// Takes a message that waits for room out of its line.
+    fn withdraw(&mut self) {
         if self.progress == Progress::Sending {
             let mailbox = &self.handle.get().mailbox;
             self.op.withdraw(|node| mailbox.withdraw_sender(node));
         }
+    }
+}
+
+impl<P, R, E, M> Drop for CallFuture<'_, P, R, E, M> {
+    fn drop(&mut self) {
+        self.withdraw();
     }
 }
 
