@@ -35,6 +35,7 @@ async fn flushes(
                 sleep(millis(10)).await;
             }
         }
+        "a timer" => sleep(secs(2)).await,
         _ => sleep(secs(1000)).await,
     }
     sleep(millis(300)).await;
@@ -42,18 +43,20 @@ async fn flushes(
     Ok(())
 }
 
-/// Kills a child while this one runs beside it, and returns what happened until both run again.
-async fn kill_beside(scope: &Scope, how: &'static str) -> Vec<String> {
+/// Kills a child while this one runs beside it, which has this time to end, and returns what happened until both run again.
+async fn kill_beside(scope: &Scope, how: &'static str, limit: Option<Duration>) -> Vec<String> {
     let parts = scope.child("parts").one_for_all();
     let log = Log::default();
     let (kept, input) = bounded(8);
     let (tell, begun) = bounded(8);
     let first = add(&parts, "1", &log, Restart::Transient);
-    let _ = parts
+    let mut child = parts
         .supervise(flushes(how, input, tell, log.clone()))
-        .shutdown(secs(60))
-        .backoff(millis(0)..millis(0))
-        .spawn();
+        .backoff(millis(0)..millis(0));
+    if let Some(limit) = limit {
+        child = child.shutdown(limit);
+    }
+    let _ = child.spawn();
     begun.recv().await;
     if how == "what is queued" {
         for n in 0..5 {
@@ -72,7 +75,7 @@ async fn kill_beside(scope: &Scope, how: &'static str) -> Vec<String> {
 fn p29_a_sibling_that_cleans_up_has_its_time() {
     on_workers(|scope| async move {
         for how in ["the end of its input", "stopping", "is_stopping"] {
-            let happened = kill_beside(&scope, how).await;
+            let happened = kill_beside(&scope, how, Some(secs(60))).await;
             assert_eq!(happened, ["+1", "flushed", "+1"], "{how}");
         }
         Ok(())
@@ -83,7 +86,7 @@ fn p29_a_sibling_that_cleans_up_has_its_time() {
 #[test]
 fn p29_a_sibling_that_drains_has_its_time() {
     simulated(|scope| async move {
-        let happened = kill_beside(&scope, "what is queued").await;
+        let happened = kill_beside(&scope, "what is queued", Some(secs(60))).await;
         assert_eq!(happened, ["+1", "flushed", "+1"]);
         Ok(())
     });
@@ -94,10 +97,34 @@ fn p29_a_sibling_that_drains_has_its_time() {
 fn p29_a_sibling_that_cannot_notice_is_dropped_soon() {
     simulated(|scope| async move {
         let begun = now();
-        let happened = kill_beside(&scope, "never").await;
+        let happened = kill_beside(&scope, "never", None).await;
         assert_eq!(happened, ["+1", "+1"]);
         // The second incarnation, which the stop of the scope meets, has the grace of that.
         assert!(now() - begun < secs(20), "{:?}", now() - begun);
+        Ok(())
+    });
+}
+
+/// Unless its time was set: then it has that, whatever it waits for. And it has no more.
+#[test]
+fn p29_a_sibling_that_cannot_notice_has_the_time_that_was_set() {
+    simulated(|scope| async move {
+        for (how, limit, flushes) in [
+            ("a timer", Some(secs(60)), true),
+            ("a timer", Some(secs(1)), false),
+            ("a timer", None, false),
+            ("never", Some(secs(1)), false),
+        ] {
+            let begun = now();
+            let happened = kill_beside(&scope, how, limit).await;
+            let wanted = if flushes {
+                &["+1", "flushed", "+1"][..]
+            } else {
+                &["+1", "+1"]
+            };
+            assert_eq!(happened, wanted, "{how}, {limit:?}");
+            assert!(now() - begun < secs(20), "{how}: {:?}", now() - begun);
+        }
         Ok(())
     });
 }

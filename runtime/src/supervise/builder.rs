@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::child::{Child, Restart, State};
 use super::inputs::Inputs;
-use super::lineage::Lineage;
+use super::lineage::{DEAF, Lineage};
 use super::restart::Backoff;
 use super::starter::{FunctionHome, FunctionStarter, Promise, Starter, StructStarter};
 use super::strategy::Strategy;
@@ -59,7 +59,8 @@ pub struct Plan {
     options: SpawnOptions,
     restart: Restart,
     backoff: Range<Duration>,
-    shutdown: Duration,
+    /// [`SHUTDOWN`], if nothing is said.
+    shutdown: Option<Duration>,
 }
 
 impl<S, H> Supervised<S, H> {
@@ -69,7 +70,7 @@ impl<S, H> Supervised<S, H> {
             options,
             restart: Restart::default(),
             backoff: Duration::from_millis(50)..Duration::from_secs(5),
-            shutdown: SHUTDOWN,
+            shutdown: None,
         };
         Self {
             process,
@@ -164,11 +165,12 @@ impl<S, H> Supervised<S, H> {
     /// Sets how long the child may take to end when it is stopped because another one failed, or because it is removed;
     /// then it is dropped at its current await. If its scope is stopped after another one failed, it has the grace of that stop
     /// instead. The same holds for what an incarnation started in its own scope, from when it is
-    /// told or its process has ended: the next one begins after that. The default is 5 s, zero drops it soon. A function that waits for a timer
-    /// or for something that is not Roundrock's, and has neither asked for a message since nor seen that its scope stops, is
-    /// dropped after 0.1 s, because it could not notice.
+    /// told or its process has ended: the next one begins after that. Zero drops it soon.
+    ///
+    /// The default is 5 s; and 0.1 s for a function that waits for a timer or for something that is not Roundrock's, and has neither asked
+    /// for a message since nor seen that its scope stops, because it could not notice. With a limit of its own it has that time too.
     pub fn shutdown(mut self, limit: Duration) -> Self {
-        self.plan.shutdown = limit;
+        self.plan.shutdown = Some(limit);
         self
     }
 
@@ -390,13 +392,9 @@ impl Plan {
         S: Starter + 'static,
     {
         let scope = &self.scope.inner;
+        let shutdown = self.shutdown.unwrap_or(SHUTDOWN);
         let supervisor = scope.supervisor.get_or_init(Supervisor::new);
-        let lineage = Lineage::new(
-            supervisor,
-            supervisor.next_key(),
-            self.restart,
-            self.shutdown,
-        );
+        let lineage = Lineage::new(supervisor, supervisor.next_key(), self.restart, shutdown);
         let stopping = scope.enter();
         let (promise, task) = Promise::new(scope, &lineage, &self.options);
         let starter = Box::new(starter(promise));
@@ -410,7 +408,8 @@ impl Plan {
             lineage,
             starter,
             restart: self.restart,
-            shutdown: self.shutdown,
+            shutdown,
+            patience: self.shutdown.unwrap_or(DEAF),
             backoff: Backoff::new(self.backoff),
             state: State::Queued,
             made: false,

@@ -99,6 +99,8 @@ pub(crate) struct Child {
     pub(super) starter: Box<dyn Starter>,
     pub(super) restart: Restart,
     pub(super) shutdown: Duration,
+    /// The same for an incarnation that cannot notice that it is to stop.
+    pub(super) patience: Duration,
     pub(super) backoff: Backoff,
     pub(super) state: State,
     /// The next incarnation is made and does not run yet; only while the child is queued. The first one is made when the child

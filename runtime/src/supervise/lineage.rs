@@ -387,5 +387,6 @@ impl fmt::Debug for Lineage {
     }
 }
 
-/// How long a function that was told to stop, because another child failed, may wait for something else before it is dropped.
+/// How long a function that was told to stop, because another child failed, may wait for something else before it is dropped, if nothing
+/// is said of its time.
 pub(super) const DEAF: Duration = Duration::from_millis(100);

@@ -20,7 +20,6 @@ use std::time::{Duration, Instant};
 use super::child::{Child, State, Then};
 use super::escalation::{GaveUp, Reason};
 use super::inputs::Waiting;
-use super::lineage::DEAF;
 use super::restart::Intensity;
 use super::supervisor::{Event, Settings, Supervisor, now};
 use crate::error::Error;
@@ -566,7 +565,7 @@ impl Table {
     fn time_to_stop(&mut self, key: u64) {
         let now = now(&self.scope);
         if let Some(child) = self.children.get_mut(key) {
-            let deaf_at = now + DEAF.min(child.shutdown);
+            let deaf_at = now + child.patience.min(FAR);
             child.stop_by = Some(now + child.shutdown.min(FAR));
             child.deaf_at = Some(deaf_at);
             self.timers.push(Reverse((deaf_at, key)));
