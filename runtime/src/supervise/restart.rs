@@ -2,7 +2,7 @@
 //!
 //! **Invariants**
 //! - The window slides: exactly `limit` restarts in any window are allowed, one more is not.
-//! - It remembers `limit + 1` moments at most.
+//! - It remembers `limit + 1` moments at most, and none where no limit is meant: who never gives up may live for ever.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -42,6 +42,9 @@ impl Intensity {
 
     /// Counts a restart; false if it is one too many.
     pub(super) fn allows(&mut self, now: Instant) -> bool {
+        if self.limit == usize::MAX {
+            return true;
+        }
         while let Some(&first) = self.recent.front()
             && now.saturating_duration_since(first) > self.window
         {
@@ -154,6 +157,23 @@ mod tests {
             intensity.allows(begun + n * SECOND / 1000);
         }
         assert_eq!(intensity.recent.len(), 3);
+    }
+
+    #[test]
+    fn who_never_gives_up_remembers_nothing() {
+        let begun = Instant::now();
+        let mut intensity = Intensity::new(usize::MAX, Duration::MAX);
+        for n in 0..1000 {
+            assert!(intensity.allows(begun + n * SECOND));
+        }
+        assert_eq!(intensity.recent.capacity(), 0);
+        // What was counted before stays, for another limit may come.
+        let mut intensity = Intensity::new(2, 10 * SECOND);
+        assert!(intensity.allows(begun));
+        intensity.set(usize::MAX, Duration::MAX);
+        assert!(intensity.allows(begun + SECOND));
+        intensity.set(1, 10 * SECOND);
+        assert!(!intensity.allows(begun + 2 * SECOND));
     }
 
     #[test]
