@@ -8,13 +8,15 @@
 //! place, and goes on when it has a core again. So as many compute as there are cores, whatever waits beside them.
 //!
 //! **Invariants**
-//! - There is a thread for each job that is queued, unless as many as there may be are busy, and do not wait.
+//! - There is a thread for each job that is queued, unless as many as there may be are busy, and do not wait; or the operating system
+//!   gave none, which is asked again when the next job comes, and by the monitor ([`Threads::make_up`]).
 //! - At most so many threads hold a core as there are cores, and a thread runs a job or its operations only while it holds one.
 //!   In the lane of those that wait, everybody has one.
 //!
 //! Model: `tests/loom_blocking.rs`.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -66,6 +68,14 @@ pub(crate) struct Crew {
     limit: usize,
     /// A thread holds one of so many cores while it runs: [`limit`](Self::limit). Otherwise nobody steps aside.
     has_cores: bool,
+    /// Starts a thread.
+    start: Start,
+}
+
+type Start = fn(String, Body) -> io::Result<()>;
+
+fn start(name: String, body: Body) -> io::Result<()> {
+    thread::Builder::new().name(name).spawn(body).map(drop)
 }
 
 /// Who could take a job. A job claims its thread when it is queued, not when the thread gets to it; whichever takes it then,
@@ -79,6 +89,8 @@ struct Roll {
     aside: usize,
     /// It was told that jobs wait for threads, and they still do.
     is_crowded: bool,
+    /// It was told that no thread could be started, and none was since.
+    is_refused: bool,
     /// Threads that hold a core.
     cores: usize,
     /// Those that wait for one, the first one first.
@@ -111,10 +123,11 @@ impl Roll {
         start
     }
 
-    /// A thread could not be started. Its job waits for the others.
-    fn has_failed(&mut self) {
+    /// A thread could not be started. Its job waits for the others, or for another attempt. True if that is to be told.
+    fn has_failed(&mut self) -> bool {
         self.threads -= 1;
         self.spare -= 1;
+        !std::mem::replace(&mut self.is_refused, true)
     }
 
     /// A thread has no job, and will take one.
@@ -176,7 +189,7 @@ impl Crew {
             roll.lacks_one(self.limit)
         };
         if start {
-            self.start_thread();
+            let _ = self.start_thread();
         }
         wait();
         self.roll.lock().aside -= 1;
@@ -221,15 +234,40 @@ impl Crew {
         }
     }
 
-    fn start_thread(self: &Arc<Self>) {
+    /// Starts a thread that was counted. False if there is none to be had now.
+    fn start_thread(self: &Arc<Self>) -> bool {
         let crew = Arc::clone(self);
         let body: Body = Box::new(move || {
             let _inside = life::enter();
             crew.work();
         });
-        let started = thread::Builder::new().name(self.name.clone()).spawn(body);
-        if started.is_err() {
-            self.roll.lock().has_failed();
+        let Err(error) = (self.start)(self.name.clone(), body) else {
+            self.roll.lock().is_refused = false;
+            return true;
+        };
+        let (is_news, threads) = {
+            let mut roll = self.roll.lock();
+            (roll.has_failed(), roll.threads)
+        };
+        if is_news {
+            tracing::error!(
+                target: "roundrock::blocking", name = self.name, threads, %error,
+                "no thread could be started for a blocking job: it waits until one is free, or can be started"
+            );
+        }
+        false
+    }
+
+    /// Starts the threads that are missing because they could not be started before. True if they are missing still.
+    fn make_up(self: &Arc<Self>) -> bool {
+        loop {
+            let start = self.roll.lock().lacks_one(self.limit);
+            if !start {
+                return false;
+            }
+            if !self.start_thread() {
+                return true;
+            }
         }
     }
 
@@ -283,6 +321,7 @@ impl Threads {
                 name,
                 limit,
                 has_cores,
+                start,
             }),
             simulated: false,
         }
@@ -343,14 +382,78 @@ impl Threads {
                 "every thread for blocking jobs is taken: what comes now waits until one returns"
             );
         }
-        if start {
-            self.crew.start_thread();
+        if start && self.crew.start_thread() {
+            self.crew.make_up();
         }
         queued
+    }
+
+    /// Jobs may wait for a thread that could not be started: tries again. True if they still do.
+    pub(crate) fn make_up(&self) -> bool {
+        self.crew.make_up()
     }
 
     /// Lets the threads end when they have done what is queued.
     pub(crate) fn shutdown(&self) {
         drop(self.jobs.lock().take());
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::{Barrier, mpsc};
+
+    use super::*;
+    use crate::sync::now;
+
+    fn refuse(_: String, _: Body) -> io::Result<()> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    /// Two cores, and an operating system that gives no threads.
+    fn refused() -> Threads {
+        let mut threads = Threads::with_limit("refused".to_owned(), 2, true);
+        Arc::get_mut(&mut threads.crew).unwrap().start = refuse;
+        threads
+    }
+
+    /// The operating system has threads again.
+    fn relent(threads: &mut Threads) {
+        Arc::get_mut(&mut threads.crew).unwrap().start = start;
+    }
+
+    #[test]
+    fn a_job_without_a_thread_gets_one_when_somebody_looks_again() {
+        let mut threads = refused();
+        let (done, is_done) = mpsc::channel();
+        assert!(threads.submit(Box::new(move || done.send(()).unwrap())));
+        assert!(threads.make_up() && threads.make_up(), "there is none yet");
+        assert_eq!(
+            (threads.info(now()).threads, threads.info(now()).queued),
+            (0, 1)
+        );
+        assert!(!threads.is_idle(), "a job waits");
+        relent(&mut threads);
+        assert!(!threads.make_up());
+        is_done.recv().unwrap();
+        assert!(!threads.make_up());
+        assert_eq!(threads.info(now()).threads, 1, "one for one job");
+    }
+
+    #[test]
+    fn the_next_job_brings_threads_for_those_that_had_none() {
+        let mut threads = refused();
+        let meet = Arc::new(Barrier::new(3));
+        let job = || -> Job {
+            let meet = Arc::clone(&meet);
+            Box::new(move || {
+                meet.wait();
+            })
+        };
+        assert!(threads.submit(job()));
+        relent(&mut threads);
+        // It waits for the first one, which waits for it.
+        assert!(threads.submit(job()));
+        meet.wait();
     }
 }

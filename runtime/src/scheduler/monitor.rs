@@ -15,6 +15,7 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::blocking::Lane;
 use crate::leaks::watch::Watching;
 use crate::observe::growth::Counting;
 use crate::observe::{Event, EventKind};
@@ -25,6 +26,8 @@ use crate::task::ProcessId;
 
 const PERIOD: Duration = Duration::from_millis(5);
 const LINGER: Duration = Duration::from_millis(20);
+/// How long it sleeps at most while a job lacks a thread.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// The monitor of a scheduler.
 #[derive(Debug)]
@@ -164,7 +167,11 @@ fn watch(scheduler: &Weak<Scheduler>, rest: &Rest, mut looks: Vec<Look>) {
                 quiet_since = None;
                 continue;
             }
-            let limit = watching.limit(now);
+            let limit = if make_up(&scheduler) {
+                watching.limit(now).min(RETRY)
+            } else {
+                watching.limit(now)
+            };
             // The monitor keeps no scheduler alive while it sleeps.
             rest.sleep_while(Some(limit), move || {
                 scheduler.idle.sleeping() >= scheduler.threads() && !scheduler.is_shut_down()
@@ -175,6 +182,7 @@ fn watch(scheduler: &Weak<Scheduler>, rest: &Rest, mut looks: Vec<Look>) {
             }
             continue;
         }
+        make_up(&scheduler);
         drop(scheduler);
         jitter ^= jitter << 13;
         jitter ^= jitter >> 17;
@@ -183,6 +191,15 @@ fn watch(scheduler: &Weak<Scheduler>, rest: &Rest, mut looks: Vec<Look>) {
         rest.parker
             .park(Some(next_stall.map_or(period, |stall| period.min(stall))));
     }
+}
+
+/// Starts the threads for blocking jobs that could not be started before. True if jobs still wait for some.
+fn make_up(scheduler: &Scheduler) -> bool {
+    scheduler.system().is_some_and(|system| {
+        let lanes = [Lane::Blocking, Lane::Cpu];
+        let missing = lanes.map(|lane| system.threads(lane).make_up());
+        missing.contains(&true)
+    })
 }
 
 /// Counts processes, and searches for leaks, if that is due.
