@@ -43,8 +43,8 @@
 //!
 //! **Which system.** A channel belongs to the system in which it was made: by a process, on a worker or on a thread of its own.
 //! One that a plain thread made, before a system or beside it, belongs to the first system in which a process is lent an endpoint of it,
-//! with all that was sent before; until then it is in no ledger. A `broadcast` or a `oneshot` that a plain thread made, and a subscription
-//! to dead letters, stay in none. The numbers of a channel that is freed are added to the sums of its system.
+//! with all that was sent before; until then it is in no ledger. A `broadcast` or a `oneshot` is adopted so with its first sender that is
+//! lent. A subscription to dead letters stays in none. The numbers of a channel that is freed are added to the sums of its system.
 //!
 //! **Who reads it.** [`System::ledger`](crate::System::ledger) and snapshots, at any time. A system that ends tells its sums in an event of
 //! [`tracing`] (`ended`, target `roundrock::system`, level info), and at level error if they do not balance. A program with
