@@ -161,6 +161,11 @@ impl Proofs {
         }
     }
 
+    /// Whether a process is proven, by whatever pass.
+    pub(super) fn has(&self, process: ProcessId) -> bool {
+        self.known.lock().polls.contains_key(&process.raw())
+    }
+
     /// How many processes ran that were proven not to.
     pub(crate) fn violations(&self, scheduler: &Scheduler) -> u64 {
         let violated = self.check(scheduler, &mut self.known.lock());
