@@ -96,6 +96,7 @@ mod spawn;
 #[cfg(feature = "rest")]
 mod standstill;
 mod started;
+mod starting;
 mod stop_waits;
 mod stopping;
 mod supervision;

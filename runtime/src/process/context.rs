@@ -569,8 +569,8 @@ impl<P: StructProcess> Cx<P> {
     /// stopped through its [handle](super::Handle::stop), it handles what is queued, drains its work, and ends without waiting for
     /// those that it monitors, so that it may keep their handles. When their scope stops they end too, and `then` is called.
     ///
-    /// In a scope that stops already nothing starts, as with every spawn: both are dropped. What they own
-    /// is dropped with them, so a `Reply` in them tells its caller.
+    /// While its scope stops, it starts as long as the grace lasts. After that nothing starts, as with every spawn: both are dropped. What
+    /// they own is dropped with them, so a `Reply` in them tells its caller.
     ///
     /// A process that waits here for the end of a child, and holds the only handle of it, does not end by itself when its own last
     /// handle is gone: each waits for the other, which is reported as a leak. Stop it, or the scope of both.

@@ -51,7 +51,9 @@ impl Scope {
 
     /// Starts a process and returns what leads to it: a handle for a struct, a [`Task`] for a function.
     ///
-    /// A failure of the process fails the scope. In a scope that is stopping the process ends at once.
+    /// A failure of the process fails the scope. In a scope that is stopping the process ends at once, and an event of `tracing` says so;
+    /// unless one inside starts it before the grace is over, which may need it to handle what was accepted. In the own scope of a
+    /// process, in which another one has failed, nothing starts any more either: [`stopping()`](Self::stopping) says so.
     ///
     /// # Examples
     /// ```

@@ -2,7 +2,8 @@
 //!
 //! **Invariants**
 //! - `alive` counts the processes and child scopes that have not ended; it only grows while the scope is not `ENDED`.
-//! - A process that is spawned after the scope began to stop is killed before its first poll.
+//! - A process that is spawned after the scope began to stop is killed before its first poll, unless a process inside spawns it, and the
+//!   grace is not over.
 //! - The first failure is recorded before the siblings learn of the stop.
 //!
 //! Model: `tests/loom_scope.rs`.
@@ -27,7 +28,7 @@ use crate::sync::{Lock, Ordering};
 use crate::system::SystemInner;
 use crate::task::cell::{self, Home};
 use crate::task::registry::About;
-use crate::task::{Task, TaskRef};
+use crate::task::{Task, TaskRef, current};
 
 /// The flag in [`ScopeInner::life`] of a scope that has begun to stop.
 const STOPPING: usize = 1 << (usize::BITS - 1);
@@ -435,10 +436,28 @@ impl ScopeInner {
         cell::create(future, home, |about: &mut About| options.tell(about))
     }
 
+    /// Whether a process may start here now. While a scope stops, those inside may still need others for what was accepted: one for each
+    /// message, say. They have what is left of the grace for that; nobody else has anything to start.
+    fn admits(self: &Arc<Self>) -> bool {
+        if !self.is_stopping() {
+            return true;
+        }
+        let outermost = self.outermost_stopping();
+        outermost.is_some_and(|stops| {
+            let now = stops.system.scheduler.clock.now();
+            let in_time = |(begun, grace)| now.saturating_duration_since(begun) < grace;
+            current::is_within(stops.id) && stops.stop_asked().is_some_and(in_time)
+        })
+    }
+
     /// Lets a process run that was just created.
     pub(crate) fn launch<T>(task: &Task<T>) {
         let task = task.task();
-        if task.scope().is_some_and(|scope| scope.is_stopping()) {
+        if task.scope().is_some_and(|scope| !scope.admits()) {
+            tracing::warn!(
+                target: "roundrock::process", process = task.slot().origin().name, process.id = task.id().raw(),
+                "process.refused: its scope stops"
+            );
             // Its future is dropped instead of polled.
             task.kill();
             if task.scheduler().is_shut_down() {
