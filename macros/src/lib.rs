@@ -87,7 +87,9 @@ use proc_macro::TokenStream;
 /// ```
 ///
 /// - `scope: &Scope` and `cx: &mut Cx` come from the runtime and are no arguments of the constructor. The scope is one of its own, for
-///   its children; a failure there that it does not see by joining them is its own failure.
+///   its children; a failure there that it does not see by joining them is its own failure when it ends, or that of the scope around it
+///   if it has ended before. Nothing starts there any more once one has failed: who lives long waits for `scope.stopping()` too, or
+///   starts children whose failure is theirs alone with `scope.spawn_isolated(..)`.
 /// - `#[inbox(8)] raw: &Receiver<T>` is made by the process itself: `spawn` then returns a
 ///   `RouteHandle` with `raw()`, the sender. The size is 8 if none is given, at most 65536, and 0 is
 ///   a rendezvous.

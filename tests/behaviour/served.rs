@@ -223,3 +223,64 @@ fn a_timer_that_is_due_comes_before_more_than_a_few_messages() {
         on_workers(body(looks));
     }
 }
+
+#[process]
+struct Reader {
+    input: Receiver<u32>,
+    sum: u32,
+}
+
+#[handlers]
+impl Reader {
+    #[recv(input)]
+    fn take(&mut self, n: u32) {
+        self.sum += n;
+    }
+
+    /// Connects again, once the other side has gone.
+    fn swap(&mut self, input: Receiver<u32>) {
+        self.input = input;
+    }
+
+    fn sum(&self) -> u32 {
+        self.sum
+    }
+}
+
+/// An input that was closed is no end of all inputs: another one may take its place, and keeps the process as the first one did.
+#[test]
+fn an_input_that_is_replaced_after_its_end_is_received_from() {
+    on_workers(|scope| async move {
+        for again in [false, true] {
+            let (first, input) = bounded(4);
+            let reader = scope.spawn(Reader { input, sum: 0 });
+            first.send(1).await?;
+            drop(first);
+            while reader.sum().await? < 1 {
+                sleep(millis(1)).await;
+            }
+            let (second, input) = rendezvous();
+            reader.swap(input).await?;
+            second.send(10).await?;
+            if again {
+                drop(second);
+                let (third, input) = bounded(1);
+                reader.swap(input).await?;
+                let task = reader.task();
+                drop(reader);
+                for n in [100, 1000] {
+                    third.send(n).await?;
+                }
+                drop(third);
+                assert!(task.done().await.is_normal());
+            } else {
+                second.send(20).await?;
+                while reader.sum().await? < 31 {
+                    sleep(millis(1)).await;
+                }
+                assert_eq!(reader.sum().await?, 31);
+            }
+        }
+        Ok(())
+    });
+}

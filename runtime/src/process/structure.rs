@@ -382,6 +382,8 @@ async fn full<P: Handlers + StructProcess + Send>(
     };
     while !cx.is_stopped() {
         sources.turn = sources.turn.wrapping_add(1);
+        // A handler may have put another receiver where one was closed.
+        sources.inputs_open = P::INPUTS;
         let rests = cx.has_jobs() || cx.is_traced() && P::EVERY.is_empty();
         if rests && cx.is_traced() {
             // The wait borrows the inputs, so this is done before it. One that has timers is woken by them in any case, but not
