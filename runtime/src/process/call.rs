@@ -79,7 +79,8 @@ pub(super) type FindSlot<M, R, E> = fn(&mut M) -> Option<&mut ReplySlot<R, E>>;
 /// - [`.within(d)`](Self::within): the same as `.await`, with a limit of time that travels with the message.
 /// - [`.send_and_forget().await`](Self::send_and_forget): waits for room, and throws the reply away.
 ///
-/// Cancellation: a call dropped before its handler started is withdrawn; afterwards the handler runs to its end and the reply
+/// Cancellation: a call dropped before its handler started is withdrawn (it keeps its place in the mailbox until its turn comes, and is
+/// counted then); afterwards the handler runs to its end and the reply
 /// is dropped.
 ///
 /// # Examples
@@ -303,7 +304,8 @@ impl<'h, P: Handlers, R, E> Call<'h, P, R, E, P::Message> {
 
     /// Waits until the mailbox has accepted the message, and not for its handling.
     ///
-    /// If the wait for room is given up, the message is not sent.
+    /// If the wait for room is given up, the message is not sent. It has no limit but that of [`within`](CallSend::within): a deadline of the
+    /// scope, or of the call, goes with the message, which is a dead letter when its turn comes after that.
     ///
     /// # Errors
     /// [`SendError`] with the call, which can be made again, when the process has ended.
