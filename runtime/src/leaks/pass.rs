@@ -203,8 +203,7 @@ fn look_again(
         for wait in calls.filter(|wait| wait.kind == WaitKind::Reply) {
             let mailbox = wait.object;
             let rest = || {
-                let mut free = relation::free_hands(facts, pins, mailbox).into_iter();
-                free.all(|at| rests(facts, scheduler, at as usize))
+                relation::free_hands_rest(facts, pins, mailbox, |at| rests(facts, scheduler, at))
             };
             live[process] |= !*free.entry(mailbox).or_insert_with(rest);
         }

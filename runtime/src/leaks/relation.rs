@@ -280,14 +280,20 @@ fn answering(facts: &Facts, pins: &Pins<'_>, object: u64) -> Option<Vec<u32>> {
     Some(if busy.is_empty() { all } else { busy })
 }
 
-/// Of those in whose hands a call to this mailbox might be, those who have none, because they wait for the next one.
-pub(super) fn free_hands(facts: &Facts, pins: &Pins<'_>, object: u64) -> Vec<u32> {
-    let hands = hands(facts, pins, object).unwrap_or_default().into_iter();
-    each_once(
-        hands
-            .filter(|&(process, mailbox)| facts.is_free_for(process, mailbox))
-            .map(|(process, _)| process),
-    )
+/// Whether all rest who might have a call to this mailbox in hand, and were taken to have none, because they wait for the next one.
+pub(super) fn free_hands_rest(
+    facts: &Facts,
+    pins: &Pins<'_>,
+    object: u64,
+    rests: impl Fn(usize) -> bool,
+) -> bool {
+    // If it is not known any more who they are, one has gone.
+    hands(facts, pins, object).is_some_and(|hands| {
+        let mut free = hands
+            .iter()
+            .filter(|&&(process, mailbox)| facts.is_free_for(process, mailbox));
+        free.all(|&(process, _)| rests(process as usize))
+    })
 }
 
 /// Who can end this wait of a process.
