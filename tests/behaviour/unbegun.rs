@@ -71,6 +71,15 @@ impl Clerk {
     }
 }
 
+/// A clerk that is started again at once.
+fn supervised(scope: &Scope, served: &Served) -> ClerkHandle {
+    let served = served.clone();
+    let make = move || Clerk {
+        served: served.clone(),
+    };
+    scope.supervise(make).backoff(millis(0)..millis(0)).spawn()
+}
+
 /// P23, P30: a call whose job waits for a core when its process is killed is handled by the next incarnation, before the others; and that
 /// does not wait for a core to be made.
 #[test]
@@ -78,13 +87,7 @@ fn p23_a_call_that_waits_for_a_core_survives_its_process() {
     on_threads(|scope| async move {
         let served = Served::default();
         let parts = scope.child("parts");
-        let state = served.clone();
-        let clerk = parts
-            .supervise(move || Clerk {
-                served: state.clone(),
-            })
-            .backoff(millis(0)..millis(0))
-            .spawn();
+        let clerk = supervised(&parts, &served);
         let gates = hold_all(&scope).await?;
         let mut calls = Vec::new();
         for n in 0..3 {
@@ -225,13 +228,7 @@ fn p30_each_call_is_handled_once_whenever_its_process_is_killed() {
     on_workers(|scope| async move {
         let served = Served::default();
         let parts = scope.child("parts").intensity(100, secs(60));
-        let state = served.clone();
-        let clerk = parts
-            .supervise(move || Clerk {
-                served: state.clone(),
-            })
-            .backoff(millis(0)..millis(0))
-            .spawn();
+        let clerk = supervised(&parts, &served);
         let killed = clerk.clone();
         let killer = scope.task("killer", async move {
             for _ in 0..6 {

@@ -50,24 +50,58 @@ impl Store {
     }
 }
 
-#[test]
-fn memory_that_is_written_after_a_send_is_found_unwritten() {
-    let failure = fails(|sim: Sim| async move {
-        let (jobs, inbox) = bounded(4);
-        let ready = Arc::new(AtomicU32::new(0));
-        let seen = Arc::clone(&ready);
-        let worker = sim.task("worker", async move {
-            while let Some(job) = inbox.recv().await {
-                assert!(seen.load(SeqCst) >= job, "job {job} is not ready");
+/// A worker gets jobs before they are said to be ready; they are sent by a branch of `select!`, or as they are.
+async fn says_late(sim: Sim, by_branch: bool) -> Result<()> {
+    let (jobs, inbox) = bounded(4);
+    let ready = Arc::new(AtomicU32::new(0));
+    let seen = Arc::clone(&ready);
+    let worker = sim.task("worker", async move {
+        while let Some(job) = inbox.recv().await {
+            assert!(seen.load(SeqCst) >= job, "job {job} is not ready");
+        }
+    });
+    for job in 1..=3 {
+        if by_branch {
+            select! {
+                sent = jobs.send(job) => { sent?; ready.store(job, SeqCst); }
+                _ = sim.stopping() => break,
             }
-        });
-        for job in 1..=3 {
+        } else {
             jobs.send(job).await?;
             ready.store(job, SeqCst);
         }
-        drop(jobs);
-        Ok(worker.await?)
-    });
+    }
+    drop(jobs);
+    Ok(worker.await?)
+}
+
+/// Two have one place in turn, which is free before whoever held it has said so.
+async fn leaves_late(sim: Sim, by_branch: bool) -> Result<()> {
+    let (takes, frees) = bounded(1);
+    let holders = Arc::new(AtomicU32::new(0));
+    for _ in 0..2 {
+        let (takes, frees, holders) = (takes.clone(), frees.clone(), Arc::clone(&holders));
+        sim.task("holder", async move {
+            takes.send(()).await?;
+            assert_eq!(holders.fetch_add(1, SeqCst), 0, "two have it");
+            if by_branch {
+                select! {
+                    _ = frees.recv() => {}
+                    _ = sleep(secs(60)) => {}
+                }
+            } else {
+                frees.recv().await;
+            }
+            holders.fetch_sub(1, SeqCst);
+            roundrock::Ok(())
+        });
+    }
+    Ok(())
+}
+
+#[test]
+fn memory_that_is_written_after_a_send_is_found_unwritten() {
+    let failure = fails(|sim| says_late(sim, false));
     let tape = failure.shrunk.to_string();
     assert!(tape.len() < 10, "{tape}");
 }
@@ -107,70 +141,21 @@ fn memory_that_is_written_after_a_broadcast_is_found_unwritten() {
     });
 }
 
-/// One place, which is free before whoever held it has said so.
 #[test]
 fn memory_that_is_written_after_a_receive_is_found_unwritten() {
-    fails(|sim: Sim| async move {
-        let (takes, frees) = bounded(1);
-        let holders = Arc::new(AtomicU32::new(0));
-        for _ in 0..2 {
-            let (takes, frees, holders) = (takes.clone(), frees.clone(), Arc::clone(&holders));
-            sim.task("holder", async move {
-                takes.send(()).await?;
-                assert_eq!(holders.fetch_add(1, SeqCst), 0, "two have it");
-                frees.recv().await;
-                holders.fetch_sub(1, SeqCst);
-                roundrock::Ok(())
-            });
-        }
-        Ok(())
-    });
+    fails(|sim| leaves_late(sim, false));
 }
 
 /// A branch of `select!` that sends is followed by code as a send is.
 #[test]
 fn memory_that_is_written_after_a_branch_that_sends_is_found_unwritten() {
-    fails(|sim: Sim| async move {
-        let (jobs, inbox) = bounded(4);
-        let ready = Arc::new(AtomicU32::new(0));
-        let seen = Arc::clone(&ready);
-        let worker = sim.task("worker", async move {
-            while let Some(job) = inbox.recv().await {
-                assert!(seen.load(SeqCst) >= job, "job {job} is not ready");
-            }
-        });
-        for job in 1..=3 {
-            select! {
-                sent = jobs.send(job) => { sent?; ready.store(job, SeqCst); }
-                _ = sim.stopping() => break,
-            }
-        }
-        drop(jobs);
-        Ok(worker.await?)
-    });
+    fails(|sim| says_late(sim, true));
 }
 
 /// Room that a branch, or a receiver of a broadcast, makes by receiving is there before the process says so.
 #[test]
 fn memory_that_is_written_after_any_receive_is_found_unwritten() {
-    fails(|sim: Sim| async move {
-        let (takes, frees) = bounded(1);
-        let holders = Arc::new(AtomicU32::new(0));
-        for _ in 0..2 {
-            let (takes, frees, holders) = (takes.clone(), frees.clone(), Arc::clone(&holders));
-            sim.task("holder", async move {
-                takes.send(()).await?;
-                assert_eq!(holders.fetch_add(1, SeqCst), 0, "two have it");
-                select! {
-                    _ = frees.recv() => {}
-                    _ = sleep(secs(60)) => {}
-                }
-                holders.fetch_sub(1, SeqCst);
-                roundrock::Ok(())
-            });
-        }
-        Ok(())
-    });
+    fails(|sim| leaves_late(sim, true));
     let search = Simulation::new("lags").seeds(300);
     let found = search.run(|sim: Sim| async move {
         let (news, reader) = broadcast(1).overflow(Overflow::Wait);
@@ -202,23 +187,7 @@ fn nobody_lags_in_the_baseline() {
     let search = Simulation::new("lags")
         .seeds(300)
         .strategy(Strategy::Baseline);
-    let found = search.run(|sim: Sim| async move {
-        let (jobs, inbox) = bounded(4);
-        let ready = Arc::new(AtomicU32::new(0));
-        let seen = Arc::clone(&ready);
-        let worker = sim.task("worker", async move {
-            while let Some(job) = inbox.recv().await {
-                ensure!(seen.load(SeqCst) >= job, "job {job} is not ready");
-            }
-            Ok(())
-        });
-        for job in 1..=3 {
-            jobs.send(job).await?;
-            ready.store(job, SeqCst);
-        }
-        drop(jobs);
-        roundrock::Ok(worker.await?)
-    });
+    let found = search.run(|sim| says_late(sim, false));
     let summary = found.expect("every run is the boring one");
     assert_eq!(summary.schedules, 1);
 }

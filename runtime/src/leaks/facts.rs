@@ -479,15 +479,15 @@ impl Facts {
         self.waits(process as usize).contains(&next)
     }
 
-    /// Of a channel whose messages a process passes on: that process, and the channels that it passes them to.
-    pub(super) fn route(&self, object: u64) -> Option<(u32, Vec<u64>)> {
+    /// Of a channel whose messages a process passes on: the channels that it passes them to.
+    pub(super) fn passed_to(&self, object: u64) -> Option<Vec<u64>> {
         let router = self.receivers(object).next()?.by;
         if !self.processes[router as usize].routes {
             return None;
         }
         let own = self.held.iter().filter(|held| held.by == router);
         let own = own.filter(|held| held.port.tie() == Tie::Sender);
-        Some((router, own.map(|held| held.port.object()).collect()))
+        Some(own.map(|held| held.port.object()).collect())
     }
 
     /// The parked process with this id.

@@ -245,11 +245,7 @@ fn each_once(processes: impl Iterator<Item = u32>) -> Vec<u32> {
 fn hands(facts: &Facts, pins: &Pins<'_>, object: u64) -> Option<Vec<(u32, u64)>> {
     let of = |object: u64| facts.receivers(object).map(move |held| (held.by, object));
     let mut hands: Vec<_> = of(object).collect();
-    let (_, passed_to) = match facts.route(object) {
-        None => return Some(hands),
-        Some(route) => route,
-    };
-    for mailbox in passed_to {
+    for mailbox in facts.passed_to(object).unwrap_or_default() {
         let ends = ends(facts, pins, mailbox)?;
         // Of a worker that has ended there is no receiver, and what was in it was answered.
         if !ends.all_known(RECEIVERS) {

@@ -80,8 +80,7 @@ pub(super) type FindSlot<M, R, E> = fn(&mut M) -> Option<&mut ReplySlot<R, E>>;
 /// - [`.send_and_forget().await`](Self::send_and_forget): waits for room, and throws the reply away.
 ///
 /// Cancellation: a call dropped before its handler started is withdrawn (it keeps its place in the mailbox until its turn comes, and is
-/// counted then); afterwards the handler runs to its end and the reply
-/// is dropped.
+/// counted then); afterwards the handler runs to its end and the reply is dropped.
 ///
 /// # Examples
 /// ```
