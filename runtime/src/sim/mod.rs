@@ -34,7 +34,7 @@
 //! # Reading order
 //!
 //! `tape` (choices), `strategy` (how they are made), `machine` (one step), `ready` (who can run), `aside` (who could run and does not), `here` (what the runtime asks), `record` (what is noted
-//! of it; `told` for what does not wait; `labels` and `rounds` make it shorter), `values` (messages in words), `run` (one run), `quiet` (what is known when nothing can run), `search` (many runs; `alike` compares two, `again` makes one once more),
+//! of it; `told` for what does not wait; `labels` and `rounds` make it shorter), `values` (messages in words), `run` (one run), `quiet` (what is known when nothing can run; `threads`: who may still come from outside), `search` (many runs; `alike` compares two, `again` makes one once more),
 //! `blocked` and `calls` (code that blocks; `beside` is their thread), `shrink`, `report`; and for users `handle`, `probe`, `model`, `monitor`, `faults`.
 
 mod again;
@@ -65,6 +65,7 @@ mod search;
 mod shrink;
 pub(crate) mod strategy;
 mod tape;
+mod threads;
 pub(crate) mod told;
 pub(crate) mod values;
 

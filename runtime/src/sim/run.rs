@@ -31,6 +31,7 @@ use crate::sim::quiet;
 use crate::sim::reason::Reason;
 use crate::sim::strategy::Plan;
 use crate::sim::tape::{Choices, Entry, Tape};
+use crate::sim::threads::Threads;
 use crate::system::{Returned, SystemInner, oversee};
 use crate::task::{Task, TaskRef, current};
 
@@ -111,7 +112,7 @@ pub(crate) struct Keep {
     pub(crate) panics: bool,
     /// How long each step takes, by the clock on the wall: one that blocks ends the run.
     pub(crate) times: Option<Timing>,
-    /// Before a process is said to wait for ever, a thread that is not of the simulation has a while to wake it.
+    /// Before a process is said to wait for ever, a thread that is not of the simulation has time to wake it.
     pub(crate) patient: bool,
     /// In the end supervised children that wait are taken away, to see who waits for ever without them.
     pub(crate) without: bool,
@@ -240,7 +241,7 @@ impl Arena {
             moves: Cell::new(0),
             aftermath: Cell::new(None),
             options,
-            patient: keep.patient,
+            threads: keep.patient.then(Threads::of_now),
             without: keep.without,
         };
         let waits = run.complete();
@@ -300,8 +301,8 @@ struct Run<'a> {
     /// When the body had returned and all had settled, and how often time has moved since.
     aftermath: Cell<Option<(u64, u64)>>,
     options: &'a Options,
-    /// See [`Keep::patient`].
-    patient: bool,
+    /// Who may still wake somebody, in a run that is patient.
+    threads: Option<Threads>,
     /// See [`Keep::without`].
     without: bool,
 }
@@ -476,18 +477,13 @@ impl Run<'_> {
         }
     }
 
-    /// Whether a thread that is not of the simulation wakes somebody within a while, which ends the run; only in a run that is patient.
+    /// Whether a thread that is not of the simulation wakes somebody, which ends the run; only in a run that is patient.
     fn is_woken_in_time(&self) -> bool {
-        /// For how long, in milliseconds.
-        const WHILE: u32 = 100;
         let machine = self.machine;
-        let woken = (0..WHILE).find_map(|_| {
-            if !self.patient || machine.is_broken() {
-                return None;
-            }
-            std::thread::sleep(Duration::from_millis(1));
-            machine.woken_from_outside()
-        });
+        let Some(threads) = self.threads.as_ref().filter(|_| !machine.is_broken()) else {
+            return false;
+        };
+        let woken = threads.wait_for(|| machine.woken_from_outside());
         let is_woken = woken.is_some();
         if let Some(process) = woken {
             machine.break_off(|| Reason::Outside(process));
