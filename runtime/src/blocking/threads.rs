@@ -158,6 +158,18 @@ impl Roll {
 struct Running(Lock<Vec<(ProcessId, &'static Origin, Instant)>>);
 
 impl Crew {
+    fn new(queue: Receiver<Job>, name: String, limit: usize, has_cores: bool) -> Self {
+        Self {
+            roll: Lock::default(),
+            running: Running::default(),
+            queue,
+            name,
+            limit,
+            has_cores,
+            start,
+        }
+    }
+
     /// The job of this process begins. Returns since when it runs.
     pub(super) fn begins(&self, process: ProcessId, origin: &'static Origin) -> Instant {
         let now = crate::sync::now();
@@ -314,26 +326,22 @@ impl Threads {
         let (jobs, queue) = crossbeam_channel::unbounded();
         Self {
             jobs: Lock::new(Some(jobs)),
-            crew: Arc::new(Crew {
-                roll: Lock::default(),
-                running: Running::default(),
-                queue,
-                name,
-                limit,
-                has_cores,
-                start,
-            }),
+            crew: Arc::new(Crew::new(queue, name, limit, has_cores)),
             simulated: false,
         }
     }
 
-    /// For a simulation: without threads.
+    /// For a simulation: without threads, and without a queue.
     pub(crate) fn simulated() -> Self {
-        let threads = Self::with_limit(String::new(), 0, false);
         Self {
             jobs: Lock::new(None),
+            crew: Arc::new(Crew::new(
+                crossbeam_channel::never(),
+                String::new(),
+                0,
+                false,
+            )),
             simulated: true,
-            ..threads
         }
     }
 

@@ -119,7 +119,31 @@ pub(crate) struct Machine {
     pub(super) quiet: bool,
 }
 
+/// What a machine has grown, for the next one.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    ready: VecDeque<Ready>,
+    interrupted: Vec<u64>,
+}
+
 impl Machine {
+    /// Begins with the room of an earlier one.
+    pub(super) fn moves_into(&self, room: Room) {
+        self.ready.replace(room.ready);
+        self.interrupted.replace(room.interrupted);
+    }
+
+    /// Its room, empty.
+    pub(super) fn leaves(&self) -> Room {
+        let mut room = Room {
+            ready: self.ready.take(),
+            interrupted: self.interrupted.take(),
+        };
+        room.ready.clear();
+        room.interrupted.clear();
+        room
+    }
+
     /// A machine for a run that begins.
     pub(super) fn new(
         scheduler: Arc<Scheduler>,

@@ -26,12 +26,13 @@ use crate::sim::events;
 use crate::sim::faults::Faults;
 use crate::sim::handle::{Body, Sim, now_or_never};
 use crate::sim::here;
-use crate::sim::machine::Machine;
+use crate::sim::machine::{Machine, Room};
 use crate::sim::quiet;
 use crate::sim::reason::Reason;
 use crate::sim::strategy::Plan;
 use crate::sim::tape::{Choices, Entry, Tape};
 use crate::sim::threads::Threads;
+use crate::sync::{Owning, may_own_locks};
 use crate::system::{Returned, SystemInner, oversee};
 use crate::task::{Task, TaskRef, current};
 
@@ -152,6 +153,10 @@ pub(crate) struct Arena {
     worker: Worker,
     scheduler: Arc<Scheduler>,
     progress: Arc<Progress>,
+    /// What the machines of its runs grow into.
+    room: RefCell<Room>,
+    /// From its first run on: it costs a call of the operating system.
+    _owns_locks: Option<Owning>,
 }
 
 impl Arena {
@@ -162,6 +167,8 @@ impl Arena {
             worker,
             scheduler,
             progress: Arc::clone(progress),
+            room: RefCell::default(),
+            _owns_locks: may_own_locks(),
         }
     }
 
@@ -212,6 +219,7 @@ impl Arena {
             keep,
             Arc::clone(&self.progress),
         ));
+        machine.moves_into(self.room.take());
         let here = here::enter(&machine);
         let root = system.make_root();
         let sim = Sim::new(Scope::from_inner(Arc::clone(&root)));
@@ -247,6 +255,7 @@ impl Arena {
         let waits = run.complete();
         drop(root);
         drop(here);
+        self.room.replace(machine.leaves());
         let mut outcome = finish(machine, waits);
         if outcome.reason.is_none() && options.leaks && options.closed {
             let forgotten = self.forgotten();

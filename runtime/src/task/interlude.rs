@@ -60,10 +60,12 @@ fn swap(one: &Current, other: &Current) {
     } = one;
     registered.swap(&other.registered);
     budget.swap(&other.budget);
-    said.swap(&other.said);
-    for (one, other) in waits.iter().zip(&other.waits) {
+    // What lies behind those that were said is of earlier steps.
+    let most = said.get().noted().max(other.said.get().noted());
+    for (one, other) in waits.iter().zip(&other.waits).take(most) {
         one.swap(other);
     }
+    said.swap(&other.said);
     object.swap(&other.object);
     others.swap(&other.others);
     counted.swap(&other.counted);
