@@ -167,6 +167,26 @@ fn p33_the_grace_of_a_stop_takes_the_place_of_a_shorter_time() {
     });
 }
 
+/// Told again to end for good, it has no more time for that.
+#[test]
+fn p29_who_is_removed_again_and_again_has_its_time_once() {
+    simulated(|scope| async move {
+        let parts = scope.child("parts");
+        let log = Log::default();
+        let (kept, child) = add_drain(&parts, &log).await;
+        let (removed, begun) = (child.remove(), now());
+        for _ in 0..8 {
+            sleep(secs(1)).await;
+            drop(child.remove());
+        }
+        assert_eq!(removed.await.kind(), "killed");
+        assert!(now() - begun < secs(9), "{:?}", now() - begun);
+        assert_eq!(log.take(), [""; 0]);
+        drop(kept);
+        Ok(())
+    });
+}
+
 /// P33: who was removed is waited for, so it keeps its time; if that is over during a stop, the report names it.
 #[test]
 fn p33_who_is_removed_and_dropped_in_a_stop_is_named() {

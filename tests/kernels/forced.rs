@@ -141,3 +141,54 @@ fn one_of_a_cycle_is_started_again() {
         Ok(())
     });
 }
+
+/// A supervised child waits in a handler for somebody who waits for room in its mailbox. It is removed: those who wait for room go
+/// on at once, before it has come to its end.
+#[test]
+fn one_who_feeds_another_is_removed() {
+    /// More than the supervisor wakes before the first of them runs on another worker.
+    const MANY: usize = 300;
+
+    #[process(mailbox = 1)]
+    struct Works {
+        more: Receiver<u32>,
+    }
+
+    #[handlers]
+    impl Works {
+        async fn work(&mut self) {
+            self.more.recv().await;
+        }
+    }
+
+    #[process]
+    async fn feeds(works: &WorksHandle, more: &Sender<u32>) -> Result<()> {
+        if works.work().send().await.is_err() {
+            let _nobody = more.try_send(1);
+        }
+        Ok(())
+    }
+
+    lab(|lab: Lab| async move {
+        let (kept, more) = bounded(1);
+        let works = lab.supervise(move || Works { more: more.clone() }).spawn();
+        for _ in 0..MANY {
+            lab.spawn(feeds(works.clone(), kept.clone()));
+        }
+        drop(kept);
+        let waits = |system: &System| {
+            let leaks = system.leaks();
+            leaks
+                .iter()
+                .filter(|leak| leak.is_proven())
+                .map(|leak| leak.processes.len())
+                .sum::<usize>()
+        };
+        // One is handled, one is queued.
+        while waits(&lab.system()) < MANY - 1 {
+            yield_now().await;
+        }
+        works.task().remove().await;
+        Ok(())
+    });
+}

@@ -382,16 +382,17 @@ impl Shard {
         });
     }
 
-    /// Calls `found` with what is in each wanted channel.
-    pub(crate) fn inputs(&self, wanted: &HashSet<u64>, mut found: impl FnMut(Input)) {
-        self.for_wanted(wanted, |_, head| {
+    /// Calls `found` with the number of each wanted channel and what is in it.
+    pub(crate) fn inputs(&self, wanted: &HashSet<u64>, mut found: impl FnMut(u64, Input)) {
+        self.for_wanted(wanted, |object, head| {
             let stats = stats(head);
-            found(Input {
+            let input = Input {
                 len: stats.len,
                 blocked_senders: stats.blocked_senders,
                 // SAFETY: the list is locked, and its channels are alive.
                 senders: unsafe { head.as_ref() }.senders(),
-            });
+            };
+            found(object, input);
         });
     }
 

@@ -148,7 +148,21 @@ impl Child {
 
     /// What waits for the next incarnation, or may come.
     pub(super) fn waiting(&self, scheduler: &Scheduler) -> Waiting {
-        let mut waiting = self.inputs.look(scheduler);
+        self.with_mailbox(self.inputs.look(scheduler))
+    }
+
+    /// The same of each of many.
+    pub(super) fn all_waiting(many: &[(u64, &Self)], scheduler: &Scheduler) -> Vec<(u64, Waiting)> {
+        let inputs = many.iter().map(|(key, child)| (*key, &child.inputs));
+        let found = Inputs::look_at_all(inputs, scheduler);
+        let waiting = |(key, child): &(u64, &Self)| {
+            let inputs = found.get(key).copied().unwrap_or_default();
+            (*key, child.with_mailbox(inputs))
+        };
+        many.iter().map(waiting).collect()
+    }
+
+    fn with_mailbox(&self, mut waiting: Waiting) -> Waiting {
         waiting.messages |= self.starter.has_messages();
         waiting.open |= self.starter.has_handles();
         waiting

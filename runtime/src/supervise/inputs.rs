@@ -4,8 +4,9 @@
 //! lends is its own affair. So the list of channels is asked by number. A channel that is gone is in no list; if another one was made
 //! at its place, the answer is about that, and a child is started once for nothing.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+use crate::channel::registry::Input;
 use crate::scheduler::Scheduler;
 use crate::task::TaskRef;
 use crate::task::ports::{Port, Tie};
@@ -26,6 +27,12 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
+    fn add(&mut self, input: Input) {
+        self.messages |= input.len > 0;
+        self.senders |= input.blocked_senders > 0;
+        self.open |= input.senders > 0;
+    }
+
     /// Whether a child is to be started while its scope stops, in which others are left or not.
     pub(super) fn needs_a_start(self, are_others: bool) -> bool {
         self.messages || self.senders || self.open && are_others
@@ -47,10 +54,32 @@ impl Inputs {
             return waiting;
         }
         for remote in scheduler.active_remotes() {
-            remote.channels.inputs(&self.0, |input| {
-                waiting.messages |= input.len > 0;
-                waiting.senders |= input.blocked_senders > 0;
-                waiting.open |= input.senders > 0;
+            remote
+                .channels
+                .inputs(&self.0, |_, input| waiting.add(input));
+        }
+        waiting
+    }
+
+    /// What is in those of many children now, by the keys that they are given with, where there is any: one look at the channels,
+    /// because there may be as many of these as of children.
+    pub(super) fn look_at_all<'a>(
+        all: impl Iterator<Item = (u64, &'a Self)>,
+        scheduler: &Scheduler,
+    ) -> HashMap<u64, Waiting> {
+        let mut children: HashMap<u64, Vec<u64>> = HashMap::new();
+        for (key, inputs) in all {
+            for &object in &inputs.0 {
+                children.entry(object).or_default().push(key);
+            }
+        }
+        let wanted = children.keys().copied().collect();
+        let mut waiting: HashMap<u64, Waiting> = HashMap::new();
+        for remote in scheduler.active_remotes() {
+            remote.channels.inputs(&wanted, |object, input| {
+                for &key in children.get(&object).into_iter().flatten() {
+                    waiting.entry(key).or_default().add(input);
+                }
             });
         }
         waiting

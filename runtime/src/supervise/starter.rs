@@ -14,6 +14,7 @@ use crate::process::exit::{Exit, Fault, IntoOutcome, Known, Outcome};
 use crate::process::handle::{Handlers, StructProcess};
 use crate::process::spawn::{Launcher, SpawnOptions};
 use crate::process::structure;
+use crate::scheduler::Scheduler;
 use crate::scope::{Incarnation, Scope, ScopeInner, Whole};
 use crate::sync::Lock;
 use crate::task::cell;
@@ -39,7 +40,7 @@ pub(super) trait Starter: Send {
     }
 
     /// Takes no new messages: the child is to end for good.
-    fn refuse(&self) {}
+    fn refuse(&self, _scheduler: &Scheduler) {}
 
     /// Whether it is a function, which may wait for anything at all.
     fn is_function(&self) -> bool;
@@ -237,7 +238,9 @@ where
         !self.mailbox.is_closed()
     }
 
-    fn refuse(&self) {
+    fn refuse(&self, scheduler: &Scheduler) {
+        // Whoever waits for room goes on, also one that was proven to wait for ever.
+        let _stop = scheduler.proofs.stop_begins(scheduler);
         self.weak.refuse_all();
     }
 

@@ -343,7 +343,7 @@ impl Table {
         let Some(child) = self.children.get_mut(key) else {
             return;
         };
-        child.starter.refuse();
+        child.starter.refuse(&self.scope.system.scheduler);
         child.draining = false;
         if child.is_alive() {
             self.hurry_to_end(key);
@@ -361,7 +361,10 @@ impl Table {
         if let Some(child) = self.children.get_mut(key) {
             child.go_to(State::Ending(Then::Over));
             child.lineage.hurry(&self.scope);
-            self.time_to_stop(key);
+            // Told twice, it has no more time.
+            if child.stop_by.is_none() {
+                self.time_to_stop(key);
+            }
         }
     }
 
@@ -403,11 +406,9 @@ impl Table {
     /// Of the children that wait to be started again, those that have messages, which were accepted, are started at once; and so are those
     /// that have an input, as long as others are left who may still feed it.
     fn queue_those_between(&mut self) {
-        let scheduler = &self.scope.system.scheduler;
         let between = self.children.iter().filter(|(_, child)| child.is_between());
-        let between: Vec<(u64, Waiting)> = between
-            .map(|(key, child)| (key, child.waiting(scheduler)))
-            .collect();
+        let between: Vec<_> = between.collect();
+        let between = Child::all_waiting(&between, &self.scope.system.scheduler);
         let idle = between.iter().filter(|(_, has)| !has.messages).count();
         let alive = self.scope.alive_in_stop();
         for (key, has) in between {
