@@ -28,6 +28,7 @@ use roundrock::channel::{Message, Receiver, Sender, bounded, rendezvous, unbound
 use roundrock::observe::ProcessInfo;
 use roundrock::process::IntoOutcome;
 use roundrock::sim::Simulation;
+use roundrock::system::Builder;
 use roundrock::{Error, Result, Scope, System, Task, WaitKind};
 
 /// How long a test may take before it counts as hanging. Never what decides that a test passes.
@@ -408,6 +409,17 @@ pub fn assert_balanced(system: &System) {
     );
 }
 
+/// Fails unless every message of a system is accounted for, no proof was wrong, and no wakeup was lost.
+///
+/// # Panics
+/// When that is not so.
+#[track_caller]
+pub fn assert_sound(system: &System) {
+    assert_balanced(system);
+    assert_eq!(system.proof_violations(), 0, "a proven process ran");
+    assert_eq!(system.lost_wakeups(), 0, "a wakeup was lost");
+}
+
 /// The future of a body, in a box: with some hundred bodies, a main process for each is half of what there is to compile.
 type Boxed<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 type Judge = Arc<dyn Fn(Error) + Send + Sync>;
@@ -435,25 +447,40 @@ fn on_boxed<T: Send + 'static>(
     watched(move |stage| {
         stage.set(format!("a system with {workers} workers"));
         let name = unique_name();
-        let (keep, kept) = channel();
-        let result = System::builder()
-            .workers(workers)
-            .name(&name)
-            .run(move |scope| {
-                let _ = keep.send(scope.system());
-                body(scope)
-            });
+        let result = checked(of(workers, &name), body);
         assert_no_threads_of(&name);
-        if let Ok(system) = kept.recv() {
-            assert_balanced(&system);
-            assert_eq!(system.proof_violations(), 0, "a proven process ran");
-            assert_eq!(system.lost_wakeups(), 0, "a wakeup was lost");
-        }
         match result {
             Ok(value) => value,
             Err(error) => panic!("with {workers} workers: {error:?}"),
         }
     })
+}
+
+fn of(workers: usize, name: &str) -> Builder {
+    System::builder().workers(workers).name(name)
+}
+
+/// Runs a body as the main process of a system. Afterwards no message may be missing, no proof may have been wrong, and no wakeup
+/// lost.
+///
+/// # Errors
+/// What the system returns.
+///
+/// # Panics
+/// When that is not so.
+#[track_caller]
+pub fn checked<T, F>(system: Builder, body: impl FnOnce(Scope) -> F + Send + 'static) -> Result<T>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T>> + Send + 'static,
+{
+    let (keep, kept) = channel();
+    let result = system.run(move |scope| {
+        let _ = keep.send(scope.system());
+        body(scope)
+    });
+    assert_sound(&kept.recv().expect("the body was called"));
+    result
 }
 
 /// Runs a body as the main process of systems with 1, 2 and 4 workers, one after another; see [`on`].
@@ -539,7 +566,7 @@ fn fails_on_workers_boxed(body: &Body, judge: &Judge) {
     for workers in [1, 2, 4] {
         let (body, judge) = (Arc::clone(body), Arc::clone(judge));
         watched(move |_| {
-            let failed = System::builder().workers(workers).run(|scope| body(scope));
+            let failed = checked(of(workers, &unique_name()), move |scope| body(scope));
             judge(failed.expect_err("the body fails"));
         });
     }

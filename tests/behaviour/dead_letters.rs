@@ -51,6 +51,55 @@ fn names(letter: &DeadLetter) -> (&str, Dead, Option<&str>, Option<&str>) {
     )
 }
 
+/// What a `#[recv]` handler is at when it panics, or its process is killed, is told as what a call asked for; its channel counts it as
+/// received, and the mailbox does not count it at all.
+#[test]
+fn p4_what_an_input_brought_is_told_when_its_handler_fails() {
+    #[process]
+    struct Works {
+        jobs: Receiver<u32>,
+        begun: Sender<()>,
+    }
+
+    #[handlers]
+    impl Works {
+        #[recv(jobs)]
+        async fn job(&mut self, job: u32) {
+            assert_ne!(job, 7, "on purpose");
+            let _ = self.begun.send(()).await;
+            if job == 8 {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    on_workers(|scope| async move {
+        let letters = scope.system().dead_letters();
+        for (job, kills) in [(7, false), (8, true)] {
+            let ((tell, begun), (out, jobs)) = (bounded(4), bounded(4));
+            let works = scope.child("works").spawn(Works { jobs, begun: tell });
+            for job in [1, job] {
+                out.send(job).await?;
+            }
+            begun.recv().await;
+            if kills {
+                begun.recv().await;
+                works.task().kill();
+            }
+            works.closed().await;
+            let letter = letters.recv().await.context("a letter")?;
+            assert_eq!(
+                names(&letter),
+                ("Works::job", Dead::Crashed, Some("Works"), None)
+            );
+            assert!(letters.try_recv().is_err());
+        }
+        let ledger = scope.system().ledger();
+        assert_eq!((ledger.handled, ledger.dead.total()), (7, 0), "{ledger}");
+        Ok(())
+    });
+}
+
 #[test]
 fn letters_say_what_why_for_whom_and_from_whom() {
     on_workers(|scope| async move {

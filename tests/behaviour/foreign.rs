@@ -13,8 +13,8 @@ use std::thread;
 use roundrock::channel::TryRecvError;
 use roundrock::prelude::*;
 use roundrock_tests::{
-    Random, Step, Tally, Wakes, block_on, channel_of, isolated, now, on, on_threads, on_workers,
-    watched,
+    Random, Step, Tally, Wakes, block_on, channel_of, checked, isolated, now, on, on_threads,
+    on_workers, watched,
 };
 
 /// P17: the waker of the last poll is the one that is woken, and it alone.
@@ -265,14 +265,13 @@ fn p17_parked_workers_are_woken_from_outside() {
                 }
             });
             stage.set("20000 round trips");
-            let run = roundrock::System::builder()
-                .workers(workers)
-                .run(|_scope| async move {
-                    while let Some(n) = receiver.recv().await {
-                        back.send(n).await?;
-                    }
-                    roundrock::Ok(())
-                });
+            let system = roundrock::System::builder().workers(workers);
+            let run = checked(system, |_scope| async move {
+                while let Some(n) = receiver.recv().await {
+                    back.send(n).await?;
+                }
+                roundrock::Ok(())
+            });
             run.unwrap();
             outside.join().unwrap();
         });

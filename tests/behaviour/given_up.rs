@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
 use roundrock::prelude::*;
-use roundrock_tests::{LIMIT, on, watched};
+use roundrock_tests::{LIMIT, checked, on, watched};
 
 /// Begins a job that waits until it is released, and returns when it runs.
 async fn holds(
@@ -134,7 +134,7 @@ fn p15_a_stop_waits_for_a_job_that_was_given_up() {
     let count = Arc::clone(&done);
     watched(move |_| {
         let (release, held) = mpsc::channel::<()>();
-        let ended = System::builder().workers(1).run(async move |scope| {
+        let ended = checked(System::builder().workers(1), async move |scope| {
             drop(holds(held, count).await);
             // It outlives the body.
             scope.task("releases", async move {

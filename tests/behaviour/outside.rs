@@ -9,7 +9,7 @@ use std::thread;
 
 use roundrock::prelude::*;
 use roundrock_tests::{
-    LIMIT, block_on, isolated, on, on_threads, on_workers, unique_name, watched,
+    LIMIT, block_on, checked, isolated, on, on_threads, on_workers, unique_name, watched,
 };
 
 /// A process may be joined from a plain thread, with a waker that is not Roundrock's; a scope may be used there too.
@@ -117,35 +117,31 @@ fn two_systems_talk_to_each_other() {
         let (there, inbox) = rendezvous();
         let (back, answers) = bounded(3);
         let server = std::thread::spawn(move || {
-            System::builder()
-                .workers(2)
-                .name(unique_name())
-                .run(|scope| async move {
-                    for _ in 0..2 {
-                        let (inbox, back) = (inbox.clone(), back.clone());
-                        let _ = scope.task("echo", async move {
-                            for _ in 0..1000 {
-                                let Some(n) = inbox.recv().await else { break };
-                                back.send(n).await?;
-                            }
-                            roundrock::Ok(())
-                        });
-                    }
-                    roundrock::Ok(())
-                })
-        });
-        let client = System::builder()
-            .workers(1)
-            .name(unique_name())
-            .run(|_scope| async move {
-                let mut sum = 0_u64;
-                for n in 0..2000 {
-                    there.send(n).await?;
-                    sum += answers.recv().await.unwrap();
+            let system = System::builder().workers(2).name(unique_name());
+            checked(system, |scope| async move {
+                for _ in 0..2 {
+                    let (inbox, back) = (inbox.clone(), back.clone());
+                    let _ = scope.task("echo", async move {
+                        for _ in 0..1000 {
+                            let Some(n) = inbox.recv().await else { break };
+                            back.send(n).await?;
+                        }
+                        roundrock::Ok(())
+                    });
                 }
-                assert!(there.send(0).await.is_err() && answers.recv().await.is_none());
-                roundrock::Ok(sum)
-            });
+                roundrock::Ok(())
+            })
+        });
+        let system = System::builder().workers(1).name(unique_name());
+        let client = checked(system, |_scope| async move {
+            let mut sum = 0_u64;
+            for n in 0..2000 {
+                there.send(n).await?;
+                sum += answers.recv().await.unwrap();
+            }
+            assert!(there.send(0).await.is_err() && answers.recv().await.is_none());
+            roundrock::Ok(sum)
+        });
         assert_eq!(client.unwrap(), 1000 * 1999);
         server.join().unwrap().unwrap();
     });

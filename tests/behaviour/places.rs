@@ -9,7 +9,7 @@ use roundrock::channel::Overflow;
 use roundrock::leaks::{Leak, Stuck};
 use roundrock::prelude::*;
 use roundrock::time::Duration;
-use roundrock_tests::{simulated, times, watched};
+use roundrock_tests::{checked, simulated, times, watched};
 
 /// The lines on which processes wait, by their names.
 #[derive(Debug, Clone, Default)]
@@ -49,7 +49,7 @@ where
     F: Future<Output = Result<()>> + Send + 'static,
 {
     let system = System::builder().workers(2).suspect_after(millis(1));
-    let ended = watched(move |_| system.grace(millis(10)).run(body));
+    let ended = watched(move |_| checked(system.grace(millis(10)), body));
     ended.expect("no error");
     simulated(body);
 }

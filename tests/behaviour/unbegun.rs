@@ -117,6 +117,48 @@ fn p23_a_call_that_waits_for_a_core_survives_its_process() {
     });
 }
 
+/// P4: what came by a `#[recv]` input is gone with its process, which a letter says.
+#[test]
+fn p4_what_an_input_brought_and_waits_for_a_core_dies_with_its_process() {
+    #[process(cpu)]
+    struct Eats {
+        jobs: Receiver<u32>,
+        served: Served,
+    }
+
+    #[handlers]
+    impl Eats {
+        #[recv(jobs)]
+        fn eat(&mut self, _job: u32) {
+            self.served.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    on_threads(|scope| async move {
+        let letters = scope.system().dead_letters();
+        let (served, (out, jobs)) = (Served::default(), bounded(4));
+        let state = Eats {
+            jobs,
+            served: served.clone(),
+        };
+        let eats = scope.child("kitchen").spawn(state);
+        let gates = hold_all(&scope).await?;
+        out.send(1).await?;
+        until_queued(&scope, 1).await;
+        let done = eats.done();
+        eats.kill();
+        assert!(matches!(done.await, Exit::Killed));
+        let letter = letters.recv().await.context("the system runs")?;
+        assert_eq!(
+            (&*letter.message, letter.reason),
+            ("Eats::eat", Dead::Closed)
+        );
+        drop(gates);
+        assert_eq!(served.count(), 0);
+        Ok(())
+    });
+}
+
 /// P4, P23: without another incarnation the caller learns at once that it is over, nothing counts as handled, and a letter says which
 /// message died.
 #[test]

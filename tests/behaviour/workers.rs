@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use roundrock::observe::EventKind;
 use roundrock::prelude::*;
-use roundrock_tests::{on, threads, unique_name, yield_now};
+use roundrock_tests::{checked, on, threads, unique_name, yield_now};
 
 /// P19: a process that blocks its worker delays nobody: not what is queued behind it, nor what it has just woken.
 #[test]
@@ -316,7 +316,7 @@ fn the_number_of_workers_follows_the_affinity_mask() {
 #[cfg(target_os = "linux")]
 fn most_that_compute() -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let ran = System::builder().workers(2).run(async move |scope| {
+    let ran = checked(System::builder().workers(2), async move |scope| {
         let gate = Arc::new((Mutex::new(false), Condvar::new()));
         let began = Arc::new(AtomicUsize::new(0));
         for _ in 0..3 * cores {

@@ -6,7 +6,7 @@ use std::thread;
 use roundrock::leaks::{Deadlock, Leak};
 use roundrock::observe::State;
 use roundrock::prelude::*;
-use roundrock_tests::{Stage, watched};
+use roundrock_tests::{Stage, checked, watched};
 
 use crate::kit::at;
 
@@ -22,7 +22,7 @@ where
     watched(move |stage: &Stage| {
         stage.set("a deadlock");
         let system = System::builder().workers(workers).grace(millis(10));
-        let error = system.run(body).expect_err("it cannot end");
+        let error = checked(system, body).expect_err("it cannot end");
         let text = format!("{error:#}");
         let report = error.downcast_ref::<Deadlock>();
         let report = report.unwrap_or_else(|| panic!("not a deadlock: {error:?}"));
@@ -122,7 +122,7 @@ fn g02_quiescent_is_not_a_deadlock() {
                 }
                 sender.blocking_send(7).expect("main waits");
             });
-            let value = System::builder().workers(workers).run(async move |scope| {
+            let value = checked(System::builder().workers(workers), async move |scope| {
                 let (sender, receiver) = rendezvous();
                 give.send((sender, scope.system()))
                     .expect("the thread is there");
@@ -138,7 +138,7 @@ fn g02_quiescent_is_not_a_deadlock() {
 #[test]
 fn a_timer_is_a_way_out() {
     watched(|_: &Stage| {
-        let result = System::builder().workers(2).run(async |scope| {
+        let result = checked(System::builder().workers(2), async |scope| {
             let (sender, receiver) = rendezvous();
             scope.task("late", async move {
                 sleep(millis(200)).await;

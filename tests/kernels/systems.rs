@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use roundrock::prelude::*;
-use roundrock_tests::{Stage, watched, yield_now};
+use roundrock_tests::{Stage, checked, watched, yield_now};
 
 #[process]
 async fn waits(input: &Receiver<u32>) {
@@ -31,7 +31,7 @@ fn ports_of_processes_of_another_system() {
             let (give, given) = mpsc::channel::<(Sender<u32>, Receiver<()>)>();
             let (say, said) = mpsc::channel::<HashSet<String>>();
             let other = thread::spawn(move || {
-                System::builder().workers(1).run(async move |scope| {
+                checked(System::builder().workers(1), async move |scope| {
                     let ends = given
                         .into_iter()
                         .map(|(out, go)| scope.spawn(sends(go, out)));
@@ -43,7 +43,7 @@ fn ports_of_processes_of_another_system() {
                     roundrock::Ok(())
                 })
             });
-            let result = System::builder().workers(1).run(async move |scope| {
+            let result = checked(System::builder().workers(1), async move |scope| {
                 let (mut tasks, mut tells) = (Vec::new(), Vec::new());
                 for _ in 0..PAIRS {
                     let ((out, input), (tell, go)) = (rendezvous(), rendezvous());
@@ -100,7 +100,7 @@ fn ends_in_another_system() {
             let (give, given) = mpsc::channel::<(Vec<Task<()>>, Vec<Scope>)>();
             let (tell, told) = mpsc::channel::<()>();
             let other = thread::spawn(move || {
-                System::builder().workers(1).run(async move |scope| {
+                checked(System::builder().workers(1), async move |scope| {
                     let (go, hold) = rendezvous();
                     let here = || scope.spawn(works(hold.clone()));
                     let tasks: Vec<_> = (0..PAIRS).map(|_| here()).collect();
@@ -116,7 +116,7 @@ fn ends_in_another_system() {
                     scope.join().await
                 })
             });
-            let result = System::builder().workers(1).run(async move |scope| {
+            let result = checked(System::builder().workers(1), async move |scope| {
                 let (tasks, scopes) = given.recv()?;
                 let waiting: Vec<_> = tasks
                     .into_iter()

@@ -43,6 +43,8 @@ pub(crate) enum Loss {
     Unopened,
     /// It was received, and died of this.
     Late(Dead),
+    /// The same of one that was received from another channel, which counts it as handled: here it is told of only.
+    Elsewhere(Dead),
 }
 
 /// What says what a message was.
@@ -63,6 +65,10 @@ impl Losses {
 
     pub(crate) fn die(&mut self, reason: Dead, count: u64, now_ms: u32) -> Notice {
         *self.dead.of_mut(reason) += count;
+        self.notice(reason, count, now_ms)
+    }
+
+    fn notice(&mut self, reason: Dead, count: u64, now_ms: u32) -> Notice {
         Notice {
             reason,
             count,
@@ -74,6 +80,7 @@ impl Losses {
         let (counter, reason) = match loss {
             Loss::Unopened => (&mut self.unopened, Dead::Closed),
             Loss::Late(reason) => (&mut self.late, reason),
+            Loss::Elsewhere(reason) => return self.notice(reason, 1, now_ms),
         };
         *counter += 1;
         self.die(reason, 1, now_ms)

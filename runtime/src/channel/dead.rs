@@ -140,7 +140,8 @@ pub struct DeadLetter {
     pub message: String,
     /// Why it is dead.
     pub reason: Dead,
-    /// The channel that it was sent to, as the `id` in a [snapshot](crate::observe::ChannelInfo); 0 for the reply to a call.
+    /// The channel that it was sent to, as the `id` in a [snapshot](crate::observe::ChannelInfo); 0 for the reply to a call. For a
+    /// message that a `#[recv]` handler was at, the mailbox of its process.
     pub channel: u64,
     /// The name of the channel, if it has one.
     pub channel_name: Option<&'static str>,

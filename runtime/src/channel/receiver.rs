@@ -293,6 +293,13 @@ impl<T: Message> Receiver<T> {
         self.core().lose(Loss::Late(reason), item, 0);
     }
 
+    /// Tells of a message that was received from another channel for this handler, and died.
+    #[cold]
+    pub(crate) fn lose_of_input(&self, reason: Dead, handler: u8) {
+        let loss = Loss::Elsewhere(reason);
+        self.core().lose(loss, Item::Handler(handler), 0);
+    }
+
     /// Takes back the message that was received here last, with which nothing was done: it is the oldest one again.
     #[cold]
     pub(crate) fn put_back(&self, message: T) {

@@ -26,7 +26,8 @@
 //! - A send that was dropped before it completed sent nothing, and counts nowhere: its message never left its sender.
 //! - A message counts as *handled* when it is received. Only the mailbox of a struct process knows more: what its handler did
 //!   not finish, or was not run for, is dead. That holds for ports too, which lead into the same mailbox; and not for the
-//!   fields that a `#[recv]` handler receives from, which are channels like any other.
+//!   fields that a `#[recv]` handler receives from, which are channels like any other. What such a handler was at when it panicked
+//!   stays handled there; [`System::dead_letters`](crate::System::dead_letters) has a letter of it.
 //! - A message that was handed over to a `recv` which was dropped before it saw it is queued again, at the head.
 //! - A permit is room, and no message. What is sent with it counts like any other message.
 //! - A [broadcast](crate::channel::broadcast) sends one copy for each receiver that there is at that moment. A copy is handled

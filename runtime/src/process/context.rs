@@ -71,8 +71,8 @@ struct Inner {
     rare: Option<Box<Rare>>,
     incarnation: u32,
     stop: bool,
-    /// One more than the number of the handler that runs; 0 if none does.
-    handling: u16,
+    /// The handler that runs, by number, and whether its message came from the mailbox.
+    handling: Option<(u8, bool)>,
     /// [`TRACED`] and [`JOBS`], together: for most processes they are zero.
     special: u8,
     fault: Option<Fault>,
@@ -94,13 +94,15 @@ struct Rare {
 /// A context that goes while a message is being handled: its handler panicked, or the process was killed in it.
 impl Drop for Inner {
     fn drop(&mut self) {
-        if self.handling != 0
+        if let Some((handler, from_mailbox)) = self.handling
             && let Some(me) = &self.me
         {
-            let handler = Item::Handler((self.handling - 1) as u8);
+            let loss = match from_mailbox {
+                true => Loss::Late(Dead::Crashed),
+                false => Loss::Elsewhere(Dead::Crashed),
+            };
             let caller = self.caller.map_or(0, ProcessId::raw);
-            me.mailbox()
-                .lose(Loss::Late(Dead::Crashed), handler, caller);
+            me.mailbox().lose(loss, Item::Handler(handler), caller);
         }
     }
 }
@@ -122,7 +124,7 @@ impl<P> Cx<P> {
             rare: None,
             incarnation,
             stop: false,
-            handling: 0,
+            handling: None,
             special: 0,
             fault: None,
             me,
@@ -442,11 +444,10 @@ impl<P> Cx<P> {
     /// # Ok(()) }) }
     /// ```
     pub fn number(&self) -> Option<u64> {
-        let me = self
-            .inner
-            .me
-            .as_ref()
-            .filter(|_| self.inner.handling != 0)?;
+        let (_, true) = self.inner.handling? else {
+            return None;
+        };
+        let me = self.inner.me.as_ref()?;
         // What nobody else receives from has handed this one out last.
         let mailbox = me.mailbox();
         (mailbox.server() != 0).then(|| mailbox.received())
@@ -499,15 +500,15 @@ impl<P> Cx<P> {
 
     /// Notes what belongs to the message that is about to be handled: by the handler of this number, if it comes from the
     /// mailbox. [`end`](Self::end) must follow.
-    pub(crate) fn begin(&mut self, deadline: Option<Instant>, sender: u64, handler: Option<u8>) {
+    pub(crate) fn begin(&mut self, deadline: Option<Instant>, sender: u64, handling: (u8, bool)) {
         self.inner.deadline = deadline;
         self.inner.caller = ProcessId::from_raw(sender);
-        self.inner.handling = handler.map_or(0, |handler| u16::from(handler) + 1);
+        self.inner.handling = Some(handling);
     }
 
     /// The message was handled.
     pub(crate) fn end(&mut self) {
-        self.inner.handling = 0;
+        self.inner.handling = None;
     }
 
     /// Whether the scope has begun to stop, as a question that can be asked later.

@@ -323,15 +323,15 @@ async fn handle<P: Handlers + Send>(
     if here::records() {
         record::<P>(&envelope.message);
     }
-    let number = from_mailbox.then_some(handler);
+    let handling = (handler, from_mailbox);
     match envelope.extra.open() {
         None => {
-            cx.begin(None, envelope.sender, number);
+            cx.begin(None, envelope.sender, handling);
             here::before_handler(|| name_of::<P>(handler));
             current::in_handler(handler, state.dispatch(envelope.message, cx)).await;
         }
         Some((deadline, trace)) => {
-            cx.begin(deadline, envelope.sender, number);
+            cx.begin(deadline, envelope.sender, handling);
             cx.set_trace(trace);
             here::before_handler(|| name_of::<P>(handler));
             let handled = current::under_deadline(deadline, state.dispatch(envelope.message, cx));
@@ -449,7 +449,7 @@ enum Step<M, P> {
 }
 
 /// A step on its way to a thread. If its process goes before that comes to it, nobody has begun to handle its message: it is the oldest
-/// one of the mailbox again, for the next incarnation, or to die with the others there.
+/// one of the mailbox again, for the next incarnation, or to die with the others there. One of a `#[recv]` input is told of as dead.
 struct Underway<P: Handlers> {
     step: Option<Step<P::Message, P>>,
     mailbox: Mailbox<P>,
@@ -467,8 +467,14 @@ impl<P: Handlers> Underway<P> {
 
 impl<P: Handlers> Drop for Underway<P> {
     fn drop(&mut self) {
-        if let Some(Step::Message(envelope)) = self.step.take() {
-            self.mailbox.put_back(envelope);
+        match self.step.take() {
+            Some(Step::Message(envelope)) => self.mailbox.put_back(envelope),
+            // Nobody else will see it: its field goes with the process.
+            Some(Step::Input(message)) => {
+                let handler = P::index(&message);
+                self.mailbox.lose_of_input(Dead::Closed, handler);
+            }
+            _ => {}
         }
     }
 }
