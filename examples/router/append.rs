@@ -4,7 +4,8 @@
 //! in it is whole; where that is impossible (a pipe, a device), the torn line is ended.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use memchr::memrchr;
@@ -14,15 +15,9 @@ use crate::pipe::open_pipe;
 /// What lines are added to.
 #[derive(Debug)]
 pub(crate) struct Appender {
-    target: Target,
+    file: File,
     /// The last line is torn and could not be taken back.
     is_torn: bool,
-}
-
-#[derive(Debug)]
-enum Target {
-    File(File),
-    Stdout,
 }
 
 /// A write that failed.
@@ -35,16 +30,16 @@ pub(crate) struct Failed {
 }
 
 impl Appender {
-    /// Adds to the file at `path`, which is created if need be, with the folders above it.
+    /// Adds to the file at `path`, which is created if need be, with the folders above it. What it has is left alone.
     ///
     /// # Errors
     ///
     /// When that is not possible, as for a pipe that nobody reads; says which file, and where it can what to do.
-    pub(crate) fn open(path: &Path, truncate: bool) -> Result<Self, String> {
+    pub(crate) fn open(path: &Path) -> Result<Self, String> {
         let name = path.display();
         let pipe = open_pipe(path).map_err(|e| format!("{name}: {e}"))?;
         if let Some(pipe) = pipe {
-            return Ok(Self::new(Target::File(pipe)));
+            return Ok(Self::new(pipe));
         }
         if path.is_dir() {
             return Err(format!(
@@ -57,26 +52,39 @@ impl Appender {
                 format!("{name}: the folder {folder} cannot be made: {e}; write a path in one that exists")
             })?;
         }
-        let open = || {
-            if truncate {
-                File::create(path)?;
-            }
-            OpenOptions::new().append(true).create(true).open(path)
-        };
-        let file = open().map_err(|e| format!("{name}: {e}; write a path where a file can be"))?;
-        Ok(Self::new(Target::File(file)))
+        let open = OpenOptions::new().append(true).create(true).open(path);
+        let file = open.map_err(|e| format!("{name}: {e}; write a path where a file can be"))?;
+        Ok(Self::new(file))
     }
 
-    /// Adds to standard output.
-    pub(crate) fn stdout() -> Self {
-        Self::new(Target::Stdout)
+    /// Adds to standard output, past the buffer of `std`, which does not say how much of a write was taken.
+    ///
+    /// # Errors
+    ///
+    /// When there are too many open files.
+    pub(crate) fn stdout() -> Result<Self, String> {
+        let stdout = io::stdout().as_fd().try_clone_to_owned();
+        let stdout = stdout.map_err(|e| format!("standard output: {e}"))?;
+        Ok(Self::new(File::from(stdout)))
     }
 
-    fn new(target: Target) -> Self {
+    fn new(file: File) -> Self {
         Self {
-            target,
+            file,
             is_torn: false,
         }
+    }
+
+    /// Drops what a file has.
+    ///
+    /// # Errors
+    ///
+    /// When that is not possible.
+    pub(crate) fn empty(&mut self) -> io::Result<()> {
+        if self.file.metadata()?.is_file() {
+            self.file.set_len(0)?;
+        }
+        Ok(())
     }
 
     /// Hands `lines`, which end with a line ending, to the system.
@@ -100,12 +108,7 @@ impl Appender {
     fn write(&mut self, bytes: &[u8]) -> Result<(), (usize, io::Error)> {
         let mut taken = 0;
         while taken < bytes.len() {
-            let written = match &mut self.target {
-                Target::File(file) => file.write(&bytes[taken..]),
-                // Its own buffer would hide what the system took, so it has to take all.
-                Target::Stdout => write_all(&bytes[taken..]),
-            };
-            match written {
+            match self.file.write(&bytes[taken..]) {
                 Ok(0) => return Err((taken, io::ErrorKind::WriteZero.into())),
                 Ok(more) => taken += more,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -116,23 +119,23 @@ impl Appender {
     }
 
     /// Takes back the last bytes of a file; whether that was possible.
-    fn take_back(&self, bytes: usize) -> bool {
-        let Target::File(file) = &self.target else {
-            return false;
+    fn take_back(&mut self, bytes: usize) -> bool {
+        let mut take_back = || {
+            let (is, at) = (self.file.metadata()?, self.file.stream_position()?);
+            // Standard output may stand in the middle of a file, where its last bytes are not ours.
+            let Some(length) = is
+                .len()
+                .checked_sub(bytes as u64)
+                .filter(|_| at == is.len())
+            else {
+                return Ok(false);
+            };
+            self.file.set_len(length)?;
+            self.file.seek(SeekFrom::End(0))?;
+            io::Result::Ok(true)
         };
-        let shorter = file.metadata().map(|is| {
-            let length = is.len().checked_sub(bytes as u64);
-            length.filter(|_| is.is_file())
-        });
-        matches!(shorter, Ok(Some(length)) if file.set_len(length).is_ok())
+        take_back().unwrap_or(false)
     }
-}
-
-fn write_all(bytes: &[u8]) -> io::Result<usize> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(bytes)?;
-    stdout.flush()?;
-    Ok(bytes.len())
 }
 
 fn failed(written: usize, error: &io::Error) -> Failed {
@@ -154,12 +157,13 @@ mod tests {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("router-append");
         let _ = fs::remove_dir_all(&folder);
         let path = folder.join("a/b.ndjson");
-        for truncate in [false, false] {
-            let mut file = Appender::open(&path, truncate).unwrap();
+        for _ in 0..2 {
+            let mut file = Appender::open(&path).unwrap();
             file.append(b"x\n").unwrap();
         }
         assert_eq!(fs::read(&path).unwrap(), b"x\nx\n");
-        let mut file = Appender::open(&path, true).unwrap();
+        let mut file = Appender::open(&path).unwrap();
+        file.empty().unwrap();
         file.append(b"y\nz\n").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"y\nz\n");
         assert!(file.take_back(2));
@@ -170,7 +174,7 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn a_full_device_takes_nothing() {
-        let mut full = Appender::open(Path::new("/dev/full"), false).unwrap();
+        let mut full = Appender::open(Path::new("/dev/full")).unwrap();
         let failed = full.append(b"x\n").unwrap_err();
         assert_eq!(failed.written, 0);
         assert!(

@@ -65,7 +65,7 @@ pub(crate) fn start(
     books: &Arc<Books>,
     drain: &Arc<Drain>,
 ) -> Result<Sender<Vec<Letter>>, String> {
-    let file = Appender::open(&file.value, false).map_err(|why| file.refuse(why))?;
+    let file = Appender::open(&file.value).map_err(|why| file.refuse(why))?;
     let (sender, letters) = bounded(WAITING_BATCHES).named("letters");
     let hand = Arc::new(Hand::empty());
     let (ending, ended) = oneshot();

@@ -213,15 +213,19 @@ async fn compose(
     let drain = Arc::new(Drain::new(config.drain));
     let dead = dead::start(scope, &config.dead_letters, books, &drain).map_err(Error::new)?;
 
+    // All before the first one is emptied.
+    let outputs: Result<Vec<_>, _> = config.sinks.iter().map(sinks::open).collect();
+    let outputs = outputs.map_err(Error::new)?;
     let mut sinks = Vec::new();
-    for (place, sink) in config.sinks.iter().enumerate() {
+    for (place, (sink, output)) in config.sinks.iter().zip(outputs).enumerate() {
         let desk = Desk {
             name: sink.name.clone(),
             place,
             books: Arc::clone(books),
             dead: dead.clone(),
         };
-        sinks.push(sinks::start(scope, sink, desk, &drain).map_err(Error::new)?);
+        let started = sinks::start(scope, sink, output, desk, &drain);
+        sinks.push(started.map_err(Error::new)?);
     }
 
     let (batches, raw) = rendezvous().named("batches");

@@ -8,25 +8,26 @@ use roundrock::prelude::*;
 use super::Desk;
 use super::hand::Hand;
 use crate::append::{Appender, Failed};
-use crate::config::SinkKind;
+use crate::config::{SinkConfig, SinkKind};
 use crate::dead::Letter;
 use crate::parcel::Parcel;
 
 /// Most bytes that are gathered before they are written.
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// Where the lines of a sink of `kind` go; none if they go nowhere.
+/// Where the lines of a sink go; none if they go nowhere. What its file has is left alone until the sink is started: another one may
+/// be impossible to open.
 ///
 /// # Errors
 ///
 /// When its file cannot be opened; says where that is written.
-pub(super) fn open(kind: &SinkKind) -> Result<Option<Appender>, String> {
-    match kind {
-        SinkKind::File { path, truncate } => {
-            let opened = Appender::open(&path.value, *truncate);
+pub(crate) fn open(sink: &SinkConfig) -> Result<Option<Appender>, String> {
+    match &sink.kind {
+        SinkKind::File { path, .. } => {
+            let opened = Appender::open(&path.value);
             opened.map(Some).map_err(|why| path.refuse(why))
         }
-        SinkKind::Stdout => Ok(Some(Appender::stdout())),
+        SinkKind::Stdout => Appender::stdout().map(Some),
         SinkKind::Null | SinkKind::Webhook(_) => Ok(None),
     }
 }

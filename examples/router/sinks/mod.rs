@@ -19,4 +19,5 @@ mod webhook;
 pub(crate) use desk::Desk;
 pub(crate) use drain::Drain;
 pub(crate) use hand::{GIVEN_UP, Hand};
+pub(crate) use lines::open;
 pub(crate) use start::start;

@@ -7,20 +7,22 @@ use roundrock::prelude::*;
 use super::drain::Drain;
 use super::hand::{Hand, stand_in};
 use super::{Desk, lines, webhook};
+use crate::append::Appender;
 use crate::config::{SinkConfig, SinkKind};
 use crate::parcel::Parcel;
 
 /// Parcels that may wait for a sink.
 const WAITING_PARCELS: usize = 4;
 
-/// Starts a sink and gives the channel to it.
+/// Starts a sink, whose lines go to `output`, and gives the channel to it.
 ///
 /// # Errors
 ///
-/// When its file cannot be opened; says where that is written.
+/// When what its file had cannot be dropped; says where that is written.
 pub(crate) fn start(
     scope: &Scope,
     sink: &SinkConfig,
+    mut output: Option<Appender>,
     desk: Desk,
     drain: &Arc<Drain>,
 ) -> Result<Sender<Parcel>, String> {
@@ -33,7 +35,17 @@ pub(crate) fn start(
             );
         }
         kind => {
-            let output = lines::open(kind)?;
+            if let (
+                SinkKind::File {
+                    path,
+                    truncate: true,
+                },
+                Some(output),
+            ) = (kind, &mut output)
+            {
+                let emptied = output.empty();
+                emptied.map_err(|e| path.refuse(format!("what it has cannot be dropped: {e}")))?;
+            }
             let hand = Arc::new(Hand::empty());
             let (ending, ended) = oneshot();
             if output.is_some() {

@@ -149,7 +149,7 @@ fn reader(input: Input, pieces: &Sender<io::Result<Vec<u8>>>, scope: &Scope) -> 
 /// Takes in inputs one after the other, as long as there are any.
 ///
 /// A file that is not read to its end because the router stops is a failure: who started it must know that something is left. Standard
-/// input has no end that one could expect.
+/// input has no end that one could expect, unless it is a file.
 #[process]
 async fn file(port: &Port, inputs: &Arc<Mutex<VecDeque<Input>>>, scope: &Scope) -> Result<()> {
     loop {
@@ -157,11 +157,13 @@ async fn file(port: &Port, inputs: &Arc<Mutex<VecDeque<Input>>>, scope: &Scope) 
         let Some(input) = next else {
             return Ok(());
         };
-        let (name, is_stdin) = (input.name.clone(), input.is_stdin());
+        let name = input.name.clone();
+        let is_file = input.identity().is_some_and(Identity::is_file);
+        let has_end = is_file || !input.is_stdin();
         let Some(line) = take_in(port, input, scope).await? else {
             continue;
         };
-        if is_stdin {
+        if !has_end {
             return Ok(());
         }
         // Nobody takes them any more.

@@ -151,6 +151,30 @@ fn files_that_were_not_begun_at_a_stop_are_counted() {
     assert_eq!(begun.count() + others, files.len(), "{}", ended.stderr);
 }
 
+/// A file that is standard input has an end, as one that is named.
+#[test]
+fn a_file_as_standard_input_that_is_not_read_to_its_end_is_told() {
+    let folder = folder("stdin-stopped");
+    let config = "[sinks.all]\ntype = 'file'\npath = 'all.ndjson'\n[default]\nsinks = ['all']\n";
+    fs::write(folder.join("router.toml"), config).unwrap();
+    fs::write(folder.join("a.ndjson"), SAMPLE.repeat(200)).unwrap();
+    let stdin = fs::File::open(folder.join("a.ndjson")).unwrap();
+    let arguments = ["-", "--config", "router.toml", "--json"];
+    let router = Router::start_reading(stdin, &folder, &arguments);
+    let all = folder.join("all.ndjson");
+    until("lines are out", || {
+        fs::metadata(&all)
+            .is_ok_and(|all| all.len() > 0)
+            .then_some(())
+    });
+    router.terminate();
+    let ended = router.wait();
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert_eq!(ended.closing()["lost"], 0);
+    let told = "stdin: the router stopped before line ";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
+}
+
 #[test]
 fn the_closing_object_has_exactly_the_documented_keys() {
     let folder = folder("keys");

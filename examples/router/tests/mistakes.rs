@@ -107,6 +107,25 @@ fn a_router_that_cannot_listen_leaves_files_alone() {
     assert_eq!(sorted_lines(&folder.join("all.ndjson")), [r#"{"n":1}"#]);
 }
 
+/// Nor does one empty a file that cannot open another one.
+#[test]
+fn a_router_that_cannot_open_a_sink_leaves_the_others_alone() {
+    let folder = folder("one-cannot");
+    fs::create_dir(folder.join("other")).unwrap();
+    fs::write(folder.join("all.ndjson"), "kept\n").unwrap();
+    fs::write(folder.join("a.ndjson"), "{}\n").unwrap();
+    let config = "[sinks.all]\ntype = 'file'\npath = 'all.ndjson'\ntruncate = true\n\
+        [sinks.other]\ntype = 'file'\npath = 'other'\n[default]\nsinks = ['all', 'other']\n";
+    fs::write(folder.join("router.toml"), config).unwrap();
+    let arguments = ["a.ndjson", "--config", "router.toml"];
+    let ended = Router::start(&folder, &arguments).wait();
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let told = "router.toml:7: sinks.other.path: other is a folder";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    let kept = fs::read(folder.join("all.ndjson")).unwrap();
+    assert_eq!(kept, b"kept\n");
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn a_file_whose_name_is_no_text_is_read() {

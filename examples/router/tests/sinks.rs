@@ -76,6 +76,35 @@ fn a_sink_that_is_full_in_the_middle_of_a_line_keeps_whole_lines() {
     );
 }
 
+/// The same of standard output, which is a file here.
+#[test]
+fn a_standard_output_that_is_full_in_the_middle_of_a_line_keeps_whole_lines() {
+    let folder = folder("half-full-stdout");
+    let mut lines: Vec<String> = (0..3000)
+        .map(|n| format!("{{\"n\":{n},\"text\":\"{}\"}}", "x".repeat(n % 211)))
+        .collect();
+    fs::write(folder.join("a.ndjson"), lines.join("\n")).unwrap();
+    let config =
+        "dead_letters = '/dev/stderr'\n[sinks.all]\ntype = 'stdout'\n[default]\nsinks = ['all']";
+    fs::write(folder.join("router.toml"), config).unwrap();
+    let setup = "trap '' XFSZ; ulimit -f 97; exec >all.ndjson";
+    let ended = Router::start_after(setup, &folder, &["a.ndjson", "--config", "router.toml"]);
+    let ended = ended.wait();
+    let written = fs::read_to_string(folder.join("all.ndjson")).unwrap();
+    let mut found: Vec<String> = written.lines().map(str::to_owned).collect();
+    assert!(found.len() > 100 && found.len() < 2900, "{}", found.len());
+    for letter in ended.stderr.lines().filter(|line| line.starts_with('{')) {
+        let letter: Value = serde_json::from_str(letter).unwrap();
+        found.push(letter["original"].as_str().unwrap().to_owned());
+    }
+    found.sort_unstable();
+    lines.sort_unstable();
+    assert!(
+        found == lines,
+        "each line is in the output or a dead letter, once and whole"
+    );
+}
+
 #[test]
 fn a_standard_output_that_nobody_reads_makes_dead_letters() {
     let folder = folder("broken-pipe");
