@@ -158,6 +158,60 @@ fn letters_say_what_why_for_whom_and_from_whom() {
     });
 }
 
+/// What a process leaves unread when it ends, in channels of any kind, is told with its name.
+#[test]
+fn p4_what_a_process_leaves_unread_names_it() {
+    #[process]
+    async fn reads_one(inbox: &Receiver<u8>) {
+        inbox.recv().await;
+    }
+
+    on_workers(|scope| async move {
+        let letters = scope.system().dead_letters();
+        let (jobs, inbox) = bounded(4);
+        for job in 0..3 {
+            jobs.send(job).await?;
+        }
+        let one = scope.spawn(reads_one(inbox));
+        let (tell, told) = oneshot::<u16>();
+        tell.send(1)?;
+        let (news, mut reader) = broadcast::<u32>(4);
+        news.send(1).await?;
+        news.send(2).await?;
+        let other = scope.task("reads one of each", async move {
+            let _told = told;
+            let _ = reader.recv().await;
+        });
+        one.await?;
+        other.await?;
+        let mut left = Vec::new();
+        for _ in 0..4 {
+            let letter = letters.recv().await.context("a letter")?;
+            assert_eq!((letter.reason, &letter.source), (Dead::Closed, &None));
+            left.push(letter);
+        }
+        left.sort_by(|one, other| one.message.cmp(&other.message));
+        let left: Vec<_> = left
+            .iter()
+            .map(names)
+            .map(|name| (name.0, name.2))
+            .collect();
+        let other = Some("reads one of each");
+        let one = Some("reads_one");
+        assert_eq!(
+            left,
+            [("u16", other), ("u32", other), ("u8", one), ("u8", one)]
+        );
+        // Nobody's: it was let go by the body, which is a process as well.
+        let (jobs, inbox) = bounded(4);
+        jobs.send(1_u64).await?;
+        drop(inbox);
+        let letter = letters.recv().await.context("a letter")?;
+        assert_eq!(names(&letter), ("u64", Dead::Closed, Some(body()), None));
+        Ok(())
+    });
+}
+
 #[test]
 fn letters_of_channels_name_the_channel() {
     on_both(1, |scope| async move {
@@ -190,23 +244,24 @@ fn letters_of_channels_name_the_channel() {
         jobs.send("b").await?;
         drop(inbox);
         drop(jobs.send("c").await);
-        for source in [None, None, Some(body())] {
+        let here = Some(body());
+        for (receiver, source) in [(here, None), (here, None), (None, here)] {
             let letter = letters.recv().await.unwrap();
-            assert_eq!(names(&letter), ("&str", Dead::Closed, None, source));
+            assert_eq!(names(&letter), ("&str", Dead::Closed, receiver, source));
         }
         let (news, reader) = broadcast::<u16>(1);
         news.send(1).await?;
         news.send(2).await?;
         drop(reader);
-        for reason in [Dead::Discarded, Dead::Closed] {
+        for (reason, receiver) in [(Dead::Discarded, None), (Dead::Closed, here)] {
             let letter = letters.recv().await.unwrap();
-            assert_eq!(names(&letter), ("u16", reason, None, None));
+            assert_eq!(names(&letter), ("u16", reason, receiver, None));
         }
         let (answer, question) = oneshot::<u64>();
         answer.send(1)?;
         drop(question);
         let letter = letters.recv().await.unwrap();
-        assert_eq!(names(&letter), ("u64", Dead::Closed, None, None));
+        assert_eq!(names(&letter), ("u64", Dead::Closed, here, None));
         Ok(())
     });
 }

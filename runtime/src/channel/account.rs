@@ -73,6 +73,7 @@ impl Losses {
             reason,
             count,
             suppressed: self.told[reason as usize].note(count, now_ms),
+            left: false,
         }
     }
 

@@ -85,10 +85,10 @@ impl<T> Core<T> {
         if let Some((returned, notices)) = notices {
             let [withdrawn, closed] = notices;
             if let Some(notice) = withdrawn {
-                self.tell_of(&notice, queued.iter().take(returned));
+                self.tell_of(&notice.left_behind(), queued.iter().take(returned));
             }
             if let Some(notice) = closed {
-                self.tell_of(&notice, queued.iter().skip(returned));
+                self.tell_of(&notice.left_behind(), queued.iter().skip(returned));
             }
         }
         // Destructors of messages are user code, and run in queue order. Last, for they may panic.

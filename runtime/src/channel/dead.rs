@@ -147,7 +147,8 @@ pub struct DeadLetter {
     pub channel_name: Option<&'static str>,
     /// Where the channel was made; for a mailbox, where its process was spawned; for a reply, where its sender was spawned.
     pub site: Site,
-    /// The process whose mailbox that is. Other channels belong to nobody.
+    /// The process whose mailbox that is. For another channel, which belongs to nobody, the one that let go its last receiver, with
+    /// this message before it.
     pub receiver: Option<Party>,
     /// The process that sent it, where that is known: for messages to mailboxes, and for those that were refused. `None` too if
     /// it was sent from outside of the system.
@@ -286,6 +287,15 @@ pub(crate) struct Notice {
     pub(crate) count: u64,
     /// An event is due, and this is how many messages were not told of since the last one.
     pub(crate) suppressed: Option<u64>,
+    /// The process that runs was their last receiver.
+    pub(crate) left: bool,
+}
+
+impl Notice {
+    /// The process that runs has let go the last receiver.
+    pub(crate) fn left_behind(self) -> Self {
+        Self { left: true, ..self }
+    }
 }
 
 /// Writes the letter of a message: its name, and the number of the process that sent it, or zero.
@@ -424,7 +434,12 @@ impl Desk {
             );
         }
         if self.is_read() {
-            let address = address();
+            let mut address = address();
+            if address.owner.is_none() && notice.left {
+                address.owner = current::with_task(|task| {
+                    task.map(|task| (task.slot().id(), task.slot().origin().name))
+                });
+            }
             letters(&mut |message, source| {
                 self.post(address.letter(message, notice.reason, self.party(source)));
             });

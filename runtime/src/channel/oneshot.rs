@@ -514,6 +514,7 @@ impl<T> Drop for OneshotReceiver<T> {
         drop(state);
         wakes.wake();
         if let Some(notice) = notice {
+            let notice = notice.left_behind();
             listing.tell(&notice, self.shared.object(), None, type_name::<T>(), 0);
         }
         drop((value, waker));

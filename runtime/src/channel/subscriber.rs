@@ -223,6 +223,7 @@ impl<T> Drop for BroadcastReceiver<T> {
         let left = self.shared.state.lock().leave(self.next(), now_ms);
         left.wakes.into_iter().for_each(TaskWaker::wake);
         if let Some(notice) = left.notice {
+            let notice = notice.left_behind();
             self.shared.tell(&notice, type_name::<T>(), 0);
         }
         // Last, for destructors are the user's, and may panic.
