@@ -131,6 +131,38 @@ fn every_ordering_is_justified() {
 }
 
 #[test]
+fn what_threads_share_comes_from_the_module_that_models_replace() {
+    // Put together here, so that a list of imports is found too.
+    const FORBIDDEN: [&str; 6] = ["atomic", "Barrier", "Condvar", "Mutex", "RwLock", "mpsc"];
+    const OTHERS: [&str; 3] = ["task/origin.rs", "process/cause.rs", "observe/hooks.rs"];
+    let architecture = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap_or_default();
+    let mut places = Vec::new();
+    for file in files(".rs").iter().filter(|file| file.is_production()) {
+        let short = file.path.trim_start_matches("runtime/src/");
+        let is_outside = ["sync/", "sim/", "net/"]
+            .iter()
+            .any(|part| short.starts_with(part));
+        if is_outside || OTHERS.contains(&short) && architecture.contains(short) {
+            continue;
+        }
+        let code = file
+            .lines()
+            .take_while(|(_, line)| !line.contains("cfg(all(test"));
+        for (number, line) in code {
+            let line = line.split("//").next().unwrap_or_default();
+            let names = line
+                .split_once("std::sync::")
+                .map_or("", |(_, names)| names);
+            let mut names = names.split(|letter: char| !letter.is_alphanumeric());
+            if names.any(|name| FORBIDDEN.contains(&name)) {
+                places.push(format!("{}:{number}: {}", file.path, line.trim()));
+            }
+        }
+    }
+    assert_none("atomics and locks come from `crate::sync`", places);
+}
+
+#[test]
 fn unsafe_stays_where_it_is_expected_and_listed() {
     let all = files(".rs");
     let is_unsafe = |file: &&File| {

@@ -5,12 +5,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
-use std::os::fd::AsFd;
 use std::path::Path;
 
 use memchr::memrchr;
 
-use crate::pipe::open_pipe;
+use crate::pipe::{open_pipe, open_stdout};
 
 /// What lines are added to.
 #[derive(Debug)]
@@ -63,9 +62,8 @@ impl Appender {
     ///
     /// When there are too many open files.
     pub(crate) fn stdout() -> Result<Self, String> {
-        let stdout = io::stdout().as_fd().try_clone_to_owned();
-        let stdout = stdout.map_err(|e| format!("standard output: {e}"))?;
-        Ok(Self::new(File::from(stdout)))
+        let stdout = open_stdout().map_err(|e| format!("standard output: {e}"))?;
+        Ok(Self::new(stdout))
     }
 
     fn new(file: File) -> Self {

@@ -1,10 +1,11 @@
-//! Opens named pipes without waiting.
+//! Opens named pipes without waiting, and standard output as a file.
 //!
 //! To open a pipe for writing waits until somebody reads it, which may be never. A router would start late then without a word, and could
 //! not be stopped before.
 
 use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
@@ -28,4 +29,13 @@ pub(crate) fn open_pipe(path: &Path) -> io::Result<Option<File>> {
     // Only the open was not to wait: a full pipe slows the router down, as every sink does.
     ioctl_fionbio(&pipe, false)?;
     Ok(Some(pipe.into()))
+}
+
+/// Standard output, without a buffer.
+///
+/// # Errors
+///
+/// When there are too many open files.
+pub(crate) fn open_stdout() -> io::Result<File> {
+    Ok(io::stdout().as_fd().try_clone_to_owned()?.into())
 }

@@ -5,6 +5,7 @@
 //! failed attempt end in a dead letter. When the router stops, it goes on for the time to drain; what is left then becomes dead letters at
 //! once.
 
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,7 +78,7 @@ impl Courier<'_> {
     /// Posts one event, and again as often as the configuration says.
     async fn deliver(&mut self, event: &[u8]) -> Result<(), String> {
         let body = Bytes::copy_from_slice(event);
-        let mut pause = self.target.backoff;
+        let mut pauses = pauses(self.target.backoff, self.target.max_backoff);
         let mut attempt = 1;
         loop {
             let left = self.drain.left(self.scope).unwrap_or(Duration::MAX);
@@ -94,8 +95,7 @@ impl Courier<'_> {
                     failure.why, self.target.attempts
                 ));
             }
-            self.wait(pause).await;
-            pause = (pause * 2).min(self.target.max_backoff);
+            self.wait(pauses.next().unwrap_or_default()).await;
             attempt += 1;
         }
     }
@@ -145,6 +145,11 @@ fn is_final(status: StatusCode) -> bool {
     status.is_redirection() || status.is_client_error() && !passing.contains(&status)
 }
 
+/// The pauses between attempts: each is twice as long as the one before, up to the longest.
+fn pauses(first: Duration, longest: Duration) -> impl Iterator<Item = Duration> {
+    iter::successors(Some(first), move |pause| Some((*pause * 2).min(longest)))
+}
+
 /// The innermost cause of an error, which names what happened.
 fn cause(error: &(dyn std::error::Error + 'static)) -> String {
     let mut error = error;
@@ -158,7 +163,17 @@ fn cause(error: &(dyn std::error::Error + 'static)) -> String {
 mod tests {
     use axum::http::StatusCode;
 
-    use super::is_final;
+    use super::{Duration, is_final, pauses};
+
+    #[test]
+    fn pauses_grow_up_to_the_longest() {
+        let (first, longest) = (Duration::from_millis(100), Duration::from_millis(500));
+        let pauses = pauses(first, longest).map(|pause| pause.as_millis());
+        assert_eq!(
+            pauses.take(5).collect::<Vec<_>>(),
+            [100, 200, 400, 500, 500]
+        );
+    }
 
     #[test]
     fn only_refusals_that_would_repeat_themselves_are_final() {
