@@ -34,7 +34,7 @@ pub(crate) async fn breaks(parts: &Scope, router: &Router, random: &mut Random, 
     let mut letters = None;
     let mut progress = (Instant::now(), router.tally.handled());
     while begun.elapsed() < limit {
-        match random.below(25) {
+        match random.below(26) {
             0..=2 => router.sinks[random.below(router.sinks.len())].kill(),
             3..=5 => router.workers[random.below(router.workers.len())].kill(),
             6 | 7 => router.clerk.kill(),
@@ -54,6 +54,7 @@ pub(crate) async fn breaks(parts: &Scope, router: &Router, random: &mut Random, 
                 };
             }
             15 => passing(parts, random).await,
+            24 => family(parts, random).await,
             16 => assert_balanced(&system),
             18 => nobody_is_accused(&system),
             19 => router.name_the_clerk(),
@@ -134,4 +135,84 @@ async fn passing(parts: &Scope, random: &mut Random) {
     if let Err(error) = done {
         assert!(stops || fails, "{error:?}");
     }
+}
+
+/// A child of a family.
+#[process(mailbox = 1)]
+struct Member {
+    sum: u64,
+}
+
+#[handlers]
+impl Member {
+    async fn add(&mut self, number: u64) -> u64 {
+        ensure_calm(number);
+        yield_now().await;
+        self.sum += number;
+        self.sum
+    }
+}
+
+fn ensure_calm(number: u64) {
+    assert_ne!(number, 0, "chaos: a member");
+}
+
+/// Calls a member until it is gone, or often enough.
+#[process]
+async fn calls(member: &MemberHandle, from: &u64) {
+    for number in *from..*from + 30 {
+        let called = member.add(number % 8).within(millis(20)).await;
+        if called == Err(CallError::Gone) {
+            return;
+        }
+    }
+}
+
+/// Supervised children that come and go: they fail, are killed, removed, and linked to others that fail, until all are stopped or their
+/// scope gives up, in the middle of calls.
+async fn family(parts: &Scope, random: &mut Random) {
+    let family = parts.child("family");
+    let family = match random.below(3) {
+        0 => family,
+        1 => family.one_for_all(),
+        _ => family.rest_for_one(),
+    };
+    let family = family.intensity(random.below(4), secs(10));
+    let (callers, others) = (parts.child("callers"), parts.child("others"));
+    let members: Vec<_> = (0..4)
+        .map(|_| {
+            let member = family.supervise(|| Member { sum: 0 });
+            let member = member.backoff(micros(0)..millis(1));
+            member.shutdown(millis(20)).spawn()
+        })
+        .collect();
+    for from in 1..9 {
+        let member = members[random.below(members.len())].clone();
+        callers.spawn(calls(member, from));
+    }
+    for _ in 0..random.below(10) {
+        let member = &members[random.below(members.len())];
+        match random.below(5) {
+            0 => member.kill(),
+            1 => drop(member.task().remove()),
+            2 => {
+                let fails = others.task("fails", async {
+                    yield_now().await;
+                    bail!("chaos: a relative");
+                    #[expect(unreachable_code, reason = "it says what the task would return")]
+                    roundrock::Ok(())
+                });
+                member.task().link(&fails);
+            }
+            _ => sleep(micros(random.below(500) as u64)).await,
+        }
+    }
+    family.stop(millis(random.below(40) as u64)).await;
+    for member in &members {
+        // It is over for good, whether it was removed, gave up or was stopped.
+        member.closed().await;
+    }
+    // Failures are what this is about.
+    drop((family.join().await, others.join().await));
+    callers.join().await.expect("who calls does not fail");
 }
