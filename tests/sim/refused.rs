@@ -70,6 +70,21 @@ fn a_job_that_waits_for_a_process_is_refused() {
     assert!(text.contains("cannot wait in a simulation"), "{text}");
 }
 
+/// A job runs on the only thread that there is: a system of its own would need others. What is said helps there.
+#[test]
+fn a_system_in_a_job_is_refused() {
+    let failure = Simulation::new("inside").seeds(1).run(|_sim: Sim| async {
+        blocking(|| System::builder().workers(1).run(async |_| Ok(()))).await
+    });
+    let text = failure.expect_err("there are no threads").to_string();
+    for said in [
+        "`System::builder().run(..)` in a job that blocks cannot run in a simulation",
+        "`#[roundrock::test(real)]`",
+    ] {
+        assert!(text.contains(said), "{text}");
+    }
+}
+
 #[cfg(feature = "io")]
 #[test]
 fn a_socket_is_refused_at_the_call() {

@@ -539,6 +539,18 @@ fn a_failure_is_the_reason_also_when_others_go_on_for_ever() {
     assert!(failure.steps < 50_000, "{} steps", failure.steps);
 }
 
+/// A literal of several lines stays what it is.
+#[roundrock::test]
+#[should_panic(
+    expected = "async fn a_failure_with_a_long_text_seed_0(sim: &Sim) {\n    let _ = sim;\n    let text = \"one\n two\";"
+)]
+async fn a_failure_with_a_long_text(sim: &Sim) {
+    let _ = sim;
+    let text = "one
+ two";
+    assert_eq!(text.len(), 7);
+}
+
 /// What is to be pasted is the whole test, with its body.
 #[roundrock::test(seeds = 2)]
 #[should_panic(

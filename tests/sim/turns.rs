@@ -1,6 +1,7 @@
 //! Who has a turn: jobs, timers, slow processes, operations that race; and that no correct program fails for want of one.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 
@@ -339,4 +340,47 @@ async fn a_real_test_stops_what_goes_on_when_its_body_has_returned(scope: &Scope
     let ticker = scope.spawn(Ticker);
     ensure!(ticker.is_there().await?, "it answers");
     Ok(())
+}
+
+/// The end of a scope is waited for as that of a process is: others may come first, also if it has come already.
+#[test]
+fn the_wait_for_the_end_of_a_scope_lets_others_come_first() {
+    type Waits = fn(Scope) -> Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+    let ways: [(&str, Waits); 3] = [
+        ("join", |scope| Box::pin(async move { scope.join().await })),
+        ("stop", |scope| {
+            Box::pin(async move {
+                scope.stop(secs(1)).await;
+                Ok(())
+            })
+        }),
+        ("group", |scope| {
+            Box::pin(async move { scope.group(async |_| Ok(())).await })
+        }),
+    ];
+    for (way, waits) in ways {
+        let search = Simulation::new(way).run(move |sim: Sim| async move {
+            let counter = Arc::new(AtomicU32::new(0));
+            let adds = (0..2).map(|_| {
+                let (counter, own) = (Arc::clone(&counter), sim.child("own"));
+                sim.task("adds", async move {
+                    let before = counter.load(SeqCst);
+                    waits(own).await?;
+                    counter.store(before + 1, SeqCst);
+                    roundrock::Ok(())
+                })
+            });
+            let adds: Vec<_> = adds.collect();
+            for task in adds {
+                task.await?;
+            }
+            assert_eq!(counter.load(SeqCst), 2, "an addition was lost");
+            roundrock::Ok(())
+        });
+        let failure = search.expect_err(way);
+        assert!(
+            failure.to_string().contains("an addition was lost"),
+            "{failure}"
+        );
+    }
 }

@@ -217,7 +217,9 @@ fn text(argument: &Argument, example: &str) -> Result<(TokenStream, String)> {
 fn faults(argument: &Argument, errors: &mut Errors) -> Vec<(&'static str, f64)> {
     let mut tokens = argument.tokens.clone().into_iter().skip(1);
     let group = match (tokens.next(), tokens.next()) {
-        (Some(TokenTree::Group(group)), None) if group.delimiter() == Delimiter::Parenthesis => {
+        (Some(TokenTree::Group(group)), None)
+            if group.delimiter() == Delimiter::Parenthesis && !group.stream().is_empty() =>
+        {
             group
         }
         _ => {

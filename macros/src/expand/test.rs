@@ -12,7 +12,7 @@
 //!          }
 //! ```
 
-use proc_macro2::{Ident, Literal, TokenStream};
+use proc_macro2::{Ident, Literal, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 use syn::{ReturnType, Type};
 
@@ -56,8 +56,10 @@ pub(crate) fn expand(test: &Test) -> TokenStream {
         Runs::Simulated(options) => {
             let simulation = simulation(name, options);
             let source = source(&test.function).map(|text| generated!(.source(#text)));
+            let long = has_long_literals(test.function.body.to_token_stream());
+            let long = long.then(|| generated!(.has_long_literals()));
             quote_spanned! {at(name.span())=>
-                #runtime::run_test(#simulation #source, |given| async move { #call })
+                #runtime::run_test(#simulation #source #long, |given| async move { #call })
             }
         }
     };
@@ -97,6 +99,15 @@ fn source(function: &Function) -> Option<String> {
     };
     let text = format!("{parameters} {output}{body}");
     (text.len() <= LONGEST && !text.contains('$')).then_some(text)
+}
+
+/// Whether a literal goes over several lines: to move them would change it.
+fn has_long_literals(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Literal(literal) => literal.to_string().contains('\n'),
+        TokenTree::Group(group) => has_long_literals(group.stream()),
+        _ => false,
+    })
 }
 
 /// A type as one writes it: without the spaces that tokens have between them.

@@ -546,6 +546,10 @@ pub(crate) const AWAIT: &str = "use the `.await` form, or `blocking(..)`";
 pub(crate) fn refuse_on_worker(what: &str, instead: &str) {
     let on_worker = worker::with(|worker| worker.is_some());
     assert!(
+        !on_worker || !here::is_in_job(),
+        "{what} in a job that blocks cannot run in a simulation, which has no threads: test this on threads, with `#[roundrock::test(real)]`"
+    );
+    assert!(
         !on_worker,
         "{what} on a worker would block every process behind it; {instead}"
     );

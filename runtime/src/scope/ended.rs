@@ -7,7 +7,7 @@
 use std::future::Future;
 use std::iter;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use crate::channel::waiters::{Ticket, give_up};
 use crate::scope::ScopeInner;
@@ -53,6 +53,9 @@ impl Future for Ended<'_> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.reported {
+            ready!(current::spend(cx, WaitKind::Scope, || self.scope.id));
+        }
         let _spare = waker::prepare(cx);
         let Self {
             scope,

@@ -126,6 +126,8 @@ pub struct Failure {
     pub(crate) path: Option<String>,
     /// The test from its parameters on, as it was written.
     pub(crate) source: Option<&'static str>,
+    /// Some of its literals are longer than a line: it is not moved.
+    pub(crate) has_long_literals: bool,
     /// The search listens to the environment.
     pub(crate) environment: bool,
     /// All lines are shown, however many.
@@ -153,6 +155,7 @@ impl Failure {
             found_as: None,
             path: None,
             source: None,
+            has_long_literals: false,
             environment: false,
             whole: false,
             kept_in: None,
@@ -179,7 +182,14 @@ impl fmt::Display for Failure {
                     (self.seeds_run * 100).max(1000)
                 );
             }
-            (Some(seed), _) => write!(f, "  found with seed {seed}, in run {}", self.seeds_run)?,
+            (Some(seed), _) => {
+                // The first one is not counted before it was made twice.
+                write!(
+                    f,
+                    "  found with seed {seed}, in run {}",
+                    self.seeds_run.max(1)
+                )?;
+            }
             (None, _) => write!(f, "  in the run of a tape")?,
         }
         let (before, after) = (self.tape.deviations(), self.shrunk.deviations());
@@ -328,6 +338,7 @@ impl Failure {
     /// The regression test, as it stands in the report.
     fn test(&self) -> String {
         let test = match self.source {
+            Some(source) if self.has_long_literals => source.to_owned(),
             Some(source) => pasted(source),
             None => format!(
                 "(sim: &Sim) -> Result<()> {{ /* the body of {} */ }}",
@@ -360,7 +371,10 @@ impl Failure {
         let name = self.path.as_ref().unwrap_or(&self.name);
         let file = directory.join(identifier(&name.replace("::", "_"), self.seed) + ".rs");
         // Without it the report is worth as much as it was.
-        let text = self.test().replace("\n    ", "\n") + "\n";
+        let mut text = self.test() + "\n";
+        if !self.has_long_literals {
+            text = text.replace("\n    ", "\n");
+        }
         let written = fs::create_dir_all(&directory).and_then(|()| fs::write(&file, text));
         self.kept_in = written.ok().map(|()| file);
     }

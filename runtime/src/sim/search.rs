@@ -59,6 +59,7 @@ pub struct Simulation {
     events: bool,
     /// The test from its parameters on, as it was written.
     source: Option<&'static str>,
+    has_long_literals: bool,
     /// Listens to the environment.
     environment: bool,
     /// One run is to be seen again, as it is: it is made once, with its events and panics, and is not made simpler.
@@ -84,6 +85,7 @@ impl Simulation {
             shrink: Duration::from_secs(10),
             events: false,
             source: None,
+            has_long_literals: false,
             environment: false,
             again: false,
         }
@@ -136,6 +138,12 @@ impl Simulation {
     /// Says that the body captures nothing, as the function of a test: see [`Reason::Forgotten`].
     pub(super) fn captures_nothing(mut self) -> Self {
         self.options.closed = true;
+        self
+    }
+
+    #[doc(hidden)]
+    pub fn has_long_literals(mut self) -> Self {
+        self.has_long_literals = true;
         self
     }
 
@@ -294,7 +302,7 @@ impl Simulation {
             arena: None,
             shape: Rc::default(),
             begun: Instant::now(),
-            summary: Summary::new(&self.name),
+            summary: Summary::new(self.path.as_ref().unwrap_or(&self.name)),
             schedules: HashSet::new(),
             sometimes: Vec::new(),
             spare: Vec::new(),
@@ -628,6 +636,7 @@ impl Search<'_> {
             options: self.simulation.options.to_string(),
             path: self.simulation.path.clone(),
             source: self.simulation.source,
+            has_long_literals: self.simulation.has_long_literals,
             environment: self.simulation.environment,
             whole: self.simulation.again || self.simulation.seeds == 0,
             kept_in: None,
