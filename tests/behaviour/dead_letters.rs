@@ -175,7 +175,7 @@ fn p4_what_a_process_leaves_unread_names_it() {
         let one = scope.spawn(reads_one(inbox));
         let (tell, told) = oneshot::<u16>();
         tell.send(1)?;
-        let (news, mut reader) = broadcast::<u32>(4);
+        let (news, reader) = broadcast::<u32>(4);
         news.send(1).await?;
         news.send(2).await?;
         let other = scope.task("reads one of each", async move {
