@@ -5,11 +5,13 @@
 
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Poll;
 
 use roundrock::channel::{TryRecvError, TrySendError};
 use roundrock::prelude::*;
-use roundrock_tests::{Step, Tally, channel_of, now, on_workers, yield_now};
+use roundrock_tests::{Step, Tally, channel_of, now, on, on_workers, yield_now};
 
 /// P12: a `send` that was never polled, or is parked, and is dropped, sent nothing.
 #[test]
@@ -376,4 +378,36 @@ fn operations_that_are_polled_again_after_they_completed_break_nothing() {
     let mut value = Step::new(receiver);
     assert_eq!(value.ready().as_deref(), Some(&1));
     assert!(!matches!(value.poll(), Poll::Ready(Some(_))));
+}
+
+/// P15: a kill acts soon also where nothing that the process does has to wait.
+#[test]
+fn p15_a_kill_acts_where_nothing_waits() {
+    on(2, |scope| async move {
+        let (out, inbox) = bounded(100);
+        for n in 0..100 {
+            out.send(n).await?;
+        }
+        let received = Arc::new(AtomicUsize::new(0));
+        let told = Arc::new(AtomicBool::new(false));
+        let (counts, goes_on) = (Arc::clone(&received), Arc::clone(&told));
+        let reads = scope.child("readers").task("reads", async move {
+            while inbox.recv().await.is_some() {
+                counts.fetch_add(1, Ordering::SeqCst);
+                // It keeps its worker, and comes to no await, until it was killed.
+                while !goes_on.load(Ordering::SeqCst) {
+                    std::hint::spin_loop();
+                }
+            }
+        });
+        while received.load(Ordering::SeqCst) == 0 {
+            yield_now().await;
+        }
+        reads.kill();
+        told.store(true, Ordering::SeqCst);
+        assert_eq!(reads.await.expect_err("it was killed").kind(), "killed");
+        let received = received.load(Ordering::SeqCst);
+        assert!(received <= 9, "{received}");
+        Ok(())
+    });
 }

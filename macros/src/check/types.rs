@@ -159,7 +159,16 @@ pub(crate) fn owned_form(ty: &Type) -> Option<(String, String)> {
             Some((format!("Vec<{elem}>"), format!("Arc<[{elem}]>")))
         }
         Type::TraitObject(object) => {
-            let object = source(object);
+            // What a process keeps, or is sent, goes from thread to thread.
+            let has = |auto| {
+                object
+                    .bounds
+                    .iter()
+                    .any(|bound| source(bound).ends_with(auto))
+            };
+            let lacks = ["Send", "Sync"].into_iter().filter(|auto| !has(*auto));
+            let lacks: String = lacks.map(|auto| format!(" + {auto}")).collect();
+            let object = source(object) + &lacks;
             Some((format!("Box<{object}>"), format!("Arc<{object}>")))
         }
         Type::Path(path) if path.qself.is_none() => {

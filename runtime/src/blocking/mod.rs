@@ -195,6 +195,9 @@ thread_local! {
 /// the scope of the process does not end before it: a stop names one that does not return as stuck. A job that has not begun never does,
 /// and is dropped with the future.
 ///
+/// A job is nobody's: what it waits for with `blocking_recv()` and the like, it waits for as a plain thread does, and does not see the end
+/// of its inputs when the scope stops. A process whose work is to receive and block is a `#[process(blocking)]`, which does.
+///
 /// # Panics
 /// With the job's own panic. When awaited outside of a Roundrock system, or after it has shut down.
 ///

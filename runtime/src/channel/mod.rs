@@ -18,7 +18,8 @@
 //! | [`broadcast`] | every receiver | receivers take what is there, then get `None` | `send` gives the message back |
 //!
 //! When a scope stops, its receivers that nobody in the scope feeds any more get the end, as on the other channels. These
-//! three do not refuse what is sent from outside of the scope meanwhile.
+//! three do not refuse what is sent from outside of the scope meanwhile: while that goes on, a receiver of a [`latest`] or a
+//! [`broadcast`] always has something to take, and does not come to the end before the grace is over.
 //!
 //! Read in this order: `core` (buffer, hand-off, closing), `matching` (when several wait), `head` (counts of endpoints), `wait`
 //! (parked operations), `closing` (the end, and options), `account` and `dead` (what was lost), `sender`, `permit`, `receiver`, `select`;

@@ -57,6 +57,7 @@ pub trait ChannelOptions: sealed::Sealed + Sized {
     /// # Panics
     /// On a rendezvous: it holds no messages, so there is nothing to drop.
     #[must_use]
+    #[track_caller]
     fn overflow(self, policy: Overflow) -> Self;
 
     /// Names the channel in reports.
@@ -65,6 +66,7 @@ pub trait ChannelOptions: sealed::Sealed + Sized {
 }
 
 impl<T: Message> ChannelOptions for (Sender<T>, Receiver<T>) {
+    #[track_caller]
     fn overflow(self, policy: Overflow) -> Self {
         assert!(
             self.0.capacity() != Some(0) || policy == Overflow::Wait,

@@ -8,6 +8,7 @@ use std::future::{Future, poll_fn};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 use std::time::Duration;
 
 use crate::channel::Dead;
@@ -255,7 +256,7 @@ impl<P: Handlers + StructProcess + Send + Clone> Pool for Routed<P> {
 }
 
 /// The process that stands for a pool: it ends with the last worker. Told to stop, it lets the workers drain; killed, it takes
-/// them with it.
+/// them with it, and they may come to their next await a moment after its end.
 fn whole(pool: Scope) -> impl Future<Output = crate::Result<()>> {
     struct Rest(Scope);
     impl Drop for Rest {
@@ -276,7 +277,12 @@ fn whole(pool: Scope) -> impl Future<Output = crate::Result<()>> {
             if current::is_ended(0) {
                 pool.inner.begin_stop(Duration::MAX);
             }
-            join.as_mut().poll(cx)
+            let joined = join.as_mut().poll(cx);
+            // What cuts workers off at the end of a grace is about to cut this off too: a pool has not ended well that lost some.
+            if matches!(joined, Poll::Ready(Ok(()))) && pool.inner.has_lost_some() {
+                return Poll::Pending;
+            }
+            joined
         })
         .await
     }

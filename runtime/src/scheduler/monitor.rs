@@ -97,16 +97,18 @@ impl Rest {
         self.parker.attach();
     }
 
-    /// Called by a worker after it has left the sleepers.
+    /// Called by a worker after it has left the sleepers. True if the monitor slept too, and the coarse clock stood.
     #[inline]
-    pub(crate) fn worker_woke(&self) {
+    pub(crate) fn worker_woke(&self) -> bool {
         // ORDERING: SeqCst fence: the monitor sets the flag, then counts the sleepers; a worker leaves the sleepers, then reads the
         // flag. One of the two sees the other.
         fence(Ordering::SeqCst);
         // ORDERING: Relaxed: ordered by the fence.
-        if self.asleep.load(Ordering::Relaxed) != 0 {
+        let slept = self.asleep.load(Ordering::Relaxed) != 0;
+        if slept {
             self.parker.unpark();
         }
+        slept
     }
 
     /// Sleeps until a worker wakes, if all of them sleep; at most for `limit`.

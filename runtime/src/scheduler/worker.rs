@@ -677,7 +677,10 @@ impl Worker {
         if scheduler.idle.wake_up(self.index) {
             self.searching.set(true);
         }
-        scheduler.monitor.rest.worker_woke();
+        if scheduler.monitor.rest.worker_woke() {
+            // What runs now is not to be stamped with the time at which all fell asleep.
+            scheduler.clock.write_coarse();
+        }
     }
 }
 

@@ -52,6 +52,9 @@ pub(crate) use crate::task::noting::{
 /// Operations that a process may complete in one poll before it yields.
 pub(crate) const BUDGET: u32 = 128;
 
+/// After so many of them it looks whether it was killed. Not after each: its state lies where those who wake it write.
+const LOOK: u32 = 8;
+
 /// This thread polls nobody, and runs a job of an attached process.
 const ATTACHED: u32 = 1 << 31;
 
@@ -400,10 +403,9 @@ pub(super) fn note(
 pub(crate) fn try_spend() -> bool {
     CURRENT.with(|current| {
         let left = current.budget.get();
-        if left > 0 {
-            current.budget.set(left - 1);
-        }
-        left > 0
+        let may = may_spend(current, left);
+        current.budget.set(left - u32::from(may));
+        may
     })
 }
 
@@ -425,7 +427,7 @@ pub(crate) fn spend_for(
 ) -> Poll<()> {
     CURRENT.with(|current| {
         let left = current.budget.get();
-        if left > 0 {
+        if may_spend(current, left) {
             current.budget.set(left - 1);
             return Poll::Ready(());
         }
@@ -433,7 +435,18 @@ pub(crate) fn spend_for(
     })
 }
 
-/// The budget is used up; in a simulation there is none, and every operation comes here.
+#[inline]
+fn may_spend(current: &Current, left: u32) -> bool {
+    left > 0 && (left % LOOK != LOOK / 2 || !is_killed(current))
+}
+
+#[inline(never)]
+fn is_killed(current: &Current) -> bool {
+    // SAFETY: a task that is being polled by this thread holds its life reference.
+    unsafe { current.task.get().as_ref() }.is_some_and(|task| task.state.is_killed())
+}
+
+/// The budget is used up, or the process was killed; in a simulation there is none, and every operation comes here.
 #[cold]
 #[inline(never)]
 fn spent(

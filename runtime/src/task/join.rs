@@ -381,6 +381,8 @@ impl<T> Task<T> {
     /// present incarnation, and the supervisor decides what follows; [`Handle::kill`](crate::process::Handle::kill) says what a kill
     /// between two incarnations means.
     ///
+    /// In a loop of operations that have not to wait, it acts after eight of them at the latest.
+    ///
     /// A process that shall end in good order is told to [`stop`](Self::stop).
     ///
     /// # Examples
