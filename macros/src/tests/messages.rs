@@ -414,19 +414,17 @@ fn unsized_lent_argument_31() {
         ("str", "String", "Arc<str>"),
         ("[u8]", "Vec<u8>", "Arc<[u8]>"),
         ("Path", "PathBuf", "Arc<Path>"),
-        ("dyn Rules", "Box<dyn Rules>", "Arc<dyn Rules>"),
+        (
+            "dyn A + Sync",
+            "Box<dyn A + Sync + Send>",
+            "Arc<dyn A + Sync + Send>",
+        ),
     ] {
         let message = format!(
             "`&{ty}` is unsized, and a process keeps what it is lent: write `&{owned}` or `&{shared}`"
         );
-        let ty = if ty == "dyn Rules" { "(dyn Rules)" } else { ty };
-        says(
-            "process",
-            "",
-            &format!("async fn f(arg: &{ty}) {{}}"),
-            &message,
-            "",
-        );
+        let function = format!("async fn f(arg: &({ty})) {{}}");
+        says("process", "", &function, &message, "");
     }
 }
 
