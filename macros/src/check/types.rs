@@ -164,7 +164,7 @@ pub(crate) fn owned_form(ty: &Type) -> Option<(String, String)> {
                 object
                     .bounds
                     .iter()
-                    .any(|bound| source(bound).ends_with(auto))
+                    .any(|bound| source(bound).rsplit("::").next() == Some(auto))
             };
             let lacks = ["Send", "Sync"].into_iter().filter(|auto| !has(*auto));
             let lacks: String = lacks.map(|auto| format!(" + {auto}")).collect();

@@ -8,7 +8,6 @@ use std::future::{Future, poll_fn};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
-use std::task::Poll;
 use std::time::Duration;
 
 use crate::channel::Dead;
@@ -277,12 +276,7 @@ fn whole(pool: Scope) -> impl Future<Output = crate::Result<()>> {
             if current::is_ended(0) {
                 pool.inner.begin_stop(Duration::MAX);
             }
-            let joined = join.as_mut().poll(cx);
-            // What cuts workers off at the end of a grace is about to cut this off too: a pool has not ended well that lost some.
-            if matches!(joined, Poll::Ready(Ok(()))) && pool.inner.has_lost_some() {
-                return Poll::Pending;
-            }
-            joined
+            join.as_mut().poll(cx)
         })
         .await
     }

@@ -97,18 +97,16 @@ impl Rest {
         self.parker.attach();
     }
 
-    /// Called by a worker after it has left the sleepers. True if the monitor slept too, and the coarse clock stood.
+    /// Called by a worker after it has left the sleepers.
     #[inline]
-    pub(crate) fn worker_woke(&self) -> bool {
+    pub(crate) fn worker_woke(&self) {
         // ORDERING: SeqCst fence: the monitor sets the flag, then counts the sleepers; a worker leaves the sleepers, then reads the
         // flag. One of the two sees the other.
         fence(Ordering::SeqCst);
         // ORDERING: Relaxed: ordered by the fence.
-        let slept = self.asleep.load(Ordering::Relaxed) != 0;
-        if slept {
+        if self.asleep.load(Ordering::Relaxed) != 0 {
             self.parker.unpark();
         }
-        slept
     }
 
     /// Sleeps until a worker wakes, if all of them sleep; at most for `limit`.

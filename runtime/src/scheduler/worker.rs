@@ -677,10 +677,7 @@ impl Worker {
         if scheduler.idle.wake_up(self.index) {
             self.searching.set(true);
         }
-        if scheduler.monitor.rest.worker_woke() {
-            // What runs now is not to be stamped with the time at which all fell asleep.
-            scheduler.clock.write_coarse();
-        }
+        scheduler.monitor.rest.worker_woke();
     }
 }
 

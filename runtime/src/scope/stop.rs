@@ -415,12 +415,6 @@ fn finish(scope: &ScopeInner, report: ExitReport, left_behind: bool) {
 }
 
 impl ScopeInner {
-    /// Whether it has stopped, and some did not end in time.
-    pub(crate) fn has_lost_some(&self) -> bool {
-        let state = self.state.lock();
-        state.stopped && !state.report.late.is_empty()
-    }
-
     /// Asks for the future of a process to be dropped that did not end in time, once, and names it; it was seen to wait so. False if
     /// it was asked before, or has ended.
     pub(crate) fn drop_late(&self, task: &TaskRef, waiting_for: WaitKind) -> bool {

@@ -223,6 +223,8 @@ impl Arena {
         let here = here::enter(&machine);
         let root = system.make_root();
         let sim = Sim::new(Scope::from_inner(Arc::clone(&root)));
+        // Before the body, which may start some.
+        let threads = keep.patient.then(Threads::of_now);
         // UNWIND: the process of the body ends as if it had panicked there.
         let main = catch_unwind(AssertUnwindSafe(|| body(sim))).unwrap_or_else(|payload| {
             let site = current::take_panic_site();
@@ -249,7 +251,7 @@ impl Arena {
             moves: Cell::new(0),
             aftermath: Cell::new(None),
             options,
-            threads: keep.patient.then(Threads::of_now),
+            threads,
             without: keep.without,
         };
         let waits = run.complete();

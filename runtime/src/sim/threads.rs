@@ -1,7 +1,8 @@
 //! Threads that are not of the simulation: one of them may still wake a process when all wait for ever.
 //!
-//! Nothing says who holds a sender outside. A thread that a run has started is likely to, so it is given time until it ends; one that
-//! was there before, of a pool that the program keeps, has a while. On Linux, which says what threads there are; elsewhere all have a
+//! Nothing says who holds a sender outside. A thread that was not there when the run began is likely to, because the run has started it,
+//! so it is given time until it ends; one that was there before, of a pool that the program keeps, has a while. Whose a new thread is
+//! nobody says: a test that is told beside others, which start threads at that moment, may wait for those. On Linux, which says what threads there are; elsewhere all have a
 //! while.
 
 use std::time::{Duration, Instant};

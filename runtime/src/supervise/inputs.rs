@@ -73,8 +73,11 @@ impl Inputs {
                 children.entry(object).or_default().push(key);
             }
         }
-        let wanted = children.keys().copied().collect();
         let mut waiting: HashMap<u64, Waiting> = HashMap::new();
+        if children.is_empty() {
+            return waiting;
+        }
+        let wanted = children.keys().copied().collect();
         for remote in scheduler.active_remotes() {
             remote.channels.inputs(&wanted, |object, input| {
                 for &key in children.get(&object).into_iter().flatten() {

@@ -185,7 +185,7 @@ fn the_monitor_does_not_sleep_while_a_worker_is_awake() {
         let worker = thread::spawn(move || {
             let (idle, rest) = shared;
             idle.wake_up(0);
-            let _slept = rest.worker_woke();
+            rest.worker_woke();
         });
         rest.attach();
         rest.sleep_while(None, || idle.sleeping() == 1);
