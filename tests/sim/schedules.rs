@@ -590,7 +590,7 @@ fn a_regression_test_with_a_long_tape_is_in_a_file() {
     };
     let search = Simulation::new("kept").seeds(1).shrink(Duration::ZERO);
     let search = search.tape(Tape::new(vec![1; 3000]));
-    let search = search.source("(sim: &Sim) { draws(sim) }");
+    let search = search.source("(sim: &Sim) { draws(sim) }", true);
     let report = catch_unwind(AssertUnwindSafe(|| roundrock::sim::run_test(search, draws)));
     let report = report.expect_err("so many are drawn");
     let report = report.downcast_ref::<String>().expect("a report");

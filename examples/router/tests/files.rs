@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 
 use crate::sample::{Lines, RULES, assert_routed};
-use crate::support::{Router, SAMPLE, folder, letters, named_pipe, sorted_lines, until};
+use crate::support::{Ended, Router, SAMPLE, folder, letters, named_pipe, sorted_lines, until};
 
 #[test]
 fn sinks_hold_exactly_what_the_rules_say() {
@@ -122,16 +123,13 @@ fn there_may_be_more_files_than_can_be_open() {
     assert!(!folder.join("all.ndjson").exists());
 }
 
-/// All of them are told: those that were begun with their lines, the others with their number.
-#[test]
-fn files_that_were_not_begun_at_a_stop_are_counted() {
-    let folder = folder("not-begun");
+/// How a router ends that `start` starts in a folder with a long file, and that is told to stop when some of it is out.
+fn stopped_early(name: &str, start: impl FnOnce(&Path) -> Router) -> Ended {
+    let folder = folder(name);
     let config = "[sinks.all]\ntype = 'file'\npath = 'all.ndjson'\n[default]\nsinks = ['all']\n";
     fs::write(folder.join("router.toml"), config).unwrap();
     fs::write(folder.join("a.ndjson"), SAMPLE.repeat(200)).unwrap();
-    let files = ["a.ndjson"; 9];
-    let arguments = [&files[..], &["--config", "router.toml", "--json"]].concat();
-    let router = Router::start(&folder, &arguments);
+    let router = start(&folder);
     let all = folder.join("all.ndjson");
     until("lines are out", || {
         fs::metadata(&all)
@@ -142,6 +140,15 @@ fn files_that_were_not_begun_at_a_stop_are_counted() {
     let ended = router.wait();
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     assert_eq!(ended.closing()["lost"], 0);
+    ended
+}
+
+/// All of them are told: those that were begun with their lines, the others with their number.
+#[test]
+fn files_that_were_not_begun_at_a_stop_are_counted() {
+    let files = ["a.ndjson"; 9];
+    let arguments = [&files[..], &["--config", "router.toml", "--json"]].concat();
+    let ended = stopped_early("not-begun", |folder| Router::start(folder, &arguments));
     let begun = ended
         .stderr
         .matches("a.ndjson: the router stopped before line ");
@@ -154,23 +161,11 @@ fn files_that_were_not_begun_at_a_stop_are_counted() {
 /// A file that is standard input has an end, as one that is named.
 #[test]
 fn a_file_as_standard_input_that_is_not_read_to_its_end_is_told() {
-    let folder = folder("stdin-stopped");
-    let config = "[sinks.all]\ntype = 'file'\npath = 'all.ndjson'\n[default]\nsinks = ['all']\n";
-    fs::write(folder.join("router.toml"), config).unwrap();
-    fs::write(folder.join("a.ndjson"), SAMPLE.repeat(200)).unwrap();
-    let stdin = fs::File::open(folder.join("a.ndjson")).unwrap();
     let arguments = ["-", "--config", "router.toml", "--json"];
-    let router = Router::start_reading(stdin, &folder, &arguments);
-    let all = folder.join("all.ndjson");
-    until("lines are out", || {
-        fs::metadata(&all)
-            .is_ok_and(|all| all.len() > 0)
-            .then_some(())
+    let ended = stopped_early("stdin-stopped", |folder| {
+        let stdin = fs::File::open(folder.join("a.ndjson")).unwrap();
+        Router::start_reading(stdin, folder, &arguments)
     });
-    router.terminate();
-    let ended = router.wait();
-    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-    assert_eq!(ended.closing()["lost"], 0);
     let told = "stdin: the router stopped before line ";
     assert!(ended.stderr.contains(told), "{}", ended.stderr);
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{Http, Router, folder, letters, named_pipe, sorted_lines, until};
+use crate::support::{Ended, Http, Router, folder, letters, named_pipe, sorted_lines, until};
 
 #[test]
 fn a_sink_that_cannot_be_written_makes_dead_letters() {
@@ -33,75 +33,60 @@ fn a_sink_that_cannot_be_written_makes_dead_letters() {
     );
 }
 
-/// A file that may only grow to a certain size takes a part of a write. It ends with a whole line then, and the rest is dead.
-#[test]
-fn a_sink_that_is_full_in_the_middle_of_a_line_keeps_whole_lines() {
-    let folder = folder("half-full");
-    let lines: Vec<String> = (0..3000)
-        .map(|n| format!("{{\"n\":{n},\"text\":\"{}\"}}", "x".repeat(n % 211)))
-        .collect();
-    fs::write(folder.join("a.ndjson"), lines.join("\n")).unwrap();
-    let config = "dead_letters = '/dev/stderr'\n[sinks.all]\ntype = 'file'\npath = 'all.ndjson'\n[default]\nsinks = ['all']";
-    fs::write(folder.join("router.toml"), config).unwrap();
-    let limit = "trap '' XFSZ; ulimit -f 97";
-    let arguments = ["a.ndjson", "--config", "router.toml", "--json"];
-    let ended = Router::start_after(limit, &folder, &arguments).wait();
-    let books = ended.books();
-    let mut written: Vec<String> = fs::read_to_string(folder.join("all.ndjson"))
-        .unwrap()
-        .lines()
-        .map(str::to_owned)
-        .collect();
-    assert!(
-        written.len() > 100 && written.len() < 2900,
-        "{}",
-        written.len()
-    );
-    assert_eq!(books["events_out"], written.len());
-    for letter in ended.stderr.lines() {
-        let letter: serde_json::Value = serde_json::from_str(letter).unwrap();
-        let reason = letter["reason"].as_str().unwrap();
-        assert!(
-            reason.starts_with("sink `all`: cannot write: File too large"),
-            "{letter}"
-        );
-        written.push(letter["original"].as_str().unwrap().to_owned());
-    }
-    written.sort_unstable();
-    let mut want = lines;
-    want.sort_unstable();
-    assert!(
-        written == want,
-        "each line is in the sink or a dead letter, once and whole"
-    );
-}
-
-/// The same of standard output, which is a file here.
-#[test]
-fn a_standard_output_that_is_full_in_the_middle_of_a_line_keeps_whole_lines() {
-    let folder = folder("half-full-stdout");
+/// Lines go to a sink of this kind, whose file may only grow to a certain size, and takes a part of a write. Then it ends with a whole
+/// line, and the rest is dead. How the router ended, and how many lines the file has.
+fn half_full(name: &str, sink: &str, setup: &str, more: &[&str]) -> (Ended, usize) {
+    let folder = folder(name);
     let mut lines: Vec<String> = (0..3000)
         .map(|n| format!("{{\"n\":{n},\"text\":\"{}\"}}", "x".repeat(n % 211)))
         .collect();
     fs::write(folder.join("a.ndjson"), lines.join("\n")).unwrap();
     let config =
-        "dead_letters = '/dev/stderr'\n[sinks.all]\ntype = 'stdout'\n[default]\nsinks = ['all']";
+        format!("dead_letters = '/dev/stderr'\n[sinks.all]\n{sink}\n[default]\nsinks = ['all']");
     fs::write(folder.join("router.toml"), config).unwrap();
-    let setup = "trap '' XFSZ; ulimit -f 97; exec >all.ndjson";
-    let ended = Router::start_after(setup, &folder, &["a.ndjson", "--config", "router.toml"]);
-    let ended = ended.wait();
+    let setup = format!("trap '' XFSZ; ulimit -f 97{setup}");
+    let arguments = [&["a.ndjson", "--config", "router.toml"], more].concat();
+    let ended = Router::start_after(&setup, &folder, &arguments).wait();
     let written = fs::read_to_string(folder.join("all.ndjson")).unwrap();
     let mut found: Vec<String> = written.lines().map(str::to_owned).collect();
-    assert!(found.len() > 100 && found.len() < 2900, "{}", found.len());
+    let written = found.len();
+    assert!(written > 100 && written < 2900, "{written}");
+    // What the router says of itself is no letter.
     for letter in ended.stderr.lines().filter(|line| line.starts_with('{')) {
         let letter: Value = serde_json::from_str(letter).unwrap();
+        let reason = letter["reason"].as_str().unwrap();
+        assert!(
+            reason.starts_with("sink `all`: cannot write: File too large"),
+            "{letter}"
+        );
         found.push(letter["original"].as_str().unwrap().to_owned());
     }
     found.sort_unstable();
     lines.sort_unstable();
     assert!(
         found == lines,
-        "each line is in the output or a dead letter, once and whole"
+        "each line is in the sink or a dead letter, once and whole"
+    );
+    (ended, written)
+}
+
+#[test]
+fn a_sink_that_is_full_in_the_middle_of_a_line_keeps_whole_lines() {
+    let sink = "type = 'file'\npath = 'all.ndjson'";
+    let (ended, written) = half_full("half-full", sink, "", &["--json"]);
+    assert_eq!(ended.books()["events_out"], written);
+    let mut told = ended.stderr.lines();
+    assert!(told.all(|line| line.starts_with('{')), "{}", ended.stderr);
+}
+
+/// The same of standard output, which is a file here.
+#[test]
+fn a_standard_output_that_is_full_in_the_middle_of_a_line_keeps_whole_lines() {
+    half_full(
+        "half-full-stdout",
+        "type = 'stdout'",
+        "; exec >all.ndjson",
+        &[],
     );
 }
 

@@ -55,11 +55,10 @@ pub(crate) fn expand(test: &Test) -> TokenStream {
         }
         Runs::Simulated(options) => {
             let simulation = simulation(name, options);
-            let source = source(&test.function).map(|text| generated!(.source(#text)));
-            let long = has_long_literals(test.function.body.to_token_stream());
-            let long = long.then(|| generated!(.has_long_literals()));
+            let moves = !has_long_literals(test.function.body.to_token_stream());
+            let source = source(&test.function).map(|text| generated!(.source(#text, #moves)));
             quote_spanned! {at(name.span())=>
-                #runtime::run_test(#simulation #source #long, |given| async move { #call })
+                #runtime::run_test(#simulation #source, |given| async move { #call })
             }
         }
     };

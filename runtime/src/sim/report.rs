@@ -125,9 +125,7 @@ pub struct Failure {
     /// As the test harness names the test, if it is one.
     pub(crate) path: Option<String>,
     /// The test from its parameters on, as it was written.
-    pub(crate) source: Option<&'static str>,
-    /// Some of its literals are longer than a line: it is not moved.
-    pub(crate) has_long_literals: bool,
+    pub(crate) source: Option<Source>,
     /// The search listens to the environment.
     pub(crate) environment: bool,
     /// All lines are shown, however many.
@@ -155,7 +153,6 @@ impl Failure {
             found_as: None,
             path: None,
             source: None,
-            has_long_literals: false,
             environment: false,
             whole: false,
             kept_in: None,
@@ -338,8 +335,8 @@ impl Failure {
     /// The regression test, as it stands in the report.
     fn test(&self) -> String {
         let test = match self.source {
-            Some(source) if self.has_long_literals => source.to_owned(),
-            Some(source) => pasted(source),
+            Some(Source { text, moves: true }) => pasted(text),
+            Some(Source { text, .. }) => text.to_owned(),
             None => format!(
                 "(sim: &Sim) -> Result<()> {{ /* the body of {} */ }}",
                 self.name
@@ -372,12 +369,20 @@ impl Failure {
         let file = directory.join(identifier(&name.replace("::", "_"), self.seed) + ".rs");
         // Without it the report is worth as much as it was.
         let mut text = self.test() + "\n";
-        if !self.has_long_literals {
+        if self.source.is_none_or(|source| source.moves) {
             text = text.replace("\n    ", "\n");
         }
         let written = fs::create_dir_all(&directory).and_then(|()| fs::write(&file, text));
         self.kept_in = written.ok().map(|()| file);
     }
+}
+
+/// The text of a test as it was written, from its parameters on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Source {
+    pub(crate) text: &'static str,
+    /// It may stand further to the left or to the right: none of its literals goes over several lines.
+    pub(crate) moves: bool,
 }
 
 /// The text of a test as it stands in the report: moved to the left as far as its last line goes, and then to where the report is.

@@ -18,7 +18,7 @@ use crate::sim::faults::Faults;
 use crate::sim::handle::Body;
 use crate::sim::here;
 use crate::sim::reason::Reason;
-use crate::sim::report::{Failure, Summary};
+use crate::sim::report::{Failure, Source, Summary};
 use crate::sim::run::{Arena, Keep, Options, Outcome};
 use crate::sim::shrink::Shrinker;
 use crate::sim::strategy::{Plan, Shape, Strategy};
@@ -57,9 +57,7 @@ pub struct Simulation {
     options: Options,
     pub(super) shrink: Duration,
     events: bool,
-    /// The test from its parameters on, as it was written.
-    source: Option<&'static str>,
-    has_long_literals: bool,
+    source: Option<Source>,
     /// Listens to the environment.
     environment: bool,
     /// One run is to be seen again, as it is: it is made once, with its events and panics, and is not made simpler.
@@ -85,7 +83,6 @@ impl Simulation {
             shrink: Duration::from_secs(10),
             events: false,
             source: None,
-            has_long_literals: false,
             environment: false,
             again: false,
         }
@@ -142,14 +139,8 @@ impl Simulation {
     }
 
     #[doc(hidden)]
-    pub fn has_long_literals(mut self) -> Self {
-        self.has_long_literals = true;
-        self
-    }
-
-    #[doc(hidden)]
-    pub fn source(mut self, text: &'static str) -> Self {
-        self.source = Some(text);
+    pub fn source(mut self, text: &'static str, moves: bool) -> Self {
+        self.source = Some(Source { text, moves });
         self
     }
 
@@ -636,7 +627,6 @@ impl Search<'_> {
             options: self.simulation.options.to_string(),
             path: self.simulation.path.clone(),
             source: self.simulation.source,
-            has_long_literals: self.simulation.has_long_literals,
             environment: self.simulation.environment,
             whole: self.simulation.again || self.simulation.seeds == 0,
             kept_in: None,

@@ -2,8 +2,8 @@
 //!
 //! Nothing says who holds a sender outside. A thread that was not there when the run began is likely to, because the run has started it,
 //! so it is given time until it ends; one that was there before, of a pool that the program keeps, has a while. Whose a new thread is
-//! nobody says: a test that is told beside others, which start threads at that moment, may wait for those. On Linux, which says what threads there are; elsewhere all have a
-//! while.
+//! nobody says: a test that is told beside others, which start threads at that moment, may wait for those. So on Linux, which says what
+//! threads there are; elsewhere all have a while.
 
 use std::time::{Duration, Instant};
 

@@ -49,22 +49,14 @@ impl Inputs {
 
     /// What is in them now.
     pub(super) fn look(&self, scheduler: &Scheduler) -> Waiting {
-        let mut waiting = Waiting::default();
-        if self.0.is_empty() {
-            return waiting;
-        }
-        for remote in scheduler.active_remotes() {
-            remote
-                .channels
-                .inputs(&self.0, |_, input| waiting.add(input));
-        }
-        waiting
+        let found = Self::look_at_all([(0, self)], scheduler);
+        found.into_values().next().unwrap_or_default()
     }
 
     /// What is in those of many children now, by the keys that they are given with, where there is any: one look at the channels,
     /// because there may be as many of these as of children.
     pub(super) fn look_at_all<'a>(
-        all: impl Iterator<Item = (u64, &'a Self)>,
+        all: impl IntoIterator<Item = (u64, &'a Self)>,
         scheduler: &Scheduler,
     ) -> HashMap<u64, Waiting> {
         let mut children: HashMap<u64, Vec<u64>> = HashMap::new();

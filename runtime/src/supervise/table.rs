@@ -361,10 +361,7 @@ impl Table {
         if let Some(child) = self.children.get_mut(key) {
             child.go_to(State::Ending(Then::Over));
             child.lineage.hurry(&self.scope);
-            // Told twice, it has no more time.
-            if child.stop_by.is_none() {
-                self.time_to_stop(key);
-            }
+            self.time_to_stop(key);
         }
     }
 
@@ -563,9 +560,11 @@ impl Table {
         self.time_to_stop(key);
     }
 
+    /// Its time begins. Told twice, it has no more.
     fn time_to_stop(&mut self, key: u64) {
         let now = now(&self.scope);
-        if let Some(child) = self.children.get_mut(key) {
+        let child = self.children.get_mut(key);
+        if let Some(child) = child.filter(|child| child.stop_by.is_none()) {
             let deaf_at = now + child.patience.min(FAR);
             child.stop_by = Some(now + child.shutdown.min(FAR));
             child.deaf_at = Some(deaf_at);

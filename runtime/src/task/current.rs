@@ -435,6 +435,7 @@ pub(crate) fn spend_for(
     })
 }
 
+/// Whether there is some budget left, and the process goes on.
 #[inline]
 fn may_spend(current: &Current, left: u32) -> bool {
     left > 0 && (left % LOOK != LOOK / 2 || !is_killed(current))
