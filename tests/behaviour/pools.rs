@@ -467,3 +467,44 @@ impl Slow {
         let _ = self.release.recv().await;
     }
 }
+
+/// P28: a pool of which workers were cut off by the end of a grace has not ended well.
+#[test]
+fn p28_a_pool_that_is_cut_off_was_killed() {
+    #[process]
+    async fn eats(inbox: &Receiver<u32>) {
+        while inbox.recv().await.is_some() {
+            sleep(millis(20)).await;
+        }
+    }
+
+    #[process]
+    #[derive(Clone)]
+    struct Eats;
+
+    #[handlers]
+    impl Eats {
+        async fn eat(&mut self) {
+            sleep(millis(20)).await;
+        }
+    }
+
+    on_workers(|scope| async move {
+        for grace in [millis(0), millis(30)] {
+            let (out, inbox) = bounded(60);
+            let kitchen = scope.child("kitchen");
+            let functions = kitchen.pool(2, eats(inbox));
+            let structs = kitchen.pool(2, Eats);
+            for n in 0..60 {
+                out.send(n).await?;
+                structs.eat().send_and_forget().await?;
+            }
+            let report = kitchen.stop(grace).await;
+            assert!(!report.is_clean(), "{report}");
+            for exit in [functions.done().await, structs.done().await] {
+                assert_eq!(exit.kind(), "killed", "{grace:?}");
+            }
+        }
+        Ok(())
+    });
+}

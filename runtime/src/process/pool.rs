@@ -15,7 +15,7 @@ use crate::channel::endpoint::Endpoint;
 use crate::channel::head::Side;
 use crate::channel::{Receiver, Sender};
 use crate::process::call::Envelope;
-use crate::process::exit::{Fault, IntoOutcome, Outcome};
+use crate::process::exit::{Exit, Fault, IntoOutcome, Known, Outcome};
 use crate::process::function::{Body, Inbox, InboxHandle, Once, PortsOf, Process, Shared};
 use crate::process::handle::{Handle, Handlers, StructProcess};
 use crate::process::port::{Trace, Visitor};
@@ -254,9 +254,9 @@ impl<P: Handlers + StructProcess + Send + Clone> Pool for Routed<P> {
     }
 }
 
-/// The process that stands for a pool: it ends with the last worker. Told to stop, it lets the workers drain; killed, it takes
-/// them with it, and they may come to their next await a moment after its end.
-fn whole(pool: Scope) -> impl Future<Output = crate::Result<()>> {
+/// The process that stands for a pool: it ends with the last worker, as killed if a worker was. Told to stop, it lets the workers drain;
+/// killed, it takes them with it, and they may come to their next await a moment after its end.
+fn whole(pool: Scope) -> impl Future<Output = Outcome<()>> {
     struct Rest(Scope);
     impl Drop for Rest {
         fn drop(&mut self) {
@@ -272,13 +272,18 @@ fn whole(pool: Scope) -> impl Future<Output = crate::Result<()>> {
     async move {
         let Rest(pool) = &rest;
         let mut join = pin!(pool.join());
-        poll_fn(|cx| {
+        let joined = poll_fn(|cx| {
             if current::is_ended(0) {
                 pool.inner.begin_stop(Duration::MAX);
             }
             join.as_mut().poll(cx)
         })
-        .await
+        .await;
+        // Who cuts off workers may find this one ended, and no more able to be killed itself.
+        Outcome(match joined {
+            Ok(()) if pool.inner.has_lost_some() => Err(Fault::Known(Known(Exit::Killed))),
+            joined => joined.map_err(Fault::Error),
+        })
     }
 }
 

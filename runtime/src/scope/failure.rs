@@ -174,6 +174,15 @@ impl ScopeInner {
         }
     }
 
+    /// Records that a child was killed.
+    pub(crate) fn lost_one(&self) {
+        self.state.lock().lost = true;
+    }
+
+    pub(crate) fn has_lost_some(&self) -> bool {
+        self.state.lock().lost
+    }
+
     pub(crate) fn has_failed(&self) -> bool {
         !self.state.lock().exits.kept.is_empty()
     }

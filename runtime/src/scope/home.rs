@@ -105,6 +105,9 @@ impl Home for Member {
             self.scope.fail(&name(), exit);
         } else {
             self.scope.note_exit(name, exit);
+            if matches!(exit, Exit::Killed) {
+                self.scope.lost_one();
+            }
         }
         self.scope.leave();
     }

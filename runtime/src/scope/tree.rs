@@ -70,6 +70,8 @@ pub(crate) struct State {
     pub(crate) report: ExitReport,
     /// Who was dropped while this scope stopped, here or in a scope inside it.
     pub(super) late: Vec<Late>,
+    /// A process of it was killed, whose failure would have counted.
+    pub(super) lost: bool,
     /// The report is written.
     pub(super) stopped: bool,
     /// And it was not waited for all that is alive: what is stuck may never end.
