@@ -11,7 +11,7 @@ use std::task::Poll;
 
 use roundrock::channel::{TryRecvError, TrySendError};
 use roundrock::prelude::*;
-use roundrock_tests::{Step, Tally, channel_of, now, on, on_workers, yield_now};
+use roundrock_tests::{Step, Tally, channel_of, now, on, on_workers, until_asleep, yield_now};
 
 /// P12: a `send` that was never polled, or is parked, and is dropped, sent nothing.
 #[test]
@@ -408,6 +408,39 @@ fn p15_a_kill_acts_where_nothing_waits() {
         assert_eq!(reads.await.expect_err("it was killed").kind(), "killed");
         let received = received.load(Ordering::SeqCst);
         assert!(received <= 9, "{received}");
+        Ok(())
+    });
+}
+
+/// P15: a destructor of a killed process may use channels as long as nothing makes it wait.
+#[test]
+fn p15_what_a_killed_process_drops_may_receive() {
+    struct TakesAll(Receiver<u32>, Arc<AtomicUsize>);
+
+    impl Drop for TakesAll {
+        fn drop(&mut self) {
+            while Step::new(self.0.recv()).ready().is_some() {
+                self.1.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    }
+
+    on(2, |scope| async move {
+        let (out, inbox) = bounded(60);
+        for n in 0..60 {
+            out.send(n).await?;
+        }
+        drop(out);
+        let taken = Arc::new(AtomicUsize::new(0));
+        let all = TakesAll(inbox, Arc::clone(&taken));
+        let waits = scope.child("child").task("waits", async move {
+            let _all = all;
+            sleep(secs(3600)).await;
+        });
+        until_asleep(&scope, "waits").await;
+        waits.kill();
+        assert_eq!(waits.done().await.kind(), "killed");
+        assert_eq!(taken.load(Ordering::SeqCst), 60);
         Ok(())
     });
 }

@@ -3,7 +3,7 @@
 use roundrock::WaitKind;
 use roundrock::observe::{Direction, PortInfo, ProcessInfo, Snapshot, State};
 use roundrock::prelude::*;
-use roundrock_tests::on_both;
+use roundrock_tests::{on_both, yield_now};
 
 #[process]
 async fn route(raw: &Receiver<u32>, factor: &u32, out: &Sender<u32>) -> Result<()> {
@@ -297,4 +297,42 @@ fn the_ports_of_a_struct_are_those_of_now() {
         }
         Ok(())
     });
+}
+
+/// An idle time is one of waiting: neither time in a queue, nor that of the step after it, nor of the wait that comes then.
+#[test]
+fn an_idle_time_is_charged_to_who_waited() {
+    const IDLE: Duration = Duration::from_secs(1);
+    let body = || {
+        System::builder().workers(2).run(async |scope| {
+            let ((wake, woken), (_keep, never)) = (rendezvous::<()>(), rendezvous::<()>());
+            let child = scope.child("child");
+            child.task("waits", async move {
+                woken.recv().await;
+                never.recv().await;
+            });
+            let (told, is_told) = oneshot();
+            let wakes = std::thread::spawn(move || {
+                std::thread::sleep(IDLE);
+                let _ = (wake.blocking_send(()), told.send(()));
+            });
+            is_told.await;
+            let mut times = None;
+            while times.is_none() {
+                yield_now().await;
+                let seen = scope.system().snapshot();
+                let waits = seen.processes.iter().find(|one| one.name == "waits");
+                times = waits.filter(|one| one.polls > 1).map(|one| one.times);
+            }
+            let report = child.stop(Duration::ZERO).await;
+            let _ = blocking(move || wakes.join()).await;
+            Ok((times, report.late[0].since))
+        })
+    };
+    let (times, since) = body().expect("no error");
+    let times = times.expect("it was seen");
+    let half = (IDLE / 2).as_millis() as u64;
+    assert!(times.busy_ms + times.ready_ms < half, "{times:?}");
+    assert!(times.idle_ms > half, "{times:?}");
+    assert!(since < IDLE / 2, "{since:?}");
 }

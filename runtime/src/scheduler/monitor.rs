@@ -128,6 +128,7 @@ fn watch(scheduler: &Weak<Scheduler>, rest: &Rest, mut looks: Vec<Look>) {
     let mut jitter = 0x2545_f491_u32;
     let mut counting = None;
     let mut watching = None;
+    let mut stands = 0_u32;
     loop {
         let Some(scheduler) = scheduler
             .upgrade()
@@ -135,6 +136,7 @@ fn watch(scheduler: &Weak<Scheduler>, rest: &Rest, mut looks: Vec<Look>) {
         else {
             return;
         };
+        scheduler.clock.go_on();
         let now = scheduler.clock.write_coarse();
         let next_stall = look(&scheduler, &mut looks, now);
         let counting = counting.get_or_insert_with(|| Counting::new(*scheduler.growth.lock(), now));
@@ -172,6 +174,8 @@ fn watch(scheduler: &Weak<Scheduler>, rest: &Rest, mut looks: Vec<Look>) {
             } else {
                 watching.limit(now)
             };
+            stands = stands.wrapping_add(1).max(1);
+            scheduler.clock.stand(stands);
             // The monitor keeps no scheduler alive while it sleeps.
             rest.sleep_while(Some(limit), move || {
                 scheduler.idle.sleeping() >= scheduler.threads() && !scheduler.is_shut_down()

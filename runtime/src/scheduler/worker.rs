@@ -678,6 +678,8 @@ impl Worker {
             self.searching.set(true);
         }
         scheduler.monitor.rest.worker_woke();
+        // What runs now is not to be stamped with the time at which all fell asleep.
+        scheduler.clock.go_on();
     }
 }
 

@@ -473,7 +473,7 @@ impl Late {
         let wait = slot.line.wait.load(Ordering::Relaxed);
         // Who runs has not waited since it was woken; a word of zero says that it never has.
         let since_ms = if worker.is_some() || wait == 0 {
-            task.ready_ms()
+            scheduler.clock.settled(task.ready_ms())
         } else {
             (wait >> 32) as u32
         };

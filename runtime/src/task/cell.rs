@@ -284,7 +284,10 @@ fn publish(header: NonNull<Header>, entry: Guard<'_, About>) {
     // SAFETY: the caller has just made the cell, and nobody else knows it.
     let task = unsafe { header.as_ref() };
     let scope = task.scope().map_or(0, |scope| scope.id);
-    let born_ms = task.scheduler().clock.coarse_ms();
+    let clock = &task.scheduler().clock;
+    // From outside it may be started while all sleep.
+    clock.go_on();
+    let born_ms = clock.coarse_ms();
     task.slot().publish(entry, header, scope, born_ms);
 }
 
@@ -613,7 +616,7 @@ fn drop_killed(header: NonNull<Header>) -> Step {
         Some(scope) if scope.is_stopping() && !task.slot().has_run() => ExitKind::Stopped,
         _ => ExitKind::Killed,
     };
-    let frame = current::Frame::enter::<{ current::BUDGET }>(task);
+    let frame = current::Frame::enter::<{ current::WHILE_DROPPED }>(task);
     // SAFETY: as in `step`.
     let fault = unsafe { (task.vtable.drop_future)(header) };
     if let Some(fault) = fault {

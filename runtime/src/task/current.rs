@@ -27,6 +27,7 @@ use crate::sync::{Ordering, thread_local};
 use crate::task::TaskRef;
 use crate::task::again;
 use crate::task::cell::Header;
+use crate::task::charge::{add, charge_wait};
 use crate::task::ports;
 use crate::task::registry::{FreeCache, WaitKind};
 use crate::task::state::{REFERENCE, WAIT};
@@ -51,6 +52,10 @@ pub(crate) use crate::task::noting::{
 
 /// Operations that a process may complete in one poll before it yields.
 pub(crate) const BUDGET: u32 = 128;
+
+/// The budget of a future that is being dropped: destructors that use channels are not cut off, though the process was killed. One that
+/// receives for as long as somebody sends keeps its worker.
+pub(crate) const WHILE_DROPPED: u32 = 1 << 30;
 
 /// After so many of them it looks whether it was killed. Not after each: its state lies where those who wake it write.
 const LOOK: u32 = 8;
@@ -287,53 +292,6 @@ fn run_deferred() {
     }
 }
 
-/// Adds to a counter that only this thread writes.
-fn add(counter: &crate::sync::AtomicU32, by: u32) {
-    // ORDERING: see `registry::Line`.
-    counter.store(
-        counter.load(Ordering::Relaxed).wrapping_add(by),
-        Ordering::Relaxed,
-    );
-}
-
-/// Charges the time since the process parked, if a tick of the coarse clock passed over it.
-#[inline]
-fn charge_wait(task: &Header, now: u32) {
-    let line = &task.slot().line;
-    // ORDERING: see `registry::Line`.
-    let word = line.wait.load(Ordering::Relaxed);
-    let since = (word >> 32) as u32;
-    if since != now && word != 0 {
-        charge_wait_slow(task, now, since, WaitKind::from_u8((word >> 8) as u8));
-    }
-}
-
-#[cold]
-fn charge_wait_slow(task: &Header, now: u32, since: u32, kind: WaitKind) {
-    let line = &task.slot().line;
-    // ORDERING: see `registry::Line`.
-    // Times wrap around after 49 days, and clocks of workers differ: who was woken before it parked, or later than now, was so then.
-    let waited = now.wrapping_sub(since);
-    let until_ready = task.ready_ms().wrapping_sub(since);
-    let until_ready = match until_ready.cast_signed() < 0 {
-        true => 0,
-        false => until_ready.min(waited),
-    };
-    let class = match kind {
-        WaitKind::Recv | WaitKind::Select | WaitKind::Stopping => &line.idle_ms,
-        WaitKind::Send => &line.pushed_ms,
-        WaitKind::Reply | WaitKind::Join | WaitKind::Scope => &line.calling_ms,
-        WaitKind::Other
-        | WaitKind::Lock
-        | WaitKind::Timer
-        | WaitKind::Blocking
-        | WaitKind::Name
-        | WaitKind::Caller => &line.extern_ms,
-    };
-    add(class, until_ready);
-    add(&line.ready_wait_ms, waited - until_ready);
-}
-
 /// A reference to the task that a wait of ours will hold. Free of charge if that task is the one that this thread polls.
 #[inline]
 pub(crate) fn wait_of(header: NonNull<Header>) -> WaitRef {
@@ -443,6 +401,9 @@ fn may_spend(current: &Current, left: u32) -> bool {
 
 #[inline(never)]
 fn is_killed(current: &Current) -> bool {
+    if current.budget.get() > BUDGET {
+        return false;
+    }
     // SAFETY: a task that is being polled by this thread holds its life reference.
     unsafe { current.task.get().as_ref() }.is_some_and(|task| task.state.is_killed())
 }

@@ -1,12 +1,13 @@
 //! The task cell and what the runtime knows of each process.
 //!
 //! Read in this order: [`state`] (the word that decides who may do what), [`cell`] (the allocation and one step of it),
-//! [`memory`] (where cells come from), [`waker`] (who wakes whom), [`watch`] (who waits for an end), [`ending`] (the word that says so), [`current`] (the running step), [`asked`] (where it waits), [`registry`] (all processes of a system),
+//! [`memory`] (where cells come from), [`waker`] (who wakes whom), [`watch`] (who waits for an end), [`ending`] (the word that says so), [`current`] (the running step), [`asked`] (where it waits), [`charge`] (what its time goes to), [`registry`] (all processes of a system),
 //! [`origin`] (what those have in common that were spawned at one place).
 
 mod again;
 pub(crate) mod asked;
 pub(crate) mod cell;
+mod charge;
 pub(crate) mod current;
 pub(crate) mod ending;
 pub(crate) mod flags;

@@ -1,6 +1,6 @@
 //! Sleeping and waking of `scheduler/idle.rs`, `scheduler/driver.rs` and `scheduler/monitor.rs`: a task that is queued is run
 //! even if every worker is about to sleep or to retire; a wake is kept for a sleep that comes later, with what its sender
-//! wrote; the monitor does not sleep while a worker is awake.
+//! wrote; the monitor does not sleep while a worker is awake, and the coarse clock goes on before a worker does.
 //!
 //! And of `scheduler/company.rs`: a task that was handed over is run; what a worker has queued while it was left alone is found
 //! when that ends.
@@ -8,11 +8,12 @@
 //! Tried: no unpark after `hand`; no wake after `end_alone`; no fence in `worker_to_wake`, in `fall_asleep`, or on either side
 //! of the monitor; no second look after `fall_asleep`; a last searcher or a retiring worker that does not wake another; a store
 //! instead of the swap in `Parker::announce`; a worker that looks at the monitor before it leaves the sleepers. Each ends in a
-//! deadlock.
+//! deadlock. A worker that looks at the clock before it leaves the sleepers: it reads the old time.
 
 use loom::thread;
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::model;
 use crate::scheduler::company::Company;
@@ -20,7 +21,8 @@ use crate::scheduler::driver::Parker;
 use crate::scheduler::idle::Idle;
 use crate::scheduler::monitor::Rest;
 use crate::scheduler::queue::{Local, Runnable};
-use crate::sync::{AtomicU32, AtomicUsize, Ordering};
+use crate::sync::{AtomicU32, AtomicUsize, Ordering, advance};
+use crate::time::clock::Clock;
 
 /// The loop of `Worker::run` around the real protocol. The queue is as weak as a queue may be: one release store to push, so
 /// that nothing but the protocol's own fences orders a push against a worker's second look.
@@ -174,22 +176,36 @@ fn a_wake_is_kept_with_what_its_sender_wrote() {
     });
 }
 
+/// And who wakes after it had fallen asleep runs nothing with the time of then.
 #[test]
 fn the_monitor_does_not_sleep_while_a_worker_is_awake() {
     model("monitor", 3, || {
         let idle = Arc::new(Idle::new());
         let rest = Arc::new(Rest::default());
+        let clock = Arc::new(Clock::start());
         idle.fall_asleep(0, false);
-        let shared = (Arc::clone(&idle), Arc::clone(&rest));
+        let shared = (Arc::clone(&idle), Arc::clone(&rest), Arc::clone(&clock));
         // It wakes by itself, as for a timer, and goes on for ever.
         let worker = thread::spawn(move || {
-            let (idle, rest) = shared;
+            let (idle, rest, clock) = shared;
+            advance(Duration::from_secs(5));
             idle.wake_up(0);
             rest.worker_woke();
+            clock.go_on();
+            (clock.coarse_ms(), clock.settled(1))
         });
         rest.attach();
-        rest.sleep_while(None, || idle.sleeping() == 1);
-        worker.join().unwrap();
+        clock.stand(1);
+        let mut sleeps = false;
+        rest.sleep_while(None, || {
+            sleeps = idle.sleeping() == 1;
+            sleeps
+        });
+        clock.go_on();
+        let seen = worker.join().unwrap();
+        if sleeps {
+            assert_eq!(seen, (5001, 5001), "the clock stood");
+        }
     });
 }
 
