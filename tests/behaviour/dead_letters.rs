@@ -5,9 +5,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use roundrock::channel::{Dead, DeadLetter, TryRecvError};
+use roundrock::channel::{Dead, DeadLetter, DeadLetters, TryRecvError};
+use roundrock::observe::Snapshot;
 use roundrock::prelude::*;
-use roundrock_tests::{on, on_both, on_workers, sent, times, yield_now};
+use roundrock_tests::{Step, on, on_both, on_workers, sent, times, yield_now};
 
 #[process]
 struct Desk {
@@ -187,7 +188,9 @@ fn p4_what_a_process_leaves_unread_names_it() {
         let mut left = Vec::new();
         for _ in 0..4 {
             let letter = letters.recv().await.context("a letter")?;
-            assert_eq!((letter.reason, &letter.source), (Dead::Closed, &None));
+            assert_eq!(letter.reason, Dead::Closed);
+            let source = letter.source.as_ref().and_then(|party| party.name);
+            assert_eq!(source, Some(body()), "{letter}");
             left.push(letter);
         }
         left.sort_by(|one, other| one.message.cmp(&other.message));
@@ -207,7 +210,8 @@ fn p4_what_a_process_leaves_unread_names_it() {
         jobs.send(1_u64).await?;
         drop(inbox);
         let letter = letters.recv().await.context("a letter")?;
-        assert_eq!(names(&letter), ("u64", Dead::Closed, Some(body()), None));
+        let here = Some(body());
+        assert_eq!(names(&letter), ("u64", Dead::Closed, here, here));
         Ok(())
     });
 }
@@ -222,7 +226,7 @@ fn letters_of_channels_name_the_channel() {
         oldest.send(1).await?;
         oldest.send(2).await?;
         let letter = letters.recv().await.unwrap();
-        assert_eq!(names(&letter), ("u8", Dead::Discarded, None, None));
+        assert_eq!(names(&letter), ("u8", Dead::Discarded, None, Some(body())));
         assert_eq!(letter.channel_name, Some("prices"));
         let snapshot = scope.system().snapshot();
         let channel = snapshot
@@ -245,9 +249,9 @@ fn letters_of_channels_name_the_channel() {
         drop(inbox);
         drop(jobs.send("c").await);
         let here = Some(body());
-        for (receiver, source) in [(here, None), (here, None), (None, here)] {
+        for receiver in [here, here, None] {
             let letter = letters.recv().await.unwrap();
-            assert_eq!(names(&letter), ("&str", Dead::Closed, receiver, source));
+            assert_eq!(names(&letter), ("&str", Dead::Closed, receiver, here));
         }
         let (news, reader) = broadcast::<u16>(1);
         news.send(1).await?;
@@ -255,13 +259,13 @@ fn letters_of_channels_name_the_channel() {
         drop(reader);
         for (reason, receiver) in [(Dead::Discarded, None), (Dead::Closed, here)] {
             let letter = letters.recv().await.unwrap();
-            assert_eq!(names(&letter), ("u16", reason, receiver, None));
+            assert_eq!(names(&letter), ("u16", reason, receiver, here));
         }
         let (answer, question) = oneshot::<u64>();
         answer.send(1)?;
         drop(question);
         let letter = letters.recv().await.unwrap();
-        assert_eq!(names(&letter), ("u64", Dead::Closed, here, None));
+        assert_eq!(names(&letter), ("u64", Dead::Closed, here, here));
         Ok(())
     });
 }
@@ -341,6 +345,108 @@ fn processes_read_letters_until_their_scope_stops() {
         }
         assert!(audit.stop(secs(5)).await.is_clean());
         assert_eq!(reader.await?, 5);
+        Ok(())
+    });
+}
+
+/// Lets processes of these names send, one after another, and end.
+async fn from(scope: &Scope, names: &[&'static str], out: &Sender<u32>) -> Result<()> {
+    for &name in names {
+        let out = out.clone();
+        let sends = async move { out.send(7).await };
+        scope.task(name, sends).await?;
+    }
+    Ok(())
+}
+
+/// Who sent what the next letters tell of, which are all.
+async fn sources(letters: &DeadLetters, count: usize) -> Vec<Option<&'static str>> {
+    let mut names = Vec::new();
+    for _ in 0..count {
+        let letter = letters.recv().await.expect("a letter");
+        names.push(letter.source.map(|party| party.name.expect("its name")));
+    }
+    assert!(letters.try_recv().is_err());
+    names
+}
+
+/// The letter of a message says who sent it, whatever it went through to get into its buffer, and though the sender has ended and others
+/// took its place.
+#[test]
+fn p4_letters_of_a_channel_say_who_sent() {
+    on_workers(|scope| async move {
+        let letters = scope.system().dead_letters();
+        // Through the wait for room, and through a permit.
+        let (out, inbox) = bounded(2);
+        from(&scope, &["ann"], &out).await?;
+        let permits = out.clone();
+        let holds = scope.task("dora", async move {
+            permits.ready().await?.send(4)?;
+            roundrock::Ok(())
+        });
+        holds.await?;
+        let waits = {
+            let out = out.clone();
+            scope.task("emil", async move { out.send(5).await })
+        };
+        let waiting =
+            |snapshot: Snapshot| snapshot.channels.iter().any(|one| one.blocked_senders > 0);
+        while !waiting(scope.system().snapshot()) {
+            yield_now().await;
+        }
+        inbox.recv().await;
+        waits.await?;
+        // Whoever subscribes too takes nothing away.
+        let others = scope.system().dead_letters();
+        drop(inbox);
+        for letters in [&letters, &others] {
+            assert_eq!(sources(letters, 2).await, [Some("dora"), Some("emil")]);
+        }
+        drop(others);
+
+        // What gives way to the next one.
+        let (out, _inbox) = bounded(2).overflow(Overflow::DropOldest);
+        from(&scope, &["ann", "bob", "carl", "dora"], &out).await?;
+        assert_eq!(sources(&letters, 2).await, [Some("ann"), Some("bob")]);
+        Ok(())
+    });
+}
+
+/// What came before somebody subscribed, or came back from a receiver that never saw it, has no source, and takes nobody else's.
+#[test]
+fn p4_a_letter_says_nothing_of_who_sent_rather_than_a_wrong_name() {
+    on_workers(|scope| async move {
+        let (early, inbox) = bounded(8);
+        from(&scope, &["unknown", "unknown"], &early).await?;
+        let letters = scope.system().dead_letters();
+        from(&scope, &["ann", "bob", "ann"], &early).await?;
+        for _ in 0..3 {
+            inbox.recv().await;
+        }
+        from(&scope, &["carl"], &early).await?;
+        drop(inbox);
+        let sent_by = sources(&letters, 3).await;
+        assert_eq!(sent_by, [Some("bob"), Some("ann"), Some("carl")]);
+
+        let (out, inbox) = bounded(4);
+        from(&scope, &["ann"], &out).await?;
+        inbox.recv().await;
+        let parked = Step::parked(inbox.recv());
+        from(&scope, &["carl"], &out).await?;
+        drop(parked);
+        from(&scope, &["dora"], &out).await?;
+        drop(inbox);
+        assert_eq!(sources(&letters, 2).await, [None, Some("dora")]);
+
+        // Nobody reads any more, and then somebody again.
+        let (out, inbox) = bounded(4);
+        from(&scope, &["ann"], &out).await?;
+        drop(letters);
+        from(&scope, &["bob"], &out).await?;
+        let letters = scope.system().dead_letters();
+        from(&scope, &["carl"], &out).await?;
+        drop(inbox);
+        assert_eq!(sources(&letters, 3).await, [None, None, Some("carl")]);
         Ok(())
     });
 }

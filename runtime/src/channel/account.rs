@@ -11,12 +11,13 @@ use std::panic::Location;
 use std::ptr::NonNull;
 use std::sync::{Arc, OnceLock, Weak};
 
-use crate::channel::core::{Core, State};
+use crate::channel::core::{Core, SOURCES, State};
 use crate::channel::dead::{Address, Dead, Desk, LastTold, Notice, Write};
 use crate::channel::endpoint::Endpoint;
 use crate::channel::head::Head;
 use crate::channel::overdue::Overdue;
 use crate::channel::registry;
+use crate::channel::sources::Sources;
 pub(crate) use crate::observe::ChannelKind;
 use crate::observe::Ledger;
 use crate::observe::ledger::DeadCounts;
@@ -134,6 +135,48 @@ impl<T> State<T> {
         Some((returned, notices))
     }
 
+    /// Enters the list of its worker, under the lock of which somebody may begin to read letters.
+    pub(super) fn list_at(&mut self, index: u32, is_read: bool) {
+        self.listed = index;
+        self.write_sources(is_read);
+    }
+
+    /// From now on who sent what is written down, or not.
+    pub(super) fn write_sources(&mut self, is_read: bool) {
+        if self.has(SOURCES) == is_read {
+            return;
+        }
+        self.set(SOURCES, is_read);
+        drop(self.take_sources());
+    }
+
+    pub(super) fn take_sources(&mut self) -> Sources {
+        let cold = self.cold.as_mut();
+        cold.map_or_else(Sources::default, |cold| std::mem::take(&mut cold.sources))
+    }
+
+    /// Writes down who sent the message that was just put into the queue, if somebody reads letters.
+    #[inline]
+    pub(super) fn note_source(&mut self, source: impl FnOnce() -> u64) {
+        if self.has(SOURCES) {
+            let sources = &mut self.cold.get_or_insert_default().sources;
+            sources.add(source(), self.queue.len());
+        }
+    }
+
+    /// Who sent the message with this number, from the oldest; zero if that is not known.
+    pub(super) fn source_of(&self, number: usize) -> u64 {
+        let cold = self.cold.as_ref();
+        cold.map_or(0, |cold| cold.sources.of(number, self.queue.len()))
+    }
+
+    /// A message is about to come back, which has no source any more.
+    pub(super) fn forget_received(&mut self) {
+        if let Some(cold) = &mut self.cold {
+            cold.sources.keep(self.queue.len());
+        }
+    }
+
     fn ledger(&self) -> Ledger {
         let (accepted, received) = (self.stats.sent, self.stats.received);
         let queued = self.queue.len() as u64;
@@ -156,6 +199,16 @@ impl Head {
 }
 
 impl<T> Core<T> {
+    /// It enters a list of a system now.
+    pub(super) fn list_at(&self, index: u32) {
+        let is_read = self.head.desk().is_some_and(Desk::is_read);
+        self.state.lock().list_at(index, is_read);
+    }
+
+    pub(super) fn write_sources(&self, is_read: bool) {
+        self.state.lock().write_sources(is_read);
+    }
+
     pub(super) fn ledger(&self) -> Ledger {
         self.state.lock().ledger()
     }
@@ -185,25 +238,29 @@ impl<T> Core<T> {
 
     /// Tells of messages that died in the queue.
     #[cold]
-    pub(super) fn tell_of<'a>(&self, notice: &Notice, messages: impl Iterator<Item = &'a T> + Clone)
-    where
+    pub(super) fn tell_of<'a>(
+        &self,
+        notice: &Notice,
+        messages: impl Iterator<Item = (&'a T, u64)> + Clone,
+    ) where
         T: 'a,
     {
         self.tell(notice, &|letter| {
-            for message in messages.clone() {
-                self.describe(Item::Message(NonNull::from(message).cast()), 0, letter);
+            for (message, source) in messages.clone() {
+                let item = Item::Message(NonNull::from(message).cast());
+                self.describe(item, source, letter);
             }
         });
     }
 
-    /// Tells of a message that was discarded. A new one was sent by the process that runs.
+    /// Tells of a message that was discarded: the oldest one, which that process has sent, or the new one of the process that runs.
     #[cold]
     #[inline(never)]
-    pub(super) fn tell_of_discarded(&self, notice: &Notice, message: &T, is_new: bool) {
+    pub(super) fn tell_of_discarded(&self, notice: &Notice, message: &T, oldest: Option<u64>) {
         if here::records() {
-            told::discards(self.object(), is_new);
+            told::discards(self.object(), oldest.is_none());
         }
-        let source = if is_new { current::process_id() } else { 0 };
+        let source = oldest.unwrap_or_else(current::process_id);
         let item = Item::Message(NonNull::from(message).cast());
         self.tell(notice, &|letter| self.describe(item, source, letter));
     }
@@ -373,18 +430,23 @@ impl Listing {
         })
     }
 
+    /// Whether somebody reads the letters of its system.
+    pub(crate) fn is_read(&self) -> bool {
+        self.place.get().is_some_and(|place| place.desk().is_read())
+    }
+
     pub(crate) fn now_ms(&self) -> u32 {
         self.place.get().map_or(0, |place| place.desk().now_ms())
     }
 
-    /// Tells of messages of type `message`.
+    /// Tells of messages of type `message`, each of which was sent by one of `sources`: as many, or one for all.
     pub(crate) fn tell(
         &self,
         notice: &Notice,
         channel: u64,
         name: Option<&'static str>,
         message: &'static str,
-        source: u64,
+        sources: &[u64],
     ) {
         let Some(place) = self.place.get() else {
             return;
@@ -396,7 +458,8 @@ impl Listing {
             owner: None,
         };
         place.desk().tell(notice, &address, &|letter| {
-            for _ in 0..notice.count {
+            let sources = sources.iter().copied().cycle();
+            for source in sources.take(notice.count as usize) {
                 letter(message.to_owned(), source);
             }
         });

@@ -153,7 +153,7 @@ impl<T: Message + Sync> Account for Shared<T> {
     }
     fn unopened(&self, message: &'static str, source: u64) {
         let notice = self.state.lock().book.unopened(self.listing.now_ms());
-        self.tell(&notice, message, source);
+        self.tell(&notice, message, &[source]);
     }
     fn overdue(&self) -> Option<Overdue> {
         self.state.lock().overdue()
@@ -187,10 +187,10 @@ impl<T> Shared<T> {
     }
 
     /// Tells of messages of type `message` that died, not under the lock.
-    pub(super) fn tell(&self, notice: &Notice, message: &'static str, source: u64) {
+    pub(super) fn tell(&self, notice: &Notice, message: &'static str, sources: &[u64]) {
         let name = self.state.lock().name;
         self.listing
-            .tell(notice, self.object(), name, message, source);
+            .tell(notice, self.object(), name, message, sources);
     }
 
     pub(super) fn receiver(self: &Arc<Self>) -> BroadcastReceiver<T> {
@@ -399,7 +399,7 @@ impl<T: Message + Sync + Clone> BroadcastSender<T> {
         drop(state);
         match sent {
             Sent::Done(effects) => {
-                effects.happen(|notice| self.shared.tell(&notice, type_name::<T>(), 0));
+                effects.happen(|notice, by| self.shared.tell(&notice, type_name::<T>(), &[by]));
                 Ok(())
             }
             Sent::Full(message) => Err(TrySendError::Full(message)),
@@ -439,9 +439,11 @@ impl<T> BroadcastSender<T> {
         let left = state.receivers;
         state.book.accepted += left as u64;
         let message = Arc::new(message);
-        state
-            .queue
-            .push_back(crate::channel::fanout::Slot { message, left });
+        state.queue.push_back(crate::channel::fanout::Slot {
+            message,
+            left,
+            sent_by: 0,
+        });
     }
 
     /// Takes the oldest message away from everybody, and offers nobody the room.
@@ -589,7 +591,7 @@ impl<T: 'static> BroadcastSending<'_, T> {
                 effects.next = state.offer_room();
                 drop(state);
                 drop(waker);
-                effects.happen(|notice| shared.tell(&notice, type_name::<T>(), 0));
+                effects.happen(|notice, by| shared.tell(&notice, type_name::<T>(), &[by]));
                 Poll::Ready(Ok(()))
             }
             Sent::Closed(message) => {

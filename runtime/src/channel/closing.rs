@@ -15,6 +15,7 @@ use crate::channel::head::{Side, Stats};
 use crate::channel::overdue::Overdue;
 use crate::channel::policy::Overflow;
 use crate::channel::ring::Ring;
+use crate::channel::sources::Sources;
 use crate::channel::wakes::Wakes;
 use crate::sim::here;
 use crate::sync::BiasedGuard;
@@ -34,10 +35,10 @@ impl<T> Core<T> {
         }
     }
 
-    /// Counts a message that had to give way, and drops it.
+    /// Counts a message that had to give way, and drops it: the oldest one, which that process has sent, or the new one.
     #[cold]
     #[inline(never)]
-    pub(super) fn discard(mut state: BiasedGuard<'_, State<T>>, message: T, is_new: bool) {
+    pub(super) fn discard(mut state: BiasedGuard<'_, State<T>>, message: T, oldest: Option<u64>) {
         // A policy that discards was set by `configure`, which notes whose it is.
         let own = state.cold.as_ref().and_then(|cold| cold.own);
         // SAFETY: whoever sends holds an endpoint, which keeps the core alive.
@@ -46,7 +47,7 @@ impl<T> Core<T> {
         let notice = state.die(Dead::Discarded, 1, now_ms);
         drop(state);
         if let Some(own) = own {
-            own.tell_of_discarded(&notice, &message, is_new);
+            own.tell_of_discarded(&notice, &message, oldest);
         }
     }
 
@@ -54,6 +55,7 @@ impl<T> Core<T> {
     pub(super) fn close(&self, side: Side) {
         let mut wakes = Wakes::default();
         let mut queued = Ring::new();
+        let mut sources = Sources::default();
         let mut notices = None;
         let mut state = self.state.lock();
         let is_used = state.gates & (NO_SENDERS | NO_RECEIVERS) == 0;
@@ -61,6 +63,7 @@ impl<T> Core<T> {
             Side::Receiver => {
                 state.gates |= NO_RECEIVERS;
                 queued = std::mem::take(&mut state.queue);
+                sources = state.take_sources();
                 notices = state.bury(queued.len(), self.head.now_ms());
             }
             Side::Sender | Side::Weak => state.gates |= NO_SENDERS,
@@ -84,11 +87,13 @@ impl<T> Core<T> {
         wakes.wake();
         if let Some((returned, notices)) = notices {
             let [withdrawn, closed] = notices;
+            let with_source = |(number, message)| (message, sources.of(number, queued.len()));
+            let letters = queued.iter().enumerate().map(with_source);
             if let Some(notice) = withdrawn {
-                self.tell_of(&notice.left_behind(), queued.iter().take(returned));
+                self.tell_of(&notice.left_behind(), letters.clone().take(returned));
             }
             if let Some(notice) = closed {
-                self.tell_of(&notice.left_behind(), queued.iter().skip(returned));
+                self.tell_of(&notice.left_behind(), letters.skip(returned));
             }
         }
         // Destructors of messages are user code, and run in queue order. Last, for they may panic.

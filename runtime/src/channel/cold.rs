@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::channel::account::Losses;
 use crate::channel::head::Head;
+use crate::channel::sources::Sources;
 use crate::scope::Life;
 use crate::task::current;
 
@@ -21,6 +22,7 @@ pub(super) struct Cold {
     /// The tickets of the messages at the head of the queue that came back from a receiver which never saw them.
     pub(super) returned: VecDeque<u32>,
     pub(super) losses: Losses,
+    pub(super) sources: Sources,
     /// The core that this belongs to, if its policy discards messages.
     pub(super) own: Option<NonNull<Head>>,
 }

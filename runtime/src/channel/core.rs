@@ -95,6 +95,8 @@ pub(super) const DISCARDS: u8 = 8;
 pub(super) const RETURNED: u8 = 16;
 /// Somebody has waited for room for several messages at once.
 pub(super) const MANY: u8 = 32;
+/// Who sent what lies in the queue is written down.
+pub(super) const SOURCES: u8 = 64;
 
 // SAFETY: all parts are behind the lock or atomic; messages move between threads, so they must be `Send`.
 unsafe impl<T: Send> Send for Core<T> {}
@@ -139,7 +141,7 @@ impl<T> Core<T> {
             shard.enter(core.cast(), |index| {
                 // SAFETY: nobody else knows the channel before the list is unlocked.
                 let state = unsafe { &mut (*core.as_ptr()).state };
-                state.get_mut().listed = index;
+                state.get_mut().list_at(index, shard.desk().is_read());
             });
         }
         core.cast()
@@ -157,7 +159,7 @@ impl<T> Core<T> {
         prefetch(state.wrapping_byte_add(112));
         let mut state = self.state.lock();
         // What a stream of messages does most of the time, small enough to become part of the sending process.
-        if !state.has(NO_RECEIVERS | REFUSES | DISCARDS)
+        if !state.has(NO_RECEIVERS | REFUSES | DISCARDS | SOURCES)
             && state.receivers.is_empty()
             && state.senders.is_empty()
             && state.has_room()
@@ -252,19 +254,21 @@ impl<T> Core<T> {
         let room = state.has_room() && (state.senders.is_empty() || !waits);
         if room || !waits {
             if !room && state.overflow == Overflow::DropOldest {
-                discarded = state.pop_front().map(|(message, _)| message);
+                let source = state.source_of(0);
+                discarded = state.pop_front().map(|(message, _)| (message, source));
             }
             // SAFETY: by contract the offer is full.
             let message = unsafe { take(offer) };
             state.count_sent();
             if room || discarded.is_some() {
                 state.push_back(message);
+                state.note_source(current::process_id);
                 match discarded {
-                    Some(oldest) => Self::discard(state, oldest, false),
+                    Some((oldest, source)) => Self::discard(state, oldest, Some(source)),
                     None => drop(state),
                 }
             } else {
-                Self::discard(state, message, true);
+                Self::discard(state, message, None);
             }
             return Started::Done;
         }
@@ -478,7 +482,7 @@ impl<T> Core<T> {
         drop(state);
         drop(waker);
         if let Some(notice) = notice {
-            self.tell_of(&notice, unseen.iter());
+            self.tell_of(&notice, unseen.iter().map(|message| (message, 0)));
         }
         drop(unseen);
         wakes.wake();

@@ -14,6 +14,7 @@
 //! - Nobody waits for a subscriber: a letter that finds no room is counted as missed.
 //! - Letters are made, and subscribers woken, while no lock of a channel is held.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, OnceLock, Weak};
@@ -27,6 +28,8 @@ use crate::task::{ProcessId, current};
 
 /// How many letters wait for a subscriber before the next one is only counted.
 pub(crate) const ROOM: u32 = 1024;
+/// How many processes that have ended are known by their names.
+const REMEMBERED: usize = 4096;
 /// How long no second event is written for the same channel and reason.
 const PAUSE_MS: u32 = 1000;
 
@@ -106,7 +109,7 @@ impl fmt::Display for Dead {
 pub struct Party {
     /// Its id.
     pub id: ProcessId,
-    /// Its name; `None` if it has ended, and its name is not known any more.
+    /// Its name; `None` if it has ended, and its name is not known any more: before somebody subscribed, or 4,096 others have ended since.
     pub name: Option<&'static str>,
 }
 
@@ -150,8 +153,9 @@ pub struct DeadLetter {
     /// The process whose mailbox that is. For another channel, which belongs to nobody, the one that let go its last receiver, with
     /// this message before it.
     pub receiver: Option<Party>,
-    /// The process that sent it, where that is known: for messages to mailboxes, and for those that were refused. `None` too if
-    /// it was sent from outside of the system.
+    /// The process that sent it. `None` if it was sent from outside of the system, or that is not known: of a message that lay in the
+    /// buffer of a channel before somebody subscribed, of one that came back from a receiver which never saw it, or whose sender waited
+    /// for room inside a combinator that wraps its waker, and of what a `#[recv]` handler was at.
     pub source: Option<Party>,
 }
 
@@ -262,6 +266,10 @@ pub(crate) struct Desk {
     /// How many subscribe.
     open: AtomicU32,
     list: Lock<List>,
+    /// The processes that ended last while somebody subscribed: their letters may still come.
+    ended: Lock<VecDeque<(ProcessId, &'static str)>>,
+    /// Who tells the channels whether letters are read takes turns.
+    turn: Lock<()>,
     scheduler: OnceLock<Weak<Scheduler>>,
 }
 
@@ -339,6 +347,8 @@ impl Desk {
             started: now(),
             open: AtomicU32::new(0),
             list: Lock::new(List::default()),
+            ended: Lock::new(VecDeque::new()),
+            turn: Lock::new(()),
             scheduler: OnceLock::new(),
         })
     }
@@ -363,6 +373,7 @@ impl Desk {
         }
         self.note_open(&list);
         drop(list);
+        self.tell_channels();
         DeadLetters {
             letters,
             missed,
@@ -378,6 +389,21 @@ impl Desk {
         self.note_open(&list);
         drop(list);
         drop(gone);
+        if !self.is_read() {
+            self.tell_channels();
+        }
+    }
+
+    /// Tells all channels whether letters are read, so that they write down who sent what. One that is made meanwhile looks itself.
+    fn tell_channels(&self) {
+        let Some(scheduler) = self.scheduler.get().and_then(Weak::upgrade) else {
+            return;
+        };
+        let _turn = self.turn.lock();
+        let is_read = self.is_read();
+        for remote in scheduler.active_remotes() {
+            remote.channels.write_sources(is_read);
+        }
     }
 
     /// No more letters will come.
@@ -391,12 +417,13 @@ impl Desk {
     }
 
     fn note_open(&self, list: &List) {
-        // ORDERING: Relaxed: who reads it goes on to the lock; a letter that races with a subscription may miss it.
+        // ORDERING: Relaxed: who reads it goes on to the lock; a letter that races with a subscription may miss it. A channel that is
+        // made reads it under the lock of its list, which who writes it takes afterwards.
         self.open
             .store(list.subscribers.len() as u32, Ordering::Relaxed);
     }
 
-    fn is_read(&self) -> bool {
+    pub(crate) fn is_read(&self) -> bool {
         // ORDERING: Relaxed: see `note_open`.
         self.open.load(Ordering::Relaxed) != 0
     }
@@ -440,8 +467,13 @@ impl Desk {
                     task.map(|task| (task.slot().id(), task.slot().origin().name))
                 });
             }
+            // Those of one sender come one after another.
+            let mut last = (0, None);
             letters(&mut |message, source| {
-                self.post(address.letter(message, notice.reason, self.party(source)));
+                if source != last.0 {
+                    last = (source, self.party(source));
+                }
+                self.post(address.letter(message, notice.reason, last.1.clone()));
             });
         }
     }
@@ -478,7 +510,21 @@ impl Desk {
         let id = ProcessId::from_raw(raw)?;
         let scheduler = self.scheduler.get().and_then(Weak::upgrade);
         let name = scheduler.and_then(|scheduler| scheduler.registry.name_of(id));
+        let remembered = || {
+            let ended = self.ended.lock();
+            let found = ended.iter().find(|(other, _)| *other == id);
+            found.map(|&(_, name)| name)
+        };
+        let name = name.or_else(remembered);
         Some(Party { id, name })
+    }
+
+    /// Keeps the name of a process that has ended.
+    #[cold]
+    pub(crate) fn remember(&self, id: ProcessId, name: &'static str) {
+        let mut ended = self.ended.lock();
+        ended.truncate(REMEMBERED - 1);
+        ended.push_front((id, name));
     }
 }
 

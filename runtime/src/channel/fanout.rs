@@ -21,6 +21,7 @@ use crate::channel::policy::Overflow;
 use crate::channel::waiters::{Waiters, WakeAll};
 use crate::numbered::Numbered;
 use crate::observe::Ledger;
+use crate::task::current;
 use crate::task::waker::TaskWaker;
 
 /// The state of a broadcast, under its lock.
@@ -49,6 +50,8 @@ pub(super) struct Slot<T> {
     pub(super) message: Arc<T>,
     /// Receivers that have not taken it.
     pub(super) left: usize,
+    /// The process that sent it.
+    pub(super) sent_by: u64,
 }
 
 /// Operations that are served in order. One that was woken keeps its place until it leaves.
@@ -111,26 +114,29 @@ pub(super) struct Effects<T> {
     pub(super) wakes: Option<WakeAll>,
     pub(super) next: Option<TaskWaker>,
     pub(super) discarded: Option<Arc<T>>,
-    pub(super) notice: Option<Notice>,
+    /// What is to be told of that, and who had sent it.
+    pub(super) notice: Option<(Notice, u64)>,
 }
 
 /// What a receiver leaves behind, to be dealt with after unlocking.
 pub(super) struct Left<T> {
     pub(super) dropped: Vec<Slot<T>>,
+    /// Who sent what it had not taken, if somebody reads letters.
+    pub(super) sources: Vec<u64>,
     pub(super) wakes: Vec<TaskWaker>,
     pub(super) notice: Option<Notice>,
 }
 
 impl<T> Effects<T> {
-    pub(super) fn happen(self, tell: impl FnOnce(Notice)) {
+    pub(super) fn happen(self, tell: impl FnOnce(Notice, u64)) {
         if let Some(wakes) = self.wakes {
             wakes.wake();
         }
         if let Some(next) = self.next {
             next.wake();
         }
-        if let Some(notice) = self.notice {
-            tell(notice);
+        if let Some((notice, sent_by)) = self.notice {
+            tell(notice, sent_by);
         }
         drop(self.discarded);
     }
@@ -211,6 +217,7 @@ impl<T> State<T> {
             return Sent::Closed(message);
         }
         let (mut discarded, mut notice) = (None, None);
+        let sent_by = current::process_id();
         match self.overflow {
             Overflow::Wait if !(self.has_room() && self.sending.is_turn_of(ticket)) => {
                 return Sent::Full(message);
@@ -221,13 +228,17 @@ impl<T> State<T> {
                     wakes: None,
                     next: None,
                     discarded: Some(Arc::new(message)),
-                    notice: self.discard(self.receivers, now_ms),
+                    notice: self
+                        .discard(self.receivers, now_ms)
+                        .map(|notice| (notice, sent_by)),
                 });
             }
             Overflow::DropOldest if !self.has_room() => {
                 self.first += 1;
                 if let Some(slot) = self.queue.pop_front() {
-                    notice = self.discard(slot.left, now_ms);
+                    notice = self
+                        .discard(slot.left, now_ms)
+                        .map(|notice| (notice, slot.sent_by));
                     discarded = Some(slot.message);
                 }
             }
@@ -237,6 +248,7 @@ impl<T> State<T> {
         self.queue.push_back(Slot {
             message: Arc::new(message),
             left: self.receivers,
+            sent_by,
         });
         Sent::Done(Effects {
             wakes: Some(self.receiving.take_all()),
@@ -264,14 +276,18 @@ impl<T> State<T> {
     }
 
     /// A receiver leaves that would have taken the message at `next`. What only it had not taken goes, and room is offered.
-    pub(super) fn leave(&mut self, next: u64, now_ms: u32) -> Left<T> {
+    pub(super) fn leave(&mut self, next: u64, now_ms: u32, is_read: bool) -> Left<T> {
         self.receivers -= 1;
         let from = (next.max(self.first) - self.first) as usize;
         let copies = self.queue.len() - from;
         let losses = &mut self.book.losses;
         let notice = (copies > 0).then(|| losses.die(Dead::Closed, copies as u64, now_ms));
+        let mut sources = Vec::new();
         for slot in self.queue.iter_mut().skip(from) {
             slot.left -= 1;
+            if is_read {
+                sources.push(slot.sent_by);
+            }
         }
         let taken = self.queue.iter().take_while(|slot| slot.left == 0).count();
         let dropped = self.queue.drain(..taken).collect();
@@ -285,6 +301,7 @@ impl<T> State<T> {
         };
         Left {
             dropped,
+            sources,
             wakes,
             notice,
         }

@@ -114,6 +114,8 @@ pub(crate) struct VTable {
     pub(crate) message: fn() -> &'static str,
     /// Where the channel is in the list that it enters now.
     pub(crate) list_at: unsafe fn(NonNull<Head>, u32),
+    /// Who sent what is written down from now on, or not.
+    pub(crate) write_sources: unsafe fn(NonNull<Head>, bool),
     pub(crate) close: unsafe fn(NonNull<Head>, Side),
     pub(crate) free: unsafe fn(NonNull<Head>),
 }
@@ -326,7 +328,9 @@ impl<T> Core<T> {
         lose: |head, loss, item, source| unsafe { Self::of(head) }.lose(loss, item, source),
         about: account::about::<T>,
         // SAFETY: as above.
-        list_at: |head, index| unsafe { Self::of(head) }.state.lock().listed = index,
+        list_at: |head, index| unsafe { Self::of(head) }.list_at(index),
+        // SAFETY: as above.
+        write_sources: |head, is_read| unsafe { Self::of(head) }.write_sources(is_read),
         // SAFETY: as above.
         close: |head, side| unsafe { Self::of(head) }.close(side),
         // SAFETY: as above; the caller gave up the last endpoint.

@@ -65,6 +65,7 @@ impl<T> Core<T> {
                 let message = unsafe { take(offer) };
                 state.count_sent();
                 state.push_back(message);
+                state.note_source(current::process_id);
             } else {
                 state.refuse();
             }
@@ -173,8 +174,12 @@ impl<T> State<T> {
                 // Its `select!` was won elsewhere; what may be granted to the next one is another question.
                 continue;
             };
+            let mut is_message = true;
             match sender.offer {
-                Offer::Ready(count) => self.permits += count,
+                Offer::Ready(count) => {
+                    self.permits += count;
+                    is_message = false;
+                }
                 Offer::Recv(_) => unreachable!("a receiver does not send"),
                 offer @ (Offer::Send(_) | Offer::Convert(..)) => {
                     // SAFETY: a parked sender's offer is full.
@@ -186,7 +191,11 @@ impl<T> State<T> {
             }
             granted = true;
             // SAFETY: under the lock; claimed above.
-            wakes.add(unsafe { self.senders.finish(sender, wait::DONE) });
+            let waker = unsafe { self.senders.finish(sender, wait::DONE) };
+            if is_message {
+                self.note_source(|| waker.as_ref().map_or(0, TaskWaker::process));
+            }
+            wakes.add(waker);
         }
     }
 
@@ -229,6 +238,7 @@ impl<T> State<T> {
     #[cold]
     pub(super) fn put_back(&mut self, message: T, ticket: u32) {
         self.stats.received -= u64::from(BOOKS);
+        self.forget_received();
         let returned = &mut self.cold.get_or_insert_default().returned;
         let place =
             returned.partition_point(|before| before.wrapping_sub(ticket).cast_signed() < 0);
@@ -241,6 +251,7 @@ impl<T> State<T> {
     #[cold]
     pub(super) fn insert_oldest(&mut self, message: T) {
         self.stats.received -= u64::from(BOOKS);
+        self.forget_received();
         if self.has(RETURNED)
             && let Some(cold) = &mut self.cold
             && let Some(&first) = cold.returned.front()

@@ -51,6 +51,7 @@ pub(crate) mod registry;
 mod ring;
 pub(crate) mod select;
 pub(crate) mod sender;
+mod sources;
 pub(crate) mod subscriber;
 pub(crate) mod wait;
 pub(crate) mod waiters;

@@ -55,6 +55,7 @@ pub fn oneshot<T: Message>() -> (OneshotSender<T>, OneshotReceiver<T>) {
         listing: Listing::new(ChannelKind::Oneshot, shared, site),
         state: Lock::new(State {
             value: None,
+            sent_by: 0,
             sender_gone: false,
             receiver_gone: false,
             receiving: Waiters::default(),
@@ -76,6 +77,8 @@ struct Shared<T> {
 
 struct State<T> {
     value: Option<T>,
+    /// The process that sent it.
+    sent_by: u64,
     /// The sender was used or dropped: no value will come any more.
     sender_gone: bool,
     receiver_gone: bool,
@@ -98,7 +101,7 @@ impl<T: Message> Account for Shared<T> {
             ptr::from_ref(self).addr() as u64,
             None,
             message,
-            source,
+            &[source],
         );
     }
     fn overdue(&self) -> Option<Overdue> {
@@ -275,6 +278,7 @@ impl<T> OneshotSender<T> {
         }
         state.book.accepted += 1;
         state.value = Some(value);
+        state.sent_by = current::process_id();
         state.sender_gone = true;
         let wakes = state.receiving.take_all();
         drop(state);
@@ -511,11 +515,12 @@ impl<T> Drop for OneshotReceiver<T> {
         });
         let waker = state.receiving.leave(&mut self.ticket);
         let wakes = state.closing.take_all();
+        let sent_by = [state.sent_by];
         drop(state);
         wakes.wake();
         if let Some(notice) = notice {
-            let notice = notice.left_behind();
-            listing.tell(&notice, self.shared.object(), None, type_name::<T>(), 0);
+            let (notice, message) = (notice.left_behind(), type_name::<T>());
+            listing.tell(&notice, self.shared.object(), None, message, &sent_by);
         }
         drop((value, waker));
     }

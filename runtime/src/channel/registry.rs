@@ -347,6 +347,16 @@ impl Shard {
         &self.desk
     }
 
+    /// Tells the channels whether who sent what is to be written down.
+    pub(crate) fn write_sources(&self, is_read: bool) {
+        self.for_each(|head| {
+            // SAFETY: the list is locked, and its channels are alive.
+            let write = unsafe { head.as_ref() }.vtable.write_sources;
+            // SAFETY: as above; the table fits the core that this is the head of.
+            unsafe { write(head, is_read) };
+        });
+    }
+
     /// Calls `found` with the number of each wanted channel, the address of the task that sent there last, if anybody did, and how many
     /// senders it has.
     pub(crate) fn last_senders(

@@ -219,12 +219,14 @@ impl<T: Clone + 'static> BroadcastReceiver<T> {
 
 impl<T> Drop for BroadcastReceiver<T> {
     fn drop(&mut self) {
-        let now_ms = self.shared.listing.now_ms();
-        let left = self.shared.state.lock().leave(self.next(), now_ms);
+        let listing = &self.shared.listing;
+        let (now_ms, is_read) = (listing.now_ms(), listing.is_read());
+        let next = self.next();
+        let left = self.shared.state.lock().leave(next, now_ms, is_read);
         left.wakes.into_iter().for_each(TaskWaker::wake);
         if let Some(notice) = left.notice {
             let notice = notice.left_behind();
-            self.shared.tell(&notice, type_name::<T>(), 0);
+            self.shared.tell(&notice, type_name::<T>(), &left.sources);
         }
         // Last, for destructors are the user's, and may panic.
         drop_each(left.dropped.into_iter());

@@ -645,6 +645,10 @@ fn finish(header: NonNull<Header>, registered: i64, kind: ExitKind, fault: Optio
     };
     watchers.wake_all();
     hooks::tell_of(Hooks::EXIT, &task);
+    let desk = &task.scheduler().desk;
+    if desk.is_read() {
+        desk.remember(task.slot().id(), task.slot().origin().name);
+    }
     // SAFETY: this is the last step of a living cell, so its home was not dropped.
     unsafe { (task.vtable.exited)(header, &task, &exit) };
 }

@@ -155,6 +155,14 @@ impl TaskWaker {
         }
     }
 
+    /// The raw id of the process that it wakes; zero if that is not known.
+    pub(crate) fn process(&self) -> u64 {
+        match self {
+            Self::Task(task) => task.process().raw(),
+            Self::Other(_) => 0,
+        }
+    }
+
     /// Wakes and is used up. Never panics.
     #[inline]
     pub(crate) fn wake(self) {
