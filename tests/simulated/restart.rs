@@ -506,3 +506,42 @@ async fn errors_of_every_kind_end_a_process(sim: &Sim) -> Result<()> {
     }
     Ok(())
 }
+
+/// The same of eyre's, which is another such type.
+#[roundrock::test]
+async fn errors_of_eyre_end_a_process(sim: &Sim) -> Result<()> {
+    fn parsed(text: &str) -> eyre::Result<u32> {
+        Ok(text.parse()?)
+    }
+
+    #[process]
+    async fn theirs(text: &String) -> eyre::Result<u32> {
+        eyre::WrapErr::wrap_err(parsed(text), "the outermost")
+    }
+
+    #[process]
+    async fn ours(text: &String) -> Result<u32> {
+        let number = parsed(text).context("the outermost")?;
+        Ok(number)
+    }
+
+    for text in ["7", "x"] {
+        let (theirs, ours) = (theirs(text.to_owned()), ours(text.to_owned()));
+        for task in [sim.spawn_isolated(theirs), sim.spawn_isolated(ours)] {
+            match task.await {
+                Ok(number) => assert_eq!((number, text), (7, "7")),
+                Err(exit) => assert_eq!(
+                    (exit.reason().chain, text),
+                    (
+                        vec![
+                            "the outermost".to_owned(),
+                            "invalid digit found in string".to_owned()
+                        ],
+                        "x"
+                    )
+                ),
+            }
+        }
+    }
+    Ok(())
+}
