@@ -55,6 +55,7 @@ impl Rng {
     /// let mut rng = roundrock::rng();
     /// assert!(rng.below(10) < 10);
     /// ```
+    #[track_caller]
     pub fn below(&mut self, n: u64) -> u64 {
         assert!(
             n > 0,
@@ -69,6 +70,7 @@ impl Rng {
     ///
     /// # Panics
     /// If the range is empty.
+    #[track_caller]
     pub fn range(&mut self, range: Range<u64>) -> u64 {
         assert!(
             range.start < range.end,
@@ -96,6 +98,7 @@ impl Rng {
     /// let mut rng = roundrock::rng();
     /// assert!(rng.chance(1.0) && !rng.chance(0.0));
     /// ```
+    #[track_caller]
     pub fn chance(&mut self, probability: f64) -> bool {
         const PARTS: u32 = 1 << 24;
         assert!(

@@ -1,8 +1,9 @@
 //! Input that no program means, to every constructor and option: a panic that names the option and its range, or, where the
 //! input has a meaning after all, exactly that. What macros are given is checked by the compiler: see the ui tests.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::sync::{Mutex, Once};
 use std::time::Duration;
 
 use roundrock::channel::{MAX_CAPACITY, unbounded};
@@ -11,7 +12,7 @@ use roundrock::scope::MAX_POOL;
 use roundrock::sim::{Faults, Reason, Simulation};
 use roundrock::sync::{MAX_PERMITS, Semaphore};
 use roundrock::system::MAX_WORKERS;
-use roundrock_tests::{now, on_both};
+use roundrock_tests::{now, on_both, times};
 
 /// What is refused: the words that the text must have, and what was written.
 type Row<'a> = (Vec<String>, Box<dyn FnOnce() + 'a>);
@@ -21,6 +22,26 @@ fn row<'a, T, const N: usize>(words: [&str; N], build: impl FnOnce() -> T + 'a) 
         words.map(str::to_owned).to_vec(),
         Box::new(move || drop(build())),
     )
+}
+
+thread_local! {
+    static PANICKED_AT: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Notes from now on where this thread panicked last.
+fn note_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // It installs a hook of its own, once: not in the middle of this.
+        let system = System::builder().workers(1).run(async |_scope| Ok(()));
+        system.expect("it ends");
+        let before = take_hook();
+        set_hook(Box::new(move |panic| {
+            let site = panic.location().map(ToString::to_string);
+            PANICKED_AT.replace(site.unwrap_or_default());
+            before(panic);
+        }));
+    });
 }
 
 fn text(payload: &(dyn std::any::Any + Send)) -> String {
@@ -51,6 +72,7 @@ async fn quiet(input: &Receiver<u8>) {
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn bad_input_is_refused_by_name_and_range() {
+    note_panics();
     on_both(1, |scope| async move {
         let most = |number: usize| number.to_string();
         let [workers, capacity, permits, pool] = [
@@ -179,6 +201,11 @@ fn bad_input_is_refused_by_name_and_range() {
                     let text = text(&*payload);
                     if !words.iter().all(|word| text.contains(word.as_str())) {
                         wrong.push(format!("row {number}: {text:?} does not say {words:?}"));
+                    }
+                    let site = PANICKED_AT.take();
+                    // A simulation has a hook of its own.
+                    if times(1, 0) == 1 && !site.starts_with(file!()) {
+                        wrong.push(format!("row {number}: {text:?} is told at {site}"));
                     }
                 }
             }

@@ -86,6 +86,7 @@ impl<T: Message> Sender<T> {
     /// # link.kill();
     /// # Ok(()) }) }
     /// ```
+    #[track_caller]
     pub fn credit(self, window: usize) -> Credit<T> {
         let most = self.most_room();
         assert!(
@@ -171,6 +172,7 @@ impl<T: Message> Credit<T> {
     /// assert_eq!(inbox.recv().await, Some("a"));
     /// # Ok(()) }) }
     /// ```
+    #[track_caller]
     pub fn send(&mut self, message: T) -> Result<(), SendError<T>> {
         assert!(
             self.held > 0,

@@ -363,6 +363,7 @@ impl<T: Message> Sender<T> {
     /// assert_eq!(inbox.recv_many(8).await, [0, 1, 2]);
     /// # Ok(()) }).unwrap();
     /// ```
+    #[track_caller]
     pub fn ready_many(&self, count: usize) -> ReadyMany<'_, T> {
         let most = self.most_room();
         assert!(

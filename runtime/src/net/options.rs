@@ -113,6 +113,7 @@ impl ServeOptions {
     ///
     /// # Panics
     /// If it is not 1 to [`MAX_CAPACITY`].
+    #[track_caller]
     pub fn max_connections(mut self, connections: usize) -> Self {
         assert!(
             (1..=MAX_CAPACITY).contains(&connections),

@@ -84,6 +84,7 @@ impl Faults {
     /// # Panics
     /// Outside of 0 to 1.
     #[must_use]
+    #[track_caller]
     pub fn panic(mut self, probability: f64) -> Self {
         self.panic = checked("panic", probability);
         self
@@ -94,6 +95,7 @@ impl Faults {
     /// # Panics
     /// Outside of 0 to 1.
     #[must_use]
+    #[track_caller]
     pub fn slow(mut self, probability: f64) -> Self {
         self.slow = checked("slow", probability);
         self
@@ -104,6 +106,7 @@ impl Faults {
     /// # Panics
     /// Outside of 0 to 1.
     #[must_use]
+    #[track_caller]
     pub fn stall(mut self, probability: f64) -> Self {
         self.stall = checked("stall", probability);
         self
@@ -114,12 +117,14 @@ impl Faults {
     /// # Panics
     /// Outside of 0 to 1.
     #[must_use]
+    #[track_caller]
     pub fn delay(mut self, probability: f64) -> Self {
         self.delay = checked("delay", probability);
         self
     }
 }
 
+#[track_caller]
 fn checked(name: &str, probability: f64) -> f64 {
     assert!(
         (0.0..=1.0).contains(&probability),

@@ -92,6 +92,7 @@ impl Simulation {
     ///
     /// # Panics
     /// If it is zero: a search that looks at nothing finds nothing. [`replay`](Self::replay) runs a tape alone.
+    #[track_caller]
     pub fn seeds(mut self, seeds: u64) -> Self {
         assert!(
             seeds > 0,
@@ -160,6 +161,7 @@ impl Simulation {
     ///
     /// # Panics
     /// If it is zero: no run would begin.
+    #[track_caller]
     pub fn max_steps(mut self, steps: u64) -> Self {
         assert!(
             steps > 0,

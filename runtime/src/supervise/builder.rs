@@ -151,6 +151,7 @@ impl<S, H> Supervised<S, H> {
     /// counter.stop();
     /// # Ok(()) }) }
     /// ```
+    #[track_caller]
     pub fn backoff(mut self, range: Range<Duration>) -> Self {
         assert!(
             range.start <= range.end,
@@ -597,6 +598,7 @@ impl Scope {
     /// # Ok(()) }) }
     /// ```
     #[must_use = "it returns the scope"]
+    #[track_caller]
     pub fn intensity(self, restarts: usize, window: Duration) -> Self {
         assert!(
             !window.is_zero(),

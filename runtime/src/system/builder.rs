@@ -102,6 +102,7 @@ impl Builder {
     /// assert_eq!(workers, 3);
     /// # Ok::<(), Error>(())
     /// ```
+    #[track_caller]
     pub fn workers(mut self, workers: usize) -> Self {
         assert!(
             (1..=MAX_WORKERS).contains(&workers),
@@ -140,6 +141,7 @@ impl Builder {
     /// assert_eq!(name, "orders");
     /// # Ok::<(), Error>(())
     /// ```
+    #[track_caller]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         assert!(
@@ -209,6 +211,7 @@ impl Builder {
     /// assert_eq!(system.run(async |_scope| Ok(1))?, 1);
     /// # Ok::<(), Error>(())
     /// ```
+    #[track_caller]
     pub fn growth(mut self, above: u64, window: Duration) -> Self {
         let range = Duration::from_millis(100)..=Duration::from_secs(3600);
         assert!(

@@ -52,6 +52,7 @@ pub enum MissedTick {
 /// assert!(second >= first + millis(2));
 /// # Ok(()) }) }
 /// ```
+#[track_caller]
 pub fn interval(period: Duration) -> Interval {
     assert!(
         !period.is_zero(),
