@@ -146,7 +146,8 @@ pub struct Late {
     pub waiting_for: WaitKind,
     /// The handler that it waited in, if it is a struct.
     pub handler: Option<&'static str>,
-    /// How long it had waited, or run without coming to an await, to a few milliseconds.
+    /// How long it had waited, or run without coming to an await, to a few milliseconds. Who waited before the stop was polled once when
+    /// that began, so this is the time since then; a dump before the stop tells the whole.
     pub since: Duration,
     /// The worker that it ran on at that moment, if it did.
     pub worker: Option<usize>,
